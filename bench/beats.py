@@ -5,7 +5,7 @@ into performances in seconds: from the second before they begin, at most two min
 one note of twenty left out. Told are, for the validation side: how often tempo, metre and bars are right, and how often
 of what is told to be so sure. Then which share of all songs is told to miss its grid.
 
---fit: the weights of `seq2drum/lattice/beat_weights.py` are learnt from the training side, and printed: from 1,500
+--fit: the weights of `seq2drum/lattice/beats/evidence.py` are learnt from the training side, and printed: from 1,500
 songs that are drawn, and from all that are not in 4/4. Bars in 4/4 are cut or lengthened to 3/4, 7/8 and 5/4, too, as
 real songs have few of these.
 """
@@ -24,13 +24,12 @@ import numpy as np
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from seq2drum.data import cache
-from seq2drum.data.prepared import Prepared
+from seq2drum.data.corpus import cache
+from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import InputError
-from seq2drum.formats import midi
-from seq2drum.lattice import evidence, placing, pulse, steady
-from seq2drum.lattice.beats import Timing
-from seq2drum.lattice.performance import Performance
+from seq2drum.formats.midi import midi
+from seq2drum.lattice.beats import evidence, placing, pulse, tracking
+from seq2drum.lattice.beats.performance import Performance, Timing
 from seq2drum.music import theory
 from seq2drum.music.notes import Song
 
@@ -155,9 +154,9 @@ class Rows(NamedTuple):
     counts: float
 
 
-def pulse_rows(one: Take) -> tuple[Rows, list[evidence.Pulse], evidence.Strikes, steady.Steady]:
+def pulse_rows(one: Take) -> tuple[Rows, list[evidence.Pulse], evidence.Strikes, tracking.Steady]:
     strikes = evidence.Strikes.of(one.notes)
-    found = steady.steadiest(strikes.times, strikes.weights)
+    found = tracking.steadiest(strikes.times, strikes.weights)
     pulses = evidence.pulses(strikes, (strikes.times - found.phase) / found.period, found.period)
     at = (one.bars - found.phase) / found.period
     right = []
@@ -172,7 +171,7 @@ def is_period(period: float, one: Take) -> bool:
     return abs(np.log(period / one.beat)) < 0.01
 
 
-def bar_rows(one: Take, strikes: evidence.Strikes, found: steady.Steady, best: evidence.Pulse) -> Rows:
+def bar_rows(one: Take, strikes: evidence.Strikes, found: tracking.Steady, best: evidence.Pulse) -> Rows:
     """The evidence of each metre and place on a pulse."""
     beats, at = ((times - found.phase) / found.period * best.ratio - best.phase for times in (strikes.times, one.bars))
     rows, right = [], []

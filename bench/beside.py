@@ -34,7 +34,7 @@ import grpc
 from bench.callers import stub_of
 from bench.machine import machine
 from bench.serving import Served, serving
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music.notes import Note, Part, Song
 from seq2drum.rpc import accompaniment_pb2 as pb
 

@@ -26,18 +26,18 @@ sys.path.insert(0, str(ROOT))
 
 from bench.machine import machine
 from seq2drum.errors import Seq2DrumError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.lattice import conditions
-from seq2drum.lattice.drums import PROMINENCE, drums_of, novelty, prominence_of
+from seq2drum.lattice.conditions import PROMINENCE, drums_of, novelty, prominence_of
 from seq2drum.lattice.form import Form, form_of, lattice_of
 from seq2drum.lattice.grid import OFFSET_UNITS, PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, encode
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Part, Song
+from seq2drum.play.checkpoint.folder import DEFAULT
 from seq2drum.play.drummer import Drummer
-from seq2drum.play.folder import DEFAULT
+from seq2drum.play.feel.loudness import swing_of
 from seq2drum.play.options import Options
-from seq2drum.play.swing import swing_of
 
 CONTROLS: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {

@@ -23,8 +23,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.machine import machine
-from seq2drum.data import stages
-from seq2drum.data.copies import HASHES, Candidate, Fingerprint, Said
+from seq2drum.data.corpus import stages
+from seq2drum.data.corpus.copies import HASHES, Candidate, Fingerprint, Said
 
 PART = 1024  # songs
 

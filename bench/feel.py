@@ -24,15 +24,15 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.machine import machine
-from seq2drum.data.cache import load
+from seq2drum.data.corpus.cache import load
 from seq2drum.errors import Seq2DrumError
 from seq2drum.lattice.grid import OFFSET_UNITS, Grid
-from seq2drum.learn import feel_network
-from seq2drum.learn.feel import Recipe, add_figures, train
-from seq2drum.learn.recordings import Recording, recordings
+from seq2drum.learn.feel import feel as feel_network
+from seq2drum.learn.feel.feel import Recipe, add_figures, train
+from seq2drum.learn.feel.recordings import Recording, recordings
 from seq2drum.music.kit import FULL
-from seq2drum.play.feel import MOMENT, PLAYED, SET, SHIPPED, Expected, Feel, edges, realise
-from seq2drum.play.humanise import Performance
+from seq2drum.play.feel.feel import MOMENT, PLAYED, SET, SHIPPED, Expected, Feel, edges, realise
+from seq2drum.play.feel.humanise import Performance
 
 Array = NDArray[np.float64]
 Figures = list[tuple[str, str]]  # a name and what is said of it

@@ -139,7 +139,7 @@ Trial = Callable[[bytes], tuple[bool, str]]
 
 def midi_target() -> Trial:
     from seq2drum.errors import Seq2DrumError
-    from seq2drum.formats import midi
+    from seq2drum.formats.midi import midi
 
     def try_one(data: bytes) -> tuple[bool, str]:
         try:

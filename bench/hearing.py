@@ -23,14 +23,14 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.machine import machine
-from seq2drum.formats import midi, recording
-from seq2drum.lattice import placing
-from seq2drum.lattice.beats import Beats, Timing
-from seq2drum.lattice.performance import first_of_each
-from seq2drum.lattice.pulse import Found, beats_of
+from seq2drum.formats.audio import recording
+from seq2drum.formats.midi import midi
+from seq2drum.lattice.beats import placing
+from seq2drum.lattice.beats.performance import Beats, Timing, first_of_each
+from seq2drum.lattice.beats.pulse import Found, beats_of
 from seq2drum.music.notes import Song
 from seq2drum.show import fluidsynth
-from seq2drum.show.samples import RATE
+from seq2drum.show.loudness import RATE
 
 KINDS = ("clean", "distorted", "driven")
 NOISE = 0.005

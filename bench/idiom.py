@@ -30,13 +30,13 @@ sys.path.insert(0, str(ROOT))
 from bench import other_pieces
 from bench.machine import machine
 from bench.style_rules import COMMON, HANDS, NAMES, STYLES, Seen, crashes, style_of
-from seq2drum.cli import maps, shared
+from seq2drum.console import shared
 from seq2drum.errors import OptionError, Seq2DrumError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music import theory
 from seq2drum.music.notes import Part, Song
+from seq2drum.play.checkpoint.folder import DEFAULT
 from seq2drum.play.drummer import Drummer
-from seq2drum.play.folder import DEFAULT
 from seq2drum.play.options import Options
 
 
@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("--written", action="store_true", help="judge the drums of the files")
     parser.add_argument("--json", type=Path, metavar="FILE")
     shared.add_choices(parser)
-    maps.add_drum_map(parser)
+    shared.add_drum_map(parser)
     given = parser.parse_args()
     try:
         base = Options(**shared.chosen(given))

@@ -71,7 +71,7 @@ def gp_tab() -> bytes:
 
 
 def recording() -> bytes:
-    from seq2drum.formats import midi
+    from seq2drum.formats.midi import midi
     from seq2drum.music.duet import Duet
     from seq2drum.music.notes import Part
     from seq2drum.show import sound

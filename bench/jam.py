@@ -33,16 +33,15 @@ import psutil
 
 from bench.machine import machine
 from bench.play import long_song
-from seq2drum.live.jamming import Jamming, rehearse
-from seq2drum.live.messages import NOTE_ON
-from seq2drum.live.playing import Inbox, play
-from seq2drum.live.ports import Port
-from seq2drum.live.songtime import Steady
-from seq2drum.live.striker import Messages, Striker
 from seq2drum.music.notes import Song, Tempo
-from seq2drum.play import engine
-from seq2drum.play.guitarist import strikes
-from seq2drum.play.jam import LEAD, Jam
+from seq2drum.play.decode import engine
+from seq2drum.play.jam.guitarist import strikes
+from seq2drum.play.jam.jam import LEAD, Jam
+from seq2drum.play.jam.live import Jamming, rehearse
+from seq2drum.play.jam.loop import Inbox, play
+from seq2drum.play.jam.ports import NOTE_ON, Port
+from seq2drum.play.jam.songtime import Steady
+from seq2drum.play.jam.striker import Messages, Striker
 from seq2drum.play.options import Options
 
 TEMPOS = 60, 120, 180, 240

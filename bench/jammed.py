@@ -29,19 +29,19 @@ from pieces import PIECES
 from bench.idiom import judge
 from bench.machine import machine
 from bench.style_rules import Seen, style_of
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.judge.measures import bar_keys, f1
-from seq2drum.lattice.drums import Drums, drums_of, fills
+from seq2drum.lattice.conditions import Drums, drums_of, fills
+from seq2drum.lattice.features import Listening
 from seq2drum.lattice.form import lattice_of
 from seq2drum.lattice.grid import encode
-from seq2drum.lattice.listening import Listening
 from seq2drum.lattice.sections import sections
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Part, Song, merged
-from seq2drum.play import engine
+from seq2drum.play.decode import engine
 from seq2drum.play.drummer import Drummer
-from seq2drum.play.guitarist import jammed
+from seq2drum.play.jam.guitarist import jammed
 from seq2drum.play.options import Options
 
 STYLED = {"bossa_nova": "latin", "waltz": "jazz", "jazz_swing": "jazz", "funk": "funk", "metal_gallop": "metal"}

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from seq2drum.data.reading import find_files
+from seq2drum.data.corpus.reading import find_files
 from seq2drum.errors import InputError, Seq2DrumError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.lattice.form import written_lattice
 from seq2drum.lattice.grid import Lattice, decode, encode, quantise
 from seq2drum.lattice.phrases import Phrase, merge, pairs

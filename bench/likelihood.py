@@ -18,18 +18,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from seq2drum.data import batches
-from seq2drum.data.batches import Data, Window
-from seq2drum.data.cache import load
-from seq2drum.data.prepared import SPLITS
+from seq2drum.data.batches import batches
+from seq2drum.data.batches.batches import Data, Window
+from seq2drum.data.corpus.cache import load
+from seq2drum.data.corpus.prepared import SPLITS
+from seq2drum.evaluate.likelihood import window_nats
 from seq2drum.judge.intervals import over_songs
-from seq2drum.judge.likelihood import window_nats
 from seq2drum.judge.measures import Vector
 from seq2drum.models import checkpoint
 from seq2drum.models.base import Family
 from seq2drum.music.kit import KITS
 from seq2drum.music.notes import IntArray
-from seq2drum.play.folder import find
+from seq2drum.play.checkpoint.folder import find
 
 
 def by_window(model: Family, data: Data, windows: Sequence[Window], listen_to: Sequence[Window]) -> Vector:

@@ -21,10 +21,9 @@ sys.path.insert(0, str(ROOT))
 
 from bench.machine import machine
 from seq2drum.errors import Seq2DrumError
-from seq2drum.learn.loop_figures import COUNT, figures, lines
-from seq2drum.learn.looping import add_figures
-from seq2drum.learn.loops import read
-from seq2drum.play.loops import SHIPPED, LoopMaker
+from seq2drum.learn.generators.looping import COUNT, add_figures, figures, lines
+from seq2drum.learn.generators.loops import read
+from seq2drum.play.generators.loops import SHIPPED, LoopMaker
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

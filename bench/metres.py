@@ -32,19 +32,19 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.machine import machine
-from seq2drum.data.cache import load
-from seq2drum.data.prepared import Prepared
+from seq2drum.data.corpus.cache import load
+from seq2drum.data.corpus.prepared import Prepared
+from seq2drum.evaluate.auditions import choose, reference
 from seq2drum.judge import measures
 from seq2drum.judge.baselines import baselines
 from seq2drum.judge.players import play_heard
-from seq2drum.judge.songs import choose, reference
-from seq2drum.lattice.drums import Drums, drums_of, fills
+from seq2drum.lattice.conditions import Drums, drums_of, fills
 from seq2drum.lattice.form import CHANGING, Form
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid
 from seq2drum.music import metres
 from seq2drum.music.kit import NINE
-from seq2drum.play import engine
-from seq2drum.play.folder import DEFAULT
+from seq2drum.play.checkpoint.folder import DEFAULT
+from seq2drum.play.decode import engine
 
 METRES = ("4/4", "3/4", "6/8", "12/8", "5/4", "7/8")
 RARE = ("5/4", "7/8")

@@ -21,7 +21,7 @@ from symusic import Score
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.machine import machine
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 
 SAMPLE = Path(__file__).parent.parent.parent / "shared" / "corpus" / "sample"
 

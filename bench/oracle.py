@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seq2drum.errors import MidiError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music.notes import Song
 
 AGREE = "agree"

@@ -33,13 +33,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line sets i
 from bench.machine import machine
 from bench.same import worktree
 from seq2drum.errors import Seq2DrumError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music import theory
 from seq2drum.music.notes import Metre, Note, Part, Song
+from seq2drum.play.checkpoint.folder import DEFAULT
+from seq2drum.play.checkpoint.runtime import LoadedGraph
 from seq2drum.play.drummer import Drummer
-from seq2drum.play.folder import DEFAULT
 from seq2drum.play.options import Options
-from seq2drum.play.runtime import LoadedGraph
 
 BARS = 128
 IMPORTS = "numpy", "symusic", "onnxruntime", "seq2drum.play.drummer"

@@ -23,26 +23,26 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.machine import machine
-from seq2drum.data import corpus
-from seq2drum.data.cache import load, save_packed
-from seq2drum.data.corpus import Account
-from seq2drum.data.prepared import SPLITS
+from seq2drum.data.corpus import build
+from seq2drum.data.corpus.build import Account
+from seq2drum.data.corpus.cache import load, save_packed
+from seq2drum.data.corpus.prepared import SPLITS
 from seq2drum.errors import CorpusError
 
 
 def timed(folders: Sequence[Path], workers: int, cache: Path) -> tuple[float, Account]:
     """Prepare and save once, as mode prepare does; the wall-clock seconds of both."""
     begun = time.perf_counter()
-    songs, account = corpus.prepare_packed(folders, workers=workers)
+    songs, account = build.prepare_packed(folders, workers=workers)
     save_packed(songs, cache)
     return time.perf_counter() - begun, account
 
 
 def sharded(folders: Sequence[Path], tasks: Sequence[int], place: Path) -> bool:
     """Pack, and prepare shards from the table, with each number of tasks; whether all have the same bytes."""
-    from seq2drum.data import parquet
-    from seq2drum.data.parts import parts_of, rows_of
-    from seq2drum.data.reading import manifests_of, read_manifests
+    from seq2drum.data.corpus import parquet
+    from seq2drum.data.corpus.parts import parts_of, rows_of
+    from seq2drum.data.corpus.reading import manifests_of, read_manifests
 
     # 1. The table.
     table, listed = place / "songs.parquet", read_manifests(manifests_of(None, folders))
@@ -58,13 +58,13 @@ def sharded(folders: Sequence[Path], tasks: Sequence[int], place: Path) -> bool:
 
 def _shards(table: Path, count: int, tasks: int, folder: Path) -> str:
     """Prepare shards from a table of so many songs, print the figures, and return the digest of all that was made."""
-    from seq2drum.data import engines, stages
-    from seq2drum.data.licences import ANY
+    from seq2drum.data.corpus import stages
+    from seq2drum.data.corpus.corpora import ANY
 
     begun, used, cores = time.perf_counter(), cpu(), min(tasks, os.cpu_count() or 1)
     stages.plan(folder, [table], None, ANY)
     starts: list[tuple[str, float]] = []
-    engines.local(engines.Run(folder, tasks, cores, {}), lambda stage: starts.append((stage.name, cpu())))
+    stages.local(stages.Run(folder, tasks, cores, {}), lambda stage: starts.append((stage.name, cpu())))
     seconds, ended = time.perf_counter() - begun, cpu()
     songs = stages.account_of(folder).songs
     size = sum(path.stat().st_size for path in folder.glob("*.s2d")) / songs

@@ -25,18 +25,19 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.machine import machine
-from seq2drum.data.cache import load
-from seq2drum.data.prepared import Prepared
+from seq2drum.data.corpus.cache import load
+from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import Seq2DrumError
 from seq2drum.lattice.form import MAX_STEPS
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.groove_features import hits_of, likeness
+from seq2drum.lattice.grooves.grooves import features_likeness as likeness
+from seq2drum.lattice.grooves.grooves import hits_of
 from seq2drum.lattice.sections import sections
-from seq2drum.learn.examples import Example, examples_of
-from seq2drum.learn.ranker import add_figures
+from seq2drum.learn.grooves.book import Example, examples_of
+from seq2drum.learn.grooves.ranker import add_figures
 from seq2drum.music.kit import FULL, NINE, to_kit
-from seq2drum.play.book import Book
-from seq2drum.play.ranker import SHIPPED, Fit, Ranker
+from seq2drum.play.grooves.book import Book
+from seq2drum.play.grooves.ranker import SHIPPED, Fit, Ranker
 
 Values = dict[str, float]
 OFFERED = 10

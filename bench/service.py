@@ -42,7 +42,7 @@ from bench import play
 from bench.callers import SECONDS, Ask, Callers, drums, stub_of
 from bench.machine import machine
 from bench.serving import Served, serving
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music.notes import Part, Song
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options

@@ -23,9 +23,9 @@ from pathlib import Path
 
 import numpy as np
 
-from seq2drum.data.cache import Shard, load, save, save_index
-from seq2drum.data.prepared import Prepared
-from seq2drum.learn.history import History
+from seq2drum.data.corpus.cache import Shard, load, save, save_index
+from seq2drum.data.corpus.prepared import Prepared
+from seq2drum.learn.run.task import History
 
 KEYS = range(-6, 6)
 SONGS = 2048  # of a shard

@@ -24,13 +24,12 @@ sys.path.insert(0, str(ROOT))
 
 from bench.machine import machine
 from seq2drum.errors import Seq2DrumError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music import duet
 from seq2drum.music.duet import Duet
 from seq2drum.play.drummer import Drummer
 from seq2drum.show import fluidsynth, loudness, sound
-from seq2drum.show.limiter import CEILING
-from seq2drum.show.samples import RATE, Sound
+from seq2drum.show.loudness import CEILING, RATE, Sound
 
 EXAMPLES = ROOT / "examples"
 

@@ -17,11 +17,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.lattice.drums import drums_of, fills
+from seq2drum.lattice.conditions import drums_of, fills
+from seq2drum.lattice.features import Heard, Listening
 from seq2drum.lattice.form import MAX_STEPS
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, encode
-from seq2drum.lattice.grooves import likeness
-from seq2drum.lattice.listening import Heard, Listening
+from seq2drum.lattice.grooves.grooves import likeness
 from seq2drum.lattice.sections import sections
 from seq2drum.music.kit import FULL
 from seq2drum.music.metres import groups

@@ -31,20 +31,20 @@ from bench import style_rules as rules
 from bench.controls import spearman
 from bench.machine import machine
 from bench.style_rules import HANDS, KICK, LOUD, SNARE, Bools, Seen
-from seq2drum.data import cache
-from seq2drum.data.excerpts import duet_of
-from seq2drum.data.prepared import Prepared
+from seq2drum.data.corpus import cache
+from seq2drum.data.corpus.excerpts import duet_of
+from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import Seq2DrumError
-from seq2drum.judge import songs as songs_of
+from seq2drum.evaluate import auditions as songs_of
 from seq2drum.lattice import conditions
-from seq2drum.lattice.drums import drums_of
+from seq2drum.lattice.conditions import drums_of
 from seq2drum.lattice.form import written_lattice
 from seq2drum.lattice.grid import STEPS_PER_QUARTER, decode
 from seq2drum.music.choices import STYLES
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Part, Song
+from seq2drum.play.checkpoint.folder import DEFAULT
 from seq2drum.play.drummer import Drummer
-from seq2drum.play.folder import DEFAULT
 from seq2drum.play.options import Options
 
 LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -12,11 +12,11 @@ from typing import Any
 from client import messages
 from client.errors import ServerFault
 from client.messages import RemoteHit, RemoteOptions, RemoteTake, Source
-from seq2drum import files
 from seq2drum.errors import OptionError
-from seq2drum.music import briefs, choices
-from seq2drum.music.briefs import BRIEF
+from seq2drum.music import choices
+from seq2drum.music.choices import BRIEF
 from seq2drum.rpc import accompaniment_pb2 as pb
+from seq2drum.system import files
 
 _NUMBERS = ("bpm", "bars", "variability", "fill", "temperature", "grid")
 
@@ -140,14 +140,14 @@ def message(brief: RemoteBrief, takes: int = 1) -> pb.Brief:
         OptionError: a number is one that no message can hold, takes are more than any player makes, or the genre is no
             text of genres. All else is for the server to judge.
     """
-    briefs.check("seed", brief.seed)
+    choices.check_brief("seed", brief.seed)
     choices.check("takes", takes)
     for name in ("bars", "fill", "grid"):
         _check_whole(name, getattr(brief, name))
     for bar in brief.change:
         _check_whole("a bar of change", bar)
     given = {name: value for name in _NUMBERS if (value := getattr(brief, name)) is not None}
-    weights = briefs.weights_of(brief.genre) if isinstance(brief.genre, str) else brief.genre or {}
+    weights = choices.weights_of(brief.genre) if isinstance(brief.genre, str) else brief.genre or {}
     genres = [pb.GenreShare(name=name, weight=weight) for name, weight in weights.items()]
     return pb.Brief(
         **given,

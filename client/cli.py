@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from client.options import TOKEN_VARIABLE, compose_parser, mcp_parser, song_parser, watch_parser
-from seq2drum import files
-from seq2drum.cli import paths, report, shared
-from seq2drum.cli.terminal import (
+from seq2drum.console import paths, shared, terminal
+from seq2drum.console.terminal import (
     StandardOutputError,
     close_standard_output,
     open_closed_streams,
@@ -27,7 +26,8 @@ from seq2drum.cli.terminal import (
     standard_output,
 )
 from seq2drum.errors import InputError, MissingExtraError, OptionError, Seq2DrumError
-from seq2drum.music.briefs import BRIEF
+from seq2drum.music.choices import BRIEF
+from seq2drum.system import files
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once
     from client.asynchronous import AsyncRemoteDrummer
@@ -128,7 +128,7 @@ def _wanted(options: argparse.Namespace, *, explain: bool = False) -> RemoteOpti
 
 def _run(options: argparse.Namespace, status: StatusFile) -> int:
     if options.print_completion:
-        from seq2drum.cli import completion
+        from seq2drum.console import arguments as completion
 
         completion.show(
             options.print_completion,
@@ -330,7 +330,7 @@ async def _watch_folder(options: argparse.Namespace, wanted: RemoteOptions) -> i
             return await turns.again(lambda: drummer.takes(data, wanted, options.takes), patience)
 
         def written(take: RemoteTake, source: str, target: str, seconds: float) -> None:
-            report.show(listing.take(take, source, target, seconds), as_json=options.json)
+            terminal.show(listing.take(take, source, target, seconds), as_json=options.json)
 
         watch = FolderWatch(
             Path(options.folder),

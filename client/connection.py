@@ -13,8 +13,9 @@ import grpc
 
 from client import errors
 from client.addresses import DEFAULT_ADDRESS, is_local, is_several, name, normal, target
-from seq2drum import __version__, files
+from seq2drum import __version__
 from seq2drum.errors import InputError, OptionError, Seq2DrumError
+from seq2drum.system import files
 
 DEADLINE_SECONDS = 120.0
 HEALTH = "/grpc.health.v1.Health/Check"

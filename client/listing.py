@@ -6,12 +6,11 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from seq2drum import files
-from seq2drum.cli.report import Report
-from seq2drum.cli.terminal import standard_output
+from seq2drum.console.terminal import Report, standard_output
 from seq2drum.music.explanation import origin
 from seq2drum.music.shown import visible
 from seq2drum.rpc import accompaniment_pb2 as pb
+from seq2drum.system import files
 
 if TYPE_CHECKING:
     from client.beats import RemoteBeat

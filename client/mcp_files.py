@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from client.messages import MOST_BYTES
-from seq2drum import files
-from seq2drum.cli import paths
+from seq2drum.console import paths
 from seq2drum.errors import InputError, LimitError, OptionError, OutputError
 from seq2drum.music.limits import OPENED_SUFFIXES, SONG_SUFFIXES
+from seq2drum.system import files
 
 MOST_LISTED = 200
 _MOST_SEEN = 20_000  # entries of folders that are looked at for a list

@@ -16,15 +16,14 @@ from client.listing import Line
 from client.mcp_files import Folders
 from client.mcp_wishes import FORM, WISHES, Schema, schema, values
 from client.messages import RemoteOptions, RemoteTake
-from seq2drum import files
-from seq2drum.cli import paths
+from seq2drum.console import paths
 from seq2drum.errors import OptionError
 from seq2drum.music import choices
-from seq2drum.music.briefs import BRIEF
-from seq2drum.music.choices import STYLES
+from seq2drum.music.choices import BRIEF, STYLES
 from seq2drum.music.limits import MIDI_SUFFIXES, PICTURE_SUFFIXES
 from seq2drum.play.asked import by_section, reference
 from seq2drum.rpc import accompaniment_pb2 as pb
+from seq2drum.system import files
 
 Reach = Callable[[], AbstractAsyncContextManager[AsyncRemoteDrummer]]
 """Opens the way to a server."""

@@ -8,10 +8,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from seq2drum.cli import shared
+from seq2drum.console import shared
 from seq2drum.errors import OptionError
-from seq2drum.music.briefs import BRIEF
-from seq2drum.music.choices import CHOICES, Choice
+from seq2drum.music.choices import BRIEF, CHOICES, Choice
 
 Schema = dict[str, Any]
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from client.errors import ServerFault
-from seq2drum import files
 from seq2drum.errors import InputError, OptionError
 from seq2drum.formats import foreign
 from seq2drum.music import choices
@@ -22,6 +21,7 @@ from seq2drum.music.explanation import Explanation, Piece, SectionGroove, Swap
 from seq2drum.music.limits import MOST_COUNT_IN, OPENED_SUFFIXES
 from seq2drum.play.asked import Grooves, One, by_section, reference
 from seq2drum.rpc import accompaniment_pb2 as pb
+from seq2drum.system import files
 
 Source = bytes | str | os.PathLike[str]
 OnProgress = Callable[[int, int], object]

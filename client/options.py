@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from seq2drum.cli import shared
-from seq2drum.cli.arguments import Parser
-from seq2drum.music.briefs import BRIEF
+from seq2drum.console import shared
+from seq2drum.console.arguments import Parser
+from seq2drum.music.choices import BRIEF
 
 TOKEN_VARIABLE = "SEQ2DRUM_TOKEN"
 TIMEOUT_SECONDS = 120.0

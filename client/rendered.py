@@ -9,9 +9,9 @@ from pathlib import Path
 from client import messages
 from client.errors import ServerFault
 from client.messages import RemoteOptions, Source
-from seq2drum import files
 from seq2drum.errors import OptionError
 from seq2drum.rpc import accompaniment_pb2 as pb
+from seq2drum.system import files
 
 _PREFIX = "RENDER_FORMAT_"
 FORMATS = tuple(name.removeprefix(_PREFIX).lower() for name in pb.RenderFormat.keys()[1:])

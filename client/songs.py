@@ -16,8 +16,8 @@ from client.asynchronous import AsyncRemoteDrummer
 from client.errors import ServerUnavailable, Unauthenticated, exit_code
 from client.messages import MOST_BYTES, RemoteOptions
 from client.status_file import StatusFile
-from seq2drum.cli import paths, report
-from seq2drum.cli.terminal import StandardOutputError, bar, say
+from seq2drum.console import paths, terminal
+from seq2drum.console.terminal import StandardOutputError, bar, say
 from seq2drum.errors import Seq2DrumError
 from seq2drum.music.explanation import in_words
 from seq2drum.music.limits import SONG_SUFFIXES
@@ -61,7 +61,7 @@ async def play(
     code = 0
     with bar(len(work), "playing") as advance:
 
-        async def do(item: Work) -> list[report.Report] | Seq2DrumError:
+        async def do(item: Work) -> list[terminal.Report] | Seq2DrumError:
             try:
                 for target in item.targets:
                     paths.check_target(target, inputs, overwrite=options.force)
@@ -83,7 +83,7 @@ async def play(
                     code = max(code, exit_code(made))
                 else:
                     for told in made:
-                        report.show(told, as_json=options.json)
+                        terminal.show(told, as_json=options.json)
     return code
 
 
@@ -94,7 +94,7 @@ async def _play_one(
     options: argparse.Namespace,
     advance: Callable[[float, str], None],
     status: StatusFile,
-) -> list[report.Report]:
+) -> list[terminal.Report]:
     """Play to a song and write its drums; returns what there is to say of each take."""
     begun, shown = time.perf_counter(), 0.0
 

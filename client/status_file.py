@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from seq2drum import files
 from seq2drum.errors import OutputError
+from seq2drum.system import files
 
 _PAUSE_SECONDS = 0.1  # between two lines that tell of progress alone
 _TRIES, _WAIT_SECONDS = 5, 0.02  # on Windows a file cannot be replaced while someone looks at it

@@ -19,12 +19,12 @@ from typing import NamedTuple
 from client import turns
 from client.errors import ServerBusy, ServerUnavailable, Unauthenticated, exit_code
 from client.messages import MOST_BYTES, RemoteTake
-from seq2drum import files
-from seq2drum.cli import paths
-from seq2drum.cli.terminal import as_text
+from seq2drum.console import paths
+from seq2drum.console.terminal import as_text
 from seq2drum.errors import InputError, OptionError, OutputError, Seq2DrumError
 from seq2drum.formats import foreign
 from seq2drum.music.limits import SONG_SUFFIXES
+from seq2drum.system import files
 
 ERROR_SUFFIX = ".error.txt"
 LOOK_SECONDS = 0.25  # between two looks at the folder

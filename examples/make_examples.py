@@ -15,7 +15,7 @@ from pathlib import Path
 from pieces import PIECES, SECOND, UNSEEN
 from texts import Version, song_of
 
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music.notes import Song
 
 

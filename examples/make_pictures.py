@@ -12,11 +12,12 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from seq2drum import Drummer, files
-from seq2drum.formats.musicxml import write_score
+from seq2drum import Drummer
+from seq2drum.formats.score.musicxml import write_score
 from seq2drum.music import explanation
 from seq2drum.show import chart, draw, engraving
 from seq2drum.show.chart import Chart
+from seq2drum.system import files
 
 HERE = Path(__file__).parent
 SONG = HERE / "blues_shuffle.mid"

@@ -27,8 +27,8 @@ from IPython.display import Audio, display
 
 from seq2drum import Brief, Composer, Drummer, Options
 from seq2drum.errors import MissingExtraError
-from seq2drum.lattice.words import text_of
-from seq2drum.play.loops import RATE, LoopMaker
+from seq2drum.lattice.patterns import text_of
+from seq2drum.play.generators.loops import RATE, LoopMaker
 from seq2drum.show import sound
 
 plt.rcParams.update({"figure.dpi": 72, "font.size": 10, "axes.spines.top": False, "axes.spines.right": False})

@@ -25,23 +25,24 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from seq2drum.data import batches, corpus, excerpts
-from seq2drum.formats import midi
-from seq2drum.judge import likelihood, players
+from seq2drum.data.batches import batches
+from seq2drum.data.corpus import build, excerpts
+from seq2drum.evaluate import likelihood
+from seq2drum.formats.midi import midi
+from seq2drum.judge import players
 from seq2drum.lattice import conditions
-from seq2drum.lattice.drums import drums_of
-from seq2drum.lattice.features import features
+from seq2drum.lattice.conditions import drums_of
+from seq2drum.lattice.features import Listening, features
 from seq2drum.lattice.form import lattice_of
 from seq2drum.lattice.grid import encode
-from seq2drum.lattice.listening import Listening
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Note, Part
+from seq2drum.play.checkpoint.folder import WEIGHTS, find, read_tensors
+from seq2drum.play.decode.plan import plan_fills
+from seq2drum.play.decode.recall import recall
 from seq2drum.play.drummer import Drummer
-from seq2drum.play.folder import WEIGHTS, find, read_tensors
 from seq2drum.play.options import Options
-from seq2drum.play.plan import plan_fills
-from seq2drum.play.recall import recall
 
 EXAMPLES = Path("../examples")
 plt.rcParams.update({"figure.dpi": 80, "font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
@@ -347,13 +348,13 @@ assert sixteen_back[1] < sixteen_back[0] / 2
 # playing does not.
 
 # %%
-from seq2drum.learn.devices import use_threads
+from seq2drum.learn.run.devices import use_threads
 from seq2drum.models import checkpoint
 
 use_threads(1)
 model, _ = checkpoint.load(find(drummer.engine.name))
 model.eval()
-prepared, _ = corpus.prepare([EXAMPLES / "training"])
+prepared, _ = build.prepare([EXAMPLES / "training"])
 pieces = [piece for piece in prepared if piece.path.endswith("_1.mid") and piece.heard.form.metre == "4/4"]
 names = [Path(piece.path).stem.removesuffix("_1") for piece in pieces]
 nats = np.zeros((len(pieces), len(pieces)))
@@ -502,7 +503,7 @@ for style in ("latin", "metal", "jazz"):
 # ## Where to go from here
 #
 # - The memory is `seq2drum/models/attention.py`, the function `weights`; what it is given while playing is `Memory` in
-#   `seq2drum/play/memory.py`. How `recall` reads it off the model that plays, without torch:
-#   `seq2drum/play/recall.py`.
+#   `seq2drum/play/decode/memory.py`. How `recall` reads it off the model that plays, without torch:
+#   `seq2drum/play/decode/recall.py`.
 # - What of this holds over 200 songs that the model never saw is in `LOG.md`, *Which bar remembers which*.
 # - Change `listen("rock_riff")` above to another example, or `midi.read` a file of your own, and run all again.

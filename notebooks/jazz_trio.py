@@ -25,15 +25,15 @@ import numpy as np
 from IPython.display import SVG, Audio, display
 
 from seq2drum.errors import MissingExtraError
-from seq2drum.formats import midi
-from seq2drum.formats.musicxml import write_score
+from seq2drum.formats.midi import midi
+from seq2drum.formats.score.musicxml import write_score
 from seq2drum.judge.panel import statistics, values
 from seq2drum.judge.trial import trial_of
 from seq2drum.lattice import conditions
-from seq2drum.lattice.drums import drums_of, hits_per_quarter, novelty, syncopation
+from seq2drum.lattice.conditions import drums_of, hits_per_quarter, novelty, syncopation
+from seq2drum.lattice.features import Listening
 from seq2drum.lattice.form import form_of, lattice_of
 from seq2drum.lattice.grid import encode
-from seq2drum.lattice.listening import Listening
 from seq2drum.music import choices, drum_maps, theory
 from seq2drum.music.kit import FULL
 from seq2drum.play.drummer import Drummer

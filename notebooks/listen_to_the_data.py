@@ -27,14 +27,13 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from seq2drum.data import corpus
-from seq2drum.data.reading import find_files
-from seq2drum.formats import midi
+from seq2drum.data.corpus import build
+from seq2drum.data.corpus.reading import find_files
+from seq2drum.formats.midi import midi
 from seq2drum.lattice import grid, phrases
-from seq2drum.lattice.conditions import measure
-from seq2drum.lattice.drums import drums_of, hits_per_quarter
+from seq2drum.lattice.conditions import drums_of, hits_per_quarter, measure
+from seq2drum.lattice.features import Listening
 from seq2drum.lattice.form import lattice_of
-from seq2drum.lattice.listening import Listening
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
 from seq2drum.show.page import Table
@@ -53,7 +52,7 @@ BLUE = "#1f5fa8"
 # Nothing is left out in silence: the account says what, and why.
 
 # %% tags=["keep-output"]
-songs, account = corpus.prepare([DATA])
+songs, account = build.prepare([DATA])
 account
 
 # %% [markdown]

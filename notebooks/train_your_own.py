@@ -27,20 +27,21 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import Image, display
 
-from seq2drum.data import batches, corpus, excerpts
-from seq2drum.data.prepared import SPLITS
-from seq2drum.judge import evaluate, likelihood
+from seq2drum.data.batches import batches
+from seq2drum.data.corpus import build, excerpts
+from seq2drum.data.corpus.prepared import SPLITS
+from seq2drum.evaluate import evaluate, likelihood
 from seq2drum.judge.players import baseline_players, model_players, play_heard
-from seq2drum.lattice.drums import drums_of
+from seq2drum.lattice.conditions import drums_of
 from seq2drum.learn.accompaniment import Accompaniment, Recipe
-from seq2drum.learn.devices import use_threads
-from seq2drum.learn.loop import train
-from seq2drum.learn.report import NATS
-from seq2drum.models import checkpoint, eager
-from seq2drum.models.families import family
+from seq2drum.learn.run.devices import use_threads
+from seq2drum.learn.run.loop import train
+from seq2drum.learn.run.report import NATS
+from seq2drum.models import base, checkpoint
+from seq2drum.models.checkpoint import family
 from seq2drum.music.kit import FULL
+from seq2drum.play.checkpoint.folder import find, read_config
 from seq2drum.play.drummer import Drummer
-from seq2drum.play.folder import find, read_config
 from seq2drum.show import draw
 
 EXAMPLES = Path("../examples/training")
@@ -59,7 +60,7 @@ use_threads(1)  # 0 takes all cores
 # the split only: what a model is measured on, it has not met in another key.
 
 # %% tags=["keep-output"]
-songs, account = corpus.prepare([DATA])
+songs, account = build.prepare([DATA])
 print("\n".join(account.lines()))
 for side in SPLITS:
     here = [song for song in songs if song.split == side]
@@ -133,7 +134,7 @@ print(trained.report)
 def untrained():
     """A model of the same size as it is before the first step."""
     kind = family(recipe.model)
-    return Drummer(eager.engine_of(kind(kind.config_type(voices=len(FULL), **sizes)), recipe.kit))
+    return Drummer(base.engine_of(kind(kind.config_type(voices=len(FULL), **sizes)), recipe.kit))
 
 
 mine, box = Drummer.load(RUN), Drummer.load()

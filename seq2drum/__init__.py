@@ -12,20 +12,19 @@ __all__ = ["Beat", "Brief", "Composer", "Drummer", "Groove", "Options", "Seq2Dru
 
 if TYPE_CHECKING:
     from seq2drum.errors import Seq2DrumError
-    from seq2drum.lattice.grooves import Groove
+    from seq2drum.lattice.grooves.grooves import Groove
     from seq2drum.music.notes import Song
-    from seq2drum.play.brief import Brief
-    from seq2drum.play.composer import Beat, Composer
     from seq2drum.play.drummer import Drummer
+    from seq2drum.play.generators.composer import Beat, Brief, Composer
     from seq2drum.play.options import Options
     from seq2drum.play.take import Take
 
 _HOMES = {
-    "Beat": "play.composer",
-    "Brief": "play.brief",
-    "Composer": "play.composer",
+    "Beat": "play.generators.composer",
+    "Brief": "play.generators.composer",
+    "Composer": "play.generators.composer",
     "Drummer": "play.drummer",
-    "Groove": "lattice.grooves",
+    "Groove": "lattice.grooves.grooves",
     "Options": "play.options",
     "Seq2DrumError": "errors",
     "Song": "music.notes",
@@ -42,7 +41,7 @@ def __getattr__(name: str) -> Any:
 
 def _as_html(value: object) -> str:
     # What notebooks show is loaded when one asks: who only plays never loads `display`, nor matplotlib.
-    html: str = import_module("seq2drum.display").html(value)
+    html: str = import_module("seq2drum.deliver.notebook").html(value)
     return html
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Protocol
 
-from seq2drum.music.briefs import MOST_BARS
+from seq2drum.music.choices import MOST_BARS
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server.admission import Admission
 from server.callers import Room

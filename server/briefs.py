@@ -12,18 +12,17 @@ from typing import Any
 
 from seq2drum.errors import LimitError, OptionError
 from seq2drum.lattice.patterns import TICKS, Pattern, Velocities, part_of
-from seq2drum.music import briefs
+from seq2drum.music import choices
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
-from seq2drum.play import composer
-from seq2drum.play.brief import Brief
-from seq2drum.play.composer import Beat
-from seq2drum.play.folder import CONFIG, SUMS
+from seq2drum.play.checkpoint.folder import CONFIG, SUMS
+from seq2drum.play.generators import composer
+from seq2drum.play.generators.composer import Beat, Brief
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import convert
 from server.convert import MOST_WORD
 from server.statuses import Refusal
 
-MOST_CHANGES = briefs.MOST_BARS
+MOST_CHANGES = choices.MOST_BARS
 """The most bars of a brief in which something else begins."""
 
 _FIELDS: Mapping[str, str] = {"genre": "genres", "metre": "meter"}
@@ -55,7 +54,7 @@ def brief_of(message: pb.Brief, limits: Limits = DEFAULT_LIMITS) -> Brief:
     for name, value in given.items():
         with_bars = {"bars": given["bars"]} if name == "change" and "bars" in given else {}
         _check(name, lambda one={name: value, **with_bars}: Brief(**one))
-    _check("seed", lambda: briefs.check("seed", message.seed))
+    _check("seed", lambda: choices.check_brief("seed", message.seed))
     brief = Brief(**given)
     _check("bars", lambda: _check_length(brief, limits))
     return brief
@@ -69,7 +68,7 @@ def endless(message: pb.Brief, limits: Limits = DEFAULT_LIMITS) -> Brief:
     """
     asked = pb.Brief()
     asked.CopyFrom(message)
-    asked.bars = briefs.MOST_BARS
+    asked.bars = choices.MOST_BARS
     for name in ("grid", "meter"):
         asked.ClearField(name)
     return brief_of(asked, limits)
@@ -91,12 +90,12 @@ def _genres(message: pb.Brief) -> Mapping[str, float]:
             text = f"the genre {name[:MOST_WORD]} is named twice; name it once"
             raise Refusal("INVALID_OPTION", text, field="brief.genres")
         weights[name] = share.weight if share.HasField("weight") else 1.0
-        _check("genre", lambda name=name: briefs.shares_of({name: 1.0}))  # there is such a one
+        _check("genre", lambda name=name: choices.shares_of({name: 1.0}))  # there is such a one
     return weights
 
 
 def _check_length(brief: Brief, limits: Limits) -> None:
-    numerator, denominator = briefs.metre_of(brief.metre)
+    numerator, denominator = choices.metre_of(brief.metre)
     if numerator > limits.numerator or denominator > limits.denominator:
         raise LimitError(
             f"the metre is {brief.metre}, at most {limits.numerator} beats of 1/{limits.denominator} are made"
@@ -110,7 +109,7 @@ def _check_length(brief: Brief, limits: Limits) -> None:
 
 def timeline(brief: Brief) -> pb.TimelineInfo:
     """The bars, the tempo and the metre of a beat."""
-    numerator, denominator = briefs.metre_of(brief.metre)
+    numerator, denominator = choices.metre_of(brief.metre)
     quarters = brief.bars * 4 * numerator / denominator
     return pb.TimelineInfo(
         bars=brief.bars,
@@ -159,7 +158,7 @@ def generators() -> pb.ListGeneratorsResponse:
     """The generators that come with the package, the default first."""
     infos = [_info(name) for name in composer.available()]
     return pb.ListGeneratorsResponse(
-        generators=infos, default_generator=infos[0].id if infos else "", genres=briefs.GENRES
+        generators=infos, default_generator=infos[0].id if infos else "", genres=choices.GENRES
     )
 
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from seq2drum import __version__
-from seq2drum.cli.arguments import Parser
-from seq2drum.cli.terminal import open_closed_streams, say
+from seq2drum.console.arguments import Parser
+from seq2drum.console.terminal import open_closed_streams, say
 from seq2drum.errors import MissingExtraError, Seq2DrumError
 from seq2drum.music.shown import visible
 from server import configuration, logs, settings

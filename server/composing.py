@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 
 from seq2drum.music.limits import Limits
-from seq2drum.play.brief import Brief
-from seq2drum.play.composer import Composer
+from seq2drum.play.generators.composer import Brief, Composer
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import briefs, convert
 from server.frames import Frame

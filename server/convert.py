@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from seq2drum.errors import InputError, LimitError, OptionError
-from seq2drum.formats import foreign, midi
-from seq2drum.lattice.grooves import Groove
+from seq2drum.formats import foreign
+from seq2drum.formats.midi import midi
+from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.choices import AUTO, STYLES
 from seq2drum.music.drum_maps import DrumMap
@@ -28,8 +29,8 @@ from seq2drum.music.notes import IntArray, Part, Song
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import wishes
 from seq2drum.play.asked import reference
-from seq2drum.play.book import Book, groove_of
-from seq2drum.play.folder import WEIGHTS, read_config
+from seq2drum.play.checkpoint.folder import WEIGHTS, read_config
+from seq2drum.play.grooves.book import Book, groove_of
 from seq2drum.play.options import Options
 from seq2drum.play.session import Session
 from seq2drum.play.take import DrumBar, Sheet, Take

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seq2drum import __version__
-from seq2drum.formats import extras
+from seq2drum.formats import foreign
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server.settings import Settings
 
@@ -39,7 +39,7 @@ def server_info(settings: Settings) -> pb.GetServerInfoResponse:
             max_recording_bytes=settings.max_recording_bytes,
         ),
         auth=_auth(settings),
-        missing_readers=[pb.MissingReader(kind=kind, install=install) for kind, install in extras.missing().items()],
+        missing_readers=[pb.MissingReader(kind=kind, install=install) for kind, install in foreign.missing().items()],
     )
 
 

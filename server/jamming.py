@@ -12,14 +12,13 @@ from typing import Any
 
 from seq2drum.errors import OptionError
 from seq2drum.lattice.form import lattice_of
-from seq2drum.music import counting, drum_maps
+from seq2drum.music import drum_maps, duet
 from seq2drum.music.limits import MOST_TICKS_PER_QUARTER, Limits
 from seq2drum.music.notes import Metre, Part, Song, Tempo
-from seq2drum.play.ear import Strike, in_order
-from seq2drum.play.engine import Engine
-from seq2drum.play.jam import LEAD, Jam, JamBar, Told
+from seq2drum.play.decode.engine import Engine
+from seq2drum.play.jam.ear import FILL, INTENSITY, SECTION, STOP, TEMPO, Sign, Strike, in_order
+from seq2drum.play.jam.jam import LEAD, Jam, JamBar, Told
 from seq2drum.play.options import Options
-from seq2drum.play.signs import FILL, INTENSITY, SECTION, STOP, TEMPO, Sign
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import convert
 from server.frames import Frame
@@ -186,7 +185,7 @@ def _counted(song: Song, bars: int, drum_map: str) -> list[pb.DrumHit]:
     if not bars:
         return []
     lattice = lattice_of(song)
-    counted = counting.counted_in(Song(song.ticks_per_quarter, (), song.tempos, song.metres, lattice.bars[0].end), bars)
+    counted = duet.counted_in(Song(song.ticks_per_quarter, (), song.tempos, song.metres, lattice.bars[0].end), bars)
     part = drum_maps.load(drum_map).apply(Part.of(counted.hits, is_drums=True))
     hits = list(convert.hits(part, song.ticks_per_quarter))
     for hit in hits:

@@ -7,7 +7,7 @@ import sys
 
 import psutil
 
-from seq2drum import memory
+from seq2drum.system import workers
 
 if sys.platform != "win32":  # Windows has no such limits
     import resource
@@ -48,6 +48,6 @@ class Keeping:
         """Give it back to the system, if it is more than GAINED_MEBIBYTES. Not every C library can."""
         now = resident_mebibytes()
         if now > self._kept + GAINED_MEBIBYTES:
-            memory.give_back()
+            workers.give_back()
             self._kept = resident_mebibytes()
         self._kept = min(self._kept, now)

@@ -1,6 +1,6 @@
 """A worker that plays: `python -m server.player`, frames in and frames out.
 
-All calls that it is given play at once, in an ensemble (`seq2drum.play.ensemble`) for each model: they share the
+All calls that it is given play at once, in an ensemble (`seq2drum.play.decode.ensemble`) for each model: they share the
 model's steps, and a call that is cancelled stops at the next one. Which of their takes move in a round, and which wait
 until there is room, is in `stage`. It trusts the front: what it is given to play has
 been read under limits by `screen`, with the same parser and the same bytes. It knows models and music, and nothing of
@@ -23,11 +23,13 @@ from typing import Any, BinaryIO
 from seq2drum.errors import CheckpointError, Seq2DrumError, UnknownModelError
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Note, Part, Song, Tempo
-from seq2drum.play import choosing, composer, signing
-from seq2drum.play.composer import Composer
+from seq2drum.play.checkpoint import signing
+from seq2drum.play.checkpoint.folder import SUMS, available, find, verify
+from seq2drum.play.decode.ensemble import Ended, Ensemble
 from seq2drum.play.drummer import Drummer
-from seq2drum.play.ensemble import Ended, Ensemble
-from seq2drum.play.folder import SUMS, available, find, verify
+from seq2drum.play.generators import composer
+from seq2drum.play.generators.composer import Composer
+from seq2drum.play.grooves import choosing
 from seq2drum.play.options import Options
 from seq2drum.play.take import DrumBar, Sheet, ranked
 from seq2drum.rpc import accompaniment_pb2 as pb

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from seq2drum.lattice.form import lattice_of
+from seq2drum.lattice.gestures import rests, stopped
 from seq2drum.lattice.grid import STEPS_PER_QUARTER
-from seq2drum.lattice.rests import rests, stopped
 from seq2drum.music.notes import Song
 
 # Milliseconds of one take on one core of a small server; measured, and right within a factor of two or three.

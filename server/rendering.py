@@ -9,8 +9,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from seq2drum import deliver
-from seq2drum.deliver import EXPORTS, Played
+from seq2drum.deliver import export
+from seq2drum.deliver.export import EXPORTS, Played
 from seq2drum.errors import MissingExtraError
 from seq2drum.formats import foreign
 from seq2drum.formats.opening import open_song
@@ -23,7 +23,7 @@ from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.options import Options
 from seq2drum.play.take import TRACK_NAME, Sheet, Take
 from seq2drum.rpc import accompaniment_pb2 as pb
-from seq2drum.show import samples, sound
+from seq2drum.show import loudness, sound
 from server import convert
 from server.statuses import Refusal
 
@@ -137,8 +137,8 @@ def _check_sound(take: Take) -> None:
 def _zipped(played: Played) -> bytes:
     """The stems and their mix, 16 bits each, in a zip file."""
     data = io.BytesIO()
-    stems = deliver.stems(played)
+    stems = export.stems(played)
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name in [*stems]:  # each is forgotten as soon as it is packed: they are large
-            archive.writestr(zipfile.ZipInfo(f"{name}.wav"), samples.stereo_wav(stems.pop(name)))
+            archive.writestr(zipfile.ZipInfo(f"{name}.wav"), loudness.stereo_wav(stems.pop(name)))
     return data.getvalue()

@@ -22,17 +22,17 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.formats.opening import open_drums, open_song
-from seq2drum.lattice.listening import Listening
+from seq2drum.lattice.features import Listening
 from seq2drum.lattice.sections import sections
 from seq2drum.music import theory
 from seq2drum.music.duet import redrummed
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Note, Part, Song
 from seq2drum.music.theory import GuitarChoice
-from seq2drum.play import composer
-from seq2drum.play.book import Book
+from seq2drum.play.generators import composer
+from seq2drum.play.grooves.book import Book
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import briefs, convert, frames, logs, prices, statuses
 from server.frames import Frame

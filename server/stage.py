@@ -15,8 +15,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from seq2drum.play.decode.ensemble import Ended, Ensemble
 from seq2drum.play.drummer import Drummer
-from seq2drum.play.ensemble import Ended, Ensemble
 from seq2drum.play.take import DrumBar, Sheet
 from seq2drum.rpc import accompaniment_pb2 as pb
 

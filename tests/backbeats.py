@@ -7,9 +7,9 @@ from functools import cache
 
 import numpy as np
 
-from seq2drum.data.prepared import Prepared
+from seq2drum.data.corpus.prepared import Prepared
+from seq2drum.lattice.features import Listening
 from seq2drum.lattice.grid import Lattice, encode
-from seq2drum.lattice.listening import Listening
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from tests.made import made_song

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from seq2drum.lattice.drums import Drums
+from seq2drum.lattice.conditions import Drums
+from seq2drum.lattice.features import Heard
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.listening import Heard
 from seq2drum.music.kit import NINE
 
 VOICE = {voice.name: index for index, voice in enumerate(NINE.voices)}

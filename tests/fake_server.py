@@ -27,7 +27,7 @@ from grpc_status import rpc_status
 from client import RemoteDrummer
 from seq2drum import __version__
 from seq2drum.errors import MidiError, NoGuitarError, OptionError, Seq2DrumError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
 from seq2drum.play.take import DrumBar, Take

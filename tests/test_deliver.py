@@ -5,16 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from seq2drum import files
 from seq2drum.cli import exports
-from seq2drum.deliver import EXPORTS, Played
-from seq2drum.formats import midi, musicxml
+from seq2drum.deliver.export import EXPORTS, Played
+from seq2drum.formats.midi import midi
+from seq2drum.formats.score import musicxml
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Note, Part, Song
 from seq2drum.music.theory import choose_parts
 from seq2drum.play.options import Options
 from seq2drum.play.session import PLAIN, Session
 from seq2drum.play.take import TRACK_NAME, Take
+from seq2drum.system import files
 
 GUITAR = Part.of([Note(240 * at, 240, 40 + at % 12, 80) for at in range(64)], program=27, name="Guitar")
 SONG = Song(480, (GUITAR,), length=8 * 1920)
@@ -59,5 +60,5 @@ def test_what_exports_are_made_of_stays_as_it_is():
 
 def test_nothing_that_delivers_knows_a_command_line():
     root = Path(__file__).parents[1]
-    for file in ("seq2drum/deliver.py", "server/rendering.py", "server/convert.py"):
+    for file in ("seq2drum/deliver/export.py", "server/rendering.py", "server/convert.py"):
         assert "argparse" not in (root / file).read_text(encoding="utf-8")

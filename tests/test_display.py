@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seq2drum import display
-from seq2drum.data import corpus
-from seq2drum.formats import midi
-from seq2drum.judge.evaluation import Column, Estimate, Evaluation, Row
+from seq2drum.data.corpus import build
+from seq2drum.deliver import notebook
+from seq2drum.evaluate.evaluation import Column, Estimate, Evaluation, Row
+from seq2drum.formats.midi import midi
 from seq2drum.lattice import grid, phrases
-from seq2drum.lattice.drums import drums_of
+from seq2drum.lattice.conditions import drums_of
 from seq2drum.lattice.patterns import Pattern
 from seq2drum.lattice.phrases import Cut
 from seq2drum.music import drum_maps
@@ -30,9 +30,8 @@ from seq2drum.music.kit import FULL, KITS, NINE
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.music.shown import as_html
 from seq2drum.music.theory import GuitarChoice
-from seq2drum.play.book import Book
-from seq2drum.play.brief import Brief
-from seq2drum.play.composer import Beat
+from seq2drum.play.generators.composer import Beat, Brief
+from seq2drum.play.grooves.book import Book
 from seq2drum.play.options import Options
 from seq2drum.play.take import DrumBar, Take
 from seq2drum.show import chart, draw
@@ -148,7 +147,7 @@ def values() -> dict[str, tuple[Any, int, str]]:
         "groove": (Book.load()["one-drop"], 1, "reggae"),
         "groove book": (Book.load(), 0, "rock-hat"),
         "prepared": (prepared, 1, "split train"),
-        "account": (corpus.Account(9, 7, Counter({"no drums": 2}), 1, 100), 0, "1.00%"),
+        "account": (build.Account(9, 7, Counter({"no drums": 2}), 1, 100), 0, "1.00%"),
         "evaluation": (evaluation(), 0, "0.500"),
         "kit": (NINE, 0, "closed hat"),
         "drum map": (drum_maps.load("gm"), 0, "General MIDI"),
@@ -190,7 +189,7 @@ def test_a_drummer_says_which_model_it_is() -> None:
         lambda: Options(groove={EVIL: EVIL}),
         lambda: evaluation(EVIL),
         lambda: Cut((), Counter({EVIL: 1})),
-        lambda: corpus.Account(1, 0, Counter({EVIL: 1})),
+        lambda: build.Account(1, 0, Counter({EVIL: 1})),
         lambda: replace(made_song(1), path=EVIL, tag=EVIL, origin=EVIL),
         lambda: drum_maps.DrumMap(EVIL, tuple(voice.notes for voice in FULL.voices)),
     ],
@@ -203,7 +202,7 @@ def test_a_name_from_a_file_is_text_and_never_markup(make: Callable[[], Any]) ->
     assert all(value is not None and value.startswith("data:") for key, value in tags.attributes if key == "src")
     assert not [key for key, _ in tags.attributes if key.startswith("on")]
     assert "<script>alert" in said(shown)
-    assert "\x00" not in shown or isinstance(value, Cut | corpus.Account | Evaluation)  # whose words are no file's
+    assert "\x00" not in shown or isinstance(value, Cut | build.Account | Evaluation)  # whose words are no file's
 
 
 def test_a_name_that_a_midi_file_carries_is_shown_as_text() -> None:
@@ -214,9 +213,9 @@ def test_a_name_that_a_midi_file_carries_is_shown_as_text() -> None:
 
 def test_a_long_name_is_cut_and_a_long_song_shows_its_first_bars_and_says_so() -> None:
     shown = song("x" * 500, bars=40)._repr_html_()
-    assert "x" * (display.NAME + 1) not in shown
-    assert f"bars 1 to {display.BARS} of 40 are shown" in said(shown)
-    assert "are shown" not in said(song(bars=display.BARS)._repr_html_())
+    assert "x" * (notebook.NAME + 1) not in shown
+    assert f"bars 1 to {notebook.BARS} of 40 are shown" in said(shown)
+    assert "are shown" not in said(song(bars=notebook.BARS)._repr_html_())
     assert "and 268 notes more" in said(song(bars=40).parts[0]._repr_html_())
 
 
@@ -234,7 +233,7 @@ def test_a_long_name_is_cut_and_a_long_song_shows_its_first_bars_and_says_so() -
         grid.encode(Part.of([]), grid.Lattice(song().bars(), 480)),
         DrumBar(song().bars()[0], Part.of([], is_drums=True)),
         Cut((), Counter()),
-        corpus.Account(),
+        build.Account(),
         Evaluation({**evaluation().about}, (), (), (), (), (), (), {}, (), (), (), {}),
     ],
     ids=lambda value: type(value).__name__,
@@ -304,13 +303,13 @@ def test_a_value_without_a_picture_is_refused() -> None:
 def test_playing_and_reading_never_import_what_only_notebooks_need() -> None:
     code = (
         "import sys, seq2drum.play.drummer;"
-        "sys.exit(any(name in sys.modules for name in ('seq2drum.display', 'matplotlib', 'jinja2')))"
+        "sys.exit(any(name in sys.modules for name in ('seq2drum.deliver.notebook', 'matplotlib', 'jinja2')))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_no_room_names_what_shows_its_values() -> None:
-    sources = {path for path in (ROOT / "seq2drum").rglob("*.py") if "seq2drum.display" in path.read_text()}
+    sources = {path for path in (ROOT / "seq2drum").rglob("*.py") if "seq2drum.deliver.notebook" in path.read_text()}
     assert sources == {ROOT / "seq2drum" / "__init__.py"}
 
 

@@ -29,11 +29,11 @@ from client import cli as client_cli
 from client import errors as client_errors
 from seq2drum import cli, errors
 from seq2drum.cli import signing
-from seq2drum.formats import midi
 from seq2drum.formats.drum_picture import write_drum_picture
-from seq2drum.lattice.image import picture_of
-from seq2drum.learn import book
-from seq2drum.music.briefs import GENERATORS
+from seq2drum.formats.midi import midi
+from seq2drum.lattice.patterns import picture_of
+from seq2drum.learn.grooves import book
+from seq2drum.music.choices import GENERATORS
 from seq2drum.music.notes import Note, Part, Song
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.show import engraving, sound
@@ -222,7 +222,7 @@ class Shell:
         if words[:2] == ["python", "main.py"] or words[:3] == ["python", "-m", "seq2drum"] or words[0] == "seq2drum":
             arguments = words[1 if words[0] == "seq2drum" else 2 if words[1] == "main.py" else 3 :]
             return self._inside(cli.main, small(arguments, force=self.force))
-        if words[:3] == ["python", "-m", "seq2drum.learn.book"]:
+        if words[:3] == ["python", "-m", "seq2drum.learn.grooves.book"]:
             return self._inside(book.main, words[3:])
         if words[:3] == ["python", "-m", "seq2drum.cli.signing"]:
             return self._inside(signing.main, words[3:])
@@ -503,7 +503,7 @@ def test_functions_that_a_page_names_by_their_module_are_there(page):
 
 def test_what_a_score_of_a_take_is_is_said_alike_wherever_it_is_said():
     places = ("docs/developers/python.md", "docs/researchers/models.md", "proto/seq2drum/v1/accompaniment.proto")
-    code = ("seq2drum/cli/report.py", "seq2drum/play/take.py", "client/messages.py", "server/web/page/edits.js")
+    code = ("seq2drum/console/terminal.py", "seq2drum/play/take.py", "client/messages.py", "server/web/page/edits.js")
     for place in (*places, *code):
         text = " ".join((ROOT / place).read_text(encoding="utf-8").split())
         assert "with what a drummer would play" in text, place

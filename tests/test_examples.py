@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bench import same
-from seq2drum.data import corpus
-from seq2drum.formats import midi
+from seq2drum.data.corpus import build
+from seq2drum.formats.midi import midi
 from seq2drum.music import kit, theory
 from seq2drum.music.duet import Duet
 from seq2drum.music.notes import Note, Part, Song
@@ -69,7 +69,7 @@ def test_there_are_ten_pieces_and_two_versions_of_each_with_drums():
 
 
 def test_two_pieces_are_none_of_the_others_and_on_the_validation_side():
-    songs, _ = corpus.prepare([EXAMPLES / "training"])
+    songs, _ = build.prepare([EXAMPLES / "training"])
     sides = {Path(song.path).name: song.split for song in songs}
     assert {name for name, side in sides.items() if side == "validation"} == UNSEEN
     assert sum(side == "train" for side in sides.values()) >= 16

@@ -12,10 +12,10 @@ import pytest
 pytest.importorskip("guitarpro", reason="PyGuitarPro is not installed: pip install 'seq2drum[guitarpro]'")
 pytest.importorskip("defusedxml", reason="defusedxml is not installed: pip install 'seq2drum[guitarpro]'")
 
-from seq2drum.data import reading
-from seq2drum.data.parquet import Row
-from seq2drum.formats import midi
-from seq2drum.formats.guitarpro import write_guitarpro
+from seq2drum.data.corpus import reading
+from seq2drum.data.corpus.parquet import Row
+from seq2drum.formats.guitarpro.binary import write_guitarpro
+from seq2drum.formats.midi import midi
 from seq2drum.formats.opening import open_song
 from seq2drum.music.limits import RECORDING_SUFFIXES, SONG_SUFFIXES
 from tests import gpif_files, tabs

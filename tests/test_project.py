@@ -16,8 +16,8 @@ import pytest
 
 from client import cli as client_cli
 from seq2drum import cli
-from seq2drum.formats import midi
-from seq2drum.judge import summary
+from seq2drum.evaluate import report
+from seq2drum.formats.midi import midi
 from server import cli as server_cli
 from tests.servers import process
 
@@ -267,7 +267,7 @@ def table_of(text: str, heading: str) -> list[list[str]]:
 def test_the_readme_has_the_five_figures_of_the_summary_as_the_results_have_them():
     results = (ROOT / "docs" / "researchers" / "results.md").read_text(encoding="utf-8")
     (first, *rows), (head, *known) = table_of(README, "How good is it?"), table_of(results, "In brief")
-    assert len(first) == len(head) and head[1:] == list(summary.FIGURES)
+    assert len(first) == len(head) and head[1:] == list(report.FIGURES)
     figures = [set(re.findall(r"\d\.\d+", " ".join(row))) for row in known]
     for row in rows:
         assert any(set(re.findall(r"\d\.\d+", " ".join(row[1:]))) <= numbers for numbers in figures), row

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seq2drum.errors import Seq2DrumError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music.notes import Note, Part
 from tests.conftest import corpus_files
 

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from seq2drum.errors import CorpusError
-from seq2drum.workers import results_of
+from seq2drum.system.workers import results_of
 
 
 def scaled(factor: int, number: int) -> tuple[int, str | None]:

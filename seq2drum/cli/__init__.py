@@ -23,9 +23,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from seq2drum import __version__
-from seq2drum.cli import arguments, shared
-from seq2drum.cli.arguments import Parser
-from seq2drum.cli.terminal import (
+from seq2drum.console import arguments, shared
+from seq2drum.console.arguments import Parser
+from seq2drum.console.terminal import (
     StandardOutputError,
     close_standard_output,
     open_closed_streams,
@@ -193,9 +193,9 @@ def _without_mode(words: Sequence[str]) -> int:
         raise OptionError(f"--mode is written in full; did you mean --mode {options.mode}?")
     if options.print_completion is None:
         first.error("say what to do: --mode demo shows what it does, seq2drum SONG.mid makes drums")
-    from seq2drum.cli import completion
+    from seq2drum.console import arguments
 
-    completion.show(options.print_completion, "seq2drum", first, {mode: _parser(mode) for mode in MODES})
+    arguments.show(options.print_completion, "seq2drum", first, {mode: _parser(mode) for mode in MODES})
     return 0
 
 

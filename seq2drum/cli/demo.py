@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from seq2drum import files
-from seq2drum.cli import exports, shared
-from seq2drum.cli.terminal import bar, say, standard_output
+from seq2drum.cli import exports
+from seq2drum.console import shared
+from seq2drum.console.terminal import bar, say, standard_output
 from seq2drum.errors import MissingExtraError, OptionError, OutputError
+from seq2drum.system import files
 
 if TYPE_CHECKING:
     from seq2drum.play.take import Take

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import maps, paths, shared
-from seq2drum.cli.terminal import as_text, say
+from seq2drum.console import maps, paths, shared
+from seq2drum.console.terminal import as_text, say
 from seq2drum.errors import InputError, NoGuitarError, NoNotesError, OptionError, Seq2DrumError
 from seq2drum.music.limits import SONG_SUFFIXES
 

@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import generators, prepare, shared
-from seq2drum.cli.arguments import check_least
-from seq2drum.cli.terminal import bar, command, say, standard_output
+from seq2drum.cli import generators, prepare
+from seq2drum.console import shared
+from seq2drum.console.arguments import check_least
+from seq2drum.console.terminal import bar, command, say, standard_output
 from seq2drum.errors import OptionError
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once
-    from seq2drum.data.prepared import Prepared
-    from seq2drum.judge.auditions import Progress
+    from seq2drum.data.corpus.prepared import Prepared
+    from seq2drum.evaluate.auditions import Progress
     from seq2drum.judge.players import Player
 
 SETTINGS = ("given-1", "given-2", "given-4", "given-8")
@@ -95,9 +96,10 @@ def run(options: argparse.Namespace) -> int:
     _check(options)
     if options.listen:
         return _listen(options)
-    from seq2drum import files
-    from seq2drum.judge import evaluate, known_grooves, report
+    from seq2drum.evaluate import evaluate, report
+    from seq2drum.judge import known_bars
     from seq2drum.judge.players import groove_players
+    from seq2drum.system import files
 
     # 1. Refuse files that cannot be written before anything takes its time.
     if options.json:
@@ -109,7 +111,7 @@ def run(options: argparse.Namespace) -> int:
     songs, chosen, training = _chosen_songs(options)
     # 3. Evaluate.
     workers = options.workers or os.cpu_count() or 1
-    grooves, most, times = known_grooves.count(chosen, workers)
+    grooves, most, times = known_bars.count(chosen, workers)
     settings = evaluate.Settings(
         seed=options.seed,
         workers=workers,
@@ -145,7 +147,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _listen(options: argparse.Namespace) -> int:
     """Write the page of a blind comparison; returns the exit code."""
-    from seq2drum.judge import comparison
+    from seq2drum.evaluate import comparison
     from seq2drum.judge.players import baseline_players, real_player, shuffled_player
     from seq2drum.show import sound
 
@@ -171,15 +173,15 @@ def _listen(options: argparse.Namespace) -> int:
 
 def _tell_votes(options: argparse.Namespace) -> int:
     """Print what listeners voted for; returns the exit code."""
-    from seq2drum.judge import comparison, votes
+    from seq2drum.evaluate import comparison
 
     if not options.listen:
         raise OptionError("--votes wants --listen DIR, too: the folder whose page was voted on says who played what")
     key = comparison.read_key(Path(options.listen))
-    found = votes.read([Path(name) for name in options.votes], key)
-    rows = votes.standings(found, list(key.players), seed=options.seed)
+    found = comparison.read([Path(name) for name in options.votes], key)
+    rows = comparison.standings(found, list(key.players), seed=options.seed)
     with standard_output():
-        print(votes.as_text(rows, found), flush=True)
+        print(comparison.as_text(rows, found), flush=True)
     return 0
 
 
@@ -212,7 +214,7 @@ def _players(options: argparse.Namespace) -> tuple[list[str], list[Player]]:
 
 def _chosen_songs(options: argparse.Namespace) -> tuple[list[Prepared], list[Prepared], list[Prepared]]:
     """(all songs, those that are played to, those that baselines are made of)."""
-    from seq2drum.judge.songs import choose, reference
+    from seq2drum.evaluate.auditions import choose, reference
 
     songs = _songs(options.data or (), options)
     chosen = choose(
@@ -233,7 +235,7 @@ def _chosen_songs(options: argparse.Namespace) -> tuple[list[Prepared], list[Pre
 
 
 def _songs(data: Sequence[str | Path], options: argparse.Namespace) -> list[Prepared]:
-    from seq2drum.data.cache import load
+    from seq2drum.data.corpus.cache import load
 
     if not data:
         return prepare.allowed(load(Path(options.cache)), options)

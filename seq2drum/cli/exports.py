@@ -13,13 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum import deliver, files
-from seq2drum.cli import paths, report
-from seq2drum.cli.shared import Container
-from seq2drum.cli.terminal import say
-from seq2drum.deliver import EXPORTS, Played
+from seq2drum.console import paths, terminal
+from seq2drum.console.shared import Container
+from seq2drum.console.terminal import say
+from seq2drum.deliver import export as deliver
+from seq2drum.deliver.export import EXPORTS, Played
 from seq2drum.errors import OptionError, OutputError, Seq2DrumError
-from seq2drum.files import Place
+from seq2drum.system import files
+from seq2drum.system.files import Place
 
 if TYPE_CHECKING:
     from seq2drum.music.duet import Duet
@@ -95,11 +96,11 @@ def write_stems(played: Played, name: str, place: Place, *, overwrite: bool) -> 
     Raises:
         OutputError: one of them is there already, or cannot be written.
     """
-    from seq2drum.show import samples, stems
+    from seq2drum.show import loudness, sound
 
     folder = Path(name)
     _, guitars, others = played.takes[0].heard_apart(played.session)
-    names = [*([stems.GUITAR] if guitars else []), *others, stems.MIX]
+    names = [*([sound.GUITAR] if guitars else []), *others, sound.MIX]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -108,7 +109,7 @@ def write_stems(played: Played, name: str, place: Place, *, overwrite: bool) -> 
         files.check(folder / f"{stem}.wav", overwrite=overwrite)
     for stem, heard in deliver.stems(played).items():
         with place(folder / f"{stem}.wav", overwrite=overwrite) as temporary:
-            temporary.write_bytes(samples.stereo_wav(heard))
+            temporary.write_bytes(loudness.stereo_wav(heard))
 
 
 def spelt(flag: str) -> str:
@@ -154,10 +155,10 @@ def tell_if_cut(duet: Duet, span: tuple[int, int] | None = None) -> None:
 
 def _tell_if_merged(played: Played, name: str) -> None:
     """Say how many hits of the best take its score does not have, if there are such."""
-    from seq2drum.formats import heads
+    from seq2drum.formats.score import score
 
     best = played.counted
-    if count := heads.merged(best.song, best.standard_part):
+    if count := score.merged(best.song, best.standard_part):
         say(
             f"{name}: {count:,} of {len(best.standard_part):,} hits are not in the score: they are nearer than a"
             " sixteenth or a triplet eighth to a louder one that has the same head"
@@ -210,15 +211,15 @@ def keep(
     seconds = (time.perf_counter() - begun) / len(targets)
     for number, (take, target) in enumerate(zip(played.takes, targets, strict=True), start=1):
         told = report_of(take, source, target, seconds, options)
-        report.show(replace(told, take=number if len(targets) > 1 else 0), as_json=options.json)
+        terminal.show(replace(told, take=number if len(targets) > 1 else 0), as_json=options.json)
     if missing:
         raise OutputError("; ".join(missing))
 
 
-def report_of(take: Take, source: str, target: str, seconds: float, options: argparse.Namespace) -> report.Report:
+def report_of(take: Take, source: str, target: str, seconds: float, options: argparse.Namespace) -> terminal.Report:
     """What there is to say of a take that was written."""
     parts = take.guitar.parts
-    return report.Report(
+    return terminal.Report(
         source=source,
         target=target,
         bars=len(take.song.bars()),

@@ -11,19 +11,98 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from seq2drum import files
-from seq2drum.cli import exports, loops, maps, paths, shared
-from seq2drum.cli.terminal import bar, standard_output
-from seq2drum.deliver import EXPORTS
+from seq2drum.cli import exports
+from seq2drum.console import maps, paths, shared
+from seq2drum.console.terminal import bar, standard_output
+from seq2drum.deliver.export import EXPORTS
 from seq2drum.errors import InputError, OptionError
-from seq2drum.music.briefs import BRIEF, GENERATORS
-from seq2drum.music.choices import check
+from seq2drum.music.choices import BRIEF, GENERATORS, check
+from seq2drum.system import files
 
 if TYPE_CHECKING:
     from seq2drum.lattice.patterns import Pattern
     from seq2drum.music.notes import Part
-    from seq2drum.play.brief import Brief
-    from seq2drum.play.composer import Beat
+    from seq2drum.play.generators.composer import Beat, Brief
+    from seq2drum.play.generators.loops import Loop
+
+
+_OF_MIDI = ("text", "score", "rpp", "picture", "split", "play", "prime")
+"""Options of `cli.generate` that mean nothing where there are no hits."""
+
+
+def add_loop_options(to: argparse._ActionsContainer) -> None:
+    """Add what only audio loops have."""
+    to.add_argument("--form", metavar="FORM", help="of audio loops: AAAA, AAAB, AABB, ABAB or another (default: AAAB)")
+    to.add_argument("--kit", metavar="NAME", help="of audio loops: the kit, such as power or 808 (default: any)")
+
+
+def make_loops(options: argparse.Namespace, brief: Brief, folder: Path) -> int:
+    """Make loops; returns the exit code. folder: of the maker's checkpoint."""
+    from seq2drum.play.generators.loops import FORM, LoopMaker, letters_of
+    from seq2drum.show.loudness import mono_wav
+
+    # 1. What makes no sense is refused before anything is made.
+    check("takes", options.takes, "--takes")
+    for name in _OF_MIDI:
+        if getattr(options, name):
+            raise OptionError(
+                f"--{name} wants hits, and {options.model} makes sound; leave it out, or take another model"
+            )
+    form = FORM if options.form is None else options.form
+    letters_of(form)
+    targets = paths.numbered(_target(options, brief, form), options.takes)
+    for target in targets:
+        paths.check_target(target, set(), overwrite=options.force)
+    # 2. Make them.
+    maker = LoopMaker.load(folder)
+    with bar(options.takes, "making") as advance:
+        for take, target in enumerate(targets):
+            begun = time.perf_counter()
+            loop = maker.make(brief, options.seed + take, form=form, kit=options.kit)
+            paths.write(mono_wav(loop.sound), target, overwrite=options.force)
+            advance(1, f"take {take + 1}")
+            _tell_loops(loop, target, time.perf_counter() - begun, options)
+    return 0
+
+
+def _target(options: argparse.Namespace, brief: Brief, form: str) -> str:
+    """Where the first loop goes.
+
+    Raises:
+        OptionError: the name is that of no WAV file, or the folder cannot be made.
+    """
+    name = f"{'-'.join(brief.genres) or 'any'}-{brief.bpm:g}-{form.upper()}.wav"
+    output = options.output
+    if output is None or output == "-":
+        return output or name
+    if output.endswith("/") or paths.is_folder(output) or not Path(output).suffix:
+        return str(paths.made_folder(output) / name)
+    if Path(output).suffix.lower() != ".wav":
+        raise OptionError(f"-o names a WAV file or a folder for audio loops, and {Path(output).name!r} is neither")
+    return str(output)
+
+
+def _tell_loops(loop: Loop, target: str, seconds: float, options: argparse.Namespace) -> None:
+    if target == "-":
+        return
+    brief = loop.brief
+    name = files.named(target)
+    line = f"{name}: {brief.bars} bars, {loop.form}, kit {loop.kit}, in {seconds:.1f} s; loop, seed {loop.seed}"
+    if options.json:
+        told = {
+            "output": target,
+            "model": "loop",
+            "seed": loop.seed,
+            "genres": dict(brief.genres),
+            "bpm": brief.bpm,
+            "bars": brief.bars,
+            "form": loop.form,
+            "kit": loop.kit,
+            "seconds": round(seconds, 3),
+        }
+        line = json.dumps(told)
+    with standard_output():
+        print(line, flush=True)
 
 
 class Extra(NamedTuple):
@@ -36,22 +115,22 @@ class Extra(NamedTuple):
 
 def _picture(beat: Beat, options: argparse.Namespace) -> bytes:
     from seq2drum.formats.drum_picture import write_drum_picture
-    from seq2drum.lattice import image
+    from seq2drum.lattice import patterns
     from seq2drum.show import draw
 
-    if beat.model == "phrase" and beat.pattern.bars <= image.BARS:  # the picture that it made, which is read again
-        return write_drum_picture(next(image.pictures_of(beat.pattern)))
+    if beat.model == "phrase" and beat.pattern.bars <= patterns.BARS:  # the picture that it made, which is read again
+        return write_drum_picture(next(patterns.pictures_of(beat.pattern)))
     return draw.picture(beat.duet, "png", title=_title(beat))
 
 
 def _text(beat: Beat, options: argparse.Namespace) -> bytes:
-    from seq2drum.lattice.words import text_of
+    from seq2drum.lattice.patterns import text_of
 
     return text_of(beat.pattern).encode()
 
 
 def _score(beat: Beat, options: argparse.Namespace) -> bytes:
-    from seq2drum.formats import musicxml
+    from seq2drum.formats.score import musicxml
 
     return musicxml.write_score(beat.song, beat.duet.drums, _title(beat))
 
@@ -105,7 +184,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for alias, meant, kind in (("--weights", "model", str), ("--track-nums", "takes", int)):
         same = f"the same as --{meant}"
         what.add_argument(alias, dest=meant, type=kind, default=argparse.SUPPRESS, metavar="X", help=same)
-    loops.add_options(what)
+    add_loop_options(what)
     what.add_argument("--prime", metavar="FILE", help="go on from the last bars of a file's drums, in 4/4")
     output = parser.add_argument_group("output")
     shared.add_output(output, "where to write (default: a name made of what is asked for, here)", metavar="FILE|DIR")
@@ -121,10 +200,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make beats, or stream one; returns the exit code."""
-    from seq2drum.cli import live
+    from seq2drum.cli import speakers
     from seq2drum.music import drum_maps
-    from seq2drum.play.composer import Composer
-    from seq2drum.play.loops import folder_of
+    from seq2drum.play.generators.composer import Composer
+    from seq2drum.play.generators.loops import folder_of
 
     # 1. What makes no sense is refused before anything is made.
     check("takes", options.takes, "--takes")
@@ -132,7 +211,7 @@ def run(options: argparse.Namespace) -> int:
     primed, bpm = _primed(options)
     brief = brief_of(options, bpm)
     if folder := folder_of(options.model):
-        return loops.run(options, brief, folder)
+        return make_loops(options, brief, folder)
     for name in ("form", "kit"):
         if getattr(options, name) is not None:
             raise OptionError(f"--{name} is for audio loops; add --model loop, or leave it out")
@@ -140,7 +219,7 @@ def run(options: argparse.Namespace) -> int:
     if options.text and brief.metre != BRIEF["metre"].default:
         raise OptionError("--text has bars in 4/4; leave out --text or --metre")
     if options.play:
-        return live.run(Composer.load(options.model), brief, options.seed, primed, options.soundfont)
+        return speakers.run(Composer.load(options.model), brief, options.seed, primed, options.soundfont)
     if options.wav:
         EXPORTS["wav"].check(".wav", options.soundfont)
     targets = paths.numbered(paths.beat(options.output, brief.genres, brief.bpm), options.takes)
@@ -170,7 +249,7 @@ def brief_of(options: argparse.Namespace, bpm: float | None = None) -> Brief:
     Raises:
         OptionError: something of it is out of its range.
     """
-    from seq2drum.play.brief import Brief
+    from seq2drum.play.generators.composer import Brief
 
     asked = {name: getattr(options, name) for name in BRIEF if name != "seed"}
     if asked["bpm"] is None:
@@ -186,7 +265,7 @@ def _primed(options: argparse.Namespace) -> tuple[Pattern | None, float | None]:
         OptionError: it has no drums, or is not in 4/4.
     """
     from seq2drum.formats.opening import open_drums
-    from seq2drum.play.composer import primer
+    from seq2drum.play.generators.composer import primer
 
     if options.prime is None:
         return None, None
@@ -217,8 +296,8 @@ def _drums(beat: Beat, options: argparse.Namespace) -> list[Part]:
 
 
 def _write(beat: Beat, target: str, wanted: Mapping[str, Extra], options: argparse.Namespace) -> None:
-    from seq2drum import files
-    from seq2drum.formats import midi
+    from seq2drum.formats.midi import midi
+    from seq2drum.system import files
 
     song = replace(beat.song, parts=tuple(part for part in _drums(beat, options) if len(part)))
     paths.write(midi.serialise(song), target, overwrite=options.force)

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seq2drum import files
-from seq2drum.cli.terminal import bar, command, say, standard_output
+from seq2drum.console.terminal import bar, command, say, standard_output
 from seq2drum.errors import MissingExtraError, OptionError
-from seq2drum.music.briefs import GENERATORS
+from seq2drum.music.choices import GENERATORS
+from seq2drum.system import files
 
 if TYPE_CHECKING:
-    from seq2drum.data.beats import Beats
-    from seq2drum.learn.task import Progress, Recipe, Task
+    from seq2drum.data.drums.beats import Beats
+    from seq2drum.learn.run.task import Progress, Recipe, Task
 
 TRAINED = (*GENERATORS, "wavegan")
 """What `--mode train` makes without guitars."""
@@ -40,7 +40,7 @@ _UNJUDGED = ("cache", "licence", "metre", "tag", "reference", "listen", "votes")
 
 def folders_of(words: Sequence[str]) -> list[Path]:
     """The folders that words behind --data name; that of a known corpus, such as groove:DIR, is one, too."""
-    from seq2drum.data.corpora import source_of
+    from seq2drum.data.corpus.corpora import source_of
 
     return [source_of(word).path for word in words]
 
@@ -51,7 +51,8 @@ def train(options: argparse.Namespace, folders: list[Path], out: Path) -> int:
     Raises:
         OptionError: an option means nothing to generators.
     """
-    from seq2drum.learn import generating, loop
+    from seq2drum.learn.generators import generating
+    from seq2drum.learn.run import loop
 
     for name in _FOREIGN:
         if getattr(options, name):
@@ -82,7 +83,7 @@ def watched(task: Task[Any, Any], out: Path, *, resume: bool) -> Iterator[Callab
     Raises:
         CheckpointError: there is no run to go on with, or it is damaged.
     """
-    from seq2drum.learn import runs
+    from seq2drum.learn.run import runs
 
     if resume:
         say(going_on(runs.progress_of(out), task.recipe, task.portions))
@@ -114,11 +115,11 @@ def _combined(bars: Beats, count: int, seed: int) -> Beats:
     """The loops of several lines, and as many as `count` that are made of the lines of all; it is said how many."""
     import numpy as np
 
-    from seq2drum.data import combining
+    from seq2drum.data.drums import loops
 
-    made = combining.combined(bars, count, np.random.default_rng(seed))
+    made = loops.combined(bars, count, np.random.default_rng(seed))
     say(f"{made.loops} loops were made of the lines of others; {made.copies} of {made.tried} tried were copies")
-    return combining.joined(combining.whole(bars), made.beats)
+    return loops.joined(loops.whole(bars), made.beats)
 
 
 def _recipe(options: argparse.Namespace) -> dict[str, Any]:
@@ -137,7 +138,7 @@ def all_generators(names: Sequence[str]) -> bool:
     Raises:
         OptionError: some are, and some are drummers.
     """
-    from seq2drum.play import composer, loops
+    from seq2drum.play.generators import composer, loops
 
     found = [name in GENERATORS or composer.is_generator(name) or bool(loops.folder_of(name)) for name in names]
     if any(found) and not all(found):
@@ -153,7 +154,7 @@ def evaluate(options: argparse.Namespace) -> int:
         OptionError: an option means nothing to generators, or no folder of drums is named.
         MissingExtraError: the critic's library is not installed.
     """
-    from seq2drum.play import loops
+    from seq2drum.play.generators import loops
 
     # 1. Refuse what makes no sense before anything takes its time.
     sounding = [name for name in options.model if loops.folder_of(name)]
@@ -171,7 +172,7 @@ def evaluate(options: argparse.Namespace) -> int:
     if options.split not in _SIDES:
         raise OptionError(f"generators are measured on --split {', '.join(_SIDES)}; they have learnt from the others")
     try:
-        from seq2drum.judge import beats
+        from seq2drum.evaluate import beats
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"measuring generators needs {error.name}: pip install 'seq2drum[train]'") from None
     # 2. Measure, print and write.
@@ -194,17 +195,17 @@ def evaluate(options: argparse.Namespace) -> int:
 
 def _evaluate_loops(options: argparse.Namespace) -> int:
     """Print the figures of a maker of audio loops, beside those of real loops; returns the exit code."""
-    from seq2drum.learn import loop_figures
-    from seq2drum.learn.loops import material
-    from seq2drum.play.loops import LoopMaker, folder_of
+    from seq2drum.learn.generators import looping
+    from seq2drum.learn.generators.loops import material
+    from seq2drum.play.generators.loops import LoopMaker, folder_of
 
     maker = LoopMaker.load(folder_of(options.model[0]))
     split = "validation" if options.split == "validation" else "test"
     with bar(None, "measuring") as advance:
         real = material(folders_of(options.data), lambda line: advance(0, line))
-        count = options.songs or loop_figures.COUNT
-        measured = loop_figures.figures(maker, real, split, count=count, seed=options.seed)
-    table = "\n".join(loop_figures.lines(measured))
+        count = options.songs or looping.COUNT
+        measured = looping.figures(maker, real, split, count=count, seed=options.seed)
+    table = "\n".join(looping.lines(measured))
     with standard_output():
         print(table, flush=True)
     if options.json:

@@ -9,17 +9,18 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from seq2drum.cli import duets, exports, maps, paths, shared, speakers
-from seq2drum.cli.terminal import can_say, has_colours, say, standard_output, width
+from seq2drum.cli import duets, exports, speakers
+from seq2drum.console import maps, paths, shared
+from seq2drum.console.terminal import can_say, has_colours, say, standard_output, width
 from seq2drum.errors import OptionError
 from seq2drum.music import choices
 from seq2drum.music.choices import STYLES
 
 if TYPE_CHECKING:
-    from seq2drum.lattice.grooves import Groove
+    from seq2drum.lattice.grooves.grooves import Groove
     from seq2drum.music.duet import Duet
     from seq2drum.music.notes import Song
-    from seq2drum.play.book import Book
+    from seq2drum.play.grooves.book import Book
 
 LOOP = 4  # bars of a groove that are written and played
 OFFERED = 10  # grooves that are offered for a song
@@ -55,7 +56,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """List, draw, play or write; returns the exit code."""
-    from seq2drum.play.book import Book
+    from seq2drum.play.grooves.book import Book
 
     choices.check_word("style", options.style)
     words = " ".join(options.files).strip()
@@ -72,10 +73,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _metre(text: str) -> tuple[int, int]:
     """N/M as numbers."""
-    from seq2drum.music import briefs
+    from seq2drum.music import choices
 
     try:
-        return briefs.metre_of(text)
+        return choices.metre_of(text)
     except OptionError:
         raise argparse.ArgumentTypeError(f"wanted a metre such as 7/8, found {text!r}") from None
 
@@ -99,7 +100,7 @@ def _meant(words: str, options: argparse.Namespace) -> Groove | None:
     """The one groove that words name, or that is in a file; None if they name none."""
     from seq2drum.music import drum_maps
     from seq2drum.play import asked
-    from seq2drum.play.book import Book, read_groove
+    from seq2drum.play.grooves.book import Book, read_groove
 
     if words and (asked.reference(words).is_file or words in Book.load()):
         return read_groove(words, drum_map=drum_maps.load(options.drum_map))
@@ -140,11 +141,11 @@ def _offered(song: Song, options: argparse.Namespace) -> list[tuple[Groove, floa
     """
     import numpy as np
 
-    from seq2drum.lattice.listening import Listening
+    from seq2drum.lattice.features import Listening
     from seq2drum.lattice.sections import Section
     from seq2drum.music import theory
-    from seq2drum.play.book import Book
-    from seq2drum.play.ranker import Fit, Ranker
+    from seq2drum.play.grooves.book import Book
+    from seq2drum.play.grooves.ranker import Fit, Ranker
 
     guitar = theory.choose_parts(song, options.track)
     heard = Listening.of(song, guitar.parts).heard
@@ -192,8 +193,8 @@ def _line(groove: Groove, fit: float | None) -> str:
 
 def _show(groove: Groove, options: argparse.Namespace) -> int:
     """Draw, write and play one groove, as far as it is asked for."""
-    from seq2drum.formats import midi
-    from seq2drum.lattice.grooves import looped, to_json
+    from seq2drum.formats.midi import midi
+    from seq2drum.lattice.grooves.grooves import looped, to_json
 
     # 1. Nothing is made before it is clear that all of it can be.
     inputs = paths.identities([word.partition(":")[0] for word in options.files])
@@ -237,7 +238,7 @@ def _ready(options: argparse.Namespace) -> list[list[str]]:
 
 
 def _duet(groove: Groove, bars: int) -> Duet:
-    from seq2drum.lattice.grooves import looped
+    from seq2drum.lattice.grooves.grooves import looped
     from seq2drum.music.duet import DRUMS, Duet
     from seq2drum.music.notes import Part
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from seq2drum import files
-from seq2drum.cli import paths, shared
-from seq2drum.cli.terminal import standard_output
+from seq2drum.console import paths, shared
+from seq2drum.console.terminal import standard_output
 from seq2drum.errors import InputError, OptionError
 from seq2drum.music.choices import CHOICES
 from seq2drum.music.limits import NOTE_SUFFIXES
+from seq2drum.system import files
 
 if TYPE_CHECKING:
     from seq2drum.music.notes import Song
@@ -39,11 +39,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Humanise the drums of each file; returns the exit code."""
-    from seq2drum.formats import midi
+    from seq2drum.formats.midi import midi
     from seq2drum.formats.opening import open_drums
     from seq2drum.music.notes import Song
-    from seq2drum.play.feel import Feel
-    from seq2drum.play.humanise import humanise_song
+    from seq2drum.play.feel.feel import Feel
+    from seq2drum.play.feel.humanise import humanise_song
 
     if not options.files:
         raise OptionError("--mode humanize wants a file with drums, a folder of them, or - for standard input")
@@ -79,7 +79,7 @@ def _with_notes(song: Song) -> Song:
 
 def _with_drums(data: bytes, song: Song) -> bytes:
     """The original file with the drums of a song: all that is no drum note stays as it was."""
-    from seq2drum.formats import midi
+    from seq2drum.formats.midi import midi
     from seq2drum.music.notes import merged
 
     drums = [part for part in song.parts if part.is_drums and len(part)]

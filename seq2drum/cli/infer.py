@@ -6,20 +6,146 @@ import argparse
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from seq2drum.cli import arguments, exports, hearing, maps, paths, shared
-from seq2drum.cli.terminal import as_text, say
-from seq2drum.deliver import Played
-from seq2drum.errors import OptionError
+from seq2drum.cli import exports
+from seq2drum.console import arguments, maps, paths, shared
+from seq2drum.console.shared import Container
+from seq2drum.console.terminal import as_text, say
+from seq2drum.deliver.export import Played
+from seq2drum.errors import OptionError, PartNotFoundError
 from seq2drum.music.choices import check
-from seq2drum.music.limits import SONG_SUFFIXES
+from seq2drum.music.limits import RECORDING_SUFFIXES, SONG_SUFFIXES
+from seq2drum.system import files
 
-if TYPE_CHECKING:  # imported on use: help and errors come at once, and playing never loads torch
+if TYPE_CHECKING:
+    from seq2drum.lattice.beats.performance import Timing
     from seq2drum.music.notes import Song
     from seq2drum.play.drummer import Drummer
     from seq2drum.play.options import Options
     from seq2drum.play.take import Take
+
+
+_ADVICE = "--bpm, --metre, --first-downbeat, or --beat-scale 2 or 0.5 put it right"
+
+
+def add_hearing_options(to: Container) -> None:
+    """Add what one may say of the beats of a recording."""
+    to.add_argument("--bpm", type=float, metavar="B", help="its tempo, in quarters a minute, if it never changes")
+    to.add_argument("--metre", type=_metre, metavar="N/D", help="its metre, such as 4/4, 3/4 or 7/8")
+    to.add_argument("--first-downbeat", type=float, metavar="SECONDS", help="when a bar begins, such as the first")
+    to.add_argument(
+        "--follow",
+        action="store_true",
+        help="find the beats of a file that was played without a click",
+    )
+    to.add_argument(
+        "--beat-scale", type=float, default=1.0, metavar="2|0.5", help="twice or half the beats that were found"
+    )
+
+
+def timing(options: argparse.Namespace) -> Timing:
+    """What was said of the beats.
+
+    Raises:
+        OptionError: a value is out of its range.
+    """
+    from seq2drum.lattice.beats.performance import Timing
+
+    return Timing(options.bpm, options.metre, options.first_downbeat, options.beat_scale)
+
+
+def _check_track(track: str | None) -> None:
+    """Refuse a track that no recording has, before it is listened to.
+
+    Raises:
+        OptionError: it is not the one part that a recording becomes.
+    """
+    from seq2drum.formats.audio import recording
+    from seq2drum.music import theory
+
+    try:
+        theory.choose_parts(recording.ANY, track)
+    except PartNotFoundError:
+        raise OptionError(
+            f"--track {track!r} fits no part; a recording has one, 1 {recording.ANY.parts[0].name!r}; leave it out"
+        ) from None
+
+
+class Given(NamedTuple):
+    """What a file is to the drummer.
+
+    song: the song of a recording or of what is followed, or else the file itself. recording: the bytes of the file, if
+    it is a recording. found: whether its beats were looked for.
+    """
+
+    song: Song | bytes | str
+    recording: bytes | None = None
+    found: bool = False
+
+
+def read_given(source: str, options: argparse.Namespace) -> Given:
+    """What to give to the drummer for a file. What was found of the beats is said.
+
+    Raises:
+        OptionError: something is said of beats that the file has itself.
+        InputError: it cannot be read.
+    """
+    from seq2drum.formats import opening
+    from seq2drum.lattice.beats.performance import Timing
+
+    file, said = paths.read(source), timing(options)
+    kind, sound = None, None
+    if source.lower().endswith(RECORDING_SUFFIXES):
+        kind, file = opening.recognised(file)
+    if kind is opening.RECORDING and isinstance(file, bytes):
+        from seq2drum.formats.audio import recording  # what hears recordings is loaded for them alone
+
+        sound = file
+        _check_track(options.track)
+        heard, found = recording.read(sound, said)
+    elif options.follow:
+        from seq2drum.lattice.beats import placing, pulse
+        from seq2drum.music import theory
+
+        played = opening.open_song(file).song
+        guitar = theory.choose_parts(played, options.track)
+        found = pulse.beats_of(placing.performed(played, guitar.parts), said)
+        heard = placing.followed(played, found.beats)
+    elif said != Timing():
+        raise OptionError(
+            "--bpm, --metre, --first-downbeat and --beat-scale are of recordings; this file has bars of its own,"
+            " which --follow looks for anew"
+        )
+    else:
+        return Given(file)
+    say(f"{files.named(source)}: {found}{'' if found.tempo_sure == 1 else f'; {_ADVICE}'}")
+    return Given(heard, sound, found=True)
+
+
+def warn(source: str, take: Take, given: Given) -> None:
+    """Say what the reader of a file left out, and if the guitar misses the grid of the file or the beats found."""
+    from seq2drum.lattice.beats import placing
+
+    for remark in take.song.remarks:
+        say(f"{files.named(source)}: {remark}")
+    missed = placing.missed(take.song, take.guitar.parts)
+    if missed.is_free:
+        grid, advice = "grid", "was it played without a click? --follow finds its beats"
+        if given.found:
+            grid, advice = "beats that were found", _ADVICE
+        say(
+            f"{files.named(source)}: {missed.misses} of {missed.strikes} strikes of the guitar miss the {grid},"
+            f" by {missed.by * 1000:.0f} ms (median); {advice}"
+        )
+
+
+def _metre(text: str) -> tuple[int, int]:
+    numerator, _, denominator = text.partition("/")
+    try:
+        return int(numerator), int(denominator)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"wanted a metre such as 4/4 or 7/8, found {text!r}") from None
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +170,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|DIR",
         help="a model in the package, or the folder of a training run (default: the shipped one)",
     )
-    hearing.add_options(
+    add_hearing_options(
         parser.add_argument_group("a recording, or no click", "What is not said of its beats is found.")
     )
     output = parser.add_argument_group("output")
@@ -64,7 +190,7 @@ def run(options: argparse.Namespace) -> int:
 
     wanted, count = Options(**shared.chosen(options)), options.takes
     check("takes", count, "--takes")
-    hearing.timing(options)
+    timing(options)
     exports.session(options)  # what makes no sense is refused before anything is played
     if not options.files:
         raise OptionError(
@@ -108,8 +234,9 @@ def _drums(options: argparse.Namespace, wanted: Options, songs: int) -> Song | N
 
 
 def _drummer(model: str) -> Drummer:
-    from seq2drum.play import engine, runtime
-    from seq2drum.play.ahead import Ahead
+    from seq2drum.play.checkpoint import runtime
+    from seq2drum.play.decode import engine
+    from seq2drum.play.decode.engine import Ahead
 
     runtime.runtime()  # here, as a thread would share the interpreter with the imports that follow
     loading = Ahead(lambda: engine.load(model))
@@ -132,9 +259,9 @@ def _play_one(
     options: argparse.Namespace,
 ) -> None:
     begun = time.perf_counter()
-    given = hearing.given(source, options)
+    given = read_given(source, options)
     takes = drummer.takes(given.song, wanted, len(targets), drums=drums)
-    hearing.warn(source, takes[0], given)
+    warn(source, takes[0], given)
     _say_grooves(source, takes[0], wanted)
     title = as_text("Drums" if source == "-" else Path(source).stem)
     played = Played(takes, title, exports.session(options), options.soundfont, given.recording)
@@ -144,7 +271,7 @@ def _play_one(
 def _say_grooves(source: str, take: Take, wanted: Options) -> None:
     """Say which groove was taken of each family that is asked for."""
     from seq2drum.play.asked import by_letter, by_section, reference
-    from seq2drum.play.book import Book
+    from seq2drum.play.grooves.book import Book
 
     if wanted.groove is None or not isinstance(take.options.groove, Mapping):
         return

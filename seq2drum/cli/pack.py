@@ -8,19 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum import files
-from seq2drum.cli import shared
-from seq2drum.cli.arguments import named
-from seq2drum.cli.terminal import bar, say
+from seq2drum.console import shared
+from seq2drum.console.arguments import named
+from seq2drum.console.terminal import bar, say
 from seq2drum.errors import CorpusError, OptionError
+from seq2drum.system import files
 
 if TYPE_CHECKING:
-    from seq2drum.data.parquet import Row
+    from seq2drum.data.corpus.parquet import Row
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what is packed, and where to."""
-    from seq2drum.data.corpora import CORPORA
+    from seq2drum.data.corpus.corpora import CORPORA
 
     parser.usage = "%(prog)s DIR [DIR ...] --data-out FILE.parquet [options]"
     parser.description = (
@@ -51,10 +51,10 @@ examples:
 
 def run(options: argparse.Namespace) -> int:
     """Pack; returns the exit code."""
-    from seq2drum.data import parquet
-    from seq2drum.data.corpora import source_of
-    from seq2drum.data.parts import parts_of, rows_of
-    from seq2drum.data.reading import manifests_of, read_manifests
+    from seq2drum.data.corpus import parquet
+    from seq2drum.data.corpus.corpora import source_of
+    from seq2drum.data.corpus.parts import parts_of, rows_of
+    from seq2drum.data.corpus.reading import manifests_of, read_manifests
 
     if not options.data or not options.data_out:
         raise OptionError("--mode pack wants folders of songs and --data-out FILE.parquet")

@@ -17,8 +17,8 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
-from seq2drum.cli.arguments import check_least
-from seq2drum.cli.terminal import say, standard_output
+from seq2drum.console.arguments import check_least
+from seq2drum.console.terminal import say, standard_output
 from seq2drum.errors import MissingExtraError, OptionError
 
 PORT = 50052

@@ -6,10 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum import files
-from seq2drum.cli import duets, exports, paths, shared, speakers
-from seq2drum.cli.terminal import standard_output
+from seq2drum.cli import duets, exports, speakers
+from seq2drum.console import paths, shared
+from seq2drum.console.terminal import standard_output
 from seq2drum.errors import OptionError
+from seq2drum.system import files
 
 if TYPE_CHECKING:
     from seq2drum.music.duet import Duet

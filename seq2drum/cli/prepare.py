@@ -9,15 +9,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from seq2drum import files
-from seq2drum.cli.arguments import check_least, named
-from seq2drum.cli.shared import Container
-from seq2drum.cli.terminal import bar, say
+from seq2drum.console.arguments import check_least, named
+from seq2drum.console.shared import Container
+from seq2drum.console.terminal import bar, say
 from seq2drum.errors import CorpusError, MissingExtraError, OptionError, OutputError
+from seq2drum.system import files
 
 if TYPE_CHECKING:
-    from seq2drum.data.cache import Packed, Shard
-    from seq2drum.data.prepared import Prepared
+    from seq2drum.data.corpus.cache import Packed, Shard
+    from seq2drum.data.corpus.prepared import Prepared
 
 ENGINES = ("local", "slurm", "ray")
 SLURM: Mapping[str, type[str] | type[int]] = MappingProxyType(
@@ -104,7 +104,7 @@ def _shards(options: argparse.Namespace) -> int:
     told = _slurm(options)
     folder = Path(options.data_out)
     try:
-        from seq2drum.data.engines import ENGINES as known
+        from seq2drum.data.corpus.stages import ENGINES as known
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"--data-out needs {error.name}: pip install 'seq2drum[corpus]'") from None
     try:
@@ -125,9 +125,9 @@ def _all_stages(
     options: argparse.Namespace, folder: Path, told: Mapping[str, str | int], engine: Callable[..., None]
 ) -> None:
     """Prepare shards into a folder that nobody else prepares into. told: what Slurm is told."""
-    from seq2drum.data import stages
-    from seq2drum.data.engines import Run
-    from seq2drum.data.licences import Licences
+    from seq2drum.data.corpus import stages
+    from seq2drum.data.corpus.corpora import Licences
+    from seq2drum.data.corpus.stages import Run
 
     # 1. What is to be done.
     manifest = Path(options.manifest) if options.manifest else None
@@ -178,7 +178,7 @@ def allowed(songs: list[Prepared], options: argparse.Namespace) -> list[Prepared
     Raises:
         CorpusError: there is none.
     """
-    from seq2drum.data.licences import Licences
+    from seq2drum.data.corpus.corpora import Licences
 
     licences = Licences(options.licence)
     kept = [song for song in songs if song.licence in licences]
@@ -195,7 +195,7 @@ def check_shards(shards: Sequence[Shard], options: argparse.Namespace) -> None:
     Raises:
         CorpusError: there is one.
     """
-    from seq2drum.data.licences import Licences
+    from seq2drum.data.corpus.corpora import Licences
 
     licences = Licences(options.licence)
     others = {str(row["licence"]) for shard in shards for row in shard.sources if row["licence"] not in licences}
@@ -208,7 +208,7 @@ def check_shards(shards: Sequence[Shard], options: argparse.Namespace) -> None:
 
 def prepared(data: Sequence[str | Path], options: argparse.Namespace) -> list[Prepared]:
     """The songs of a corpus, from their cache if there is one."""
-    from seq2drum.data.cache import load, unpacked
+    from seq2drum.data.corpus.cache import load, unpacked
 
     path = _cache_of(data, options)
     if path.exists():
@@ -219,10 +219,9 @@ def prepared(data: Sequence[str | Path], options: argparse.Namespace) -> list[Pr
 
 def _cache_of(data: Sequence[str | Path], options: argparse.Namespace) -> Path:
     """The file that keeps the songs: the one that is named, or one with a name made from those of the songs."""
-    from seq2drum.data.corpora import source_of
-    from seq2drum.data.licences import Licences
-    from seq2drum.data.parts import digest, parts_of
-    from seq2drum.data.reading import digests_of, manifests_of
+    from seq2drum.data.corpus.corpora import Licences, source_of
+    from seq2drum.data.corpus.parts import digest, parts_of
+    from seq2drum.data.corpus.reading import digests_of, manifests_of
 
     if options.cache:
         return Path(options.cache)
@@ -233,10 +232,10 @@ def _cache_of(data: Sequence[str | Path], options: argparse.Namespace) -> Path:
 
 def _prepare(data: Sequence[str | Path], options: argparse.Namespace, path: Path) -> list[Packed]:
     """Read the songs of a corpus, keep them in a file, and say how it went."""
-    from seq2drum.data import corpus
-    from seq2drum.data.cache import save_packed
-    from seq2drum.data.licences import Licences
-    from seq2drum.data.prepared import SPLITS
+    from seq2drum.data.corpus import build
+    from seq2drum.data.corpus.cache import save_packed
+    from seq2drum.data.corpus.corpora import Licences
+    from seq2drum.data.corpus.prepared import SPLITS
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -246,7 +245,7 @@ def _prepare(data: Sequence[str | Path], options: argparse.Namespace, path: Path
     if not writable:  # better said before all files are read
         raise OutputError(f"the folder {str(path.parent)!r} cannot be written; name a file elsewhere with --cache FILE")
     with bar(1, "files read") as advance:
-        songs, account = corpus.prepare_packed(
+        songs, account = build.prepare_packed(
             data,
             workers=options.workers or os.cpu_count() or 1,
             manifest=Path(options.manifest) if options.manifest else None,

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import duets, paths, shared
-from seq2drum.cli.terminal import bar, can_say, has_colours, standard_output, width
-from seq2drum.deliver import EXPORTS
+from seq2drum.cli import duets
+from seq2drum.console import paths, shared
+from seq2drum.console.terminal import bar, can_say, has_colours, standard_output, width
+from seq2drum.deliver.export import EXPORTS
 from seq2drum.errors import OptionError
 from seq2drum.music.limits import DRUM_TEXT_SUFFIXES, MIDI_SUFFIXES
 
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
             sys.stdout.write(text if can_say(text) else console.ascii_only(text))
             sys.stdout.flush()
         return 0
-    from seq2drum import files
+    from seq2drum.system import files
 
     with bar(None, "drawing"):
         data = _drums(duet, suffix) if suffix in DRUMS else _picture(duet, suffix, options, first, last)
@@ -82,8 +83,8 @@ def _drums(duet: Duet, suffix: str) -> bytes:
     """
     from dataclasses import replace
 
-    from seq2drum.formats import midi
-    from seq2drum.lattice.words import text_of_song
+    from seq2drum.formats.midi import midi
+    from seq2drum.lattice.patterns import text_of_song
 
     if not len(duet.drums):
         raise OptionError("there are no drums to be written; name a file that has some")

@@ -11,12 +11,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from seq2drum import files
-from seq2drum.cli.arguments import Parser
-from seq2drum.cli.terminal import say
+from seq2drum.console.arguments import Parser
+from seq2drum.console.terminal import say
 from seq2drum.errors import OptionError, Seq2DrumError
-from seq2drum.play import signing
-from seq2drum.play.folder import place_in, verify
+from seq2drum.play.checkpoint import signing
+from seq2drum.play.checkpoint.folder import place_in, verify
+from seq2drum.system import files
 
 
 def main(words: Sequence[str] | None = None) -> int:

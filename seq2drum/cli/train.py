@@ -10,21 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum import files
 from seq2drum.cli import generators, prepare
-from seq2drum.cli.arguments import check_least
-from seq2drum.cli.terminal import bar, command, say
+from seq2drum.console.arguments import check_least
+from seq2drum.console.terminal import bar, command, say
 from seq2drum.errors import CorpusError, MissingExtraError, OptionError
-from seq2drum.models.families import DEFAULT_FAMILY, FAMILIES, family
+from seq2drum.models.checkpoint import DEFAULT_FAMILY, FAMILIES, family
+from seq2drum.system import files
 
 if TYPE_CHECKING:
-    from seq2drum.data.batches import Data
-    from seq2drum.data.cache import Shard
-    from seq2drum.data.laying import Layout
-    from seq2drum.data.portions import Songs
-    from seq2drum.data.prepared import Prepared
+    from seq2drum.data.batches.batches import Data
+    from seq2drum.data.batches.streaming import Layout, Songs
+    from seq2drum.data.corpus.cache import Shard
+    from seq2drum.data.corpus.prepared import Prepared
     from seq2drum.learn.accompaniment import Accompaniment, Recipe
-    from seq2drum.learn.loop import Trained
+    from seq2drum.learn.run.loop import Trained
 
 RUNS = Path("runs")
 MOST_COMBINED = 100_000  # loops
@@ -130,13 +129,13 @@ def run(options: argparse.Namespace) -> int:
     """Train, or go on training; returns the exit code."""
     check_least(options, workers=1, threads=0)
     try:
-        from seq2drum.learn import loop, runs
-        from seq2drum.learn.devices import use_threads
+        from seq2drum.learn.run import loop, runs
+        from seq2drum.learn.run.devices import use_threads
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"training needs {error.name}: pip install 'seq2drum[train]'") from None
-    from seq2drum.data.cache import sources_of
-    from seq2drum.data.licences import Licences
-    from seq2drum.data.prepared import sources
+    from seq2drum.data.corpus.cache import sources_of
+    from seq2drum.data.corpus.corpora import Licences
+    from seq2drum.data.corpus.prepared import sources
 
     # 1. Refuse what makes no sense before the songs are read, which takes its time.
     if options.model in generators.TRAINED:
@@ -201,7 +200,7 @@ def _check_same(out: Path, data: list[dict[str, str | int]]) -> None:
     Raises:
         OptionError: there are others.
     """
-    from seq2drum.play.folder import CONFIG
+    from seq2drum.play.checkpoint.folder import CONFIG
 
     try:
         kept = json.loads((out / "last" / CONFIG).read_bytes()).get("data", data)
@@ -255,15 +254,15 @@ def _folders(options: argparse.Namespace) -> list[Path]:
 
 def _many(options: argparse.Namespace) -> list[Shard]:
     """The shards of a cache with more songs than are held at once; of any other, none."""
-    from seq2drum.data.cache import shards_of
-    from seq2drum.data.portions import HELD
+    from seq2drum.data.batches.streaming import HELD
+    from seq2drum.data.corpus.cache import shards_of
 
     shards = shards_of(Path(options.cache)) if options.cache and not options.data else []
     return shards if sum(shard.sides["train"] for shard in shards) > HELD else []
 
 
 def _songs(options: argparse.Namespace) -> list[Prepared]:
-    from seq2drum.data.cache import load
+    from seq2drum.data.corpus.cache import load
 
     if options.cache and not options.data:
         return prepare.allowed(load(Path(options.cache)), options)
@@ -280,8 +279,8 @@ def _task(songs: Sequence[Prepared], recipe: Recipe) -> Accompaniment:
     Raises:
         CorpusError: there are none to learn from.
     """
-    from seq2drum.data.portions import Whole
-    from seq2drum.data.prepared import SPLITS
+    from seq2drum.data.batches.streaming import Whole
+    from seq2drum.data.corpus.prepared import SPLITS
 
     sides = {side: [song for song in songs if song.split == side] for side in SPLITS}
     if not sides["train"]:
@@ -296,8 +295,7 @@ def _task(songs: Sequence[Prepared], recipe: Recipe) -> Accompaniment:
 
 def _task_of_shards(shards: Sequence[Shard], recipe: Recipe, workers: int) -> Accompaniment:
     """What is to be learnt from shards, portion by portion, and measured on some of their validation side."""
-    from seq2drum.data.laying import in_a_file
-    from seq2drum.data.portions import HELD, VALIDATED, Portioned, songs_among
+    from seq2drum.data.batches.streaming import HELD, VALIDATED, Portioned, in_a_file, songs_among
 
     with bar(None, "choosing songs to measure by"):
         training = Portioned(shards, _layout(recipe), workers=workers)
@@ -309,7 +307,7 @@ def _task_of_shards(shards: Sequence[Shard], recipe: Recipe, workers: int) -> Ac
 
 
 def _layout(recipe: Recipe) -> Layout:
-    from seq2drum.data.laying import Layout
+    from seq2drum.data.batches.streaming import Layout
     from seq2drum.music.kit import KITS
 
     return Layout(KITS[recipe.kit], recipe.altered, recipe.future_hidden == 0, recipe.seed)
@@ -321,8 +319,8 @@ def _unaltered(recipe: Recipe) -> Layout:
 
 def _accompaniment(training: Songs, validation: Data | None, some: Sequence[Prepared], recipe: Recipe) -> Accompaniment:
     """Learn from the songs of a training side, be measured on unseen ones, and watched at a few of `some`."""
-    from seq2drum.learn import watching
     from seq2drum.learn.accompaniment import Accompaniment
+    from seq2drum.learn.run import watching
 
     if validation is None:
         say("no song fell to the validation side of the split, so there will be no figure for unseen songs")
@@ -330,7 +328,7 @@ def _accompaniment(training: Songs, validation: Data | None, some: Sequence[Prep
 
 
 def _sum_up(trained: Trained, out: Path) -> None:
-    from seq2drum.learn.report import GROOVED, NATS, SWAPPED, listening
+    from seq2drum.learn.run.report import GROOVED, NATS, SWAPPED, listening
 
     progress = trained.progress
     say(

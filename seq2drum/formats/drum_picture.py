@@ -18,8 +18,19 @@ from PIL import Image
 
 from seq2drum.errors import NotationError
 from seq2drum.formats import foreign
-from seq2drum.lattice.image import BARS, COLUMNS, NOTES, ROWS, WIDTH, Picture, is_upside_down, part_of
-from seq2drum.lattice.patterns import song_of_part
+from seq2drum.lattice.patterns import (
+    BARS,
+    COLUMNS,
+    NOTES,
+    ROWS,
+    WIDTH,
+    Picture,
+    is_upside_down,
+    part_of,
+    part_of_picture,
+    pattern_of_text,
+    song_of_part,
+)
 from seq2drum.music.notes import Song
 
 UPSIDE_DOWN = (
@@ -46,8 +57,8 @@ def read_drum_picture(data: bytes) -> Song:
     if picture.all():
         raise NotationError("all of this picture is dark; wanted black hits on white")
     if is_upside_down(picture):
-        return replace(song_of_part(part_of(picture[::-1]), BARS), remarks=(UPSIDE_DOWN,))
-    return song_of_part(part_of(picture), BARS)
+        return replace(song_of_part(part_of_picture(picture[::-1]), BARS), remarks=(UPSIDE_DOWN,))
+    return song_of_part(part_of_picture(picture), BARS)
 
 
 def write_drum_picture(picture: Picture) -> bytes:
@@ -74,3 +85,19 @@ def _grey(data: bytes) -> NDArray[np.floating]:
             return np.asarray(ground.convert("L"), dtype=np.float64)
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error):  # of Pillow, where a file is damaged
         raise NotationError("this is no whole PNG picture; save it again as PNG") from None
+
+
+def read_drum_text(data: bytes) -> Song:
+    """The drums of a text, at MIDI's usual tempo; the song is as long as its bars.
+
+    Raises:
+        NotationError: it is no drum text; the line and the column.
+    """
+    if (kind := foreign.recognised(data)) is not None and kind is not foreign.DRUM_TEXT:
+        raise NotationError(f"this is {kind.what}, and no drum text; {kind.advice}")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NotationError(f"this is no text: byte {error.start} is none of UTF-8; wanted drum text") from None
+    pattern = pattern_of_text(text)
+    return song_of_part(part_of(pattern), pattern.bars)

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from seq2drum import files
 from seq2drum.errors import InputError
-from seq2drum.formats import foreign, midi
+from seq2drum.formats import foreign
+from seq2drum.formats.midi import midi
 from seq2drum.music.limits import (
     ABC_SUFFIXES,
     DEFAULT_LIMITS,
@@ -32,6 +32,7 @@ from seq2drum.music.limits import (
     Limits,
 )
 from seq2drum.music.notes import Song
+from seq2drum.system import files
 
 
 class Opened(NamedTuple):
@@ -58,45 +59,45 @@ def _read_midi(data: bytes, limits: Limits) -> Song:
 
 
 def _read_score(data: bytes, _: Limits) -> Song:
-    from seq2drum.formats import notation  # music21: only where it is used
+    from seq2drum.formats.notation import reading  # music21: only where it is used
 
-    return notation.read_musicxml(data)
+    return reading.read_musicxml(data)
 
 
 def _read_abc(data: bytes, _: Limits) -> Song:
-    from seq2drum.formats import notation
+    from seq2drum.formats.notation import reading
 
-    return notation.read_abc(data)
+    return reading.read_abc(data)
 
 
 def _read_humdrum(data: bytes, _: Limits) -> Song:
-    from seq2drum.formats import notation
+    from seq2drum.formats.notation import reading
 
-    return notation.read_humdrum(data)
+    return reading.read_humdrum(data)
 
 
 def _read_guitarpro(data: bytes, _: Limits) -> Song:
-    from seq2drum.formats import guitarpro
+    from seq2drum.formats.guitarpro import binary
 
-    return guitarpro.read_guitarpro(data)
+    return binary.read_guitarpro(data)
 
 
 def _read_gpif(data: bytes, _: Limits) -> Song:
-    from seq2drum.formats import gpif
+    from seq2drum.formats.guitarpro import gpif
 
     return gpif.read_gpif(data)
 
 
 def _read_recording(data: bytes, _: Limits) -> Song:
-    from seq2drum.formats import recording
+    from seq2drum.formats.audio import recording
 
     return recording.read(data)[0]
 
 
 def _read_drum_text(data: bytes, _: Limits) -> Song:
-    from seq2drum.formats import drum_text
+    from seq2drum.formats import drum_picture
 
-    return drum_text.read_drum_text(data)
+    return drum_picture.read_drum_text(data)
 
 
 def _read_drum_picture(data: bytes, _: Limits) -> Song:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seq2drum.formats.events import DRUM_CHANNEL, PEDAL
+from seq2drum.formats.midi.events import DRUM_CHANNEL, PEDAL
 from seq2drum.music.notes import Metre, Part, Song, Tempo
 from seq2drum.music.theory import part_name
 

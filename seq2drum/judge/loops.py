@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.lattice.loops import FRAMES, RATE, Samples
+from seq2drum.lattice.patterns import FRAMES, RATE, Samples
 
 Features = NDArray[np.float64]
 

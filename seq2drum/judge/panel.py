@@ -20,7 +20,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seq2drum.judge.figure import Figure, of_each, of_halves, of_songs
+from seq2drum.judge.figures import VOCABULARY, Figure, of_each, of_halves, of_songs
 from seq2drum.judge.measures import (
     COPY_LENGTHS,
     CURVE_BARS,
@@ -40,8 +40,7 @@ from seq2drum.judge.measures import (
     share,
 )
 from seq2drum.judge.trial import TOMS, VOICE_FAMILIES, Side, Trial
-from seq2drum.judge.vocabulary import VOCABULARY
-from seq2drum.lattice.drums import Drums
+from seq2drum.lattice.conditions import Drums
 from seq2drum.lattice.form import MAX_STEPS, Form
 from seq2drum.lattice.grid import STEPS_PER_QUARTER
 

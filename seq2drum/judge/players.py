@@ -14,21 +14,21 @@ from typing import Any, Literal
 
 import numpy as np
 
-from seq2drum.data.excerpts import duet_of
-from seq2drum.data.prepared import Prepared
-from seq2drum.judge import baselines, known_grooves
+from seq2drum.data.corpus.excerpts import duet_of
+from seq2drum.data.corpus.prepared import Prepared
+from seq2drum.judge import baselines, known_bars
+from seq2drum.lattice.features import Heard
 from seq2drum.lattice.grid import Grid, to_full
-from seq2drum.lattice.grooves import typical
-from seq2drum.lattice.listening import Heard
+from seq2drum.lattice.grooves.grooves import typical
 from seq2drum.music.kit import Kit, to_kit
-from seq2drum.play import decoding, engine
 from seq2drum.play.arranging import arranged
 from seq2drum.play.asked import WHOLE
-from seq2drum.play.choosing import chosen
-from seq2drum.play.decoding import take_of
-from seq2drum.play.guitarist import jammed_bars
+from seq2drum.play.decode import decoding, engine
+from seq2drum.play.decode.decoding import take_of
+from seq2drum.play.decode.plan import Plan
+from seq2drum.play.grooves.choosing import chosen
+from seq2drum.play.jam.guitarist import jammed_bars
 from seq2drum.play.options import Options
-from seq2drum.play.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -121,14 +121,14 @@ def groove_players() -> list[Player]:
             "chosen grooves",
             "the grooves that the default take is played on, looped",
             "baseline",
-            known_grooves.chosen,
+            known_bars.chosen,
             swapped=False,
         ),
         Player(
             "best groove on offer",
             "of the grooves that are offered for the song the one nearest to its drums, looped",
             "baseline",
-            known_grooves.best_offered,
+            known_bars.best_offered,
             sees_real=True,
             swapped=False,
         ),
@@ -221,7 +221,7 @@ class _ModelPlayer:
     def _played(self, song: Prepared, take: int, given: Mapping[int, Grid]) -> Grid:
         wishes: dict[str, Any] = {"seed": self.seed + take, "temperature": self.temperature, "daring": self.daring}
         if self.grooves and len(song.drums.step):
-            wishes["groove"] = known_grooves.of_song(song, by_section=self.grooves == "sections")
+            wishes["groove"] = known_bars.of_song(song, by_section=self.grooves == "sections")
         return play_heard(_engine(self.name), song.heard, given=given, **wishes)
 
 
@@ -256,7 +256,7 @@ def play_heard(player: engine.Engine, heard: Heard, *, given: Mapping[int, Grid]
 
 def plan_of(heard: Heard, options: Options, kit: Kit) -> Plan:
     """What is planned for a guitar by some options, in which grooves are values."""
-    passages = known_grooves.passages(heard)
+    passages = known_bars.passages(heard)
     asks_nothing = options == Options(seed=options.seed, temperature=options.temperature)
-    grooves = known_grooves.safest(heard) if asks_nothing else chosen(heard, passages, options)
+    grooves = known_bars.safest(heard) if asks_nothing else chosen(heard, passages, options)
     return arranged(heard, passages, grooves, options, kit)

@@ -21,8 +21,8 @@ from seq2drum.judge.measures import (
     judged_bars,
     likeness,
 )
-from seq2drum.lattice.drums import Drums, bars_of, fills, syncopation
-from seq2drum.lattice.listening import Heard
+from seq2drum.lattice.conditions import Drums, bars_of, fills, syncopation
+from seq2drum.lattice.features import Heard
 from seq2drum.lattice.sections import sections
 from seq2drum.music.notes import IntArray
 

@@ -16,11 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.lattice.drums import FILL, Drums, Words, bars_of, drums_of, hits_per_quarter, signs
-from seq2drum.lattice.features import GUITAR, features
+from seq2drum.lattice.conditions import FILL, Drums, Words, bars_of, drums_of, hits_per_quarter, signs
+from seq2drum.lattice.features import GUITAR, Heard, features
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.sections import Section, sections
 from seq2drum.music.explanation import Explanation, Piece, explained, piece
 from seq2drum.music.kit import FULL, NINE, Kit

@@ -10,12 +10,14 @@ The law: `pattern_of(part_of(pattern))` is the pattern itself, for whole multipl
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.errors import OptionError
+from seq2drum.errors import NotationError, OptionError
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS
 from seq2drum.music.kit import NINE, Kit
 from seq2drum.music.notes import IntArray, Metre, Part, Song, Tempo, loudest
@@ -149,3 +151,263 @@ def led_in(fill: Velocities, groove: Velocities) -> Velocities:
     outside = (np.arange(QUARTERS) < first) | (np.arange(QUARTERS) > last)
     bar: Velocities = np.where(outside[:, None, None], groove.reshape(beats), fill.reshape(beats)).reshape(fill.shape)
     return bar
+
+
+BARS = 8
+COLUMNS = 32
+"""Of a bar."""
+
+NOTES = range(36, 61)
+"""The notes that have rows, from the bottom up."""
+
+ROWS, WIDTH = len(NOTES), BARS * COLUMNS
+VELOCITY = 96
+"""How hard a hit is that was read from a picture."""
+
+KICK, SNARE = 36, 38
+UPSIDE_DOWN = 4
+"""How many times as many hits the row of a note has, where the picture is upside down."""
+
+_TICKS = QUARTERS * TICKS // COLUMNS  # of a column
+_ACOUSTIC_KICK = 35
+
+Picture = NDArray[np.bool_]
+"""(ROWS, WIDTH): true where it is black; the first row is the highest note."""
+
+
+def part_of_picture(picture: Picture) -> Part:
+    """What is drawn, as a drum part of TICKS a quarter."""
+    row, column = np.nonzero(picture[::-1])
+    same: IntArray = np.ones_like(row)
+    rows = np.stack([column * _TICKS, same * _TICKS, row + NOTES[0], same * VELOCITY], axis=1)
+    return Part.of(rows, name="Drums", is_drums=True)
+
+
+def is_upside_down(picture: Picture) -> bool:
+    """Whether the first row of a picture is the lowest note, as a kick there says; a snare, where there is no kick.
+
+    So are all but one of the 783 pictures of GANs-Drum-Pattern-Generator, and 2 of 2,042 made of drummers' eight bars.
+    """
+    for note in (KICK, SNARE):
+        lowest, highest = picture[NOTES[-1] - note].sum(), picture[note - NOTES[0]].sum()
+        if lowest or highest:
+            return bool(highest > UPSIDE_DOWN * lowest)
+    return False
+
+
+def picture_of(part: Part, ticks_per_quarter: int = TICKS, first: int = 0) -> Picture:
+    """The picture of eight bars of a drum part that begins at a barline and is in 4/4.
+
+    first: the first of the bars, counted from 0.
+    """
+    pitch = np.where(part.pitch == _ACOUSTIC_KICK, NOTES[0], part.pitch)
+    column = np.rint(part.onset * COLUMNS / (QUARTERS * ticks_per_quarter)).astype(np.int64) - first * COLUMNS
+    inside = (column >= 0) & (column < WIDTH) & (pitch >= NOTES[0]) & (pitch <= NOTES[-1])
+    picture = np.zeros((ROWS, WIDTH), dtype=bool)
+    picture[pitch[inside] - NOTES[0], column[inside]] = True
+    return picture[::-1].copy()
+
+
+def pictures_of(pattern: Pattern) -> Iterator[Picture]:
+    """The pictures of a pattern: one for every eight bars, of the last of them what there is."""
+    part = part_of(pattern)
+    for first in range(0, pattern.bars, BARS):
+        yield picture_of(part, TICKS, first)
+
+
+ORDER = ("kick", "snare", "closed hat", "open hat", "low tom", "mid tom", "high tom", "ride", "crash")
+"""The piece of each bit, the first bit first."""
+
+BAR = "BAR"
+COUNT = 1 << len(ORDER)
+"""How many words there are without BAR."""
+
+"""How hard a hit is that was read from text."""
+
+_MARK = "0b"
+_VOICES = np.array([NINE.names.index(name) for name in ORDER])
+_VALUES = 1 << np.arange(len(ORDER))[::-1]
+_WORD = re.compile(rf"{_MARK}[01]{{{len(ORDER)}}}")
+_MOST_BARS = 1024
+_SHOWN = 24  # letters of a word that is none
+
+
+def ids_of(velocity: NDArray[np.floating]) -> IntArray:
+    """Velocities (..., 9) in the order of a pattern -> the numbers (...) whose bits are the words."""
+    ids: IntArray = ((velocity[..., _VOICES] > 0) * _VALUES).sum(axis=-1)
+    return ids
+
+
+def hits_of(ids: IntArray) -> NDArray[np.bool_]:
+    """The numbers (...) of words -> hits (..., 9) in the order of a pattern."""
+    hits = np.zeros((*np.shape(ids), len(NINE)), dtype=bool)
+    hits[..., _VOICES] = (np.asarray(ids)[..., None] & _VALUES) > 0
+    return hits
+
+
+def text_of(pattern: Pattern) -> str:
+    """A pattern as drum text."""
+    lines = []
+    for bar in ids_of(pattern.velocity).reshape(pattern.bars, QUARTERS, -1):
+        lines += [" ".join(f"{_MARK}{word:0{len(ORDER)}b}" for word in quarter) for quarter in bar.tolist()]
+        lines.append(BAR)
+    return "".join(line + "\n" for line in lines)
+
+
+def pattern_of_text(text: str) -> Pattern:
+    """The bars of drum text.
+
+    Raises:
+        NotationError: it is none; the line, the column, what is there and what was wanted.
+    """
+    bars: list[list[int]] = []
+    bar: list[int] = []
+    where = _Place(1, 1)
+    for where, word in _words(text):
+        if word == BAR:
+            _check(bar, bars, where)
+            bars.append(bar)
+            bar = []
+        elif _WORD.fullmatch(word):
+            bar.append(int(word, 2))
+        else:
+            raise NotationError(f"{where}: {_wrong(word)}")
+        if len(bar) > GRIDS[-1]:
+            raise NotationError(f"{where}: a bar has more than {GRIDS[-1]} words; wanted {BAR} after {WANTED} of them")
+    if bar:
+        _check(bar, bars, where)
+        bars.append(bar)
+    if not bars:
+        raise NotationError(f"there is no word in this text; wanted such as {_MARK}101000000, and {BAR} after a bar")
+    if len(bars) > _MOST_BARS:
+        raise NotationError(f"the text has {len(bars)} bars, wanted at most {_MOST_BARS}; cut it")
+    return Pattern(hits_of(np.array(bars)) * np.float32(VELOCITY / 127))
+
+
+def text_of_song(song: Song, drums: Part) -> str:
+    """The drums of a song in 4/4 as drum text, on the coarsest grid on which they lie; if on none, on 24 places.
+
+    Raises:
+        OptionError: the song is not in 4/4 throughout.
+    """
+    bars = max(pattern_of_song(song, drums).bars, song.end // (QUARTERS * song.ticks_per_quarter))
+    exact = _exact(drums, song.ticks_per_quarter, bars)
+    return text_of(exact or pattern_of(drums, song.ticks_per_quarter, bars=bars))
+
+
+def _exact(part: Part, ticks_per_quarter: int, bars: int) -> Pattern | None:
+    """A drum part as the coarsest pattern on which all its hits lie exactly; None if there is none.
+
+    `patterns.pattern_of` decides of each beat whether it is in sixteenths or triplets. A text may have both in one.
+    """
+    voice = NINE.voice_of[part.pitch]
+    known = voice >= 0
+    bar, within = np.divmod(part.onset[known] * TICKS, QUARTERS * TICKS * ticks_per_quarter)
+    for places in GRIDS:
+        ticks = ticks_of(places) * ticks_per_quarter
+        place = np.searchsorted(ticks, within).clip(max=places - 1)
+        if (ticks[place] == within).all():
+            velocity = np.zeros((bars, places, len(NINE)), dtype=np.float32)
+            velocity[bar, place, voice[known]] = 1
+            return Pattern(velocity)
+    return None
+
+
+class _Place(NamedTuple):
+    """Where a word stands, counted from 1."""
+
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"line {self.line}, column {self.column}"
+
+
+def _words(text: str) -> Iterator[tuple[_Place, str]]:
+    for number, line in enumerate(text.splitlines(), 1):
+        for match in re.finditer(r"\S+", line):
+            yield _Place(number, match.start() + 1), match[0]
+
+
+def _check(bar: list[int], bars: list[list[int]], where: _Place) -> None:
+    """Refuse a bar of a length that none has, or that the bars before it do not have."""
+    if len(bar) not in GRIDS:
+        raise NotationError(f"{where}: bar {len(bars) + 1} has {len(bar)} words, wanted {WANTED} in each bar")
+    if bars and len(bar) != len(bars[0]):
+        raise NotationError(
+            f"{where}: bar {len(bars) + 1} has {len(bar)} words, and those before it {len(bars[0])}; wanted one number"
+        )
+
+
+def _wrong(word: str) -> str:
+    wanted = f"{_MARK} and nine bits, for {', '.join(ORDER)}, or {BAR}"
+    bits = word.removeprefix(_MARK)
+    if word.startswith(_MARK) and not set(bits) - {"0", "1"}:
+        return f"a word of {len(bits)} bits, {word[:_SHOWN]!r}; wanted {wanted}"
+    return f"{word[:_SHOWN]!r} is no word of drum text; wanted {wanted}"
+
+
+RATE = 16_000
+"""Frames a second."""
+SLICES = 16
+SLICE = 2048
+FRAMES = SLICES * SLICE
+"""Of a loop."""
+BPM = 4 * 60 * RATE / FRAMES
+"""Quarters a minute of a loop as it is: 117.1875."""
+
+Samples = NDArray[np.float32]
+
+_TAPER = 0.9  # of the lower half rate: what lies above fades out where frames become fewer
+_GRAIN = 4  # the last so-manieth of a slice is repeated, forth and back, where slices are set wider
+_DECAY = 0.7  # of each repetition
+_JOINT = 64  # frames over which a repetition gives way to the next slice
+
+
+def spacing(bpm: float) -> int:
+    """How many frames a sixteenth lasts."""
+    return round(RATE * 15 / bpm)
+
+
+def resampled(loops: Samples, frames: int) -> Samples:
+    """Round sound (..., n) in another number of frames (..., frames), by its Fourier series.
+
+    Where frames become fewer, what they cannot hold is filtered out: flat up to nine tenths of half the lower rate,
+    then half a cosine down to nothing. Nothing is heard that was not there before.
+    """
+    before = loops.shape[-1]
+    if frames == before:
+        return loops
+    spectrum = np.fft.rfft(loops)
+    if frames < before:
+        most = frames // 2
+        harmonic = np.arange(spectrum.shape[-1]) / max(most, 1)
+        spectrum = spectrum * (0.5 + 0.5 * np.cos(np.pi * ((harmonic - _TAPER) / (1 - _TAPER)).clip(0, 1)))
+        spectrum = spectrum[..., : most + 1]
+    return np.asarray(np.fft.irfft(spectrum, frames) * (frames / before), dtype=np.float32)
+
+
+def respaced(slices: Samples, frames: int) -> Samples:
+    """Slices (..., 16, k) that follow each other every so many frames: (..., 16 * frames).
+
+    The pitch stays. Set closer, what is left of a slice fades out under the next one; set wider, its last quarter is
+    repeated forth and back, softer each time, as samplers do that stretch sliced loops.
+    """
+    held = slices.shape[-1]
+    if frames == held:
+        return slices.reshape(*slices.shape[:-2], -1)
+    if frames < held:
+        rest = slices[..., frames : 2 * frames]
+        fade = np.cos(np.linspace(0, np.pi / 2, rest.shape[-1], dtype=np.float32)) ** 2
+        closer = slices[..., :frames].copy()
+        closer[..., : rest.shape[-1]] += np.roll(rest * fade, 1, axis=-2)
+        return closer.reshape(*slices.shape[:-2], -1)
+    grain = slices[..., -(held // _GRAIN) :]
+    passes = -(-(frames - held) // grain.shape[-1])
+    pieces = [slices, *((grain[..., :: -1 + 2 * (at % 2)]) * _DECAY ** (at + 1) for at in range(passes))]
+    wider = np.concatenate(pieces, axis=-1)[..., :frames]
+    # What leads into the next slice is the end of this one.
+    joint = min(_JOINT, frames - held)
+    fade = np.linspace(0, 1, joint, dtype=np.float32)
+    wider[..., -joint:] = wider[..., -joint:] * (1 - fade) + slices[..., -joint:] * fade
+    return wider.reshape(*slices.shape[:-2], -1)

@@ -13,24 +13,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from seq2drum.data import batches
-from seq2drum.data.batches import Batch, Data, Window
-from seq2drum.data.draws import BLANKED, draw
-from seq2drum.data.portions import Songs, Whole
-from seq2drum.data.section_grooves import Given
+from seq2drum.data.batches import batches
+from seq2drum.data.batches.batches import Batch, Data, Window
+from seq2drum.data.batches.draws import BLANKED, Given, draw
+from seq2drum.data.batches.streaming import Songs, Whole
 from seq2drum.errors import CorpusError, OptionError
-from seq2drum.judge.likelihood import step_nats
+from seq2drum.evaluate.likelihood import step_nats
 from seq2drum.lattice.phrases import MAX_NOTES
-from seq2drum.learn import report, task
-from seq2drum.learn.devices import on_gpu
-from seq2drum.learn.history import History, Scalars
-from seq2drum.learn.report import GROOVED, NATS, SWAPPED, Finished
-from seq2drum.learn.task import Board, Done, Gear, Progress, Task
-from seq2drum.learn.watching import Chosen, Previews, previews_as_rows, previews_from_rows
+from seq2drum.learn.run import report, task
+from seq2drum.learn.run.devices import on_gpu
+from seq2drum.learn.run.report import GROOVED, NATS, SWAPPED, Finished
+from seq2drum.learn.run.task import Board, Done, Gear, History, Progress, Scalars, Task
+from seq2drum.learn.run.watching import Chosen, Previews, previews_as_rows, previews_from_rows
 from seq2drum.models import checkpoint
 from seq2drum.models.base import Config, Family, tensors
-from seq2drum.models.families import DEFAULT_FAMILY, family
-from seq2drum.play.folder import find
+from seq2drum.models.checkpoint import DEFAULT_FAMILY, family
+from seq2drum.play.checkpoint.folder import find
 
 VALIDATION_WINDOWS = 480
 MICRO_BATCH = 9216  # steps of pairs that a CPU learns from at once: 48 pairs of 8 bars of 24 steps, 0.4 GB

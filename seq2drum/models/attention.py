@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2drum.models import base, recalling, remembering
+from seq2drum.models import base, remembering
 from seq2drum.models.remembering import Known, Remembering
 
 
@@ -76,8 +76,8 @@ class Attention(Remembering):
             {"given": (each, "S", self.given_size), "context": (each, self.overheard + 2 * config.reader)}
             for each in ("B", "n")
         )
-        return recalling.listening_graphs(self, of_song) | {
-            "bar": base.Graph(_Bar(self), recalling.bar_inputs(self, of_bars), opened),
+        return remembering.listening_graphs(self, of_song) | {
+            "bar": base.Graph(_Bar(self), remembering.bar_inputs(self, of_bars), opened),
             "walk": base.walk_graph(_Walk(self), config, config.mixed, hidden + pointed, hidden, size),
             "feel": base.feel_graph(self.heads, hidden, voices, self.echo),
         }
@@ -91,7 +91,7 @@ class _Bar(base.GraphModule[Attention]):
         model, config = self.model, self.model.config
         *remembered, given, context = known
         carried = state[:, 2 * config.hidden :]
-        recalled, echo, carried = recalling.remember(
+        recalled, echo, carried = remembering.remember(
             model, keys, distance, past, past_velocity, last, last_velocity, last_rows, carried, *remembered
         )
         overheard, final = torch.split(context, [model.overheard, 2 * config.reader], -1)

@@ -16,19 +16,25 @@ from __future__ import annotations
 import logging
 import warnings
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seq2drum.data.batches import PAST, Batch
+from seq2drum.data.batches.batches import PAST, Batch
 from seq2drum.lattice.conditions import CONDITIONS
 from seq2drum.lattice.features import BARS, GUITAR, SUMMARY
 from seq2drum.lattice.form import CLOCK
+from seq2drum.lattice.phrases import MAX_NOTES
 from seq2drum.models.layers import Feel, Heads, uniform
+from seq2drum.music.kit import KITS
+from seq2drum.play.checkpoint.runtime import LoadedGraph
+from seq2drum.play.decode import engine
 
 
 @dataclass(frozen=True)
@@ -243,3 +249,24 @@ def tensors(batch: Batch, device: torch.device | str = "cpu") -> Any:
     held: list[Any] = [one if isinstance(one, Tensor) else torch.from_numpy(np.ascontiguousarray(one)) for one in given]
     moved: Any = Batch(*(one.to(device, non_blocking=True) for one in held))
     return moved._replace(drawn=Batch(*held).drawn)
+
+
+def engine_of(model: Family, kit: str, *, max_notes: int = MAX_NOTES) -> engine.Engine:
+    """An engine that computes in torch, with the model's weights as they are now."""
+    model.eval()
+    graphs = {name: _graph(graph) for name, graph in model.graphs().items()}
+    order, silence = (value.detach().cpu().numpy() for value in (model.voice_order(), model.silence()))
+    return engine.Engine("in torch", KITS[kit], model.unit, max_notes, graphs, order, silence)
+
+
+def _graph(graph: Graph) -> LoadedGraph:
+    names = list(graph.inputs)
+
+    def run(arrays: dict[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
+        with torch.no_grad():
+            answer = graph.module(
+                *(torch.from_numpy(np.require(arrays[name], requirements=["C", "W"])) for name in names)
+            )
+        return [tensor.numpy() for tensor in ((answer,) if isinstance(answer, torch.Tensor) else answer)]
+
+    return LoadedGraph(frozenset(names), tuple(graph.outputs), run)

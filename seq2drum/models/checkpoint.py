@@ -7,7 +7,7 @@ A checkpoint whose graphs an earlier version wrote is written anew, with the sam
     python -m seq2drum.models.checkpoint FOLDER
 
 The weights are stored once: the graphs refer to them by their place in the safetensors file. Nothing is pickled.
-This half of the checkpoint needs torch; what plays reads the folder with `seq2drum.play.engine`.
+This half of the checkpoint needs torch; what plays reads the folder with `seq2drum.play.decode.engine`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ import struct
 import sys
 import tempfile
 from collections.abc import Container, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import onnx
 import torch
@@ -28,12 +30,40 @@ from onnx import TensorProto
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from seq2drum.errors import CheckpointError, ModelError
+from seq2drum.errors import CheckpointError, ModelError, UnknownModelError
 from seq2drum.models.base import Family, write_graph
-from seq2drum.models.families import FAMILIES, family
+from seq2drum.music import choices
 from seq2drum.music.shown import visible
-from seq2drum.play.folder import CONFIG, FORMAT, KIND, PLAYED, SUMS, WEIGHTS, digests, find, read_config
-from seq2drum.play.runtime import runtime
+from seq2drum.play.checkpoint.folder import CONFIG, FORMAT, KIND, PLAYED, SUMS, WEIGHTS, digests, find, read_config
+from seq2drum.play.checkpoint.runtime import runtime
+
+if TYPE_CHECKING:
+    from seq2drum.models.base import Family
+
+
+FAMILIES = MappingProxyType(
+    {
+        "attention": "seq2drum.models.attention:Attention",
+        "lstm": "seq2drum.models.lstm:Lstm",
+        "transformer": "seq2drum.models.transformer:Transformer",
+    }
+)
+
+DEFAULT_FAMILY = "transformer"
+
+
+def family(name: str) -> type[Family]:
+    """The class of a family; imported on use, so that listing the names needs no torch.
+
+    Raises:
+        UnknownModelError: there is no such family.
+    """
+    if name not in FAMILIES:
+        raise UnknownModelError(f"there is no model family {name!r}; {choices.instead(name, tuple(FAMILIES))}")
+    module, attribute = FAMILIES[name].split(":")
+    kind: type[Family] = getattr(import_module(module), attribute)
+    return kind
+
 
 CARD = "card.md"
 _ROWS = 200  # of the songs' sources that a card tells; strangers may state a licence for each song

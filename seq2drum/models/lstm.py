@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2drum.data.batches import PAST
+from seq2drum.data.batches.batches import PAST
 from seq2drum.lattice.form import MAX_STEPS
 from seq2drum.models import base
 from seq2drum.models.layers import PLACE, Heads, Reader

@@ -27,12 +27,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2drum.data.batches import PAST
+from seq2drum.data.batches.batches import PAST
 from seq2drum.lattice.form import MAX_STEPS
-from seq2drum.models import base, recalling, remembering
+from seq2drum.models import base, remembering
 from seq2drum.models.layers import PLACE, SameDropout
 from seq2drum.models.remembering import LAGS, Known, Remembering
-from seq2drum.play.engine import LAST
+from seq2drum.play.decode.engine import LAST
 
 WINDOW = 48  # steps that a step looks back at, itself among them: two bars of 4/4
 BEFORE = LAST  # bars in which they lie
@@ -179,8 +179,8 @@ class Transformer(Remembering):
             "echo": ("n", "S", self.echo),
             "opened": ("n", size),
         }
-        return recalling.listening_graphs(self, of_song) | {
-            "bar": base.Graph(_Bar(self), recalling.bar_inputs(self, of_bars), opened),
+        return remembering.listening_graphs(self, of_song) | {
+            "bar": base.Graph(_Bar(self), remembering.bar_inputs(self, of_bars), opened),
             "walk": base.walk_graph(_Walk(self), config, hidden, voices + 1, hidden, size),
             "feel": base.feel_graph(self.heads, hidden, voices, self.echo),
         }
@@ -319,7 +319,7 @@ class _Bar(base.GraphModule[Transformer]):
         mixed: Tensor, row: Tensor, place: Tensor, behind: Tensor, inside: Tensor, hidden: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
         model, voices, played = self.model, self.model.config.voices, self.model.config.played
-        recalled, echo, carried = recalling.remember(
+        recalled, echo, carried = remembering.remember(
             model, keys, distance, past, past_velocity, last, last_velocity, last_rows, state[:, model.slots :],
             asking, beside, carrying, struck,
         )  # fmt: skip

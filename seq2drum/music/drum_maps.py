@@ -27,13 +27,13 @@ from typing import Any
 
 import numpy as np
 
-from seq2drum import files
 from seq2drum.errors import InputError, OptionError
 from seq2drum.music import choices, theory
 from seq2drum.music.explanation import Swap
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import NO_PEDAL, IntArray, Part, Song, loudest
 from seq2drum.music.shown import Shown
+from seq2drum.system import files
 
 GM = "gm"
 SILENT = -1  # in place of a note: there is none

@@ -7,17 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from seq2drum.lattice.columns import distinct
+from seq2drum.lattice.features import Heard
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.grooves import Groove
-from seq2drum.lattice.listening import Heard
-from seq2drum.lattice.ordered import distinct
+from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.sections import Section
 from seq2drum.music.kit import FULL, Kit, to_kit
 from seq2drum.music.notes import IntArray
-from seq2drum.play.cues import gestures_of
+from seq2drum.play.decode.memory import Pieces, pieces_for
+from seq2drum.play.decode.plan import BoolArray, Fills, Plan, gestures_of
 from seq2drum.play.options import Options
-from seq2drum.play.pieces import Pieces, pieces_for
-from seq2drum.play.plan import BoolArray, Fills, Plan
 
 SOFT_STYLES = frozenset({"jazz", "latin"})
 SOFT_VELOCITY = 68  # mean of a groove's hits, up to which it is soft

@@ -11,7 +11,7 @@ from seq2drum.music import choices
 from seq2drum.music.limits import OPENED_SUFFIXES
 
 if TYPE_CHECKING:  # the client reads the words, and has no numpy
-    from seq2drum.lattice.grooves import Groove
+    from seq2drum.lattice.grooves.grooves import Groove
 
 Named = TypeVar("Named")
 One: TypeAlias = "str | Groove"

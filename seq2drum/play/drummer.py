@@ -11,10 +11,10 @@ import numpy as np
 
 from seq2drum.errors import OptionError
 from seq2drum.formats.opening import open_song
+from seq2drum.lattice.gestures import rests, stopped
 from seq2drum.lattice.grid import encode
-from seq2drum.lattice.grooves import Groove
+from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.phrases import merge
-from seq2drum.lattice.rests import rests, stopped
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.choices import MOST_TAKES
 from seq2drum.music.duet import redrummed
@@ -22,17 +22,18 @@ from seq2drum.music.explanation import Swap
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import NO_PEDAL, IntArray, Part, Song, in_order
 from seq2drum.music.shown import Shown
-from seq2drum.play import choosing, decoding, engine, places
-from seq2drum.play.ahead import Ahead
+from seq2drum.play import take
 from seq2drum.play.arranging import arranged
-from seq2drum.play.decoding import Wish
-from seq2drum.play.engine import AskingStream, Engine, next_of
-from seq2drum.play.ensemble import Ensemble
-from seq2drum.play.folder import DEFAULT
+from seq2drum.play.checkpoint.folder import DEFAULT
+from seq2drum.play.decode import decoding, engine
+from seq2drum.play.decode.decoding import Wish
+from seq2drum.play.decode.engine import Ahead, AskingStream, Engine, next_of
+from seq2drum.play.decode.ensemble import Ensemble
+from seq2drum.play.feel.humanise import Touch
+from seq2drum.play.grooves import choosing
 from seq2drum.play.kept import Joint, kept_of
 from seq2drum.play.options import Options
 from seq2drum.play.take import TRACK_NAME, DrumBar, Sheet, Take, ranked
-from seq2drum.play.touch import Touch
 from seq2drum.play.wishes import settled
 
 AT_ONCE = 16  # takes of a song that are played together; more would gain little
@@ -154,8 +155,8 @@ class Drummer(Shown):
         arrange = partial(arranged, heard, sheet.sections, kit=kit, notes=notes, numbers=numbers)
         grooves, placed, wishes = sheet.unplaced_grooves, dict[str, Groove](), list[Wish]()
         if without is not options:
-            placed = places.grooves(options, sheet.sections)
-            wishes = places.wishes(options, without, placed, grooves, heard.form, arrange)
+            placed = take.grooves(options, sheet.sections)
+            wishes = take.wishes(options, without, placed, grooves, heard.form, arrange)
         still = stopped(resting)
         played = decoding.playing(
             self.engine,

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from seq2drum.errors import OptionError
 from seq2drum.lattice.conditions import Controls
-from seq2drum.lattice.grooves import Groove
+from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.music import choices, drum_maps
 from seq2drum.music.choices import CHOICES
 from seq2drum.music.shown import Shown
 from seq2drum.play import asked
 from seq2drum.play.asked import Grooves
-from seq2drum.play.sampling import Sampling
+from seq2drum.play.decode.sampling import Sampling
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from seq2drum.errors import OptionError
-from seq2drum.music import counting
+from seq2drum.music import duet
 from seq2drum.music.choices import FAMILIES
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.kit import FULL
@@ -81,16 +81,16 @@ def delivered(song: Song, part: Part, drum_map: DrumMap, session: Session) -> De
     """What a session gets of a song and the drums that were played to it, which are on the notes of a drum map."""
     shift, its_metres = 0, tuple[Metre, ...]()
     if session.count_in:
-        counted = counting.counted_in(song, session.count_in)
+        counted = duet.counted_in(song, session.count_in)
         song, shift, its_metres = counted.song, counted.shift, counted.metres
         sticks = drum_map.apply(Part.of(counted.hits, program=part.program, is_drums=True, is_xg=part.is_xg))
-        moved = counting.later(part, shift)
+        moved = duet.later(part, shift)
         part = replace(
             Part.of(np.concatenate([sticks.rows, moved.rows]), program=part.program, name=part.name, is_drums=True),
             is_xg=part.is_xg,
             pedal=moved.pedal,
         )
-    click = (counting.click(song),) if session.click else ()
+    click = (duet.click(song),) if session.click else ()
     if session.tail:
         part = ringing(song, part, drum_map)
         song = replace(song, length=max(song.end, part.end))

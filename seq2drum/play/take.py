@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from seq2drum import files
 from seq2drum.errors import InputError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.lattice.explain import explain
+from seq2drum.lattice.features import Listening
+from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import encode
-from seq2drum.lattice.listening import Listening
+from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.sections import Section, sections
 from seq2drum.music import choices, drum_maps
 from seq2drum.music.duet import Duet
@@ -24,10 +26,90 @@ from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Bar, Marker, Part, Song, merged
 from seq2drum.music.shown import Shown
 from seq2drum.music.theory import GuitarChoice
-from seq2drum.play import choosing, places
-from seq2drum.play.choosing import BySection
+from seq2drum.play.asked import WHOLE
+from seq2drum.play.decode.decoding import Wish
+from seq2drum.play.decode.plan import BoolArray, Gestures, Plan
+from seq2drum.play.grooves import choosing
+from seq2drum.play.grooves.choosing import BySection
 from seq2drum.play.options import Options
 from seq2drum.play.session import PLAIN, Delivery, Session, delivered, split
+from seq2drum.system import files
+
+Arrange = Callable[[Mapping[str, Groove], Options], Plan]
+"""The plan of a song on some grooves, by the letters of its sections, as some options ask for."""
+
+
+def grooves(options: Options, sections: Sequence[Section]) -> dict[str, Groove]:
+    """The grooves that are asked for in some sections of a song alone, by their letters; options: settled."""
+    asked = _by_letter(options)
+    whole = _whole(asked, sections)
+    letters = dict.fromkeys(section.letter for section in sections)
+    return {letter: asked[letter] for letter in letters if letter in asked and asked[letter] != whole}
+
+
+def unplaced(options: Options, sections: Sequence[Section]) -> Options:
+    """The options without the ending and without the grooves of some sections alone; options: settled."""
+    asked = _by_letter(options)
+    whole = _whole(asked, sections)
+    groove = None if whole is None else {WHOLE: whole}
+    return replace(options, groove=groove, ending=choices.AUTO)
+
+
+def wishes(
+    options: Options,
+    without: Options,
+    placed: Mapping[str, Groove],
+    others: Mapping[str, Groove],
+    form: Form,
+    arrange: Arrange,
+) -> list[Wish]:
+    """The wishes of a take.
+
+    Args:
+        options: What is asked for.
+        without: That as `unplaced` gives it.
+        placed: As `grooves` gives it.
+        others: What the sections are played on without these.
+        form: The bars.
+        arrange: Makes plans.
+    """
+    found, plan = list[Wish](), arrange(others, without)
+    left = np.ones(len(plan.letter), dtype=np.bool_)
+    for letter, groove in placed.items():
+        own = replace(options, groove={letter: groove})
+        if groove == others.get(letter) and own.sampling == without.sampling:
+            continue  # it is played on that without being asked
+        bars = np.array([each == letter for each in plan.letter])
+        left &= ~bars
+        found.append(Wish(bars, arrange({**others, letter: groove}, own), own.sampling))
+    if options.ending != choices.AUTO:
+        ended = arrange(others, replace(without, ending=options.ending))
+        found.append(Wish(left & _differ(plan.gestures, ended.gestures, form), ended, without.sampling))
+    return found
+
+
+def _differ(one: Gestures, other: Gestures, form: Form) -> BoolArray:
+    """(B,): the bars in which something else is done together with the band."""
+    differ = np.zeros(len(form.steps), dtype=np.bool_)
+    steps = [step for step in {*one.cues, *other.cues} if one.cues.get(step) != other.cues.get(step)]
+    differ[form.bar_of(np.array(steps, dtype=np.int64))] = True
+    for name in ("heavy", "crashed", "full", "still"):
+        differ[list(getattr(one, name) ^ getattr(other, name))] = True
+    return differ
+
+
+def _by_letter(options: Options) -> Mapping[str, Groove]:
+    asked = options.groove if isinstance(options.groove, Mapping) else {}
+    return {letter: groove for letter, groove in asked.items() if isinstance(groove, Groove)}
+
+
+def _whole(asked: Mapping[str, Groove], sections: Sequence[Section]) -> Groove | None:
+    """The groove of the whole song: the one that is asked for, or that of all its sections, if that is one."""
+    if WHOLE in asked:
+        return asked[WHOLE]
+    grooves = [asked.get(section.letter) for section in sections]
+    return grooves[0] if all(groove == grooves[0] for groove in grooves) else None
+
 
 TRACK_NAME = "Drums"
 MOST_BARS = 10_000
@@ -196,7 +278,7 @@ class Sheet:
     @cached_property
     def grooves(self) -> BySection:
         """What is played on, by the letters of the sections."""
-        placed = {} if self.unplaced is self.options else places.grooves(self.options, self.sections)
+        placed = {} if self.unplaced is self.options else grooves(self.options, self.sections)
         return {**self.unplaced_grooves, **placed}
 
     @cached_property
@@ -208,7 +290,7 @@ class Sheet:
     def unplaced(self) -> Options:
         """What is asked for without the wishes that have a place, but for those for fills; see `places`."""
         has_places = isinstance(self.options.groove, Mapping) or self.options.ending != choices.AUTO
-        return places.unplaced(self.options, self.sections) if has_places else self.options
+        return unplaced(self.options, self.sections) if has_places else self.options
 
     @cached_property
     def _listening(self) -> Listening:
@@ -251,3 +333,53 @@ def ranked(takes: Sequence[Take], asked: Options) -> list[Take]:
     scores = choosing.worths(hits, listening.heard, passages, asked)
     scored = [replace(take, score=score) for take, score in zip(takes, scores, strict=True)]
     return sorted(scored, key=lambda take: -(take.score or 0))
+
+
+VERSION = 1
+"""Of the shape: a later one has another number only if something in it went away or means another thing."""
+
+
+def as_json(take: Take) -> bytes:
+    """The take as the text of a JSON file, in ticks and seconds of the song; a hit is in the bar in which it falls."""
+    song, part = take.song, take.part
+    voices = drum_maps.load(take.options.drum_map).voices(part).tolist()
+    sections = {marker.tick: marker.text for marker in take.sections}
+    hits = [
+        {
+            "piece": FULL.names[voice] if voice >= 0 else None,
+            "note": note.pitch,
+            "tick": note.onset,
+            "seconds": round(song.seconds(note.onset), 6),
+            "velocity": note.velocity,
+        }
+        for note, voice in zip(part, voices, strict=True)
+    ]
+    bars, at = [], 0
+    for bar in song.bars():
+        end = at
+        last = bar.index + 1 == len(song.bars())
+        while end < len(hits) and (last or part.onset[end] < bar.end):
+            end += 1
+        bars.append(
+            {
+                "number": bar.index + 1,
+                "tick": bar.start,
+                "length": bar.length,
+                "seconds": round(song.seconds(bar.start), 6),
+                "metre": [bar.numerator, bar.denominator],
+                "section": sections.get(bar.start),
+                "hits": hits[at:end],
+            }
+        )
+        at = end
+    held = {
+        "format": "seq2drum take",
+        "version": VERSION,
+        "seed": take.options.seed,
+        "drum_map": take.options.drum_map,
+        "ticks_per_quarter": song.ticks_per_quarter,
+        "tempos": [{"tick": tempo.tick, "bpm": round(tempo.bpm, 6)} for tempo in song.tempo_map],
+        "grooves": [groove._asdict() for groove in take.grooves],
+        "bars": bars,
+    }
+    return (json.dumps(held, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "replace")

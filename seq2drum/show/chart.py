@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.errors import OptionError
-from seq2drum.lattice.drums import drums_of, signs
+from seq2drum.lattice.conditions import drums_of, signs
+from seq2drum.lattice.features import Listening
 from seq2drum.lattice.form import MAX_STEPS, form_of, lattice_of
 from seq2drum.lattice.grid import Lattice, encode
-from seq2drum.lattice.listening import Listening
 from seq2drum.lattice.sections import sections
 from seq2drum.music import kit
 from seq2drum.music.duet import Duet

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2drum.data.drums.loops import LEAD, LEVELS, SHOT, Shots
+from seq2drum.errors import OptionError
+from seq2drum.lattice.patterns import RATE as SHOT_RATE
+from seq2drum.lattice.patterns import resampled
 from seq2drum.music.duet import Duet
-from seq2drum.music.notes import Part
+from seq2drum.music.kit import NINE
+from seq2drum.music.notes import Part, Song, Tempo
 from seq2drum.show import fluidsynth, loudness
-from seq2drum.show.limiter import CEILING, limited
-from seq2drum.show.samples import RATE, Sound, factor, peak, wav_file
+from seq2drum.show.loudness import CEILING, RATE, Sound, factor, limited, peak, wav_file
 
 MOST_SECONDS = 600.0
 """Longer songs are cut here: ten minutes are 106 MB of WAV, and need 0.7 GB of memory while they are made."""
@@ -185,3 +190,124 @@ def _finished(sound: Sound) -> NDArray[np.int16]:
     sound = sound[: len(shape)]
     sound *= shape[:, None]
     return limited(sound)
+
+
+GUITAR, MIX = "guitar", "mix"
+
+
+def rendered_stems(
+    song: Song,
+    guitars: Sequence[Part],
+    others: Mapping[str, Sequence[Part]],
+    *,
+    soundfont: str | os.PathLike[str] | None = None,
+    recording: Sound | None = None,
+) -> dict[str, Sound]:
+    """Each stem by its name, and the mix: all of one length, none above full scale, and the stems add up to the mix.
+
+    song: has the tempos. guitars: sound together. others: the drums, and what is heard with them, by name. recording:
+    what is heard in place of the guitars, from the song's start on; the mix is then as `sound.over` has it.
+
+    Raises:
+        MissingExtraError, OptionError: see `fluidsynth.find`.
+        OutputError: FluidSynth failed.
+    """
+    # 1. Each of them by itself.
+    groups = dict(others) if recording is not None or not guitars else {GUITAR: guitars, **others}
+    songs = [fluidsynth.timed(song, parts, None, MOST_SECONDS) for parts in groups.values()]
+    rendered = dict(zip(groups, fluidsynth.render(fluidsynth.find(soundfont), songs, lambda share: None), strict=True))
+    if recording is not None:
+        rendered = {GUITAR: recording[: round(MOST_SECONDS * RATE)].astype(np.float32), **rendered}  # a copy
+    # 2. The balance of guitar and drums, and how loud they are together.
+    guitar = rendered.get(GUITAR, np.zeros((0, 2), np.float32))
+    drums = _sum([one for name, one in rendered.items() if name != GUITAR])
+    mixed = balanced(guitar, drums)
+    guitar_level = level(mixed) if recording is None else level_over(guitar, mixed)
+    raised = guitar_level * factor(lift(guitar, drums))
+    del guitar, drums, mixed
+    for name, one in rendered.items():
+        one *= np.float32(guitar_level if name == GUITAR else raised)
+    # 3. The end, and the peaks: those of a stem may be higher than those of the mix.
+    mixed = _sum(list(rendered.values()))
+    shape = ending(mixed)
+    peaks = np.abs(mixed[: len(shape)])
+    del mixed
+    for one in rendered.values():
+        np.maximum(peaks[: len(one)], np.abs(one[: len(peaks)]), out=peaks[: len(one)])
+    peaks *= shape[:, None]
+    shape *= loudness.gains(peaks)
+    del peaks
+    for name, one in rendered.items():
+        one = one[: len(shape)]
+        one *= shape[: len(one), None]
+        rendered[name] = _as_long(one, len(shape))
+    return {**rendered, MIX: _sum(list(rendered.values()))}
+
+
+def _as_long(one: Sound, frames: int) -> Sound:
+    """The sound, with silence behind it until it has so many frames."""
+    return one if len(one) == frames else np.pad(one, ((0, frames - len(one)), (0, 0)))
+
+
+def _sum(sounds: Sequence[Sound]) -> Sound:
+    total = np.zeros((max(map(len, sounds), default=0), 2), np.float32)
+    for one in sounds:
+        total[: len(one)] += one
+    return total
+
+
+KITS = MappingProxyType({0: "standard", 16: "power", 24: "electronic", 25: "808"})
+"""The kits of General MIDI that are rendered, by their programs. Of another soundfont, those of them that it has."""
+
+_APART = 1500  # milliseconds from hit to hit
+_BEFORE = 100  # milliseconds before the first one
+_AUDIBLE = 0.02  # of its peak: where a one-shot begins
+_SHOT_FADE = 800  # frames at the end of a one-shot
+
+
+def kits_of(synthesiser: fluidsynth.Synthesiser) -> dict[int, str]:
+    """The kits of a soundfont that are rendered, by program: those of KITS that it has, or else its first one.
+
+    Raises:
+        OptionError: it has no kit.
+    """
+    programs = fluidsynth.drum_programs(synthesiser.soundfont)
+    if not programs:
+        raise OptionError(f"{str(synthesiser.soundfont)!r} has no drums; wanted is a soundfont (.sf2) with a drum kit")
+    known = {program: name for program, name in KITS.items() if program in programs}
+    return known or {programs[0]: synthesiser.soundfont.stem}
+
+
+def one_shots(synthesiser: fluidsynth.Synthesiser, programs: list[int]) -> Shots:
+    """The nine pieces of some kits at the velocities LEVELS: (kits, 9, levels, SHOT), without reverberation."""
+    hits = [(note, velocity) for note in NINE.note_of for velocity in LEVELS]
+    onset = _BEFORE + _APART * np.arange(len(hits))
+    pitch, velocity = np.array(hits).T
+    end = _BEFORE + _APART * (len(hits) + 1)
+    songs = []
+    for program in programs:
+        part = Part.of_columns(onset, np.full_like(onset, 100), pitch, velocity, program=program, is_drums=True)
+        songs.append(Song(1000, (part,), (Tempo(0, 1_000_000), Tempo(end, 1_000_000)), length=end))
+    shots = np.empty((len(programs), len(hits), SHOT), dtype=np.float32)
+    for kit, sound in enumerate(fluidsynth.render(synthesiser, songs, lambda share: None, dry=True)):
+        for hit in range(len(hits)):
+            first = onset[hit] * loudness.RATE // 1000
+            shots[kit, hit] = _cut(sound[first : first + _APART * loudness.RATE // 1000].mean(axis=1))
+    return shots.reshape(len(programs), len(NINE), len(LEVELS), SHOT)
+
+
+def _cut(sound: loudness.Sound) -> loudness.Sound:
+    """One hit at SHOT_RATE frames a second, from where it begins, with an end that fades; silence stays silence."""
+    padded = np.zeros(_APART * loudness.RATE // 1000, dtype=np.float32)
+    padded[: len(sound)] = sound
+    slow = resampled(padded, _APART * SHOT_RATE // 1000)
+    heard = np.flatnonzero(np.abs(slow) > np.abs(slow).max() * _AUDIBLE)
+    first = max(int(heard[0]) - LEAD, 0) if len(heard) else 0
+    shot = slow[first : first + SHOT].copy()
+    shot[-_SHOT_FADE:] *= np.linspace(1, 0, _SHOT_FADE, dtype=np.float32)
+    return shot
+
+
+def find(soundfont: str | os.PathLike[str] | None = None) -> fluidsynth.Synthesiser:
+    """FluidSynth and a soundfont of which only drums are wanted; see `fluidsynth.find`."""
+    return fluidsynth.find(soundfont, guitars=False)

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from seq2drum.errors import MissingExtraError, OutputError
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Part, Song, Tempo
-from seq2drum.show import fluidsynth, samples
-from seq2drum.show.samples import RATE, factor
+from seq2drum.show import fluidsynth, loudness
+from seq2drum.show.loudness import RATE, factor
 
 FOLDER = Path(__file__).parent / "page" / "sounds"
 LIST = "sounds.json"
@@ -126,7 +126,7 @@ def coded(lame: str, sound: Mono, quality: str) -> bytes:
     """
     with tempfile.TemporaryDirectory(prefix="seq2drum-") as name:
         source, target = Path(name) / "in.wav", Path(name) / "out.mp3"
-        source.write_bytes(samples.mono_wav(sound))
+        source.write_bytes(loudness.mono_wav(sound))
         done = subprocess.run([lame, *_LAME, quality, source, target], capture_output=True, text=True, check=False)
         if done.returncode:
             raise OutputError(f"a sound could not be coded: LAME says {done.stderr.strip()[:200]!r}")

@@ -18,14 +18,17 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from seq2drum import Options, cli, deliver
-from seq2drum.cli import infer, shared, terminal
-from seq2drum.formats import midi, notation
+from seq2drum import Options, cli
+from seq2drum.cli import infer
+from seq2drum.console import shared, terminal
+from seq2drum.deliver import export
+from seq2drum.formats.midi import midi
+from seq2drum.formats.notation import reading as notation
 from seq2drum.formats.opening import open_song
 from seq2drum.music import drum_maps
 from seq2drum.music.notes import Note, Part, Song
 from seq2drum.play import asked
-from seq2drum.show import draw, samples, sound
+from seq2drum.show import draw, loudness, sound
 from tests import tabs
 from tests.commands import called
 from tests.conftest import ROOT
@@ -308,14 +311,14 @@ def test_who_stops_a_run_before_all_is_made_finds_nothing_and_can_run_it_again(
         return wavs[-1] if len(wavs) != 2 else stop()
 
     monkeypatch.setattr(sound, "check", lambda soundfont: None)
-    monkeypatch.setattr(samples, "stereo_wav", wav)
-    monkeypatch.setattr(deliver, "stems", stop if stopped_at == "rendering" else lambda played: sounds)
+    monkeypatch.setattr(loudness, "stereo_wav", wav)
+    monkeypatch.setattr(export, "stems", stop if stopped_at == "rendering" else lambda played: sounds)
     song = put(tmp_path / "a.mid")
     words = [song, "--score", tmp_path / "a.musicxml", "--stems", tmp_path / "stems"]
     assert run(*words)[0] == 130
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [song]
-    monkeypatch.setattr(deliver, "stems", lambda played: sounds)
-    monkeypatch.setattr(samples, "stereo_wav", lambda stem: b"wav")
+    monkeypatch.setattr(export, "stems", lambda played: sounds)
+    monkeypatch.setattr(loudness, "stereo_wav", lambda stem: b"wav")
     assert run(*words)[0] == 0
     made = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert made == {"a.mid", "a.drums.mid", "a.musicxml", "guitar.wav", "kick.wav", "mix.wav"}

@@ -12,7 +12,7 @@ import pytest
 from client import cli as client_cli
 from client.options import compose_parser, song_parser, watch_parser
 from seq2drum import cli
-from seq2drum.cli import shared
+from seq2drum.console import shared
 from seq2drum.music.choices import STYLES
 
 BASH = shutil.which("bash")

@@ -7,7 +7,7 @@ import pytest
 
 from seq2drum.cli import demo, main
 from seq2drum.errors import MissingExtraError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.play import drummer
 from seq2drum.play.take import Take
 from seq2drum.show import sound

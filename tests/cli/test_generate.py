@@ -8,19 +8,20 @@ import numpy as np
 import pytest
 
 from seq2drum import Brief, Composer, Drummer, Groove, Options, Take
-from seq2drum.cli import live
-from seq2drum.cli.live import Desk, bars_of_sound
-from seq2drum.formats import midi, opening
+from seq2drum.cli import speakers
+from seq2drum.cli.speakers import Desk, bars_of_sound
+from seq2drum.evaluate import beats
+from seq2drum.formats import opening
 from seq2drum.formats.drum_picture import write_drum_picture
-from seq2drum.judge import beats
-from seq2drum.lattice import image
+from seq2drum.formats.midi import midi
+from seq2drum.lattice import patterns
 from seq2drum.lattice.form import lattice_of
 from seq2drum.lattice.grid import encode
-from seq2drum.lattice.loops import FRAMES, RATE, SLICE
+from seq2drum.lattice.patterns import FRAMES, RATE, SLICE
 from seq2drum.music import drum_maps
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Song
-from seq2drum.play.book import read_groove
+from seq2drum.play.grooves.book import read_groove
 from seq2drum.show import draw, sound
 from tests.commands import called
 
@@ -105,7 +106,7 @@ def test_the_words_of_a_beat_are_read_again_as_the_same_hits(generate, tmp_path:
 def test_what_was_made_is_the_groove_of_a_song(generate, groove: str, tmp_path: Path, capsys) -> None:
     assert generate("--bars", 4, "--genre", "rock", "-o", "one.mid", "--text")[0] == 0
     pattern = Composer.load("step").compose(Brief(genre="rock", bars=8)).pattern
-    (tmp_path / "drawn.png").write_bytes(write_drum_picture(next(image.pictures_of(pattern))))
+    (tmp_path / "drawn.png").write_bytes(write_drum_picture(next(patterns.pictures_of(pattern))))
     song = ROOT / "examples" / "training" / "rock_riff_1.mid"
     plain, on_it = Drummer.load().accompany(song), Drummer.load().accompany(song, Options(groove=groove))
     wanted = [read_groove(word.split("=")[-1]) for word in groove.split(",")]
@@ -184,22 +185,22 @@ def test_bars_are_streamed_in_their_length_and_what_rings_on_is_added_to_the_nex
 
     def render(song: Song) -> np.ndarray:
         asked.append(song)
-        return np.full((live.RATE + 10, 2), 0.5, dtype=np.float32)
+        return np.full((speakers.RATE + 10, 2), 0.5, dtype=np.float32)
 
     sounds = bars_of_sound(Composer.load("step"), desk, 0, None, render)
     first, second = (np.frombuffer(sound, dtype="<i2").reshape(-1, 2) for sound in islice(sounds, 2))
-    assert len(first) == len(second) == live.RATE
+    assert len(first) == len(second) == speakers.RATE
     assert second[0, 0] > first[0, 0] == second[-1, 0]
     desk.press("f")
     desk.press("-")
     third = next(sounds)
-    assert len(third) == 4 * round(4 * 60 / 235 * live.RATE) and not desk.fill
+    assert len(third) == 4 * round(4 * 60 / 235 * speakers.RATE) and not desk.fill
 
 
 def test_a_machine_that_plays_nothing_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live.shutil, "which", lambda name: None)
+    monkeypatch.setattr(speakers.shutil, "which", lambda name: None)
     with pytest.raises(Exception, match="write a file with -o"):
-        live.streamer()
+        speakers.streamer()
 
 
 # --- how good they are ------------------------------------------------------------------------------------------------

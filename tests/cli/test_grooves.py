@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from seq2drum.cli import speakers
-from seq2drum.formats import midi
-from seq2drum.lattice.grooves import looped, of_json
+from seq2drum.formats.midi import midi
+from seq2drum.lattice.grooves.grooves import looped, of_json
 from seq2drum.music.duet import Duet
-from seq2drum.play.book import Book
+from seq2drum.play.grooves.book import Book
 from seq2drum.show import sound
 from tests.commands import called
 

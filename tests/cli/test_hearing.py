@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from seq2drum.cli import hearing
-from seq2drum.formats import recording
-from seq2drum.lattice import placing
+from seq2drum.cli import infer
+from seq2drum.formats.audio import recording
+from seq2drum.lattice.beats import placing
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from tests.commands import called
 from tests.conftest import ROOT
@@ -28,16 +28,16 @@ def free() -> Song:
 @pytest.mark.parametrize(
     ("given", "advice", "other"),
     [
-        (hearing.Given("riff.mid"), "--follow finds its beats", "put it right"),
-        (hearing.Given("riff.mid", found=True), "--beat-scale 2 or 0.5 put it right", "--follow"),
-        (hearing.Given("riff.wav", b"RIFF", found=True), "--beat-scale 2 or 0.5 put it right", "--follow"),
+        (infer.Given("riff.mid"), "--follow finds its beats", "put it right"),
+        (infer.Given("riff.mid", found=True), "--beat-scale 2 or 0.5 put it right", "--follow"),
+        (infer.Given("riff.wav", b"RIFF", found=True), "--beat-scale 2 or 0.5 put it right", "--follow"),
     ],
 )
 def test_to_follow_is_advised_only_where_no_beats_were_looked_for(
-    free: Song, given: hearing.Given, advice: str, other: str, capsys: pytest.CaptureFixture[str]
+    free: Song, given: infer.Given, advice: str, other: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert placing.missed(free, [0]).is_free
-    hearing.warn("riff", SimpleNamespace(song=free, guitar=SimpleNamespace(parts=[0])), given)
+    infer.warn("riff", SimpleNamespace(song=free, guitar=SimpleNamespace(parts=[0])), given)
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert advice in said

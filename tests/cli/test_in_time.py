@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from tests.commands import called
 from tests.live.fake_rtmidi import stand_in
 from tests.players import save_player, strummed
@@ -95,7 +95,7 @@ def test_a_guitar_at_a_port_is_played_along_with_until_ctrl_c(run: Run, rtmidi: 
 def test_a_port_that_vanishes_is_told_and_what_was_heard_is_kept(
     run: Run, rtmidi: Any, riff: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seq2drum.live.playing.WATCHED", 0.05)
+    monkeypatch.setattr("seq2drum.play.jam.loop.WATCHED", 0.05)
     threading.Timer(3.0, rtmidi.there.clear).start()
     long = riff.with_name("long.mid")
     long.write_bytes(midi.serialise(strummed(200)))
@@ -146,7 +146,7 @@ def test_a_model_without_the_live_form_is_told_in_one_line(
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows opens a port once by itself")
 def test_a_second_jam_on_the_same_port_is_told_in_one_line(run: Run, rtmidi: Any, riff: Path) -> None:
-    from seq2drum.live import ports
+    from seq2drum.play.jam import ports
 
     first = ports.open_output("drums")
     code, out, err = run("--in", riff, "--out", "drums")

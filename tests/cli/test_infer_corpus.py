@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from seq2drum import cli
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music.limits import Limits
 from seq2drum.play import drummer
+from seq2drum.play.checkpoint.folder import available
 from seq2drum.play.drummer import Drummer
-from seq2drum.play.folder import available
 from tests.conftest import CORPUS, corpus_files, some
 from tests.players import faults, save_player
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music.notes import Note, Part, Song
 from tests.commands import called
 from tests.players import save_player, strummed

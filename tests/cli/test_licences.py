@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from seq2drum.cli import prepare, train
-from seq2drum.data import corpus
-from seq2drum.data.cache import save, shards_of
-from seq2drum.data.licences import Licences
-from seq2drum.data.prepared import Prepared, sources
+from seq2drum.data.corpus import build
+from seq2drum.data.corpus.cache import save, shards_of
+from seq2drum.data.corpus.corpora import Licences
+from seq2drum.data.corpus.prepared import Prepared, sources
 from seq2drum.errors import CorpusError, OptionError
 from seq2drum.models import checkpoint
 from tests.conftest import ROOT
@@ -25,7 +25,7 @@ CLEAN = argparse.Namespace(licence=["clean"])
 def songs() -> list[Prepared]:
     """Three songs, under three licences."""
     data = [ROOT / "examples" / "training" / f"{name}_1.mid" for name in ("ballad", "funk", "waltz")]
-    found, _ = corpus.prepare(data)
+    found, _ = build.prepare(data)
     return [replace(song, licence=name) for song, name in zip(found, ("CC0", "CC BY-NC 4.0", "unknown"), strict=True)]
 
 

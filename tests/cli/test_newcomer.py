@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from seq2drum import cli, files
-from seq2drum.cli import arguments, terminal
-from seq2drum.formats import midi
+from seq2drum import cli
+from seq2drum.console import arguments, terminal
+from seq2drum.formats.midi import midi
+from seq2drum.system import files
 from tests.commands import called
 from tests.conftest import ROOT
 from tests.players import save_player, strummed

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from seq2drum.cli import main, speakers
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music.duet import Duet
 from seq2drum.music.notes import Note, Part, Song
 from seq2drum.show import fluidsynth, sound

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from seq2drum.errors import MissingExtraError
-from seq2drum.formats import midi
-from seq2drum.show import fluidsynth, samples
+from seq2drum.formats.midi import midi
+from seq2drum.show import fluidsynth, loudness
 from tests.commands import called
 from tests.conftest import ROOT
 from tests.recordings import as_file, needs_audio, riff
@@ -56,9 +56,9 @@ def three_minutes() -> tuple[np.ndarray, np.ndarray]:
     guitar = [replace(part, program=30) for part in song.parts if not part.is_drums]
     lasts = song.seconds(song.bars()[-1].start)
     (once,) = fluidsynth.render(synthesiser, [fluidsynth.timed(song, guitar, None, lasts)], lambda share: None)
-    frames = round(lasts * samples.RATE)
-    sound = np.tile(once[:frames] / np.abs(once).max(), (SECONDS * samples.RATE // frames + 1, 1))
-    sound = 0.7 * np.tanh(4 * sound[: SECONDS * samples.RATE])
+    frames = round(lasts * loudness.RATE)
+    sound = np.tile(once[:frames] / np.abs(once).max(), (SECONDS * loudness.RATE // frames + 1, 1))
+    sound = 0.7 * np.tanh(4 * sound[: SECONDS * loudness.RATE])
     quarter = song.seconds(song.ticks_per_quarter)
     return sound + np.random.default_rng(0).normal(0, 0.005, sound.shape), np.arange(0, SECONDS, quarter)
 
@@ -66,7 +66,7 @@ def three_minutes() -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.slow
 def test_drums_lie_on_the_beats_of_three_minutes_of_a_distorted_and_noisy_guitar(tmp_path, capsys) -> None:
     sound, quarters = three_minutes()
-    (tmp_path / "riff.wav").write_bytes(as_file(sound, samples.RATE))
+    (tmp_path / "riff.wav").write_bytes(as_file(sound, loudness.RATE))
     folder = tmp_path / "stems"
     code, _, err = called([str(tmp_path / "riff.wav"), "--stems", str(folder)], capsys)
     assert code == 0, err
@@ -86,5 +86,5 @@ def test_drums_lie_on_the_beats_of_three_minutes_of_a_distorted_and_noisy_guitar
     stems = {path.stem: soundfile.read(path)[0] for path in folder.iterdir()}
     guitar, mix = stems["guitar"], stems.pop("mix")
     assert np.abs(sum(stems.values()) - mix).max() < 1e-4  # each is rounded to 16 bits
-    heard = slice(0, 170 * samples.RATE)
+    heard = slice(0, 170 * loudness.RATE)
     assert np.corrcoef(guitar[heard, 0], sound[heard, 0])[0, 1] > 0.99

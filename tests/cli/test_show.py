@@ -16,9 +16,9 @@ import pytest
 from seq2drum import cli
 from seq2drum.cli import duets
 from seq2drum.errors import InputError, OptionError, PartNotFoundError
-from seq2drum.formats import midi
 from seq2drum.formats.drum_picture import write_drum_picture
-from seq2drum.lattice.image import picture_of
+from seq2drum.formats.midi import midi
+from seq2drum.lattice.patterns import picture_of
 from seq2drum.music import duet
 from seq2drum.music.notes import Note, Part, Song
 from seq2drum.show import console, draw

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from seq2drum.cli import generators, terminal
-from seq2drum.learn.report import listening
-from seq2drum.learn.task import Progress, Recipe
+from seq2drum.cli import generators
+from seq2drum.console import terminal
+from seq2drum.learn.run.report import listening
+from seq2drum.learn.run.task import Progress, Recipe
 from tests.commands import called
 
 

@@ -44,7 +44,7 @@ from client import (
 )
 from client.options import song_parser
 from client.status_file import StatusFile
-from seq2drum.cli import shared
+from seq2drum.console import shared
 from seq2drum.errors import (
     InputError,
     LimitError,
@@ -55,11 +55,11 @@ from seq2drum.errors import (
     Seq2DrumError,
     UnknownModelError,
 )
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music.choices import CHOICES, MOST_TAKES
 from seq2drum.music.explanation import SectionGroove
-from seq2drum.play.book import Book
 from seq2drum.play.drummer import Drummer
+from seq2drum.play.grooves.book import Book
 from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import convert, statuses
@@ -837,7 +837,8 @@ def test_importing_the_client_imports_neither_numpy_nor_a_model_nor_a_midi_reade
     script = (
         "import sys, client, client.cli, client.watch, client.finding, client.status_file\n"
         "client.RemoteDrummer('localhost:1').close(), client.AsyncRemoteDrummer\n"
-        "heavy = {'numpy', 'torch', 'music21', 'onnxruntime', 'symusic', 'rich', 'server', 'seq2drum.formats.midi'}\n"
+        "heavy = {'numpy', 'torch', 'music21', 'onnxruntime', 'symusic', 'rich', 'server', "
+        "'seq2drum.formats.midi.midi'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)

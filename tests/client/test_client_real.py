@@ -16,13 +16,12 @@ import pytest
 from client import AsyncRemoteDrummer, RemoteBeat, RemoteBrief, RemoteDrummer, cli, finding
 from seq2drum.cli import main
 from seq2drum.errors import LimitError, OptionError, Seq2DrumError, UnknownModelError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.lattice.patterns import Pattern, part_of
-from seq2drum.play import engine
-from seq2drum.play.brief import Brief
-from seq2drum.play.composer import Composer, available
+from seq2drum.play.decode import engine
 from seq2drum.play.drummer import Drummer
-from seq2drum.play.guitarist import jammed, strikes
+from seq2drum.play.generators.composer import Brief, Composer, available
+from seq2drum.play.jam.guitarist import jammed, strikes
 from seq2drum.play.options import Options
 from tests.conftest import ROOT
 from tests.fake_server import real_server

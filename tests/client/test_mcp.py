@@ -20,7 +20,7 @@ from client.mcp_files import Folders
 from client.mcp_tools import Tools
 from client.messages import MOST_BYTES
 from seq2drum.errors import InputError, LimitError, OptionError, OutputError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music.choices import MOST_TAKES
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options

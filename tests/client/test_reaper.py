@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from seq2drum import Drummer, Options
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music import choices, drum_maps
 from seq2drum.music.explanation import in_words
 from seq2drum.music.kit import FULL

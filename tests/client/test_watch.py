@@ -18,12 +18,12 @@ import pytest
 
 from client import RemoteOptions, RemoteTake, ServerBusy, ServerUnavailable, Unauthenticated, cli, messages, watch
 from client.watch import FolderWatch, Ledger, Stamp
-from seq2drum import files
 from seq2drum.errors import InputError, MidiError, OptionError, OutputError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music.limits import MIDI_SUFFIXES
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
+from seq2drum.system import files
 from tests import servers
 from tests.conftest import ROOT
 from tests.fake_server import Playing, Scripted, real_server, refuse, response_of, serving

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from seq2drum.data import batches
-from seq2drum.data.batches import (
+from seq2drum.data.batches import batches
+from seq2drum.data.batches.batches import (
     AHEAD,
     PAST,
     Batch,
@@ -23,14 +23,13 @@ from seq2drum.data.batches import (
     micro_batches,
     windows,
 )
-from seq2drum.data.draws import FAR, draw
-from seq2drum.data.prepared import Prepared
+from seq2drum.data.batches.draws import FAR, draw
+from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.lattice.conditions import CONDITIONS
-from seq2drum.lattice.expecting import sources
-from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, features
+from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, Listening, features
 from seq2drum.lattice.form import CLOCK
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, Grid, Lattice, encode
-from seq2drum.lattice.listening import Listening
+from seq2drum.lattice.sections import sources
 from seq2drum.music.kit import FULL, NINE, to_kit
 from seq2drum.music.notes import Metre, Part, Song
 

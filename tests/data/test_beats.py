@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2drum.data import beats
+from seq2drum.data.drums import beats
 from seq2drum.errors import CorpusError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.lattice.patterns import TICKS
-from seq2drum.music.briefs import GENRES
+from seq2drum.music.choices import GENRES
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 
 

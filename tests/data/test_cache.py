@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from seq2drum.data import cache
-from seq2drum.data.cache import load, save, save_index, shards_of, songs_of
-from seq2drum.data.prepared import SPLITS, Prepared
+from seq2drum.data.corpus import cache
+from seq2drum.data.corpus.cache import load, save, save_index, shards_of, songs_of
+from seq2drum.data.corpus.prepared import SPLITS, Prepared
 from seq2drum.errors import CorpusError
 from tests.backbeats import song_of
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from seq2drum.data.beats import Beats
-from seq2drum.data.combining import LINES, combined, joined
+from seq2drum.data.drums.beats import Beats
+from seq2drum.data.drums.loops import LINES, combined, joined
 from seq2drum.music.kit import NINE
 
 

@@ -10,10 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from seq2drum.data import corpus
-from seq2drum.data.corpora import COLLECTION, CORPORA, Item, items_of, source_of
-from seq2drum.data.licences import ANY, Licences, is_clean, licence_of
-from seq2drum.data.parts import parts_of
+from seq2drum.data.corpus import build
+from seq2drum.data.corpus.corpora import (
+    ANY,
+    COLLECTION,
+    CORPORA,
+    Item,
+    Licences,
+    is_clean,
+    items_of,
+    licence_of,
+    source_of,
+)
+from seq2drum.data.corpus.parts import parts_of
 from seq2drum.errors import CorpusError
 from tests.conftest import ROOT
 
@@ -156,7 +165,7 @@ def test_only_the_name_of_a_known_corpus_before_a_colon_is_one() -> None:
 
 
 def test_licences_and_groups_of_a_corpus_reach_the_songs_and_their_sides(tmp_path: Path) -> None:
-    songs, account = corpus.prepare([f"pdmx:{pdmx(tmp_path / 'scores')}"])
+    songs, account = build.prepare([f"pdmx:{pdmx(tmp_path / 'scores')}"])
     assert {song.path: (song.licence, song.group) for song in songs} == {
         "pdmx/mid/1/a.mid": ("public domain", "manifest:pdmx:a"),
         "pdmx/mid/1/b.mid": ("CC0", "manifest:pdmx:a"),
@@ -175,14 +184,14 @@ def test_tables_as_spreadsheets_write_them_are_read(tmp_path: Path) -> None:
 def test_a_song_of_no_letters_has_a_group_that_can_be_written(tmp_path: Path) -> None:
     put(3, tmp_path / "lmd_full" / "1" / "1a81.mid")
     (tmp_path / "match_scores.json").write_text('{"TR\\ud800": {"1a81": 0.7}}')
-    (song,) = corpus.prepare([f"lakh:{tmp_path}"])[0]
+    (song,) = build.prepare([f"lakh:{tmp_path}"])[0]
     assert song.group == r"manifest:msd:TR\ud800"
 
 
 def test_a_song_that_two_corpora_have_is_on_one_side(tmp_path: Path) -> None:
     put(3, tmp_path / "lakh" / "lmd_full" / "1" / "1a81.mid")
     (tmp_path / "lakh" / "match_scores.json").write_text(json.dumps({MSD: {"1a81": 0.7}}))
-    songs, _ = corpus.prepare([f"slakh:{slakh(tmp_path / 'slakh')}", f"lakh:{tmp_path / 'lakh'}"])
+    songs, _ = build.prepare([f"slakh:{slakh(tmp_path / 'slakh')}", f"lakh:{tmp_path / 'lakh'}"])
     groups = {song.path: song.group for song in songs}
     assert groups["lakh/lmd_full/1/1a81.mid"] == groups["slakh/train/Track00000/all_src.mid"] == f"manifest:msd:{MSD}"
 
@@ -190,11 +199,11 @@ def test_a_song_that_two_corpora_have_is_on_one_side(tmp_path: Path) -> None:
 def test_only_songs_under_the_licences_that_were_asked_for_are_kept_and_the_others_counted(tmp_path: Path) -> None:
     data = [f"pdmx:{pdmx(tmp_path / 'scores')}"]
     for names, kept in ((["clean"], {"CC0"}), (["clean", "Public Domain"], {"CC0", "public domain"})):
-        songs, account = corpus.prepare(data, licences=Licences(names))
+        songs, account = build.prepare(data, licences=Licences(names))
         assert {song.licence for song in songs} == kept
-        assert account.left_out == {corpus.OTHER_LICENCE: 3 - len(kept)} and account.files == 3
+        assert account.left_out == {build.OTHER_LICENCE: 3 - len(kept)} and account.files == 3
     with pytest.raises(CorpusError, match="no song could be used"):
-        corpus.prepare(data, licences=Licences(["MIT"]))
+        build.prepare(data, licences=Licences(["MIT"]))
 
 
 def test_a_song_that_says_of_itself_that_it_is_clean_is_not() -> None:
@@ -209,9 +218,9 @@ def test_what_a_manifest_states_in_words_of_its_own_is_not_clean(tmp_path: Path)
         path = put(number, tmp_path / "songs" / f"{number}.mid")
         rows.append({"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "group": "", "licence": licence})
     table(tmp_path / "songs" / "manifest.csv", *rows)
-    songs, _ = corpus.prepare([tmp_path / "songs"])
+    songs, _ = build.prepare([tmp_path / "songs"])
     assert [song.licence for song in songs] == ["CC BY 4.0", *list(stated.values())[1:3], "unknown"]
-    assert [song.path for song in corpus.prepare([tmp_path / "songs"], licences=Licences(["clean"]))[0]] == [
+    assert [song.path for song in build.prepare([tmp_path / "songs"], licences=Licences(["clean"]))[0]] == [
         "songs/0.mid"
     ]
 

@@ -14,17 +14,16 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from seq2drum.data import cache, corpus, parts
-from seq2drum.data.cache import load, save, save_packed
-from seq2drum.data.copies import Candidate
-from seq2drum.data.corpus import Account
-from seq2drum.data.parts import digest, parts_of
-from seq2drum.data.prepared import SPLITS, Prepared, sources, split_of
-from seq2drum.data.reading import find_files
+from seq2drum.data.corpus import build, cache, parts
+from seq2drum.data.corpus.build import Account
+from seq2drum.data.corpus.cache import load, save, save_packed
+from seq2drum.data.corpus.copies import Candidate
+from seq2drum.data.corpus.parts import digest, parts_of
+from seq2drum.data.corpus.prepared import SPLITS, Prepared, sources, split_of
+from seq2drum.data.corpus.reading import find_files
 from seq2drum.errors import CorpusError
-from seq2drum.formats import midi
-from seq2drum.lattice.features import features
-from seq2drum.lattice.listening import Listening
+from seq2drum.formats.midi import midi
+from seq2drum.lattice.features import Listening, features
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song
 
@@ -93,7 +92,7 @@ def test_the_bass_is_prepared_and_kept(tmp_path: Path) -> None:
     played = song(1)
     bass = Part.of([Note(1920 * bar, 960, 40, 90) for bar in range(BARS)], program=33)
     put(tmp_path / "rock", hit=replace(played, parts=(*played.parts, bass)), alone=song(2))
-    songs, _ = corpus.prepare([tmp_path / "rock"])
+    songs, _ = build.prepare([tmp_path / "rock"])
     save(songs, tmp_path / "cache")
     alone, hit = load(tmp_path / "cache")
     assert hit.heard.bass.step.tolist() == list(range(0, 24 * BARS, 24))
@@ -120,7 +119,7 @@ def test_files_are_found_in_all_folders_whatever_their_case_and_sorted(tmp_path:
 def test_a_single_file_is_a_corpus_too(tmp_path: Path) -> None:
     put(tmp_path, one=song(1), two=song(2))
     assert find_files([tmp_path / "one.mid"]) == [tmp_path / "one.mid"]
-    songs, _ = corpus.prepare([tmp_path / "one.mid"])
+    songs, _ = build.prepare([tmp_path / "one.mid"])
     assert [item.path for item in songs] == ["one.mid"]
 
 
@@ -141,7 +140,7 @@ def test_a_folder_without_midi_says_what_was_wanted(tmp_path: Path) -> None:
 def test_a_prepared_song_is_what_the_guitar_and_the_drums_play(tmp_path: Path) -> None:
     played = song(1)
     put(tmp_path / "rock", hit=played)
-    (prepared,), account = corpus.prepare([tmp_path / "rock"])
+    (prepared,), account = build.prepare([tmp_path / "rock"])
     assert (prepared.path, prepared.tag) == ("rock/hit.mid", "rock")
     assert prepared.sha256 == hashlib.sha256(midi.serialise(played)).hexdigest()
     wanted = Listening.of(midi.parse(midi.serialise(played)), [0]).heard
@@ -154,16 +153,16 @@ def test_a_prepared_song_is_what_the_guitar_and_the_drums_play(tmp_path: Path) -
 
 def test_the_same_is_prepared_by_one_worker_and_by_two(tmp_path: Path) -> None:
     put(tmp_path, **{f"song{seed}": song(seed) for seed in range(5)}, broken=b"MThd")
-    one, one_account = corpus.prepare([tmp_path], workers=1)
-    two, two_account = corpus.prepare([tmp_path], workers=2)
+    one, one_account = build.prepare([tmp_path], workers=1)
+    two, two_account = build.prepare([tmp_path], workers=2)
     assert_same(one, two)
     assert one_account == two_account
 
 
 def test_a_song_that_stays_packed_is_kept_as_one_that_was_unpacked_and_packed_again(tmp_path: Path) -> None:
     put(tmp_path, **{f"song{seed}": song(seed) for seed in range(3)})
-    save(corpus.prepare([tmp_path])[0], tmp_path / "again")
-    save_packed(corpus.prepare_packed([tmp_path])[0], tmp_path / "once")
+    save(build.prepare([tmp_path])[0], tmp_path / "again")
+    save_packed(build.prepare_packed([tmp_path])[0], tmp_path / "once")
     assert (tmp_path / "once").read_bytes() == (tmp_path / "again").read_bytes()
 
 
@@ -172,22 +171,22 @@ def test_the_same_is_prepared_wherever_the_folders_lie(tmp_path: Path, monkeypat
     put(here / "deep", m=song(3), other=piece([*range(2000, 2030), *range(7)]))
     there = tmp_path / "somewhere" / "else" / "jazz"
     shutil.copytree(here, there)
-    one, _ = corpus.prepare([here])
-    assert_same(one, corpus.prepare([there])[0])
+    one, _ = build.prepare([here])
+    assert_same(one, build.prepare([there])[0])
     monkeypatch.chdir(there)
-    assert_same(one, corpus.prepare([Path()])[0])
+    assert_same(one, build.prepare([Path()])[0])
     assert [item.path for item in one] == sorted(item.path for item in one)
 
 
 def test_folders_are_the_same_corpus_in_any_order(tmp_path: Path) -> None:
     rock, jazz = put(tmp_path / "rock", a=song(1), b=song(2)), put(tmp_path / "jazz", c=song(3), b=song(2))
-    assert_same(corpus.prepare([rock, jazz])[0], corpus.prepare([jazz, rock])[0])
+    assert_same(build.prepare([rock, jazz])[0], build.prepare([jazz, rock])[0])
 
 
 def test_progress_counts_to_the_number_of_files(tmp_path: Path) -> None:
     put(tmp_path, a=song(1), b=song(2), c=b"")
     seen: list[tuple[int, int]] = []
-    corpus.prepare([tmp_path], progress=lambda done, total: seen.append((done, total)))
+    build.prepare([tmp_path], progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -197,7 +196,7 @@ def test_several_drum_tracks_are_one_drummer(tmp_path: Path) -> None:
     split = [Part.of(rows[half::2], name=f"kit {half}", is_drums=True) for half in (0, 1)]
     put(tmp_path / "one", a=whole)
     put(tmp_path / "two", a=replace(whole, parts=(whole.parts[0], *split)))
-    one, two = (corpus.prepare([tmp_path / folder])[0][0] for folder in ("one", "two"))
+    one, two = (build.prepare([tmp_path / folder])[0][0] for folder in ("one", "two"))
     for column, other in zip(one.drums, two.drums, strict=True):
         assert_array_equal(column, other)
 
@@ -236,7 +235,7 @@ LEFT_OUT: list[tuple[str, Song | bytes]] = [
 @pytest.mark.parametrize(("reason", "content"), LEFT_OUT, ids=[reason for reason, _ in LEFT_OUT])
 def test_each_reason_to_leave_a_file_out_is_counted(tmp_path: Path, reason: str, content: Song | bytes) -> None:
     put(tmp_path, good=song(2), bad=content)
-    songs, account = corpus.prepare([tmp_path])
+    songs, account = build.prepare([tmp_path])
     assert [item.path for item in songs] == [f"{tmp_path.name}/good.mid"]
     assert account.left_out == {reason: 1}
     assert (account.files, account.songs) == (2, 1)
@@ -252,7 +251,7 @@ def test_a_file_that_cannot_be_opened_is_counted(tmp_path: Path, monkeypatch: py
         return read(path)
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
-    assert corpus.prepare([tmp_path])[1].left_out == {"a file or folder that could not be opened": 1}
+    assert build.prepare([tmp_path])[1].left_out == {"a file or folder that could not be opened": 1}
 
 
 def test_a_folder_that_cannot_be_looked_into_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,12 +267,12 @@ def test_a_folder_that_cannot_be_looked_into_is_counted(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(os, "scandir", lambda path: look(closed(Path(path))))
     monkeypatch.setattr(Path, "read_bytes", lambda path: read(closed(path)))
-    songs, account = corpus.prepare([tmp_path])
+    songs, account = build.prepare([tmp_path])
     assert [song.path for song in songs] == [f"{tmp_path.name}/good.mid"]
     assert account.files == 2 and account.left_out == {"a file or folder that could not be opened": 1}
 
 
-class _Dying(corpus.Reader):
+class _Dying(build.Reader):
     def __call__(self, part: object) -> list[Candidate | str]:
         os._exit(9)
 
@@ -283,11 +282,11 @@ def test_a_process_that_is_killed_while_it_reads_is_said_in_a_sentence(
 ) -> None:
     put(tmp_path, one=song(2), other=song(1))
     monkeypatch.setattr(parts, "_FILES", 1)
-    monkeypatch.setattr(corpus, "Reader", _Dying)
+    monkeypatch.setattr(build, "Reader", _Dying)
     with pytest.raises(
         CorpusError, match=r"ended before its job was done, most likely for want of memory; .*--workers"
     ):
-        corpus.prepare([tmp_path], workers=2)
+        build.prepare([tmp_path], workers=2)
 
 
 def test_prepared_songs_behind_data_are_told_from_songs(tmp_path: Path) -> None:
@@ -306,24 +305,24 @@ def test_a_manifest_as_spreadsheets_write_it_is_read(tmp_path: Path) -> None:
     put(tmp_path, good=song(2))
     digest = hashlib.sha256((tmp_path / "good.mid").read_bytes()).hexdigest()
     (tmp_path / "manifest.csv").write_text(f"sha256,group,licence\n{digest.upper()},one,MIT\n", encoding="utf-8-sig")
-    (found,) = corpus.prepare([tmp_path])[0]
+    (found,) = build.prepare([tmp_path])[0]
     assert (found.group, found.licence) == ("manifest:one", "MIT")
 
 
 def test_four_bars_together_are_enough(tmp_path: Path) -> None:
     put(tmp_path, short=piece(range(4)))
-    assert corpus.prepare([tmp_path])[1].songs == 1
+    assert build.prepare([tmp_path])[1].songs == 1
 
 
 def test_a_corpus_of_which_nothing_is_left_says_why(tmp_path: Path) -> None:
     put(tmp_path, one=b"", two=guitar_only())
     with pytest.raises(CorpusError, match=r"(?s)no song could be used.*2 files, 0 songs.*1 left out: no drums"):
-        corpus.prepare([tmp_path])
+        build.prepare([tmp_path])
 
 
 def test_the_counts_of_the_account_and_of_its_lines_add_up(tmp_path: Path) -> None:
     put(tmp_path, a=song(2), b=song(2), c=song(3), **{f"bad{n}": content for n, (_, content) in enumerate(LEFT_OUT)})
-    songs, account = corpus.prepare([tmp_path])
+    songs, account = build.prepare([tmp_path])
     assert account.files == len(LEFT_OUT) + 3 == account.songs + account.left_out.total()
     assert account.songs == len(songs) == 2
     assert account.lines()[0] == f"{account.files} files, 2 songs used"
@@ -336,7 +335,7 @@ def test_drum_notes_that_are_no_piece_of_the_kit_are_counted(tmp_path: Path) -> 
     rows = whole.parts[1].rows.copy()
     rows[: len(rows) // 2, 2] = 27
     put(tmp_path, odd=replace(whole, parts=(whole.parts[0], Part.of(np.unique(rows, axis=0), is_drums=True))))
-    (prepared,), account = corpus.prepare([tmp_path])
+    (prepared,), account = build.prepare([tmp_path])
     assert account.notes_outside_kit == np.sum(np.unique(rows, axis=0)[:, 2] == 27) > 0
     assert len(prepared.drums.step) == account.drum_notes - account.notes_outside_kit
     assert account.lines()[-1].startswith(f"  {account.notes_outside_kit} of {account.drum_notes} drum notes")
@@ -351,7 +350,7 @@ def test_an_account_of_nothing_divides_by_nothing() -> None:
 
 def test_an_exact_copy_is_dropped_and_counted(tmp_path: Path) -> None:
     put(tmp_path, a=song(1), b=song(1), c=song(1), d=song(2))
-    songs, account = corpus.prepare([tmp_path])
+    songs, account = build.prepare([tmp_path])
     assert [item.path.split("/")[1] for item in songs] == ["a.mid", "d.mid"]
     assert account.left_out == {"an exact copy of another file": 2}
 
@@ -384,7 +383,7 @@ NEAR_COPIES = {
 @pytest.mark.parametrize("copy", NEAR_COPIES.values(), ids=NEAR_COPIES)
 def test_a_near_copy_is_dropped_and_counted(tmp_path: Path, copy: Song) -> None:
     put(tmp_path, a=song(1), b=copy, c=song(2))
-    songs, account = corpus.prepare([tmp_path])
+    songs, account = build.prepare([tmp_path])
     assert account.left_out == {"a near copy of another song": 1}
     assert len(songs) == 2
     assert {item.path.split("/")[1] for item in songs} > {"c.mid"}
@@ -393,12 +392,12 @@ def test_a_near_copy_is_dropped_and_counted(tmp_path: Path, copy: Song) -> None:
 def test_which_of_two_near_copies_stays_does_not_depend_on_their_names(tmp_path: Path) -> None:
     one, other = put(tmp_path / "1", a=song(1), b=NEAR_COPIES["transposed"]), tmp_path / "2"
     put(other, b=song(1), a=NEAR_COPIES["transposed"])
-    assert corpus.prepare([one])[0][0].sha256 == corpus.prepare([other])[0][0].sha256
+    assert build.prepare([one])[0][0].sha256 == build.prepare([other])[0][0].sha256
 
 
 def test_songs_that_share_nothing_are_all_kept_and_each_is_a_group(tmp_path: Path) -> None:
     put(tmp_path, **{f"song{seed}": song(seed) for seed in range(8)})
-    songs, account = corpus.prepare([tmp_path])
+    songs, account = build.prepare([tmp_path])
     assert len({item.group for item in songs}) == len(songs) == 8
     assert all(item.group == item.sha256 for item in songs)
     assert not account.left_out
@@ -407,7 +406,7 @@ def test_songs_that_share_nothing_are_all_kept_and_each_is_a_group(tmp_path: Pat
 def test_songs_of_few_different_bars_are_no_copies_of_one_another(tmp_path: Path) -> None:
     # Two songs over one two-bar loop are always alike; they are not copies.
     put(tmp_path, a=piece([1, 2] * 20), b=piece([1, 2] * 21))
-    assert corpus.prepare([tmp_path])[1].songs == 2
+    assert build.prepare([tmp_path])[1].songs == 2
 
 
 # --- groups and the split ---------------------------------------------------------------------------------------------
@@ -424,7 +423,7 @@ ARRANGEMENTS = {
 @pytest.mark.parametrize("other", ARRANGEMENTS.values(), ids=ARRANGEMENTS)
 def test_arrangements_of_one_song_are_both_kept_in_one_group_on_one_side(tmp_path: Path, other: Song) -> None:
     put(tmp_path, a=song(1), b=other, c=song(2))
-    songs, account = corpus.prepare([tmp_path])
+    songs, account = build.prepare([tmp_path])
     assert not account.left_out
     group = {item.path.split("/")[1]: item.group for item in songs}
     assert group["a.mid"] == group["b.mid"] != group["c.mid"]
@@ -433,7 +432,7 @@ def test_arrangements_of_one_song_are_both_kept_in_one_group_on_one_side(tmp_pat
 
 def test_a_group_is_as_far_as_likeness_reaches(tmp_path: Path) -> None:
     put(tmp_path, **{f"song{n}": piece(range(8 * n, 8 * n + BARS)) for n in range(4)})  # each shares 2/3 with the next
-    songs, _ = corpus.prepare([tmp_path])
+    songs, _ = build.prepare([tmp_path])
     assert len(songs) == 4
     assert len({item.group for item in songs}) == 1
 
@@ -443,7 +442,7 @@ def test_the_manifest_beside_a_folder_or_in_it_names_the_groups(tmp_path: Path) 
         folder = put(tmp_path / place / "jazz", a=song(1), b=song(2), c=song(3))
         where = (folder if place == "in" else folder.parent) / "manifest.csv"
         manifest(where, {folder / "a.mid": "blue", folder / "b.mid": "blue"})
-        groups = [item.group for item in corpus.prepare([folder])[0]]
+        groups = [item.group for item in build.prepare([folder])[0]]
         assert groups[:2] == ["manifest:blue"] * 2
         assert groups[2] == hashlib.sha256((folder / "c.mid").read_bytes()).hexdigest()
 
@@ -452,13 +451,13 @@ def test_a_manifest_that_is_named_is_the_one_that_counts(tmp_path: Path) -> None
     folder = put(tmp_path / "jazz", a=song(1), b=song(2))
     manifest(folder / "manifest.csv", {folder / "a.mid": "in the folder"})
     named = manifest(tmp_path / "other.csv", {folder / "a.mid": "x", folder / "b.mid": "x"})
-    assert {item.group for item in corpus.prepare([folder], manifest=named)[0]} == {"manifest:x"}
+    assert {item.group for item in build.prepare([folder], manifest=named)[0]} == {"manifest:x"}
 
 
 def test_a_manifest_and_likeness_join_their_groups(tmp_path: Path) -> None:
     folder = put(tmp_path / "jazz", a=song(1), like=ARRANGEMENTS["60 % of all bars in common"], b=song(2), c=song(3))
     manifest(folder / "manifest.csv", {folder / "a.mid": "one", folder / "b.mid": "one", folder / "c.mid": ""})
-    group = {item.path: item.group for item in corpus.prepare([folder])[0]}
+    group = {item.path: item.group for item in build.prepare([folder])[0]}
     assert group["jazz/a.mid"] == group["jazz/b.mid"] == group["jazz/like.mid"] == "manifest:one"
     assert group["jazz/c.mid"] not in {"manifest:", "manifest:one"}
 
@@ -471,13 +470,13 @@ def test_a_manifest_that_makes_no_sense_is_named(tmp_path: Path, content: bytes,
     put(tmp_path, a=song(1))
     (tmp_path / "manifest.csv").write_bytes(content)
     with pytest.raises(CorpusError, match=f"manifest.csv.*{words}"):
-        corpus.prepare([tmp_path])
+        build.prepare([tmp_path])
 
 
 def test_a_manifest_that_is_not_there_is_named(tmp_path: Path) -> None:
     put(tmp_path, a=song(1))
     with pytest.raises(CorpusError, match=r"no manifest .*gone\.csv"):
-        corpus.prepare([tmp_path], manifest=tmp_path / "gone.csv")
+        build.prepare([tmp_path], manifest=tmp_path / "gone.csv")
 
 
 def test_the_side_of_a_group_is_the_same_on_every_machine() -> None:
@@ -506,7 +505,7 @@ def test_of_a_hundred_groups_88_are_for_training_4_for_validation_and_8_for_the_
 def test_sources_counts_songs_by_folder_and_side(tmp_path: Path) -> None:
     put(tmp_path / "rock", a=song(1), b=song(2))
     put(tmp_path / "jazz", c=song(3))
-    songs, _ = corpus.prepare([tmp_path / "rock", tmp_path / "jazz"])
+    songs, _ = build.prepare([tmp_path / "rock", tmp_path / "jazz"])
     table = sources(songs)
     assert {row["folder"]: sum(row[side] for side in SPLITS) for row in table} == {"rock": 2, "jazz": 1}
     for item in songs:
@@ -518,7 +517,7 @@ def test_source_and_licence_of_a_manifest_are_kept_with_the_song(tmp_path: Path)
     folder = put(tmp_path / "jazz", a=song(1), b=song(2))
     digest = hashlib.sha256((folder / "a.mid").read_bytes()).hexdigest()
     (folder / "manifest.csv").write_text(f"sha256,group,source,licence\n{digest},,the attic,CC0\n")
-    songs, _ = corpus.prepare([folder])
+    songs, _ = build.prepare([folder])
     save(songs, tmp_path / "cache.s2d")
     origins = {item.path: item.origin for item in load(tmp_path / "cache.s2d")}
     assert origins == {"jazz/a.mid": "the attic; CC0", "jazz/b.mid": ""}
@@ -532,7 +531,7 @@ def test_source_and_licence_of_a_manifest_are_kept_with_the_song(tmp_path: Path)
 def songs(tmp_path_factory: pytest.TempPathFactory) -> list[Prepared]:
     folder = tmp_path_factory.mktemp("music")
     seven = replace(song(4), metres=(Metre(0, 7, 8),), tempos=(midi.Tempo(0, 431_000),))
-    return corpus.prepare([put(folder, a=song(1), b=song(2), c=song(3), seven=seven)])[0]
+    return build.prepare([put(folder, a=song(1), b=song(2), c=song(3), seven=seven)])[0]
 
 
 def test_a_cache_that_is_saved_and_loaded_is_equal(songs: list[Prepared], tmp_path: Path) -> None:
@@ -606,7 +605,7 @@ def test_the_digest_of_a_folder_changes_with_its_files(tmp_path: Path) -> None:
 
 
 def test_the_sample_songs_can_all_be_learnt_from(corpus_folder: Path) -> None:
-    songs, account = corpus.prepare([corpus_folder / "sample"])
+    songs, account = build.prepare([corpus_folder / "sample"])
     assert account.songs == account.files == len(songs)
     for item in songs:
         for array in features(item.heard):
@@ -614,7 +613,7 @@ def test_the_sample_songs_can_all_be_learnt_from(corpus_folder: Path) -> None:
 
 
 def test_odd_and_broken_files_are_left_out_for_a_reason(corpus_folder: Path) -> None:
-    songs, account = corpus.prepare([corpus_folder / "torture"])
+    songs, account = build.prepare([corpus_folder / "torture"])
     assert account.files == account.songs + account.left_out.total()
     assert account.left_out["not a readable file"] > 0
     assert len(songs) == account.songs > 0

@@ -8,15 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2drum.data.cache import load
-from seq2drum.data.excerpts import (
-    TICKS,
-    duet_of,
-    lay_over,
-    others_guitar,
-    shortened,
-)
-from seq2drum.data.prepared import Prepared
+from seq2drum.data.corpus.cache import load
+from seq2drum.data.corpus.excerpts import TICKS, duet_of, lay_over, others_guitar, shortened
+from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.lattice.form import form_of
 from seq2drum.lattice.grid import Grid, Lattice, encode
 from seq2drum.music.kit import FULL

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2drum.data import laying
-from seq2drum.data.cache import save
-from seq2drum.data.laying import Chosen, Layout, MappedFile, in_a_file
+from seq2drum.data.batches import streaming
+from seq2drum.data.batches.streaming import Chosen, Layout, MappedFile, in_a_file
+from seq2drum.data.corpus.cache import save
 from seq2drum.errors import CorpusError
 from tests.backbeats import song_of
 from tests.data.test_portions import same
@@ -48,7 +48,7 @@ def test_arrays_in_a_file_are_written_once_and_lie_apart(tmp_path: Path) -> None
 
 
 def test_songs_in_a_file_leave_nothing_in_the_temporary_folder(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(laying.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(streaming.tempfile, "tempdir", str(tmp_path))
     songs = [song_of(seed, bars=6) for seed in range(2)]
     data = in_a_file(songs, Layout())
     assert same(astuple(data), astuple(Layout().of(songs))) and not list(tmp_path.iterdir())
@@ -60,8 +60,8 @@ def test_a_temporary_folder_without_room_is_told(tmp_path: Path, monkeypatch) ->
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     shard = save([song_of(0, bars=6, split="train")], tmp_path / "a.s2d")
-    monkeypatch.setattr(laying.os, "posix_fallocate", full)
-    error = laying._answer([Chosen(shard, [0])], Layout(), tmp_path / "songs")
+    monkeypatch.setattr(streaming.os, "posix_fallocate", full)
+    error = streaming._answer([Chosen(shard, [0])], Layout(), tmp_path / "songs")
     assert isinstance(error, CorpusError) and "No space left" in str(error) and "TMPDIR" in str(error)
     with pytest.raises(CorpusError, match=r"No space left .* TMPDIR says where"):
         in_a_file([song_of(0, bars=6)], Layout())

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2drum.data.beats import SIDES, Beats
-from seq2drum.data.loops import LEVELS, PEAK, SHOT, bars_of, loops_of, mixed, read_loops, tempo_in
+from seq2drum.data.drums.beats import SIDES, Beats
+from seq2drum.data.drums.loops import LEVELS, PEAK, SHOT, bars_of, loops_of, mixed, read_loops, tempo_in
 from seq2drum.errors import CorpusError, RecordingError
-from seq2drum.lattice.loops import FRAMES, RATE, SLICE, SLICES, Samples, respaced, spacing
+from seq2drum.lattice.patterns import FRAMES, RATE, SLICE, SLICES, Samples, respaced, spacing
 
 KICK, SNARE, OPEN, CLOSED = 0, 1, 7, 8
 

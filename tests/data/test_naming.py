@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2drum.data import beats, combining, naming
-from seq2drum.data.copies import Candidate
-from seq2drum.data.naming import RULES, bpm_of, named_drums, piece_of, piece_of_file
-from seq2drum.data.parquet import Row
-from seq2drum.data.reading import read_song
-from seq2drum.formats import midi
+from seq2drum.data.corpus import reading
+from seq2drum.data.corpus.copies import Candidate
+from seq2drum.data.corpus.parquet import Row
+from seq2drum.data.corpus.reading import RULES, bpm_of, named_drums, piece_of, piece_of_file, read_song
+from seq2drum.data.drums import beats, loops
+from seq2drum.formats.midi import midi
 from seq2drum.music.kit import FULL, NINE
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from tests.players import strummed
@@ -121,13 +121,13 @@ def test_a_folder_of_named_loops_becomes_bars_and_new_loops(tmp_path: Path) -> N
     assert voices == {"kick", "snare", "closed hat"}
     assert set(read.bpm.round(2)) == {85.0}
     train = read._replace(side=np.zeros_like(read.side))
-    assert not len(combining.whole(train).number)
-    new = combining.combined(train, 10, np.random.default_rng(0))
+    assert not len(loops.whole(train).number)
+    new = loops.combined(train, 10, np.random.default_rng(0))
     assert new.loops == 2
     assert (new.beats.velocity > 0).any(axis=(0, 1)).sum() == 3
-    assert len(combining.whole(new.beats).number) == 4
+    assert len(loops.whole(new.beats).number) == 4
 
 
 def test_names_are_split_at_capitals_digits_and_signs() -> None:
-    assert naming.piece_of("MyKickDrum") == "kick"
-    assert naming.piece_of("loop-snare(old)") == "snare"
+    assert reading.piece_of("MyKickDrum") == "kick"
+    assert reading.piece_of("loop-snare(old)") == "snare"

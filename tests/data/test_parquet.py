@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from seq2drum.data import corpus, parquet
-from seq2drum.data.parquet import Row
-from seq2drum.data.parts import digest, parts_of
-from seq2drum.data.prepared import sources
+from seq2drum.data.corpus import build, parquet
+from seq2drum.data.corpus.parquet import Row
+from seq2drum.data.corpus.parts import digest, parts_of
+from seq2drum.data.corpus.prepared import sources
 from seq2drum.errors import CorpusError, MissingExtraError, OutputError
 from tests.commands import called
 from tests.conftest import ROOT
@@ -46,14 +46,14 @@ def own(**columns: Any) -> dict[str, Any]:
 
 def refused(data: Sequence[Path], words: str) -> None:
     with pytest.raises(CorpusError, match=words) as caught:
-        corpus.prepare(data)
+        build.prepare(data)
     assert "\n" not in str(caught.value)
 
 
 def test_a_packed_folder_is_prepared_as_the_folder_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = packed(TRAINING, tmp_path / "songs.parquet", capsys)
     assert said.startswith("22 files, 22 packed into ")
-    (songs, account), (others, same) = (corpus.prepare([data]) for data in (TRAINING, tmp_path / "songs.parquet"))
+    (songs, account), (others, same) = (build.prepare([data]) for data in (TRAINING, tmp_path / "songs.parquet"))
     assert account == same
     assert [(one.path, one.sha256, one.group, one.split) for one in songs] == [
         (one.path, one.sha256, one.group, one.split) for one in others
@@ -100,7 +100,7 @@ def test_folders_tables_and_corpora_are_read_together(tmp_path: Path) -> None:
         tmp_path / "giga" / "v2.0.0" / "train.parquet", {"md5": ["0a"], "music": music, "title": ["T"], "artist": ["A"]}
     )
     data = [table, folder, f"gigamidi:{tmp_path / 'giga'}"]
-    songs, account = corpus.prepare(data)
+    songs, account = build.prepare(data)
     assert account.files == account.songs == 3
     assert {song.path: (song.licence, song.group) for song in songs if song.tag != "folder"} == {
         "table/a.mid": ("CC0", "manifest:one"),
@@ -131,7 +131,7 @@ def test_rows_that_hold_no_song_are_left_out_and_counted(tmp_path: Path) -> None
     rows["licence"], rows["group"] = [None] * 8, [None] * 8
     for name in ("sha256", "licence", "group"):
         rows[name] = pyarrow.array(rows[name], pyarrow.string())
-    songs, account = corpus.prepare([written(tmp_path / "songs.parquet", rows)])
+    songs, account = build.prepare([written(tmp_path / "songs.parquet", rows)])
     assert [song.path for song in songs] == ["good.mid"]
     assert account.left_out == {
         "no usable path, licence or group in the table": 2,
@@ -157,7 +157,7 @@ def test_files_of_a_table_that_lie_in_no_folder_are_of_one_source(tmp_path: Path
     data = [(TRAINING / f"{name}_1.mid").read_bytes() for name in ("rock_riff", "funk")]
     columns = {name: column * 2 for name, column in own().items()}
     path = written(tmp_path / "songs.parquet", columns | {"path": ["a.mid", "b.mid"], "bytes": data})
-    songs, _ = corpus.prepare([path])
+    songs, _ = build.prepare([path])
     assert [song.tag for song in songs] == ["", ""] and len(sources(songs)) == 1
 
 
@@ -177,7 +177,7 @@ def test_names_that_are_no_text_are_packed_and_prepared_alike(
     folder.mkdir()
     shutil.copy(TRAINING / "funk_1.mid", folder / os.fsdecode(b"\xff.mid"))
     packed(folder, tmp_path / "songs.parquet", capsys)
-    (song,), (other,) = (corpus.prepare([data])[0] for data in (folder, tmp_path / "songs.parquet"))
+    (song,), (other,) = (build.prepare([data])[0] for data in (folder, tmp_path / "songs.parquet"))
     assert song.path == other.path == r"caf\udce9/\udcff.mid"
     assert (song.tag, song.group, song.split) == (other.tag, other.group, other.split)
 
@@ -206,7 +206,7 @@ def test_a_file_that_is_none_is_cut_off_or_damaged_is_refused_in_a_sentence(tmp_
     for first in range(8, len(whole) // 2, 97):
         path.write_bytes(whole[:first] + bytes(byte ^ 0xFF for byte in whole[first : first + 16]) + whole[first + 16 :])
         try:
-            _, account = corpus.prepare([path])
+            _, account = build.prepare([path])
         except CorpusError as error:
             assert "is damaged: " in str(error) or "no song could be used" in str(error)
         else:

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seq2drum.data import portions
-from seq2drum.data.batches import Data
-from seq2drum.data.cache import Shard, save, songs_of
-from seq2drum.data.laying import Layout
-from seq2drum.data.portions import Portioned, Whole, chosen_of, songs_among
-from seq2drum.data.prepared import Prepared
+from seq2drum.data.batches import streaming
+from seq2drum.data.batches.batches import Data
+from seq2drum.data.batches.streaming import Layout, Portioned, Whole, chosen_of, songs_among
+from seq2drum.data.corpus.cache import Shard, save, songs_of
+from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import CorpusError
 from tests.backbeats import song_of
 
@@ -45,7 +44,7 @@ def test_portions_differ_from_epoch_to_epoch_and_seed_to_seed_and_mix_the_shards
     first, later, other = (in_portion(shards, seed, number, 10) for seed, number in ((0, 0), (0, 10), (1, 0)))
     assert first not in (later, other) and later != other
     assert first == in_portion(shards, 0, 0, 10)
-    assert len({shard for shard, _ in first}) == portions.WINDOW
+    assert len({shard for shard, _ in first}) == streaming.WINDOW
 
 
 @pytest.fixture(scope="module")

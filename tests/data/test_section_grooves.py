@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from seq2drum.data import batches
-from seq2drum.data.batches import Data
-from seq2drum.data.section_grooves import NEAR, Given, section_grooves
-from seq2drum.lattice.grooves import likeness, typical
-from seq2drum.lattice.section_features import letters_of
+from seq2drum.data.batches import batches
+from seq2drum.data.batches.batches import Data
+from seq2drum.data.batches.draws import NEAR, Given, section_grooves
+from seq2drum.lattice.grooves.grooves import likeness, typical
+from seq2drum.lattice.grooves.section_features import letters_of
 from seq2drum.lattice.sections import sections
 from seq2drum.music.kit import FULL, NINE
 from tests.made import made_song

@@ -17,13 +17,13 @@ from tempfile import TemporaryFile
 import numpy as np
 import pytest
 
-from seq2drum import files
-from seq2drum.data import cache, corpus, parts, stages
-from seq2drum.data.copies import BANDS
-from seq2drum.data.licences import ANY, Licences
-from seq2drum.data.stages import STAGES
+from seq2drum.data.corpus import build, cache, parts, stages
+from seq2drum.data.corpus.copies import BANDS
+from seq2drum.data.corpus.corpora import ANY, Licences
+from seq2drum.data.corpus.stages import STAGES
 from seq2drum.errors import CorpusError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
+from seq2drum.system import files
 from tests.commands import called
 from tests.conftest import ROOT
 
@@ -77,7 +77,7 @@ def made(small: None, songs: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_shards_hold_the_songs_that_one_cache_holds_in_the_order_of_their_digests(songs: Path, made: Path) -> None:
-    wanted, account = corpus.prepare([songs])
+    wanted, account = build.prepare([songs])
     found = cache.load(made / stages.INDEX)
     key = [(song.sha256, song.path, song.group, song.split, song.origin, song.licence) for song in found]
     assert key == sorted((song.sha256, song.path, song.group, song.split, song.origin, song.licence) for song in wanted)
@@ -307,7 +307,7 @@ def _killed(folder: Path, task: int, tasks: int) -> None:
 def test_a_task_whose_process_is_killed_ends_the_preparation_in_a_sentence(
     songs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engines = pytest.importorskip("seq2drum.data.engines", reason="wants the extra corpus")
+    engines = pytest.importorskip("seq2drum.data.corpus.stages", reason="wants the extra corpus")
     stages.plan(tmp_path, [songs], None, ANY)
     monkeypatch.setattr(engines, "STAGES", [stages.Stage("read", _killed)])
     with pytest.raises(CorpusError, match="ended before its job was done, most likely for want of memory"):
@@ -326,7 +326,7 @@ def test_a_name_that_a_script_has_not_set_is_not_the_folder_that_it_runs_in(
 def test_without_datatrove_the_extra_is_named(
     songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "seq2drum.data.engines", raising=False)
+    monkeypatch.delitem(sys.modules, "seq2drum.data.corpus.stages", raising=False)
     for name in [name for name in sys.modules if name.startswith("datatrove")] + ["datatrove"]:
         monkeypatch.setitem(sys.modules, name, None)
     code, _, err = say_prepare(songs, tmp_path / "shards", capsys)

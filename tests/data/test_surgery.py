@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from seq2drum.data.batches import flatten
-from seq2drum.data.prepared import Prepared
-from seq2drum.data.surgery import augmented, surgery, swings
-from seq2drum.lattice.features import features
+from seq2drum.data.batches.batches import flatten
+from seq2drum.data.corpus.metre_augmentation import augmented, surgery, swings
+from seq2drum.data.corpus.prepared import Prepared
+from seq2drum.lattice.features import Heard, features
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, Grid
-from seq2drum.lattice.listening import Heard
 from seq2drum.music.kit import FULL
 
 KICK, SNARE, HAT = (FULL.names.index(name) for name in ("kick", "snare", "closed hat"))

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from seq2drum.data import batches
-from seq2drum.data import torchtext as torchtext_adapter
-from seq2drum.data.batches import PAST, Batch, Data, Window, collate, flatten, windows
-from seq2drum.data.draws import draw
-from seq2drum.data.prepared import Prepared
+from seq2drum.data.batches import batches
+from seq2drum.data.batches import torchtext as torchtext_adapter
+from seq2drum.data.batches.batches import PAST, Batch, Data, Window, collate, flatten, windows
+from seq2drum.data.batches.draws import draw
+from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import MissingExtraError
+from seq2drum.lattice.features import Listening
 from seq2drum.lattice.grid import Lattice, encode
-from seq2drum.lattice.listening import Listening
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Part, Song
 

@@ -22,7 +22,7 @@ pytest.importorskip("defusedxml", reason="defusedxml is not installed: pip insta
 
 from guitarpro import models
 
-from seq2drum.formats.guitarpro import write_guitarpro
+from seq2drum.formats.guitarpro.binary import write_guitarpro
 from seq2drum.formats.opening import open_song
 from seq2drum.music.notes import Note, Part
 from tests import gpif_files, tabs

@@ -14,7 +14,7 @@ from seq2drum.errors import InputError, NotationError, Seq2DrumError
 from seq2drum.formats import foreign
 from seq2drum.formats.drum_picture import write_drum_picture
 from seq2drum.formats.opening import kind_of, open_song
-from seq2drum.lattice.image import ROWS, WIDTH, picture_of
+from seq2drum.lattice.patterns import ROWS, WIDTH, picture_of
 from seq2drum.music.notes import Note, Part
 from tests.mutants import mutant
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from seq2drum.errors import MidiError
-from seq2drum.formats import events, moving
-from seq2drum.formats.events import END_OF_TRACK, Track
+from seq2drum.formats.midi import events
+from seq2drum.formats.midi.events import END_OF_TRACK, Track
 
 NOTE_ON, NOTE_OFF = b"\x00\x99\x24\x50", b"\x60\x24\x00"
 
@@ -36,7 +36,7 @@ def test_tracks_that_are_joined_are_split_again() -> None:
 def test_a_track_without_its_drums_keeps_the_other_channels_and_their_ticks() -> None:
     guitar = b"\x30\x90\x40\x50"
     track = Track(2, 22, NOTE_ON + guitar + NOTE_OFF.replace(b"\x24", b"\x40") + b"\x00" + END_OF_TRACK)
-    without = moving.without_drums(track)
+    without = events.without_drums(track)
     assert without is not None
     kept = [(event.tick, event.status) for event in events.walk(Track(2, 22, without))]
     assert kept == [(48, 0x90), (144, 0x90), (144, 0xFF)]
@@ -44,5 +44,5 @@ def test_a_track_without_its_drums_keeps_the_other_channels_and_their_ticks() ->
 
 def test_a_later_track_of_drums_alone_is_left_out_and_the_first_track_stays() -> None:
     drums = NOTE_ON + b"\x00" + END_OF_TRACK
-    assert moving.without_drums(Track(2, 22, drums)) is None
-    assert moving.without_drums(Track(1, 22, drums)) == b"\x00" + END_OF_TRACK
+    assert events.without_drums(Track(2, 22, drums)) is None
+    assert events.without_drums(Track(1, 22, drums)) == b"\x00" + END_OF_TRACK

@@ -8,7 +8,7 @@ from importlib.machinery import ModuleSpec
 
 import pytest
 
-from seq2drum.formats import extras
+from seq2drum.formats import foreign
 from tests.conftest import ROOT
 
 
@@ -25,17 +25,17 @@ def test_the_extra_of_the_page_brings_what_reads_tabs_and_recordings() -> None:
     ("there", "network", "missing"),
     [
         ({"guitarpro", "defusedxml", "soundfile", "soxr"}, True, {}),
-        ({"guitarpro", "defusedxml", "soundfile", "soxr"}, False, {"recording": extras.GET_NETWORK}),
-        ({"guitarpro", "soundfile", "soxr"}, True, {"tab": extras.GET_GUITARPRO}),
-        (set(), False, {"tab": extras.GET_GUITARPRO, "recording": f"{extras.GET_AUDIO} && {extras.GET_NETWORK}"}),
+        ({"guitarpro", "defusedxml", "soundfile", "soxr"}, False, {"recording": foreign.GET_NETWORK}),
+        ({"guitarpro", "soundfile", "soxr"}, True, {"tab": foreign.GET_GUITARPRO}),
+        (set(), False, {"tab": foreign.GET_GUITARPRO, "recording": f"{foreign.GET_AUDIO} && {foreign.GET_NETWORK}"}),
     ],
 )
 def test_what_cannot_be_read_is_told_with_the_command_that_changes_it(
     there: set[str], network: bool, missing: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extras, "find_spec", lambda name: ModuleSpec(name, None) if name in there else None)
-    monkeypatch.setattr(extras, "network", lambda: ROOT if network else None)
-    assert extras.missing.__wrapped__() == missing
+    monkeypatch.setattr(foreign, "find_spec", lambda name: ModuleSpec(name, None) if name in there else None)
+    monkeypatch.setattr(foreign, "network", lambda: ROOT if network else None)
+    assert foreign.missing.__wrapped__() == missing
 
 
 def test_without_basic_pitch_there_is_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,4 +43,4 @@ def test_without_basic_pitch_there_is_no_network(monkeypatch: pytest.MonkeyPatch
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "files", not_found)
-    assert extras.network() is None
+    assert foreign.network() is None

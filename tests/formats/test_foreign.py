@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from seq2drum.errors import InputError, LimitError, MidiError
-from seq2drum.formats import foreign, midi, opening
+from seq2drum.formats import foreign, opening
+from seq2drum.formats.midi import midi
 from tests.players import strummed
 
 

@@ -20,8 +20,8 @@ import guitarpro
 from guitarpro import models
 
 from seq2drum.errors import NotationError, OutputError
-from seq2drum.formats.fretting import BASS, GUITAR, tuning
-from seq2drum.formats.guitarpro import write_guitarpro
+from seq2drum.formats.guitarpro.binary import write_guitarpro
+from seq2drum.formats.guitarpro.fretting import BASS, GUITAR, tuning
 from seq2drum.formats.opening import open_song
 from seq2drum.music.notes import Marker, Metre, Note, Part, Song, Tempo
 from seq2drum.music.theory import program_name

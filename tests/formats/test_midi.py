@@ -21,11 +21,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seq2drum import files
 from seq2drum.errors import InputError, LimitError, MidiError, OutputError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music.limits import LAST_TICK, Limits
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.system import files
 from tests.strategies import songs
 
 END = b"\x00\xff\x2f\x00"

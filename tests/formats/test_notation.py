@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seq2drum.errors import InputError, NotationError
-from seq2drum.formats.heads import SIGNS
-from seq2drum.formats.musicxml import write_score
-from seq2drum.formats.notation import read_musicxml
+from seq2drum.formats.notation.reading import read_musicxml
+from seq2drum.formats.score.musicxml import write_score
+from seq2drum.formats.score.score import SIGNS
 from seq2drum.lattice.phrases import merge
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import SCORE_LIMITS
@@ -873,7 +873,7 @@ def test_odd_metres_are_written_too(metre: tuple[int, int]) -> None:
 
 def test_writing_a_score_does_not_import_music21() -> None:
     code = (
-        "import sys; from seq2drum.formats.musicxml import *; from seq2drum.music.notes import *;"
+        "import sys; from seq2drum.formats.score.musicxml import *; from seq2drum.music.notes import *;"
         "write_score(Song(480, length=1920), Part.of([Note(0, 1, 36, 80)]), 'x'); sys.exit('music21' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

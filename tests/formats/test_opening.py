@@ -10,7 +10,7 @@ import zipfile
 import pytest
 
 from seq2drum.errors import InputError, LimitError, MidiError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.formats.opening import KINDS, kind_of, open_song
 from seq2drum.music.limits import DEFAULT_LIMITS, OPENED_SUFFIXES, SCORE_LIMITS
 from seq2drum.music.notes import Note, Part, Song

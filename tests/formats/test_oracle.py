@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench import oracle
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 
 SONG = Song(

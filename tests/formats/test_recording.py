@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from seq2drum.errors import RecordingError
-from seq2drum.formats import recording, transcription
+from seq2drum.formats.audio import recording, transcription
 from seq2drum.formats.opening import open_song
-from seq2drum.lattice.beats import Timing
+from seq2drum.lattice.beats.performance import Timing
 from tests.recordings import RATE, as_file, needs_audio, plucked, riff
 
 needs_audio()

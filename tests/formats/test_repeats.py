@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from seq2drum.errors import NotationError
-from seq2drum.formats.repeats import played
-from seq2drum.formats.tab import Measure
+from seq2drum.formats.guitarpro.tab import Measure, played
 from seq2drum.music.limits import TAB_LIMITS
 
 MOST = TAB_LIMITS.measures

@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seq2drum import Drummer, Options
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.formats.rpp import DRUM_TRACK, write_rpp
 from seq2drum.music.notes import DEFAULT_METRE, DEFAULT_TEMPO, Metre, Note, Part, Song, Tempo
 from seq2drum.music.theory import program_name

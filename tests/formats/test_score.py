@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from seq2drum.formats import score
-from seq2drum.formats.score import Chord
+from seq2drum.formats.score import score
+from seq2drum.formats.score.score import Chord
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 
 KICK, SNARE, HAT, CONGA = 36, 38, 42, 63

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from seq2drum.errors import RecordingError
-from seq2drum.formats import soundfiles
+from seq2drum.formats.audio import recording
 from tests.conftest import LONG
 from tests.recordings import RATE, as_file, needs_audio, plucked
 
@@ -44,7 +44,7 @@ def test_a_damaged_file_gives_samples_or_one_line(kind, subtype) -> None:
     read = 0
     for _ in range(MUTANTS):
         try:
-            sound = soundfiles.mono(mutant(whole, rng), RATE)
+            sound = recording.mono(mutant(whole, rng), RATE)
         except RecordingError as error:
             assert "\n" not in str(error)
         else:
@@ -60,29 +60,29 @@ def damaged_mp3() -> bytes:
 
 
 def test_the_decoder_of_mp3_says_nothing_on_standard_error(capfd) -> None:
-    assert len(soundfiles.mono(damaged_mp3(), RATE))
+    assert len(recording.mono(damaged_mp3(), RATE))
     for cut in (400, 3000):
         with suppress(RecordingError):
-            soundfiles.mono(damaged_mp3()[:cut] + bytes(3000), RATE)
+            recording.mono(damaged_mp3()[:cut] + bytes(3000), RATE)
     assert capfd.readouterr().err == ""
 
 
 def test_what_others_say_on_standard_error_while_mp3_is_decoded_is_kept(capfd, monkeypatch) -> None:
-    mixed = soundfiles._mixed
+    mixed = recording._mixed
 
     def saying(block, channels):
         os.write(2, b"from a thread\n")
         return mixed(block, channels)
 
-    monkeypatch.setattr(soundfiles, "_mixed", saying)
-    soundfiles.mono(damaged_mp3(), RATE)
+    monkeypatch.setattr(recording, "_mixed", saying)
+    recording.mono(damaged_mp3(), RATE)
     os.write(2, b"behind\n")
     assert set(capfd.readouterr().err.splitlines()) == {"from a thread", "behind"}
 
 
 def test_an_mp3_without_a_frame_is_refused_in_words_about_the_file() -> None:
     with pytest.raises(RecordingError, match="no sound in it can be decoded") as caught:
-        soundfiles.mono(as_file(np.zeros(RATE, np.float32), kind="MP3")[:400] + bytes(5000), RATE)
+        recording.mono(as_file(np.zeros(RATE, np.float32), kind="MP3")[:400] + bytes(5000), RATE)
     assert "pipe" not in str(caught.value)
 
 
@@ -90,19 +90,19 @@ def test_a_header_that_claims_four_gigabytes_costs_no_memory() -> None:
     liar = bytearray(as_file(np.zeros(RATE, np.float32)))
     liar[4:8] = liar[40:44] = b"\xf0\xff\xff\xff"
     tracemalloc.start()
-    assert len(soundfiles.mono(bytes(liar), RATE)) == RATE
+    assert len(recording.mono(bytes(liar), RATE)) == RATE
     assert tracemalloc.get_traced_memory()[1] < 1 << 22
     tracemalloc.stop()
 
 
 def test_a_file_of_96_channels_is_refused_before_its_samples_are_read() -> None:
     with pytest.raises(RecordingError, match="96 channels, at most 8"):
-        soundfiles.mono(as_file(np.zeros((100, 96), np.float32)), RATE)
+        recording.mono(as_file(np.zeros((100, 96), np.float32)), RATE)
 
 
 def test_of_one_channel_both_sides_have_it_and_of_many_the_first_two() -> None:
-    left = soundfiles.stereo(as_file(plucked([(0.1, 52, 1.0)], 0.5), subtype="FLOAT"), RATE)
+    left = recording.stereo(as_file(plucked([(0.1, 52, 1.0)], 0.5), subtype="FLOAT"), RATE)
     assert left.shape[1] == 2
     assert np.array_equal(left[:, 0], left[:, 1])
     four = np.arange(4, dtype=np.float32) / 4 * np.ones((RATE, 4), np.float32)
-    assert soundfiles.stereo(as_file(four, subtype="FLOAT"), RATE)[RATE // 2] == pytest.approx([0, 0.25], abs=1e-3)
+    assert recording.stereo(as_file(four, subtype="FLOAT"), RATE)[RATE // 2] == pytest.approx([0, 0.25], abs=1e-3)

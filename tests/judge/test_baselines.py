@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from seq2drum.data.prepared import Prepared
+from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.judge.baselines import Baseline, baselines
-from seq2drum.lattice.drums import drums_of
+from seq2drum.lattice.conditions import drums_of
+from seq2drum.lattice.features import Listening
 from seq2drum.lattice.grid import Grid, Lattice, encode
-from seq2drum.lattice.listening import Listening
 from seq2drum.music.kit import FULL, NINE
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from tests.made import made_song

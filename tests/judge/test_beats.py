@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from seq2drum.data.beats import Beats
+from seq2drum.data.drums.beats import Beats
 from seq2drum.errors import CorpusError
-from seq2drum.judge import beats
-from seq2drum.judge.beats import BARS, Another, Composing, Windows
+from seq2drum.evaluate import beats
+from seq2drum.evaluate.beats import BARS, Another, Composing, Windows
 
 PLACES, VOICES = 24, 9
 

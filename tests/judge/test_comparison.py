@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from seq2drum.cli import main
-from seq2drum.data.cache import save
+from seq2drum.data.corpus.cache import save
 from seq2drum.errors import CorpusError, InputError, MissingExtraError, OutputError
-from seq2drum.judge import comparison, votes
-from seq2drum.judge.comparison import BARS, Key, make, read_key
+from seq2drum.evaluate import comparison
+from seq2drum.evaluate import comparison as votes
+from seq2drum.evaluate.comparison import BARS, Key, Vote, make, read_key, standings, strengths
 from seq2drum.judge.intervals import Interval
 from seq2drum.judge.players import Player, copy_player, real_player, shuffled_player
-from seq2drum.judge.votes import Vote, standings, strengths
 from seq2drum.music.duet import Duet
 from tests.backbeats import played_songs, song_of, training
 

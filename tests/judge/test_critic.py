@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from seq2drum.data import corpus as learning
-from seq2drum.data.prepared import Prepared
+from seq2drum.data.corpus import build as learning
+from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import CorpusError
+from seq2drum.evaluate.critic import CriticResult, critic_auc
 from seq2drum.judge.baselines import baselines
-from seq2drum.judge.critic import CriticResult, critic_auc
-from seq2drum.lattice.drums import Drums, drums_of
+from seq2drum.lattice.conditions import Drums, drums_of
+from seq2drum.lattice.features import Heard
 from seq2drum.lattice.form import Form
-from seq2drum.lattice.listening import Heard
 from tests.made import made_song
 
 SONGS = [made_song(seed, bars=40) for seed in range(12)]

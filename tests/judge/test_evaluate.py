@@ -9,17 +9,16 @@ import numpy as np
 import pytest
 
 from seq2drum.cli import main
-from seq2drum.data.cache import load, save
-from seq2drum.data.prepared import Prepared
+from seq2drum.data.corpus.cache import load, save
+from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import CorpusError, OptionError
-from seq2drum.judge import report
-from seq2drum.judge.evaluate import Settings, evaluate
-from seq2drum.judge.evaluation import ABOVE_COMMON, METRES, Evaluation
+from seq2drum.evaluate import report
+from seq2drum.evaluate.auditions import choose, reference
+from seq2drum.evaluate.evaluate import Settings, evaluate
+from seq2drum.evaluate.evaluation import ABOVE_COMMON, METRES, Evaluation
+from seq2drum.evaluate.tables import CRITICISED
 from seq2drum.judge.players import COPY, REAL, Player, baseline_players, copy_player, groove_players, model_players
-from seq2drum.judge.songs import choose, reference
-from seq2drum.judge.torch_figures import CRITICISED
-from seq2drum.lattice.conditions import style_of
-from seq2drum.lattice.drums import drums_of
+from seq2drum.lattice.conditions import drums_of, style_of
 from seq2drum.lattice.form import CHANGING
 from seq2drum.lattice.grid import Grid
 from seq2drum.music.choices import STYLES

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seq2drum.judge.faults import faults_of_grid, faults_of_part
+from seq2drum.judge.measures import faults_of_grid, faults_of_part
 from seq2drum.lattice.grid import Grid
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Note, Part

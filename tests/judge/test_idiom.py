@@ -7,7 +7,7 @@ import pytest
 
 from bench.idiom import Piece, judge, others, pieces_of, summary, written
 from bench.style_rules import STYLES, Seen, ending, style_of
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music import theory
 from seq2drum.music.notes import Part, Song
 

@@ -8,7 +8,7 @@ import pytest
 from seq2drum.judge import intervals
 from seq2drum.judge.panel import statistics, values
 from seq2drum.judge.trial import trial_of
-from seq2drum.lattice.drums import Drums
+from seq2drum.lattice.conditions import Drums
 from tests.drumming import four, random_drums, random_guitar
 
 

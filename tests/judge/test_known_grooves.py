@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seq2drum.data.prepared import Prepared
-from seq2drum.judge import known_grooves
-from seq2drum.judge.known_grooves import best_offered, chosen, count, looped, of_song
+from seq2drum.data.corpus.prepared import Prepared
+from seq2drum.judge import known_bars
+from seq2drum.judge.known_bars import best_offered, chosen, count, looped, of_song
 from seq2drum.judge.players import groove_players
 from seq2drum.judge.trial import trial_of
-from seq2drum.lattice.drums import drums_of
-from seq2drum.lattice.grooves import Groove
+from seq2drum.lattice.conditions import drums_of
+from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.sections import sections
 from seq2drum.play.asked import WHOLE
 from tests.backbeats import played_songs, song_of
@@ -55,9 +55,9 @@ def test_the_best_groove_on_offer_is_at_least_as_near_as_the_first(monkeypatch: 
     nothing = Groove(
         "rest", "rest", own.numerator, own.denominator, (own.bars[0].select(np.zeros(0, int)),), None, own.tempo
     )
-    monkeypatch.setattr(known_grooves.choosing, "offered", lambda *_: [(nothing, 0.9), (own, 0.1)])
+    monkeypatch.setattr(known_bars.choosing, "offered", lambda *_: [(nothing, 0.9), (own, 0.1)])
     assert f1_of(SONG, best_offered(SONG, 0)) == f1_of(SONG, looped(SONG.heard, {WHOLE: own})) > 0
-    monkeypatch.setattr(known_grooves.choosing, "offered", lambda *_: [])
+    monkeypatch.setattr(known_bars.choosing, "offered", lambda *_: [])
     assert not len(best_offered(SONG, 0).step)
 
 

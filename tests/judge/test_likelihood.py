@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import nn
 
-from seq2drum.data import batches
-from seq2drum.data.draws import Draws, draw
-from seq2drum.data.prepared import Prepared
-from seq2drum.judge.evaluation import GUITARS
-from seq2drum.judge.likelihood import likelihood, window_nats
-from seq2drum.judge.torch_figures import _likelihood_figures
+from seq2drum.data.batches import batches
+from seq2drum.data.batches.draws import Draws, draw
+from seq2drum.data.corpus.prepared import Prepared
+from seq2drum.evaluate.evaluation import GUITARS
+from seq2drum.evaluate.likelihood import likelihood, window_nats
+from seq2drum.evaluate.tables import _likelihood_figures
 from seq2drum.lattice.grid import Grid
 from seq2drum.models import checkpoint
 from seq2drum.models.base import tensors
@@ -64,7 +64,7 @@ class _Deaf(nn.Module):
 
 def test_a_model_that_does_not_listen_finds_no_guitar_likelier_than_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "load", lambda folder: (_Deaf(), {"kit": "full"}))
-    monkeypatch.setattr("seq2drum.judge.likelihood.find", lambda name: name)
+    monkeypatch.setattr("seq2drum.evaluate.likelihood.find", lambda name: name)
     songs = [song_of(seed, bars=8) for seed in range(GUITARS)]
     nats = likelihood("deaf", songs)
     assert len(nats.own) == len(nats.ranked) == GUITARS
@@ -99,7 +99,7 @@ def test_a_groove_that_is_near_costs_more_than_the_own_and_less_than_a_foreign_o
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(checkpoint, "load", lambda folder: (_Copier(), {"kit": "full"}))
-    monkeypatch.setattr("seq2drum.judge.likelihood.find", lambda name: name)
+    monkeypatch.setattr("seq2drum.evaluate.likelihood.find", lambda name: name)
     songs = [looped_song(0, 2, 6), looped_song(1, 2, 6, 7), looped_song(2, 0, 1, 3, 4, 5)]
     nats = likelihood("copier", songs)
     wrong = np.log1p(np.exp(3))
@@ -116,7 +116,7 @@ def test_a_groove_that_is_near_costs_more_than_the_own_and_less_than_a_foreign_o
 
 def test_of_a_window_without_a_near_groove_there_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "load", lambda folder: (_Copier(), {"kit": "full"}))
-    monkeypatch.setattr("seq2drum.judge.likelihood.find", lambda name: name)
+    monkeypatch.setattr("seq2drum.evaluate.likelihood.find", lambda name: name)
     songs = [looped_song(0, 2, 6), looped_song(1, 2, 6)]
     nats = likelihood("copier", songs)
     assert np.isnan(nats.given["near"]).all()

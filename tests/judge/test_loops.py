@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from seq2drum.judge.loops import COPIED, Likeness, distance, novelty, spectrogram
-from seq2drum.lattice.loops import FRAMES, Samples
+from seq2drum.lattice.patterns import FRAMES, Samples
 
 
 def bursts(count: int, seed: int, length: float = 300.0) -> Samples:

@@ -7,9 +7,9 @@ from seq2drum.judge import intervals, measures, panel
 from seq2drum.judge.measures import Copies
 from seq2drum.judge.panel import FIGURES, values
 from seq2drum.judge.trial import Judge, trial_of
-from seq2drum.lattice.drums import Drums
+from seq2drum.lattice.conditions import Drums
+from seq2drum.lattice.features import Heard
 from seq2drum.lattice.form import Form
-from seq2drum.lattice.listening import Heard
 from tests.drumming import (
     BACKBEAT,
     MIXED,

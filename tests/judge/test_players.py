@@ -11,14 +11,14 @@ import pytest
 
 from seq2drum.errors import UnknownModelError
 from seq2drum.judge.players import WAYS, model_players, plan_of, play_heard
+from seq2drum.lattice.features import Heard
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.sections import sections
 from seq2drum.music.kit import FULL, KITS
-from seq2drum.play import engine
 from seq2drum.play.arranging import arranged
 from seq2drum.play.asked import WHOLE
-from seq2drum.play.choosing import chosen
+from seq2drum.play.decode import engine
+from seq2drum.play.grooves.choosing import chosen
 from seq2drum.play.options import Options
 from tests.backbeats import song_of
 from tests.players import save_player

@@ -11,11 +11,11 @@ from xml.etree import ElementTree
 import pytest
 
 from seq2drum.errors import OptionError, OutputError
-from seq2drum.judge import report, summary
-from seq2drum.judge.evaluation import HEADLINE, METRES, Estimate, Evaluation, Example, Row, columns
+from seq2drum.evaluate import report
+from seq2drum.evaluate.evaluation import HEADLINE, METRES, Estimate, Evaluation, Example, Row, columns
 from seq2drum.music.choices import STYLES
 from seq2drum.music.kit import NINE
-from seq2drum.show import charts
+from seq2drum.show import page as charts
 
 NAMES = ("real drums", "A & <B>, most likely", "silence", "own bar")
 
@@ -127,7 +127,7 @@ def full() -> Evaluation:
 def test_the_headline_of_a_page_comes_first_in_lines_that_can_be_pasted() -> None:
     evaluation = full()
     lines = report.as_markdown(evaluation).splitlines()
-    assert lines[2] == summary.sentence(evaluation)
+    assert lines[2] == report.sentence(evaluation)
     assert lines[4] == "|  | gain in nats | F1 on the song's groove | distinct bars | critic AUC | hit F1 |"
     lines = lines[lines.index("## Headline") :]
     assert next(line for line in lines if line.startswith("## ")) == "## Headline"
@@ -142,7 +142,7 @@ def test_the_headline_of_a_page_comes_first_in_lines_that_can_be_pasted() -> Non
 def test_lines_of_a_terminal_are_short_too_and_no_figure_is_lost() -> None:
     text = report.as_text(full())
     assert max(map(len, text.splitlines())) < 200
-    brief = [row for row in NAMES if row != "own bar"], [name for name in summary.FIGURES if name != summary.OWN_GROOVE]
+    brief = [row for row in NAMES if row != "own bar"], [name for name in report.FIGURES if name != report.OWN_GROOVE]
     assert text.count("-0.123 ±0.600") == len(NAMES) * len(columns()) + len(brief[0]) * len(brief[1])
 
 
@@ -320,26 +320,26 @@ def played() -> Evaluation:
 
 
 def test_the_summary_has_a_line_for_each_model_and_none_for_who_sees_the_drums() -> None:
-    rows = {row.name: row for row in summary.standings(played())}
+    rows = {row.name: row for row in report.standings(played())}
     assert list(rows) == ["real drums", "good", "deaf", "copyist"]
-    shown = [rows["good"].figures[name].value for name in summary.FIGURES]
+    shown = [rows["good"].figures[name].value for name in report.FIGURES]
     assert shown == [2.5, 0.75, 0.24, 0.9, 0.56]  # gained by the plain take, given by its own way, the rest by default
     assert rows["deaf"].figures["hit F1"].value == 0.6  # without a default take, the plain one
     assert "*" not in report.as_markdown(played()).split("## ")[0].split("|  |")[1].split("A model")[0]
 
 
 def test_a_sentence_says_who_is_best_at_what() -> None:
-    assert summary.sentence(played()) == (
+    assert report.sentence(played()) == (
         "good gains most by the right guitar (2.50 nats a bar) and plays best on the song's own groove (F1 0.750);"
         " copyist varies most nearly as drummers do (0.260 distinct bars, drummers 0.270) and is hardest to tell from a"
         " drummer (AUC 0.600); deaf has most hits of the song's drums (F1 0.600)."
     )
     alone = replace(played(), free=played().free[1:4])
-    assert summary.sentence(alone) == (
+    assert report.sentence(alone) == (
         "good gains by the right guitar (2.50 nats a bar), plays on the song's own groove (F1 0.750), is told from a"
         " drummer (AUC 0.900) and has hits of the song's drums (F1 0.560)."
     )
-    assert "Nobody" in summary.sentence(replace(played(), free=played().free[:1]))
+    assert "Nobody" in report.sentence(replace(played(), free=played().free[:1]))
 
 
 def test_the_page_begins_with_the_sentence_and_five_columns_and_all_else_is_folded() -> None:
@@ -348,7 +348,7 @@ def test_the_page_begins_with_the_sentence_and_five_columns_and_all_else_is_fold
     begin = page[page.index("</h1>") :]
     first, rest = begin.split("<details>", 1)
     assert first.index("good gains most") < first.index("<table>") and first.count("<table>") == 1
-    assert [unescape(name) for name in re.findall(r"<th>(.*?)</th>", first) if name] == list(summary.FIGURES)
+    assert [unescape(name) for name in re.findall(r"<th>(.*?)</th>", first) if name] == list(report.FIGURES)
     outside = re.sub(r"<details>.*?</details>", "", f"<details>{rest}", flags=re.DOTALL)
     assert "<table>" not in outside and "<svg" not in outside and "<h2>" not in outside
 

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from seq2drum.errors import CorpusError
-from seq2drum.judge.habits import LEAST_BARS, Numbers, habits, is_of_velocity
+from seq2drum.evaluate.song_critic import LEAST_BARS, Numbers, habits, is_of_velocity, song_critic_auc
+from seq2drum.evaluate.tables import song_critic_figures
 from seq2drum.judge.intervals import Scores, Told, told
-from seq2drum.judge.song_critic import song_critic_auc
-from seq2drum.judge.torch_figures import song_critic_figures
 from seq2drum.judge.trial import Judge
-from seq2drum.lattice.drums import Drums
-from seq2drum.lattice.listening import Heard
+from seq2drum.lattice.conditions import Drums
+from seq2drum.lattice.features import Heard
 from tests.backbeats import song_of
 from tests.drumming import BACKBEAT, MIXED, VOICE, drums, form_of, four, heard, loop, random_drums, random_guitar
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from seq2drum.errors import CorpusError
-from seq2drum.judge.songs import choose, reference, split_hash
+from seq2drum.evaluate.auditions import choose, reference, split_hash
 from tests.backbeats import played_songs, song_of, training
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from seq2drum.judge.figures import crashes_by_place
 from seq2drum.judge.measures import typical
 from seq2drum.judge.panel import statistics, values
 from seq2drum.judge.trial import Judge, Side, Trial
-from seq2drum.judge.vocabulary import crashes_by_place
-from seq2drum.lattice.drums import Drums
+from seq2drum.lattice.conditions import Drums
 from seq2drum.lattice.form import Form
 from tests.drumming import BACKBEAT, VOICE, drums, four, heard, loop, random_drums, random_guitar
 

@@ -11,7 +11,7 @@ from seq2drum.lattice.form import lattice_of
 from seq2drum.lattice.grid import Grid, decode
 from seq2drum.music.choices import STYLES
 from seq2drum.music.kit import FULL
-from seq2drum.play.book import Book
+from seq2drum.play.grooves.book import Book
 from tests.players import strummed
 
 BARS = 8

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from seq2drum import cli
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music import duet
 from seq2drum.music.duet import Duet
 from seq2drum.music.kit import FULL

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from seq2drum.lattice import tabs
-from seq2drum.lattice.character import idiom_of, is_extreme
-from seq2drum.lattice.grooves import Groove
-from seq2drum.play.book import Book
+from seq2drum.lattice.grooves import tabs
+from seq2drum.lattice.grooves.grooves import Groove
+from seq2drum.lattice.grooves.styles import idiom_of, is_extreme
+from seq2drum.play.grooves.book import Book
 
 
 def groove(text: str, style: str = "latin", metre: str = "4/4") -> Groove:

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seq2drum.lattice.composed import composed
-from seq2drum.lattice.fitting import playable
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.grooves import Groove
+from seq2drum.lattice.grooves.fitting import playable
+from seq2drum.lattice.grooves.grooves import Groove
+from seq2drum.lattice.grooves.styles import composed
 from seq2drum.music.kit import FULL
 
 METRES = [

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from seq2drum.lattice import conditions
-from seq2drum.lattice.conditions import CONDITIONS, Controls
-from seq2drum.lattice.drums import Drums, drums_of, fills
+from seq2drum.lattice.conditions import CONDITIONS, Controls, Drums, drums_of, fills
 from seq2drum.lattice.form import Form
 from seq2drum.music.choices import STYLES
 from seq2drum.music.kit import FULL, NINE

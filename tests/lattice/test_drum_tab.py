@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seq2drum.lattice.drum_tab import drum_tab
+from seq2drum.lattice.grooves.tabs import drum_tab
 from seq2drum.music.notes import Marker, Note, Part, Song, Tempo
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from seq2drum.lattice import drums as drumming
-from seq2drum.lattice.drums import Drums, breaks, drums_of, fills, hits_per_quarter, novelty, signs, syncopation
+from seq2drum.lattice import conditions as drumming
+from seq2drum.lattice.conditions import Drums, breaks, drums_of, fills, hits_per_quarter, novelty, signs, syncopation
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid
 from seq2drum.music.kit import FULL, NINE

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from seq2drum.lattice.expecting import FARTHEST, NOWHERE, expected_bars, sources, without_future
-from seq2drum.lattice.features import BARS, features
+from seq2drum.lattice.features import BARS, Heard, Listening, features
 from seq2drum.lattice.form import lattice_of
-from seq2drum.lattice.listening import Heard, Listening
+from seq2drum.lattice.sections import FARTHEST_BACK as FARTHEST
+from seq2drum.lattice.sections import NOWHERE, expected_bars, sources, without_future
 from seq2drum.music.notes import Metre, Note, Part, Song
 from tests.made import made_song
 

@@ -9,9 +9,9 @@ from types import MappingProxyType
 import numpy as np
 
 from seq2drum.lattice.explain import explain
+from seq2drum.lattice.features import Heard
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.listening import Heard
 from seq2drum.music.explanation import Explanation
 from seq2drum.music.kit import FULL
 

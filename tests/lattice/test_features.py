@@ -10,10 +10,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from seq2drum.lattice.features import BARS, GUITAR, NEIGHBOURS, SUMMARY, Features, features
+from seq2drum.lattice.features import BARS, GUITAR, NEIGHBOURS, SUMMARY, Features, Heard, Listening, features
 from seq2drum.lattice.form import CLOCK, form_of, written_lattice
 from seq2drum.lattice.grid import Lattice, encode
-from seq2drum.lattice.listening import Heard, Listening
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from tests.strategies import songs
 

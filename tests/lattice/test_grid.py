@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from seq2drum.errors import InputError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.lattice.grid import HALF_GAP, PLACES, Grid, Lattice, decode, encode, quantise, steps_in
 from seq2drum.lattice.phrases import merge, pairs
 from seq2drum.music import theory

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2drum.errors import OptionError
-from seq2drum.lattice import tabs
-from seq2drum.lattice.fitting import beats_of, playable, steps_of
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid, Lattice, encode
-from seq2drum.lattice.grooves import Groove, grid_of, looped, of_json, to_json, typical
-from seq2drum.lattice.titles import slug_of, title_of, unique
+from seq2drum.lattice.grooves import tabs
+from seq2drum.lattice.grooves.fitting import beats_of, playable, steps_of
+from seq2drum.lattice.grooves.grooves import Groove, grid_of, looped, of_json, to_json, typical
+from seq2drum.lattice.grooves.titles import slug_of, title_of, unique
 from seq2drum.music.kit import FULL
 
 VOICE = {name: index for index, name in enumerate(FULL.names)}

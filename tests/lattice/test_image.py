@@ -7,9 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from seq2drum.lattice.image import BARS, NOTES, ROWS, WIDTH, picture_of, pictures_of
-from seq2drum.lattice.image import part_of as part_of_picture
-from seq2drum.lattice.patterns import TICKS, Pattern, part_of, pattern_of
+from seq2drum.lattice.patterns import (
+    BARS,
+    NOTES,
+    ROWS,
+    TICKS,
+    WIDTH,
+    Pattern,
+    part_of,
+    pattern_of,
+    picture_of,
+    pictures_of,
+)
+from seq2drum.lattice.patterns import part_of_picture as part_of_picture
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Note, Part
 

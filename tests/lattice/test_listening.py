@@ -7,10 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from numpy.testing import assert_array_equal
 
-from seq2drum.lattice.features import features
+from seq2drum.lattice.features import Listening, features
 from seq2drum.lattice.form import MAX_STEPS, form_of, lattice_of, written_lattice
 from seq2drum.lattice.grid import encode
-from seq2drum.lattice.listening import Listening
 from seq2drum.lattice.phrases import merge
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from tests.strategies import songs

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seq2drum.lattice.loops import BPM, FRAMES, RATE, SLICE, SLICES, Samples, resampled, respaced, spacing
+from seq2drum.lattice.patterns import BPM, FRAMES, RATE, SLICE, SLICES, Samples, resampled, respaced, spacing
 
 
 def tone(cycles: int, frames: int) -> Samples:

@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from seq2drum.formats import midi
-from seq2drum.lattice.form import lattice_of
-from seq2drum.lattice.listening import Listening
-from seq2drum.lattice.markers import marks_of, name_of
+from seq2drum.formats.midi import midi
+from seq2drum.lattice.features import Listening
+from seq2drum.lattice.form import lattice_of, marks_of, name_of
 from seq2drum.lattice.sections import START, Section, sections
 from seq2drum.music.notes import Marker, Note, Part, Song
 

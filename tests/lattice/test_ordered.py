@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from seq2drum.lattice.ordered import distinct, median, quantile
+from seq2drum.lattice.columns import distinct, median, quantile
 
 NUMBERS = st.one_of(
     arrays(np.int64, st.integers(0, 9), elements=st.integers(-4, 4)),

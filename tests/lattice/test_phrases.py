@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.lattice.grid import Lattice
 from seq2drum.lattice.phrases import MAX_BARS, MAX_NOTES, Cut, bar_of_notes, cut_bars, merge, pairs, spans
 from seq2drum.music import theory

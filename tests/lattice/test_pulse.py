@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from seq2drum.errors import InputError, OptionError
-from seq2drum.formats import midi
-from seq2drum.lattice import placing
-from seq2drum.lattice.beats import Beats, Timing
-from seq2drum.lattice.performance import Performance
-from seq2drum.lattice.placing import placed
-from seq2drum.lattice.pulse import beats_of
-from seq2drum.lattice.steady import FITS, steadiest
+from seq2drum.formats.midi import midi
+from seq2drum.lattice.beats import placing
+from seq2drum.lattice.beats.performance import Beats, Performance, Timing
+from seq2drum.lattice.beats.placing import placed
+from seq2drum.lattice.beats.pulse import beats_of
+from seq2drum.lattice.beats.tracking import FITS, steadiest
 from seq2drum.music import theory
 from seq2drum.music.notes import Metre
 from tests.conftest import ROOT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from seq2drum.lattice.form import lattice_of
-from seq2drum.lattice.rests import STOPS_AFTER, rests, stopped
+from seq2drum.lattice.gestures import STOPS_AFTER, rests, stopped
 from seq2drum.music.notes import Note, Part, Song
 
 BAR = 1920

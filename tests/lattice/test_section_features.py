@@ -8,9 +8,9 @@ import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
 from seq2drum.lattice.form import MAX_STEPS
-from seq2drum.lattice.groove_features import GROOVE, groove_features, hits_of, likeness
-from seq2drum.lattice.grooves import Groove, grid_of
-from seq2drum.lattice.section_features import BASS, SECTION, commonest_metre, letters_of, section_features
+from seq2drum.lattice.grooves.grooves import GROOVE, Groove, grid_of, groove_features, hits_of
+from seq2drum.lattice.grooves.grooves import features_likeness as likeness
+from seq2drum.lattice.grooves.section_features import BASS, SECTION, commonest_metre, letters_of, section_features
 from seq2drum.lattice.sections import Section, sections
 from seq2drum.music.kit import FULL, NINE
 from tests.backbeats import changing, song_of

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
+from seq2drum.lattice.features import Heard, Listening
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.listening import Heard, Listening
 from seq2drum.lattice.sections import SHORTEST, SILENCE, novelty, points_of, sections
 from seq2drum.music import theory
 from tests.conftest import run_script

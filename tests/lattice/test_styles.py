@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from seq2drum.lattice.styles import SIGNS, complexity, is_of, keeps_time
+from seq2drum.lattice.grooves.styles import SIGNS, complexity, is_of, keeps_time
 from seq2drum.music.choices import STYLES
-from seq2drum.play.book import Book
+from seq2drum.play.grooves.book import Book
 
 
 def test_every_style_has_signs_and_grooves_that_have_them() -> None:

@@ -9,10 +9,23 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from seq2drum.errors import NotationError, OptionError
-from seq2drum.formats import midi
-from seq2drum.lattice import words
-from seq2drum.lattice.patterns import GRIDS, Pattern, part_of, pattern_of_song, song_of_part
-from seq2drum.lattice.words import BAR, COUNT, ORDER, hits_of, ids_of, pattern_of_text, text_of, text_of_song
+from seq2drum.formats.midi import midi
+from seq2drum.lattice import patterns
+from seq2drum.lattice.patterns import (
+    BAR,
+    COUNT,
+    GRIDS,
+    ORDER,
+    Pattern,
+    hits_of,
+    ids_of,
+    part_of,
+    pattern_of_song,
+    pattern_of_text,
+    song_of_part,
+    text_of,
+    text_of_song,
+)
 from seq2drum.music.kit import NINE
 from seq2drum.music.notes import Metre, Note, Part, Song
 
@@ -118,4 +131,4 @@ def test_drums_in_another_metre_have_no_text() -> None:
 
 def test_a_hit_of_a_text_is_struck_with_the_velocity_that_is_told() -> None:
     part = part_of(pattern_of_text(" ".join([KICK] * 16)))
-    assert set(part.velocity.tolist()) == {words.VELOCITY}
+    assert set(part.velocity.tolist()) == {patterns.VELOCITY}

@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2drum.learn import loop, task
-from seq2drum.learn.history import History, Scalars
-from seq2drum.learn.task import Board, Done, Gear, Progress, Task
+from seq2drum.learn.run import loop, task
+from seq2drum.learn.run.task import Board, Done, Gear, History, Progress, Scalars, Task
 
 CENTRE, SPREAD = np.array([2.0, -1.0], dtype=np.float32), 0.2
 

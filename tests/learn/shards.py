@@ -12,12 +12,12 @@ from pathlib import Path
 
 import torch
 
-from seq2drum.data.cache import shards_of
-from seq2drum.data.laying import Layout
-from seq2drum.data.portions import Portioned
-from seq2drum.learn import accompaniment, loop, runs
+from seq2drum.data.batches.streaming import Layout, Portioned
+from seq2drum.data.corpus.cache import shards_of
+from seq2drum.learn import accompaniment
 from seq2drum.learn.accompaniment import Accompaniment, Recipe
-from seq2drum.learn.task import Progress
+from seq2drum.learn.run import loop, runs
+from seq2drum.learn.run.task import Progress
 
 SIZES = {"hidden": 24, "reader": 8, "mixed": 16, "bar": 12, "played": 10, "heads": 2, "dropout": 0.0}
 

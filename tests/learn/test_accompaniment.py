@@ -19,25 +19,26 @@ import torch
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from seq2drum.data import batches
-from seq2drum.data.cache import save
-from seq2drum.data.draws import draw
-from seq2drum.data.prepared import Prepared
+from seq2drum.data.batches import batches
+from seq2drum.data.batches.draws import draw
+from seq2drum.data.corpus.cache import save
+from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import CheckpointError, CorpusError, OptionError, OutputError
-from seq2drum.learn import accompaniment, loop, parts, report, watching
+from seq2drum.learn import accompaniment
 from seq2drum.learn.accompaniment import Accompaniment, Recipe, validation_nats
-from seq2drum.learn.history import History
-from seq2drum.learn.loop import Trained
-from seq2drum.learn.report import GROOVED, NATS, SWAPPED
-from seq2drum.learn.runs import HISTORY, REPORT, TASK
-from seq2drum.learn.task import Progress
-from seq2drum.learn.watching import Chosen, Preview, previews_from_rows
+from seq2drum.learn.run import loop, report, watching
+from seq2drum.learn.run import loop as parts
+from seq2drum.learn.run.loop import Trained
+from seq2drum.learn.run.report import GROOVED, NATS, SWAPPED
+from seq2drum.learn.run.runs import HISTORY, REPORT, TASK
+from seq2drum.learn.run.task import History, Progress
+from seq2drum.learn.run.watching import Chosen, Preview, previews_from_rows
 from seq2drum.models.layers import SameDropout
 from seq2drum.music.kit import KITS
-from seq2drum.play import engine
-from seq2drum.play.decoding import play
-from seq2drum.play.folder import find, read_config
-from seq2drum.play.sampling import Sampling
+from seq2drum.play.checkpoint.folder import find, read_config
+from seq2drum.play.decode import engine
+from seq2drum.play.decode.decoding import play
+from seq2drum.play.decode.sampling import Sampling
 from tests.backbeats import song_of
 from tests.made import made_song
 

@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from seq2drum.data.beats import Beats
+from seq2drum.data.drums.beats import Beats
 from seq2drum.errors import CorpusError
-from seq2drum.learn import generating, loop
-from seq2drum.learn.adversarial import CRITIC, MEAN, misnamed, weights_of
-from seq2drum.learn.generating import wishes_of
-from seq2drum.models import adversarial as nets
-from seq2drum.models import bar, phrase
-from seq2drum.play.brief import WISHES, Brief
-from seq2drum.play.composer import Composer
+from seq2drum.learn.generators import adversarial as nets
+from seq2drum.learn.generators import bar, generating, phrase
+from seq2drum.learn.generators.adversarial import CRITIC, MEAN, misnamed, weights_of
+from seq2drum.learn.generators.generating import wishes_of
+from seq2drum.learn.run import loop
+from seq2drum.play.generators.composer import WISHES, Brief, Composer
 
 PLACES = {"bar": 24, "phrase": 32}
 

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2drum.data.cache import save
-from seq2drum.lattice.grooves import Groove, grid_of, of_json
-from seq2drum.learn.book import as_json, book_of, clusters, main
-from seq2drum.learn.examples import Example, examples
+from seq2drum.data.corpus.cache import save
+from seq2drum.lattice.grooves.grooves import Groove, grid_of, of_json
+from seq2drum.learn.grooves.book import Example, as_json, book_of, clusters, examples, main
 from seq2drum.music.kit import FULL
 from tests.backbeats import song_of, training
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seq2drum.learn.history import MOST_POINTS, History, Point
+from seq2drum.learn.run.task import MOST_POINTS, History, Point
 
 
 def curve(first: int, stop: int, history: History) -> History:

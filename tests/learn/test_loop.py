@@ -20,9 +20,8 @@ from torch import nn
 from torch._dynamo.exc import Unsupported
 
 from seq2drum.errors import CheckpointError, OptionError
-from seq2drum.learn import devices, loop, runs
-from seq2drum.learn.history import History
-from seq2drum.learn.task import Progress, running_mean, schedule
+from seq2drum.learn.run import devices, loop, runs
+from seq2drum.learn.run.task import History, Progress, running_mean, schedule
 from tests.learn.gan import Recipe, TwoNumbers
 
 ROOT = Path(__file__).parents[2]

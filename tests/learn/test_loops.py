@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2drum.data.loops import Loops
+from seq2drum.data.drums.loops import Loops
 from seq2drum.errors import CorpusError
-from seq2drum.lattice.loops import FRAMES, SLICE, SLICES
-from seq2drum.learn import loop
-from seq2drum.learn.generating import wishes_of
-from seq2drum.learn.looping import DISTANCE, picture
-from seq2drum.learn.loops import Recipe, SliceGan
-from seq2drum.play.brief import Brief
-from seq2drum.play.loops import LoopMaker
+from seq2drum.lattice.patterns import FRAMES, SLICE, SLICES
+from seq2drum.learn.generators.generating import wishes_of
+from seq2drum.learn.generators.looping import DISTANCE, picture
+from seq2drum.learn.generators.loops import Recipe, SliceGan
+from seq2drum.learn.run import loop
+from seq2drum.play.generators.composer import Brief
+from seq2drum.play.generators.loops import LoopMaker
 
 
 def some_loops(count: int = 40) -> Loops:

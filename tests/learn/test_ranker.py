@@ -12,15 +12,14 @@ import torch
 from numpy.testing import assert_allclose
 from safetensors.torch import load_file
 
-from seq2drum.data.cache import save
-from seq2drum.data.prepared import Prepared
+from seq2drum.data.corpus.cache import save
+from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import CorpusError
-from seq2drum.lattice.section_features import BASS, SECTION
-from seq2drum.learn import loop
-from seq2drum.learn.ranker import Ranking, Recipe, add_figures, main, sides_of, train
-from seq2drum.learn.ranker_sides import Book, Side
-from seq2drum.models.ranker import Config
-from seq2drum.play.ranker import SHIPPED, Ranker
+from seq2drum.lattice.grooves.section_features import BASS, SECTION
+from seq2drum.learn.grooves.ranker import Config, Ranking, Recipe, add_figures, main, sides_of, train
+from seq2drum.learn.grooves.sides import Book, Side
+from seq2drum.learn.run import loop
+from seq2drum.play.grooves.ranker import SHIPPED, Ranker
 from tests.backbeats import song_of
 
 RECIPE = Recipe(epochs=2, batch=8, net=Config(16, 16, 8))

@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree
 
-from seq2drum.learn.history import History, Point
-from seq2drum.learn.report import NATS, SWAPPED, Finished, as_html
-from seq2drum.learn.watching import BARS, GAIN, LIKELY, LOOP, REAL, SAMPLED, Drawn, Preview
+from seq2drum.learn.run.report import NATS, SWAPPED, Finished, as_html
+from seq2drum.learn.run.task import History, Point
+from seq2drum.learn.run.watching import BARS, GAIN, LIKELY, LOOP, REAL, SAMPLED, Drawn, Preview
 
 ABOUT = {
     "kit": "full",

@@ -14,14 +14,14 @@ import torch
 from safetensors.torch import load_file
 
 from seq2drum.cli import train as command
-from seq2drum.data import portions
-from seq2drum.data.cache import save, save_index, shards_of
-from seq2drum.data.laying import Layout
-from seq2drum.data.portions import Portioned
-from seq2drum.learn import accompaniment, loop
+from seq2drum.data.batches import streaming
+from seq2drum.data.batches.streaming import Layout, Portioned
+from seq2drum.data.corpus.cache import save, save_index, shards_of
+from seq2drum.learn import accompaniment
 from seq2drum.learn.accompaniment import Accompaniment, Recipe
-from seq2drum.learn.loop import Trained
-from seq2drum.learn.task import Progress
+from seq2drum.learn.run import loop
+from seq2drum.learn.run.loop import Trained
+from seq2drum.learn.run.task import Progress
 from tests.backbeats import song_of
 from tests.learn.shards import SIZES
 
@@ -115,7 +115,7 @@ def test_the_command_learns_from_an_index_in_portions_and_tells_so(
 ) -> None:
     from seq2drum.cli import main
 
-    monkeypatch.setattr(portions, "HELD", 4)
+    monkeypatch.setattr(streaming, "HELD", 4)
     sizes = [f"{name}={size}" for name, size in SIZES.items()]
     where = ["--cache", str(index), "--out", str(tmp_path / "run"), "--threads", "1"]
     how = ["--epochs", "1", "--batch", "4", "--device", "cpu", "--model", "attention", "--size", *sizes]
@@ -131,7 +131,7 @@ def test_an_index_of_few_songs_is_learnt_from_as_one_file_is(index: Path, tmp_pa
     from seq2drum.cli import main
 
     one = tmp_path / "one.s2d"
-    save([song for shard in shards_of(index) for song in portions.songs_of(shard)], one)
+    save([song for shard in shards_of(index) for song in streaming.songs_of(shard)], one)
     sizes = [f"{name}={size}" for name, size in SIZES.items()]
     how = ["--epochs", "1", "--batch", "4", "--device", "cpu", "--model", "attention", "--size", *sizes]
     for cache in (index, one):

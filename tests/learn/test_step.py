@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from seq2drum.data.beats import Beats
+from seq2drum.data.drums.beats import Beats
 from seq2drum.errors import CorpusError
-from seq2drum.learn import generating, loop
-from seq2drum.learn.step import BARS, NATS, Windows, heard_of
-from seq2drum.play import composer, folder
-from seq2drum.play.brief import WISHES, Brief
-from seq2drum.play.composer import Composer
+from seq2drum.learn.generators import generating
+from seq2drum.learn.generators.step import BARS, NATS, Windows, heard_of
+from seq2drum.learn.run import loop
+from seq2drum.play.checkpoint import folder
+from seq2drum.play.generators import composer
+from seq2drum.play.generators.composer import WISHES, Brief, Composer
 from tests.commands import called
 
 SONG = Path(__file__).parents[2] / "examples" / "funk.mid"

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from seq2drum.data.prepared import Prepared
+from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.judge.players import plan_of, play_heard
-from seq2drum.learn import watching
-from seq2drum.learn.watching import (
+from seq2drum.learn.run import watching
+from seq2drum.learn.run.watching import (
     BARS,
     GAIN,
     LIKELY,
@@ -34,11 +34,11 @@ from seq2drum.learn.watching import (
     previews_from_rows,
     with_preview,
 )
-from seq2drum.models import eager
+from seq2drum.models import base
 from seq2drum.models.base import Family
-from seq2drum.models.families import family
+from seq2drum.models.checkpoint import family
 from seq2drum.music.kit import FULL
-from seq2drum.play.decoding import play
+from seq2drum.play.decode.decoding import play
 from seq2drum.play.options import Options
 from seq2drum.show import draw
 from tests.made import made_song
@@ -132,7 +132,7 @@ def test_a_corpus_without_unseen_songs_is_watched_at_what_it_is_trained_on() -> 
 @pytest.mark.slow
 def test_what_is_played_together_is_what_each_song_gets_alone(model: Family, songs: list[Prepared]) -> None:
     chosen = choose(songs)
-    engine = eager.engine_of(model, "full")
+    engine = base.engine_of(model, "full")
     played = watching.play(engine, chosen, seed=5)
     assert played is not None and played.bars == BARS
     for index, song in enumerate(chosen.songs):
@@ -147,7 +147,7 @@ def test_when_the_time_is_over_all_songs_are_cut_to_the_bars_that_all_have(
     model: Family, songs: list[Prepared]
 ) -> None:
     chosen = choose(songs)
-    engine = eager.engine_of(model, "full")
+    engine = base.engine_of(model, "full")
     whole = watching.play(engine, chosen)
     looks = count()
     watching.play(engine, chosen, seconds=10**6, now=lambda: next(looks))
@@ -368,11 +368,11 @@ def test_takes_of_the_first_the_middle_and_the_last_moment_are_drawn_beside_the_
 def test_a_take_that_is_drawn_has_the_hits_that_were_played(model: Family, songs: list[Prepared]) -> None:
     chosen = choose(songs)
     song = chosen.songs[0]
-    played = watching.play(eager.engine_of(model, "full"), chosen)
+    played = watching.play(base.engine_of(model, "full"), chosen)
     assert played is not None
     duet = watching._duet(song, played.takes[SAMPLED, 0], 4)
     assert len(duet.song.bars()) == 4
-    engine, options = eager.engine_of(model, "full"), Options(temperature=1.0)
+    engine, options = base.engine_of(model, "full"), Options(temperature=1.0)
     plan = plan_of(song.heard, options, engine.kit)
     own = [bar.hits for bar in play(engine, song.heard, options.sampling, plan=plan)][:4]
     assert len(duet.drums) == sum(len(hits.step) for hits in own)

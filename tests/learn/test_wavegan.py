@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from seq2drum.lattice.loops import SLICE, SLICES
-from seq2drum.learn import loop
-from seq2drum.learn.looping import DISTANCE
-from seq2drum.learn.wavegan import Recipe, WaveGan
-from seq2drum.models.wavegan import Config, Critic, Generator, shuffled
-from seq2drum.play.brief import Brief
-from seq2drum.play.loops import LoopMaker
+from seq2drum.lattice.patterns import SLICE, SLICES
+from seq2drum.learn.generators.looping import DISTANCE
+from seq2drum.learn.generators.wavegan import Config, Critic, Generator, Recipe, WaveGan, shuffled
+from seq2drum.learn.run import loop
+from seq2drum.play.generators.composer import Brief
+from seq2drum.play.generators.loops import LoopMaker
 from tests.learn.test_loops import some_loops
 
 

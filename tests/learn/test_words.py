@@ -11,30 +11,34 @@ from numpy.testing import assert_allclose
 from safetensors.torch import load_file
 
 from seq2drum import cli
-from seq2drum.data.beats import Beats
+from seq2drum.data.drums.beats import Beats
 from seq2drum.errors import CorpusError
-from seq2drum.formats import midi
-from seq2drum.lattice.words import ids_of
-from seq2drum.learn import generating, loop
-from seq2drum.learn.runs import STATE
-from seq2drum.learn.task import Progress
-from seq2drum.learn.words import (
+from seq2drum.formats.midi import midi
+from seq2drum.lattice.patterns import ids_of
+from seq2drum.learn.generators import generating
+from seq2drum.learn.generators.words import (
+    BAR,
     IN_PLACE,
     NATS,
+    START,
     WORDS,
+    Config,
     Recipe,
     Wording,
+    Words,
     bars_in_place,
+    export,
     performances,
     side_by_side,
     stream_of,
     usual_velocities,
 )
-from seq2drum.models.words import BAR, START, Config, Words, export
+from seq2drum.learn.run import loop
+from seq2drum.learn.run.runs import STATE
+from seq2drum.learn.run.task import Progress
 from seq2drum.music.notes import Metre, Note, Part, Song
-from seq2drum.play.brief import WISHES, Brief
-from seq2drum.play.composer import Composer
-from seq2drum.play.runtime import session
+from seq2drum.play.checkpoint.runtime import session
+from seq2drum.play.generators.composer import WISHES, Brief, Composer
 from tests.learn.test_step import some_beats
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from seq2drum.live import messages
-from seq2drum.live.jamming import Jamming
-from seq2drum.live.messages import DRUM_CHANNEL, NOTE_OFF, NOTE_ON, Came
-from seq2drum.live.songtime import SongTime, Steady
-from seq2drum.live.striker import Striker
 from seq2drum.music.notes import Song, Tempo
-from seq2drum.play.engine import Engine
-from seq2drum.play.jam import Jam, Told
+from seq2drum.play.decode.engine import Engine
+from seq2drum.play.jam import ports
+from seq2drum.play.jam.jam import Jam, Told
+from seq2drum.play.jam.live import Jamming
+from seq2drum.play.jam.ports import DRUM_CHANNEL, NOTE_OFF, NOTE_ON, Came
+from seq2drum.play.jam.songtime import SongTime, Steady
+from seq2drum.play.jam.striker import Striker
 from seq2drum.play.options import Options
 
 STEP = 0.004
@@ -84,5 +84,5 @@ def key(pitch: int, velocity: int) -> bytes:
 
 def ticks(begin: float, bpm: float, count: int) -> list[Came]:
     """So many messages of a MIDI clock."""
-    length = 60 / bpm / messages.CLOCKS
-    return [(begin + number * length, messages.TICK) for number in range(count)]
+    length = 60 / bpm / ports.CLOCKS
+    return [(begin + number * length, ports.TICK) for number in range(count)]

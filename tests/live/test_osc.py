@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from seq2drum.errors import MissingExtraError, PortError
-from seq2drum.live.messages import Shown
-from seq2drum.live.osc import LOOPBACK, listening, sign_of
+from seq2drum.play.jam.ports import LOOPBACK, Shown, listening, sign_of
 
 
 @pytest.mark.parametrize(

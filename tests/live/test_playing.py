@@ -11,18 +11,17 @@ import time
 import pytest
 
 from seq2drum.errors import PortError
-from seq2drum.live.jamming import Jamming
-from seq2drum.live.messages import Shown, note_on
-from seq2drum.live.playing import Inbox, play
-from seq2drum.live.ports import Port
-from seq2drum.live.songtime import Steady
-from seq2drum.live.striker import Striker
 from seq2drum.music.notes import Song, Tempo
-from seq2drum.play import engine
-from seq2drum.play.engine import Engine
-from seq2drum.play.jam import Jam
+from seq2drum.play.decode import engine
+from seq2drum.play.decode.engine import Engine
+from seq2drum.play.jam.ear import FILL, STOP
+from seq2drum.play.jam.jam import Jam
+from seq2drum.play.jam.live import Jamming
+from seq2drum.play.jam.loop import Inbox, play
+from seq2drum.play.jam.ports import Port, Shown, note_on
+from seq2drum.play.jam.songtime import Steady
+from seq2drum.play.jam.striker import Striker
 from seq2drum.play.options import Options
-from seq2drum.play.signs import FILL, STOP
 from tests.players import save_player
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from seq2drum.errors import MissingExtraError, PortError
-from seq2drum.live import ports
+from seq2drum.play.jam import ports
 from tests.live.fake_rtmidi import stand_in
 
 

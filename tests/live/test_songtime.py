@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from seq2drum.live.messages import CLOCK, CLOCKS, CONTINUE, HALT, POSITION, START, Transport
-from seq2drum.live.songtime import GONE, LIMIT, Clocked, Following, Line, Steady
+from seq2drum.play.jam.ports import CLOCK, CLOCKS, CONTINUE, HALT, POSITION, START, Transport
+from seq2drum.play.jam.songtime import GONE, LIMIT, Clocked, Following, Line, Steady
 
 BAR = 4.0
 TICK = Transport(CLOCK)

@@ -6,10 +6,10 @@ from array import array
 
 import pytest
 
-from seq2drum.live import messages
-from seq2drum.live.messages import note_off, note_on
-from seq2drum.live.songtime import Line, Steady
-from seq2drum.live.striker import DEADLINE, LATE, Messages, Striker
+from seq2drum.play.jam import ports
+from seq2drum.play.jam.ports import note_off, note_on
+from seq2drum.play.jam.songtime import Line, Steady
+from seq2drum.play.jam.striker import DEADLINE, LATE, Messages, Striker
 
 KICK, SNARE = 36, 38
 
@@ -116,9 +116,9 @@ def test_a_clock_has_24_messages_a_quarter_and_starts_with_the_first_bar() -> No
     room.striker.put(bar(0, [(0.0, KICK)]), 0.0)
     room.run(5.0 - 1e-6)
     clock = [(when, one) for when, one in room.sent if one[0] >= 0xF0]
-    assert sum(one == messages.TICK for _, one in clock) == 5 * 24
-    (at,) = [number for number, (_, one) in enumerate(clock) if one == messages.BEGIN]
-    assert clock[at + 1] == (pytest.approx(4.0), messages.TICK)
+    assert sum(one == ports.TICK for _, one in clock) == 5 * 24
+    (at,) = [number for number, (_, one) in enumerate(clock) if one == ports.BEGIN]
+    assert clock[at + 1] == (pytest.approx(4.0), ports.TICK)
     assert clock[at - 1][0] < 4.0
 
 

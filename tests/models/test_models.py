@@ -14,25 +14,22 @@ import onnx
 import pytest
 import torch
 
-from seq2drum.data import batches
-from seq2drum.data.batches import Data, Window
-from seq2drum.data.draws import draw
-from seq2drum.data.section_grooves import Given
+from seq2drum.data.batches import batches
+from seq2drum.data.batches.batches import Data, Window
+from seq2drum.data.batches.draws import Given, draw
 from seq2drum.errors import CheckpointError, UnknownModelError
 from seq2drum.lattice.conditions import Controls, of_controls
 from seq2drum.lattice.features import features
 from seq2drum.models import base, checkpoint
-from seq2drum.models.base import Family, Graph, tensors
-from seq2drum.models.eager import engine_of
-from seq2drum.models.families import DEFAULT_FAMILY, FAMILIES, family
+from seq2drum.models.base import Family, Graph, engine_of, tensors
+from seq2drum.models.checkpoint import DEFAULT_FAMILY, FAMILIES, family
 from seq2drum.models.layers import hit_nats
 from seq2drum.music.kit import FULL, KITS
-from seq2drum.play import engine
-from seq2drum.play.decoding import play
-from seq2drum.play.folder import CONFIG, DEFAULT, SUMS, WEIGHTS, find, read_config, verify
-from seq2drum.play.groove_rows import GrooveRows
-from seq2drum.play.memory import Memory
-from seq2drum.play.sampling import Sampling
+from seq2drum.play.checkpoint.folder import CONFIG, DEFAULT, SUMS, WEIGHTS, find, read_config, verify
+from seq2drum.play.decode import engine
+from seq2drum.play.decode.decoding import play
+from seq2drum.play.decode.memory import GrooveRows, Memory
+from seq2drum.play.decode.sampling import Sampling
 from tests.conftest import ROOT
 from tests.made import made_song
 from tests.players import SIZES

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from seq2drum.lattice.form import MAX_STEPS
-from seq2drum.models import recalling
+from seq2drum.models import remembering
 from seq2drum.models.layers import Flat
 from seq2drum.models.remembering import KEY
 from seq2drum.models.transformer import BEFORE, REACH, SLOT, WINDOW, Config, Transformer, _apart, _behind, _shifted
 from seq2drum.music.kit import FULL
-from seq2drum.play.engine import last_of
+from seq2drum.play.decode.engine import last_of
 from tests.players import SIZES
 
 VOICES = len(FULL)
@@ -54,7 +54,7 @@ def test_opening_a_bar_sees_the_same_steps_before_it_as_training(steps: int, mod
     given, overheard = torch.randn(1, 24, model.given_size), torch.randn(1, model.overheard)
     final, contents = torch.randn(1, 2 * config.reader), torch.randn(1, 64)
     with torch.no_grad():
-        known = recalling.known(model, overheard, contents, given)
+        known = remembering.known(model, overheard, contents, given)
         prepared = model.prepared(given, overheard, final, torch.tensor([steps]))
         keys, state = torch.randn(1, bars, config.heads * KEY), torch.zeros(1, model.state_size)
         rows = last_of({"past": drums.numpy(), "past_velocity": drums.numpy(), "distance": distance.numpy()})

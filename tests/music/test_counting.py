@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from seq2drum.music import counting
-from seq2drum.music.counting import click, counted_in
+from seq2drum.music import duet
+from seq2drum.music.duet import click, counted_in
 from seq2drum.music.notes import Marker, Metre, Note, Part, Song, Tempo
 
 GUITAR = Part.of([Note(0, 240, 52, 90), Note(1920, 240, 55, 90)], program=27)
@@ -60,4 +60,4 @@ def test_beats_are_those_that_a_drummer_counts(metre: tuple[int, int], beats: li
     hits = click(Song(480, (), (), (Metre(0, *metre),), length))
     assert hits.onset.tolist() == beats
     assert (hits.velocity == 120).tolist() == [True] + [False] * (len(beats) - 1)
-    assert hits.name == counting.CLICK_NAME
+    assert hits.name == duet.CLICK_NAME

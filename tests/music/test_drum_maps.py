@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from seq2drum.errors import OptionError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music import drum_maps
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Note, Part, Song

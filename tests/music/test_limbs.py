@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seq2drum.music.kit import FULL
-from seq2drum.music.limbs import HAND, ONE_FOOT, TWO_FEET, Limbs, Strokes, feet_for
+from seq2drum.music.kit import FULL, HAND, ONE_FOOT, TWO_FEET, Limbs, Strokes, feet_for
 
 KICK, SNARE, HAT, PEDAL = (FULL.places[name] for name in ("kick", "snare", "closed hat", "pedal hat"))
 

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import pytest
 
-from seq2drum.play.ahead import Ahead
+from seq2drum.play.decode.engine import Ahead
 
 
 def test_a_value_is_made_beside_whoever_wants_it() -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from seq2drum import Drummer, Options, Take
+from seq2drum.lattice.features import Listening
 from seq2drum.lattice.form import lattice_of
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.grooves import Groove
-from seq2drum.lattice.listening import Listening
+from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.sections import sections
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song

@@ -9,7 +9,7 @@ from seq2drum.errors import OptionError
 from seq2drum.music.choices import CHOICES, FAMILIES, PIECES
 from seq2drum.music.kit import FULL
 from seq2drum.play.asked import WHOLE, Reference, by_section, reference
-from seq2drum.play.sampling import Sampling
+from seq2drum.play.decode.sampling import Sampling
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from seq2drum.errors import ModelError, OptionError
-from seq2drum.formats import midi
-from seq2drum.lattice import tabs
-from seq2drum.lattice.fitting import playable
-from seq2drum.lattice.grooves import looped, to_json
+from seq2drum.formats.midi import midi
+from seq2drum.lattice.grooves import tabs
+from seq2drum.lattice.grooves.fitting import playable
+from seq2drum.lattice.grooves.grooves import looped, to_json
 from seq2drum.music import drum_maps
 from seq2drum.music.choices import STYLES
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Part, Song
-from seq2drum.play import book
-from seq2drum.play.book import Book, read_groove
+from seq2drum.play.grooves import book
+from seq2drum.play.grooves.book import Book, read_groove
 from tests import tabs as tabs_made
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from seq2drum.errors import OptionError
-from seq2drum.music.briefs import GENRES
-from seq2drum.play.brief import WISHES, Brief, wish
+from seq2drum.music.choices import GENRES
+from seq2drum.play.generators.composer import WISHES, Brief, wish
 
 
 @pytest.mark.parametrize(

@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 
 from bench import other_pieces
-from seq2drum.formats import midi
-from seq2drum.lattice.character import idiom_of, is_extreme
+from seq2drum.formats.midi import midi
+from seq2drum.lattice.features import Heard, Listening
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.grooves import Groove
-from seq2drum.lattice.listening import Heard, Listening
+from seq2drum.lattice.grooves.grooves import Groove
+from seq2drum.lattice.grooves.styles import idiom_of, is_extreme
 from seq2drum.lattice.sections import Section, sections
 from seq2drum.music import theory
 from seq2drum.music.notes import Note, Part, Song
-from seq2drum.play import choosing
 from seq2drum.play.asked import WHOLE
-from seq2drum.play.book import Book
-from seq2drum.play.choosing import chosen, offered, worths
+from seq2drum.play.grooves import choosing
+from seq2drum.play.grooves.book import Book
+from seq2drum.play.grooves.choosing import chosen, offered, worths
+from seq2drum.play.grooves.ranker import Fit, Ranker
 from seq2drum.play.options import Options
-from seq2drum.play.ranker import Fit, Ranker
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

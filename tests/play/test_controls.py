@@ -9,7 +9,7 @@ from bench import controls
 from bench.controls import Counted, Moved
 from seq2drum import Drummer
 from seq2drum.music.notes import Note, Part, Song
-from seq2drum.play.folder import available
+from seq2drum.play.checkpoint.folder import available
 from tests.conftest import LONG, ROOT, corpus_files
 
 FRAME = Song(480, (), length=4 * 1920)

@@ -12,23 +12,20 @@ import pytest
 from numpy.typing import NDArray
 
 from seq2drum.lattice.conditions import Controls
+from seq2drum.lattice.features import Heard, Listening
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.grooves import Groove
-from seq2drum.lattice.listening import Heard, Listening
+from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.sections import Section
-from seq2drum.music.kit import FULL, KITS, NINE, Kit
-from seq2drum.music.limbs import ONE_FOOT, Limbs
+from seq2drum.music.kit import FULL, KITS, NINE, ONE_FOOT, Kit, Limbs
 from seq2drum.music.notes import Metre, Part, Tempo
-from seq2drum.play import memory
-from seq2drum.play.bar import BarPlayer, Pace
-from seq2drum.play.cues import Cue, Gestures
-from seq2drum.play.decoding import PlayedBar, play
-from seq2drum.play.engine import Engine, OpenBar
-from seq2drum.play.groove_rows import GrooveRows
-from seq2drum.play.memory import Memory
-from seq2drum.play.plan import Plan
-from seq2drum.play.runtime import LoadedGraph
-from seq2drum.play.sampling import HIT_THRESHOLD, SHARED, Sampling, draws_of, thresholds
+from seq2drum.play.checkpoint.runtime import LoadedGraph
+from seq2drum.play.decode import memory
+from seq2drum.play.decode.bar import BarPlayer, Pace
+from seq2drum.play.decode.decoding import PlayedBar, play
+from seq2drum.play.decode.engine import Engine, OpenBar
+from seq2drum.play.decode.memory import GrooveRows, Memory
+from seq2drum.play.decode.plan import Cue, Gestures, Plan
+from seq2drum.play.decode.sampling import HIT_THRESHOLD, SHARED, Sampling, draws_of, thresholds
 from tests.players import strummed
 
 HIDDEN = 3

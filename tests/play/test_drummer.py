@@ -22,16 +22,16 @@ from seq2drum.errors import (
     PartNotFoundError,
     UnknownModelError,
 )
-from seq2drum.formats import events, midi
-from seq2drum.lattice.rests import STOPS_AFTER
+from seq2drum.formats.midi import events, midi
+from seq2drum.lattice.gestures import STOPS_AFTER
 from seq2drum.music import drum_maps
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
-from seq2drum.play import engine
-from seq2drum.play.engine import Engine
-from seq2drum.play.folder import available, find
-from seq2drum.play.runtime import LoadedGraph
-from seq2drum.play.sampling import Sampling
+from seq2drum.play.checkpoint.folder import available, find
+from seq2drum.play.checkpoint.runtime import LoadedGraph
+from seq2drum.play.decode import engine
+from seq2drum.play.decode.engine import Engine
+from seq2drum.play.decode.sampling import Sampling
 from tests import strategies
 from tests.conftest import ROOT
 from tests.players import faults, save_player, strummed

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from seq2drum.errors import OptionError
-from seq2drum.models.families import FAMILIES
+from seq2drum.models.checkpoint import FAMILIES
 from seq2drum.music.notes import Metre
-from seq2drum.play import ensemble as module
+from seq2drum.play.checkpoint.runtime import Answer, LoadedGraph
+from seq2drum.play.decode import ensemble as module
+from seq2drum.play.decode.engine import Ask, AskingStream, Engine, next_of
+from seq2drum.play.decode.ensemble import Ended, Ensemble
 from seq2drum.play.drummer import Drummer
-from seq2drum.play.engine import Ask, AskingStream, Engine, next_of
-from seq2drum.play.ensemble import Ended, Ensemble
 from seq2drum.play.options import Options
-from seq2drum.play.runtime import Answer, LoadedGraph
 from seq2drum.play.take import DrumBar, Sheet
 from tests.players import save_player, strummed
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from seq2drum.lattice.drums import Drums, bars_of, drums_of, fills, hits_per_quarter
+from seq2drum.lattice.conditions import Drums, bars_of, drums_of, fills, hits_per_quarter
 from seq2drum.lattice.form import form_of
 from seq2drum.lattice.grid import STEPS_PER_QUARTER, Lattice, encode
 from seq2drum.music.kit import FULL, NINE

@@ -16,24 +16,26 @@ import torch
 from safetensors.torch import load_file
 
 from seq2drum.errors import CheckpointError, CorpusError, OptionError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
+from seq2drum.lattice.features import Heard
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, Grid, Lattice
-from seq2drum.lattice.listening import Heard
-from seq2drum.learn import feel_network, feel_shares, loop
-from seq2drum.learn.feel import Recipe, Striking, train
-from seq2drum.learn.recordings import Recording, recordings
-from seq2drum.learn.runs import STATE
-from seq2drum.learn.task import Progress
+from seq2drum.learn.feel import feel as feel_network
+from seq2drum.learn.feel import recordings as feel_shares
+from seq2drum.learn.feel.feel import Recipe, Striking, train
+from seq2drum.learn.feel.recordings import Recording, recordings
+from seq2drum.learn.run import loop
+from seq2drum.learn.run.runs import STATE
+from seq2drum.learn.run.task import Progress
 from seq2drum.music.kit import FULL, NINE
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
-from seq2drum.play import feel as module
-from seq2drum.play import swing as swing_module
-from seq2drum.play.book import Book
-from seq2drum.play.feel import SET, Expected, Feel, Shares, realise
-from seq2drum.play.folder import SUMS, available
-from seq2drum.play.humanise import Copula, Performance, humanise_song
-from seq2drum.play.swing import swing, swing_of
+from seq2drum.play.checkpoint.folder import SUMS, available
+from seq2drum.play.feel import feel as module
+from seq2drum.play.feel import loudness as swing_module
+from seq2drum.play.feel.feel import SET, Expected, Feel, Shares, realise
+from seq2drum.play.feel.humanise import Copula, Performance, humanise_song
+from seq2drum.play.feel.loudness import swing, swing_of
+from seq2drum.play.grooves.book import Book
 from tests.made import made_song
 
 KICK, SNARE, HAT = 0, 1, 10
@@ -471,7 +473,7 @@ def test_a_damaged_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_feeling_needs_no_torch() -> None:
-    code = "import sys, seq2drum.play.feel as f; f.Feel.load(); sys.exit('torch' in sys.modules)"
+    code = "import sys, seq2drum.play.feel.feel as f; f.Feel.load(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -581,7 +583,7 @@ def test_accents_are_shared_where_drums_follow_the_guitars_loudness() -> None:
     deaf = np.clip(80 + rng.normal(0, 15, len(loudness)), 1, 127).astype(np.int64)
     assert len(np.unique(guitar.velocity)) >= 20
     correlations = [
-        feel_shares.accents([song.__class__(**{**song.__dict__, "drums": song.drums._replace(velocity=velocity)})])
+        recordings.accents([song.__class__(**{**song.__dict__, "drums": song.drums._replace(velocity=velocity)})])
         for velocity in (follows, deaf)
     ]
     assert correlations[0]["closed hat"] > 0.4 > abs(correlations[1]["closed hat"])

@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 
 from seq2drum.lattice.conditions import Controls, of_controls
-from seq2drum.lattice.features import features
-from seq2drum.lattice.listening import Listening
-from seq2drum.models.families import FAMILIES
-from seq2drum.play import engine, guidance
-from seq2drum.play.decoding import play
-from seq2drum.play.engine import Engine
-from seq2drum.play.guidance import Guided
-from seq2drum.play.memory import Memory
-from seq2drum.play.sampling import Sampling
+from seq2drum.lattice.features import Listening, features
+from seq2drum.models.checkpoint import FAMILIES
+from seq2drum.play.decode import engine, ensemble
+from seq2drum.play.decode.decoding import play
+from seq2drum.play.decode.engine import Engine
+from seq2drum.play.decode.ensemble import Guided
+from seq2drum.play.decode.memory import Memory
+from seq2drum.play.decode.sampling import Sampling
 from tests.players import save_player, strummed
 
 HEARD = Listening.of(strummed(6), [0]).heard
@@ -33,15 +32,15 @@ def takes(player: Engine, controls: Controls) -> list[list[list[int]]]:
 
 def test_what_is_taken_apart_comes_together_again() -> None:
     rows = np.arange(24.0).reshape(3, 2, 4)
-    assert guidance._together(guidance._apart(rows)).tolist() == rows.tolist()
-    assert guidance._apart(rows)[0].tolist() == rows[0, :, :2].tolist()
+    assert ensemble._together(ensemble._apart(rows)).tolist() == rows.tolist()
+    assert ensemble._apart(rows)[0].tolist() == rows[0, :, :2].tolist()
 
 
 def test_with_a_weight_of_one_it_is_the_engine_as_it_is(player: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     controls = Controls(style="jazz", intensity=0.9)
-    monkeypatch.setattr(guidance, "GUIDANCE", 1.0)
+    monkeypatch.setattr(ensemble, "GUIDANCE", 1.0)
     guided = takes(player, controls)
-    monkeypatch.setattr(guidance, "Guided", lambda engine, weight: engine)
+    monkeypatch.setattr(ensemble, "Guided", lambda engine, weight: engine)
     assert guided == takes(player, controls)
 
 
@@ -69,14 +68,13 @@ def test_fills_alone_need_no_guidance(player: Engine, monkeypatch: pytest.Monkey
     def refused(engine: Engine, weight: float) -> Guided:
         raise AssertionError("two runs where one will do")
 
-    monkeypatch.setattr(guidance, "Guided", refused)
+    monkeypatch.setattr(ensemble, "Guided", refused)
     assert takes(player, Controls(fills=0.9))
 
 
 @pytest.mark.slow
 def test_the_shipped_checkpoint_plays_the_style_it_is_asked_for() -> None:
-    from seq2drum.lattice.conditions import style_of
-    from seq2drum.lattice.drums import drums_of
+    from seq2drum.lattice.conditions import drums_of, style_of
     from seq2drum.lattice.grid import Lattice, encode
     from seq2drum.music.choices import STYLES
     from seq2drum.music.kit import FULL

@@ -17,14 +17,13 @@ from seq2drum.music import drum_maps
 from seq2drum.music.choices import CHOKE, NO_ENDING
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Part, Song
-from seq2drum.play import engine
-from seq2drum.play.book import read_groove
-from seq2drum.play.ear import LONGEST, MOST, Ear, Strike
-from seq2drum.play.engine import Engine
-from seq2drum.play.guitarist import jammed, strikes
-from seq2drum.play.jam import LEAD, LISTENED, SLID, Jam, JamBar, Told
+from seq2drum.play.decode import engine
+from seq2drum.play.decode.engine import Engine
+from seq2drum.play.grooves.book import read_groove
+from seq2drum.play.jam.ear import INTENSITY, LONGEST, MOST, SECTION, STOP, TEMPO, Ear, Sign, Strike
+from seq2drum.play.jam.guitarist import jammed, strikes
+from seq2drum.play.jam.jam import LEAD, LISTENED, SLID, Jam, JamBar, Told
 from seq2drum.play.options import Options
-from seq2drum.play.signs import INTENSITY, SECTION, STOP, TEMPO, Sign
 from tests.players import faults, save_player, strummed
 
 BARS = 6

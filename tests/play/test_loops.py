@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from seq2drum.errors import CheckpointError, OptionError
-from seq2drum.lattice.loops import SLICE, SLICES
-from seq2drum.play.brief import Brief
-from seq2drum.play.loops import RATE, LoopMaker, joined, letters_of
-from seq2drum.play.runtime import LoadedGraph
+from seq2drum.lattice.patterns import SLICE, SLICES
+from seq2drum.play.checkpoint.runtime import LoadedGraph
+from seq2drum.play.generators.composer import Brief
+from seq2drum.play.generators.loops import RATE, LoopMaker, joined, letters_of
 
 
 def answering(arrays: dict[str, np.ndarray]) -> list[np.ndarray]:

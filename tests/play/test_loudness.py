@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2drum.play import loudness
+from seq2drum.play.feel import loudness
 
 
 def test_the_limit_leaves_what_is_below_its_knee_and_keeps_the_order_above() -> None:

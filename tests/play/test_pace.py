@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from seq2drum import Drummer, Options
 from seq2drum.lattice.grid import quarters_into
-from seq2drum.music.kit import FULL
-from seq2drum.music.limbs import HAND, HANDS, TWO_FEET
+from seq2drum.music.kit import FULL, HAND, HANDS, TWO_FEET
 from seq2drum.music.notes import Note, Part, Song, Tempo
-from seq2drum.play.book import Book
+from seq2drum.play.grooves.book import Book
 from seq2drum.play.take import Take
 from tests.players import BY_HAND, save_player, strummed
 

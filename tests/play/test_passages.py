@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from seq2drum.formats import midi
-from seq2drum.lattice.character import swings
-from seq2drum.lattice.listening import Heard, Listening
+from seq2drum.formats.midi import midi
+from seq2drum.lattice.features import Heard, Listening
+from seq2drum.lattice.grooves.styles import swings
 from seq2drum.music import theory
-from seq2drum.play import choosing
-from seq2drum.play.book import read_groove
-from seq2drum.play.foreseeing import FIRST
+from seq2drum.play.grooves import choosing
+from seq2drum.play.grooves.book import read_groove
+from seq2drum.play.jam.foreseeing import EARLY, FIRST, Passages
 from seq2drum.play.options import Options
-from seq2drum.play.passages import EARLY, Passages
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

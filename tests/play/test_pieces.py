@@ -10,7 +10,7 @@ import pytest
 from seq2drum.lattice.grid import Grid
 from seq2drum.music.choices import FAMILIES
 from seq2drum.music.kit import FULL, NINE, Kit
-from seq2drum.play.pieces import Pieces, pieces_for
+from seq2drum.play.decode.memory import Pieces, pieces_for
 
 PERCUSSION = {voice.name for voice in FULL.voices if voice.limb == "percussion"}
 

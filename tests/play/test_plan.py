@@ -9,13 +9,23 @@ import pytest
 
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.grooves import Groove
+from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.sections import Section
 from seq2drum.music.kit import FULL
-from seq2drum.play.cues import Cue, Gestures
-from seq2drum.play.pieces import pieces_for
-from seq2drum.play.plan import FILL_GAP, SURE, Fills, Plan, asked_for, plan_crashes, plan_fills, with_fills
-from seq2drum.play.sampling import Sampling
+from seq2drum.play.decode.memory import pieces_for
+from seq2drum.play.decode.plan import (
+    FILL_GAP,
+    SURE,
+    Cue,
+    Fills,
+    Gestures,
+    Plan,
+    asked_for,
+    plan_crashes,
+    plan_fills,
+    with_fills,
+)
+from seq2drum.play.decode.sampling import Sampling
 
 GROOVE = Groove("rest", "rest", 4, 4, (Grid.join([]),), None, (60.0, 120.0))
 

@@ -12,11 +12,12 @@ import pytest
 
 from seq2drum.errors import CheckpointError
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.groove_features import hits_of, likeness
+from seq2drum.lattice.grooves.grooves import features_likeness as likeness
+from seq2drum.lattice.grooves.grooves import hits_of
 from seq2drum.lattice.sections import Section, sections
-from seq2drum.play.book import Book
-from seq2drum.play.folder import CONFIG, available
-from seq2drum.play.ranker import SAME, SHIPPED, Fit, Ranker, Shelf
+from seq2drum.play.checkpoint.folder import CONFIG, available
+from seq2drum.play.grooves.book import Book
+from seq2drum.play.grooves.ranker import SAME, SHIPPED, Fit, Ranker, Shelf
 from tests.backbeats import changing, song_of
 
 HEARD = song_of(1).heard

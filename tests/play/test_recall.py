@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from seq2drum.errors import ModelError
 from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import Controls
-from seq2drum.lattice.features import features
-from seq2drum.lattice.listening import Heard, Listening
-from seq2drum.models import checkpoint, recalling
+from seq2drum.lattice.features import Heard, Listening, features
+from seq2drum.models import checkpoint
+from seq2drum.models import remembering as recalling
 from seq2drum.models.attention import Attention
-from seq2drum.models.eager import engine_of
+from seq2drum.models.base import engine_of
 from seq2drum.music.notes import Metre
-from seq2drum.play import decoding, engine, memory
-from seq2drum.play.engine import Engine
-from seq2drum.play.folder import find
-from seq2drum.play.recall import Recall, recall
-from seq2drum.play.sampling import Sampling
+from seq2drum.play.checkpoint.folder import find
+from seq2drum.play.decode import decoding, engine, memory
+from seq2drum.play.decode.engine import Engine
+from seq2drum.play.decode.recall import Recall, recall
+from seq2drum.play.decode.sampling import Sampling
 from tests.players import save_player, strummed
 
 CHANGING = (Metre(0, 4, 4), Metre(4 * 1920, 7, 8), Metre(4 * 1920 + 3 * 1680, 4, 4))

@@ -11,7 +11,7 @@ import pytest
 
 from seq2drum import Drummer, Options
 from seq2drum.errors import OptionError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music import drum_maps
 from seq2drum.music.notes import Marker, Metre, Note, Part, Song
 from seq2drum.play.session import GROUPS, Session, split

@@ -10,8 +10,8 @@ import pytest
 
 from seq2drum.cli import signing as command
 from seq2drum.errors import CheckpointError, InputError, OutputError
-from seq2drum.play import signing
-from seq2drum.play.folder import SUMS
+from seq2drum.play.checkpoint import signing
+from seq2drum.play.checkpoint.folder import SUMS
 from server import lifecycle, player
 from server.settings import Settings
 from tests.conftest import ROOT

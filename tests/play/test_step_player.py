@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 
 from seq2drum.errors import CheckpointError, UnknownModelError
-from seq2drum.play.bar_memory import MOST, REMEMBERED, BarMemory
-from seq2drum.play.brief import WISHES, Brief
-from seq2drum.play.composer import Composer
-from seq2drum.play.drawing import guided
-from seq2drum.play.step_player import GUIDANCE, newness, sameness, within_reach
+from seq2drum.play.generators.composer import WISHES, Brief, Composer
+from seq2drum.play.generators.drawing import guided
+from seq2drum.play.generators.step import GUIDANCE, MOST, REMEMBERED, BarMemory, newness, sameness, within_reach
 
 SHIPPED = Path(__file__).parents[2] / "seq2drum" / "checkpoints" / "step"
 

@@ -9,7 +9,7 @@ import pytest
 
 from seq2drum import Drummer, Options
 from seq2drum.music.choices import PIECES
-from seq2drum.play.take_json import VERSION, as_json
+from seq2drum.play.take import VERSION, as_json
 from tests.conftest import ROOT
 from tests.players import save_player, strummed
 

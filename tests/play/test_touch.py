@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from seq2drum.lattice.features import Listening
 from seq2drum.lattice.form import form_of, lattice_of
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.listening import Listening
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import IntArray, Part, Song
-from seq2drum.play.feel import Feel
-from seq2drum.play.humanise import humanise_song
+from seq2drum.play.feel.feel import Feel
+from seq2drum.play.feel.humanise import Touch, humanise_song
 from seq2drum.play.options import Options
-from seq2drum.play.touch import Touch
 from tests.players import strummed
 
 BARS = 40

@@ -17,14 +17,15 @@ import numpy as np
 import pytest
 
 from seq2drum.errors import CheckpointError, UnknownModelError
-from seq2drum.play import engine, signing
-from seq2drum.play.composer import Composer
+from seq2drum.play.checkpoint import signing
+from seq2drum.play.checkpoint.folder import CONFIG, MOST_SUMS, SUMS, WEIGHTS, digests
+from seq2drum.play.checkpoint.runtime import MOST_FILE, MOST_JSON, check_graph, places, read_bytes, read_json
+from seq2drum.play.decode import engine
 from seq2drum.play.drummer import Drummer
-from seq2drum.play.feel import ABOUT, Feel
-from seq2drum.play.folder import CONFIG, MOST_SUMS, SUMS, WEIGHTS, digests
-from seq2drum.play.loops import LoopMaker
-from seq2drum.play.ranker import Ranker
-from seq2drum.play.untrusted import MOST_FILE, MOST_JSON, check_graph, places, read_bytes, read_json
+from seq2drum.play.feel.feel import ABOUT, Feel
+from seq2drum.play.generators.composer import Composer
+from seq2drum.play.generators.loops import LoopMaker
+from seq2drum.play.grooves.ranker import Ranker
 from tests.conftest import ROOT, some
 
 SHIPPED = ROOT / "seq2drum" / "checkpoints"
@@ -275,7 +276,7 @@ def test_a_graph_that_asks_for_what_no_network_needs_is_refused_before_it_is_mad
     folder = copied("step")
     graph = onnx.helper.make_graph(nodes(), "graph", [], [onnx.helper.make_tensor_value_info("out", 1, None)])
     (folder / "step.onnx").write_bytes(onnx.helper.make_model(graph).SerializeToString())
-    monkeypatch.setattr("seq2drum.play.runtime.runtime", lambda: pytest.fail("it is given to the runtime"))
+    monkeypatch.setattr("seq2drum.play.checkpoint.runtime.runtime", lambda: pytest.fail("it is given to the runtime"))
     with pytest.raises(CheckpointError, match=rf"step\.onnx' cannot be used: .*{message}"):
         LOADERS["step"](folder)
 

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 from seq2drum.errors import CheckpointError
-from seq2drum.play import drawing
-from seq2drum.play.brief import Brief, wish
-from seq2drum.play.composer import Composer
-from seq2drum.play.phrase_player import sameness
+from seq2drum.play.generators import drawing
+from seq2drum.play.generators.composer import Brief, Composer, wish
+from seq2drum.play.generators.phrase import sameness
 
 WHOLE = ("bar", "phrase")
 

@@ -10,15 +10,14 @@ import pytest
 
 from seq2drum import Options
 from seq2drum.errors import InputError, MidiError, OptionError
-from seq2drum.formats import midi
-from seq2drum.lattice.grooves import Groove
+from seq2drum.formats.midi import midi
+from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.music import theory
 from seq2drum.music.notes import Marker, Metre, Note, Part, Song, Tempo
 from seq2drum.play.asked import WHOLE, by_letter
-from seq2drum.play.book import Book, groove_of, read_groove
-from seq2drum.play.like import HUMAN_MS, wishes_of
+from seq2drum.play.grooves.book import Book, groove_of, read_groove
 from seq2drum.play.take import Sheet
-from seq2drum.play.wishes import settled
+from seq2drum.play.wishes import HUMAN_MS, settled, wishes_of
 from tests.conftest import ROOT
 from tests.players import strummed
 

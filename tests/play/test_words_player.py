@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 
 from seq2drum.errors import CheckpointError
-from seq2drum.lattice import words
+from seq2drum.lattice import patterns
 from seq2drum.lattice.patterns import Pattern
-from seq2drum.music.limbs import HANDS
-from seq2drum.play.brief import Brief
-from seq2drum.play.composer import Composer
-from seq2drum.play.drawing import BY_HAND
-from seq2drum.play.words_player import WordsPlayer
+from seq2drum.music.kit import HANDS
+from seq2drum.play.generators.composer import Brief, Composer
+from seq2drum.play.generators.drawing import BY_HAND
+from seq2drum.play.generators.words import WordsPlayer
 
 SHIPPED = Path(__file__).parents[2] / "seq2drum" / "checkpoints" / "words"
 
@@ -33,7 +32,7 @@ def _bars(composer: Composer, seed: int = 0, **asked: object) -> np.ndarray:
 
 def test_the_same_brief_and_seed_give_the_same_text_and_another_seed_another(composer) -> None:
     first, again, other = (
-        words.text_of(composer.compose(Brief(genre="funk", bars=3), seed).pattern) for seed in (3, 3, 4)
+        patterns.text_of(composer.compose(Brief(genre="funk", bars=3), seed).pattern) for seed in (3, 3, 4)
     )
     assert first == again != other
     assert first.count("BAR") == 3

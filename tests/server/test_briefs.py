@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
-from seq2drum.music.briefs import BRIEF, GENRES
+from seq2drum.music.choices import BRIEF, GENRES
 from seq2drum.music.limits import Limits
-from seq2drum.play import composer
-from seq2drum.play.brief import Brief
-from seq2drum.play.composer import Composer
-from seq2drum.play.folder import available
+from seq2drum.play.checkpoint.folder import available
+from seq2drum.play.generators import composer
+from seq2drum.play.generators.composer import Brief, Composer
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import briefs, screen
 from server.frames import Frame

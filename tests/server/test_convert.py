@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seq2drum.errors import CheckpointError, LimitError, OptionError
-from seq2drum.formats import midi
-from seq2drum.lattice.grooves import Groove
+from seq2drum.formats.midi import midi
+from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.music import drum_maps
 from seq2drum.music.choices import STYLES
 from seq2drum.music.explanation import SectionGroove, Swap
@@ -26,9 +26,9 @@ from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.music.theory import GuitarChoice
-from seq2drum.play.book import Book, groove_of, read_groove
+from seq2drum.play.checkpoint.folder import DEFAULT, WEIGHTS, find
 from seq2drum.play.drummer import Drummer
-from seq2drum.play.folder import DEFAULT, WEIGHTS, find
+from seq2drum.play.grooves.book import Book, groove_of, read_groove
 from seq2drum.play.options import Options
 from seq2drum.play.session import Session
 from seq2drum.play.take import DrumBar, Take

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from seq2drum.music.limits import DEFAULT_LIMITS
 from seq2drum.music.notes import Metre, Song, Tempo
-from seq2drum.play import engine
-from seq2drum.play.engine import Engine
-from seq2drum.play.guitarist import jammed, strikes
+from seq2drum.play.decode import engine
+from seq2drum.play.decode.engine import Engine
+from seq2drum.play.jam.guitarist import jammed, strikes
 from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import jams
@@ -311,7 +311,7 @@ def test_a_bar_that_finds_no_turn_comes_with_the_next_message() -> None:
 
 
 def test_models_of_the_package_say_whether_they_play_along() -> None:
-    from seq2drum.play.folder import find
+    from seq2drum.play.checkpoint.folder import find
     from server.convert import model_info
 
     assert [model_info(name, Path(find(name))).live for name in ("default", "live")] == [False, True]

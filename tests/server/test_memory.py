@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-import seq2drum.memory
+import seq2drum.system.workers
 from server import memory
 from server.memory import GAINED_MEBIBYTES, Keeping
 
@@ -24,7 +24,9 @@ print(before - resident_mebibytes())
 """
 
 
-@pytest.mark.skipif(seq2drum.memory.trimming() is None, reason="only glibc gives memory back when it is asked to")
+@pytest.mark.skipif(
+    seq2drum.system.workers.trimming() is None, reason="only glibc gives memory back when it is asked to"
+)
 def test_memory_of_what_is_over_is_given_back() -> None:
     told = subprocess.run([sys.executable, "-c", FREED], capture_output=True, text=True, check=True)
     assert float(told.stdout) > 60
@@ -33,7 +35,7 @@ def test_memory_of_what_is_over_is_given_back() -> None:
 def test_it_is_given_back_once_it_is_worth_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     gained, trims = [0.0], []
     monkeypatch.setattr(memory, "resident_mebibytes", lambda: 100 + gained[0])
-    monkeypatch.setattr(seq2drum.memory, "trimming", lambda: trims.append)
+    monkeypatch.setattr(seq2drum.system.workers, "trimming", lambda: trims.append)
     keeping = Keeping()
     for gained[0] in (GAINED_MEBIBYTES / 2, GAINED_MEBIBYTES, GAINED_MEBIBYTES + 1):  # of all together
         keeping.give_back()

@@ -17,15 +17,15 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from seq2drum.errors import CheckpointError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music.limits import DEFAULT_LIMITS
 from seq2drum.music.notes import Note, Part, Song
-from seq2drum.play import choosing, composer
-from seq2drum.play.book import Book
-from seq2drum.play.brief import Brief
-from seq2drum.play.composer import Composer
+from seq2drum.play.checkpoint.folder import WEIGHTS, find
 from seq2drum.play.drummer import Drummer
-from seq2drum.play.folder import WEIGHTS, find
+from seq2drum.play.generators import composer
+from seq2drum.play.generators.composer import Brief, Composer
+from seq2drum.play.grooves import choosing
+from seq2drum.play.grooves.book import Book
 from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import frames, player, statuses

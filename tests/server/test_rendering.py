@@ -16,7 +16,8 @@ import pytest
 
 import server.renders
 from seq2drum.errors import InputError
-from seq2drum.formats import midi, musicxml
+from seq2drum.formats.midi import midi
+from seq2drum.formats.score import musicxml
 from seq2drum.music import drum_maps
 from seq2drum.music.duet import redrummed
 from seq2drum.music.kit import FULL

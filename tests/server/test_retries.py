@@ -15,7 +15,7 @@ import pytest
 from client import RemoteDrummer
 from client.connection import SERVICE_CONFIG
 from seq2drum import Drummer, Options
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from server.statuses import Refusal, reason_of
 from tests.players import strummed
 from tests.servers import Process, Served, drums, process, refused, served, until

@@ -27,7 +27,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seq2drum.errors import InputError, LimitError, OptionError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Song
 from seq2drum.rpc import accompaniment_pb2 as pb

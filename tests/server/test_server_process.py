@@ -23,7 +23,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from seq2drum import Drummer, Options
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.rpc import accompaniment_pb2_grpc as rpc
 from server.service import NAME

@@ -31,7 +31,7 @@ from bench.callers import SECONDS, Ask, Fault, drums, fault_of, streamed, stub_o
 from bench.serving import Served, begin, serving
 from client import RemoteDrummer
 from seq2drum.errors import Seq2DrumError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb

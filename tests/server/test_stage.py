@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 
 from seq2drum.music.notes import Note, Part, Song
+from seq2drum.play.decode.ensemble import MOST_ITEMS, TOGETHER, Ended
 from seq2drum.play.drummer import Drummer
-from seq2drum.play.ensemble import MOST_ITEMS, TOGETHER, Ended
 from seq2drum.play.options import Options
 from seq2drum.play.take import DrumBar
 from seq2drum.rpc import accompaniment_pb2 as pb

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from seq2drum.errors import MissingExtraError, NoGuitarError, OptionError
-from seq2drum.formats import extras
+from seq2drum.formats import foreign
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import lifecycle
 from server.service import MOST_RENDERS
@@ -139,11 +139,11 @@ def against(body: Callable[[Page], Awaitable[None]], **given: Any) -> None:
 
 
 def test_a_page_is_told_what_its_server_cannot_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extras, "missing", lambda: {"recording": extras.GET_NETWORK})
+    monkeypatch.setattr(foreign, "missing", lambda: {"recording": foreign.GET_NETWORK})
 
     async def body(opened: Page) -> None:
         told = (await opened.post("GetServerInfo")).told
-        assert told["missingReaders"] == [{"kind": "recording", "install": extras.GET_NETWORK}]
+        assert told["missingReaders"] == [{"kind": "recording", "install": foreign.GET_NETWORK}]
 
     against(body)
 

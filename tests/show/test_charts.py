@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from seq2drum.show import charts
-from seq2drum.show.charts import GridBars, GridDrums, Line, Standing, short
+from seq2drum.show import page
+from seq2drum.show.page import GridBars, GridDrums, Line, Standing, short
 from tests.conftest import ROOT
 
 Points = list[tuple[float, float]]
@@ -51,13 +51,13 @@ def test_numbers_of_a_scale_are_short() -> None:
     [(5.2, 9.7, {"6", "8"}), (0, 0.003, {"0", "0.001", "0.002", "0.003"}), (-0.4, 0.4, {"-0.4", "-0.2", "0", "0.2"})],
 )
 def test_a_scale_has_round_numbers_and_few(low: float, high: float, expected: set[str]) -> None:
-    scale = {word for word in words(charts.lines("a", "", [Line("one", [(0, low), (7, high)])])) if word != "a"}
+    scale = {word for word in words(page.lines("a", "", [Line("one", [(0, low), (7, high)])])) if word != "a"}
     assert expected <= scale and len(scale) < 16
 
 
 def test_points_lie_by_their_numbers_the_most_important_line_on_top() -> None:
     lines = [Line("one", [(0, 1.0), (10, 3.0)]), Line("two", [(0, 2.0), (10, 2.0)], "guitar")]
-    svg = charts.lines("a <b>", "low & high", lines)
+    svg = page.lines("a <b>", "low & high", lines)
     assert "<b>" not in svg and "a &lt;b&gt;" in svg and {"a <b>", "low & high"} <= set(words(svg))
     (one,), (two,) = lines_of(svg), lines_of(svg, "guitar")
     assert one[0][0] < one[1][0] and one[0][1] > one[1][1]  # y grows downwards
@@ -67,35 +67,35 @@ def test_points_lie_by_their_numbers_the_most_important_line_on_top() -> None:
 
 def test_the_last_value_of_a_line_stands_at_its_end_unless_another_is_there() -> None:
     one, two, three = (Line("", [(0, 5.0), (1, end)]) for end in (1.23, 1.24, 4.56))
-    assert {"1.23", "4.56"} <= set(words(charts.lines("a", "", [one, two, three])))
-    assert "1.24" not in words(charts.lines("a", "", [one, two, three]))
+    assert {"1.23", "4.56"} <= set(words(page.lines("a", "", [one, two, three])))
+    assert "1.24" not in words(page.lines("a", "", [one, two, three]))
 
 
 def test_a_steep_beginning_of_a_long_line_does_not_flatten_the_rest() -> None:
     points = [(float(step), 1000.0 / (step + 1) ** 2 + math.cos(step)) for step in range(100)]
-    (line,) = lines_of(charts.lines("nats", "", [Line("one", points)]))
+    (line,) = lines_of(page.lines("nats", "", [Line("one", points)]))
     assert len(line) == 100
     rest = [y for _, y in line[10:]]
     assert max(rest) - min(rest) > 50
     assert min(y for _, y in line) >= 37  # what is cut off lies at the top
-    (few,) = lines_of(charts.lines("nats", "", [Line("one", points[:5])]))
+    (few,) = lines_of(page.lines("nats", "", [Line("one", points[:5])]))
     assert few[1][1] - few[0][1] > 50
-    (whole,) = lines_of(charts.lines("nats", "", [Line("one", points)], wide=True))
+    (whole,) = lines_of(page.lines("nats", "", [Line("one", points)], wide=True))
     assert max(y for _, y in whole[10:]) - min(y for _, y in whole[10:]) < 5
 
 
 def test_values_that_are_not_numbers_are_left_out_and_no_values_give_no_chart() -> None:
-    assert charts.lines("a", "", []) == charts.lines("a", "", [Line("one", [(1, math.nan)])]) == ""
-    gap = charts.lines("a", "", [Line("one", [(0, 1.0), (1, math.nan), (2, 2.0)]), Line("two")])
+    assert page.lines("a", "", []) == page.lines("a", "", [Line("one", [(1, math.nan)])]) == ""
+    gap = page.lines("a", "", [Line("one", [(0, 1.0), (1, math.nan), (2, 2.0)]), Line("two")])
     (line,) = lines_of(gap)
     assert len(line) == 2
-    alone = charts.lines("a", "", [Line("one", [(5, 0.0)])], least=0)
+    alone = page.lines("a", "", [Line("one", [(5, 0.0)])], least=0)
     assert len(lines_of(alone)) == 1 and "nan" not in alone and "inf" not in alone
 
 
 def test_bars_reach_from_zero_to_their_value_and_whiskers_over_their_interval() -> None:
     bars = [Standing("one", 0.5, (0.25, 1.0), "0.500", "model"), Standing("x" * 40, -9.0, None, "-9", "base")]
-    svg = charts.intervals("F1", "higher is better", bars, (-0.5, 1.0), (0.75, "real 0.75"))
+    svg = page.intervals("F1", "higher is better", bars, (-0.5, 1.0), (0.75, "real 0.75"))
     assert {"one", "x" * 23 + "…", "0.500", "-9", "real 0.75", "F1", "higher is better"} <= set(words(svg))
     ((box, _),), ((cut, _),) = paths(svg, "model"), paths(svg, "base")
     zero, end = min(x for x, _ in box), max(x for x, _ in box)
@@ -112,7 +112,7 @@ def test_bars_reach_from_zero_to_their_value_and_whiskers_over_their_interval() 
 def test_a_grid_has_a_mark_for_each_hit_where_it_falls_the_louder_the_stronger() -> None:
     bars = GridBars((0, 48, 90), ("5  4/4", "6  7/8"), range(0, 90, 12), (0, 12))
     hits = [(0, 1, 127), (88, 0, 127), (45, 1, 30)]
-    svg = charts.grids(
+    svg = page.grids(
         "song", bars, ("snare", "kick"), [GridDrums("real drums", hits, "ink"), GridDrums("<A>", [], "model")]
     )
     assert {"5  4/4", "6  7/8", "guitar", "real drums", "<A>", "snare", "kick"} <= set(words(svg))
@@ -150,7 +150,7 @@ def test_matplotlib_settings_of_the_user_change_no_chart(monkeypatch: pytest.Mon
     import matplotlib
 
     line = Line("one", [(float(step), math.sin(step)) for step in range(50)])
-    before = charts.lines("a", "", [line])
+    before = page.lines("a", "", [line])
     for name, value in (("text.usetex", True), ("svg.fonttype", "path"), ("axes.grid", True), ("xtick.labelsize", 30)):
         monkeypatch.setitem(matplotlib.rcParams, name, value)
-    assert charts.lines("a", "", [line]) == before
+    assert page.lines("a", "", [line]) == before

@@ -16,7 +16,7 @@ from matplotlib.image import imread
 from numpy.typing import NDArray
 
 from seq2drum.errors import OptionError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music import duet
 from seq2drum.music.duet import Duet
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo

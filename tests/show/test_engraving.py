@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from seq2drum.errors import MissingExtraError, NotationError, OptionError
-from seq2drum.formats.musicxml import write_score
+from seq2drum.formats.score.musicxml import write_score
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.show import engraving

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2drum.data.loops import LEAD, LEVELS, SHOT
+from seq2drum.data.drums.loops import LEAD, LEVELS, SHOT
 from seq2drum.errors import MissingExtraError, OptionError
-from seq2drum.show import fluidsynth, one_shots
+from seq2drum.show import fluidsynth, sound
 
 
 def synthesiser() -> fluidsynth.Synthesiser:
     try:
-        return one_shots.find()
+        return sound.find()
     except MissingExtraError as missing:
         pytest.skip(str(missing))
 
@@ -20,8 +20,8 @@ def synthesiser() -> fluidsynth.Synthesiser:
 @pytest.mark.slow
 def test_each_piece_of_a_kit_sounds_at_once_and_louder_the_harder_it_is_struck() -> None:
     found = synthesiser()
-    kits = one_shots.kits_of(found)
-    shots = one_shots.one_shots(found, list(kits)[:1])
+    kits = sound.kits_of(found)
+    shots = sound.one_shots(found, list(kits)[:1])
     assert shots.shape == (1, 9, len(LEVELS), SHOT)
     peaks = np.abs(shots).max(axis=-1)
     assert (np.diff(peaks, axis=-1) > 0).all()
@@ -34,4 +34,4 @@ def test_what_is_no_soundfont_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "kit.sf2"
     other.write_bytes(b"RIFF....WAVE")
     with pytest.raises(OptionError, match="no soundfont"):
-        one_shots.find(other)
+        sound.find(other)

@@ -9,9 +9,8 @@ import pytest
 from jinja2 import UndefinedError
 
 from seq2drum.show import page
-from seq2drum.show.charts import Line
 from seq2drum.show.figures import ROLES
-from seq2drum.show.page import Table
+from seq2drum.show.page import Line, Table
 
 
 def pieces(source: str, **values: object) -> str:

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from seq2drum.show import loudness, sound
-from seq2drum.show.limiter import CEILING, limited
-from seq2drum.show.samples import RATE, factor
+from seq2drum.show.loudness import CEILING, RATE, factor, limited
 
 
 def noise(level: float, seconds: float = 2.0) -> np.ndarray:

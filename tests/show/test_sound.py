@@ -16,12 +16,12 @@ import pytest
 
 from seq2drum.cli import main
 from seq2drum.errors import MissingExtraError, OptionError, OutputError
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music import duet
 from seq2drum.music.duet import Duet
 from seq2drum.music.notes import Note, Part, Song, Tempo
-from seq2drum.show import fluidsynth, loudness, sound, soundfonts
-from seq2drum.show.limiter import CEILING
+from seq2drum.show import fluidsynth, loudness, sound
+from seq2drum.show.loudness import CEILING
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 HIGHEST = 10 ** (CEILING / 20)
@@ -257,7 +257,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Pa
 
 def test_the_soundfont_that_is_named_goes_before_that_of_the_environment(program, tmp_path, monkeypatch):
     one, other = (made_soundfont(tmp_path / name, GUITAR, KIT) for name in ("one.sf2", "other.sf3"))
-    monkeypatch.setenv(soundfonts.VARIABLE, str(one))
+    monkeypatch.setenv(fluidsynth.VARIABLE, str(one))
     assert fluidsynth.find().soundfont == one
     assert fluidsynth.find(other).soundfont == other
     assert fluidsynth.find(str(other)) == (str(program), other)
@@ -289,17 +289,17 @@ def test_a_file_that_is_not_a_soundfont_is_refused(program, tmp_path, monkeypatc
         sound.check(tmp_path / "none.sf2")
     with pytest.raises(OptionError, match="there is no such file"):
         sound.check(tmp_path)
-    monkeypatch.setenv(soundfonts.VARIABLE, str(bad))
-    with pytest.raises(OptionError, match=soundfonts.VARIABLE):
+    monkeypatch.setenv(fluidsynth.VARIABLE, str(bad))
+    with pytest.raises(OptionError, match=fluidsynth.VARIABLE):
         sound.check()
 
 
 def test_of_several_installed_soundfonts_the_best_is_used(program, tmp_path, monkeypatch):
-    monkeypatch.delenv(soundfonts.VARIABLE, raising=False)
+    monkeypatch.delenv(fluidsynth.VARIABLE, raising=False)
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):
         folder.mkdir()
-    monkeypatch.setattr(soundfonts, "_folders", lambda: [first, tmp_path / "none", second])
+    monkeypatch.setattr(fluidsynth, "_folders", lambda: [first, tmp_path / "none", second])
     made_soundfont(first / "a_piano.sf2", PIANO)
     made_soundfont(first / "unknown.sf2", GUITAR, KIT)
     (first / "default.sf2").write_bytes(b"junk")
@@ -311,11 +311,11 @@ def test_of_several_installed_soundfonts_the_best_is_used(program, tmp_path, mon
 
 
 def test_without_a_soundfont_the_error_says_how_to_install_one(program, monkeypatch, tmp_path):
-    monkeypatch.delenv(soundfonts.VARIABLE, raising=False)
-    monkeypatch.setattr(soundfonts, "_folders", lambda: [tmp_path])
+    monkeypatch.delenv(fluidsynth.VARIABLE, raising=False)
+    monkeypatch.setattr(fluidsynth, "_folders", lambda: [tmp_path])
     with pytest.raises(MissingExtraError, match="none was found") as caught:
         sound.check()
-    for word in ("fluidsynth", "soundfont", "--soundfont", soundfonts.VARIABLE):
+    for word in ("fluidsynth", "soundfont", "--soundfont", fluidsynth.VARIABLE):
         assert word in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -345,7 +345,7 @@ def test_without_fluidsynth_the_error_says_how_to_install_it_on_this_platform(mo
 @pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
 def test_soundfonts_are_searched_for_on_every_platform(monkeypatch, platform):
     monkeypatch.setattr(sys, "platform", platform)
-    assert len({str(folder) for folder in soundfonts._folders()}) >= 4
+    assert len({str(folder) for folder in fluidsynth._folders()}) >= 4
 
 
 def test_with_an_empty_path_no_fluidsynth_is_found(monkeypatch, tmp_path, capsys):

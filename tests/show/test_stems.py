@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from seq2drum import cli
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music.notes import Note, Part, Song
-from seq2drum.show import fluidsynth, limiter, samples, sound, stems
+from seq2drum.show import fluidsynth, loudness, sound
+from seq2drum.show import sound as stems
 from tests.players import save_player, strummed
 
 
@@ -24,7 +25,7 @@ def drums(name: str, pitch: int) -> Part:
 def heard(data: bytes) -> np.ndarray:
     """(frames, 2), full scale at 1, of a WAV file of 16 bits."""
     with wave.open(io.BytesIO(data)) as file:
-        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (2, 2, samples.RATE)
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (2, 2, loudness.RATE)
         return np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2) / 32767
 
 
@@ -32,20 +33,20 @@ def test_stems_add_up_to_the_mix_to_a_millionth_and_nothing_is_clipped(soundfont
     guitar = Part.of([Note(at, 400, 52, 100) for at in range(0, 1920, 480)], program=30)
     song = Song(480, (guitar,), length=1920)
     others = {"kick": (drums("Kick", 36),), "snare": (drums("Snare", 38),)}
-    made = stems.stems(song, (guitar,), others, soundfont=soundfont)
+    made = stems.rendered_stems(song, (guitar,), others, soundfont=soundfont)
     mix = made.pop("mix")
     assert list(made) == ["guitar", "kick", "snare"]
     total = np.sum([one.astype(np.float64) for one in made.values()], axis=0)
     assert np.abs(total - mix).max() < 1e-6
     assert all(np.abs(one).max() > 0.01 for one in made.values())
-    assert np.abs(mix).max() <= samples.factor(limiter.CEILING) + 1e-6
+    assert np.abs(mix).max() <= loudness.factor(loudness.CEILING) + 1e-6
 
 
 def test_the_guitar_among_the_stems_of_a_recording_is_the_recording(soundfont: Path) -> None:
     song = Song(480, (), length=1920)
-    hum = 0.05 * np.sin(np.arange(3 * samples.RATE) / 30)
+    hum = 0.05 * np.sin(np.arange(3 * loudness.RATE) / 30)
     recording = np.stack([hum, 0.5 * hum], axis=1).astype(np.float32)
-    made = stems.stems(song, (), {"kick": (drums("Kick", 36),)}, soundfont=soundfont, recording=recording)
+    made = stems.rendered_stems(song, (), {"kick": (drums("Kick", 36),)}, soundfont=soundfont, recording=recording)
     mix = made.pop("mix")
     assert list(made) == ["guitar", "kick"]
     total = np.sum([one.astype(np.float64) for one in made.values()], axis=0)
@@ -53,7 +54,7 @@ def test_the_guitar_among_the_stems_of_a_recording_is_the_recording(soundfont: P
     kick = fluidsynth.timed(song, (drums("Kick", 36),), None, sound.MOST_SECONDS)
     (alone,) = fluidsynth.render(fluidsynth.find(soundfont), [kick], lambda share: None)
     over = sound.over(recording, alone)
-    quiet = slice(0, 2 * samples.RATE)  # before the end fades
+    quiet = slice(0, 2 * loudness.RATE)  # before the end fades
     assert np.abs(mix[quiet] - over[quiet]).max() < 1e-6
     level = made["guitar"][quiet].std() / recording[quiet].std()
     assert 0.3 < level <= 1
@@ -62,9 +63,9 @@ def test_the_guitar_among_the_stems_of_a_recording_is_the_recording(soundfont: P
 
 def test_the_gains_of_the_limiter_are_those_that_it_uses() -> None:
     loud = np.random.default_rng(0).normal(0, 0.5, (50_000, 2)).astype(np.float32)
-    most = samples.factor(limiter.CEILING)
-    used = np.clip(loud * limiter.gains(loud)[:, None], -most, most)
-    assert np.abs(limiter.limited(loud) / 32767 - used).max() < 2e-5
+    most = loudness.factor(loudness.CEILING)
+    used = np.clip(loud * loudness.gains(loud)[:, None], -most, most)
+    assert np.abs(loudness.limited(loud) / 32767 - used).max() < 2e-5
 
 
 def test_stems_need_little_more_memory_than_they_have_samples(soundfont: Path) -> None:
@@ -75,7 +76,7 @@ def test_stems_need_little_more_memory_than_they_have_samples(soundfont: Path) -
     guitar = Part.of([Note(at, 400, 52, 100) for at in range(0, 30 * 960, 480)], program=30)
     tracemalloc.start()
     try:
-        made = stems.stems(Song(480, (guitar,), length=30 * 960), (guitar,), drummed, soundfont=soundfont)
+        made = stems.rendered_stems(Song(480, (guitar,), length=30 * 960), (guitar,), drummed, soundfont=soundfont)
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -85,11 +86,11 @@ def test_stems_need_little_more_memory_than_they_have_samples(soundfont: Path) -
 
 def test_no_stem_is_above_full_scale_where_the_mix_is_not(soundfont: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two that take each other out are louder than what is left of them."""
-    loud = np.tile(np.float32([[1.5, 1.5], [-1.5, -1.5]]), (samples.RATE, 1))
+    loud = np.tile(np.float32([[1.5, 1.5], [-1.5, -1.5]]), (loudness.RATE, 1))
     parts = {name: (drums(name, 38),) for name in ("kick", "snare")}
     monkeypatch.setattr(fluidsynth, "render", lambda *given: [loud.copy(), -0.97 * loud])
-    made = stems.stems(Song(480, (), length=1920), (), parts, soundfont=soundfont)
-    assert all(samples.peak(one) <= 1 for one in made.values())
+    made = stems.rendered_stems(Song(480, (), length=1920), (), parts, soundfont=soundfont)
+    assert all(loudness.peak(one) <= 1 for one in made.values())
     assert np.abs(made["kick"] + made["snare"] - made["mix"]).max() < 1e-6
 
 

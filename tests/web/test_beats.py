@@ -7,7 +7,7 @@ import wave
 
 import pytest
 
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from tests.conftest import ROOT
 from tests.web.browser import Page
 from tests.web.conftest import PAGE

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
 from tests.conftest import ROOT, corpus_files

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from seq2drum.formats import extras, midi
+from seq2drum.formats import foreign
+from seq2drum.formats.midi import midi
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
 from tests.conftest import ROOT, corpus_files
@@ -193,16 +194,16 @@ def test_what_is_said_of_bars_is_said_in_german_on_the_german_page(page):
 def test_the_first_screen_says_what_cannot_be_read_and_the_command_that_changes_it(page):
     ready(page)
     assert page.run("return document.querySelectorAll('.welcome .notice:not([hidden])').length;") == len(
-        extras.missing()
+        foreign.missing()
     )
     page.run(
         "const { Welcome } = await import('/welcome.js');"
         "const { root } = new Welcome(given[0].map(([kind, install]) => ({ kind, install })), {});"
         "document.querySelector('.welcome').replaceWith(root);",
-        [["tab", extras.GET_GUITARPRO], ["recording", extras.GET_NETWORK]],
+        [["tab", foreign.GET_GUITARPRO], ["recording", foreign.GET_NETWORK]],
     )
-    page.says("Guitar Pro is not read yet", extras.GET_GUITARPRO, selector=".drop")
-    page.says("Recordings are not heard yet", extras.GET_NETWORK, selector=".drop")
+    page.says("Guitar Pro is not read yet", foreign.GET_GUITARPRO, selector=".drop")
+    page.says("Recordings are not heard yet", foreign.GET_NETWORK, selector=".drop")
 
 
 def test_a_file_that_is_too_large_is_refused_in_a_sentence(page, tmp_path):

@@ -1,0 +1,1 @@
+"""A command line: its words, its paths, and what it prints."""

@@ -1,0 +1,48 @@
+"""The option --drum-map: the notes of a sampler, or a list of all that are known."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from seq2drum.console import shared
+from seq2drum.console.terminal import standard_output
+from seq2drum.music.explanation import origin
+
+LIST = "list"
+
+
+def add_drum_map(to: shared.Container, **other: Any) -> None:
+    """Add --drum-map. other: what is not as in `CHOICES`."""
+    shared.add_choice(to, "drum_map", action=_MapOrList, **other)
+
+
+class _MapOrList(argparse.Action):
+    """Keeps the name of a drum map; at the word "list" prints what there are, and ends."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        if values == LIST:
+            _show()
+            parser.exit()
+        setattr(namespace, self.dest, values)
+
+
+def _show() -> None:
+    """Print the maps: the name, whom it is for, where the notes come from.
+
+    Raises:
+        StandardOutputError: standard output takes no more.
+    """
+    from seq2drum.music import drum_maps
+
+    with standard_output():
+        for name in drum_maps.names():
+            drum_map = drum_maps.load(name)
+            print(f"{name}: {drum_map.about}\n  {origin(drum_map.source, drum_map.tried)}", flush=True)

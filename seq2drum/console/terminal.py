@@ -1,0 +1,265 @@
+"""What the program says: to a person on standard error, to a program on standard output."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shlex
+import shutil
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from seq2drum.errors import OutputError
+from seq2drum.music.explanation import Explanation, SectionGroove, Swap, in_words
+from seq2drum.music.shown import visible
+from seq2drum.system import files
+
+PATIENCE = 2.0  # seconds that may pass without a sign of progress
+LINE_SECONDS = 30.0  # from line to line of progress in a file
+
+
+def say(text: str) -> None:
+    """A line on standard error."""
+    if _speaks():
+        with suppress(OSError):  # nobody listens
+            print(visible(text), file=sys.stderr, flush=True)
+
+
+def say_any_letters() -> None:
+    """Print names that standard output or standard error has no letters for with escapes in their place.
+
+    A pipe on Windows has the letters of one country, and a file's name may be no text at all.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def open_closed_streams() -> None:
+    """Let nothing be read from, and all be written to nowhere, where the program was started without such a stream."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 (for as long as it runs)
+
+
+def as_text(name: str) -> str:
+    """A file's name as something that can be written into a file: bytes in it that are no letters become "?"."""
+    return name.encode(errors="replace").decode()
+
+
+def command() -> str:
+    """The command as it was given, without the paths of this machine."""
+    words = [Path(word).name if os.sep in word and not word.startswith("-") else word for word in sys.argv[1:]]
+    return shlex.join(["seq2drum", *words])
+
+
+class StandardOutputError(OutputError):
+    """Standard output takes no more: nothing that follows could be printed."""
+
+
+def width() -> int:
+    """How many columns there are. What goes into a pipe is most likely read in the terminal, too."""
+    try:
+        there = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        there = 80
+    return shutil.get_terminal_size((there or 80, 24)).columns
+
+
+def has_colours() -> bool:
+    """Whether to use colours, see https://no-color.org and https://force-color.org."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (sys.stdout.isatty() and os.environ.get("TERM") != "dumb")
+
+
+def can_say(text: str) -> bool:
+    """Whether standard output has all these letters."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@contextmanager
+def standard_output() -> Iterator[None]:
+    """Around whatever is written to standard output.
+
+    Raises:
+        StandardOutputError: it takes no more.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StandardOutputError(f"standard output cannot be written ({error.strerror})") from error
+
+
+def close_standard_output(error: StandardOutputError) -> None:
+    """Say why nothing more is written, unless the reader has gone, and let nothing more be tried."""
+    if not isinstance(error.__cause__, BrokenPipeError):  # whoever stopped reading needs no message
+        say(f"seq2drum: {error}")
+    # Python would try once more at its end, and complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _speaks() -> bool:
+    """Of several processes that torchrun started, only the first speaks."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def bar(total: float | None, what: str, *, lines: bool = False) -> Iterator[Callable[[float, str], None]]:
+    """A progress bar on standard error, shown only to a person and only when it takes longer than two seconds.
+
+    Without a total it only moves: something is being done. lines: of what takes minutes, a file or a pipe gets a line
+    every LINE_SECONDS.
+    """
+    if not sys.stderr.isatty() or not _speaks():
+        yield _lines(total or 1, what) if lines else lambda amount, text: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.percentage:3.0f} %"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    progress = Progress(
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        refresh_per_second=4,
+        redirect_stdout=sys.stdout.isatty(),  # a file or a pipe gets its lines, however long the bar has been there
+    )
+    task = progress.add_task(what, total=total)
+    patience = threading.Timer(PATIENCE, progress.start)
+    patience.daemon = True
+    patience.start()
+
+    def advance(amount: float, text: str) -> None:
+        progress.update(task, advance=amount, description=f"{what} {text}".strip())
+
+    try:
+        yield advance
+    finally:
+        patience.cancel()
+        patience.join()  # it may be starting at this very moment
+        if progress.live.is_started:
+            progress.stop()
+
+
+def _lines(total: float, what: str) -> Callable[[float, str], None]:
+    """What says a line of progress when the last is LINE_SECONDS old."""
+    done, said = 0.0, time.monotonic()
+
+    def advance(amount: float, text: str) -> None:
+        nonlocal done, said
+        done += amount
+        if time.monotonic() - said >= LINE_SECONDS:
+            said = time.monotonic()
+            say(f"{what} {done / total:.0%}: {text}")
+
+    return advance
+
+
+@dataclass(frozen=True)
+class Report:
+    """What there is to say of a take that was written.
+
+    source, target: the names of the song and of the take; "-" is a standard stream. bars, hits: how many. parts: the
+    guitar parts listened to, by number from 1. guitar: the same, as JSON names them. reason: why those. score: the F1,
+    0 to 1, that its hits are expected to have with what a drummer would play; None where it is the only take. grooves:
+    what each section was played on. take: which of several it is, from 1; 0 where there is one. swaps: hits of pieces
+    that a sampler lacks. explanations: what was done bar by bar, if that was asked for. more: what only JSON has.
+    """
+
+    source: str
+    target: str
+    bars: int
+    hits: int
+    seed: int
+    seconds: float
+    parts: Sequence[int]
+    guitar: Sequence[str]
+    reason: str
+    score: float | None = None
+    grooves: Sequence[SectionGroove] = ()
+    take: int = 0
+    swaps: Sequence[Swap] = ()
+    explanations: Sequence[Explanation] | None = None
+    more: Mapping[str, str] = field(default_factory=dict)
+
+    def as_text(self) -> str:
+        """A line for people, and one for each one."""
+        numbers = ", ".join(map(str, self.parts))
+        guitar = f"{'part' if len(self.parts) == 1 else 'parts'} {numbers} ({self.reason})"
+        target = files.named(self.target)
+        line = f"{target}: {self.bars} bars, {self.hits} hits in {self.seconds:.1f} s, listening to {guitar}"
+        if self.take or self.grooves:
+            named = f"take {self.take}" if self.take else "groove"
+            line += "; " + ": ".join(filter(None, [named, in_words(self.grooves)]))
+        if self.score is not None:
+            line += f"; seed {self.seed}, score {self.score:.2f}"
+        told = [*map(str, self.swaps), *map(str, self.explanations or ())]
+        return "\n".join([line, *map(_wrapped, told)])
+
+    def as_json(self) -> str:
+        """A line of JSON."""
+        line: dict[str, object] = {
+            "input": self.source,
+            "output": self.target,
+            "bars": self.bars,
+            "hits": self.hits,
+            "seed": self.seed,
+            "seconds": round(self.seconds, 3),
+            "guitar": list(self.guitar),
+            "why": self.reason,
+            **self.more,
+        }
+        if self.take:
+            line["take"] = self.take
+        if self.grooves:
+            line["grooves"] = [groove._asdict() for groove in self.grooves]
+        if self.swaps:
+            line["swaps"] = [swap._asdict() for swap in self.swaps]
+        if self.score is not None:
+            line["score"] = round(self.score, 4)
+        if self.explanations is not None:
+            line["explain"] = [{"first": one.first, "last": one.last, "text": one.text} for one in self.explanations]
+        return json.dumps(line)
+
+
+def _wrapped(text: str) -> str:
+    """A text in lines that end between words, indented, as wide as the terminal."""
+    return textwrap.fill(
+        text,
+        max(width(), 40),
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def show(report: Report, *, as_json: bool) -> None:
+    """Print a report; on standard error, and only if something was asked for, where standard output has the take.
+
+    Raises:
+        StandardOutputError: standard output takes no more.
+    """
+    text = report.as_json() if as_json else visible(report.as_text())
+    if report.target != "-":
+        with standard_output():
+            print(text, flush=True)
+    elif as_json or report.explanations is not None:
+        say(text)

@@ -1,0 +1,1 @@
+"""A cache becomes padded batches of pairs to learn from."""

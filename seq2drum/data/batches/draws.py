@@ -1,0 +1,277 @@
+"""The random numbers of a batch of pairs, and which drums a pair may see of those before it.
+
+Letters of shapes: n pairs, V voices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.data.corpus.prepared import Prepared
+from seq2drum.lattice.features import BARS, SUMMARY, features
+from seq2drum.lattice.form import MAX_STEPS, FloatArray
+from seq2drum.lattice.grooves.grooves import Groove, typical
+from seq2drum.lattice.grooves.grooves import features_likeness as likeness
+from seq2drum.lattice.grooves.section_features import letters_of
+from seq2drum.lattice.sections import NOWHERE, expected_bars, sections, sources
+from seq2drum.music.kit import FULL, Kit, to_kit
+from seq2drum.music.notes import IntArray
+
+FAR = 8  # bars from further back that a pair's memory holds, drawn at random
+BLANKED = 0.3  # share of training pairs whose drum history is hidden, so that the model learns to listen
+
+
+class Draws(NamedTuple):
+    """The random numbers of a batch, a row a pair: drawn for a whole batch, they may be shared out among processes.
+
+    hidden (n, 3), asked (n, 5), voices (n, 1 + the voices of the full kit), spread (n, FAR), groove (n, 3) and
+    future (n,) in 0..1; key (n,) in 0..11.
+    """
+
+    hidden: NDArray[np.float64]
+    asked: NDArray[np.float64]
+    voices: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    key: IntArray
+    groove: NDArray[np.float64]
+    future: NDArray[np.float64]
+
+    def part(self, rank: int, of: int) -> Draws:
+        """Every `of`-th row from `rank` on."""
+        return self.rows(slice(rank, None, of))
+
+    def rows(self, which: slice) -> Draws:
+        """Some of the rows."""
+        columns: list[Any] = [column[which] for column in self]
+        return Draws(*columns)
+
+
+def draw(rng: np.random.Generator, pairs: int) -> Draws:
+    """The random numbers of a batch of so many pairs."""
+    return Draws(
+        rng.random((pairs, 3)),
+        rng.random((pairs, 5)),
+        rng.random((pairs, 1 + len(FULL))),
+        rng.random((pairs, FAR)),
+        rng.integers(0, 12, size=pairs),
+        rng.random((pairs, 3)),
+        rng.random(pairs),
+    )
+
+
+def kept(hidden: NDArray[np.float64], blanked: float) -> NDArray[np.bool_]:
+    """(n, 3): which history a pair keeps: all bars before; the recent ones; the step before.
+
+    Of the pairs without any history half keep the step before, else a bar would have no beginning. Of the others as
+    many again lose only the recent bars: what to play must then be found further back, by what the guitar does.
+    """
+    everything = hidden[:, 0] >= blanked
+    recent = everything & (hidden[:, 1] >= blanked)
+    return np.stack([everything, recent, everything | (hidden[:, 2] < 0.5)], axis=1)
+
+
+def shown(voices: NDArray[np.float64], kit: int, blanked: float) -> NDArray[np.bool_]:
+    """(n, V): which voices are seen in the bars before. In some pairs a third of them are hidden.
+
+    Without that a model never plays a voice that it has not played yet, and its takes grow sparser with every bar.
+    """
+    all_seen = voices[:, :1] >= blanked
+    return all_seen | (voices[:, 1 : 1 + kit] >= 1 / 3)
+
+
+SUMMED_AFTER = (0, 2, 4, 8, 16, 32, 64, 128)  # bars after which what was heard of a song is summed up anew
+
+
+@dataclass(frozen=True, eq=False)
+class SoFar:
+    """What is known of bars before they are played.
+
+    source (B,): the bar, of all songs, that the guitar of each is expected to be like; NOWHERE if there is none. bars
+    (B, BARS.size): see `expected_bars`. summary (R, SUMMARY.size), and of_bar (B,): which of these tells of the guitar
+    before a bar.
+    """
+
+    source: IntArray
+    bars: NDArray[np.float16]
+    summary: FloatArray
+    of_bar: IntArray
+
+    def expected(
+        self, bars: IntArray, exists: NDArray[np.bool_], count: int
+    ) -> tuple[IntArray, NDArray[np.bool_], FloatArray]:
+        """The first `count` of some bars (n, C) of all songs as they are expected.
+
+        Returns which bar each is expected to be like and whether there is one, (n, count), and what is known of the bar
+        itself, (n, count, BARS.size), zero where it does not exist.
+        """
+        own, exists = bars[:, :count], exists[:, :count]
+        source = self.source[own]
+        known = exists & (source != NOWHERE)
+        return np.where(known, source, own), known, self.bars[own].astype(np.float32) * exists[..., None]
+
+
+def so_far(songs: Sequence[Prepared]) -> SoFar:
+    """What is known of songs, laid end to end, before each of their bars is played."""
+    source, bars, of_bar = list[IntArray](), list[NDArray[np.float16]](), list[IntArray]()
+    summaries = list[FloatArray]()
+    begin = 0
+    for song in songs:
+        heard, count = song.heard, len(song.heard.form.steps)
+        like = sources(heard)
+        source.append(np.where(like == NOWHERE, NOWHERE, like + begin))
+        bars.append(expected_bars(heard, features(heard), like).astype(np.float16))
+        after = [number for number in SUMMED_AFTER if number < count]
+        of_bar.append(len(summaries) + np.searchsorted(after, np.arange(count), side="right") - 1)
+        summaries += [_summary(song, number) for number in after]
+        begin += count
+    return SoFar(
+        np.concatenate([np.zeros(0, dtype=np.int64), *source]),
+        np.concatenate([np.zeros((0, BARS.size), dtype=np.float16), *bars]),
+        np.stack([np.zeros(SUMMARY.size, dtype=np.float32), *summaries])[1:],
+        np.concatenate([np.zeros(0, dtype=np.int64), *of_bar]),
+    )
+
+
+def _summary(song: Prepared, bars: int) -> FloatArray:
+    """What is known of a song's first bars as a whole; of none, what is known of a bar of silence."""
+    heard = song.heard.between(0, max(bars, 1))
+    if not bars:
+        heard = heard.silenced()
+    return features(heard).summary
+
+
+NEAR = (0.7, 0.95)  # F1 of the hits of two grooves that are near each other
+MOST_NEAR = 6  # K: near ones that are kept of each
+AMONG = 4096  # grooves of one length, drawn at random, among which the near ones are looked for
+_BLOCK = 128  # grooves that are compared at once
+
+
+class Given(NamedTuple):
+    """How training pairs are given grooves: the shares of pairs whose groove is hidden, and replaced by a near one."""
+
+    hidden: float = 1.0
+    near: float = 0.0
+
+
+HIDDEN = Given()
+
+
+@dataclass(frozen=True, eq=False)
+class SectionGrooves:
+    """The grooves of the sections of some songs, in the voices of a kit.
+
+    velocity (P, MAX_STEPS, V): MIDI velocities, 0 where there is no hit. steps (P,): the length of each bar.
+    of_bar (B,): which of them is played on in each bar of the songs; -1 where none is known.
+    """
+
+    velocity: NDArray[np.uint8]
+    steps: IntArray
+    of_bar: IntArray
+
+    @cached_property
+    def near(self) -> IntArray:
+        """(P, K): for each some of the bars of other grooves that are NEAR it; -1 where there are no more."""
+        rng, near = np.random.default_rng(len(self.steps)), np.full((len(self.steps), MOST_NEAR), -1)
+        for length in np.unique(self.steps).tolist():
+            own = np.flatnonzero(self.steps == length)
+            hits = (self.velocity[own, :length] > 0).astype(np.float32).reshape(len(own), -1)
+            among = np.sort(rng.permutation(len(own))[:AMONG])
+            for begin in range(0, len(own), _BLOCK):
+                block = slice(begin, begin + _BLOCK)
+                alike = likeness(hits[block], hits[among])
+                able = (alike >= NEAR[0]) & (alike <= NEAR[1])
+                mixed = np.argsort(np.where(able, rng.random(able.shape), 2.0), axis=1)[:, :MOST_NEAR]
+                found = np.where(np.take_along_axis(able, mixed, axis=1), own[among[mixed]], -1)
+                near[own[block], : found.shape[1]] = found
+        return near
+
+    def rows(
+        self, bars: IntArray, steps: IntArray, draws: NDArray[np.float64], size: int, given: Given
+    ) -> tuple[FloatArray, FloatArray]:
+        """The grooves of pairs: velocities (n, N, S, V) in 0..1, and (n, N) 1 where a groove is given.
+
+        bars (n, N): of all songs. steps (n, N): how long each is; 0 where there is no bar. draws (n, 2): random
+        numbers, 0..1; the first says whether the groove is hidden or replaced, the second by which. size: S.
+        """
+        which = np.where(steps > 0, self.of_bar[bars], -1)
+        # 1. Near ones in place of the true ones.
+        near = (draws[:, 0] >= given.hidden) & (draws[:, 0] < given.hidden + given.near)
+        if near.any() and len(self.steps):
+            others = self.near[which]
+            many = np.maximum((others >= 0).sum(axis=-1), 1)
+            chosen = np.take_along_axis(others, (draws[:, 1, None] * many).astype(np.int64)[..., None], axis=-1)[..., 0]
+            which = np.where(near[:, None] & (which >= 0) & (chosen >= 0), chosen, which)
+        # 2. Their hits.
+        which = np.where(draws[:, :1] < given.hidden, -1, which)
+        known = which >= 0
+        rows = np.zeros((*which.shape, size, self.velocity.shape[-1]), dtype=np.float32)
+        rows[known] = self.velocity[which[known], :size].astype(np.float32) / np.float32(127)
+        rows *= (np.arange(size) < steps[..., None])[..., None]
+        return rows, known.astype(np.float32)
+
+
+class _Which(NamedTuple):
+    """Which bar of a song's grooves: of which section's, fitted to which metre, and which of the groove's bars."""
+
+    letter: str
+    metre: tuple[int, int]
+    turn: int
+
+
+def section_grooves(songs: Sequence[Prepared], kit: Kit) -> SectionGrooves:
+    """The typical bars of each section of some songs."""
+    velocity, steps, of_bar, voices = list[NDArray[np.uint8]](), list[int](), list[NDArray[np.int64]](), to_kit(kit)
+    for song in songs:
+        numbers: dict[_Which, int] = {}
+        which = np.full(len(song.heard.form.steps), -1, dtype=np.int64)
+        for bar, groove, one in _played_on(song):
+            if one not in numbers:
+                numbers[one] = len(steps)
+                rows = np.zeros((MAX_STEPS, len(kit)), dtype=np.uint8)
+                own = groove.bars[one.turn]
+                hits = own.select((voices[own.key] >= 0) & (own.step < MAX_STEPS))
+                np.maximum.at(rows, (hits.step, voices[hits.key]), hits.velocity.astype(np.uint8))
+                velocity.append(rows)
+                steps.append(min(groove.steps, MAX_STEPS))
+            which[bar] = numbers[one]
+        of_bar.append(which)
+    empty = np.zeros((0, MAX_STEPS, len(kit)), dtype=np.uint8)
+    return SectionGrooves(
+        np.stack(velocity) if velocity else empty,
+        np.array(steps, dtype=np.int64),
+        np.concatenate(of_bar) if of_bar else np.zeros(0, dtype=np.int64),
+    )
+
+
+def _played_on(song: Prepared) -> Iterator[tuple[int, Groove, _Which]]:
+    """The bars of a song that have a groove: (number, groove in the bar's metre, which of its bars).
+
+    A groove begins with its first bar where it was not played in the bar before, as in `play.memory`.
+    """
+    form, drums = song.heard.form, song.drums
+    struck = np.unique(form.bar_of(drums.step))
+    letters = letters_of(sections(song.heard), len(form.steps))
+    typicals = {
+        letter: typical(
+            drums, form, struck[letters[struck] == letter], title=letter
+        )  # nobody looks at what it is called
+        for letter in set(letters[struck])
+    }
+    kinds = list(zip(form.numerator.tolist(), form.denominator.tolist(), strict=True))
+    in_metre: dict[tuple[str, tuple[int, int]], Groove] = {}
+    before, so_far = "", 0
+    for bar, (letter, kind) in enumerate(zip(letters.tolist(), kinds, strict=True)):
+        so_far = so_far + 1 if letter == before else 0
+        before = letter
+        if letter not in typicals or form.steps[bar] > MAX_STEPS:
+            continue
+        if (letter, kind) not in in_metre:
+            in_metre[letter, kind] = typicals[letter].fitted(*kind)
+        groove = in_metre[letter, kind]
+        yield bar, groove, _Which(letter, kind, so_far % len(groove.bars))

@@ -1,0 +1,1 @@
+"""Folders of songs become one cache: read, split, freed of copies."""

@@ -1,0 +1,165 @@
+"""The parts of a corpus: what one process reads at once, some files of a folder or a row group of a table in Parquet.
+
+The parts, and what is in them, depend on the corpus alone: not on who reads them, or how many do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from seq2drum.data.corpus import parquet
+from seq2drum.data.corpus.corpora import CORPORA, Item, Source, items_of, licence_of, source_of
+from seq2drum.data.corpus.parquet import Row
+from seq2drum.data.corpus.reading import MOST_BYTES, UNREADABLE, Listed, find_files
+from seq2drum.system import files
+
+UNOPENED = "a file or folder that could not be opened"
+_FILES = 32  # of a part of a folder
+
+
+class Files(NamedTuple):
+    """A part of a corpus: some files of a folder. tag: what their names in the corpus begin with."""
+
+    folder: str
+    tag: str
+    items: tuple[Item, ...]
+
+    @property
+    def size(self) -> int:
+        """How many songs it has."""
+        return len(self.items)
+
+    def named(self, item: Item) -> str:
+        """What a file is called in the corpus, wherever the folder lies: jazz/song.mid."""
+        return f"{self.tag}/{item.name}" if self.tag else item.name
+
+
+class RowGroup(NamedTuple):
+    """A part of a corpus: a row group of a table in Parquet. layout: which columns it has, of `parquet.LAYOUTS`."""
+
+    file: str
+    number: int
+    layout: str
+    rows: int
+
+    @property
+    def size(self) -> int:
+        """How many songs it has."""
+        return self.rows
+
+
+Part = Files | RowGroup
+
+
+def parts_of(data: Sequence[str | Path]) -> list[Part]:
+    """What a corpus is read in: files of plain folders by their names, then what tables and named corpora hold.
+
+    data: folders, files, Parquet files, and named corpora such as "lakh:DIR".
+
+    Raises:
+        CorpusError: something is not there, is not laid out as it must be, or holds no song.
+        MissingExtraError: there is Parquet, and pyarrow is not installed.
+    """
+    sources = [source_of(word) for word in data]
+    plain = [source.path for source in sources if source.corpus is None and not _is_table(source)]
+    parts: list[Part] = []
+    by_folder: dict[Path, list[Path]] = {}
+    for path in find_files(plain) if plain else []:
+        folder = next((folder for folder in plain if folder in path.parents), path.parent)
+        by_folder.setdefault(folder, []).append(path)
+    for folder, paths in by_folder.items():
+        tag = folder.resolve().name if folder in plain else ""
+        parts += _in_files(folder, tag, [Item(path.relative_to(folder).as_posix()) for path in paths])
+    for source in sources:
+        if _is_table(source):
+            parts += _in_row_groups(source.path, "")
+        elif source.corpus and source.corpus.items is None:
+            parts += _in_tables(source)
+        elif source.corpus:
+            parts += _in_files(source.path, source.corpus.name, items_of(source.corpus, source.path))
+    return parts
+
+
+def _is_table(source: Source) -> bool:
+    return source.corpus is None and source.path.suffix.lower() == parquet.SUFFIX and source.path.is_file()
+
+
+def _in_files(folder: Path, tag: str, items: Sequence[Item]) -> Iterator[Files]:
+    for first in range(0, len(items), _FILES):
+        yield Files(str(folder.resolve()), tag, tuple(items[first : first + _FILES]))
+
+
+def _in_row_groups(path: Path, layout: str) -> Iterator[RowGroup]:
+    for number, rows in enumerate(parquet.row_groups(path, layout)):
+        yield RowGroup(str(path.resolve()), number, layout, rows)
+
+
+def _in_tables(source: Source) -> Iterator[RowGroup]:
+    assert source.corpus
+    paths = sorted(files.below(source.path, lambda name: name.endswith(parquet.SUFFIX)))
+    if not paths:
+        items_of(source.corpus, source.path)  # says what is wanted
+    for path in paths:
+        yield from _in_row_groups(path, source.corpus.name)
+
+
+def rows_of(part: Part, listed: Mapping[str, Listed]) -> Iterator[Row | str]:
+    """The songs of a part, in their order; of what cannot be opened, why.
+
+    listed: what manifests say of files, by their digests.
+
+    Raises:
+        CorpusError: a table is damaged.
+    """
+    if isinstance(part, RowGroup):
+        yield from parquet.read(Path(part.file), part.number, part.layout)
+        return
+    source = CORPORA[part.tag].title if part.items[0].licence is not None else ""
+    for item in part.items:
+        path = Path(part.folder) / item.name
+        try:
+            data = path.read_bytes() if path.stat().st_size <= MOST_BYTES else None
+        except OSError:
+            yield UNOPENED
+            continue
+        if data is None:
+            yield UNREADABLE
+            continue
+        sha256 = hashlib.sha256(data).hexdigest()
+        if item.licence is not None:
+            yield Row(_text(part.named(item)), sha256, data, item.licence, _text(item.group or ""), source)
+        else:
+            told = listed.get(sha256, Listed("", "", ""))
+            yield Row(_text(part.named(item)), sha256, data, licence_of(told.licence), told.group, told.source)
+
+
+def _text(name: str) -> str:
+    """A name as text that any file can hold: a byte in it that is no letter becomes its escape."""
+    return name.encode(errors="backslashreplace").decode()
+
+
+def digest(parts: Sequence[Part], *asked: str) -> str:
+    """A name for the files of a corpus as they are now, and what is asked of them.
+
+    It changes with the names, sizes and times of files, and with what is known of songs by the metadata of a corpus.
+    """
+    state = hashlib.sha256("".join(f"{one}\n" for one in asked).encode())
+    for part in parts:
+        if isinstance(part, Files):
+            found = [
+                (Path(part.folder) / item.name, " ".join([part.named(item), *filter(None, item[1:])]))
+                for item in part.items
+            ]
+        else:
+            found = [(Path(part.file), f"{Path(part.file).name} {part.number}")]
+        for path, name in found:
+            try:
+                status = path.stat()
+                told = f"{status.st_size} {status.st_mtime_ns}"
+            except OSError:
+                told = "missing"
+            state.update(f"{name} {told}\n".encode(errors="surrogateescape"))
+    return state.hexdigest()[:16]

@@ -1,0 +1,63 @@
+"""One song of a corpus as it is learnt from and judged by, and which side of the split it is on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from seq2drum.lattice.features import Heard
+from seq2drum.lattice.grid import Grid
+from seq2drum.music.shown import Shown
+
+SPLITS = ("train", "validation", "test")
+SHARES = (0.88, 0.04, 0.08)
+
+
+@dataclass(frozen=True)
+class Prepared(Shown):
+    """One song of a corpus: what the guitar plays, what the drums play, and where it comes from.
+
+    tag: the folder it lay in. origin: its source and licence, as far as a manifest states them. licence: that alone.
+    """
+
+    path: str
+    sha256: str
+    tag: str
+    group: str
+    split: str
+    heard: Heard
+    drums: Grid
+    origin: str = ""
+    licence: str = ""
+
+    def between(self, first: int, stop: int) -> Prepared:
+        """Bars [first, stop) as a song of their own."""
+        drums = self.heard.form.notes_between(self.drums, first, stop)
+        return replace(self, heard=self.heard.between(first, stop), drums=drums)
+
+
+def split_of(group: str) -> str:
+    """The side of the split a group is on: by its digest, so the same on every machine and for every corpus."""
+    digest = hashlib.sha256(group.encode()).digest()
+    place = int.from_bytes(digest[:8], "big") / 2**64
+    return SPLITS[int(np.searchsorted(np.cumsum(SHARES)[:-1], place, side="right"))]
+
+
+def sources(songs: Iterable[Prepared]) -> list[dict[str, str | int]]:
+    """How many songs of each folder, origin and licence are on each side of the split."""
+    return counted((song.tag, song.origin, song.licence, song.split) for song in songs)
+
+
+def counted(songs: Iterable[tuple[str, str, str, str]]) -> list[dict[str, str | int]]:
+    """How many songs there are of each kind: of some songs their folder, origin, licence and side of the split."""
+    table: dict[tuple[str, str, str], Counter[str]] = {}
+    for tag, origin, licence, side in songs:
+        table.setdefault((tag, origin, licence), Counter())[side] += 1
+    return [
+        {"folder": tag, "origin": origin, "licence": licence, **{side: sides[side] for side in SPLITS}}
+        for (tag, origin, licence), sides in sorted(table.items())
+    ]

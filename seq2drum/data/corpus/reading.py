@@ -1,0 +1,245 @@
+"""The files of folders: which there are, what a manifest says of them, and the song that is in the bytes of one."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+
+from seq2drum.data.corpus.cache import pack
+from seq2drum.data.corpus.copies import Candidate, Said, fingerprint
+from seq2drum.data.corpus.corpora import CORPORA, UNKNOWN
+from seq2drum.data.corpus.parquet import Row
+from seq2drum.errors import CorpusError, InputError, MissingExtraError, NoGuitarError, NoNotesError
+from seq2drum.formats import foreign, opening
+from seq2drum.lattice.features import Listening
+from seq2drum.lattice.form import MAX_STEPS, written_lattice
+from seq2drum.lattice.grid import encode
+from seq2drum.lattice.phrases import merge
+from seq2drum.music import drum_maps, theory
+from seq2drum.music.kit import FULL
+from seq2drum.music.limits import DEFAULT_LIMITS, NOTE_SUFFIXES
+from seq2drum.music.notes import Part, Song, loudest
+from seq2drum.system import files
+
+RULES: tuple[tuple[str, str], ...] = (
+    ("open hat", r"open (hi )?hats?|(hi )?hats? open|open hh|hh open|ohh?|open"),
+    ("pedal hat", r"(foot|pedal) (hi )?hats?|(hi )?hats? (foot|pedal)|hh (foot|pedal)|phh|pedal"),
+    ("closed hat", r"(hi )?hats?|hihats?|hh|chh?|closed"),
+    ("side stick", r"side ?sticks?|cross ?sticks?|rim ?(shots?)?|xstick"),
+    ("snare", r"snares?( drum)?|sd|snr|sn"),
+    ("clap", r"(hand ?)?claps?|cp|clp"),
+    ("kick", r"kicks?( drum)?|kik|bass ?drums?|bd|kd"),
+    ("high tom", r"(hi|high) toms?|toms? (hi|high)|toms? 0?1|rack toms?|ht|t1"),
+    ("low tom", r"(lo|low|floor) toms?|toms? (lo|low|floor)|toms? 0?3|lt|ft|t3"),
+    ("mid tom", r"(mid|middle) toms?|toms? (mid|middle)|toms? 0?2|toms?|mt|t2"),
+    ("bell", r"(ride )?bells?"),
+    ("ride", r"rides?( cymbal)?|rd|rc"),
+    ("crash", r"crash(es)?( cymbal)?|cymbals?|cym|chinas?|splash(es)?|cr|cc"),
+    ("cowbell", r"cow ?bells?|cb"),
+    ("tambourine", r"tamb(ourines?)?"),
+    ("shaker", r"shakers?|maracas?"),
+    ("cabasa", r"cabasas?"),
+    ("high conga", r"congas?"),
+    ("high bongo", r"bongos?"),
+    ("block", r"(wood ?)?blocks?"),
+    ("triangle", r"triangles?"),
+)
+"""The piece of the full kit, and the words that name it. The first that fits holds; a word fits as a whole only."""
+
+_COMPILED = tuple((piece, re.compile(rf"\b({words})\b")) for piece, words in RULES)
+_BETWEEN = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z]{2})(?=\d)|(?<=\d)(?=[A-Za-z])|[^A-Za-z0-9]+")
+_BPM = re.compile(r"\b(\d{2,3}(?:\.\d+)?) ?bpm\b", re.IGNORECASE)
+_FEW = 6  # notes that a loop of one piece may be on
+_PIECES = 2  # at the least that tracks of a song are named after
+
+
+def piece_of(name: str) -> str | None:
+    """The piece of the full kit that a name means, if it means one."""
+    words = _BETWEEN.sub(" ", name).lower()
+    return next((piece for piece, rule in _COMPILED if rule.search(words)), None)
+
+
+def piece_of_file(path: str) -> str | None:
+    """The piece that the name of a file means, or else that of the nearest folder around it that means one."""
+    steps = PurePosixPath(path)
+    return next(filter(None, map(piece_of, [steps.stem, *reversed(steps.parts[:-1])])), None)
+
+
+def bpm_of(path: str) -> float | None:
+    """The tempo that the name of a file says, such as snare_85bpm.mid."""
+    found = _BPM.search(PurePosixPath(path).stem.replace("_", " "))
+    return float(found[1]) if found and float(found[1]) else None
+
+
+def named_drums(song: Song, path: str | None = None) -> Part | None:
+    """The drums of a song that are not on channel 10, or are but on a single note, by names; None if it has no such.
+
+    A part is the piece that its own name means. If it is the only one and on few notes, the name of the file counts,
+    too. Without that name, parts of at least two pieces must be there: one part that is called "Ride" may be anything.
+    """
+    if len({pitch for part in song.parts if part.is_drums for pitch in part.pitch.tolist()}) > 1:
+        return None
+    played = [part for part in song.parts if len(part)]
+    few = len(played) == 1 and len(set(played[0].pitch.tolist())) <= _FEW
+    of_file = piece_of_file(path) if few and path is not None else None
+    rows, pieces = [], set()
+    for part in played:
+        if piece := piece_of(part.name) or of_file:
+            pieces.add(piece)
+            moved = part.rows.copy()
+            moved[:, 2] = FULL.note_of[FULL.names.index(piece)]
+            rows.append(moved)
+    if not rows or (of_file is None and len(pieces) < _PIECES):
+        return None
+    return Part.of(loudest(np.concatenate(rows)), name="Drums", is_drums=True)
+
+
+UNREADABLE = "not a readable file"
+MOST_BYTES = max(kind.most or DEFAULT_LIMITS.file_bytes for kind in opening.KINDS if kind.suffixes[0] in NOTE_SUFFIXES)
+MIN_BARS = 4  # in which guitar and drums both play, that a song has at least
+MAX_GRID_ERROR = 0.03  # mean distance of drum hits from their places, in quarters; with more, the barlines are wrong
+
+
+def find_files(folders: Sequence[Path]) -> list[Path]:
+    """All songs under some folders (or the files themselves), sorted, and what in them cannot be looked into.
+
+    Raises:
+        CorpusError: a folder does not exist, or there is no song in any of them.
+    """
+    paths: set[Path] = set()
+    for folder in folders:
+        if folder.is_file():
+            paths.add(folder)
+        elif folder.is_dir():
+            paths.update(files.below(folder, lambda name: Path(name).suffix.lower() in NOTE_SUFFIXES))
+        else:
+            raise CorpusError(
+                f"there is no file or folder {str(folder)!r}; --data wants folders of songs, tables in Parquet, or a"
+                f" known corpus as NAME:DIR ({', '.join(CORPORA)})"
+            )
+    prepared = [folder for folder in folders if folder.suffix in (".s2d", ".json") or (folder / "index.json").is_file()]
+    if prepared and paths <= set(prepared):
+        raise CorpusError(f"{str(prepared[0])!r} is no folder of songs; songs that are prepared are named with --cache")
+    if not paths:
+        named = ", ".join(repr(str(folder)) for folder in folders)
+        raise CorpusError(f"no song in {named}; wanted files ending in {', '.join(sorted(NOTE_SUFFIXES))}")
+    return sorted(paths)
+
+
+def name_of(path: Path, folders: Sequence[Path]) -> str:
+    """The path inside its folder, led by the folder's own name: jazz/song.mid. Machine-independent."""
+    for folder in folders:
+        if folder in path.parents:
+            return f"{folder.resolve().name}/{path.relative_to(folder).as_posix()}"
+    return path.name
+
+
+class Listed(NamedTuple):
+    """What a manifest says of a file; "" is nothing."""
+
+    group: str
+    source: str
+    licence: str
+
+
+def manifests_of(manifest: Path | None, folders: Sequence[Path]) -> tuple[Path, ...]:
+    """The manifest that was named, or those that lie in or beside folders.
+
+    Raises:
+        CorpusError: the one that was named is not there.
+    """
+    if manifest and not manifest.is_file():
+        raise CorpusError(f"there is no manifest {str(manifest)!r}")
+    beside = [parent / "manifest.csv" for folder in folders for parent in (folder, folder.parent)]
+    return (manifest,) if manifest else tuple(path for path in dict.fromkeys(beside) if path.is_file())
+
+
+def digests_of(manifests: Iterable[Path]) -> list[str]:
+    """The SHA-256 of each of some manifests, which have been found."""
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in manifests]
+
+
+@cache
+def read_manifests(paths: tuple[Path, ...]) -> Mapping[str, Listed]:
+    """What manifests say of files, by their digests.
+
+    Raises:
+        CorpusError: one cannot be read, or is none.
+    """
+    listed: dict[str, Listed] = {}
+    for path in paths:
+        try:
+            with path.open(newline="", encoding="utf-8-sig") as lines:
+                rows = csv.DictReader(lines)
+                if not {"sha256", "group"} <= set(rows.fieldnames or ()):
+                    raise CorpusError(f"{str(path)!r} has no columns 'sha256' and 'group'; add them or move it away")
+                for row in rows:
+                    known = (row.get(name) or "" for name in Listed._fields)
+                    listed[(row["sha256"] or "").strip().lower()] = Listed(*known)
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise CorpusError(f"the manifest {str(path)!r} cannot be read: {error}") from None
+    return listed
+
+
+def read_song(row: Row) -> Candidate | str:
+    """The song in a file's bytes, or why it is left out."""
+    try:
+        song = _opened(row)
+        guitar = theory.guitar_parts(song)
+    except NoGuitarError:
+        return "no guitar part"
+    except NoNotesError:
+        return "no notes"
+    except InputError:
+        return UNREADABLE
+    except MissingExtraError as error:
+        return str(error)
+    drums = merge(drum_maps.drum_parts(song))
+    drums = drums if len(drums) else named_drums(song) or drums
+    if not len(drums):
+        return "no drums"
+    lattice = written_lattice(song)
+    heard = Listening.of(song, guitar.parts, lattice).heard
+    hits = encode(drums, lattice, FULL)
+    step, _ = lattice.nearest(drums.onset)
+    if np.abs(drums.onset - lattice.ticks[step]).mean() / song.ticks_per_quarter > MAX_GRID_ERROR:
+        return "the notes do not sit on the barlines"
+    guitar_plays, drums_play = (
+        np.bincount(heard.form.bar_of(grid.step), minlength=len(heard.form.steps)) > 0 for grid in (heard.guitar, hits)
+    )
+    if np.count_nonzero(guitar_plays & drums_play) < MIN_BARS:
+        return f"guitar and drums play together in fewer than {MIN_BARS} bars"
+    if heard.form.steps.max() > 4 * MAX_STEPS:
+        return "a bar longer than 32 quarters"
+    said = Said(
+        row.path,
+        row.sha256,
+        row.path.partition("/")[0] if "/" in row.path else "",  # millions of files may lie in no folder at all
+        row.group,
+        "; ".join(filter(None, (row.source, "" if row.licence == UNKNOWN else row.licence))),
+        row.licence,
+        len(heard.form.steps),
+        int(np.sum(FULL.voice_of[drums.pitch] < 0)),
+        len(drums),
+    )
+    return Candidate(said, pack(heard, hits), fingerprint(heard, hits))
+
+
+def _opened(row: Row) -> Song:
+    """The song of a file with notes.
+
+    Raises:
+        InputError: the file has none, is too large, damaged, or of a kind that has no reader.
+        MissingExtraError: its reader needs a package that is not installed.
+    """
+    kind = opening.kind_of(row.data[: foreign.HEAD_BYTES], Path(row.path).suffix.lower())
+    if kind.suffixes[0] not in NOTE_SUFFIXES or len(row.data) > (kind.most or DEFAULT_LIMITS.file_bytes):
+        raise InputError("no file with notes, or too large a one")
+    return kind.read(row.data, DEFAULT_LIMITS)

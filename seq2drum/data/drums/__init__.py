@@ -1,0 +1,1 @@
+"""Drums without a guitar, to learn from: beats and audio loops."""

@@ -1,0 +1,170 @@
+"""What else is made of takes, besides their MIDI files: a score, a picture, sound, a REAPER project, a tab.
+
+Each is a line in `EXPORTS`, made from a `Played` and nothing else. The command line and the service both ask here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:  # imported on use: the command line reads the table at its start
+    from seq2drum.music.notes import Part, Song
+    from seq2drum.play.session import Session
+    from seq2drum.play.take import Take
+    from seq2drum.show.loudness import Sound
+
+
+@dataclass(frozen=True)
+class Played:
+    """What exports are made of.
+
+    takes: of one song, the best first. title: of the song. session: what a file has beside the drums. soundfont: what
+    they sound with; None finds one. recording: the bytes of the sound file that was played to, if it was one.
+    """
+
+    takes: Sequence[Take]
+    title: str
+    session: Session
+    soundfont: str | None = None
+    recording: bytes | None = None
+
+    @property
+    def counted(self) -> Take:
+        """The best take, behind its count-in."""
+        return self.takes[0].behind(self.session.count_in)
+
+
+class Export(NamedTuple):
+    """One kind of export.
+
+    suffixes: how its file's name may end. make: returns the file's bytes, for one of these suffixes. check: raises an
+    error where this machine cannot make it for a suffix and with a soundfont.
+    """
+
+    suffixes: tuple[str, ...]
+    make: Callable[[Played, str], bytes]
+    check: Callable[[str, str | None], None] = lambda suffix, soundfont: None
+
+
+def stems(played: Played) -> dict[str, Sound]:
+    """The stems of the best take, and their mix, by name.
+
+    Raises:
+        MissingExtraError, OptionError, OutputError: see `sound.rendered_stems`.
+    """
+    from seq2drum.show import sound
+
+    song, guitars, others = played.takes[0].heard_apart(played.session)
+    recording = _recording(played, song, guitars)
+    return sound.rendered_stems(song, guitars, others, soundfont=played.soundfont, recording=recording)
+
+
+def _score(played: Played, suffix: str) -> bytes:
+    from seq2drum.formats.score import musicxml
+
+    best = played.counted
+    if suffix == ".txt":
+        from seq2drum.lattice.grooves import tabs
+
+        return tabs.drum_tab(best.song, best.standard_part, played.title, best.sections).encode()
+    data = musicxml.write_score(best.song, best.standard_part, played.title)
+    if suffix != ".svg":
+        return data
+    from seq2drum.show import engraving
+
+    return engraving.svg(data)
+
+
+def _check_score(suffix: str, soundfont: str | None) -> None:
+    if suffix == ".svg":
+        from seq2drum.show import engraving
+
+        engraving.check()
+
+
+def _picture(played: Played, suffix: str) -> bytes:
+    from seq2drum.show import draw
+
+    return draw.picture(played.counted.duet, suffix[1:], title=played.title)
+
+
+def _wav(played: Played, suffix: str) -> bytes:
+    from seq2drum.show import sound
+
+    duet, click = played.takes[0].heard(played.session)
+    recording = _recording(played, duet.song, duet.guitars)
+    return sound.wav(duet, soundfont=played.soundfont, beside=click, recording=recording)
+
+
+def _recording(played: Played, song: Song, guitars: Sequence[Part]) -> Sound | None:
+    """The recording that was played to, with silence before it for as long as there is a count-in.
+
+    song, guitars: what is heard, behind the count-in.
+    """
+    import numpy as np
+
+    from seq2drum.formats.audio import recording as soundfiles
+    from seq2drum.show import loudness
+
+    if played.recording is None:
+        return None
+    take = played.takes[0]
+    first, counted = (min(int(part.onset[0]) for part in parts) for parts in (take.duet.guitars, guitars))
+    silence = round((song.seconds(counted) - take.song.seconds(first)) * loudness.RATE)
+    return np.pad(soundfiles.stereo(played.recording, loudness.RATE), ((max(silence, 0), 0), (0, 0)))
+
+
+def _check_wav(suffix: str, soundfont: str | None) -> None:
+    from seq2drum.show import sound
+
+    sound.check(soundfont)
+
+
+def _rpp(played: Played, suffix: str) -> bytes:
+    from seq2drum.formats import rpp
+    from seq2drum.music.notes import Part
+
+    split = played.session.split
+    given = [take.delivered(played.session) for take in played.takes]
+    tracks: dict[str, list[Part]] = {part.name: [] for one in given for part in one.drums} if split else {}
+    for name, parts in tracks.items():
+        empty = Part.of([], name=name, is_drums=True)
+        parts += [next((part for part in one.drums if part.name == name), empty) for one in given]
+    whole = [] if split else [one.drums[0] for one in given]
+    beside = {part.name: [part] for part in given[0].click}
+    return rpp.write_rpp(given[0].song, whole, played.title, beside={**tracks, **beside})
+
+
+def _json_take(played: Played, suffix: str) -> bytes:
+    from seq2drum.play import take as take_json
+
+    return take_json.as_json(played.takes[0])
+
+
+def _gp(played: Played, suffix: str) -> bytes:
+    from seq2drum.formats.guitarpro import binary
+
+    best = played.counted
+    return binary.write_guitarpro(best.song, best.standard_part, played.title)
+
+
+def _check_gp(suffix: str, soundfont: str | None) -> None:
+    from seq2drum.formats.guitarpro import binary
+
+    binary.check()
+
+
+EXPORTS: Mapping[str, Export] = MappingProxyType(
+    {
+        "score": Export((".musicxml", ".xml", ".svg", ".txt"), _score, _check_score),
+        "picture": Export((".png", ".svg"), _picture),
+        "wav": Export((".wav",), _wav, _check_wav),
+        "rpp": Export((".rpp",), _rpp),
+        "json_take": Export((".json",), _json_take),
+        "gp": Export((".gp5",), _gp, _check_gp),
+    }
+)
+"""Every export, by the name of its option."""

@@ -1,0 +1,344 @@
+"""From the auditions of all players to the rows of an evaluation, each figure with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from seq2drum.data.corpus.prepared import Prepared
+from seq2drum.errors import CorpusError
+from seq2drum.evaluate.auditions import Audition, Part, Progress, passage, some_of
+from seq2drum.evaluate.evaluation import (
+    ABOVE_COMMON,
+    BY_KIND,
+    COMPARED,
+    GUITARS,
+    METRES,
+    Estimate,
+    Example,
+    Row,
+    SongFigures,
+    number_or_none,
+)
+from seq2drum.evaluate.song_critic import Numbers, song_critic_auc
+from seq2drum.judge import intervals, measures, panel
+from seq2drum.judge.baselines import COMMON
+from seq2drum.judge.intervals import CRITICS, over_songs, weighted_mean, weighted_median
+from seq2drum.judge.panel import FIGURES, Statistics
+from seq2drum.judge.players import COPY, REAL, Player
+from seq2drum.lattice.conditions import Drums, drums_of, style_of
+from seq2drum.lattice.grid import Grid
+from seq2drum.music.choices import STYLES
+from seq2drum.music.kit import FULL
+from seq2drum.system.workers import results_of
+
+EXAMPLES, EXAMPLE_BARS = 4, 8
+
+Auditions = Mapping[str, Sequence[Audition]]
+"""Of each player by name, one a song."""
+
+
+def free_row(player: Player, auditions: Sequence[Audition], *, seed: int, draws: int) -> Row:
+    """A free-running player's figures with their intervals."""
+    # 1. The panel. What real drums have beside themselves by definition is left out.
+    counted = [audition.statistics for audition in auditions]
+    if player.kind == "real":
+        counted = [some_of(song, [name for name in song if FIGURES[name].better == "near real"]) for song in counted]
+    figures = _summarised(counted, [seed, 5], draws)
+    # 2. What the right guitar gains over another's.
+    both = [(audition.first, audition.swapped) for audition in auditions if audition.swapped is not None]
+    if both:
+        right, wrong = [some_of(first, ("hit F1",)) for first, _ in both], [swapped for _, swapped in both]
+        gain = intervals.compare(right, wrong, np.random.default_rng([seed, 5]), draws)
+        figures["gain in F1"] = Estimate.of(gain["hit F1"])
+    # 3. Speed and faults.
+    seconds = sum(audition.seconds for audition in auditions)
+    if player.kind != "real":
+        figures["bars a second"] = Estimate(round(sum(audition.bars for audition in auditions) / max(seconds, 1e-9), 1))
+    faults = sum(count for audition in auditions for name, count in audition.faults.items() if name != "notes")
+    figures["faults"] = Estimate(float(faults))
+    return _row(player, figures, len(auditions))
+
+
+def continued_row(player: Player, auditions: Sequence[Audition], *, seed: int, draws: int) -> Row:
+    """The figures of a player who went on from real bars, over the songs in which it did."""
+    counted = [audition.continued for audition in auditions if audition.continued is not None]
+    figures = _summarised(counted, [seed, 6], draws) if counted else {}
+    return replace(_row(player, figures, len(counted)), takes=1)
+
+
+def by_metre(
+    players: Sequence[Player], auditions: Auditions, free: Sequence[Row], *, seed: int, draws: int
+) -> tuple[Row, ...]:
+    """Who is compared, in the bars of each metre, whichever songs they are in; see `_by_kind`."""
+    parts = {name: [audition.by_metre for audition in own] for name, own in auditions.items()}
+    return _by_kind(METRES, _compared(players, free), parts, seed, draws)
+
+
+def by_style(
+    songs: Sequence[Prepared],
+    players: Sequence[Player],
+    auditions: Auditions,
+    free: Sequence[Row],
+    *,
+    seed: int,
+    draws: int,
+) -> tuple[Row, ...]:
+    """Who is compared, in the songs of each style, which is told from the real drums; see `_by_kind`."""
+    styles = [style_of(drums_of(song.drums, song.heard.form, FULL)) for song in songs]
+
+    def whole(audition: Audition) -> Part:
+        return Part(sum(part.bars for part in audition.by_metre.values()), some_of(audition.statistics, BY_KIND))
+
+    parts = {
+        name: [{style: whole(audition)} for style, audition in zip(styles, own, strict=True)]
+        for name, own in auditions.items()
+    }
+    return _by_kind(STYLES, _compared(players, free), parts, seed, draws)
+
+
+def _compared(players: Sequence[Player], free: Sequence[Row]) -> list[Player]:
+    """The real drums, the models, the commonest bar, and the baseline with the most hits of those that see none."""
+    rivals = [row for row in free if row.kind == "baseline" and not row.sees_real]
+    best = max(rivals, key=lambda row: row.figures["hit F1"].value or 0.0, default=None)
+    names = {COMMON, best.name if best else COMMON}
+    return [player for player in players if player.kind in ("real", "model") or player.name in names]
+
+
+def _by_kind(
+    kinds: Sequence[str],
+    players: Sequence[Player],
+    parts: Mapping[str, Sequence[Mapping[str, Part]]],
+    seed: int,
+    draws: int,
+) -> tuple[Row, ...]:
+    """Rows named "kind: player", kind by kind; without figures where there is no song.
+
+    parts: of each player by name, of each song what is counted of its bars of each kind.
+    """
+    rows = []
+    for kind in kinds:
+        counted = {player.name: [song[kind] for song in parts[player.name] if kind in song] for player in players}
+        for player in players:
+            own = [part.statistics for part in counted[player.name]]
+            names = [name for name in BY_KIND if player.kind != "real" or FIGURES[name].better == "near real"]
+            figures = _summarised([some_of(song, names) for song in own], [seed, 8], draws) if own else {}
+            if own and COMMON in counted and player.kind == "model":
+                common = [some_of(part.statistics, ("hit F1",)) for part in counted[COMMON]]
+                mine = [some_of(song, ("hit F1",)) for song in own]
+                gain = intervals.compare(mine, common, np.random.default_rng([seed, 8]), draws)
+                figures[ABOVE_COMMON] = Estimate.of(gain["hit F1"])
+            bars = sum(part.bars for part in counted[player.name])
+            rows.append(replace(_row(player, figures, len(own)), name=f"{kind}: {player.name}", bars=bars))
+    return tuple(rows)
+
+
+def compared(players: Sequence[Player], auditions: Auditions, *, seed: int, draws: int) -> tuple[Row, ...]:
+    """Each model less the first in the same way of playing: the same songs are drawn for both."""
+    models = [player for player in players if player.model]
+    first = {player.way: player for player in models if player.model == models[0].model}
+    rows = []
+    for player in models:
+        before = first.get(player.way, player)
+        if before.model == player.model:
+            continue
+        new, old = ([some_of(one.statistics, COMPARED) for one in auditions[who.name]] for who in (player, before))
+        gains = intervals.compare(new, old, np.random.default_rng([seed, 9]), draws)
+        figures = {name: Estimate.of(gain) for name, gain in gains.items()}
+        rows.append(replace(_row(player, figures, len(new)), name=f"{player.name} less {before.name}"))
+    return tuple(rows)
+
+
+def curve(auditions: Sequence[Audition]) -> tuple[float | None, ...]:
+    """How alike bars 1, 2, ... apart are, over all songs."""
+    sums = np.sum([audition.statistics["bar similarity error"] for audition in auditions], axis=0)
+    return tuple(number_or_none(value) for value in measures.curve(sums)[0].tolist())
+
+
+def by_song(songs: Sequence[Prepared], players: Sequence[Player], auditions: Auditions) -> tuple[SongFigures, ...]:
+    """All players' figures song by song."""
+    rows = []
+    for index, song in enumerate(songs):
+        figures: dict[str, dict[str, float | None]] = {}
+        for player in players:
+            values = panel.values(auditions[player.name][index].statistics)
+            figures[player.name] = {
+                name: None if np.isnan(value) else round(float(value), 5) for name, value in values.items()
+            }
+        form = song.heard.form
+        rows.append(SongFigures(song.path, song.sha256, song.tag, song.group, form.metre, len(form.steps), figures))
+    return tuple(rows)
+
+
+def examples(songs: Sequence[Prepared], players: Sequence[Player], auditions: Auditions) -> tuple[Example, ...]:
+    """A few bars of some songs, spread over the list, by each of some players."""
+    chosen = []
+    for index in np.unique(np.linspace(0, len(songs) - 1, min(EXAMPLES, len(songs))).astype(int)).tolist():
+        song = songs[index]
+        shown = passage(song, EXAMPLE_BARS)
+        if shown is None:
+            continue
+        first, stop = shown
+        part = song.between(first, stop)
+        metres = zip(part.heard.form.numerator.tolist(), part.heard.form.denominator.tolist(), strict=True)
+        shared = (
+            tuple(part.heard.form.steps.tolist()),
+            tuple(f"{numerator}/{denominator}" for numerator, denominator in metres),
+            tuple(np.unique(part.heard.guitar.step).tolist()),
+            _hits(drums_of(part.drums, part.heard.form)),
+        )
+        for player in players:
+            made = replace(song, drums=auditions[player.name][index].hits).between(first, stop)
+            chosen.append(Example(song.path, player.name, first, *shared, _hits(drums_of(made.drums, made.heard.form))))
+    return tuple(chosen)
+
+
+def _hits(drums: Drums) -> tuple[tuple[int, int, int], ...]:
+    step, voice = np.nonzero(drums.velocity)
+    rows = np.stack([step, voice, drums.velocity[step, voice]], axis=1).tolist()
+    return tuple((a, b, c) for a, b, c in rows)
+
+
+def _summarised(counted: Sequence[Statistics], seeds: Sequence[int], draws: int) -> dict[str, Estimate]:
+    summary = intervals.summarise(counted, np.random.default_rng(seeds), draws)
+    return {name: Estimate.of(interval) for name, interval in summary.items()}
+
+
+def _row(player: Player, figures: dict[str, Estimate], songs: int) -> Row:
+    told = (player.name, player.meaning, player.kind, player.sees_real, songs, figures, player.takes)
+    return Row(*told, model=player.model, way=player.way)
+
+
+CRITICISED = (COMMON, "random song", "nearest 4 bars")  # baselines that the critic judges beside the models
+
+
+class TorchFigures(NamedTuple):
+    """Some figures of a player, and notes of what is missing of them, and why."""
+
+    player: str
+    figures: dict[str, Estimate]
+    notes: list[str]
+
+
+def torch_figures(
+    songs: Sequence[Prepared],
+    players: Sequence[Player],
+    auditions: Mapping[str, Sequence[Audition]],
+    *,
+    likelihood: bool = True,
+    critics: int = CRITICS,
+    seed: int = 0,
+    draws: int = 1000,
+    workers: int = 1,
+    progress: Progress = lambda what, done, total: None,
+) -> Iterator[TorchFigures]:
+    """The likelihoods of all models and what critics tell, side by side in the workers: what takes longest comes first.
+
+    Critics of bars judge the models and CRITICISED, those of songs all who play but the real drummer.
+
+    auditions: of each player by name, one a song. critics: how many judge each player; the mean is told. A model's
+    likelihoods stand with the first of its players.
+    """
+    tasks: list[Callable[[], TorchFigures]] = []
+    if likelihood:
+        for model in dict.fromkeys(player.model for player in players if player.model):
+            name = next(player.name for player in players if player.model == model)
+            tasks.append(partial(_likelihood_figures, model, name, songs, seed, draws))
+    if critics:
+        for player in players:
+            if player.kind == "model" or player.name in CRITICISED:
+                made = [audition.hits for audition in auditions[player.name]]
+                tasks.append(partial(_critic_figures, player.name, songs, made, seed, critics))
+        real, groups = [audition.habits for audition in auditions[REAL]], [song.group for song in songs]
+        for player in players:
+            if player.name not in (REAL, COPY):
+                own = [audition.habits for audition in auditions[player.name]]
+                tasks.append(partial(song_critic_figures, player.name, groups, real, own, seed, critics))
+    for done, result in enumerate(results_of(_call, tasks, workers), 1):
+        progress("likelihoods and critics", done, len(tasks))
+        yield result
+
+
+def _call(task: Callable[[], TorchFigures]) -> TorchFigures:
+    return task()
+
+
+def _likelihood_figures(model: str, player: str, songs: Sequence[Prepared], seed: int, draws: int) -> TorchFigures:
+    try:
+        from seq2drum.evaluate.likelihood import likelihood
+    except ModuleNotFoundError as error:
+        note = f"no likelihood of {model}: it needs {error.name}; pip install 'seq2drum[train]'"
+        return TorchFigures(player, {}, [note])
+    nats = likelihood(model, songs, seed=seed)
+    if not len(nats.own):
+        note = f"no likelihood of {model}: no window of eight bars has another song's beside it"
+        return TorchFigures(player, {}, [note])
+    gain = nats.other - nats.own
+    first = np.array([measures.rank_of_true(row[None]) for row in nats.ranked])
+    likelier = (gain > 0) + (gain == 0) / 2  # a model that does not listen is right in half of its ties
+    named = {
+        "nats a bar": (nats.own, nats.song, weighted_mean),
+        "gain in nats": (gain, nats.song, weighted_mean),
+        "gain in nats, median window": (gain, nats.song, weighted_median),
+        "right guitar likelier": (likelier, nats.song, weighted_mean),
+        "true guitar first": (first, nats.ranked_song, weighted_mean),
+    }
+    if nats.given:
+        known = {name: ~np.isnan(nats.given[name]) for name in nats.given}
+        true = nats.given["true"]
+        named["nats a bar, groove given"] = (true[known["true"]], nats.song[known["true"]], weighted_mean)
+        for name in ("near", "foreign"):
+            both = known[name] & known["true"]
+            named[f"nats lost by a {name} groove"] = ((nats.given[name] - true)[both], nats.song[both], weighted_mean)
+    figures = {
+        name: Estimate.of(over_songs(values, song, np.random.default_rng([seed, 7]), draws, read))
+        for name, (values, song, read) in named.items()
+    }
+    few = f"no rank of the true guitar by {model}: wanted windows of {GUITARS} songs of one metre"
+    return TorchFigures(player, figures, [] if len(first) else [few])
+
+
+def _critic_figures(
+    player: str, songs: Sequence[Prepared], grids: Sequence[Grid], seed: int, critics: int
+) -> TorchFigures:
+    try:
+        from seq2drum.evaluate.critic import critic_auc
+    except ModuleNotFoundError as error:
+        return TorchFigures(
+            player, {}, [f"no critic of {player}: it needs {error.name}; pip install 'seq2drum[train]'"]
+        )
+    real = [(song.heard, drums_of(song.drums, song.heard.form)) for song in songs]
+    made = [drums_of(grid, song.heard.form) for song, grid in zip(songs, grids, strict=True)]
+    try:
+        result = critic_auc(real, made, groups=[song.group for song in songs], seed=seed, critics=critics)
+    except CorpusError as error:
+        return TorchFigures(player, {}, [f"no critic of {player}: {error}"])
+    figures = {"critic AUC": Estimate(result.auc, result.low, result.high)}
+    if critics > 1:
+        figures["critic AUC, seeds apart"] = Estimate(result.apart)
+    return TorchFigures(player, figures, [])
+
+
+def song_critic_figures(
+    player: str,
+    groups: Sequence[str],
+    real: Sequence[Numbers | None],
+    made: Sequence[Numbers | None],
+    seed: int,
+    critics: int,
+) -> TorchFigures:
+    """What critics of whole songs tell of a player, with velocities and without; see `song_critic_auc`."""
+    figures = {}
+    for name, velocity in (("song critic AUC", True), ("song critic AUC, no velocity", False)):
+        try:
+            result = song_critic_auc(real, made, groups=groups, seed=seed, velocity=velocity, critics=critics)
+        except CorpusError as error:
+            return TorchFigures(player, {}, [f"no critic of songs: {error}"])
+        figures[name] = Estimate(result.auc, result.low, result.high)
+        if critics > 1:
+            figures[f"{name}, seeds apart"] = Estimate(result.apart)
+    return TorchFigures(player, figures, [])

@@ -1,0 +1,1 @@
+"""Sound files, recordings of guitars, and the notes in them."""

@@ -1,0 +1,181 @@
+"""A recording of a guitar to a `Song` that lies on it: its notes, on beats that are given or found."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.errors import MissingExtraError, RecordingError
+from seq2drum.formats import foreign
+from seq2drum.formats.audio import transcription
+from seq2drum.lattice.beats.performance import Beats, Performance, Timing
+from seq2drum.lattice.beats.placing import placed
+from seq2drum.lattice.beats.pulse import Found, beats_of
+from seq2drum.music.limits import RECORDING_LIMITS, RecordingLimits
+from seq2drum.music.notes import Song
+
+Samples = NDArray[np.float32]
+
+LOUDEST = 1000.0
+"""The largest magnitude of a sample, full scale being 1: float files may go beyond full scale, and damage goes far."""
+_STANDARD_ERROR = 2
+_ONE_AT_A_TIME = threading.Lock()
+_SAYS_NOTHING = ("Unspecified internal error", "File does not exist")  # of a file on a disk, where bytes are decoded
+_OF_MPG123 = re.compile(rb"\s*$|Note: |Warning: |.*libmpg123")
+
+
+def mono(data: bytes, rate: int, *, limits: RecordingLimits = RECORDING_LIMITS) -> Samples:
+    """The sound of a file as the mean of its channels, (frames,), at so many frames a second.
+
+    Raises:
+        RecordingError: it is no sound file, is damaged, has no sound, or lies beyond `limits`.
+        MissingExtraError: what reads it is not installed.
+    """
+    return _resampled(data, rate, 1, limits)[:, 0]
+
+
+def stereo(data: bytes, rate: int, *, limits: RecordingLimits = RECORDING_LIMITS) -> Samples:
+    """The sound of a file in two channels, (frames, 2); one channel is on both sides, of several the first two count.
+
+    Raises:
+        RecordingError, MissingExtraError: as `mono`.
+    """
+    return _resampled(data, rate, 2, limits)
+
+
+def _resampled(data: bytes, rate: int, channels: int, limits: RecordingLimits) -> Samples:
+    soundfile, soxr = _libraries()
+    try:
+        with _quiet(), soundfile.SoundFile(_Bytes(data)) as file:
+            _check(file, limits)
+            stream = soxr.ResampleStream(file.samplerate, rate, channels, dtype="float32")
+            blocks = [stream.resample_chunk(_mixed(block, channels)) for block in _blocks(file, limits)]
+            blocks.append(stream.resample_chunk(np.zeros((0, channels), np.float32), last=True))
+    except soundfile.SoundFileRuntimeError as error:
+        reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
+        if reason.startswith(_SAYS_NOTHING):
+            reason = "no sound in it can be decoded"
+        raise RecordingError(f"this sound file cannot be read ({reason}); export it again as WAV") from error
+    sound = np.concatenate([block.reshape(-1, channels) for block in blocks])
+    if not len(sound):
+        raise RecordingError("the sound file has no sound; wanted is a recording of a guitar")
+    return sound
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what libmpg123 says of damage out of the standard error of the process, to which it writes by itself.
+
+    What others write there meanwhile is written when all is decoded. One thread decodes at a time.
+    """
+    with _ONE_AT_A_TIME, ExitStack() as stack:
+        try:
+            log = stack.enter_context(tempfile.TemporaryFile())
+            standard_error = stack.enter_context(os.fdopen(os.dup(_STANDARD_ERROR), "wb"))
+        except OSError:  # there is no standard error, or no room for what goes there
+            yield
+            return
+        os.dup2(log.fileno(), _STANDARD_ERROR)
+        try:
+            yield
+        finally:
+            os.dup2(standard_error.fileno(), _STANDARD_ERROR)
+            log.seek(0)
+            standard_error.writelines(line for line in log if not _OF_MPG123.match(line))
+
+
+class _Bytes(io.BytesIO):
+    """Bytes in which a place before the first is the first: damaged files send libsndfile there."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except ValueError:
+            return super().seek(0)
+
+
+def _check(file: Any, limits: RecordingLimits) -> None:
+    if not limits.slowest_rate <= file.samplerate <= limits.fastest_rate:
+        raise RecordingError(
+            f"the recording has {file.samplerate} samples a second; {limits.slowest_rate} to {limits.fastest_rate} are"
+            " read: export it at 44100"
+        )
+    if file.channels > limits.channels:
+        raise RecordingError(
+            f"the recording has {file.channels} channels, at most {limits.channels} are read: export the guitar alone"
+        )
+
+
+def _blocks(file: Any, limits: RecordingLimits) -> Iterator[Samples]:
+    """The samples of a file second by second, (frames, channels), each of them a number."""
+    frames = 0
+    for block in file.blocks(blocksize=file.samplerate, dtype="float32", always_2d=True):
+        if not (np.abs(block) <= LOUDEST).all():  # nor is a NaN
+            raise RecordingError(
+                f"the recording has samples in second {frames // file.samplerate + 1} that are no numbers or are"
+                f" {LOUDEST:g} times beyond full scale; export it again"
+            )
+        frames += len(block)
+        if frames > limits.seconds * file.samplerate:
+            raise RecordingError(
+                f"the recording lasts longer than {limits.seconds / 60:g} minutes, the most that is read; cut it"
+            )
+        yield block
+
+
+def _mixed(block: Samples, channels: int) -> Samples:
+    """A block of any number of channels in one or two."""
+    if channels == 1:
+        mean: Samples = block.mean(axis=1, keepdims=True, dtype=np.float32)
+        return mean
+    return np.ascontiguousarray(np.repeat(block, 2, axis=1) if block.shape[1] == 1 else block[:, :2])
+
+
+def _libraries() -> tuple[Any, Any]:
+    try:
+        import soundfile
+        import soxr
+    except (ImportError, OSError) as error:  # OSError: soundfile without its library
+        raise MissingExtraError(f"a recording needs soundfile and soxr ({error}): {foreign.GET_AUDIO}") from None
+    return soundfile, soxr
+
+
+ANY = placed(
+    Performance.of(np.zeros(1), np.full(1, 0.1), np.full(1, 40), np.ones(1), 1.0), Beats.steady(120, 0.0, (4, 4))
+)
+"""A recording of one note: it has the parts that every recording has."""
+
+
+def read(data: bytes, timing: Timing | None = None) -> tuple[Song, Found]:
+    """The song of a recording, and what was found of its beats; tick 0 is the recording's 0:00.
+
+    data: the bytes of a WAV, FLAC, Ogg, MP3 or AIFF file. timing: what is known of its beats.
+
+    Raises:
+        RecordingError: it cannot be read, lies beyond `RECORDING_LIMITS`, or no notes are heard in it.
+        MissingExtraError: what is needed is not installed.
+    """
+    performance = heard(data)
+    found = beats_of(performance, timing or Timing())
+    return placed(performance, found.beats), found
+
+
+def heard(data: bytes) -> Performance:
+    """The notes of a recording in seconds.
+
+    Raises:
+        RecordingError, MissingExtraError: as `read`.
+    """
+    performance = transcription.transcribed(mono(data, transcription.RATE))
+    if not len(performance):
+        raise RecordingError("no notes were heard in the recording; wanted is a guitar, loud enough and nearly alone")
+    return performance

@@ -1,0 +1,1 @@
+"""Tabs of Guitar Pro 3 to 8: read, performed, and written."""

@@ -1,0 +1,1 @@
+"""MIDI files: their events, and the way to a song and back."""

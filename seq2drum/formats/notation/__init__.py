@@ -1,0 +1,1 @@
+"""MusicXML, ABC and Humdrum: checked, then read by music21."""

@@ -1,0 +1,1 @@
+"""Drums as a written score, and as MusicXML."""

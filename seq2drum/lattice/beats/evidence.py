@@ -1,0 +1,228 @@
+"""What speaks for a pulse to be the beat, and for a place to begin a bar, as numbers that are weighed and added.
+
+Strikes have traits: how hard, low and long they are, how much the harmony changes with them, how many notes they have,
+how long it is since the one before and until the next. On beats and on the first of bars these are others than
+between. `beat_weights` says how much each number counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.lattice.beats import tracking
+from seq2drum.lattice.beats.performance import FloatArray, Performance
+
+METRES = {(4, 4): 8, (3, 4): 6, (6, 8): 4, (7, 8): 7, (5, 4): 10}
+"""The metres that are looked for, and how many half beats a bar of each has; the beat of 6/8 is a dotted quarter."""
+
+RATIOS = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1, 4 / 3, 3 / 2, 2, 3)
+"""How long a beat may be against a pulse that the strikes fit."""
+
+TRAITS = 7
+_TEMPOS = np.log2([40, 55, 70, 85, 100, 120, 145, 175, 210, 260])  # between which the weight of a tempo is linear
+_SLOWEST, _FASTEST = 35.0, 280.0  # beats a minute that are looked for
+_HARMONY = 1.0  # seconds before and after a strike whose harmonies are compared
+_PHASES = 24  # of a beat that are tried
+_LAGS = (1, 2, 3, 4, 6, 8)  # beats
+_PARTS = np.array([0, 4, 4, 2, 3, 4, 1, 4, 3, 2, 4, 4])  # of twelfths of a beat: beat, half, quarter, third, others
+_THREES = 0.3  # by how much better a beat of three parts fits, where it has three
+_FEW = 3.0  # strikes of no trait that are added to a mean: few strikes say little
+
+
+class Strikes(NamedTuple):
+    """The strikes of a performance.
+
+    times, weights (strikes,): seconds, and how much each counts. traits (strikes, TRAITS): each with mean 0 and
+    deviation 1. notes: the performance.
+    """
+
+    times: FloatArray
+    weights: FloatArray
+    traits: FloatArray
+    notes: Performance
+
+    @classmethod
+    def of(cls, notes: Performance) -> Strikes:
+        """Those of a performance with a note at least."""
+        times, strength = notes.strikes
+        weights = np.sqrt(np.minimum(strength / np.median(strength), 2.0))
+        firsts = notes.first_notes
+        gaps = np.clip(np.diff(times), 0.03, 2.0)
+        traits = np.column_stack(
+            [
+                np.log(np.maximum(np.maximum.reduceat(notes.strength, firsts), 0.02)),
+                -np.minimum.reduceat(notes.pitch, firsts),
+                _changes(notes, notes.onset[firsts] - 0.001),
+                np.log(np.clip(np.maximum.reduceat(notes.end, firsts) - times, 0.03, 3.0)),
+                np.log(np.append(2.0, gaps)),
+                np.log(np.append(gaps, 2.0)),
+                np.log(np.diff(np.append(firsts, len(notes)))),
+            ]
+        )
+        spread = traits.std(axis=0)
+        return cls(times, weights, (traits - traits.mean(axis=0)) * (spread > 1e-6) / np.maximum(spread, 1e-6), notes)
+
+
+def _changes(notes: Performance, times: FloatArray) -> FloatArray:
+    """(times,): how much the pitch classes after each time differ from those before, 0 to 1."""
+    struck = np.zeros((len(notes) + 1, 12))
+    struck[np.arange(1, len(notes) + 1), notes.pitch % 12] = notes.strength * np.minimum(notes.end - notes.onset, 1.0)
+    sums = np.cumsum(struck, axis=0)
+    begin, here, stop = (sums[np.searchsorted(notes.onset, times + by)] for by in (-_HARMONY, 0.0, _HARMONY))
+    norms = np.linalg.norm(here - begin, axis=1) * np.linalg.norm(stop - here, axis=1)
+    alike = ((here - begin) * (stop - here)).sum(axis=1) / np.maximum(norms, 1e-9)
+    return np.where(norms > 0, 1 - alike, 0.5)
+
+
+# --- beats ------------------------------------------------------------------------------------------------------------
+
+
+class Pulse(NamedTuple):
+    """What may be the beat: beat number = ratio * (place on a first pulse) - phase.
+
+    period: seconds of a beat. evidence: what speaks for it, in the order in which `beat_weights.PULSE` weighs it.
+    threes: whether it has three parts.
+    """
+
+    ratio: float
+    phase: float
+    period: float
+    evidence: FloatArray
+    threes: bool
+
+
+def pulses(strikes: Strikes, places: FloatArray, period: float, ratios: Sequence[float] = RATIOS) -> list[Pulse]:
+    """What may be the beat, where strikes are at some places on a first pulse of a period in seconds, on the whole.
+
+    Each tempo has two phases: the likeliest, and the one half a beat beside it.
+    """
+    found = list[Pulse]()
+    phases = np.arange(_PHASES) / _PHASES
+    for ratio in ratios:
+        own = period * ratio
+        if len(ratios) > 1 and not _SLOWEST < 60 / own < _FASTEST:
+            continue
+        turned = (places / ratio - phases[:, None]) % 1
+        feels = (tracking.STRAIGHT, tracking.TRIPLETS)
+        fits = np.stack([tracking.likelihood(turned, own, feel) @ strikes.weights for feel in feels])
+        fits /= strikes.weights.sum()
+        straight, threes = fits.max(axis=1)
+        best = phases[int(fits.max(axis=0).argmax())]
+        for phase in (best, (best + 0.5) % 1):
+            evidence = _of_pulse(strikes, places / ratio - phase, own, straight, threes)
+            found.append(Pulse(1 / ratio, phase, own, evidence, bool(threes > straight + _THREES)))
+    return found
+
+
+def _of_pulse(strikes: Strikes, beats: FloatArray, period: float, straight: float, threes: float) -> FloatArray:
+    """The evidence for a pulse, strikes being at some of its beats; straight, threes: how well they fit."""
+    # 1. The tempo, how well it fits, how dense the strikes are.
+    tempo = np.clip(np.log2(60 / period), _TEMPOS[0], _TEMPOS[-1])
+    hats = np.array([np.interp(tempo, _TEMPOS, row) for row in np.eye(len(_TEMPOS))])
+    density = np.log(len(beats) / max(np.ptp(beats), 1.0))
+    # 2. Which parts of the beat are struck, and with which traits.
+    part = _PARTS[np.rint(12 * (beats - np.floor(beats))).astype(np.int64) % 12]
+    shares = np.bincount(part, strikes.weights, 5) / strikes.weights.sum()
+    number = np.rint(beats).astype(np.int64)
+    on = part == 0
+    even, odd = on & (number % 2 == 0), on & (number % 2 == 1)
+    filled = len(np.unique(number[on])) / (np.ptp(number) + 1)
+    apart = np.abs(_mean(strikes, even) - _mean(strikes, odd))
+    lopsided = abs(int(even.sum()) - int(odd.sum())) / max(int(on.sum()), 1)
+    # 3. After how many beats it repeats.
+    rows = _rows(strikes, beats)
+    return np.concatenate(
+        [
+            hats,
+            [straight, threes - straight, density, density**2, filled, lopsided],
+            shares,
+            _mean(strikes, on),
+            _mean(strikes, part == 1),
+            apart,
+            [repeats(rows, 2 * lag) for lag in _LAGS],
+        ]
+    )
+
+
+def _mean(strikes: Strikes, some: NDArray[np.bool_]) -> FloatArray:
+    mean: FloatArray = strikes.traits[some].sum(axis=0) / (np.count_nonzero(some) + _FEW)
+    return mean
+
+
+def _rows(strikes: Strikes, beats: FloatArray) -> FloatArray:
+    """(half beats, 13): what is struck at each, from the first strike on: pitch classes, and whether any; length 1."""
+    notes = strikes.notes
+    slot = np.rint(2 * np.interp(notes.onset, strikes.times, beats)).astype(np.int64)
+    slot -= slot.min()
+    rows = np.zeros((int(slot.max()) + 1, 13))
+    np.add.at(rows, (slot, notes.pitch % 12), notes.strength)
+    rows[:, :12] /= max(rows[:, :12].max(), 1e-9)
+    np.add.at(rows[:, 12], slot, 0.3)
+    unit: FloatArray = rows / np.maximum(np.linalg.norm(rows, axis=1), 1e-9)[:, None]
+    return unit
+
+
+def repeats(rows: FloatArray, lag: int) -> float:
+    """How like each other the half beats are that lie so many apart, 0 to 1, where one of them is struck."""
+    if lag >= len(rows):
+        return 0.0
+    some = rows[lag:].any(axis=1) | rows[:-lag].any(axis=1)
+    return float((rows[lag:] * rows[:-lag]).sum(axis=1)[some].mean()) if some.any() else 0.0
+
+
+# --- bars -------------------------------------------------------------------------------------------------------------
+
+
+def bars(strikes: Strikes, beats: FloatArray, period: float, metre: tuple[int, int], length: int) -> FloatArray:
+    """(length, evidence): what speaks for bars of so many half beats to begin at each of the first half beats.
+
+    beats (strikes,): at which beat each strike is; period: seconds of a beat; metre: one of METRES, or what was said.
+    """
+    # 1. What a strike at the place of a downbeat is like, and one half a bar later.
+    slot = np.rint(2 * beats).astype(np.int64)
+    near = np.abs(2 * beats - slot) < 0.3
+    place = slot % length
+    traits, struck = np.zeros((length, TRAITS)), np.zeros(length)
+    for at in range(length):
+        here = near & (place == at)
+        traits[at] = _mean(strikes, here)
+        struck[at] = len(np.unique(slot[here])) / max(np.ptp(slot) / length, 1.0)
+    half = np.roll(np.arange(length), -(length // 4 * 2))
+    starts = np.arange(length)
+    first = (slot[0] - starts) % length
+    pickup = np.stack([first == 0, first >= length - 3], axis=1)
+    own = np.column_stack([traits, traits[half], struck, struck[half], pickup, starts % 2])
+    # 2. How a bar of that length repeats, and how the beat is divided.
+    rows = _rows(strikes, beats)
+    usual = np.mean([repeats(rows, lag) for lag in range(2, 13)])
+    part = _PARTS[np.rint(12 * (beats - np.floor(beats))).astype(np.int64) % 12]
+    shares = np.bincount(part, strikes.weights, 5) / strikes.weights.sum()
+    thirds = np.rint(3 * beats).astype(np.int64)
+    middle = np.mean((thirds % 3 == 1) & (np.abs(3 * beats - thirds) < 0.2))
+    spread = np.ptp(traits, axis=0)
+    compound = metre == (6, 8)
+    whole = np.array([one == metre for one in METRES], float)
+    repeated = [repeats(rows, length) - usual, repeats(rows, 2 * length) - usual, repeats(rows, 4 * length) - usual]
+    divided = compound * np.array([shares[1], shares[3], middle, np.log(period)])
+    shared = np.concatenate([whole, repeated, divided, spread])
+    return np.concatenate([own, np.broadcast_to(shared, (length, len(shared)))], axis=1)
+
+
+# fmt: off
+PULSE = np.array([
+    -0.174, 0.358, -0.118, 0.663, 0.456, 1.18, 0.023, 0.238, -1.39, -1.74, 1.48, 2.32, 0.0167, 0.268, -0.0879, 0.76,
+    9.38, 6.63, 2.26, -3.55, -10.2, 1.75, 0.607, 2.32, 1.69, -0.0169, 1.03, -0.214, 0.239, -0.146, -0.0674, 0.269,
+    0.397, 0.426, -0.642, 0.457, 0.462, 0.535, 0.284, 0.329, -0.526, 0.429, 1.84, 0.442, -1.66, -0.669, 0.183, 1.22,
+])
+"""For a pulse to be the beat, in the order of `evidence.pulses`."""
+
+BAR = np.array([
+    0.0391, 0.922, 1.59, 1.64, 0.0601, 0.133, -0.231, 0.0293, -0.159, -0.106, -0.0264, -0.27, 0.277, 0.0723, -0.0072,
+    -1.08, 1.91, -0.211, -0.644, 1.33, -0.139, 0.83, -0.321, -1.21, 1.48, 2.79, 3.04, -2.66, 6.72, 8.69, 4.88, 1.8,
+    -0.425, 2.14, 1.01, 0.851, 0.462, 0.457,
+])
+"""For a bar to begin at a half beat, in the order of `evidence.bars`."""

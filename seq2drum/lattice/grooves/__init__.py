@@ -1,0 +1,1 @@
+"""Grooves: what a section is played on, their names, styles and tablature."""

@@ -1,0 +1,143 @@
+"""What a ranker hears: a section's guitar and bass as one row of numbers.
+
+Which groove a section wants is said by what its bars have in common, so a section is the mean and the spread of its
+bars, beside the mean of the song. Nothing in a row depends on the key.
+
+Letters of shapes: B bars, T steps of all bars.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from seq2drum.lattice.columns import Columns, median
+from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, Heard, features
+from seq2drum.lattice.form import MAX_STEPS, FloatArray, Form
+from seq2drum.lattice.grid import LENGTH_UNITS, STEPS_PER_QUARTER, Grid
+from seq2drum.lattice.sections import Section
+from seq2drum.music.notes import IntArray
+
+Metre = tuple[int, int]  # numerator, denominator
+
+_GUITAR = GUITAR.without("pitch_classes")
+_BARS = BARS.without("pitch_classes_of_last", "pitch_classes_of_next")
+# What is known of a step of the bass.
+_BASS = Columns(
+    played=1,  # whether a note begins
+    loudness=1,  # the loudest velocity, 0..1
+    sounding=1,  # whether a note sounds
+    moves=1,  # whether a note begins that is another one than the last
+)
+_STEPS = MAX_STEPS * len(_GUITAR)
+_BASS_STEPS = MAX_STEPS * _BASS.size
+
+# What is known of a section. The bass comes last, so that it can be hidden as one piece.
+SECTION = Columns(
+    guitar=_STEPS,  # the mean bar of the section's guitar, step by step
+    guitar_spread=_STEPS,  # the standard deviation of the same
+    bars=len(_BARS),  # the mean of what is known of its bars
+    song_guitar=_STEPS,  # the mean bar of the song
+    song_bars=len(_BARS),
+    summary=SUMMARY.size,
+    bass=_BASS_STEPS,
+    bass_spread=_BASS_STEPS,
+    song_bass=_BASS_STEPS,
+    has_bass=1,  # whether the song has a bass; where it has none, all of it is 0
+)
+BASS = SECTION.span("bass", "has_bass")
+
+
+class Wanting(NamedTuple):
+    """A section that wants a groove: the metre of most of its bars, their median tempo, and its row (SECTION.size,)."""
+
+    metre: Metre
+    bpm: float
+    row: FloatArray
+
+
+def section_features(heard: Heard, sections: Sequence[Section]) -> dict[str, Wanting]:
+    """Each letter of the sections, in the order in which they come.
+
+    All passages of a letter are one section. Only bars in which the guitar begins a note count, and those of the metre
+    that most of them have.
+    """
+    # 1. The song's bars as rows.
+    known = features(heard)
+    guitar = _by_bar(heard.form, known.guitar[:, _GUITAR])
+    bass = _by_bar(heard.form, _bass(heard.bass, int(heard.form.first[-1])))
+    bars = known.bars[:, _BARS]
+    sounds = known.bars[:, BARS.at("empty")] == 0
+    has_bass = len(heard.bass.step) > 0
+    song: dict[str, ArrayLike] = {
+        "song_guitar": _mean(guitar[sounds]),
+        "song_bars": _mean(bars[sounds]),
+        "summary": known.summary,
+        "song_bass": _mean(bass[sounds]),
+        "has_bass": float(has_bass),
+    }
+    # 2. The bars of each letter.
+    letters = letters_of(sections, len(bars))
+    found = dict[str, Wanting]()
+    for letter in dict.fromkeys(section.letter for section in sections):
+        chosen = np.flatnonzero((letters == letter) & sounds)
+        if not len(chosen):
+            continue
+        metre, chosen = commonest_metre(heard.form, chosen)
+        own: dict[str, ArrayLike] = {
+            "guitar": _mean(guitar[chosen]),
+            "guitar_spread": guitar[chosen].std(axis=0),
+            "bars": _mean(bars[chosen]),
+            "bass": _mean(bass[chosen]),
+            "bass_spread": bass[chosen].std(axis=0),
+        }
+        found[letter] = Wanting(metre, median(heard.form.bpm[chosen]), SECTION.row({**song, **own}))
+    return found
+
+
+def letters_of(sections: Sequence[Section], bars: int) -> NDArray[np.object_]:
+    """(bars,): the letter of the section that each bar lies in; "" before the first."""
+    letters = np.full(bars, "", dtype=object)
+    for section in sections:
+        letters[section.bar :] = section.letter
+    return letters
+
+
+def commonest_metre(form: Form, bars: IntArray) -> tuple[Metre, IntArray]:
+    """The metre that most of some bars have, and those of them that have it and are as long as it says."""
+    kinds = list(zip(*(column[bars].tolist() for column in form[:3]), strict=True))
+    ((steps, numerator, denominator), _), *_ = Counter(kinds).most_common(1)
+    return (numerator, denominator), bars[[kind == (steps, numerator, denominator) for kind in kinds]]
+
+
+def _by_bar(form: Form, rows: FloatArray) -> FloatArray:
+    """(T, ·) -> (B, MAX_STEPS x ·): what is known of the steps, bar by bar; zero beyond a bar's end."""
+    bar, place = form.places
+    inside = place < MAX_STEPS
+    table = np.zeros((len(form.steps), MAX_STEPS, rows.shape[1]), dtype=np.float32)
+    table[bar[inside], place[inside]] = rows[inside]
+    return table.reshape(len(table), -1)
+
+
+def _bass(grid: Grid, steps: int) -> FloatArray:
+    """(steps, _BASS.size): what is known of each step of the bass."""
+    played, loudness, moves = np.zeros(steps), np.zeros(steps), np.zeros(steps)
+    played[grid.step] = 1
+    np.maximum.at(loudness, grid.step, grid.velocity / 127)
+    moves[grid.step[np.diff(grid.key, prepend=-1) != 0]] = 1
+    sounding = np.zeros(steps + 1)  # notes that begin at a step, less those that end there
+    held = np.maximum(grid.length * STEPS_PER_QUARTER // LENGTH_UNITS, 1)
+    np.add.at(sounding, grid.step, 1)
+    np.add.at(sounding, np.minimum(grid.step + held, steps), -1)
+    values = {"played": played, "loudness": loudness, "sounding": np.cumsum(sounding[:-1]) > 0, "moves": moves}
+    return _BASS.table(steps, values)
+
+
+def _mean(rows: FloatArray) -> FloatArray:
+    """The mean of rows; zeros if there are none."""
+    mean: FloatArray = rows.mean(axis=0) if len(rows) else np.zeros(rows.shape[1], dtype=np.float32)
+    return mean

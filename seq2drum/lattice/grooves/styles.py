@@ -1,0 +1,341 @@
+"""Which grooves a drummer plays where a style is asked for by name.
+
+The style that a groove of a song was given says how its drums are counted (`conditions.style_of`): a backbeat with much
+tambourine is latin there. Who asks for latin wants none of that. So a groove of a style is one that is called so, and
+has the signs that a drummer would name. They are those of four quarters; in other metres the name is enough.
+
+Letters of shapes: B bars of a groove, S steps of a bar, V voices of the full kit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from itertools import product
+from types import MappingProxyType
+
+import numpy as np
+
+from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid
+from seq2drum.lattice.grooves.fitting import steps_of, twelfths
+from seq2drum.lattice.grooves.grooves import Groove, grid_of
+from seq2drum.lattice.grooves.titles import kind_of, slug_of
+from seq2drum.music import metres
+from seq2drum.music.kit import FULL
+from seq2drum.music.notes import IntArray
+
+LOUD = 50  # velocity from which a stroke is no ghost note, and a kick not feathered
+EIGHTH, SKIP, SIXTEENTHS = 3, 4, (1, 5)  # steps of a quarter: straight and swung second eighth; the second and the last
+FEW_KICKS, MANY_KICKS = 5, 5
+_SNARES, _TIME = ("snare", "clap"), ("closed hat", "open hat", "pedal hat", "ride", "bell")
+_SHAKEN = ("shaker", "cabasa", "tambourine")
+_QUARTERS = 4
+_PATTERN = ("kick", "snare", "low tom", "mid tom", "high tom")
+# Counted over the grooves of the book in four quarters, each as often as songs have it.
+_LEANING, _LEVELS = (0.1, 0.16, 0.25, 0.38, 0.82, 1.5), (0.0, 0.3, 0.5, 0.65, 0.9, 1.0)
+STRUCK, BETWEEN = 0.1, 0.3  # see `leaning`
+
+
+@cache
+def is_of(groove: Groove, style: str) -> bool:
+    """Whether a drummer who is asked for a style plays a groove."""
+    if groove.style != style:
+        return False
+    if (groove.numerator, groove.denominator) != (4, 4):
+        return True
+    velocity = np.stack(groove_velocities(groove))
+    return all(sign(velocity) for sign in SIGNS[style])
+
+
+@cache
+def leaning(groove: Groove) -> float:
+    """How much a groove leans against the beat, 0 or more: kicks, loud snares and toms, a quarter, weighed.
+
+    One on the beat weighs STRUCK. Off the beat it weighs 1 more if the same voice leaves out the next beat, and
+    BETWEEN more if it is between the eighths.
+    """
+    count = np.zeros(3)
+    for velocity in groove_velocities(groove):
+        pattern = velocity[:, [FULL.names.index(name) for name in _PATTERN]] >= LOUD
+        pattern = np.pad(pattern, ((0, -len(pattern) % STEPS_PER_QUARTER), (0, 0)))
+        pattern = pattern.reshape(-1, STEPS_PER_QUARTER, len(_PATTERN))
+        following = np.roll(pattern[:, 0], -1, axis=0)
+        leans = pattern[:, 1:].sum(axis=1) * ~following
+        count += pattern.sum(), leans.sum(), pattern[:, list(SIXTEENTHS)].sum()
+    quarters = len(groove.bars) * groove.steps / STEPS_PER_QUARTER
+    return float(count @ (STRUCK, 1.0, BETWEEN)) / quarters
+
+
+@cache
+def keeps_time(groove: Groove) -> bool:
+    """Whether hat, ride or something shaken is struck at least twice in each bar."""
+    keeping = [FULL.names.index(name) for name in (*_TIME, *_SHAKEN)]
+    return all((velocity[:, keeping] > 0).any(axis=1).sum() >= 2 for velocity in groove_velocities(groove))
+
+
+def groove_velocities(groove: Groove) -> list[IntArray]:
+    """Of each bar the velocities (S, V), 0 where nothing is struck."""
+    bars = []
+    for bar in groove.bars:
+        velocity = np.zeros((groove.steps, len(FULL)), dtype=np.int64)
+        velocity[bar.step, bar.key] = bar.velocity
+        bars.append(velocity)
+    return bars
+
+
+def complexity(groove: Groove) -> float:
+    """How complex a groove is, 0..1, by how much it leans: 0 is kick on 1 and 3, 0.5 what half of all songs stay below.
+
+    It is what a drummer calls complex. By syncopation alone, a blast beat would be the plainest groove of all.
+    """
+    return float(np.interp(leaning(groove), _LEANING, _LEVELS))
+
+
+# --- signs: velocity (B, S, V) to whether it is so --------------------------------------------------------------------
+
+Sign = Callable[[IntArray], bool]
+
+
+def _loud(velocity: IntArray, *names: str) -> IntArray:
+    """(B, quarters, steps of a quarter): where any of the voices is struck loud."""
+    voices = velocity[:, :, [FULL.names.index(name) for name in names]].max(axis=2) >= LOUD
+    loud: IntArray = voices.reshape(len(velocity), _QUARTERS, STEPS_PER_QUARTER).astype(np.int64)
+    return loud
+
+
+def backbeat(velocity: IntArray) -> bool:
+    """A snare on 2 and 4, or in half time on 3, in each bar."""
+    snare = _loud(velocity, *_SNARES, "side stick")[:, :, 0]
+    two_and_four, three = snare[:, 1] & snare[:, 3], snare[:, 2] & ~snare[:, 1] & ~snare[:, 3]
+    return bool((two_and_four | three).all())
+
+
+def no_backbeat(velocity: IntArray) -> bool:
+    """No bar with a loud snare on both 2 and 4; a side stick there is none."""
+    snare = _loud(velocity, *_SNARES)[:, :, 0]
+    return not bool((snare[:, 1] & snare[:, 3]).any())
+
+
+def swung(velocity: IntArray) -> bool:
+    """Time is kept with skip notes, and not with straight eighths."""
+    time = (velocity[:, :, [FULL.names.index(name) for name in _TIME]] > 0).any(axis=2)
+    time = time.reshape(len(velocity), _QUARTERS, STEPS_PER_QUARTER)
+    return bool(time[:, :, SKIP].any(axis=1).all() and time[:, :, SKIP].sum() > time[:, :, EIGHTH].sum())
+
+
+def straight(velocity: IntArray) -> bool:
+    """Time is not kept with skip notes."""
+    return not swung(velocity)
+
+
+def on_the_ride(velocity: IntArray) -> bool:
+    """Time is kept on the ride rather than on the hat."""
+    ride, hat = ((velocity[:, :, [FULL.names.index(name) for name in names]] > 0).sum() for names in _LINES)
+    return bool(ride > hat)
+
+
+_LINES = (("ride", "bell"), ("closed hat", "open hat"))
+
+
+def few_kicks(velocity: IntArray) -> bool:
+    """At most FEW_KICKS kicks in a bar."""
+    return bool((_loud(velocity, "kick").sum(axis=(1, 2)) <= FEW_KICKS).all())
+
+
+def many_kicks(velocity: IntArray) -> bool:
+    """At least MANY_KICKS kicks in each bar."""
+    return bool((_loud(velocity, "kick").sum(axis=(1, 2)) >= MANY_KICKS).all())
+
+
+def four_kicks(velocity: IntArray) -> bool:
+    """A kick on every beat."""
+    return bool(_loud(velocity, "kick")[:, :, 0].all())
+
+
+def one_drop(velocity: IntArray) -> bool:
+    """The weight on 3: a snare or a side stick there, or a kick there and none on 1."""
+    snare, kick = _loud(velocity, *_SNARES, "side stick")[:, :, 0], _loud(velocity, "kick")[:, :, 0]
+    return bool((snare[:, 2] | (kick[:, 2] & ~kick[:, 0])).any())
+
+
+def sixteenths(velocity: IntArray) -> bool:
+    """Kick or snare between the eighths, ghost notes too, in each bar."""
+    pattern = (velocity[:, :, [FULL.names.index(name) for name in ("kick", "snare")]] > 0).any(axis=2)
+    between = pattern.reshape(len(velocity), _QUARTERS, STEPS_PER_QUARTER)[:, :, list(SIXTEENTHS)]
+    return bool(between.any(axis=(1, 2)).all())
+
+
+def stick_or_hands(velocity: IntArray) -> bool:
+    """Two strokes or more in each bar on side stick, hand percussion or bell."""
+    names = ("side stick", "bell", *(voice.name for voice in FULL.voices if voice.limb == "percussion"))
+    strokes = (velocity[:, :, [FULL.names.index(name) for name in names]] > 0).any(axis=2).sum(axis=1)
+    return bool((strokes >= 2).all())
+
+
+SIGNS: Mapping[str, tuple[Sign, ...]] = MappingProxyType(
+    {
+        "jazz": (swung, on_the_ride, no_backbeat),
+        "shuffle": (swung, backbeat),
+        "latin": (no_backbeat, stick_or_hands),
+        "metal": (many_kicks,),
+        "dance": (four_kicks, straight),
+        "reggae": (one_drop, no_backbeat),
+        "funk": (sixteenths, straight, backbeat),
+        "pop": (backbeat, few_kicks, straight),
+        "rock": (backbeat, straight),
+    }
+)
+"""What a groove of each style has; every groove that is called so and has all of it is one."""
+
+
+_EIGHTH, _TRIPLET = PLACES.tolist().index(6), PLACES.tolist().index(8)
+_BEATS = tuple(beat * STEPS_PER_QUARTER for beat in range(4))  # the beats of a bar of four
+_BACKBEATS = _BEATS[1::2]
+_KICK, _SNARE, _STICK, _CLAP = (FULL.names.index(name) for name in ("kick", "snare", "side stick", "clap"))
+EXTREME = ("blast beat", "double kick", "double-time", "half-time")  # how the kinds of extreme grooves begin
+_HAND = frozenset(index for index, voice in enumerate(FULL.voices) if voice.limb == "percussion")
+
+
+@cache
+def swings(groove: Groove) -> bool:
+    """Whether the groove has more hits on the last triplet of its quarters than on their second eighth."""
+    places = [step % STEPS_PER_QUARTER for bar in groove.bars for step in bar.step.tolist()]
+    return groove.denominator == 4 and places.count(_TRIPLET) > places.count(_EIGHTH)
+
+
+@cache
+def has_hand_percussion(groove: Groove) -> bool:
+    """Whether something is struck in it that is no piece of a drum kit."""
+    return any(not _HAND.isdisjoint(bar.key.tolist()) for bar in groove.bars)
+
+
+@cache
+def is_extreme(groove: Groove) -> bool:
+    """Whether a band must want it: a blast beat, a double kick, double time or half time.
+
+    In 2/4 a snare on the offbeats is no double time but a polka.
+    """
+    kind = kind_of(groove.bars, groove.numerator, groove.denominator)
+    return kind.startswith(EXTREME) and not (kind == "double-time" and groove.numerator == 2)
+
+
+@cache
+def idiom_of(groove: Groove) -> str | None:
+    """The groove's style, as a drummer of the style would say.
+
+    Songs are counted as Latin by their percussion and as jazz by a swung ride. But a bar of four with a backbeat is not
+    Latin: four on the floor is dance, and all else pop. A swung one with a snare on it is a shuffle.
+    """
+    if groove.style == "latin" and _has_backbeat(groove, _SNARE, _STICK, _CLAP):
+        return "dance" if _is_on_the_floor(groove) else "pop"
+    if groove.style == "jazz" and _has_backbeat(groove, _SNARE, _CLAP):
+        return "shuffle"
+    return groove.style
+
+
+def _has_backbeat(groove: Groove, *voices: int) -> bool:
+    """Whether some bar of the groove has one of the voices on each of the backbeats."""
+    return any(
+        all(any((at, voice) in struck for voice in voices) for at in _BACKBEATS) for struck in _bars_of_four(groove)
+    )
+
+
+def _is_on_the_floor(groove: Groove) -> bool:
+    """Whether each bar has a kick on every beat, and some beat is left to the kick: a tango leaves none."""
+    return all(
+        {(at, _KICK) for at in _BEATS} <= struck and not {(at, _SNARE) for at in _BEATS} <= struck
+        for struck in _bars_of_four(groove)
+    )
+
+
+def _bars_of_four(groove: Groove) -> list[set[tuple[int, int]]]:
+    """Of each bar of a groove in 4/4 the steps and voices that are struck; none in other metres."""
+    if (groove.numerator, groove.denominator) != (4, 4):
+        return []
+    return [set(zip(bar.step.tolist(), bar.key.tolist(), strict=True)) for bar in groove.bars]
+
+
+TIMES = {"hat": "closed hat", "ride": "ride"}
+TURNS, ACCENTS_BETWEEN = "kick and snare by turns", "snare before every head"
+LAST, HALF_TIME = "snare on the last group", "half-time"
+_MOST_SAID = 7  # groups that a title says
+_ACCENT, _PLAIN, _SOFT = 112, 94, 72
+_KICK_ROW, _SNARE_ROW = FULL.names.index("kick"), FULL.names.index("snare")
+_TEMPOS = {4: (80, 170), 8: (100, 210)}  # by the denominator; a metre of shorter notes is slower
+
+
+def composed(numerator: int, denominator: int, groups: Sequence[int] | None = None) -> tuple[Groove, ...]:
+    """Some grooves of any metre. groups: units of the denominator, by default those of the metre.
+
+    Raises:
+        ValueError: the metre is impossible, or the groups do not fill its bar.
+    """
+    whole = metres.groups(numerator, denominator)
+    groups = tuple(whole if groups is None else groups)
+    if sum(groups) != numerator:
+        raise ValueError(f"the groups {groups} do not fill a bar of {numerator}/{denominator}")
+    sizes = _paired(groups, 4 * numerator // denominator) if denominator <= 4 else groups
+    unit = TWELFTHS if denominator <= 4 else 4 * TWELFTHS / denominator
+    count = f" in {'+'.join(map(str, sizes))}" if len(sizes) <= _MOST_SAID else ""
+    found: dict[tuple[tuple[int, ...], ...], Groove] = {}
+    for kind, (time, piece) in product((TURNS, ACCENTS_BETWEEN, LAST, HALF_TIME), TIMES.items()):
+        bars = [[*_time(sum(sizes), unit, sizes, piece), *struck] for struck in _struck(kind, sizes, unit)]
+        grids = tuple(_on_steps(hits, steps_of(numerator, denominator)) for hits in bars)
+        title = f"{numerator}/{denominator}{count}, {kind}, {time}"
+        tempo = _TEMPOS.get(max(denominator, 4), (60, 120))
+        groove = Groove(slug_of(title), title, numerator, denominator, grids, "rock", tempo)
+        same = tuple(tuple(column.tolist()) for grid in grids for column in (grid.step, grid.key))
+        found.setdefault(same, groove)
+    return tuple(found.values())
+
+
+_Hit = tuple[float, int, int]
+"""Twelfths of a quarter from the barline, voice, velocity."""
+
+
+def _paired(groups: Sequence[int], quarters: int) -> tuple[int, ...]:
+    """Groups of quarters; beats that stand alone are joined to twos, of an odd number the last three to a three."""
+    if max(groups) > 1 and sum(groups) == quarters:
+        return tuple(groups)
+    return (quarters,) if quarters <= 3 else (*(2,) * (quarters // 2 - quarters % 2), *(3,) * (quarters % 2))
+
+
+def _time(units: int, unit: float, sizes: Sequence[int], piece: str) -> Iterable[_Hit]:
+    """Hat or ride on every unit, and between quarters on their halves."""
+    heads = set(np.cumsum([0, *sizes]).tolist())
+    voice = FULL.names.index(piece)
+    for at in range(units):
+        yield at * unit, voice, _PLAIN if at in heads or unit == TWELFTHS else _SOFT
+        if unit == TWELFTHS:
+            yield (at + 0.5) * unit, voice, _SOFT
+
+
+def _struck(kind: str, sizes: Sequence[int], unit: float) -> list[list[_Hit]]:
+    """Kick and snare of one bar, or of two where there is but one group."""
+    heads = (np.cumsum([0, *sizes])[:-1] * unit).tolist()
+    ends = [head + (size - 1) * unit for head, size in zip(heads, sizes, strict=True)]
+    odd = len(sizes) % 2
+    if kind == ACCENTS_BETWEEN:
+        return [_hits(heads, [end for end in ends if end not in heads])]
+    if kind == LAST:
+        return [_hits(heads[:-1] or heads, heads[-1:] if len(heads) > 1 else [])]
+    if len(sizes) == 1:
+        return [_hits(heads, []), _hits([], heads)]
+    if kind == HALF_TIME:
+        back = (len(sizes) + 1) // 2
+        return [_hits([heads[0], ends[back - 1]], [heads[back]])]
+    return [_hits(heads[::2], [*heads[1::2], *ends[-1:] * odd])]
+
+
+def _hits(kicks: Iterable[float], snares: Iterable[float]) -> list[_Hit]:
+    return [*((at, _KICK_ROW, _ACCENT) for at in kicks), *((at, _SNARE_ROW, _ACCENT) for at in snares)]
+
+
+def _on_steps(hits: Iterable[_Hit], steps: int) -> Grid:
+    """Hits on the nearest steps of a bar; of two that meet the louder."""
+    hits = list(hits)
+    away = np.abs(twelfths(np.arange(steps)) - np.array([place for place, _, _ in hits])[:, None])
+    loudest: dict[tuple[int, int], int] = {}
+    for step, (_, voice, velocity) in zip(away.argmin(axis=1).tolist(), hits, strict=True):
+        loudest[step, voice] = max(loudest.get((step, voice), 0), velocity)
+    return grid_of([(*at, velocity) for at, velocity in loudest.items()])

@@ -1,0 +1,1 @@
+"""The feel: its network and task, and the recordings it learns from."""

@@ -1,0 +1,1 @@
+"""Nets and tasks of generators: each file has the net and the task of one."""

@@ -1,0 +1,216 @@
+"""What the tasks of generators share: bars to learn from, their command, and the folder that they leave.
+
+    python -m seq2drum.learn.generators.step --data groove/ -o runs/step --minutes 25
+
+A generator's task is a line in `TASKS`: a class that is made of (beats, recipe, say), and beside it in its module a
+`Recipe`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from seq2drum.data.drums import beats as data
+from seq2drum.data.drums.beats import INFO, SIDES, Beats
+from seq2drum.errors import Seq2DrumError
+from seq2drum.learn.run import loop, task
+from seq2drum.models.checkpoint import describe
+from seq2drum.music.choices import GENRES
+from seq2drum.music.notes import IntArray
+from seq2drum.play.checkpoint.folder import CONFIG
+from seq2drum.play.generators.composer import WISHES, Brief, Composer, wish
+from seq2drum.show import draw
+
+TASKS: MappingProxyType[str, str] = MappingProxyType(
+    {
+        "step": "seq2drum.learn.generators.step:Stepping",
+        "words": "seq2drum.learn.generators.words:Wording",
+        "bar": "seq2drum.learn.generators.bar:Barring",
+        "phrase": "seq2drum.learn.generators.phrase:Phrasing",
+        "loop": "seq2drum.learn.generators.loops:SliceGan",
+        "wavegan": "seq2drum.learn.generators.wavegan:WaveGan",
+    }
+)
+"""Of each generator the class of its task."""
+
+PLACES = MappingProxyType({"phrase": 32})
+"""Places a bar of what a generator learns from, where they are not 24."""
+
+SHOWN = (("funk", 100), ("rock", 130), ("jazz", 160))
+"""Beats that are drawn while a generator learns."""
+
+LICENCE = (
+    "Trained on the Groove MIDI Dataset (J. Gillick et al., Learning to Groove with Inverse Sequence Transformations,"
+    " ICML 2019), which is licensed CC BY 4.0, and on nothing else: there is no doubt about its licence."
+)
+
+
+@dataclass(frozen=True)
+class Recipe(task.Recipe):
+    """How a generator is trained, as far as all are: on a CPU, where they are small enough."""
+
+    device: str = "cpu"
+    precision: str = "32"
+
+
+def batches(order: IntArray, size: int) -> list[IntArray]:
+    """An order in pieces of a size, without what is left over; of fewer than that one piece with all."""
+    return [order[at : at + size] for at in range(0, max(len(order) - size, 0) + 1, size)]
+
+
+def told(work: task.Task[Any, Any], progress: task.Progress) -> str:
+    """One line that says how far a run has come, and what was validated."""
+    line = f"{progress.seconds:.0f} s, {work.status(progress)}"
+    unseen = ", ".join(f"{name} {value:.4g}" for name, value in progress.validation.items())
+    return f"{line}; unseen: {unseen}" if unseen else line
+
+
+def show(
+    work: task.Task[Any, Any], progress: task.Progress, board: task.Board | None, say: Callable[[str], None]
+) -> None:
+    """Say how far a run has come, and draw a few beats that its generator makes as it is now, for TensorBoard."""
+    say(told(work, progress))
+    if board is not None:
+        with task.Forgiving(say)("a picture"):
+            _draw(work, progress, board)
+
+
+def _draw(work: task.Task[Any, Any], progress: task.Progress, board: task.Board) -> None:
+    with tempfile.TemporaryDirectory(prefix="seq2drum-") as folder:
+        work.save(Path(folder), {})
+        composer = Composer.load(folder)
+    for genre, bpm in SHOWN:
+        beat = composer.compose(Brief(genre=genre, bpm=bpm, bars=4))
+        pixels = draw.pixels(beat.duet, title=f"{genre}, {bpm} bpm")
+        board.add_image(f"beats/{genre}", pixels, progress.seen, dataformats="HWC")
+
+
+def wishes_of(genre: IntArray, bpm: NDArray[np.float64], fill: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(n, WISHES): what each of some bars or loops is, as networks are told it. genre: into GENRES, -1 for any."""
+    rows = zip(genre.tolist(), bpm.tolist(), fill.tolist(), strict=True)
+    wishes = [wish(GENRES[number] if number >= 0 else None, tempo, fill=is_fill) for number, tempo, is_fill in rows]
+    return np.stack(wishes) if wishes else np.zeros((0, WISHES), dtype=np.float32)
+
+
+def parameters(net: nn.Module) -> int:
+    """How many numbers a net has learnt."""
+    return sum(value.numel() for value in net.parameters())
+
+
+# --- the folder -------------------------------------------------------------------------------------------------------
+
+
+def write(folder: Path, kind: str, format: int, graphs: Sequence[str], beats: Beats, about: Mapping[str, Any]) -> None:
+    """Write what a checkpoint says of itself, beside its graphs: config.json, the card, the digests."""
+    config = {"kind": kind, "format": format, "data": learnt(beats), **about}
+    describe(folder, config, card(config), (CONFIG, *graphs))
+
+
+def learnt(beats: Beats) -> dict[str, Any]:
+    """What a generator was made from, JSON-able: bars by side, those of the train side by genre."""
+    train = beats.genre[beats.side == 0]
+    named = Counter(GENRES[genre] if genre >= 0 else "any" for genre in train.tolist())
+    return {
+        "bars": {side: int((beats.side == number).sum()) for number, side in enumerate(SIDES)},
+        "files": len(beats.names),
+        "genres": dict(named.most_common()),
+    }
+
+
+def card(config: Mapping[str, Any]) -> str:
+    """What a person should know of a generator before using it, from what its `config.json` says."""
+    recipe, progress, learnt = config.get("recipe", {}), config.get("progress", {}), config["data"]
+    lines = [
+        f"# Model card: {config['kind']}",
+        "",
+        "It makes drums without a guitar: `--mode generate`. `config.json` beside this page has every number.",
+        "",
+        "| what | value |",
+        "|---|---|",
+        f"| parameters | {config.get('parameters', 0):,} |",
+        f"| bars by side | {', '.join(f'{count:,} {side}' for side, count in learnt['bars'].items())} |",
+        f"| training bars by genre | {', '.join(f'{count:,} {genre}' for genre, count in learnt['genres'].items())} |",
+        f"| seed, minutes | {recipe.get('seed')}, {progress.get('seconds', 0) / 60:.1f} |",
+        *(f"| validation: {name} | {value:.4g} |" for name, value in progress.get("validation", {}).items()),
+        *(f"| {name} | {value} |" for name, value in config.get("figures", {}).items()),
+        "",
+        "## Data",
+        "",
+        config.get("licence", "Whose music it was trained on, and under which licence, whoever trained it knows."),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+def read(model: str, folders: Sequence[Path], say: Callable[[str], None] = lambda line: None) -> Any:
+    """What a generator learns from: bars as `Beats`, or what the `material` of its module makes of the folders.
+
+    say: is told what is left out.
+
+    Raises:
+        CorpusError: there is nothing.
+    """
+    material = _material(model)
+    return data.read(folders, PLACES.get(model, 24)) if material is None else material(folders, say)
+
+
+def learns_from_bars(model: str) -> bool:
+    """Whether what a generator learns from are bars of hits, as `Beats`."""
+    return _material(model) is None
+
+
+def _material(model: str) -> Callable[[Sequence[Path], Callable[[str], None]], Any] | None:
+    """What a generator's module makes of folders, in place of bars."""
+    made: Callable[[Sequence[Path], Callable[[str], None]], Any] | None = getattr(
+        import_module(TASKS[model].split(":")[0]), "material", None
+    )
+    return made
+
+
+def task_of(model: str, beats: Any, recipe: Mapping[str, Any], say: Callable[[str], None]) -> task.Task[Any, Any]:
+    """The task of a generator. beats: see `read`. recipe: what of it is not as its module has it."""
+    module, name = TASKS[model].split(":")
+    home = import_module(module)
+    made: task.Task[Any, Any] = getattr(home, name)(beats, home.Recipe(**recipe), say)
+    return made
+
+
+def about(model: str, folders: Sequence[Path]) -> dict[str, Any]:
+    """What is known of a run before it begins, for its checkpoint."""
+    groove = all((folder / INFO).is_file() for folder in folders)
+    return {"generator": model} | ({"licence": LICENCE} if groove else {})
+
+
+def main(model: str, arguments: Sequence[str] | None = None) -> int:
+    """Train a generator on folders of drum files."""
+    parser = argparse.ArgumentParser(prog=f"python -m seq2drum.learn.generators.{model}", description=f"Train {model}.")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="DIR", help="folders of drum files")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="the run's folder")
+    parser.add_argument("--minutes", type=float, metavar="M")
+    parser.add_argument("--steps", type=int, metavar="N")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    options = parser.parse_args(arguments)
+    recipe = {name: getattr(options, name) for name in ("minutes", "steps", "seed")}
+    try:
+        work = task_of(model, read(model, options.data), recipe, lambda line: print(line, flush=True))
+        print(loop.train(work, options.out, resume=options.resume, about=about(model, options.data)).folder)
+    except Seq2DrumError as fault:
+        print(fault, file=sys.stderr)
+        return 2
+    return 0

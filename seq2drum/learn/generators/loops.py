@@ -1,0 +1,320 @@
+"""The task of making audio loops on a small computer: a GAN over codes of slices, see `models.loop`.
+
+    drums -> bars -> loops on several kits -> codes -> two nets -> loop.onnx
+
+    python -m seq2drum.learn.generators.loops --data FOLDER -o runs/loop --minutes 20
+
+The loss is the logistic one that does not saturate (I. Goodfellow et al., Generative adversarial nets, 2014), with the
+gradient penalty R1 on real codes every fourth step (L. Mescheder et al., Which training methods for GANs do actually
+converge?, 2018) and noise on all that the critic sees, which falls while the run goes on (C. Sonderby et al., Amortised
+MAP inference for image super-resolution, 2017).
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seq2drum.data.drums import beats
+from seq2drum.data.drums.beats import Beats
+from seq2drum.data.drums.loops import Loops, has_sound, loops_of, read_loops
+from seq2drum.errors import Seq2DrumError
+from seq2drum.lattice.patterns import SLICE, SLICES
+from seq2drum.learn.generators import generating, looping
+from seq2drum.learn.generators.looping import Asked, Looping
+from seq2drum.learn.run import loop
+from seq2drum.learn.run.runs import BEST
+from seq2drum.learn.run.task import Done, Gear
+from seq2drum.models.base import Graph
+from seq2drum.music.notes import IntArray
+from seq2drum.play.generators.composer import WISHES
+from seq2drum.play.generators.loops import KIND
+from seq2drum.show import sound
+
+_SLOPE = 0.2  # of leaky rectifiers
+_GROUP = 8  # loops that are compared with each other
+_STRETCH = 4  # codes are shown to the critic as logarithms, too, of so many times their size
+
+
+@dataclass(frozen=True)
+class Config:
+    """The sizes of a generator of loops and of its critic. kits: their number. wish: numbers of what is asked for."""
+
+    kits: int
+    wish: int
+    noise: int = 64
+    components: int = 96
+    channels: int = 160
+    critic: int = 128
+
+    def as_dict(self) -> dict[str, Any]:
+        """The numbers by name."""
+        return asdict(self)
+
+
+class Generator(nn.Module):
+    """Makes loops. basis (SLICE, C): waveforms; scale (C,): what a code of 1 is worth of each."""
+
+    basis: Tensor
+    scale: Tensor
+
+    def __init__(self, config: Config, basis: Tensor, scale: Tensor) -> None:
+        super().__init__()
+        self.config, wide = config, config.channels
+        # Half as exact as the rest: 11 bits, of waveforms that are a hundredth off anyway.
+        self.register_buffer("basis", basis.half())
+        self.register_buffer("scale", scale)
+        self.opening = nn.Linear(config.noise + config.kits + config.wish, wide * SLICES)
+        self.place = nn.Parameter(0.2 * torch.randn(wide, SLICES))
+        self.blocks = nn.Sequential(*(_Block(wide, normed=True) for _ in range(3)))
+        self.out = nn.Conv1d(wide, config.components, 1)
+
+    def codes(self, noise: Tensor, kit: Tensor, wish: Tensor) -> Tensor:
+        """(n, C, T) of noise (n, noise), kits (n, kits) and wishes (n, wish)."""
+        opened = self.opening(torch.cat([noise, kit, wish], 1)).unflatten(1, (-1, SLICES))  # (n, H, T)
+        codes: Tensor = self.out(functional.leaky_relu(self.blocks(opened + self.place), _SLOPE))
+        return codes
+
+    def forward(self, noise: Tensor, kit: Tensor, wish: Tensor) -> Tensor:
+        """(n, T, SLICE): the samples."""
+        codes = self.codes(noise, kit, wish) * self.scale[:, None]
+        slices: Tensor = codes.transpose(1, 2) @ self.basis.to(codes.dtype).T
+        return slices
+
+
+class Critic(nn.Module):
+    """Tells real codes (n, C, T) from made ones, for their kit and wish: (n,), above 0 for real.
+
+    n is a multiple of 8: loops are compared in groups of 8, so that sameness is seen (T. Karras et al., Progressive
+    growing of GANs, 2018). Kit and wish are judged by a projection (T. Miyato, M. Koyama, cGANs with projection
+    discriminator, 2018).
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        wide = config.critic
+        self.opening = nn.Conv1d(2 * config.components, wide, 1)
+        self.blocks = nn.Sequential(_Block(wide, normed=False), _Block(wide, normed=False))
+        self.summary = nn.Linear(wide * SLICES + 2 * wide + 1, wide)
+        self.out = nn.Linear(wide, 1)
+        self.asked = nn.Linear(config.kits + config.wish, wide)
+
+    def forward(self, codes: Tensor, kit: Tensor, wish: Tensor) -> Tensor:
+        seen = torch.cat([codes, torch.log1p(_STRETCH * codes.abs())], 1)
+        thought = self.blocks(self.opening(seen))  # (n, H, T)
+        flat = functional.leaky_relu(thought, _SLOPE).flatten(1)
+        row = torch.cat([flat, thought.mean(2), thought.std(2)], 1)
+        apart = (row.view(-1, _GROUP, row.shape[1]).var(1, unbiased=False) + 1e-6).sqrt().mean(1)
+        row = torch.cat([row, apart.repeat_interleave(_GROUP)[:, None]], 1)
+        point = functional.leaky_relu(self.summary(row), _SLOPE)
+        fit = (point * self.asked(torch.cat([kit, wish], 1))).sum(1) / math.sqrt(point.shape[1])
+        score: Tensor = self.out(point)[:, 0] + fit
+        return score
+
+
+class _Block(nn.Module):
+    """A residual block over the slices, which are round: the first follows the last."""
+
+    def __init__(self, wide: int, *, normed: bool) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(1, wide) if normed else nn.Identity()
+        self.first, self.second = (nn.Conv1d(wide, wide, 3, padding=1, padding_mode="circular") for _ in range(2))
+
+    def forward(self, seen: Tensor) -> Tensor:
+        inner = self.first(functional.leaky_relu(self.norm(seen), _SLOPE))
+        added: Tensor = seen + self.second(functional.leaky_relu(inner, _SLOPE))
+        return added
+
+
+def principal(slices: Tensor, components: int) -> tuple[Tensor, Tensor]:
+    """The basis (SLICE, C) and the scale (C,) of slices (m, SLICE).
+
+    The scale is between that which makes all codes equally large, and none: their deviation's root.
+    """
+    _, vectors = torch.linalg.eigh(slices.T @ slices / len(slices))
+    basis = vectors.flip(1)[:, :components].contiguous()
+    deviation = (slices @ basis).std(0) + 1e-3
+    return basis, 1.5 * (deviation * deviation.mean()).sqrt()
+
+
+def graph(generator: Generator) -> Graph:
+    """What plays."""
+    config = generator.config
+    inputs = {"noise": ("n", config.noise), "kit": ("n", config.kits), "wish": ("n", config.wish)}
+    return Graph(generator, {**inputs}, {"slices": ("n", SLICES, SLICE)})
+
+
+_GENERATOR, _CRITIC, _AVERAGE = "generator", "critic", "average"
+_SETTLED = 0.6  # of a run: from then on the noise is what it is at last
+_ANALYSED = 60_000  # slices that the principal components are found in
+
+
+@dataclass(frozen=True)
+class Recipe(looping.Recipe):
+    """How the GAN over codes is trained.
+
+    penalty: the weight of R1. every: steps from one R1 to the next. noise: deviation of what is added to codes, at
+    first and at last. While it is large, what is soft is not seen: hats come last. components, channels: sizes of the
+    nets.
+    """
+
+    penalty: float = 1.0
+    every: int = 4
+    noise: tuple[float, float] = (0.25, 0.04)
+    components: int = Config.components
+    channels: int = Config.channels
+
+
+class SliceGan(Looping):
+    """A generator of codes of slices, and a critic of them."""
+
+    architecture = "slices"
+    recipe: Recipe
+    generator: Generator
+    average: Generator
+
+    def __init__(self, loops: Loops, recipe: Recipe, say: Callable[[str], None]) -> None:
+        super().__init__(loops, recipe, say)
+        slices = self.learnt.sound.reshape(-1, SLICE)
+        some = np.random.default_rng([recipe.seed, 9]).permutation(len(slices))[:_ANALYSED]
+        basis, scale = principal(torch.from_numpy(slices[np.sort(some)].astype(np.float32)), recipe.components)
+        config = Config(len(loops.kits), WISHES, components=len(scale), channels=recipe.channels)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            self.generator = Generator(config, basis, scale)
+            self.critic = Critic(config)
+        self.average = copy.deepcopy(self.generator)
+        self.codes = _codes(self.learnt, basis, scale)
+        self.models = {_GENERATOR: self.generator, _CRITIC: self.critic, _AVERAGE: self.average}
+        pairs = ((_GENERATOR, self.generator), (_CRITIC, self.critic))
+        self.optimizers = {
+            name: torch.optim.Adam(net.parameters(), recipe.rate, betas=(0.0, 0.9)) for name, net in pairs
+        }
+
+    def real(self, rows: IntArray) -> Tensor:
+        """Their codes, (n, components, 16)."""
+        return self.codes[torch.from_numpy(rows)]
+
+    def step(self, ready: Asked, gear: Gear) -> Done:
+        real, kit, wish = (part.to(gear.device) for part in ready)
+        count, config = len(real), self.generator.config
+        start, end = self.recipe.noise
+        blur = start + (end - start) * min(self.share(gear.progress) / _SETTLED, 1)
+        # 1. The critic, of real and made codes in one pass.
+        with torch.no_grad():
+            made = self.generator.codes(torch.randn(count, config.noise, device=gear.device), kit, wish)
+        penalised = gear.progress.step % self.recipe.every == 0
+        seen = (real + blur * torch.randn_like(real)).requires_grad_(penalised)
+        both = torch.cat([seen, made + blur * torch.randn_like(made)])
+        scores = gear.models[_CRITIC](both, kit.repeat(2, 1), wish.repeat(2, 1))
+        told = functional.softplus(-scores[:count]).mean() + functional.softplus(scores[count:]).mean()
+        loss = told
+        if penalised:
+            (slope,) = torch.autograd.grad(scores[:count].sum(), seen, create_graph=True)
+            steep = slope.flatten(1).square().sum(1).mean()
+            loss = told + self.recipe.every * self.recipe.penalty / 2 * steep
+        gear.update(_CRITIC, loss, most=math.inf)
+        # 2. The generator, by the critic's new judgement.
+        codes = self.generator.codes(torch.randn(count, config.noise, device=gear.device), kit, wish)
+        fooled = functional.softplus(-self.critic(codes + blur * torch.randn_like(codes), kit, wish)).mean()
+        gear.update(_GENERATOR, fooled, most=math.inf)
+        self.follow(gear.progress.step)
+        loops = int(gear.total(torch.tensor(float(count), device=gear.device)))
+        return Done(loops, {_CRITIC: float(told.detach()), _GENERATOR: float(fooled.detach())})
+
+    def graph(self) -> Graph:
+        return graph(self.average)
+
+
+def _codes(loops: Loops, basis: Tensor, scale: Tensor) -> Tensor:
+    """(n, components, 16): the codes of loops."""
+    codes = torch.empty(len(loops.kit), basis.shape[1], SLICES)
+    for at in range(0, len(codes), 256):
+        slices = torch.from_numpy(loops.sound[at : at + 256].astype(np.float32)).view(-1, SLICES, SLICE)
+        codes[at : at + 256] = ((slices @ basis) / scale).transpose(1, 2)
+    return codes
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+def rendered(drums: Beats, soundfont: Path | None = None, *, seed: int = 0) -> Loops:
+    """Bars of drums as loops, on the kits of a soundfont.
+
+    Raises:
+        CorpusError: there are no bars to make loops of.
+        MissingExtraError, OptionError: see `show.fluidsynth.find`.
+    """
+    synthesiser = sound.find(soundfont)
+    kits = sound.kits_of(synthesiser)
+    return loops_of(drums, sound.one_shots(synthesiser, list(kits)), list(kits.values()), seed)
+
+
+def read(folders: Sequence[Path], soundfont: Path | None, seed: int, say: Callable[[str], None]) -> Loops:
+    """The loops of some folders: their sound files cut into bars, or else their drum files on the kits of a soundfont.
+
+    Raises:
+        CorpusError: there is nothing to learn from.
+        MissingExtraError, OptionError: see `show.fluidsynth.find`.
+    """
+    if any(has_sound(folder) for folder in folders):
+        return read_loops(folders, say)
+    return rendered(beats.read(folders), soundfont, seed=seed)
+
+
+def material(folders: Sequence[Path], say: Callable[[str], None]) -> Loops:
+    """The loops of some folders, drums in MIDI on the best soundfont of this machine; see `read`."""
+    return read(folders, None, 0, say)
+
+
+def command(
+    name: str,
+    task: Callable[[Loops, Any, Callable[[str], None]], Looping],
+    recipe: Callable[..., looping.Recipe],
+    arguments: Sequence[str] | None,
+) -> int:
+    """Train a maker of loops on folders of drums or of loops; returns the exit code. name: of its module."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m seq2drum.learn.{name}", description="Train a maker of audio loops."
+    )
+    parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="DIR", help="drums as MIDI, or loops")
+    parser.add_argument("--kit", type=Path, metavar="FILE.sf2", help="the soundfont that drums in MIDI are played on")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="the run's folder")
+    parser.add_argument("--minutes", type=float, metavar="M")
+    parser.add_argument("--steps", type=int, metavar="N")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    options = parser.parse_args(arguments)
+    given = {name: getattr(options, name) for name in ("minutes", "steps", "seed")}
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    try:
+        work = task(read(options.data, options.kit, options.seed, say), recipe(**given), say)
+        about = generating.about(KIND, options.data)
+        print(loop.train(work, options.out, resume=options.resume, about=about).folder / BEST)
+    except Seq2DrumError as fault:
+        print(fault, file=sys.stderr)
+        return 2
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train the GAN over codes on folders of drums or of loops."""
+    return command("loops", SliceGan, Recipe, arguments)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

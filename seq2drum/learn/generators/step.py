@@ -1,0 +1,334 @@
+"""The task of learning how drummers go on, step by step: the step generator, from bars of drums.
+
+    bars -> windows of eight -> a net over steps -> step.onnx
+
+    python -m seq2drum.learn.generators.step --data groove/ -o runs/step --minutes 25
+
+A share of the windows has a fill of another performance of its genre and tempo in one of its bars, and is told so: so
+the net learns to play one when asked, and to come back. A share of the genres is hidden: so it plays without one, too,
+and can be guided (J. Ho, T. Salimans, Classifier-free diffusion guidance, 2022).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seq2drum.data.drums.beats import SIDES, Beats
+from seq2drum.errors import CorpusError
+from seq2drum.learn.generators import generating
+from seq2drum.learn.generators.generating import wishes_of
+from seq2drum.learn.run.task import Board, Done, Gear, Progress, Scalars, Task
+from seq2drum.models.base import Graph, write_graph
+from seq2drum.music.choices import GENRES
+from seq2drum.music.notes import IntArray
+from seq2drum.play.generators.composer import WISHES
+from seq2drum.play.generators.step import FORMAT, HEARD, KIND, BarMemory, before
+
+_QUIETEST, _WIDEST = -4.0, 1.0  # logarithm of the spread of velocities, in their logits' place
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes: what a step hears, what it is told, places of a bar, and of the layers."""
+
+    heard: int
+    wishes: int
+    places: int = 24
+    voices: int = 9
+    hidden: int = 224
+    inner: int = 64
+    dropout: float = 0.35
+
+    def as_dict(self) -> dict[str, Any]:
+        """The numbers by name."""
+        return asdict(self)
+
+
+class Step(nn.Module):
+    """Makes bars step by step."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        size, inner, voices = config.hidden, config.inner, config.voices
+        self.listen = nn.Linear(config.heard + config.wishes, size)
+        self.place = nn.Embedding(config.places, size)
+        self.lstm = nn.LSTM(size, size, batch_first=True)
+        self.dropout = nn.Dropout(config.dropout)
+        self.hits = nn.Linear(size, voices)
+        self.open = nn.Linear(size, inner)
+        self.order = nn.Parameter(torch.randn(voices, inner) * 0.05)
+        self.read = nn.Parameter(torch.randn(voices, inner) * 0.05)
+        self.straight = nn.Parameter(torch.zeros(voices, voices))
+        self.feel = nn.Linear(size + voices, 2 * voices)
+
+    def thoughts(self, heard: Tensor, wishes: Tensor, place: Tensor, state: tuple[Tensor, Tensor] | None = None) -> Any:
+        """heard (n, T, ·), wishes (n, T, ·), place (T,) -> thoughts (n, T, H), the state after the last step."""
+        given = torch.relu(self.listen(torch.cat([heard, wishes], -1)) + self.place(place))
+        thought, state = self.lstm(self.dropout(given), state)
+        return self.dropout(thought), state
+
+    def logit(self, first: Tensor, opened: Tensor, before: Tensor, voice: int) -> Tensor:
+        """The logit of a voice (...), given `hits` and `open` of a thought and the hits (..., voice) before it."""
+        known = torch.relu(opened + before @ self.order[:voice])
+        return first[..., voice] + known @ self.read[voice] + before @ self.straight[voice, :voice]
+
+    def logits(self, thought: Tensor, hits: Tensor) -> Tensor:
+        """(n, T, V): the logit of each hit, given the true hits of the voices before it."""
+        first, opened = self.hits(thought), self.open(thought)
+        voices = range(self.config.voices)
+        return torch.stack([self.logit(first, opened, hits[..., :voice], voice) for voice in voices], -1)
+
+    def felt(self, thought: Tensor, hits: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, T, V) each: the middle and the spread of velocities, given all hits of the step."""
+        middle, spread = self.feel(torch.cat([thought, hits], -1)).chunk(2, -1)
+        return torch.sigmoid(middle), spread.clamp(_QUIETEST, _WIDEST).exp()
+
+    def forward(self, heard: Tensor, wishes: Tensor, place: Tensor, velocity: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, T) each: nats of the hits of each step, and of their velocities (n, T, V)."""
+        thought, _ = self.thoughts(heard, wishes, place)
+        hits = (velocity > 0).to(velocity.dtype)
+        nats = functional.binary_cross_entropy_with_logits(self.logits(thought, hits), hits, reduction="none")
+        middle, spread = self.felt(thought, hits)
+        away = (velocity - middle) / spread
+        return nats.sum(-1), ((away + 2 * functional.softplus(-away) + spread.log()) * hits).sum(-1)
+
+
+class _Draw(nn.Module):
+    """One step of one beat as a graph. Rows are what it would be for several wishes; their logits are weighed."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__()
+        self.step = step
+
+    def forward(
+        self, heard: Tensor, wishes: Tensor, weights: Tensor, place: Tensor, uniform: Tensor, sharpness: Tensor,
+        state: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+        step = self.step
+        h, c = state.chunk(2, -1)
+        rows = heard.expand(wishes.shape[0], -1)
+        thoughts, (h, c) = step.thoughts(
+            rows[:, None], wishes[:, None], place, (h[None].contiguous(), c[None].contiguous())
+        )
+        thought = thoughts[:, 0]
+        first, opened = step.hits(thought), step.open(thought)
+        hits = torch.zeros(1, 0)
+        for voice in range(step.config.voices):
+            before = hits.expand(wishes.shape[0], -1)
+            logit = (step.logit(first, opened, before, voice)[:, None] * weights).sum(0, keepdim=True)
+            drawn = (uniform[:, voice : voice + 1] < torch.sigmoid(logit * sharpness)).to(logit.dtype)
+            hits = torch.cat([hits, drawn], -1)
+        middle, spread = step.felt(thought, hits.expand(wishes.shape[0], -1))
+        shares = weights.clamp(min=0) / weights.clamp(min=0).sum()
+        return (
+            hits,
+            (middle * shares).sum(0, keepdim=True),
+            (spread * shares).sum(0, keepdim=True),
+            torch.cat([h[0], c[0]], -1),
+        )
+
+
+def export(step: Step, folder: Path) -> None:
+    """Write the graph `step.onnx`, its weights inside.
+
+    heard (1, ·), place (1,), uniform (1, V) and sharpness (1, 1) are the beat's; wishes (n, ·), weights (n, 1) and
+    state (n, 2H) have a row for each wish that it is mixed of. It gives hits, middle and spread (1, V), and stepped
+    (n, 2H).
+    """
+    config = step.config
+    graph = Graph(
+        _Draw(step).eval(),
+        {
+            "heard": (1, config.heard),
+            "wishes": ("n", config.wishes),
+            "weights": ("n", 1),
+            "place": (1,),
+            "uniform": (1, config.voices),
+            "sharpness": (1, 1),
+            "state": ("n", 2 * config.hidden),
+        },
+        {
+            "hits": (1, config.voices),
+            "middle": (1, config.voices),
+            "spread": (1, config.voices),
+            "stepped": ("n", 2 * config.hidden),
+        },
+    )
+    with torch.no_grad():
+        example = tuple(
+            value.long() if name == "place" else value
+            for name, value in zip(graph.inputs, graph.example(), strict=True)
+        )
+        write_graph(graph, example, folder / "step.onnx", fold=True)
+
+
+_NET = "step"
+NATS, VELOCITY = "nats_per_bar", "velocity_nats_per_bar"
+BARS = 8
+PLACES = 24
+_FEW = 200  # windows: with fewer, performances that are shorter are repeated until they are long enough
+_NEAR = 32  # fills of a genre that are near enough in tempo
+
+
+@dataclass(frozen=True)
+class Recipe(generating.Recipe):
+    """How a step generator is trained.
+
+    batch: windows. hidden_genres: share of the windows that are told none. fills: share that has a fill in it.
+    velocity: what a nat of velocity weighs beside one of hits.
+    """
+
+    rate: float = 3e-3
+    batch: int = 32
+    weight_decay: float = 0.03
+    hidden_genres: float = 0.15
+    fills: float = 0.3
+    velocity: float = 0.3
+
+
+class Batch(NamedTuple):
+    """Some windows: heard (n, T, HEARD), wishes (n, T, WISHES), velocity (n, T, 9)."""
+
+    heard: NDArray[np.float32]
+    wishes: NDArray[np.float32]
+    velocity: NDArray[np.float32]
+
+
+class Windows:
+    """The windows of one side of some bars. rows (m, BARS): of their bars."""
+
+    def __init__(self, beats: Beats, side: str, hop: int) -> None:
+        self.beats = beats = beats.select(beats.side == SIDES.index(side))
+        self.rows = _rows(beats, hop)
+        self.wishes = wishes_of(beats.genre, beats.bpm, np.zeros_like(beats.fill))  # a fill is put in by `batch`
+        fills = np.flatnonzero(beats.fill & (beats.velocity > 0).any(axis=(1, 2)))
+        self.fills = {genre: fills[beats.genre[fills] == genre] for genre in set(beats.genre[fills].tolist())}
+        self.every_fill = fills
+
+    def batch(self, which: IntArray, rng: np.random.Generator, hidden: float, fills: float) -> Batch:
+        """Some windows as a batch; shares of them have their genre hidden, and a fill in one of their bars."""
+        rows = self.rows[which].copy()
+        is_fill = np.zeros(rows.shape, dtype=bool)
+        for window in np.flatnonzero(rng.random(len(rows)) < fills):
+            if (fill := self._fill(rows[window, 0], rng)) is not None:
+                bar = int(rng.integers(BARS))
+                rows[window, bar], is_fill[window, bar] = fill, True
+        wishes = np.repeat(self.wishes[self.rows[which]], PLACES, axis=1).astype(np.float32)
+        wishes[..., -1] = np.repeat(is_fill, PLACES, axis=1)
+        wishes[rng.random(len(rows)) < hidden, :, : len(GENRES)] = 0
+        velocity = self.beats.velocity[rows]
+        return Batch(heard_of(velocity, is_fill), wishes, velocity.reshape(len(rows), BARS * PLACES, -1))
+
+    def _fill(self, row: int, rng: np.random.Generator) -> int | None:
+        """A row of a fill that may stand in a performance: of its genre if there are any, and near in tempo."""
+        fills = self.fills.get(int(self.beats.genre[row]), self.every_fill)
+        if not len(fills):
+            return None
+        apart = np.abs(np.log(self.beats.bpm[fills] / self.beats.bpm[row]))
+        return int(rng.choice(fills[np.argsort(apart, kind="stable")[:_NEAR]]))
+
+
+def _rows(beats: Beats, hop: int) -> IntArray:
+    first = beats.windows(BARS, hop)
+    rows = first[:, None] + np.arange(BARS)
+    if len(rows) >= _FEW:
+        return rows
+    short = []
+    for performance in np.unique(beats.performance[~beats.fill]):
+        own = np.flatnonzero(beats.performance == performance)
+        if len(own) < BARS:
+            short += [own[(start + np.arange(BARS)) % len(own)] for start in range(len(own))]
+    return np.concatenate([rows, np.array(short, dtype=np.int64).reshape(-1, BARS)])
+
+
+def heard_of(velocity: NDArray[np.float32], is_fill: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Bars (n, B, places, 9), and which of them are fills (n, B) -> (n, B * places, HEARD), what each step hears."""
+    n, bars, places, voices = velocity.shape
+    memory, remembered = BarMemory(n, places), []
+    for bar in range(bars):
+        remembered.append(memory.heard())
+        memory.keep(velocity[:, bar], is_fill[:, bar])
+    steps = velocity.reshape(n, bars * places, voices)
+    previous = before(np.concatenate([np.zeros((n, 1, voices), np.float32), steps[:, :-1]], axis=1))
+    return np.concatenate([previous, np.concatenate(remembered, axis=1)], axis=2)
+
+
+class Stepping(Task[IntArray, Batch]):
+    """Learn from windows of the train side, be validated on those of the validation side."""
+
+    unit = "bars"
+    criterion = NATS
+
+    recipe: Recipe
+
+    def __init__(self, beats: Beats, recipe: Recipe, say: Callable[[str], None]) -> None:
+        self.recipe, self.say, self.beats = recipe, say, beats
+        self.sides = {"train": Windows(beats, "train", 1), "validation": Windows(beats, "validation", BARS // 2)}
+        if not len(self.sides["train"].rows):
+            raise CorpusError("there are no drums to learn from; wanted bars in 4/4 that are no fills")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            self.net = Step(Config(HEARD, WISHES, PLACES))
+        self.models = {_NET: self.net}
+        weights = self.net.parameters()
+        self.optimizers = {_NET: torch.optim.AdamW(weights, lr=recipe.rate, weight_decay=recipe.weight_decay)}
+
+    def epoch(self, number: int, processes: int) -> list[IntArray]:
+        """All windows once, in any order; what is left over of the last batch is not seen."""
+        rng = np.random.default_rng([self.recipe.seed, 1, number])
+        return generating.batches(rng.permutation(len(self.sides["train"].rows)), self.recipe.batch * processes)
+
+    def prepare(self, item: IntArray, epoch: int, index: int, *, rank: int, processes: int) -> Batch:
+        rng = np.random.default_rng([self.recipe.seed, 2, epoch, index, rank])
+        return self.sides["train"].batch(item[rank::processes], rng, self.recipe.hidden_genres, self.recipe.fills)
+
+    def step(self, ready: Batch, gear: Gear) -> Done:
+        net = gear.models[_NET]
+        nats, velocity = self.nats(net, ready, gear.device)
+        gear.update(_NET, nats + self.recipe.velocity * velocity)
+        bars = int(gear.total(torch.tensor(float(len(ready.heard) * BARS), device=gear.device)))
+        return Done(bars, {NATS: float(nats.detach()), VELOCITY: float(velocity.detach())})
+
+    def nats(self, net: Any, batch: Batch, device: Any) -> tuple[Tensor, Tensor]:
+        """Nats a bar of hits, and of velocities."""
+        heard, wishes, velocity = (torch.from_numpy(array).to(device) for array in batch)
+        place = torch.arange(BARS * PLACES, device=device) % PLACES
+        hits, feel = net(heard, wishes, place, velocity)
+        return hits.sum(1).mean() / BARS, feel.sum(1).mean() / BARS
+
+    @torch.no_grad()
+    def validate(self) -> Scalars:
+        """Nats a bar of windows that were never trained on: told their genre, and without fills."""
+        side = self.sides["validation"]
+        if not len(side.rows):
+            return {}
+        self.net.eval()
+        rng, device = np.random.default_rng(0), next(self.net.parameters()).device
+        rows = generating.batches(np.arange(len(side.rows)), min(128, len(side.rows)))
+        both = [self.nats(self.net, side.batch(some, rng, 0, 0), device) for some in rows]
+        hits, velocity = np.array([[float(one) for one in pair] for pair in both]).mean(axis=0)
+        return {NATS: float(hits), VELOCITY: float(velocity)}
+
+    def show(self, progress: Progress, board: Board | None, *, last: bool) -> None:
+        generating.show(self, progress, board, self.say)
+
+    def save(self, folder: Path, about: Mapping[str, Any]) -> None:
+        """Write the checkpoint that `play.step_player` loads."""
+        folder.mkdir(parents=True, exist_ok=True)
+        export(self.net, folder)
+        config = {"config": self.net.config.as_dict(), "parameters": generating.parameters(self.net)}
+        generating.write(folder, KIND, FORMAT, ("step.onnx",), self.beats, {**config, **about})
+
+
+if __name__ == "__main__":
+    raise SystemExit(generating.main("step"))

@@ -1,0 +1,358 @@
+"""The task of the words generator: a language model of drum text, from bars of drums.
+
+    bars -> drum text -> streams of words, side by side -> step.onnx
+
+    python -m seq2drum.learn.generators.words --data groove/ -o runs/words --minutes 10
+
+All performances of an epoch stand one behind the other in some streams, and the state of the net is carried from step
+to step of them, as it is in playing. A share of performances is made anew of the lines of others
+(`data.combining`), and a share of the genres is hidden.
+
+Letters of shapes: n streams, T words of a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seq2drum.data.drums import loops
+from seq2drum.data.drums.beats import SIDES, Beats
+from seq2drum.errors import CorpusError
+from seq2drum.lattice import patterns as text
+from seq2drum.lattice.patterns import COUNT, ORDER
+from seq2drum.learn.generators import generating
+from seq2drum.learn.generators.generating import wishes_of
+from seq2drum.learn.run.task import Board, Done, Gear, Progress, Scalars, Task
+from seq2drum.models.base import Graph, write_graph
+from seq2drum.music.choices import GENRES
+from seq2drum.music.notes import IntArray
+from seq2drum.play.generators.composer import WISHES
+from seq2drum.play.generators.words import FORMAT, KIND, PLACES
+
+BAR, START = COUNT, COUNT + 1
+"""The numbers of the word BAR, and of what stands before the first word; it is never drawn."""
+
+_LAYERS = 2
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes: what a word is told, places of a bar, and of the layers."""
+
+    wishes: int
+    places: int = 24
+    embedding: int = 48
+    hidden: int = 128
+    dropout: float = 0.2
+
+    def as_dict(self) -> dict[str, Any]:
+        """The numbers by name."""
+        return asdict(self)
+
+
+class Words(nn.Module):
+    """Draws word after word."""
+
+    bits: Tensor
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        size, hidden = config.embedding, config.hidden
+        self.word = nn.Embedding(START + 1, size)
+        self.struck = nn.Linear(len(ORDER), size)
+        self.struck_a_bar_back = nn.Linear(len(ORDER), size, bias=False)
+        self.count = nn.Embedding(config.places + 1, size)
+        self.wish = nn.Linear(config.wishes, size)
+        self.lstm = nn.LSTM(size, hidden, _LAYERS, batch_first=True, dropout=config.dropout)
+        self.dropout = nn.Dropout(config.dropout)
+        self.next = nn.Linear(hidden, BAR + 1)
+        ids = torch.arange(START + 1)[:, None]
+        self.register_buffer("bits", ((ids >> torch.arange(len(ORDER))) & 1).float() * (ids < COUNT), persistent=False)
+
+    def forward(
+        self, word: Tensor, back: Tensor, count: Tensor, wish: Tensor, state: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Logits (n, T, BAR + 1) of the next word, and the state.
+
+        word, back, count (n, T): the word before, the word a bar before the next one, and how many words the bar has.
+        wish (n, T, wishes). state: two of (layers, n, H).
+        """
+        heard = self.word(word) + self.struck(self.bits[word]) + self.struck_a_bar_back(self.bits[back])
+        thought, state = self.lstm(heard + self.count(count) + self.wish(wish), state)
+        return self.next(self.dropout(thought)), state
+
+
+class _Draw(nn.Module):
+    """One word as a graph; the state of both layers lies in one row."""
+
+    def __init__(self, words: Words) -> None:
+        super().__init__()
+        self.words = words
+
+    def forward(self, word: Tensor, back: Tensor, count: Tensor, wish: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        parts = state.reshape(-1, 2 * _LAYERS, self.words.config.hidden).transpose(0, 1).contiguous()
+        logits, stepped = self.words(
+            word[:, None], back[:, None], count[:, None], wish[:, None], (parts[:_LAYERS], parts[_LAYERS:])
+        )
+        return logits[:, 0], torch.cat(stepped).transpose(0, 1).flatten(1)
+
+
+def export(words: Words, folder: Path) -> None:
+    """Write the graph `step.onnx`, its weights inside.
+
+    word, back, count (n,), wish (n, wishes) and state (n, 4H) -> logits (n, BAR + 1), stepped (n, 4H).
+    """
+    config = words.config
+    state = 2 * _LAYERS * config.hidden
+    graph = Graph(
+        _Draw(words).eval(),
+        {"word": ("n",), "back": ("n",), "count": ("n",), "wish": ("n", config.wishes), "state": ("n", state)},
+        {"logits": ("n", BAR + 1), "stepped": ("n", state)},
+    )
+    whole = ("word", "back", "count")
+    given = zip(graph.inputs, graph.example(), strict=True)
+    example = tuple(value.long() if name in whole else value for name, value in given)
+    with torch.no_grad():
+        write_graph(graph, example, folder / "step.onnx", fold=True)
+
+
+NATS, IN_PLACE = "nats_per_bar", "bars_in_place"
+WORDS = PLACES + 1  # of a bar, BAR among them
+_NET = "words"
+_BARS = 8  # of a step
+_FREE_STREAMS, _FREE_BARS = 32, 4  # that are drawn to see where BAR falls
+_VALIDATED = 16  # streams
+_UNCOUNTED = -100
+
+
+@dataclass(frozen=True)
+class Recipe(generating.Recipe):
+    """How a words generator is trained.
+
+    batch: streams. hidden_genres: share of the steps of a stream that are told none. combined: how many performances
+    are made of the lines of others, as a share of those there are.
+    """
+
+    rate: float = 3e-3
+    batch: int = 32
+    weight_decay: float = 0.01
+    hidden_genres: float = 0.15
+    combined: float = 0.33
+
+
+class Stream(NamedTuple):
+    """Words one behind the other, (...,) each: what is heard, what is told (..., WISHES), and what comes next."""
+
+    word: IntArray
+    back: IntArray
+    counted: IntArray
+    wish: NDArray[np.float32]
+    aim: IntArray
+
+
+class Batch(NamedTuple):
+    """The words (n, T) of a step, and whether they are the first of their epoch."""
+
+    words: Stream
+    first: bool
+
+
+# --- streams ----------------------------------------------------------------------------------------------------------
+
+
+def stream_of(beats: Beats) -> Stream:
+    """The bars of a performance as words."""
+    bars = len(beats.number)
+    ids = text.ids_of(beats.velocity)
+    aim = np.concatenate([ids, np.full((bars, 1), BAR)], axis=1).ravel()
+    heard = np.concatenate([ids, np.zeros((bars, 1), dtype=np.int64)], axis=1).ravel()
+    told = wishes_of(beats.genre[:1], beats.bpm[:1], beats.fill[:1])
+    return Stream(
+        np.concatenate([[START], aim[:-1]]),
+        np.concatenate([np.zeros(WORDS, dtype=np.int64), heard[:-WORDS]]),
+        np.tile(np.arange(WORDS), bars),
+        np.repeat(told, len(aim), axis=0),
+        aim,
+    )
+
+
+def side_by_side(streams: Sequence[Stream], rows: int) -> Stream:
+    """Some streams as `rows` of one length, (rows, length); what is left over at the end is not seen."""
+    every: Any = (np.concatenate(column) for column in zip(*streams, strict=True))
+    joined = Stream(*every)
+    rows = min(rows, len(joined.word))
+    length = len(joined.word) // rows
+    columns: Any = (column[: rows * length].reshape(rows, length, *column.shape[1:]) for column in joined)
+    return Stream(*columns)
+
+
+def part(words: Stream, where: Any) -> Stream:
+    """Some of the words of each row, or some rows: what stands at an index."""
+    columns: Any = (column[where] for column in words)
+    return Stream(*columns)
+
+
+def performances(beats: Beats) -> list[Beats]:
+    """The bars of each performance."""
+    ends = np.flatnonzero(np.diff(beats.performance)) + 1
+    return [beats.select(rows) for rows in np.split(np.arange(len(beats.number)), ends) if len(rows)]
+
+
+def usual_velocities(beats: Beats) -> list[list[float]]:
+    """(places, 9): the mean velocity of the hits of each voice at each place; where there are few, near the voice's."""
+    struck = beats.velocity > 0
+    count, total = struck.sum(axis=0), beats.velocity.sum(axis=0)
+    mean = total.sum(axis=0) / np.maximum(count.sum(axis=0), 1)
+    mean = np.where(count.sum(axis=0) > 0, mean, text.VELOCITY / 127)
+    table = (total + mean * 8) / (count + 8)
+    return [[round(float(value), 4) for value in row] for row in table]
+
+
+# --- the task ---------------------------------------------------------------------------------------------------------
+
+
+class Wording(Task[int, Batch]):
+    """Learn which word comes next in the performances of the train side; be validated on those of the validation side.
+
+    say: is given a line at each validation.
+    """
+
+    unit = "bars"
+    criterion = NATS
+
+    recipe: Recipe
+
+    def __init__(self, beats: Beats, recipe: Recipe, say: Callable[[str], None]) -> None:
+        self.recipe, self.say, self.beats = recipe, say, beats
+        train, held = (beats.select(beats.side == SIDES.index(side)) for side in ("train", "validation"))
+        self.train, self.usual = train, usual_velocities(train)
+        self.own = [stream_of(one) for one in performances(loops.whole(train))]
+        self.performances = len(np.unique(train.performance))
+        self.held = [stream_of(one) for one in performances(held)]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            self.net = Words(Config(WISHES, PLACES))
+        self.models = {_NET: self.net}
+        weights = self.net.parameters()
+        self.optimizers = {_NET: torch.optim.AdamW(weights, lr=recipe.rate, weight_decay=recipe.weight_decay)}
+        self.carried: tuple[Tensor, Tensor] | None = None
+        self.words = self.streams(0, 1)
+
+    def epoch(self, number: int, processes: int) -> range:
+        """All performances once, in any order, and some that are made of their lines."""
+        self.words = self.streams(number, processes)
+        return range(-(-self.words.word.shape[1] // (_BARS * WORDS)))
+
+    def streams(self, epoch: int, processes: int) -> Stream:
+        """The words of an epoch.
+
+        Raises:
+            CorpusError: there are none.
+        """
+        rng = np.random.default_rng([self.recipe.seed, 1, epoch])
+        made = loops.combined(self.train, round(self.recipe.combined * self.performances), rng).beats
+        streams = [*self.own, *(stream_of(one) for one in performances(made))]
+        if not streams:
+            raise CorpusError("there are no drums to learn from; wanted bars in 4/4 of several pieces of the kit")
+        order = rng.permutation(len(streams))
+        return side_by_side([streams[index] for index in order], self.recipe.batch * processes)
+
+    def prepare(self, item: int, epoch: int, index: int, *, rank: int, processes: int) -> Batch:
+        rng = np.random.default_rng([self.recipe.seed, 2, epoch, index])
+        inside = slice(item * _BARS * WORDS, (item + 1) * _BARS * WORDS)
+        words = part(self.words, np.s_[:, inside])
+        told = words.wish.copy()
+        told[rng.random(len(told)) < self.recipe.hidden_genres, :, : len(GENRES)] = 0
+        return Batch(part(words._replace(wish=told), np.s_[rank::processes]), item == 0)
+
+    def step(self, ready: Batch, gear: Gear) -> Done:
+        state = None if ready.first else self.carried
+        nats, state = self.nats(gear.models[_NET], ready.words, gear.device, state)
+        self.carried = state[0].detach(), state[1].detach()
+        gear.update(_NET, nats)
+        bars = gear.total(torch.tensor(float((ready.words.aim == BAR).sum()), device=gear.device))
+        return Done(int(bars), {NATS: float(nats.detach()) * WORDS})
+
+    def nats(self, net: Any, words: Stream, device: Any, state: Any = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The mean of the nats of each word, and the state behind the last."""
+        word, back, count, told, aim = (torch.from_numpy(np.ascontiguousarray(one)).to(device) for one in words)
+        logits, state = net(word, back, count, told, state)
+        return functional.cross_entropy(logits.flatten(0, 1), aim.flatten()), state
+
+    @torch.no_grad()
+    def validate(self) -> Scalars:
+        """Nats a bar of performances that were never trained on, and how often BAR is drawn where it belongs."""
+        self.net.eval()
+        device = next(self.net.parameters()).device
+        scalars = {IN_PLACE: bars_in_place(self.net, self.train, self.recipe.seed)}
+        if not self.held:
+            return scalars
+        words = side_by_side(self.held, _VALIDATED)
+        state, nats, length = None, 0.0, words.word.shape[1]
+        for start in range(0, length, _BARS * WORDS):
+            some = part(words, np.s_[:, start : start + _BARS * WORDS])
+            mean, state = self.nats(self.net, some, device, state)
+            nats += float(mean) * some.word.shape[1]
+        return {NATS: nats / length * WORDS, **scalars}
+
+    def show(self, progress: Progress, board: Board | None, *, last: bool) -> None:
+        generating.show(self, progress, board, self.say)
+
+    def save(self, folder: Path, about: Mapping[str, Any]) -> None:
+        """Write the checkpoint that `play.words_player` loads."""
+        folder.mkdir(parents=True, exist_ok=True)
+        export(self.net, folder)
+        config = {
+            "config": self.net.config.as_dict(),
+            "velocity": self.usual,
+            "parameters": generating.parameters(self.net),
+        }
+        generating.write(folder, KIND, FORMAT, ("step.onnx",), self.beats, {**config, **about})
+
+    def state(self) -> Mapping[str, Any]:
+        return {"carried": None if self.carried is None else [part.tolist() for part in self.carried]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        kept, device = state["carried"], next(self.net.parameters()).device
+        self.carried = None if kept is None else (torch.tensor(kept[0]).to(device), torch.tensor(kept[1]).to(device))
+
+
+@torch.no_grad()
+def bars_in_place(net: Words, beats: Beats, seed: int) -> float:
+    """The share of the words BAR that end a bar of the right length, where nothing but the net says where they fall.
+
+    It draws streams to the wishes of bars of `beats`.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    rows = np.random.default_rng([seed, 3]).integers(len(beats.number), size=_FREE_STREAMS)
+    told = [stream_of(beats.select(rows[at : at + 1])).wish[0] for at in range(_FREE_STREAMS)]
+    wishes = torch.from_numpy(np.stack(told))[:, None]
+    every = torch.arange(_FREE_STREAMS)
+    word, length = torch.full((_FREE_STREAMS,), START), torch.zeros(_FREE_STREAMS, dtype=torch.long)
+    before, here = (torch.zeros(_FREE_STREAMS, WORDS, dtype=torch.long) for _ in range(2))
+    state, right, bars = None, 0, 0
+    for _ in range(_FREE_BARS * WORDS):
+        count = length.clamp(max=PLACES)
+        back = before[every, count]
+        logits, state = net(word[:, None], back[:, None], count[:, None], wishes, state)
+        word = torch.multinomial(torch.softmax(logits[:, 0], -1), 1, generator=generator)[:, 0]
+        ends = word == BAR
+        right, bars = right + int((ends & (length == PLACES)).sum()), bars + int(ends.sum())
+        here[every, count] = torch.where(ends, 0, word)
+        before = torch.where(ends[:, None], here, before)
+        length = torch.where(ends, 0, length + 1)
+    return right / max(bars, 1)
+
+
+if __name__ == "__main__":
+    raise SystemExit(generating.main("words"))

@@ -1,0 +1,1 @@
+"""The ranker of grooves and the groove book, learnt from a corpus."""

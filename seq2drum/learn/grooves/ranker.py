@@ -1,0 +1,371 @@
+"""The task of learning which groove a section of guitar wants: the ranker, from songs with guitar and drums.
+
+    songs -> sections with their typical grooves -> two nets -> guitar.onnx, groove.onnx
+
+    python -m seq2drum.learn.grooves.ranker --cache FILE -o runs/ranker
+
+Two things are learnt at once. Among the grooves of a batch, the section's own is to be found, and among its sections
+the groove's own: contrastive learning (A. van den Oord, Y. Li, O. Vinyals, Representation learning with contrastive
+predictive coding, 2018). And in the book of the training songs, with the popularity of its grooves added, those that
+are most like the section's own.
+
+Letters of shapes: n sections of a batch, m grooves of the book.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seq2drum.data.corpus.cache import load
+from seq2drum.data.corpus.prepared import Prepared, sources
+from seq2drum.errors import Seq2DrumError
+from seq2drum.lattice.form import FloatArray
+from seq2drum.lattice.grooves.grooves import GROOVE
+from seq2drum.lattice.grooves.section_features import BASS, SECTION
+from seq2drum.learn.grooves.sides import NATS, OTHERS, Batch, Book, Side, figures, sides_of
+from seq2drum.learn.run import loop, task
+from seq2drum.learn.run.runs import BEST
+from seq2drum.learn.run.task import Board, Done, Gear, Progress, Scalars, Task
+from seq2drum.models.base import Graph, write_graph
+from seq2drum.models.checkpoint import describe, with_figures
+from seq2drum.music.notes import IntArray
+from seq2drum.play.grooves.ranker import FILES, FORMAT, KIND, TAUGHT
+
+_WARMTH = 1.5  # the logarithm of how much a cosine counts, at the beginning
+_FARTHEST = 5.0  # standard deviations from the mean, of what is heard
+
+
+@dataclass(frozen=True)
+class Config:
+    """How large a ranker is, and how much of it is left out in training: of what is given, and of the hidden layer."""
+
+    guitar_hidden: int = 384
+    groove_hidden: int = 256
+    point: int = 96
+    guitar_dropout: tuple[float, float] = (0.2, 0.3)
+    groove_dropout: tuple[float, float] = (0.1, 0.1)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The numbers by name."""
+        return asdict(self)
+
+
+class Ranker(nn.Module):
+    """Both nets. mean and spread (SECTION.size,): of what is heard in the songs learnt from."""
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, config: Config, mean: Tensor, spread: Tensor) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("mean", mean)
+        self.register_buffer("spread", spread)
+
+        def net(size: int, hidden: int, dropout: tuple[float, float]) -> nn.Module:
+            layers = nn.Linear(size, hidden), nn.ReLU(), nn.Dropout(dropout[1]), nn.Linear(hidden, config.point)
+            return nn.Sequential(nn.Dropout(dropout[0]), *layers)
+
+        self.guitar = net(SECTION.size, config.guitar_hidden, config.guitar_dropout)
+        self.groove = net(GROOVE.size, config.groove_hidden, config.groove_dropout)
+        self.warmth = nn.Parameter(torch.tensor(_WARMTH))
+
+    def heard(self, rows: Tensor) -> Tensor:
+        """Sections (n, SECTION.size) -> their points (n, E), all of one length, which the net has learnt."""
+        known = ((rows - self.mean) / self.spread).clamp(-_FARTHEST, _FARTHEST)
+        has_bass = rows[:, SECTION["has_bass"]]  # where there is none, the bass is not one that never plays
+        known = torch.cat([known[:, : BASS.start], known[:, BASS.start : BASS.stop - 1] * has_bass, has_bass], dim=1)
+        return functional.normalize(self.guitar(known), dim=-1) * self.warmth.exp()
+
+    def seen(self, rows: Tensor) -> Tensor:
+        """Grooves (m, GROOVE.size) -> their points (m, E), of length 1."""
+        return functional.normalize(self.groove(rows), dim=-1)
+
+    def forward(self, heard: Tensor, seen: Tensor) -> Tensor:
+        """How well each of some grooves (m, GROOVE.size) fits each of some sections (n, SECTION.size): (n, m)."""
+        return self.heard(heard) @ self.seen(seen).T
+
+
+class _Side(nn.Module):
+    """One of the two nets, as a graph."""
+
+    def __init__(self, ranker: Ranker, side: str) -> None:
+        super().__init__()
+        self.ranker, self.side = ranker, side
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return self.ranker.heard(rows) if self.side == "guitar" else self.ranker.seen(rows)
+
+
+def export(ranker: Ranker, folder: Path) -> None:
+    """Write both nets as graphs for ONNX Runtime, `guitar.onnx` and `groove.onnx`, their weights inside.
+
+    Each takes "rows" (n, size) and gives "points" (n, E).
+    """
+    for side, size in (("guitar", SECTION.size), ("groove", GROOVE.size)):
+        graph = Graph(_Side(ranker, side).eval(), {"rows": ("n", size)}, {"points": ("n", ranker.config.point)})
+        with torch.no_grad():
+            write_graph(graph, graph.example(), folder / f"{side}.onnx", fold=True)
+
+
+_NETS = "ranker"  # what the task's one model and its optimiser are called
+_OWN, _BOOK = "own_nats", "book_nats"
+_LEAST_SPREAD = 0.05  # of what is heard, in its own units: what hardly changes is not blown up
+_HIDDEN = -1e9  # logit of what does not count
+
+
+@dataclass(frozen=True)
+class Recipe(task.Recipe):
+    """How a ranker is trained.
+
+    batch: sections. without_bass: share of the sections whose bass is hidden. near: how far the F1 of two grooves may
+    differ for them to be taken for each other in the book: the temperature of what is to be found there.
+    """
+
+    epochs: int = 8
+    rate: float = 1e-3
+    device: str = "cpu"
+    precision: str = "32"
+    batch: int = 384
+    weight_decay: float = 0.1
+    without_bass: float = 0.5
+    near: float = 0.02
+    net: Config = field(default_factory=Config)
+
+
+# --- the task ---------------------------------------------------------------------------------------------------------
+
+
+class Ranking(Task[IntArray, Batch]):
+    """Learn from the train side which grooves are played to which sections, be validated on the validation side.
+
+    say: is given a line at each validation. data: where the songs come from, for the checkpoint.
+    """
+
+    unit = "sections"
+    criterion = NATS
+
+    recipe: Recipe
+
+    def __init__(
+        self,
+        sides: Mapping[str, Side],
+        book: Book,
+        recipe: Recipe,
+        say: Callable[[str], None],
+        data: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        self.sides, self.book, self.recipe, self.say, self.data = sides, book, recipe, say, list(data)
+        mean, spread = _usual(sides["train"].heard)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            self.ranker = Ranker(recipe.net, torch.from_numpy(mean), torch.from_numpy(spread))
+        self.models = {_NETS: self.ranker}
+        weights = self.ranker.parameters()
+        self.optimizers = {_NETS: torch.optim.AdamW(weights, lr=recipe.rate, weight_decay=recipe.weight_decay)}
+
+    def epoch(self, number: int, processes: int) -> list[IntArray]:
+        """All sections once, in any order; what is left over of the last batch is not seen."""
+        rng = np.random.default_rng([self.recipe.seed, 1, number])
+        order = rng.permutation(len(self.sides["train"].sections))
+        size = self.recipe.batch * processes
+        return [order[at : at + size] for at in range(0, max(len(order) - size, 0) + 1, size)]
+
+    def prepare(self, item: IntArray, epoch: int, index: int, *, rank: int, processes: int) -> Batch:
+        rng = np.random.default_rng([self.recipe.seed, 2, epoch, index])
+        hidden = rng.random(len(item)) < self.recipe.without_bass
+        return self.sides["train"].batch(item[rank::processes], self.book, hidden[rank::processes])
+
+    def step(self, ready: Batch, gear: Gear) -> Done:
+        own, book = self.nats(gear.models[_NETS], ready, gear.device)
+        weight = torch.from_numpy(ready.weight).to(gear.device)
+        own_nats, book_nats = (own * weight).mean(), (book * weight).mean()
+        gear.update(_NETS, own_nats + book_nats)
+        sections = int(gear.total(torch.tensor(float(len(own)), device=gear.device)))
+        return Done(sections, {_OWN: float(own_nats.detach()), _BOOK: float(book_nats.detach())})
+
+    def nats(self, ranker: Any, batch: Batch, device: Any) -> tuple[Tensor, Tensor]:
+        """(n,) each: nats of the own groove and section among those of the batch; of what is like it in the book."""
+        given = [torch.from_numpy(array).to(device) for array in (*batch[:5], self.book.seen, self.book.popularity)]
+        heard, seen, uncounted, aim, foreign, grooves, popularity = given
+        fits = ranker(heard, torch.cat([seen, grooves]))
+        among, inside = fits[:, : len(seen)].masked_fill(uncounted, _HIDDEN), fits[:, len(seen) :]
+        here = torch.arange(len(seen), device=device)
+        own = sum(functional.cross_entropy(one, here, reduction="none") for one in (among, among.T)) / 2
+        inside = (inside + popularity.log()).masked_fill(foreign, _HIDDEN)
+        book = -(aim * torch.log_softmax(inside, dim=1)).sum(dim=1)
+        return torch.as_tensor(own), book
+
+    @torch.no_grad()
+    def validate(self) -> Scalars:
+        """Figures of the validation side with the bass and without, songs weighing alike; see `figures`."""
+        self.ranker.eval()
+        device = next(self.ranker.parameters()).device
+        side, scalars = self.sides["validation"], dict[str, float]()
+        for name, hide in (("", False), ("_without_bass", True)):
+            rows = np.arange(len(side.sections))
+            batch = side.batch(rows, self.book, np.full(len(rows), hide))
+            heard, seen, grooves = (
+                torch.from_numpy(array).to(device) for array in (batch.heard, batch.seen, self.book.seen)
+            )
+            fits = self.ranker(heard, torch.cat([seen, grooves])).cpu().numpy()
+            among, inside = fits[:, : len(rows)], fits[:, len(rows) :] + np.log(self.book.popularity)
+            scalars |= {key + name: value for key, value in figures(side, self.book, among, inside).items()}
+        scalars[NATS] = (scalars[NATS] + scalars.pop(f"{NATS}_without_bass")) / 2
+        return scalars
+
+    def show(self, progress: Progress, board: Board | None, *, last: bool) -> None:
+        self.say(self.status(progress))
+
+    def status(self, progress: Progress) -> str:
+        line = f"epoch {progress.epoch}, {progress.seen} sections, {progress.seconds:.0f} s"
+        if NATS in progress.validation:
+            line += "; unseen: " + ", ".join(f"{name} {value:.4g}" for name, value in progress.validation.items())
+        return line
+
+    def save(self, folder: Path, about: Mapping[str, Any]) -> None:
+        """Write the checkpoint that `play.ranker` loads."""
+        folder.mkdir(parents=True, exist_ok=True)
+        export(self.ranker, folder)
+        metres = Counter(one.groove.metre for one in self.sides["train"].sections)
+        config = {
+            "kind": KIND,
+            "format": FORMAT,
+            "inputs": {"guitar": SECTION.size, "groove": GROOVE.size},
+            "metres": dict(metres.most_common()),
+            "parameters": sum(value.numel() for value in self.ranker.parameters()),
+            "sections": {name: len(side.sections) for name, side in self.sides.items()},
+            "songs": {name: int(side.song.max()) + 1 for name, side in self.sides.items()},
+            "book": len(self.book.found),
+            "data": self.data,
+            **about,
+        }
+        write(config, folder)
+
+
+def _usual(heard: NDArray[np.floating]) -> tuple[FloatArray, FloatArray]:
+    """(SECTION.size,) each: mean and spread of what is heard; of the bass, where there is one."""
+    rows = heard.astype(np.float32)
+    mean, spread = rows.mean(axis=0), rows.std(axis=0)
+    basses = rows[rows[:, SECTION.at("has_bass")] > 0][:, BASS]
+    if len(basses):
+        mean[BASS], spread[BASS] = basses.mean(axis=0), basses.std(axis=0)
+    return mean, spread + np.float32(_LEAST_SPREAD)
+
+
+# --- the folder -------------------------------------------------------------------------------------------------------
+
+
+def write(config: Mapping[str, Any], folder: Path) -> None:
+    """Write what a checkpoint says of itself: config.json, the card, the digests."""
+    describe(folder, config, card(config), FILES)
+
+
+def add_figures(folder: Path, measured: Mapping[str, str]) -> None:
+    """Put what was measured of a ranker, names and values, into its folder."""
+    write(with_figures(folder, measured), folder)
+
+
+def card(config: Mapping[str, Any]) -> str:
+    """What a person should know of a ranker before using it, from what its `config.json` says."""
+    songs, sections = config["songs"], config["sections"]
+    recipe, progress = config.get("recipe", {}), config.get("progress", {})
+    lines = [
+        "# Model card: ranker",
+        "",
+        "It says how well grooves fit a section of guitar (and of bass, where there is one). `config.json` beside this",
+        "page has every number. It is no model that plays: `--model` does not list it.",
+        "",
+        "| what | value |",
+        "|---|---|",
+        f"| parameters | {config['parameters']:,} |",
+        *(f"| {side} | {songs[side]:,} songs, {sections[side]:,} sections |" for side in songs),
+        f"| sections by metre | {', '.join(f'{count:,} in {metre}' for metre, count in config['metres'].items())} |",
+        f"| seed, minutes | {recipe.get('seed')}, {progress.get('seconds', 0) / 60:.1f} |",
+        *(f"| validation: {name} | {value:.4g} |" for name, value in progress.get("validation", {}).items()),
+        *(f"| {name} | {value} |" for name, value in config.get("figures", {}).items()),
+        "",
+        "Validation figures are means over songs. `first_of_100`: how often a section's own groove is found among",
+        f"{OTHERS} of other songs. `f1_...`: the F1 (nine voices) of a groove of the book with the typical bar of the",
+        "section's own drums: of the safest, a drawn one, and the best of ten on offer. Figures with an interval are",
+        "those of `bench/ranker.py`, the idioms of the package among the grooves: F1 with the typical bar and with all",
+        "bars of the section's own drums.",
+        "",
+        "## Use and limits",
+        "",
+        "A guitar says little about which of many grooves a song wants: what it is sure of is what most songs do. Rare",
+        f"metres and styles were hardly learnt: grooves of metres with fewer than {TAUGHT} sections are ranked by",
+        "their popularity and tempo alone.",
+        "",
+        "## Data",
+        "",
+        "Songs by folder and origin (source; licence as far as anyone states one).",
+        "",
+    ]  # fmt: skip
+    if data := config.get("data"):
+        columns = list(data[0])
+        lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+        stated = [
+            {**row, "origin": row["origin"] or "not stated", "licence": row["licence"] or "not stated"} for row in data
+        ]
+        lines += ["| " + " | ".join(str(row[name]) for name in columns) + " |" for row in stated]
+    lines += ["", "A model inherits what doubt there is about the licences of the music it was trained on."]
+    return "\n".join(lines) + "\n"
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+def train(
+    songs: Sequence[Prepared],
+    out: Path,
+    recipe: Recipe,
+    *,
+    resume: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """Train on songs, and leave a run in a folder; returns the checkpoint of the least validation nats.
+
+    Raises:
+        CorpusError: there is too little to learn from.
+        CheckpointError, OptionError, OutputError: as `loop.train`.
+    """
+    sides, book = sides_of(songs, recipe.near, say)
+    trained = loop.train(Ranking(sides, book, recipe, say, sources(songs)), out, resume=resume)
+    return trained.folder / BEST
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train a ranker on a prepared corpus."""
+    parser = argparse.ArgumentParser(
+        prog="python -m seq2drum.learn.grooves.ranker", description="Train a ranker of grooves."
+    )
+    parser.add_argument("--cache", type=Path, required=True, metavar="FILE", help="songs that --mode prepare has kept")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="the run's folder")
+    parser.add_argument("--epochs", type=int, default=Recipe.epochs, metavar="N")
+    parser.add_argument("--seed", type=int, default=Recipe.seed, metavar="N")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    options = parser.parse_args(arguments)
+    recipe = Recipe(epochs=options.epochs, seed=options.seed)
+    try:
+        print(train(load(options.cache), options.out, recipe, resume=options.resume, say=print))
+    except Seq2DrumError as fault:
+        print(fault, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

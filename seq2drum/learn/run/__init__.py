@@ -1,0 +1,1 @@
+"""A training run: its loop, folder, devices, and what one sees of it."""

@@ -1,0 +1,509 @@
+"""The training loop, one for all tasks: CPU, one GPU, or several processes by torchrun.
+
+It knows devices, processes, seeds, resuming, stopping, saving, progress, TensorBoard, and scalars by name. What is
+learnt and how is the task's, see `task`.
+
+Each step is seeded by (seed, step, process), and what an epoch is made of by (seed, epoch), so a run that is resumed
+is the run that was not interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from queue import Queue
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from seq2drum.errors import OptionError
+from seq2drum.learn.run import runs
+from seq2drum.learn.run.devices import compiling, fabric_of, machine_of, meet
+from seq2drum.learn.run.task import Done, Forgiving, History, Point, Progress, Scalars, Task, running_mean
+from seq2drum.models.layers import drawing_from
+from seq2drum.system import files, workers
+
+Loss = Callable[[], Tensor]
+Gradients = Sequence[Tensor | None]
+
+
+def summed(
+    losses: Sequence[Loss], weights: Sequence[Tensor], backward: Callable[[Loss, int], None], threads: int
+) -> None:
+    """Sum the gradients of the losses of parts, in so many threads; see `one_by_one` and `side_by_side`."""
+    if len(losses) == 1:
+        backward(losses[0], 0)
+    elif threads == 1:
+        one_by_one(losses, backward)
+    else:
+        side_by_side(losses, weights, threads)
+
+
+def one_by_one(losses: Sequence[Loss], backward: Callable[[Loss, int], None]) -> None:
+    """Let `backward` compute each loss and add its gradients, told how many losses are left after it."""
+    for left, loss, seed in zip(range(len(losses) - 1, -1, -1), losses, _seeds(len(losses)), strict=True):
+        torch.manual_seed(seed)
+        backward(loss, left)
+
+
+def side_by_side(losses: Sequence[Loss], weights: Sequence[Tensor], threads: int) -> None:
+    """The same on a CPU in so many threads: adds the gradients of all losses to those of the weights.
+
+    A loss draws its random numbers with `layers.uniform` only: the threads share torch's own generator.
+    """
+    workers = min(threads, len(losses))
+
+    def gradients(loss: Loss, seed: int) -> Gradients:
+        with drawing_from(torch.Generator().manual_seed(seed)):
+            made: Gradients = torch.autograd.grad(loss(), weights, allow_unused=True)
+            return made
+
+    torch.set_num_threads(max(threads // workers, 1))  # what a thread that begins takes for its own operations
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            for part in pool.map(gradients, losses, _seeds(len(losses))):
+                _add(weights, part)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _seeds(count: int) -> list[int]:
+    """A seed for each part, made of that of the step."""
+    step = torch.initial_seed()
+    return [(step + part) % 2**63 for part in range(count)]
+
+
+def _add(weights: Sequence[Tensor], gradients: Gradients) -> None:
+    for weight, gradient in zip(weights, gradients, strict=True):
+        if gradient is None:
+            continue
+        if weight.grad is None:
+            weight.grad = gradient
+        else:
+            weight.grad += gradient
+
+
+SECONDS_BETWEEN_VALIDATIONS = 60.0  # at the least
+SECONDS_BETWEEN_SAVES = 300.0  # at the most
+SECONDS_BETWEEN_TRIMS = 15.0  # at the least: each costs some 0.1 s, while half a gigabyte is given back
+STEPS_BETWEEN_RECORDS = 10  # in TensorBoard
+STEPS_BETWEEN_LOOKS = 10  # of several processes at the clock of the first
+LAG = 2  # steps that a GPU may be behind before what came of a step is read
+_LOG = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Ready = TypeVar("Ready")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run that has ended: its folder, how far it came, whether it was stopped before its end, its page if made."""
+
+    folder: Path
+    progress: Progress
+    stopped: bool
+    report: Path | None = None
+
+
+def train(
+    task: Task[Item, Ready],
+    folder: Path,
+    *,
+    resume: bool = False,
+    about: Mapping[str, Any] | None = None,
+    show: Callable[[float, Progress], None] = lambda share, progress: None,
+    stopping: Callable[[], None] = lambda: None,
+    warn: Callable[[str], None] = _LOG.warning,
+) -> Trained:
+    """Work on a task, and leave its best and its last model, TensorBoard's curves and a page in a folder.
+
+    Ctrl-C ends the run after the step that is being done: what was saved is usable, and the run can be resumed as if
+    nothing had happened. `show` is called after each step with the share of the run that is done, `stopping` after
+    Ctrl-C, when the run is saved and only its last validation is missing. `about` is handed to the task when it saves.
+    `warn` is given what failed that the run does not need.
+
+    Raises:
+        CheckpointError: `resume` without a run to resume, or with one of another recipe.
+        OptionError: the folder holds another run, or one that is going on; there is no such device; it diverged; torch
+            cannot compile the models.
+        OutputError: the folder cannot be written.
+    """
+    # 1. A folder and a device.
+    runs.check_folder(folder, resume=resume)
+    compiled = task.recipe.compiled
+    fabric = fabric_of(task.recipe.device, task.recipe.precision, compiled=compiled)
+    meet(fabric.device)
+    fabric.launch()
+    with runs.alone(folder, fabric.global_rank), compiling(compiled):
+        run = _Run(fabric, task, folder, dict(about or {}), show, Forgiving(warn))
+        # 2. Only now, when the models are on the device, what a run has learnt before.
+        if resume:
+            run.progress, run.history = runs.restore(folder, task)
+        run.open()
+        # 3. The steps, and what is left behind.
+        stopped = False
+        try:
+            with _asked_to_stop(fabric.world_size) as asked:
+                run.loop(asked)
+        except KeyboardInterrupt:
+            stopped = True
+            run.save()
+            stopping()
+        try:
+            run.validate(last=True)
+            run.save()
+        finally:
+            page = run.close(stopped)
+        return Trained(folder, run.progress, stopped, page)
+
+
+@contextmanager
+def _asked_to_stop(processes: int) -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed: a step that is being done is finished first. Pressed twice, it stops at once.
+
+    Several processes would not all stop at the same step, so there Ctrl-C does what it always does.
+    """
+    pressed = threading.Event()
+
+    def press(number: int, frame: object) -> None:
+        if pressed.is_set():
+            raise KeyboardInterrupt
+        pressed.set()
+
+    if processes > 1 or threading.current_thread() is not threading.main_thread():
+        yield pressed.is_set
+        return
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@dataclass(frozen=True)
+class _Unread:
+    """What came of a step, on its way from the device: how much was seen, scalars by name, and norms of gradients.
+
+    step and seconds: of the run when it was done. numbers (1 + scalars + norms,).
+    """
+
+    step: int
+    seconds: float
+    names: tuple[str, ...]
+    numbers: torch.Tensor
+    arrived: torch.cuda.Event | None
+
+    @classmethod
+    def of(cls, made: Done, norms: list[torch.Tensor], progress: Progress, device: torch.device) -> _Unread:
+        """Send what came of a step on its way; empties `norms`."""
+        values = [made.seen, *made.scalars.values(), *norms]
+        norms.clear()
+        names = tuple(made.scalars)
+        if device.type != "cuda":
+            numbers = torch.tensor([float(value) for value in values], dtype=torch.float64)
+            return cls(progress.step, progress.seconds, names, numbers, None)
+        there = torch.stack([torch.as_tensor(value, dtype=torch.float64, device=device) for value in values])
+        numbers, arrived = there.to("cpu", non_blocking=True), torch.cuda.Event()
+        arrived.record()
+        return cls(progress.step, progress.seconds, names, numbers, arrived)
+
+    def values(self) -> tuple[int, dict[str, float], list[float]]:
+        """How much was seen, scalars, and norms; waits for them."""
+        if self.arrived is not None:
+            self.arrived.synchronize()
+        seen, *others = self.numbers.tolist()
+        names = self.names
+        return int(seen), dict(zip(names, others, strict=False)), others[len(names) :]
+
+
+@dataclass
+class _Run(Generic[Item, Ready]):
+    """A run that is going on. To its task it is the `Gear`."""
+
+    fabric: Fabric
+    task: Task[Item, Ready]
+    folder: Path
+    about: dict[str, Any]
+    show: Callable[[float, Progress], None]
+    forgiving: Forgiving
+    progress: Progress = field(default_factory=Progress)
+    history: History = field(default_factory=History)
+    writer: SummaryWriter | None = None
+
+    def __post_init__(self) -> None:
+        self.device = self.fabric.device
+        self.rank, self.processes = self.fabric.global_rank, self.fabric.world_size
+        setup, setup_optimizer = self.fabric.setup_module, self.fabric.setup_optimizers
+        compiled: Any = torch.compile if self.task.recipe.compiled else lambda model: model
+        self.models: Mapping[str, Any] = {name: setup(compiled(model)) for name, model in self.task.models.items()}
+        self.optimizers: Mapping[str, Any] = {name: setup_optimizer(one) for name, one in self.task.optimizers.items()}
+        self.lag = _lag_of(self.device)
+        self.norms: list[torch.Tensor] = []
+        self.unread: deque[_Unread] = deque()
+        self.validated = self.saved = time.monotonic()
+        self.given_back = -math.inf
+        minutes = self.task.recipe.minutes
+        tenth = math.inf if minutes is None else 6 * minutes
+        self.patience = min(max(tenth, SECONDS_BETWEEN_VALIDATIONS), SECONDS_BETWEEN_SAVES)
+
+    def open(self) -> None:
+        """Begin to show curves; a run that is gone on with takes back what it showed after it was saved."""
+        if self.rank == 0:
+            purge = self.progress.seen + 1 if self.progress.step else None
+            self.writer = SummaryWriter(str(self.folder), purge_step=purge)
+
+    # --- what a task makes its steps with ----------------------------------------------------------------------------
+
+    def update(
+        self, optimizer: str, loss: torch.Tensor | Sequence[Callable[[], torch.Tensor]], *, most: float = 1.0
+    ) -> None:
+        stepper = self.optimizers[optimizer]
+        weights = [weight for group in stepper.param_groups for weight in group["params"]]
+        stepper.zero_grad()
+        if isinstance(loss, torch.Tensor):
+            self.fabric.backward(loss)
+        else:
+            alone = self.device.type == "cpu" and self.processes == 1 and not self.task.recipe.compiled
+            summed(loss, weights, self.backward, torch.get_num_threads() if alone else 1)
+        norm = torch.nn.utils.clip_grad_norm_(weights, most)
+        if self.lag:
+            self.norms.append(norm)
+        else:
+            self.check(float(norm), self.progress.step)
+        stepper.step()
+
+    def backward(self, loss: Callable[[], torch.Tensor], left: int) -> None:
+        """Add the gradients of a loss after which so many are left in this step; processes meet at the last."""
+        with ExitStack() as apart:
+            for model in self.models.values():
+                apart.enter_context(self.fabric.no_backward_sync(model, enabled=left > 0))
+            self.fabric.backward(loss())
+
+    def check(self, norm: float, step: int) -> None:
+        """Go on only where gradients are numbers."""
+        if not math.isfinite(norm):
+            raise OptionError(
+                f"the training ran out of numbers at step {step}; a lower --rate than"
+                f" {self.task.recipe.rate:g} keeps it steady. What was saved before is as it was"
+            )
+
+    def total(self, value: torch.Tensor) -> torch.Tensor:
+        summed: Any = self.fabric.all_reduce(value.float(), reduce_op="sum")
+        return summed  # type: ignore[no-any-return]
+
+    # --- steps -------------------------------------------------------------------------------------------------------
+
+    def loop(self, asked: Callable[[], bool]) -> None:
+        """All steps that are left, validated and saved now and then; KeyboardInterrupt where that was asked for."""
+        progress, before, begun = self.progress, self.progress.seconds, time.monotonic()
+        while not self.done():
+            items = self.task.epoch(progress.epoch, self.processes)
+            for ready in _ahead(self.prepared(items[progress.batch :])):
+                share = self.share(len(items))
+                made = self.step(ready, share)
+                progress.step, progress.batch = progress.step + 1, progress.batch + 1
+                progress.seconds = before + time.monotonic() - begun
+                self.unread.append(_Unread.of(made, self.norms, progress, self.device))
+                self.read(self.lag)
+                self.give_back()
+                self.show(min(share, 1.0), progress)
+                if asked():
+                    raise KeyboardInterrupt
+                if self.done():
+                    return
+                looks = self.processes == 1 or progress.step % STEPS_BETWEEN_LOOKS == 0
+                if looks and self.passed(self.patience, self.saved):  # an epoch of much data is long
+                    self.validate()
+                    self.save()
+            progress.epoch, progress.batch = progress.epoch + 1, 0
+            if self.passed(SECONDS_BETWEEN_VALIDATIONS, self.validated):
+                self.validate()
+                self.save()
+
+    def prepared(self, items: Iterable[Item]) -> Iterator[Ready]:
+        """This process's part of each item that is left of the epoch."""
+        epoch, first = self.progress.epoch, self.progress.batch
+        for index, item in enumerate(items, first):
+            ready = self.task.prepare(item, epoch, index, rank=self.rank, processes=self.processes)
+            yield self.task.pinned(ready) if self.device.type == "cuda" else ready
+
+    def step(self, ready: Ready, share: float) -> Done:
+        """One step, with its rates and its seed."""
+        for name, optimizer in self.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = self.task.rate(name, self.progress.step, share)
+        torch.manual_seed(_seed(self.task.recipe.seed, self.progress.step, self.rank))
+        for model in self.models.values():
+            model.train()
+        return self.task.step(ready, self)
+
+    def read(self, left: int = 0) -> None:
+        """Take what came of steps into the progress, except of the last few that are left for later."""
+        while len(self.unread) > left:
+            one = self.unread.popleft()
+            seen, scalars, norms = one.values()
+            for norm in norms:
+                self.check(norm, one.step - 1)
+            self.progress.seen += seen
+            self.record(scalars, one.step, one.seconds)
+
+    def give_back(self) -> None:
+        """Now and then, what steps of other shapes have left in the heap of a process that computes."""
+        if self.device.type == "cpu" and time.monotonic() - self.given_back > SECONDS_BETWEEN_TRIMS:
+            workers.give_back()
+            self.given_back = time.monotonic()
+
+    def share(self, items: int) -> float:
+        """How much of the run is done, 0..1, while an epoch has so many items."""
+        recipe, progress = self.task.recipe, self.progress
+        if recipe.minutes is not None:
+            return progress.seconds / (60 * recipe.minutes)
+        if recipe.steps is not None:
+            return progress.step / recipe.steps
+        return (progress.epoch + progress.batch / max(items, 1)) / (recipe.epochs * self.task.portions)
+
+    def done(self) -> bool:
+        """Whether the run is as long as the recipe says."""
+        recipe, progress = self.task.recipe, self.progress
+        if recipe.minutes is not None:
+            return self.agreed(progress.seconds >= 60 * recipe.minutes)
+        if recipe.steps is not None:
+            return progress.step >= recipe.steps
+        return progress.epoch >= recipe.epochs * self.task.portions
+
+    def passed(self, seconds: float, since: float) -> bool:
+        """Whether so many seconds have passed since a moment."""
+        return self.agreed(time.monotonic() - since > seconds)
+
+    def agreed(self, mine: bool) -> bool:
+        """What the first process says: clocks differ, and all must do the same, for they wait for each other."""
+        return bool(self.fabric.broadcast(torch.tensor(float(mine)))) if self.processes > 1 else mine
+
+    # --- validation and records --------------------------------------------------------------------------------------
+
+    def record(self, scalars: Scalars, step: int, seconds: float) -> None:
+        """Take a step's scalars into the running means, into the history, and now and then into TensorBoard."""
+        now = self.progress
+        scalars = {name: value for name, value in scalars.items() if math.isfinite(value)}
+        for name, value in scalars.items():
+            now.training[name] = running_mean(now.training.get(name, value), value, step - 1)
+        rates = {name: float(optimizer.param_groups[0]["lr"]) for name, optimizer in self.optimizers.items()}
+        rates = {"rate" if len(rates) == 1 else f"rate/{name}": rate for name, rate in rates.items()}
+        self.history = self.history.recorded(step, Point(now.seen, seconds, {**now.training, **rates}))
+        if self.writer is None or step % STEPS_BETWEEN_RECORDS:
+            return
+        pace = {f"{self.task.unit}_per_second": now.seen / max(seconds, 1e-9)}
+        for name, value in {**scalars, **rates, **pace}.items():
+            self.writer.add_scalar(f"train/{name}", value, now.seen)
+
+    def validate(self, *, last: bool = False) -> None:
+        """Measure on what was never trained on, keep the best, and show what was made.
+
+        Only the first of several processes does, while the others wait.
+        """
+        self.read()
+        if self.rank == 0:
+            now = self.progress
+            now.validation = {name: value for name, value in self.task.validate().items() if math.isfinite(value)}
+            self.history = self.history.validated(Point(now.seen, now.seconds, dict(now.validation)))
+            for name, value in now.validation.items():
+                if self.writer:
+                    self.writer.add_scalar(f"validation/{name}", value, now.seen)
+            criterion = now.validation.get(self.task.criterion)
+            if criterion is None or criterion <= now.best:
+                now.best = now.best if criterion is None else criterion
+                self.task.save(self.folder / runs.BEST, self.described())
+            self.task.show(now, self.writer, last=last)
+        self.fabric.barrier()
+        self.validated = time.monotonic()
+
+    def described(self) -> dict[str, Any]:
+        """What is known of the run, JSON-able."""
+        progress = asdict(self.progress)
+        progress[self.task.unit] = progress.pop("seen")
+        return {
+            "recipe": self.task.recipe.as_dict(),
+            "progress": {name: value for name, value in progress.items() if value != math.inf},
+            "machine": {
+                "device": str(self.device),
+                "processes": self.processes,
+                "name": machine_of(self.device),
+            },
+            "torch": torch.__version__,
+            **self.about,
+        }
+
+    def save(self) -> None:
+        """Write `last`: what others use, and beside it what a resumed run needs."""
+        self.read()
+        self.saved = time.monotonic()
+        if self.rank == 0:
+            runs.save(self.folder, self.task, self.progress, self.history, self.described())
+        self.fabric.barrier()
+
+    def close(self, stopped: bool) -> Path | None:
+        """Write the page of the run; None if that failed, there is none, or another process does it."""
+        if self.writer is None:
+            return None
+        self.writer.close()
+        path, made = self.folder / runs.REPORT, None
+        with self.forgiving("the page of the run"):
+            page = self.task.page(str(self.folder), self.described(), self.history, stopped=stopped)
+            if page is not None:
+                files.write_file(path, page.encode(), overwrite=True)
+                made = path
+        return made
+
+
+def _lag_of(device: torch.device) -> int:
+    return LAG if device.type == "cuda" else 0
+
+
+def _seed(*numbers: int) -> int:
+    """A seed for torch, made of some numbers; the same with every version of Python."""
+    return int(np.random.SeedSequence([numbers[0], 5, *numbers[1:]]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:
+    """The same items, made in a second thread while the model computes."""
+    queue: Queue[tuple[T] | BaseException | None] = Queue(depth)
+    stop = threading.Event()
+
+    def work() -> None:
+        try:
+            for item in items:
+                if stop.is_set():
+                    return
+                queue.put((item,))
+            queue.put(None)
+        except BaseException as error:  # handed to the caller, who raises it
+            queue.put(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while (held := queue.get()) is not None:
+            if isinstance(held, BaseException):
+                raise held
+            yield held[0]
+    finally:
+        stop.set()
+        while thread.is_alive():
+            try:
+                queue.get(timeout=0.05)
+            except Exception:  # empty: the thread is still making its last item
+                continue

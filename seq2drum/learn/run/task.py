@@ -1,0 +1,296 @@
+"""What the training loop asks of a task, and what it gives it. What is learnt, only the task knows.
+
+    epoch -> items -> batches -> steps, each with one optimiser or several of the task's own
+    now and then: validate, keep the best, show what was made
+
+A task names its models and its optimisers; the loop puts them on the device, seeds each step, and saves and restores
+all of them. No random number of a task may come from anywhere but (seed, epoch, place in the epoch) or from torch
+during a step: then a run that is resumed is the run that was not interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+MOST_POINTS = 512  # of the training curves that are kept
+
+Scalars = Mapping[str, float]
+"""Numbers by name. What has no answer is left out."""
+
+
+class Point(NamedTuple):
+    """A place of the curves: how much was seen, in the task's unit, seconds since the beginning, scalars."""
+
+    seen: int
+    seconds: float
+    scalars: Mapping[str, float] = {}
+
+
+@dataclass(frozen=True)
+class History:
+    """All scalars of a run.
+
+    training: points of the running means of its steps, of which one in `every` is kept. validations: all of them.
+    """
+
+    training: tuple[Point, ...] = ()
+    every: int = 1
+    validations: tuple[Point, ...] = ()
+
+    def recorded(self, number: int, point: Point) -> History:
+        """With one more point of the training curves, the `number`-th of the run; most of them are left out."""
+        if number % self.every:
+            return self
+        points, every = (*self.training, point), self.every
+        if len(points) > MOST_POINTS:
+            points, every = points[1::2], 2 * every
+        return replace(self, training=points, every=every)
+
+    def validated(self, point: Point) -> History:
+        """With one more validation, in place of one after as much was seen."""
+        return replace(self, validations=(*(one for one in self.validations if one.seen != point.seen), point))
+
+    def as_json(self) -> str:
+        """The whole history as JSON."""
+        rows = {"every": self.every, "training": self.training, "validations": self.validations}
+        return json.dumps(rows, allow_nan=False)
+
+    @staticmethod
+    def from_json(written: str) -> History:
+        """The way back.
+
+        Raises:
+            ValueError, LookupError, TypeError: it is no history.
+        """
+        held = json.loads(written)
+        return History(_points(held["training"]), int(held["every"]), _points(held["validations"]))
+
+
+def _points(rows: Sequence[Any]) -> tuple[Point, ...]:
+    return tuple(Point(seen, seconds, dict(scalars)) for seen, seconds, scalars in rows)
+
+
+def duration(seconds: float) -> str:
+    """A time in words: seconds, minutes or hours."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+
+
+WARM_UP = 100  # steps
+
+Item = TypeVar("Item")
+Ready = TypeVar("Ready")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained, as far as every task is. Tasks add their own numbers; all are JSON-able.
+
+    Length: `minutes` of wall time if given, else `steps` if given, else `epochs`. rate: the peak learning rate.
+    precision: "auto" is bfloat16 where the device computes in it, else float32. compiled: the models go through
+    torch.compile first, which takes minutes and gives other roundings.
+    """
+
+    minutes: float | None = None
+    steps: int | None = None
+    epochs: int = 10
+    rate: float = 3e-3
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    compiled: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """The numbers by name."""
+        return asdict(self)
+
+
+RESUMABLE = frozenset({"minutes", "steps", "epochs", "device", "compiled"})
+"""What a resumed run may have otherwise in its recipe."""
+
+
+@dataclass
+class Progress:
+    """How far a run has come; kept with it, and shown.
+
+    epoch: how many are behind it; where they have portions, how many of these. batch: of that, the next to do. seen:
+    how much was learnt from, in the task's unit. training: running means of the scalars of its steps. validation: the
+    last ones; best: the least of the task's criterion.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    seen: int = 0
+    seconds: float = 0.0
+    training: dict[str, float] = field(default_factory=dict)
+    validation: dict[str, float] = field(default_factory=dict)
+    best: float = math.inf
+
+
+class Done(NamedTuple):
+    """A step that was made: how much was seen in it, by all processes together, and scalars by name.
+
+    What is given as tensors the loop reads later, where reading at once would keep a GPU waiting.
+    """
+
+    seen: int | Tensor
+    scalars: Mapping[str, float | Tensor]
+
+
+class Board(Protocol):
+    """Where scalars and pictures are shown while a run goes on; TensorBoard's writer is one."""
+
+    def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> None: ...
+
+    def add_image(self, tag: str, img_tensor: NDArray[np.uint8], global_step: int, *, dataformats: str) -> None: ...
+
+    def add_audio(self, tag: str, snd_tensor: NDArray[np.float32], global_step: int, sample_rate: int) -> None: ...
+
+
+class Gear(Protocol):
+    """What a task makes its steps with.
+
+    models and optimizers: the task's own by their names, made ready for the device and for several processes. A model
+    whose weights a step changes is called through these. One that is only asked in the step of another is called as
+    the task's own, without this wrapping: then no process waits for gradients of it.
+    """
+
+    models: Mapping[str, Any]
+    optimizers: Mapping[str, Any]
+    progress: Progress
+    device: Any
+    rank: int
+    processes: int
+
+    def update(self, optimizer: str, loss: Tensor | Sequence[Callable[[], Tensor]], *, most: float = 1.0) -> None:
+        """Make one step of an optimiser against a loss, its gradients cut to a norm of `most`.
+
+        Losses of micro-batches are computed one after another and their gradients summed (gradient accumulation), so
+        that the activations of one are held at a time; or beside one another, one in each thread, see `parts`. So they
+        change nothing that another reads.
+
+        Several processes use the mean of their gradients.
+
+        Raises:
+            OptionError: the gradients are no numbers.
+        """
+        ...
+
+    def total(self, value: Tensor) -> Tensor:
+        """The sum of a number over all processes."""
+        ...
+
+
+class Task(ABC, Generic[Item, Ready]):
+    """What is learnt and how; the loop does the rest.
+
+    Item: what a step is made of, as an epoch lists it. Ready: the same as arrays. recipe: how it is trained. models,
+    optimizers: by name; all are saved and restored. unit: what is counted as seen, in the plural. criterion: the
+    scalar of `validate` that is to become small; the model for which it is least is kept as the best. portions: into
+    how many an epoch is cut, where no memory holds what is learnt from; each is then listed as if it were an epoch.
+    """
+
+    unit: ClassVar[str]
+    criterion: ClassVar[str]
+    portions: int = 1
+    recipe: Recipe
+    models: Mapping[str, nn.Module]
+    optimizers: Mapping[str, Optimizer]
+
+    @abstractmethod
+    def epoch(self, number: int, processes: int) -> Sequence[Item]:
+        """The items of an epoch in their order, one a step, for all processes together. The same in each of them.
+
+        Where an epoch has `portions`, `number` counts these, over all epochs.
+        """
+
+    @abstractmethod
+    def prepare(self, item: Item, epoch: int, index: int, *, rank: int, processes: int) -> Ready:
+        """The part of an epoch's item that is this process's, as arrays. Called ahead, in a thread of its own."""
+
+    def pinned(self, ready: Ready) -> Ready:
+        """The same in memory from which a GPU copies while it computes; called ahead, where there is a GPU."""
+        return ready
+
+    @abstractmethod
+    def step(self, ready: Ready, gear: Gear) -> Done:
+        """Learn from one item."""
+
+    def rate(self, optimizer: str, step: int, share: float) -> float:
+        """The learning rate of an optimiser at a step, when a share (0..1) of the run is done."""
+        return self.recipe.rate * schedule(step, share)
+
+    def validate(self) -> Scalars:
+        """Scalars of what was never trained on; none where there is no such thing. Called in one process only."""
+        return {}
+
+    def show(self, progress: Progress, board: Board | None, *, last: bool) -> None:
+        """Show what was made, after a validation. Called in one process only, while the others wait."""
+        return
+
+    def status(self, progress: Progress) -> str:
+        """One line that says how far it has come."""
+        means = ", ".join(f"{name} {value:.4g}" for name, value in progress.training.items())
+        return f"{progress.seen} {self.unit}, {means}"
+
+    @abstractmethod
+    def save(self, folder: Path, about: Mapping[str, Any]) -> None:
+        """Write what others use, the model as it is now, into a folder. about: what is known of the run, JSON-able."""
+
+    def page(self, place: str, about: Mapping[str, Any], history: History, *, stopped: bool) -> str | None:
+        """A page in HTML that tells of a run that is over; None for none. place: its folder."""
+        return None
+
+    def state(self) -> Mapping[str, Any]:
+        """What a resumed run needs beside models and optimisers, JSON-able."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up again what `state` gave."""
+        return
+
+
+def schedule(step: int, share: float) -> float:
+    """The learning rate as a share of its peak: a short linear rise, then half a cosine down to zero."""
+    return min((step + 1) / WARM_UP, 1.0) * 0.5 * (1 + math.cos(math.pi * min(max(share, 0.0), 1.0)))
+
+
+def running_mean(before: float, value: float, step: int) -> float:
+    """The mean of the values of fifty steps or so, late ones above all; of fewer steps the plain mean.
+
+    A batch says little of the others: its items may be alike, so one may have twice the loss of the next.
+    """
+    new = max(0.02, 1 / (step + 1))
+    return (1 - new) * before + new * value if step else value
+
+
+class Forgiving:
+    """Go on when something fails that a run does not need, and warn of it, once of each kind."""
+
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        self.warn = warn
+        self.warned: set[str] = set()
+
+    @contextmanager
+    def __call__(self, what: str) -> Iterator[None]:
+        """Try something that is called `what` in the warning."""
+        try:
+            yield
+        except Exception as error:  # whatever it is: hours of training are worth more than a picture
+            if what not in self.warned:
+                self.warned.add(what)
+                self.warn(f"{what} failed, the training goes on without ({type(error).__name__}: {error})")

@@ -1,0 +1,1 @@
+"""A checkpoint that plays: its folder, checks, signature and graphs."""

@@ -1,0 +1,192 @@
+"""A checkpoint's folder: the shipped models, what a checkpoint says of itself, its digests and its tensors."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from seq2drum.errors import CheckpointError, UnknownModelError
+from seq2drum.lattice.form import FloatArray
+from seq2drum.music import choices
+from seq2drum.play.checkpoint.runtime import FILL_PLAN, GRAPHS, UNUSABLE, check_file, read_bytes, read_json
+
+KIND = "accompanist"
+FORMAT = 5  # 1: before conditions, sketch and fills; 2: before kinds; 3: before grooves; 4: graphs of single steps
+CONFIG, WEIGHTS, SUMS = "config.json", "weights.safetensors", "SHA256SUMS"
+PLAYED = (CONFIG, WEIGHTS, *(f"{graph}.onnx" for graph in (*GRAPHS, FILL_PLAN)))
+MOST_SUMS = 64 << 10
+"""The most bytes of `SHA256SUMS`."""
+DEFAULT = "default"
+_SHIPPED = Path(__file__).parents[2] / "checkpoints"
+
+
+def available() -> list[str]:
+    """The names of shipped models: the accompanists, and no other kind of checkpoint."""
+    return sorted(folder.name for folder in _SHIPPED.glob("*") if _is_accompanist(folder / CONFIG))
+
+
+def _is_accompanist(config: Path) -> bool:
+    """Whether a checkpoint is an accompanist, or is damaged, which whoever loads it is told."""
+    try:
+        about = read_json(config)
+    except OSError:
+        return False
+    except ValueError:
+        return True
+    return not isinstance(about, dict) or about.get("kind", KIND) == KIND
+
+
+def find(name: str | Path) -> Path:
+    """The checkpoint folder of a shipped model, of a folder, or of a training run's folder (its best).
+
+    Raises:
+        UnknownModelError: there is none.
+    """
+    if str(name) in available():
+        return _SHIPPED / str(name)
+    if (place := place_in(name)) is not None:
+        return place
+    raise UnknownModelError(
+        f"there is no model {str(name)!r}: wanted one of {', '.join(available()) or '(none is shipped)'}, "
+        f"or a folder that --mode train made{meant(str(name), available())}"
+    )
+
+
+def meant(name: str, known: Sequence[str]) -> str:
+    """The end of a refusal: which of the known names may have been meant; nothing if there is none."""
+    likely = choices.near(name, known, most=1)
+    return f"; did you mean {likely[0]}?" if likely else ""
+
+
+def place_in(name: str | Path) -> Path | None:
+    """The checkpoint in a folder, or in that of a run (its best); None if there is none."""
+    folder = Path(name)
+    with contextlib.suppress(OSError):  # a name too long for a path is no folder's name
+        for place in (folder, folder / "best", folder / "last"):
+            if (place / CONFIG).is_file():
+                return place
+    return None
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """What an accompanist's checkpoint says of itself, in today's format.
+
+    Raises:
+        CheckpointError: it says nothing that can be understood, or is of another kind.
+    """
+    try:
+        about = read_json(folder / CONFIG)
+        if not isinstance(about, dict):
+            raise ValueError(f"its {CONFIG} holds no object")
+        return upgraded(about, KIND, FORMAT, {2: _without_kind, 3: _without_grooves, 4: _step_by_step})
+    except UNUSABLE as error:
+        raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None
+
+
+Upgrade: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
+"""What a checkpoint of one format says of itself -> the same in the next format."""
+
+
+def upgraded(about: dict[str, Any], kind: str, wanted: int, upgrades: Mapping[int, Upgrade]) -> dict[str, Any]:
+    """What a checkpoint of a kind says of itself, in the format that is wanted. upgrades: by the format they upgrade.
+
+    Raises:
+        ValueError: it is of another kind, or of a format that cannot be upgraded.
+    """
+    while "kind" in about or about.get("format") in upgrades:
+        if (held := about.get("kind", kind)) != kind:
+            raise ValueError(f"it is of the kind {held!r}, wanted {kind!r}")
+        if about.get("format") not in upgrades:
+            break
+        about = upgrades[about["format"]](about)
+    if (number := about.get("format")) != wanted:
+        raise ValueError(f"it is of the format {number}, wanted {wanted}; train it again")
+    return about
+
+
+def _step_by_step(about: dict[str, Any]) -> dict[str, Any]:
+    """An accompanist of format 4: its graphs play a step at a time; its weights are those of today."""
+    return {**about, "format": 5}
+
+
+def _without_grooves(about: dict[str, Any]) -> dict[str, Any]:
+    """An accompanist of format 3: its network hears no groove."""
+    about = {**about, "format": 4}
+    if about.get("family") == "attention":
+        about["config"] = {**about["config"], "groove": False}
+    return about
+
+
+def _without_kind(about: dict[str, Any]) -> dict[str, Any]:
+    """An accompanist of format 2: without a kind, its recipe called a plan."""
+    about = {"kind": KIND, **about, "format": 3}
+    if "plan" in about:
+        about["recipe"] = about.pop("plan")
+    if "progress" in about:
+        progress = dict(about["progress"])
+        training = {"nats_per_bar": progress.pop("nats", None)}
+        validation = {
+            "nats_per_bar": progress.pop("validation", None),
+            "nats_per_bar_swapped_guitar": progress.pop("swapped", None),
+        }
+        for name, scalars in (("training", training), ("validation", validation)):
+            progress[name] = {scalar: value for scalar, value in scalars.items() if value is not None}
+        about["progress"] = progress
+    return about
+
+
+def digests(folder: Path, names: Sequence[str] = PLAYED) -> dict[str, str]:
+    """The SHA-256, in hex, of those files of a checkpoint that are there: by default of all that an accompanist has."""
+    sums = {}
+    for name in names:
+        with contextlib.suppress(FileNotFoundError):  # whole: in pieces a thread would wait for others at each
+            sums[name] = hashlib.sha256(read_bytes(folder / name)).hexdigest()
+    return sums
+
+
+def verify(folder: Path, names: Sequence[str] = PLAYED) -> bool:
+    """Whether a checkpoint says what its files should be; where it does, they are. names: see `digests`.
+
+    Checkpoints that were made before there were sums say nothing.
+
+    Raises:
+        CheckpointError: a file is not what it was when the checkpoint was made.
+    """
+    try:
+        lines = read_bytes(folder / SUMS, MOST_SUMS).decode().splitlines()
+        expected = {name: digest for digest, name in (line.split(maxsplit=1) for line in lines)}
+        actual = digests(folder, names)
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{str(folder / SUMS)!r} cannot be used: {error}") from None
+    for name in expected.keys() | actual.keys():
+        if expected.get(name) != actual.get(name):
+            raise CheckpointError(
+                f"{str(folder / name)!r} is not the file that the checkpoint was made with: its SHA-256 differs from"
+                f" the one in {SUMS}. Copy the folder again, or take another model"
+            )
+    return True
+
+
+def read_tensors(path: Path, names: Sequence[str]) -> list[FloatArray]:
+    """Some float32 tensors of a safetensors file.
+
+    Raises:
+        CheckpointError: the file is damaged, lacks one of them, or one holds what is no number.
+    """
+    try:
+        check_file(path)
+        with safe_open(path, framework="numpy") as file:
+            tensors = [file.get_tensor(name) for name in names]
+    except (OSError, ValueError, SafetensorError) as error:
+        raise CheckpointError(f"{str(path)!r} cannot be used: {error}") from None
+    if not all(np.isfinite(tensor).all() for tensor in tensors):
+        raise CheckpointError(f"{str(path)!r} cannot be used: there are weights that are no numbers")
+    return tensors

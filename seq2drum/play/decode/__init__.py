@@ -1,0 +1,1 @@
+"""Decoding: bar after bar, step after step, on a loaded engine."""

@@ -1,0 +1,332 @@
+"""A model that plays: it encodes a guitar, opens bars and walks through them. What to make of it is in `decoding`.
+
+A model is a handful of graphs (see `models.base`). Here they are run by ONNX Runtime from a checkpoint folder, without
+torch; `eager` runs the same graphs in torch, and a test holds the two equal.
+
+What plays does not call a graph: it is a generator that yields an `Ask` and is sent the answer. What drives the
+generator decides when that is computed: at once (`Engine.run`), or in one batch with other generators (`ensemble`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.errors import CheckpointError
+from seq2drum.lattice.features import Features
+from seq2drum.lattice.form import MAX_STEPS, FloatArray, Form
+from seq2drum.music.kit import KITS, Kit
+from seq2drum.play.checkpoint.folder import CONFIG, DEFAULT, WEIGHTS, find, read_config, read_tensors, verify
+from seq2drum.play.checkpoint.runtime import FILL_PLAN, GRAPHS, UNUSABLE, Answer, Arrays, LoadedGraph, session
+from seq2drum.play.decode.memory import GrooveRows
+
+T = TypeVar("T")
+
+LAST = 4  # bars that a graph is given as they were played, beside all that are remembered
+# Of what a graph is given what is of any length (its second axis), and what it may be lengthened with.
+OF_ANY_LENGTH: Mapping[str, int] = MappingProxyType(
+    {"keys": 0, "distance": 0, "past": 0, "past_velocity": 0, "last_rows": -1}
+)
+
+
+class Ask(NamedTuple):
+    """Something to be computed: by which graph, and of which arrays by name."""
+
+    graph: str
+    arrays: dict[str, NDArray[Any]]
+
+
+Asking: TypeAlias = Generator[Ask, Answer, T]
+"""A generator that asks and returns a T: `value = yield from ...`."""
+
+AskingStream: TypeAlias = Generator[Ask | T, Answer | None, None]
+"""A generator that yields T after T, and asks in between. It is sent the answer to an `Ask`, and None after a T."""
+
+
+def next_of(stream: AskingStream[T]) -> Asking[T]:
+    """The next T of a stream that has one more; its questions are handed through."""
+    item, answer = next(stream), None
+    while isinstance(item, Ask):
+        answer = yield item
+        item = stream.send(answer)
+    return item
+
+
+class OpenBar(NamedTuple):
+    """A bar ready to be played, for n songs at once: what its steps are made of, and the state before the first.
+
+    inputs (n, S, ·), thoughts (n, S, ·), echo (n, S, ·) of the loudness of the bars remembered, state (n, ·).
+    """
+
+    inputs: FloatArray
+    thoughts: FloatArray
+    echo: FloatArray | None
+    state: FloatArray
+
+
+class Playable(Protocol):
+    """What decoding needs of a model. The arrays in it are of any width, which is the model's own affair.
+
+    unit: whether guitar is read a "song" or a "pair" at a time, of at most max_notes notes. voice_order (V, V): what a
+    hit of a voice (column) adds to the logits of the voices drawn after it (rows). silence (·,): the state before
+    anything was played. hears_grooves: whether `encode` takes them.
+    """
+
+    @property
+    def kit(self) -> Kit: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def max_notes(self) -> int: ...
+    @property
+    def voice_order(self) -> FloatArray: ...
+    @property
+    def silence(self) -> FloatArray: ...
+    @property
+    def hears_grooves(self) -> bool: ...
+
+    def encode(
+        self,
+        features: Features,
+        form: Form,
+        conditions: FloatArray,
+        first: int,
+        stop: int,
+        grooves: GrooveRows | None = None,
+    ) -> Asking[dict[str, NDArray[Any]]]:
+        """Read the guitar of bars [first, stop): arrays by name, the first axis being the bars.
+
+        conditions (B, CONDITIONS.size): what is asked for in each bar of the song, see `lattice.conditions`. grooves:
+        what each bar is played on, for a model that hears it.
+        """
+        ...
+
+    def fill_logits(self, features: Features, form: Form) -> Asking[FloatArray | None]:
+        """The logits (B,) of each bar of a song being a fill; None from a model that plans no fills."""
+        ...
+
+    def open_bar(self, encoded: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> Asking[OpenBar]:
+        """Begin a bar.
+
+        encoded: the bar's rows of what `encode` gave, each (n, ...). memory: "keys" (n, M, ·), "distance" (n, M) in
+        bars (0 where there is nothing to remember), "past" and "past_velocity" (n, M, S, V), oldest bar first, four or
+        more. state (n, ·): as the bar before left it. first: whether the bar begins a unit.
+        """
+        ...
+
+    def walk(self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray) -> Asking[Answer]:
+        """Go through a bar: inputs and thoughts (n, S, ·) of its steps, previous (n, S, V) the hits before each.
+
+        Returns logits (n, S, V) before any voice of a step is drawn, thinking (n, S, ·) and the state after the bar
+        (n, ·). What it says of a step depends on no step after it.
+        """
+        ...
+
+    def feel(self, thinking: FloatArray, hits: FloatArray, echo: FloatArray | None) -> Asking[dict[str, NDArray[Any]]]:
+        """How a bar's hits (n, S, V) are struck: centres and scales of velocity (0..1) and offset (gaps), (n, S, V)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A model whose graphs are loaded, whatever computes them: a `Playable`, see there for what it has and does."""
+
+    name: str
+    kit: Kit = field(repr=False)
+    unit: str
+    max_notes: int
+    graphs: Mapping[str, LoadedGraph] = field(repr=False)
+    voice_order: FloatArray = field(repr=False)
+    silence: FloatArray = field(repr=False)
+
+    def answer(self, ask: Ask) -> Answer:
+        """Compute what is asked."""
+        return self.graphs[ask.graph].run(ask.arrays)
+
+    def run(self, stream: AskingStream[T]) -> Iterator[T]:
+        """The items of a stream; each of its questions is answered at once."""
+        answer = None
+        with contextlib.closing(stream), contextlib.suppress(StopIteration):
+            while True:
+                item = stream.send(answer)
+                if isinstance(item, Ask):
+                    answer = self.answer(item)
+                else:
+                    yield item
+                    answer = None
+
+    def resolve(self, asking: Asking[T]) -> T:
+        """What a generator that asks returns; each of its questions is answered at once."""
+        try:
+            ask = next(asking)
+            while True:
+                ask = asking.send(self.answer(ask))
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+
+    def _asked(self, graph: str, arrays: Arrays) -> Asking[dict[str, NDArray[Any]]]:
+        """Ask a graph, of those of some arrays that it takes: its outputs by name.
+
+        Raises:
+            CheckpointError: they are no numbers, as of weights that a training drove beyond all bounds.
+        """
+        inputs, names, _ = self.graphs[graph]
+        outputs = yield Ask(graph, {name: array for name, array in arrays.items() if name in inputs})
+        if not all(np.isfinite(array).all() for array in outputs):
+            raise CheckpointError(
+                f"the model {self.name!r} does not come to numbers: its training went astray; train it again with a"
+                " lower --rate, or take another model"
+            )
+        return dict(zip(names, outputs, strict=True))
+
+    @property
+    def hears_grooves(self) -> bool:
+        """Whether the model was trained on grooves."""
+        return "groove" in self.graphs["encode"].inputs
+
+    def encode(
+        self,
+        features: Features,
+        form: Form,
+        conditions: FloatArray,
+        first: int,
+        stop: int,
+        grooves: GrooveRows | None = None,
+    ) -> Asking[dict[str, NDArray[Any]]]:
+        """See `Playable.encode`."""
+        arrays = {**_guitar(features, form, first, stop), "conditions": conditions[first:stop]}
+        if self.hears_grooves:
+            arrays |= (grooves or GrooveRows.none(form, self.kit)).between(first, stop)
+        return (yield from self._asked("encode", arrays))
+
+    def fill_logits(self, features: Features, form: Form) -> Asking[FloatArray | None]:
+        """See `Playable.fill_logits`."""
+        if FILL_PLAN not in self.graphs:
+            return None
+        outputs = yield from self._asked(FILL_PLAN, _guitar(features, form, 0, len(form.steps)))
+        logits: FloatArray = outputs["fill"][:, 0]
+        return logits
+
+    @property
+    def _is_told_last(self) -> bool:
+        return "last_rows" in self.graphs["bar"].inputs
+
+    def open_bar(self, encoded: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> Asking[OpenBar]:
+        """See `Playable.open_bar`."""
+        flag = np.full((len(state), 1), float(first), dtype=np.float32)
+        known = {**encoded, **memory, "state": state, "first": flag}
+        outputs = yield from self._asked("bar", known | (last_of(memory) if self._is_told_last else {}))
+        return OpenBar(outputs["inputs"], outputs["thoughts"], outputs.get("echo"), outputs["opened"])
+
+    def walk(self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray) -> Asking[Answer]:
+        """See `Playable.walk`."""
+        outputs = yield Ask("walk", {"inputs": inputs, "thoughts": thoughts, "previous": previous, "state": state})
+        return outputs
+
+    def feel(self, thinking: FloatArray, hits: FloatArray, echo: FloatArray | None) -> Asking[dict[str, NDArray[Any]]]:
+        """See `Playable.feel`."""
+        inputs: dict[str, NDArray[Any]] = {"thoughts": thinking, "hits": hits}
+        return (yield from self._asked("feel", inputs if echo is None else {**inputs, "echo": echo}))
+
+
+def _guitar(features: Features, form: Form, first: int, stop: int) -> dict[str, NDArray[Any]]:
+    """What is known of the guitar in bars [first, stop), by the names that graphs have for it."""
+    steps = form.steps[first:stop]
+    start = form.first[first:stop]
+    size = int(form.steps.max())
+    place = np.arange(size)
+    index = np.where(place < steps[:, None], start[:, None] + place, len(features.guitar))
+    guitar, clock = (np.concatenate([rows, np.zeros_like(rows[:1])])[index] for rows in features[:2])
+    return {
+        "guitar": guitar,
+        "clock": clock,
+        "steps": steps.astype(np.int64),
+        "bars": features.bars[first:stop],
+        "summary": features.summary[None],
+    }
+
+
+def last_of(memory: Arrays) -> dict[str, NDArray[Any]]:
+    """Of what is remembered of n songs the last bars by themselves: "last" (n, LAST, S, V), "last_distance" (n, LAST).
+
+    And of the last one alone "last_velocity" (n, S, V) and "last_rows" (n, 1 + K): 0, then 1 + the place of each of its
+    hits among all S V, and -1 in songs that have fewer. Only as many steps count as a model knows.
+    """
+    places = [row.ravel().nonzero()[0] for row in memory["past"][:, -1, :MAX_STEPS]]
+    rows = np.empty((len(places), 1 + max(map(len, places))), dtype=np.int64)
+    for row, place in zip(rows, places, strict=True):
+        end = 1 + len(place)
+        row[0], row[1:end], row[end:] = 0, place + 1, OF_ANY_LENGTH["last_rows"]
+    return {
+        "last": memory["past"][:, -LAST:],
+        "last_velocity": memory["past_velocity"][:, -1],
+        "last_distance": memory["distance"][:, -LAST:],
+        "last_rows": rows,
+    }
+
+
+def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
+    """A model as an engine on ONNX Runtime.
+
+    Raises:
+        UnknownModelError: there is no such model.
+        CheckpointError: its folder is damaged or of another version.
+    """
+    folder = find(name)
+    about = read_config(folder)
+    verify(folder)
+    if not (folder / "walk.onnx").is_file() and (folder / "step.onnx").is_file():
+        raise CheckpointError(
+            f"{str(folder)!r} was saved by an earlier version, whose graphs play a step at a time; write its"
+            f" graphs anew with python -m seq2drum.models.checkpoint {folder}"
+        )
+    known = {**GRAPHS, FILL_PLAN: frozenset({"fill"})} if (folder / f"{FILL_PLAN}.onnx").is_file() else GRAPHS
+    paths = {graph: folder / f"{graph}.onnx" for graph in known}
+    order, silence = read_tensors(folder / WEIGHTS, ("voice_order", "silence"))
+    graphs = {graph: session(path, threads, beside=(WEIGHTS,)) for graph, path in paths.items()}
+    for graph, wanted in known.items():
+        if missing := sorted(wanted.difference(graphs[graph].outputs)):
+            raise CheckpointError(f"{str(paths[graph])!r} cannot be used: it does not compute {', '.join(missing)}")
+    try:
+        kit = KITS[about["kit"]]
+        if order.shape != (len(kit), len(kit)) or silence.shape != (about["state"],):
+            raise ValueError(
+                f"its weights have shapes {order.shape} and {silence.shape}, which do not fit the kit {kit.name!r}"
+            )
+        return Engine(str(name), kit, about["unit"], about["max_notes"], graphs, order, silence)
+    except KeyError as error:
+        raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: its {CONFIG} lacks {error}") from None
+    except UNUSABLE as error:
+        raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None
+
+
+class Ahead(Generic[T]):
+    """What a function returns, which begins at once. It is worth it for what leaves the interpreter to others."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._made: list[T] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, args=(make,))
+        self._thread.start()
+
+    def _run(self, make: Callable[[], T]) -> None:
+        try:
+            self._made.append(make())
+        except BaseException as error:  # it is raised where the value is asked for
+            self._error = error
+
+    def value(self) -> T:
+        """The value, as soon as it is made. What the function raised is raised here."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._made[0]

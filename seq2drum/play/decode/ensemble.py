@@ -1,0 +1,312 @@
+"""Several streams that play on one engine, and share its passes through bars.
+
+A pass costs less for eight songs at once than for one after another. So each stream is brought to its next pass, and
+those through bars of one length are computed as one batch, and so are bars that are opened. A stream that joins takes
+part from the next pass on; one that ends or leaves is out of it at once; none waits for another. Songs remember
+different numbers of bars: the shorter memories of a batch are lengthened with bars that count for nothing, those of up
+to twice as many bars together. Encoding a guitar is computed for each alone.
+
+A batch changes no result: each row of a pass is computed as it would be alone, bit by bit. That is so of matrix kernels
+which sum in one order whatever the number of rows, as ONNX Runtime's for the CPU do with weights that it knows when a
+graph is loaded, and with any where there are two rows or more; the tests try it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.lattice.conditions import CONDITIONS, Controls
+from seq2drum.lattice.features import Features
+from seq2drum.lattice.form import FloatArray, Form
+from seq2drum.music.kit import Kit
+from seq2drum.play.checkpoint.runtime import Answer, Arrays
+from seq2drum.play.decode.engine import OF_ANY_LENGTH, Ask, Asking, AskingStream, Engine, OpenBar, Playable
+from seq2drum.play.decode.memory import GrooveRows
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
+
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+# The graphs whose questions are answered together, as a stream asks them one after another.
+TOGETHER = "feel", "bar", "walk"
+SHARED_BARS = 256  # remembered bars up to which bars are opened together: what is copied costs more than is gained
+ASIDE, ASIDE_BARS = "encode", 256  # the graph that is computed aside, of more bars than these
+MOST_ITEMS = 8  # items of a stream in one round: bars for which nothing is asked come one after another
+PAUSE = 0.01  # seconds to wait for what is computed aside, where there is nothing else to do
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A stream has come to its end; error: what it raised, if it did."""
+
+    error: Exception | None = None
+
+
+@dataclass
+class _Seat(Generic[T]):
+    """A stream: what it asks for now, what is computed of that aside, or the answer that it is to be sent."""
+
+    stream: AskingStream[T]
+    ask: Ask | None = None
+    answer: Answer | None = None
+    aside: Future[Answer] | None = None
+
+
+class Ensemble(Generic[K, T]):
+    """The streams that play at the moment, by a key.
+
+    aside: computes what takes long, the encoding of a long song, while the others play on.
+    """
+
+    def __init__(self, engine: Engine, aside: Executor | None = None) -> None:
+        self._engine, self._aside = engine, aside
+        self._seats: dict[K, _Seat[T]] = {}
+
+    def __len__(self) -> int:
+        return len(self._seats)
+
+    def join(self, key: K, stream: AskingStream[T]) -> None:
+        """Take part from the next pass on."""
+        if key in self._seats:
+            raise ValueError(f"{key!r} plays already")
+        self._seats[key] = _Seat(stream)
+
+    def leave(self, key: K) -> None:
+        """Stop a stream at once. A key that does not play may leave, too."""
+        if seat := self._seats.pop(key, None):
+            if seat.aside:
+                seat.aside.cancel()
+            seat.stream.close()
+
+    def advance(self, keys: Collection[K] | None = None) -> list[tuple[K, T | Ended]]:
+        """Bring every stream one pass on, or those of some keys. Its items, by key; at its end an `Ended`, and no more.
+
+        Where all that could move is computed aside, it waits for a moment.
+        """
+        made: list[tuple[K, T | Ended]] = []
+        keys = list(self._seats) if keys is None else keys
+        aside = [seat.aside for seat in map(self._seats.__getitem__, keys) if seat.aside]
+        if aside and len(aside) == len(keys):
+            from concurrent.futures import FIRST_COMPLETED, wait
+
+            wait(aside, PAUSE, FIRST_COMPLETED)
+        for graph in TOGETHER:
+            for key in keys:
+                made += [(key, item) for item in self._bring_on(key)]
+            self._answer(graph)
+        return made
+
+    def _bring_on(self, key: K) -> Iterator[T | Ended]:
+        """The items of a stream until it asks something that is answered together with others."""
+        seat = self._seats.get(key)
+        if seat is None or seat.ask or (seat.aside and not seat.aside.done()):
+            return
+        try:
+            if seat.aside:
+                seat.answer, seat.aside = seat.aside.result(), None
+            items = 0
+            while seat.ask is None and seat.aside is None and items < MOST_ITEMS:
+                item = seat.stream.send(seat.answer)
+                seat.answer = None
+                if not isinstance(item, Ask):
+                    items += 1
+                    yield item
+                elif item.graph in TOGETHER:
+                    seat.ask = item
+                elif self._aside and item.graph == ASIDE and len(item.arrays["steps"]) > ASIDE_BARS:
+                    seat.aside = self._aside.submit(self._engine.answer, item)
+                else:
+                    seat.answer = self._engine.answer(item)
+        except StopIteration:
+            del self._seats[key]
+            yield Ended()
+        except Exception as error:  # the error of one stream must not stop the others
+            del self._seats[key]
+            yield Ended(error)
+
+    def run(self) -> Iterator[tuple[K, T]]:
+        """Play until all have come to their end.
+
+        Raises:
+            Exception: the first that a stream raised.
+        """
+        while self._seats:
+            for key, item in self.advance():
+                if not isinstance(item, Ended):
+                    yield key, item
+                elif item.error is not None:
+                    raise item.error
+
+    def _answer(self, graph: str) -> None:
+        """Answer what all ask of a graph, what is alike as one batch."""
+        alike: dict[Hashable, list[_Seat[T]]] = {}
+        for seat in self._seats.values():
+            if seat.ask is not None and seat.ask.graph == graph:
+                alike.setdefault(_kind(seat.ask), []).append(seat)
+        for seats in alike.values():
+            asks = [seat.ask for seat in seats if seat.ask is not None]
+            for seat, answer in zip(seats, self._answers(asks), strict=True):
+                seat.ask, seat.answer = None, answer
+
+    def _answers(self, asks: Sequence[Ask]) -> Iterator[Answer]:
+        """The answers to questions of one kind."""
+        if len(asks) == 1:
+            yield self._engine.answer(asks[0])
+            return
+        graph, names = asks[0].graph, asks[0].arrays
+        together = {name: _joined(name, [ask.arrays[name] for ask in asks]) for name in names}
+        answers = self._engine.answer(Ask(graph, together))
+        begin = 0
+        for ask in asks:
+            end = begin + len(next(iter(ask.arrays.values())))
+            yield [rows[begin:end] for rows in answers]
+            begin = end
+
+
+def _kind(ask: Ask) -> Hashable:
+    """What is equal of questions to a graph that can be answered together: the shapes of one way's arrays."""
+    if ask.graph != "bar":
+        return tuple(array.shape[1:] for array in ask.arrays.values())
+    bars = ask.arrays["distance"].shape[1] if "last_rows" in ask.arrays else SHARED_BARS + 1
+    if bars > SHARED_BARS:
+        return id(ask)
+    shapes = (array.shape[1 + (name in OF_ANY_LENGTH) :] for name, array in ask.arrays.items())
+    return (bars - 1).bit_length(), *shapes
+
+
+def _joined(name: str, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Arrays as one, along the first axis; those that are shorter than others are lengthened."""
+    filling = OF_ANY_LENGTH.get(name)
+    if filling is None or len({array.shape[1] for array in arrays}) == 1:
+        return np.concatenate(arrays)
+    shape = sum(map(len, arrays)), max(array.shape[1] for array in arrays), *arrays[0].shape[2:]
+    whole, begin = np.empty(shape, dtype=arrays[0].dtype), 0
+    for array in arrays:
+        rows = whole[begin : begin + len(array)]
+        rows[:, : array.shape[1]], rows[:, array.shape[1] :] = array, filling
+        begin += len(array)
+    return whole
+
+
+# How many times the difference that controls make is taken. The groove makes most of it; twice, a take of the lowest
+# intensity is nearly silent.
+GUIDANCE = 1.25
+
+_COMMON = {"key"}  # what `encode` gives that no condition changes
+
+
+def guided(engine: Engine, controls: Controls) -> Playable:
+    """The engine with the guidance that some controls need; as it is where there are none but fills."""
+    if controls == Controls(fills=controls.fills):
+        return engine
+    return Guided(engine, GUIDANCE)
+
+
+@dataclass(frozen=True)
+class Guided:
+    """Two runs of one engine as one `Playable`: their arrays lie side by side in the last axis.
+
+    The run with the conditions comes first. weight: 1 is the engine as it is; 2 takes the difference that the
+    conditions make twice.
+    """
+
+    engine: Engine
+    weight: float
+
+    @property
+    def kit(self) -> Kit:
+        """The engine's."""
+        return self.engine.kit
+
+    @property
+    def unit(self) -> str:
+        """The engine's."""
+        return self.engine.unit
+
+    @property
+    def max_notes(self) -> int:
+        """The engine's."""
+        return self.engine.max_notes
+
+    @property
+    def voice_order(self) -> FloatArray:
+        """The engine's."""
+        return self.engine.voice_order
+
+    @property
+    def hears_grooves(self) -> bool:
+        """The engine's."""
+        return self.engine.hears_grooves
+
+    @property
+    def silence(self) -> FloatArray:
+        """The state before anything was played, of both runs."""
+        return np.tile(self.engine.silence, 2)
+
+    def encode(
+        self,
+        features: Features,
+        form: Form,
+        conditions: FloatArray,
+        first: int,
+        stop: int,
+        grooves: GrooveRows | None = None,
+    ) -> Asking[dict[str, NDArray[Any]]]:
+        """See `Playable.encode`. Both runs have the fills: these need no guidance."""
+        fills_only = np.zeros_like(conditions)
+        fills_only[:, CONDITIONS["fill"]] = conditions[:, CONDITIONS["fill"]]
+        asked = yield from self.engine.encode(features, form, conditions, first, stop, grooves)
+        plain = yield from self.engine.encode(features, form, fills_only, first, stop, grooves)
+        both = {name: rows if name in _COMMON else _beside(rows, plain[name]) for name, rows in asked.items()}
+        if "sketch" in both:
+            both["sketch"] = self._weighed(both["sketch"])
+        return both
+
+    def fill_logits(self, features: Features, form: Form) -> Asking[FloatArray | None]:
+        """See `Playable.fill_logits`: the engine's."""
+        return self.engine.fill_logits(features, form)
+
+    def open_bar(self, encoded: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> Asking[OpenBar]:
+        """See `Playable.open_bar`."""
+        apart = {name: _apart(rows) for name, rows in encoded.items() if name not in _COMMON | {"sketch"}}
+        twice = {name: np.repeat(rows, 2, axis=0) for name, rows in memory.items()}
+        opened = yield from self.engine.open_bar(apart, twice, _apart(state), first=first)
+        echo = None if opened.echo is None else opened.echo[::2]
+        return OpenBar(_together(opened.inputs), _together(opened.thoughts), echo, _together(opened.state))
+
+    def walk(self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray) -> Asking[Answer]:
+        """See `Playable.walk`."""
+        logits, thinking, walked = yield from self.engine.walk(
+            _apart(inputs), _apart(thoughts), np.repeat(previous, 2, axis=0), _apart(state)
+        )
+        return self._weighed(_together(logits)), thinking[::2], _together(walked)
+
+    def feel(self, thinking: FloatArray, hits: FloatArray, echo: FloatArray | None) -> Asking[dict[str, NDArray[Any]]]:
+        """See `Playable.feel`: the engine's."""
+        return self.engine.feel(thinking, hits, echo)
+
+    def _weighed(self, logits: FloatArray) -> FloatArray:
+        asked, plain = np.split(logits, 2, axis=-1)
+        return plain + self.weight * (asked - plain)
+
+
+def _beside(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
+    return np.concatenate([one, other], axis=-1)
+
+
+def _apart(rows: NDArray[Any]) -> NDArray[Any]:
+    """(n, ..., 2 width) -> (2 n, ..., width), the two of each way after another."""
+    one, other = np.split(rows, 2, axis=-1)
+    return np.stack([one, other], axis=1).reshape(2 * len(rows), *one.shape[1:])
+
+
+def _together(rows: NDArray[Any]) -> NDArray[Any]:
+    """(2 n, ..., width) -> (n, ..., 2 width): what `_apart` takes apart."""
+    return _beside(rows[::2], rows[1::2])

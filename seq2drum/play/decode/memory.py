@@ -1,0 +1,302 @@
+"""The bars of a take so far, and the groove it is played on, as a model remembers them.
+
+A model that was trained to go on from bars it remembers plays a groove if it remembers that: before a section begins
+the groove was played, and in each bar some rows of its memory say that it was played when the guitar last did this. So
+it is held to the last bar, where a groove that is given as the first bars of a take is forgotten by and by. A model
+that hears the groove needs those rows only where it is to be held firmly.
+
+Letters of shapes: n ways of playing, B bars of the song, M bars that are remembered, S steps of the longest bar, V
+voices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.lattice.form import FloatArray, Form
+from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.grooves.grooves import Groove
+from seq2drum.music.choices import ALL, AUTO
+from seq2drum.music.kit import Kit, to_kit
+from seq2drum.music.notes import IntArray
+
+HAND_PERCUSSION_STYLE = "latin"  # the style whose grooves are played with hand percussion more often than not
+# Time is kept with a hand on one of these lines. The pedal hat is a foot's, and goes on below the ride.
+_LINES = {"hat": ("closed hat", "open hat"), "ride": ("ride", "bell")}
+
+
+class Pieces(NamedTuple):
+    """The pieces that a take may be played on.
+
+    allowed (V,): whether a voice is played at all. moved (V,): the voice that each is played as, which is another one
+    where time is kept elsewhere; then it is not allowed itself.
+    """
+
+    allowed: NDArray[np.bool_]
+    moved: IntArray
+
+    @property
+    def are_all(self) -> bool:
+        """Whether nothing is forbidden, and so nothing is moved."""
+        return bool(self.allowed.all())
+
+    @property
+    def moves(self) -> bool:
+        """Whether a voice is played as another one."""
+        return bool((self.moved != np.arange(len(self.moved))).any())
+
+    def logits(self, logits: FloatArray) -> FloatArray:
+        """Logits of hits (..., V) as wished: minus infinity of what is forbidden.
+
+        A voice is as likely as the likeliest of those that are played as it.
+        """
+        wished = np.where(self.allowed, logits, -np.inf).astype(logits.dtype)
+        for voice in np.flatnonzero(self.moved != np.arange(len(self.moved))).tolist():
+            if self.allowed[target := self.moved[voice]]:
+                np.maximum(wished[..., target], logits[..., voice], out=wished[..., target])
+        return wished
+
+    def hits(self, grid: Grid) -> Grid:
+        """Hits of a groove or of a bar as wished. Of two that are played as one voice, the louder."""
+        key = self.moved[grid.key]
+        order = np.lexsort((-grid.velocity, key, grid.step))
+        wished = grid._replace(key=key).select(order[self.allowed[key[order]]])
+        first = np.ones(len(wished.step), dtype=bool)
+        first[1:] = (np.diff(wished.step) != 0) | (np.diff(wished.key) != 0)
+        return wished.select(first)
+
+
+def pieces_for(
+    kit: Kit,
+    *,
+    pieces: str | None = None,
+    time: str = AUTO,
+    without: Collection[str] = (),
+    style: str | None = None,
+    groove: Collection[int] = (),
+) -> Pieces:
+    """What a musician wishes of the pieces.
+
+    Args:
+        kit: Whose voices are meant.
+        pieces: "kit" for no hand percussion, "all" for any, None for what the groove has of it, and any in latin music.
+        time: On which line time is kept: "hat", "ride", or "auto" for either. The other line is not played.
+        without: Names of pieces that are not played. Where that forbids a line, time is kept on the other one.
+        style: What is asked for, or None.
+        groove: The voices of the kit that the groove has, of all sections.
+    """
+    names = list(kit.names)
+    allowed = np.array([name not in without for name in names])
+    # 1. Hand percussion.
+    percussion = np.array([voice.limb == "percussion" for voice in kit.voices])
+    if pieces != ALL and not (pieces is None and style == HAND_PERCUSSION_STYLE):
+        kept = np.isin(np.arange(len(kit)), list(groove)) if pieces is None else False
+        allowed &= ~percussion | kept
+    # 2. The line that time is kept on.
+    if time == AUTO:
+        there = [line for line, (main, _) in _LINES.items() if main in names and main not in without]
+        time = there[0] if len(there) == 1 else AUTO
+    moved = np.arange(len(kit))
+    for line, members in _LINES.items():
+        target = next((voices[0] for other, voices in _LINES.items() if other != line), "")
+        if time not in (line, AUTO) and target in names:
+            moved[kit.voices_named(members)] = names.index(target)
+    return Pieces(allowed & (moved == np.arange(len(kit))), moved)
+
+
+@dataclass(frozen=True, eq=False)
+class GrooveRows:
+    """The groove of each bar: hits and velocity (B, S, V) as a model remembers bars, velocities 0..1.
+
+    held (B,): for how many bars before each the groove has been the same; -1 where there is none. firm: the bars are to
+    be like the groove, and not only to go on from it.
+    """
+
+    hits: FloatArray
+    velocity: FloatArray
+    held: IntArray
+    firm: bool = False
+
+    @staticmethod
+    def of(
+        grooves: Sequence[Groove | None], form: Form, kit: Kit, *, pieces: Pieces | None = None, firm: bool = False
+    ) -> GrooveRows:
+        """The grooves of the bars of a form, in the voices of a kit; each in the metre of its bar.
+
+        pieces: what may be played; None if anything may.
+        """
+        rows = GrooveRows.empty(len(form.steps), int(form.steps.max()), kit, firm=firm)
+        before, so_far, alike = None, 0, dict[tuple[int, ...], int]()
+        metres = zip(form.numerator.tolist(), form.denominator.tolist(), form.steps.tolist(), strict=True)
+        for bar, (groove, (*metre, steps)) in enumerate(zip(grooves, metres, strict=True)):
+            so_far = so_far + 1 if groove is before else 0
+            before = groove
+            if groove is None:
+                continue
+            place = so_far % len(groove.fitted(*metre).bars)
+            first = alike.setdefault((id(groove), *metre, steps, place), bar)
+            if first == bar:
+                rows.put(bar, groove, so_far, form.between(bar, bar + 1), kit, pieces)
+            else:
+                rows.hits[bar], rows.velocity[bar], rows.held[bar] = rows.hits[first], rows.velocity[first], so_far
+        return rows
+
+    @staticmethod
+    def empty(bars: int, steps: int, kit: Kit, *, firm: bool = False) -> GrooveRows:
+        """Rows for so many bars of at most so many steps, without any groove."""
+        hits = np.zeros((bars, steps, len(kit)), dtype=np.float32)
+        return GrooveRows(hits, np.zeros_like(hits), np.full(bars, -1), firm)
+
+    def put(self, bar: int, groove: Groove, held: int, form: Form, kit: Kit, pieces: Pieces | None = None) -> None:
+        """Put a groove that was held for so many bars before in a bar, whose form is given."""
+        own = groove.fitted(int(form.numerator[0]), int(form.denominator[0])).bar(held)
+        own = own._replace(key=to_kit(kit)[own.key])
+        own = own.select((own.key >= 0) & (own.step < form.steps[0]))
+        own = own if pieces is None else pieces.hits(own)
+        at = bar, own.step, own.key
+        self.hits[at], self.velocity[at] = 1, own.velocity / 127
+        self.held[bar] = held
+
+    @staticmethod
+    def none(form: Form, kit: Kit) -> GrooveRows:
+        """No groove in any bar."""
+        return GrooveRows.of([None] * len(form.steps), form, kit)
+
+    def part(self, first: int, stop: int, steps: int) -> GrooveRows:
+        """Bars [first, stop), as far as they have so many steps."""
+        here = np.s_[first:stop, :steps]
+        return GrooveRows(self.hits[here], self.velocity[here], self.held[first:stop], self.firm)
+
+    def between(self, first: int, stop: int) -> dict[str, FloatArray]:
+        """What a model that hears grooves is given of bars [first, stop), by the names that graphs have for it."""
+        held = (self.held[first:stop, None] >= 0).astype(np.float32)
+        return {"groove": self.velocity[first:stop], "grooved": held}
+
+
+LOOK_BACK = 4  # bars a model may look back as they were played; before the song there is silence
+MEMORY_BARS = 1024  # bars that can be remembered; without an end, the time for a song would grow with its square
+SLOTS = 1  # rows of the memory that have the groove, of a model that does not hear it
+FIRM_SLOTS = 2  # the same, of any model, of a groove that is to be held firmly, in bars that are no fills
+DISTANCE = 8  # bars back that the groove is said to be, a distance at which phrases come back
+AGAIN = 4  # bars back where a groove that is held firmly is remembered as it is, whatever was played
+
+Instead: TypeAlias = Mapping[int, tuple[FloatArray, FloatArray]]
+"""By the numbers of bars: hits (n, steps, V), and their velocities 0..1."""
+
+_NOTHING: Instead = MappingProxyType({})
+
+
+@dataclass(eq=False)
+class Memory:
+    """What the guitar did in each bar, and what was played to it, in n ways. The first LOOK_BACK bars are silence.
+
+    steps (bars,): the length of each. keys (1, bars, ·): what each is recognised by. hits and velocity (n, bars, S, V):
+    what was played, velocities 0..1. grooves: what is remembered beside that. heard: the model hears them, too.
+    """
+
+    steps: IntArray
+    keys: FloatArray
+    hits: FloatArray
+    velocity: FloatArray
+    grooves: GrooveRows | None = None
+    heard: bool = False
+
+    @staticmethod
+    def of(form: Form, voices: int, grooves: GrooveRows | None = None, *, heard: bool = False) -> Memory:
+        """The memory before a song, in one way."""
+        count = LOOK_BACK + len(form.steps)
+        steps = np.concatenate([np.zeros(LOOK_BACK, dtype=np.int64), form.steps])
+        hits = np.zeros((1, count, int(form.steps.max()), voices), dtype=np.float32)
+        return Memory(steps, np.zeros((1, count, 0), dtype=np.float32), hits, np.zeros_like(hits), grooves, heard)
+
+    def recognise(self, first: int, keys: FloatArray) -> None:
+        """Remember what the bars from `first` on are recognised by, (bars, ·)."""
+        if not self.keys.shape[-1]:
+            self.keys = np.zeros((*self.keys.shape[:2], keys.shape[-1]), dtype=np.float32)
+        self.keys[0, LOOK_BACK + first : LOOK_BACK + first + len(keys)] = keys
+
+    def keep(self, bar: int, hits: FloatArray, velocity: FloatArray) -> None:
+        """Remember what was played in a bar: hits (n, steps, V), velocities 0..1."""
+        self.hits[:, LOOK_BACK + bar, : hits.shape[1]] = hits
+        self.velocity[:, LOOK_BACK + bar, : hits.shape[1]] = velocity * hits
+
+    def forget(self, bars: int) -> None:
+        """Forget the first bars: those after them take their places, and the last ones are to be remembered anew."""
+        rows: list[NDArray[Any]] = [self.steps, self.keys[0], *self.hits, *self.velocity]
+        if self.grooves is not None:
+            rows += [self.grooves.hits, self.grooves.velocity, self.grooves.held]
+        for row in rows:
+            row[:-bars] = row[bars:].copy()
+            row[-bars:] = 0
+        if self.grooves is not None:
+            self.grooves.held[-bars:] = -1
+
+    def recent(self, bar: int, bars: int, instead: Instead = _NOTHING) -> FloatArray:
+        """(up to bars, S, V): what was played in the bars before one, in the first way."""
+        now = LOOK_BACK + bar
+        recent: FloatArray = _with(self.hits, 0, slice(max(now - bars, 0), now), instead)[0]
+        return recent
+
+    def before(self, bar: int, *, fill: bool = False, instead: Instead = _NOTHING) -> dict[str, NDArray[Any]]:
+        """What `Engine.open_bar` takes of the bars before one. Only bars of as many steps are remembered.
+
+        fill: the bar is to break the pattern. instead: what is remembered of some bars in place of what was kept.
+        """
+        now = LOOK_BACK + bar
+        since = slice(max(now - MEMORY_BARS, 0), now)
+        distance = np.where(self.steps[since] == self.steps[now], now - np.arange(since.start, now), 0)
+        ways = len(self.hits)
+        remembered = {
+            "keys": in_ways(self.keys[:, since], ways),
+            "distance": in_ways(distance[None], ways),
+            "past": _with(self.hits, 0, since, instead),
+            "past_velocity": _with(self.velocity, 1, since, instead),
+        }
+        if self.grooves is None or self.grooves.held[bar] < 0:
+            return remembered
+        slots = 0 if self.heard else SLOTS
+        return self._with_groove(remembered, bar, FIRM_SLOTS if self.grooves.firm and not fill else slots)
+
+    def _with_groove(self, remembered: dict[str, NDArray[Any]], bar: int, slots: int) -> dict[str, NDArray[Any]]:
+        """The same with rows of the groove before it, and in place of bars in which it was another or none."""
+        assert self.grooves is not None
+        held = int(self.grooves.held[bar])
+        anew = [-back for back in range(1, LOOK_BACK + 1) if back > held or (self.grooves.firm and back == AGAIN)]
+        if not anew and not slots:
+            return remembered
+        out = {
+            "keys": np.broadcast_to(self.keys[:, [LOOK_BACK + bar]], (1, slots, self.keys.shape[-1])),
+            "distance": np.full((1, slots), DISTANCE),
+        }
+        for name, rows in (("past", self.grooves.hits), ("past_velocity", self.grooves.velocity)):
+            known = remembered[name].copy()
+            known[:, anew] = rows[bar]
+            remembered = remembered | {name: known}
+            out[name] = np.broadcast_to(rows[bar], (1, slots, *rows.shape[1:]))
+        ways = len(self.hits)
+        return {name: np.concatenate([in_ways(out[name], ways), rows], axis=1) for name, rows in remembered.items()}
+
+
+def _with(rows: FloatArray, which: int, since: slice, instead: Instead) -> FloatArray:
+    """Some bars of rows (n, bars, S, V), with what is remembered instead: which, 0 for hits and 1 for velocities."""
+    kept: FloatArray = rows[:, since]
+    places = {LOOK_BACK + bar - since.start: played[which] for bar, played in instead.items()}
+    places = {place: played for place, played in places.items() if 0 <= place < kept.shape[1]}
+    if not places:
+        return kept
+    kept = kept.copy()
+    for place, played in places.items():
+        kept[:, place] = 0
+        kept[:, place, : played.shape[1]] = played
+    return kept
+
+
+def in_ways(rows: NDArray[Any], ways: int) -> NDArray[Any]:
+    """(1, ...) -> (n, ...), the same in each way; (n, ...) as it is."""
+    return rows if len(rows) == ways else np.broadcast_to(rows, (ways, *rows.shape[1:]))

@@ -1,0 +1,106 @@
+"""Which earlier bars the bar memory of a model looks at, and how much.
+
+It asks the model that plays, not a copy of its formula: the drums of every earlier bar are replaced by a mark of that
+bar's own, and how much of each mark comes back is how much the bar is remembered. What the guitar plays decides that,
+and how long ago it was; what the drums played does not. So it is known before a note is played, and for any drums.
+
+It does not say what a model makes of what it remembers.
+
+Letters of shapes: B bars, M bars that can be remembered, S steps, V voices, r rows of marks.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from seq2drum.errors import ModelError
+from seq2drum.lattice import conditions
+from seq2drum.lattice.conditions import Controls
+from seq2drum.lattice.features import Heard, features
+from seq2drum.lattice.form import FloatArray
+from seq2drum.music.notes import IntArray
+from seq2drum.play.decode.engine import Engine
+from seq2drum.play.decode.memory import LOOK_BACK, Memory
+
+_ASKED = frozenset({"keys", "distance", "past_velocity"})  # what `bar` takes in a family that remembers
+
+
+class Recall(NamedTuple):
+    """What is remembered in each bar of a song.
+
+    weights (B, B + 1): row b is how much bar b looks at each bar before it, and last at none of them. A row sums to 1.
+    Where a model remembers in several ways at once (heads), it is their mean.
+    """
+
+    weights: FloatArray
+
+    @property
+    def nothing(self) -> FloatArray:
+        """(B,): how much each bar looks at none of the bars before it."""
+        return self.weights[:, -1]
+
+    @property
+    def most(self) -> IntArray:
+        """(B,): the earlier bar that each looks at most, of equal ones the last; -1 where there is none to look at."""
+        earlier = self.weights[:, -2::-1]  # the last bar first
+        last_most = earlier.shape[1] - 1 - earlier.argmax(axis=1)
+        return np.where(earlier.max(axis=1) > 0, last_most, -1)
+
+    @property
+    def by_distance(self) -> FloatArray:
+        """(B,): how much a bar looks at the bar so many before it, mean over the bars that have one; 0 is no bar."""
+        bars = len(self.weights)
+        sums = [float(np.trace(self.weights[:, :bars], -back)) / (bars - back) for back in range(1, bars)]
+        return np.array([0.0, *sums], dtype=np.float32)
+
+
+def recall(engine: Engine, heard: Heard) -> Recall:
+    """Ask a model which bars it remembers in each bar of a guitar.
+
+    Raises:
+        ModelError: it has no bar memory.
+    """
+    graph = engine.graphs["bar"]
+    if engine.unit != "song" or not _ASKED.issubset(graph.inputs) or "echo" not in graph.outputs:
+        raise ModelError(
+            f"the model {engine.name!r} has no memory of bars, so there is nothing to show;"
+            " wanted one of a family that has, such as `attention`"
+        )
+    form, voices = heard.form, len(engine.kit)
+    bars = len(form.steps)
+    known = engine.resolve(engine.encode(features(heard), form, conditions.of_controls(Controls(), bars), 0, bars))
+    memory = Memory.of(form, voices)
+    memory.recognise(0, known["key"])
+    weights = np.zeros((bars, bars + 1), dtype=np.float32)
+    for bar in range(bars):
+        before = memory.before(bar)
+        marks = _marks(*before["past"].shape[1:])
+        rows = len(marks)
+        asked = {
+            "keys": np.repeat(before["keys"], rows, axis=0),
+            "distance": np.repeat(before["distance"], rows, axis=0),
+            "past": np.zeros_like(marks),
+            "past_velocity": marks,
+        }
+        here = {name: np.repeat(array[bar : bar + 1], rows, axis=0) for name, array in known.items()}
+        state = np.repeat(engine.silence[None], rows, axis=0)
+        opened = engine.resolve(engine.open_bar(here, asked, state, first=not bar))
+        assert opened.echo is not None  # the graph gives it
+        # Of the loudness that is heard again, the first half is of the bars remembered, the other of the last bar.
+        echoed = opened.echo[..., :voices].ravel()[: marks.shape[1]]
+        since = LOOK_BACK + bar - len(echoed)  # of the memory, which begins with bars of silence
+        first = max(LOOK_BACK - since, 0)
+        weights[bar, since + first - LOOK_BACK : bar] = echoed[first:]
+        weights[bar, -1] = max(1 - echoed.sum(dtype=np.float64), 0)
+    return Recall(weights)
+
+
+def _marks(bars: int, steps: int, voices: int) -> FloatArray:
+    """(r, M, S, V): drums of M bars, in which each bar has one hit where no other has one in the same row."""
+    places = steps * voices
+    marks = np.zeros((-(-bars // places), bars, places), dtype=np.float32)
+    bar = np.arange(bars)
+    marks[bar // places, bar, bar % places] = 1
+    return marks.reshape(*marks.shape[:2], steps, voices)

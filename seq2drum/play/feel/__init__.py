@@ -1,0 +1,1 @@
+"""How hits are struck: velocities, moments and loudness."""

@@ -1,0 +1,400 @@
+"""Drums as a human drummer strikes them: velocities and moments drawn from what a feel says of each hit.
+
+The draws of different hits are not independent: a drummer who drags, drags for a while, and who accents a place of the
+bar, accents it again. So the numbers drawn are correlated (a Gaussian copula): each is the sum of parts that belong to
+the song, to the voice, to the place in the bar, to the voice at that place, to the bar, to the step and to the hit
+alone, in shares that were measured.
+
+Hits keep their steps; only `swing` moves any.
+
+Letters of shapes: N hits or notes, B bars.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.errors import NoGuitarError, NoNotesError, OptionError
+from seq2drum.lattice.features import Heard, Listening
+from seq2drum.lattice.form import Form, form_of, written_lattice
+from seq2drum.lattice.grid import HIT_LENGTH, OFFSET_UNITS, STEPS_PER_QUARTER, Grid, Lattice
+from seq2drum.music import drum_maps, theory
+from seq2drum.music.choices import FAMILIES
+from seq2drum.music.kit import FULL, Kit
+from seq2drum.music.notes import IntArray, Part, Song
+from seq2drum.play.decode.sampling import random_of
+from seq2drum.play.feel import loudness
+from seq2drum.play.feel.feel import MOMENT, PLAYED, Feel, Shares, guitar_accents, in_gaps, in_set, normal_share, realise
+from seq2drum.play.feel.loudness import is_second_eighth, limited, swing, swung
+from seq2drum.play.options import Options
+
+Array = NDArray[np.float64]
+
+_TAG = 0xFEE1  # in the seeds of these draws only
+_PLACES = 48  # places of a bar that have numbers of their own in a drummer's habits
+_OUTSIDE = 128  # and its pitch: the voice of a note outside the kit
+_FAR = 1 / 32  # of a quarter: a note of a file that is further from its place was put there on purpose
+
+
+class Performance:
+    """One performance of a drum part: velocities and offsets of its hits. Steps, voices and lengths stay.
+
+    form: the bars of the part. kit: whose voices the hits are. amount: 0 is on the lattice with the velocities given, 1
+    as human as it was learnt, and between them everything is that share of the way. seed, 0 or more: which performance.
+    style: one of `Feel.styles`, or unknown. heard: the guitar, whose accents are shared. first: the number of the
+    form's first bar, so that a piece of a song is drawn as in the song.
+
+    A bar's draws come from (seed, bar); what is expected of it, from its own hits and those of bars before it. So it is
+    the same bar after bar (`play`) and all at once (`play_all`).
+
+    Raises:
+        OptionError: amount is not 0 to 1, the seed is below 0, or there is no such style.
+    """
+
+    def __init__(
+        self,
+        feel: Feel,
+        form: Form,
+        *,
+        kit: Kit = FULL,
+        amount: float = 1.0,
+        seed: int = 0,
+        style: str | None = None,
+        heard: Heard | None = None,
+        first: int = 0,
+    ) -> None:
+        if not 0 <= amount <= 1:
+            raise OptionError(f"the amount of feel is {amount}, wanted 0 (stiff) to 1 (human)")
+        if seed < 0:
+            raise OptionError(f"the seed is {seed}, wanted 0 or more")
+        self._feel, self._form, self._amount, self._first = feel, form, amount, first
+        self._voices, self._style = _voices(kit), feel.style(style)
+        self._accents = np.zeros(int(form.first[-1])) if heard is None else guitar_accents(heard)
+        self._copula = Copula(seed, feel.velocity, feel.moment)
+        self._state, self._next = feel.silence, 0
+        self._late = np.zeros((2, 2))  # of second eighths and of beats so far: the sum of their moments, and how many
+
+    def play(self, hits: Grid) -> Grid:
+        """Strike the hits of the next bar; steps count from its barline."""
+        begin = int(self._form.first[self._next])
+        return self._strike(hits, 1, self._accents[begin + hits.step])
+
+    def play_all(self, grid: Grid) -> Grid:
+        """Strike the hits of all bars; steps count from the part's beginning."""
+        return self._strike(grid, len(self._form.steps), self._accents[grid.step])
+
+    def _strike(self, grid: Grid, bars: int, accents: Array) -> Grid:
+        first, self._next = self._next, self._next + bars
+        if self._amount == 0:
+            return grid._replace(offset=np.zeros_like(grid.offset))
+        form, feel = self._form.between(first, first + bars), self._feel
+        voice = self._voices[grid.key]
+        piece = in_set()[voice]
+        expected, self._state = feel.expect_on(self._state, grid.step, piece, form, self._style)
+        numbers = self._copula.draws(grid.step, voice, form, self._first + first)
+        numbers[0] += feel.accent[piece] * accents
+        velocity, moment = realise(expected, normal_share(numbers), feel.softest)
+        moment -= self._lean(moment, grid.step, form)
+        # The drummers' pads stop at 127, and what is as loud there is not to be as loud as can be.
+        moved = grid.velocity + self._amount * (limited(velocity) - grid.velocity)
+        offset = np.clip(self._amount * in_gaps(moment * MOMENT, grid.step, form), -PLAYED, PLAYED)
+        return grid._replace(
+            velocity=np.clip(np.rint(moved), 1, 127).astype(np.int64),
+            offset=np.rint(offset * OFFSET_UNITS).astype(np.int64),
+        )
+
+    def _lean(self, moment: Array, step: IntArray, form: Form) -> Array:
+        """(N,): by how much second eighths are later than the beats, in the part so far; 0 for all other hits.
+
+        Taken away it leaves them as uneven as they are, and what is straight stays so: with a few of them, a drummer's
+        habits would swing it.
+        """
+        bar, bars, second = form.bar_of(step), len(form.steps), is_second_eighth(step, form)
+        late = np.zeros((2, 2, bars))
+        for row, chosen in enumerate((second, form.place_of(step) % STEPS_PER_QUARTER == 0)):
+            late[row] = [np.bincount(bar[chosen], weights, bars) for weights in (moment[chosen], None)]
+        late[..., 0] += self._late
+        late = late.cumsum(axis=-1)
+        self._late = late[..., -1]
+        mean = late[:, 0] / np.maximum(late[:, 1], 1)
+        lean: Array = np.where(second & (late[1, 1] > 0)[bar], (mean[0] - mean[1])[bar], 0.0)
+        return lean
+
+
+def humanise_song(
+    feel: Feel,
+    song: Song,
+    *,
+    amount: float = 1.0,
+    swing: float | None = None,
+    seed: int = 0,
+    style: str | None = None,
+) -> Song:
+    """Strike a song's drums as a drummer would: when and how hard each of their notes begins; all else stays.
+
+    amount, seed, style: as of a `Performance`. swing: the amount of `swing.swing`, or None for the places as they are.
+    Notes outside the kit keep their velocities, and move only with the swing. A note further than a 32nd of a quarter
+    from its place is there on purpose (a flam, a roll of 32nds): it keeps its distance from the place, or from the hit
+    it is beside. No note comes to lie before tick 0 or ends after the song does. If there is a guitar, its accents are
+    shared. The pedal of the hats stays, unless a hat would then find it elsewhere.
+
+    Raises:
+        OptionError: as `Performance` and `swing.swing`.
+    """
+    drums = [index for index, part in enumerate(song.parts) if part.is_drums and len(part)]
+    lattice = written_lattice(song)
+    rows = np.concatenate([np.empty((0, 4), dtype=np.int64), *(song.parts[index].rows for index in drums)])
+    form, heard = form_of(song, lattice), _heard(song, lattice)
+    performance = Performance(feel, form, amount=amount, seed=seed, style=style, heard=heard)
+    kits = drum_maps.load(drum_maps.GM)
+    voices = [kits.voices(song.parts[index]) for index in drums]
+    voice = np.concatenate([np.empty(0, dtype=np.int64), *voices])
+    onset, velocity = _struck(rows, voice, song, lattice, form, performance, swing)
+    hats = np.isin(np.concatenate([np.empty(0, dtype=np.int64), *voices]), FULL.voices_named(FAMILIES["hats"]))
+    parts, begin = list(song.parts), 0
+    for index in drums:
+        part, here = song.parts[index], slice(begin, begin + len(song.parts[index]))
+        columns = onset[here], part.duration, part.pitch, velocity[here]
+        program, name, is_xg = part.program, part.name, part.is_xg
+        struck = Part.of_columns(*columns, program=program, name=name, is_drums=True, is_xg=is_xg)
+        parts[index] = replace(struck, pedal=_between(part.pedal, rows[hats, 0], onset[hats]))
+        begin = here.stop
+    return replace(song, parts=tuple(parts), length=song.end)
+
+
+def _between(pedal: IntArray, before: IntArray, after: IntArray) -> IntArray:
+    """The positions of the hats' pedal where they are, or as near as lets each hat find the position that it had.
+
+    before, after (N,): the onsets of the hats, which are moved; a position holds for hats at its tick and later. Of
+    positions that come to one tick the last stays.
+    """
+    if not len(pedal) or not len(before):
+        return pedal
+    order = np.argsort(before, kind="stable")
+    earliest = np.concatenate([[0], np.maximum.accumulate(after[order]) + 1])
+    latest = np.append(np.minimum.accumulate(after[order][::-1])[::-1], max(pedal[-1, 0], earliest[-1]))
+    place = np.searchsorted(before[order], pedal[:, 0])
+    tick = np.minimum(np.maximum(pedal[:, 0], earliest[place]), latest[place])
+    moved: IntArray = np.column_stack([tick, pedal[:, 1]])[np.append(np.diff(tick) > 0, True)]
+    return moved
+
+
+def _heard(song: Song, lattice: Lattice) -> Heard | None:
+    """The song's guitar, if it has one."""
+    try:
+        return Listening.of(song, theory.guitar_parts(song).parts, lattice).heard
+    except (NoGuitarError, NoNotesError):
+        return None
+
+
+def _struck(
+    rows: IntArray,
+    voice: IntArray,
+    song: Song,
+    lattice: Lattice,
+    form: Form,
+    performance: Performance,
+    swing: float | None,
+) -> tuple[IntArray, IntArray]:
+    """Onset (N,) and velocity (N,) of a song's drum notes (N, 4) of some voices, after a performance and with swing."""
+    # 1. One note leads each (step, voice): the loudest of those that lie on the place. The others go where it goes.
+    onset, duration, pitch, velocity = rows.T
+    step, _ = lattice.nearest(onset)
+    away = onset - lattice.ticks[step]
+    far = np.abs(away) > _FAR * song.ticks_per_quarter
+    voice = np.where(voice >= 0, voice, _OUTSIDE + pitch)
+    order = np.lexsort((np.abs(away), -velocity, far, voice, step))
+    name = step[order] * 256 + voice[order]
+    leads = np.concatenate([[True], np.diff(name) != 0])[: len(order)]
+    leader = np.empty(len(order), dtype=np.int64)
+    leader[order] = order[leads][np.cumsum(leads) - 1]
+    chosen = order[leads]  # sorted by step and voice
+    # 2. Strike the leading notes of the kit, and swing those on their places.
+    none = np.zeros(len(chosen), dtype=np.int64)
+    grid = Grid(step[chosen], voice[chosen], velocity[chosen], none, none + HIT_LENGTH)
+    inside = grid.key < _OUTSIDE
+    felt = performance.play_all(grid.select(inside))
+    for whole, part in ((grid.velocity, felt.velocity), (grid.offset, felt.offset)):
+        whole[inside] = part
+    if swing is not None:
+        on_place = ~far[chosen]
+        grid.step[on_place], grid.offset[on_place] = swung(grid.select(on_place), form, swing)
+    # 3. Each note moves, and is louder, by as much as its leading note.
+    new = lattice.onset(grid.step, grid.offset)
+    shift, louder = np.zeros(len(rows)), np.ones(len(rows))
+    old = np.where(far[chosen], lattice.ticks[step[chosen]], onset[chosen])
+    # A note outside the kit stays where it is, near its place or not, unless it swings.
+    old = np.where(inside | (grid.step != step[chosen]) | (grid.offset != 0), old, new)
+    shift[chosen], louder[chosen] = new - old, grid.velocity / velocity[chosen]
+    moved = np.rint(onset + shift[leader]).astype(np.int64)
+    latest = np.maximum(song.end - duration, onset)
+    struck = np.where(leader == np.arange(len(rows)), velocity * louder, limited(velocity * louder[leader]))
+    struck = np.clip(np.rint(struck), 1, 127).astype(np.int64)
+    return np.clip(moved, 0, np.maximum(latest, 0)), struck
+
+
+# --- draws ------------------------------------------------------------------------------------------------------------
+
+
+class Copula:
+    """Standard normal numbers for the velocities and the moments of hits, correlated as the shares say.
+
+    All come from the seed; those of a bar from (seed, bar), and what belongs to a bar flows from barline to barline.
+    """
+
+    def __init__(self, seed: int, velocity: Shares, moment: Shares) -> None:
+        self._seed, self._shares = seed, (velocity, moment)
+        rng = np.random.default_rng([_TAG, seed])
+        self._song = rng.standard_normal(2)
+        self._places = rng.standard_normal((2, _PLACES))
+        self._voices = rng.standard_normal((2, len(FULL)))
+        self._habits = rng.standard_normal((2, len(FULL), _PLACES))
+        self._flow: list[Array] = []
+
+    def draws(self, step: IntArray, voice: IntArray, form: Form, first: int) -> Array:
+        """(2, N): the numbers of hits of the full kit's voices, in bars of which the first has this number."""
+        bar = form.bar_of(step)
+        at = step - form.first[bar]
+        place, piece = at % _PLACES, in_set()[voice]
+        flow = self._barlines(first, first + len(form.steps) + 1)
+        common, own = self._hits(at, voice, bar, form, first)
+        through = at / form.steps[bar]
+        numbers = np.empty((2, len(step)))
+        for row, share in enumerate(self._shares):
+            mixed = flow[bar, row] * (1 - through) + flow[bar + 1, row] * through
+            # The variance half way between two independent numbers is less than at either; make it 1.
+            mixed /= np.sqrt((1 - through) ** 2 + through**2 + 2 * share.drift * through * (1 - through))
+            numbers[row] = share.spread[piece] * (
+                np.sqrt(share.song) * self._song[row]
+                + np.sqrt(share.place) * self._places[row, place]
+                + np.sqrt(share.bar) * mixed
+                + np.sqrt(share.step) * common[row]
+                + np.sqrt(share.voice)[piece] * self._voices[row, voice]
+                + np.sqrt(share.habit)[piece] * self._habits[row, voice, place]
+                + np.sqrt(share.own)[piece] * own[row]
+            )
+        return numbers
+
+    def _barlines(self, first: int, stop: int) -> Array:
+        """(stop - first, 2): an autoregression of order one and variance 1 over the barlines of the song."""
+        drift = np.array([share.drift for share in self._shares])
+        while len(self._flow) < stop:
+            news = np.random.default_rng([_TAG, self._seed, len(self._flow), 1]).standard_normal(2)
+            self._flow.append(drift * self._flow[-1] + np.sqrt(1 - drift**2) * news if self._flow else news)
+        return np.array(self._flow[first:stop])
+
+    def _hits(self, at: IntArray, voice: IntArray, bar: IntArray, form: Form, first: int) -> tuple[Array, Array]:
+        """(2, N) of each hit's step and (2, N) of the hit alone, from (seed, bar)."""
+        common, own = np.empty((2, len(at))), np.empty((2, len(at)))
+        order = np.argsort(bar, kind="stable")
+        edges_of = np.searchsorted(bar[order], np.arange(len(form.steps) + 1))
+        for here, (begin, end) in enumerate(pairwise(edges_of.tolist())):
+            if begin == end:
+                continue
+            hits = order[begin:end]
+            rng = np.random.default_rng([_TAG, self._seed, first + here, 2])
+            normal = rng.standard_normal((int(form.steps[here]), 1 + len(FULL), 2))
+            common[:, hits] = normal[at[hits], 0].T
+            own[:, hits] = normal[at[hits], 1 + voice[hits]].T
+        return common, own
+
+
+@cache
+def _voices(kit: Kit) -> IntArray:
+    """The voice of the full kit that each voice of a kit is, by name."""
+    return np.array([FULL.names.index(name) for name in kit.names])
+
+
+AT_ONCE = 8  # bars whose random numbers are begun at once: after each graph caches have to fill anew
+_TAG_TOUCH = 0x700C  # in the seeds of these draws only
+
+
+class Touch:
+    """Strikes the hits of a take, bar after bar; those of bars that are given, too, as later ones go on from them.
+
+    What is drawn for a bar comes from (seed, bar). The take of temperature 0 does not vary.
+    """
+
+    def __init__(self, options: Options, heard: Heard, kit: Kit) -> None:
+        self._form, self._options, self._performance = heard.form, options, None
+        self._total, self._count = 0.0, 0
+        self._before: dict[tuple[int, int], int] = {}
+        self._begun: dict[int, np.random.Generator] = {}
+        if options.humanize is None:
+            return
+        feel = Feel.load()
+        style = options.style if feel.knows(options.style) else None
+        self._performance = Performance(
+            feel, heard.form, kit=kit, amount=options.humanize, seed=options.seed, style=style, heard=heard
+        )
+
+    def change(self, options: Options) -> None:
+        """Strike the next bars as other options ask for; who performs stays the same."""
+        self._options, self._total, self._count = options, 0.0, 0
+        self._begun.clear()
+
+    def strike_both(self, bar: int, hits: Grid, unwished: Grid) -> tuple[Grid, Grid]:
+        """The hits of the next bar as they are struck, and those that it has without wishes.
+
+        Later bars go on from these. Where only the first beat is another one, all that is in both is struck alike.
+        """
+        aside = copy.copy(self)
+        aside._begun, aside._performance = {}, copy.copy(self._performance)
+        struck, plain = aside.strike(bar, hits), self.strike(bar, unwished)
+        first, begun = hits.step == 0, unwished.step == 0
+        if all(map(np.array_equal, hits.select(~first), unwished.select(~begun))):
+            gone, new = set(unwished.key[begun]) - set(hits.key[first]), set(hits.key[first]) - set(unwished.key[begun])
+            stays = plain.select((plain.step > 0) | ~np.isin(plain.key, list(gone)))
+            struck = Grid.join([struck.select((struck.step == 0) & np.isin(struck.key, list(new))), stays])
+        return struck, plain
+
+    def strike(self, bar: int, hits: Grid) -> Grid:
+        """The hits of the next bar as they are struck."""
+        rng = self._random(bar)
+        velocity = hits.velocity.astype(np.float64)
+        if self._performance is not None:
+            # A bar stays as loud as it is: how loud the feel would play it says nothing of this song.
+            velocity = self._loud(velocity)
+            mean = float(np.mean(velocity)) if len(velocity) else 0.0
+            hits = self._performance.play(hits)
+            velocity = loudness.as_loud_as(hits.velocity.astype(np.float64), mean)
+        else:
+            velocity = self._loud(loudness.varied(velocity, hits.step, rng) if self._share else velocity)
+        hits = hits._replace(velocity=self._repeated(hits, np.rint(velocity).astype(np.int64), rng))
+        if self._options.swing is not None:
+            hits = swing(hits, self._form.between(bar, bar + 1), self._options.swing)
+        return hits
+
+    def _random(self, bar: int) -> np.random.Generator:
+        if bar not in self._begun:
+            self._begun = {each: random_of(_TAG_TOUCH, self._options.seed, each) for each in range(bar, bar + AT_ONCE)}
+        return self._begun.pop(bar)
+
+    @property
+    def _share(self) -> float:
+        """How much of a drummer's variation there is, 0 to 1."""
+        if self._options.temperature == 0:
+            return 0.0
+        return 1.0 if self._options.humanize is None else self._options.humanize
+
+    def _loud(self, velocity: loudness.Array) -> loudness.Array:
+        """Velocities (N,) as loud as the intensity asks for, and not clipped."""
+        if (level := self._options.intensity) is None:
+            return loudness.limited(velocity)
+        self._total, self._count = self._total + float(np.sum(velocity)), self._count + len(velocity)
+        return loudness.at_level(velocity, self._total / max(self._count, 1), level)
+
+    def _repeated(self, hits: Grid, velocity: IntArray, rng: np.random.Generator) -> IntArray:
+        """Velocities (N,) that now and then are those of the same places in the bar before."""
+        places = list(zip(hits.step.tolist(), hits.key.tolist(), strict=True))
+        again = rng.random(len(places)) < loudness.REPEATED * self._share
+        for index in np.flatnonzero(again).tolist():
+            velocity[index] = self._before.get(places[index], int(velocity[index]))
+        self._before = dict(zip(places, velocity.tolist(), strict=True))
+        return velocity

@@ -1,0 +1,1 @@
+"""Beats without a guitar: each file plays one generator."""

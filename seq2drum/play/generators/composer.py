@@ -1,0 +1,359 @@
+"""Beats without a guitar: a generator's bars as a song.
+
+A generator is a line in `GENERATORS`, and a class that keeps to `Generator`. It makes bars one after the other, as long
+as it is asked, and looks at the brief anew before each: so a beat can be streamed, changed while it runs, and stopped
+by asking no more. What it draws for a bar comes from (seed, bar) alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.errors import CheckpointError, OptionError, UnknownModelError
+from seq2drum.formats.midi import midi
+from seq2drum.lattice.form import lattice_of
+from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid, Lattice, decode, encode
+from seq2drum.lattice.grooves.fitting import fitted, steps_of
+from seq2drum.lattice.patterns import (
+    GRIDS,
+    QUARTERS,
+    TICKS,
+    WANTED,
+    Pattern,
+    Velocities,
+    led_in,
+    part_of,
+    pattern_of_song,
+    regridded,
+    song_of_part,
+)
+from seq2drum.music import choices, drum_maps, theory
+from seq2drum.music.choices import BRIEF, GENRES
+from seq2drum.music.drum_maps import DrumMap
+from seq2drum.music.duet import DRUMS, Duet
+from seq2drum.music.kit import FULL
+from seq2drum.music.notes import Bar, Metre, Part, Song, Tempo
+from seq2drum.music.shown import Shown
+from seq2drum.play.checkpoint.folder import CONFIG, meant, place_in
+from seq2drum.play.checkpoint.runtime import UNUSABLE, read_json
+from seq2drum.system import files
+
+WISHES = len(GENRES) + 2
+"""How many numbers a wish has: a share of each genre, the tempo, and whether the bar is a fill."""
+
+_MIDDLE, _SPREAD = 110, 50  # of tempos, in quarters a minute
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What a musician can ask for of a beat.
+
+    genre: one of `briefs.GENRES`, a mix of them as "funk:2,jazz:1" or a mapping of names to weights; None for any.
+    bpm: quarters a minute. bars: how many. variability: 0..1, 0 for one bar again and again, 1 for always something
+    new. fill: a fill every so many bars; None for none. change: the bars, counted from 1, in which something else
+    begins. temperature: 0..2. grid: places a bar, see `lattice.patterns`. metre: what the bars, which are made in 4/4,
+    are brought into, as in `lattice.fitting`.
+
+    Raises:
+        OptionError: one of these is out of its range.
+    """
+
+    genre: str | Mapping[str, float] | None = None
+    bpm: float = BRIEF["bpm"].default
+    bars: int = BRIEF["bars"].default
+    variability: float = BRIEF["variability"].default
+    fill: int | None = None
+    change: tuple[int, ...] = ()
+    temperature: float = BRIEF["temperature"].default
+    grid: int = BRIEF["grid"].default
+    metre: str = BRIEF["metre"].default
+
+    def __post_init__(self) -> None:
+        for name in ("bpm", "bars", "variability", "fill", "temperature"):
+            choices.check_brief(name, getattr(self, name))
+        for bar in self.change:
+            choices.check_brief("change", bar, "a bar of change")
+            if bar > self.bars:
+                raise OptionError(f"something else is to begin in bar {bar}, of {self.bars} bars; ask for more bars")
+        if self.grid not in GRIDS:
+            raise OptionError(f"the grid is {self.grid}, wanted {WANTED}")
+        _ = self.genres, choices.metre_of(self.metre)
+
+    @property
+    def genres(self) -> Mapping[str, float]:
+        """The share of each genre that is asked for, 1 together; empty for any."""
+        if self.genre is None:
+            return {}
+        return choices.genres_of(self.genre) if isinstance(self.genre, str) else choices.shares_of(self.genre)
+
+    def in_words(self) -> str:
+        """What is asked for, in words."""
+        mixed = ", ".join(name if share == 1 else f"{name} {share:.0%}" for name, share in self.genres.items())
+        bars = "1 bar" if self.bars == 1 else f"{self.bars} bars"
+        fills = f", a fill every {self.fill}" if self.fill else ""
+        return f"{mixed or 'any genre'}, {bars}{fills}, {self.metre}, ♩={self.bpm:g}, variability {self.variability:g}"
+
+    def is_fill(self, bar: int) -> bool:
+        """Whether a bar, counted from 0, is a fill."""
+        return self.fill is not None and bar % self.fill == self.fill - 1
+
+    def passage(self, bar: int) -> int:
+        """How many changes come before a bar, counted from 0, or at it."""
+        return sum(change - 1 <= bar for change in self.change)
+
+
+def wish(genre: str | None, bpm: float, *, fill: bool) -> NDArray[np.float32]:
+    """(WISHES,): one genre (None: any, all zero), a tempo and whether it is a fill, as networks are told them."""
+    numbers = np.zeros(WISHES, dtype=np.float32)
+    if genre is not None:
+        numbers[GENRES.index(genre)] = 1
+    numbers[-2:] = (bpm - _MIDDLE) / _SPREAD, fill
+    return numbers
+
+
+MOST_PRIMED = 8  # bars of a file that are gone on from
+_MICROSECONDS = 60_000_000
+
+GENERATORS: MappingProxyType[str, str] = MappingProxyType(
+    {
+        "step": "seq2drum.play.generators.step:StepPlayer",
+        "words": "seq2drum.play.generators.words:WordsPlayer",
+        "bar": "seq2drum.play.generators.bar:BarPlayer",
+        "phrase": "seq2drum.play.generators.phrase:PhrasePlayer",
+    }
+)
+"""Of each generator the class that plays it."""
+
+
+class Generator(Protocol):
+    """What makes bars.
+
+    places: how many a bar of it has. MODEL: its name.
+    """
+
+    places: int
+
+    @classmethod
+    def load(cls, folder: Path) -> Generator:
+        """Load its checkpoint.
+
+        Raises:
+            CheckpointError: it is damaged, or of another kind.
+        """
+        ...
+
+    def bars(self, brief: Callable[[], Brief], seed: int) -> Iterator[Velocities]:
+        """Bars without an end, each velocities (places, 9) 0..1. brief: what is asked for now."""
+        ...
+
+
+@runtime_checkable
+class Continues(Protocol):
+    """A generator that can go on from bars."""
+
+    def bars_after(self, brief: Callable[[], Brief], seed: int, primed: Velocities) -> Iterator[Velocities]:
+        """As `bars`. primed (bars, places, 9): what it goes on from."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Beat(Shown):
+    """Some bars of drums, with what makes them again."""
+
+    pattern: Pattern
+    brief: Brief
+    seed: int
+    model: str
+
+    @property
+    def part(self) -> Part:
+        """Its hits as a drum part of TICKS a quarter."""
+        return part_of(self.pattern)
+
+    @property
+    def song(self) -> Song:
+        """It as a song at its tempo and in its metre, as long as its bars: its end joins its start."""
+        tempo = Tempo(0, round(_MICROSECONDS / self.brief.bpm))
+        song = song_of_part(self.part, self.pattern.bars, (tempo,))
+        metre = choices.metre_of(self.brief.metre)
+        return song if metre == (QUARTERS, 4) else _in_metre(song, self.pattern.bars, *metre)
+
+    @property
+    def duet(self) -> Duet:
+        """It as what can be drawn and heard: without a guitar."""
+        song = self.song
+        return Duet(song, (), song.parts[0] if song.parts else Part.of([], name=DRUMS, is_drums=True))
+
+    def to_bytes(self) -> bytes:
+        """It as a MIDI file."""
+        return midi.serialise(self.song)
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write it as a MIDI file, whole or not at all.
+
+        Raises:
+            OutputError: it cannot be written; what was there is untouched.
+        """
+        files.write_file(path, self.to_bytes(), overwrite=overwrite)
+        return Path(path)
+
+
+def _in_metre(song: Song, bars: int, numerator: int, denominator: int) -> Song:
+    """As many bars of another metre as a song in 4/4 has; see `lattice.fitting`."""
+    hits = encode(song.parts[0], lattice_of(song), FULL) if song.parts else Grid.join([])
+    made: list[Grid] = []
+    for bar in range(bars):
+        begin = bar * QUARTERS * STEPS_PER_QUARTER
+        inside = (hits.step >= begin) & (hits.step < begin + QUARTERS * STEPS_PER_QUARTER)
+        made += fitted(hits.select(inside).shift(-begin), (QUARTERS, 4), (numerator, denominator))
+    length, steps = 4 * TICKS * numerator // denominator, steps_of(numerator, denominator)
+    lattice = Lattice(tuple(Bar(index, index * length, length, numerator, denominator) for index in range(bars)), TICKS)
+    grid = Grid.join(bar.shift(index * steps) for index, bar in enumerate(made[:bars]))
+    drums = decode(grid, lattice, FULL, name=DRUMS)
+    metre = (Metre(0, numerator, denominator),)
+    return Song(TICKS, (drums,) * bool(len(drums)), song.tempos, metre, bars * length)
+
+
+class Composer:
+    """A generator that is loaded, by name."""
+
+    def __init__(self, model: str, generator: Generator) -> None:
+        self.model, self.generator = model, generator
+
+    @staticmethod
+    def load(model: str = "step") -> Composer:
+        """The generator of a name, or of a folder that a training has left.
+
+        Raises:
+            UnknownModelError: there is none.
+            CheckpointError: it is damaged.
+        """
+        folder = find(model)
+        kind = _kind(folder)
+        module, name = GENERATORS[kind].split(":")
+        return Composer(kind, getattr(import_module(module), name).load(folder))
+
+    def stream(self, brief: Callable[[], Brief], seed: int = 0, primed: Pattern | None = None) -> Iterator[Velocities]:
+        """Bars without an end, on the generator's own grid. brief: asked before each bar. primed: see `compose`.
+
+        Raises:
+            OptionError: the generator cannot go on from bars.
+        """
+        asked: list[Brief] = []
+
+        def noted() -> Brief:
+            asked[:] = [brief()]
+            return asked[0]
+
+        if primed is None:
+            return _with_fills(self.generator.bars(noted, seed), asked)
+        if not isinstance(self.generator, Continues):
+            raise OptionError(f"{self.model} cannot go on from bars that are given; --model step can")
+        before = regridded(primed, self.generator.places).velocity
+        return _with_fills(self.generator.bars_after(noted, seed, before), asked, before[-1])
+
+    def compose(
+        self,
+        brief: Brief | None = None,
+        seed: int = 0,
+        *,
+        primed: Pattern | None = None,
+        show: Callable[[int], None] = lambda bar: None,
+    ) -> Beat:
+        """A beat. The same brief and seed give the same beat.
+
+        primed: bars that it goes on from, of which it has none. show: is told of each bar that is made.
+
+        Raises:
+            OptionError: the generator cannot go on from bars.
+        """
+        asked = Brief() if brief is None else brief
+        bars = []
+        for number, bar in enumerate(islice(self.stream(lambda: asked, seed, primed), asked.bars)):
+            bars.append(bar)
+            show(number)
+        return self.beat(bars, asked, seed)
+
+    def beat(self, bars: Sequence[Velocities], brief: Brief, seed: int) -> Beat:
+        """The beat of bars that were streamed for a brief and a seed."""
+        return Beat(regridded(Pattern(np.stack(bars)), brief.grid), brief, seed, self.model)
+
+
+def _with_fills(
+    bars: Iterator[Velocities], asked: Sequence[Brief], groove: Velocities | None = None
+) -> Iterator[Velocities]:
+    """Bars of which the fills are led in by the bar before. asked: the brief of the bar that was made last."""
+    for number, bar in enumerate(bars):
+        if not asked[0].is_fill(number):
+            groove = bar
+        yield bar if groove is None else led_in(bar, groove)
+
+
+def primer(song: Song, drum_map: DrumMap | None = None) -> Pattern:
+    """The last bars of a song's drums, to go on from.
+
+    Raises:
+        OptionError: it has no drums, or is not in 4/4.
+    """
+    drums = drum_maps.joined(song, drum_map)
+    pattern = pattern_of_song(song, drums)
+    if not pattern.bars:
+        raise OptionError(theory.no_drums(song))
+    return Pattern(pattern.velocity[-MOST_PRIMED:])
+
+
+_SHIPPED = Path(__file__).parents[2] / "checkpoints"
+
+
+def available() -> list[str]:
+    """The names of generators that come with the package."""
+    return [name for name in GENERATORS if (_SHIPPED / name / CONFIG).is_file()]
+
+
+def is_generator(name: str) -> bool:
+    """Whether a name or a folder is that of a generator that `Composer` loads."""
+    try:
+        return bool(_kind(find(name)))
+    except (UnknownModelError, CheckpointError):
+        return False
+
+
+def find(name: str) -> Path:
+    """The checkpoint of a name, or in a folder, or in that of a run (its best).
+
+    Raises:
+        UnknownModelError: there is none.
+    """
+    if name in GENERATORS:
+        return _SHIPPED / name
+    if (place := place_in(name)) is not None:
+        return place
+    raise UnknownModelError(
+        f"there is no generator {name[:80]!r}: wanted one of {', '.join(available())},"
+        f" or a folder that --mode train made of one{meant(name, available())}"
+    )
+
+
+def _kind(folder: Path) -> str:
+    """Which generator a checkpoint is of.
+
+    Raises:
+        CheckpointError: of none.
+    """
+    try:
+        kind = read_json(folder / CONFIG)["kind"]
+        if kind not in GENERATORS:
+            raise ValueError(f"it is of the kind {kind!r}, wanted {' or '.join(GENERATORS)}")
+    except UNUSABLE as error:
+        raise CheckpointError(f"{str(folder)!r} holds no usable generator: {error}") from None
+    return str(kind)

@@ -1,0 +1,186 @@
+"""Audio loops without a guitar: bars as sound, at a tempo, in a form such as AAAB.
+
+A net makes the 16 slices of a bar of noise, a kit and a wish; see `models.loop`. It is no `composer.Generator`: there
+are no hits in between. What it makes is for 117 quarters a minute; for another tempo slices are set closer or wider
+(`lattice.loops.respaced`), and then all is brought to 44,100 frames a second.
+
+Letters of shapes: n different bars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seq2drum.errors import CheckpointError, OptionError
+from seq2drum.lattice.patterns import SLICE, SLICES, Samples, resampled, respaced, spacing
+from seq2drum.play.checkpoint.folder import CONFIG, place_in, upgraded, verify
+from seq2drum.play.checkpoint.runtime import UNUSABLE, LoadedGraph, read_json, session
+from seq2drum.play.generators.composer import Brief, wish
+
+SHIPPED = Path(__file__).parents[2] / "checkpoints" / "loop"
+KIND = "loop"
+FORMAT = 1
+GRAPH = "loop.onnx"
+FILES = (CONFIG, GRAPH)
+
+FORMS = ("AAAA", "AAAB", "AABB", "ABAB")
+"""The forms that are offered. Any others of up to 16 bars, of the letters A to D, are played, too."""
+FORM = "AAAB"
+RATE = 44_100
+"""Frames a second of what is made."""
+MOST_SECONDS = 600.0
+METRE = "4/4"
+
+_LETTERS, _MOST_FORM = "ABCD", 16
+_PEAK = 0.89  # of what is made: 1 dB below full scale
+_JOINT = 220  # frames over which one bar gives way to another
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """Some bars as sound, with what makes them again.
+
+    sound (frames,): mono, RATE frames a second, no sample beyond full scale; its end joins its start.
+    """
+
+    sound: Samples = field(repr=False)
+    brief: Brief
+    seed: int
+    form: str
+    kit: str
+
+
+@dataclass(frozen=True, eq=False)
+class LoopMaker:
+    """A net that makes loops. noise: how many numbers a bar is made of. tempos: the least and the highest it learnt."""
+
+    graph: LoadedGraph = field(repr=False)
+    noise: int
+    kits: tuple[str, ...]
+    tempos: tuple[float, float]
+
+    @staticmethod
+    def load(folder: Path | None = None) -> LoopMaker:
+        """Load the net of a folder, by default the shipped one.
+
+        Raises:
+            CheckpointError: the folder is damaged, or of another kind or version.
+        """
+        folder = folder or SHIPPED
+        try:
+            about: dict[str, Any] = read_json(folder / CONFIG)
+            about = upgraded(about, KIND, FORMAT, {})
+            noise, kits = int(about["noise"]), tuple(map(str, about["kits"]))
+            least, highest = map(float, about["tempos"])
+        except UNUSABLE as error:
+            raise CheckpointError(f"{str(folder)!r} holds no maker of loops that can be used: {error}") from None
+        verify(folder, FILES)
+        return LoopMaker(session(folder / GRAPH, 1), noise, kits, (least, highest))
+
+    def make(self, brief: Brief | None = None, seed: int = 0, *, form: str = FORM, kit: str | None = None) -> Loop:
+        """Bars as sound. The same brief, seed, form and kit give the same samples.
+
+        Bars with the same letter are the same. B differs from A by the brief's variability: at 0 not at all. A fill is
+        made of its bar's letter, and so is different from it. From a change on, letters begin anew. kit: one of
+        `kits`; by default it is drawn.
+
+        Raises:
+            OptionError: there is no such form or kit, they are not in 4/4, or would last longer than
+                MOST_SECONDS.
+        """
+        asked = Brief() if brief is None else brief
+        if asked.metre != METRE:
+            raise OptionError(f"loops are in {METRE}, not in {asked.metre}; leave out --metre")
+        # 1. What each bar is made of; bars of the same are made once.
+        kit = self._kit(kit, seed)
+        seconds = 240 * asked.bars / asked.bpm
+        if seconds > MOST_SECONDS:
+            raise OptionError(
+                f"{asked.bars} bars at {asked.bpm:g} last {seconds:.0f} seconds, and at most {MOST_SECONDS:.0f} become"
+                " sound; ask for fewer bars"
+            )
+        letters = letters_of(form)
+        plans = [(asked.passage(bar), letters[bar % len(letters)], asked.is_fill(bar)) for bar in range(asked.bars)]
+        different = sorted(set(plans))
+        # 2. Their sound, at the tempo.
+        sounds = self._bars(asked, seed, different, kit)
+        sounds = resampled(sounds, round(RATE * 240 / asked.bpm))
+        sounds *= np.float32(_PEAK / max(float(np.abs(sounds).max()), 1e-3))
+        # 3. One after the other.
+        sound = joined([sounds[different.index(plan)] for plan in plans])
+        return Loop(sound.clip(-1, 1), asked, seed, form.upper(), kit)
+
+    def _kit(self, kit: str | None, seed: int) -> str:
+        if kit is None:
+            return self.kits[int(np.random.default_rng([seed, 11]).integers(len(self.kits)))]
+        if kit not in self.kits:
+            raise OptionError(
+                f"there is no kit {kit[:40]!r} for loops; there are {', '.join(self.kits)}. Loops of another soundfont"
+                " are learnt by `python -m seq2drum.learn.generators.loops --kit FILE.sf2`"
+            )
+        return kit
+
+    def _bars(self, brief: Brief, seed: int, plans: Sequence[tuple[int, int, bool]], kit: str) -> Samples:
+        """(n, 16 * frames of a slice): the sound of bars of (passage, letter, fill), at the brief's tempo."""
+        bpm = float(np.clip(brief.bpm, *self.tempos))
+        shares = brief.genres
+        mixed = sum((share * wish(genre, bpm, fill=False) for genre, share in shares.items()), np.float32(0))
+        asked = np.stack([wish(None, bpm, fill=fill) if not shares else mixed for _, _, fill in plans])
+        asked = np.asarray(asked, dtype=np.float32)
+        asked[:, -1] = [fill for _, _, fill in plans]
+        noise = np.stack([self._noise(brief.variability, seed, passage, letter) for passage, letter, _ in plans])
+        kits = np.tile(np.eye(len(self.kits), dtype=np.float32)[self.kits.index(kit)], (len(plans), 1))
+        noise = (noise * brief.temperature).astype(np.float32)
+        (slices,) = self.graph.run({"noise": noise, "kit": kits, "wish": asked})
+        return respaced(slices.reshape(-1, SLICES, SLICE), spacing(brief.bpm))
+
+    def _noise(self, variability: float, seed: int, passage: int, letter: int) -> Samples:
+        """(noise,): what a letter is made of. That of A is all of its passage's; others share some of it."""
+        own, common = (
+            np.random.default_rng([seed, 10, passage, which]).standard_normal(self.noise) for which in (letter, 0)
+        )
+        return np.asarray(np.sqrt(1 - variability) * common + np.sqrt(variability) * own if letter else common)
+
+
+def folder_of(model: str) -> Path | None:
+    """The checkpoint of a maker of loops: the shipped one by its name, or one in a folder; None if there is none."""
+    place = SHIPPED if model == KIND else place_in(model)
+    try:
+        about = read_json(place / CONFIG) if place else None
+    except (OSError, ValueError):
+        return place if place == SHIPPED else None
+    return place if isinstance(about, dict) and about.get("kind") == KIND else None
+
+
+def letters_of(form: str) -> tuple[int, ...]:
+    """The letters of a form, A as 0.
+
+    Raises:
+        OptionError: it is none.
+    """
+    found = tuple(_LETTERS.find(letter) for letter in form.upper())
+    if not found or min(found) < 0 or len(found) > _MOST_FORM:
+        raise OptionError(
+            f"the form is {form[:20]!r}, wanted is one such as {', '.join(FORMS)}: up to {_MOST_FORM} bars,"
+            f" of the letters {_LETTERS[0]} to {_LETTERS[-1]}"
+        )
+    return found
+
+
+def joined(bars: Sequence[Samples]) -> Samples:
+    """Round bars one after the other.
+
+    Where a bar is followed by another one, its end gives way to the end of that: what leads into its start. The last is
+    followed by the first.
+    """
+    pieces = [bar.copy() for bar in bars]
+    fade = np.linspace(0, 1, _JOINT, dtype=np.float32)
+    for piece, own, after in zip(pieces, bars, [*bars[1:], bars[0]], strict=True):
+        if own is not after:
+            piece[-_JOINT:] = own[-_JOINT:] * (1 - fade) + after[-_JOINT:] * fade
+    return np.concatenate(pieces)

@@ -1,0 +1,93 @@
+"""The phrase generator, played: eight bars made at once, then the next eight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+
+from seq2drum.lattice.patterns import Velocities
+from seq2drum.music.choices import BRIEF
+from seq2drum.music.kit import NINE
+from seq2drum.play.checkpoint.runtime import LoadedGraph
+from seq2drum.play.generators.composer import Brief
+from seq2drum.play.generators.drawing import Numbers, load, logistic, normals, shared, velocities, wished
+
+KIND, FORMAT = "phrase", 1
+GRAPHS = ("phrase.onnx",)
+BARS = 8  # of a phrase
+
+_COMMON, _OWN = 23, 24  # what noise is for
+
+
+class PhrasePlayer:
+    """Makes bars of 32 places. noise, own: how many numbers a phrase is made of, and each of its bars."""
+
+    places = 32
+
+    def __init__(self, graph: LoadedGraph, noise: int, own: int) -> None:
+        self._graph, self.noise, self.own = graph, noise, own
+
+    @classmethod
+    def load(cls, folder: Path) -> PhrasePlayer:
+        """Load its checkpoint.
+
+        Raises:
+            CheckpointError: it is damaged, or of another kind.
+        """
+        wanted = {"bars": BARS, "places": cls.places, "voices": len(NINE)}
+        graph, (noise, own) = load(
+            folder,
+            KIND,
+            FORMAT,
+            wanted,
+            lambda about: (int(about["config"]["noise"]), int(about["config"]["bar_noise"])),
+        )
+        return cls(graph, noise, own)
+
+    def bars(self, brief: Callable[[], Brief], seed: int) -> Iterator[Velocities]:
+        """Bars without an end, each velocities (32, 9) 0..1. A change begins another phrase.
+
+        The default variability leaves to the network what the bars of a phrase have in common; with less they have more
+        of it, and so have the phrases, and with more less.
+        """
+        passage, begun = 0, 0
+        for number in count():
+            asked = brief()
+            if asked.passage(number) != passage:
+                passage, begun = asked.passage(number), number
+            phrase, bar = divmod(number - begun, BARS)
+            fills = [asked.is_fill(number - bar + other) for other in range(BARS)]
+            yield self.phrase(asked, fills, seed, passage, phrase)[bar]
+
+    def phrase(self, asked: Brief, fills: list[bool], seed: int, passage: int, number: int) -> Velocities:
+        """Eight bars (8, 32, 9). fills: which of them are. number: of the phrase in its passage."""
+        # 1. The noise of the groove, in part that of the passage; of each bar, in part that of the phrase.
+        key = [seed, _COMMON, passage]
+        of_phrase = [seed, _OWN, passage, number]
+        groove = shared(1 - asked.variability, normals(key, self.noise), normals(of_phrase, self.noise))
+        same = sameness(np.zeros(1), asked.variability)
+        own = shared(same, normals([*key, 1], 1, self.own), normals([*of_phrase, 1], BARS, self.own))
+        # 2. What the network makes of it.
+        given = {
+            "noise": groove[None],
+            "own": own[None],
+            "wishes": np.stack([wished(asked, fill=fill) for fill in fills])[None],
+        }
+        answer = self._graph.run({name: np.asarray(array, dtype=np.float32) for name, array in given.items()})
+        logits, velocity, common = (array[0].astype(np.float64) for array in answer)
+        # 3. What is left open, in part drawn for all bars at once.
+        once = normals([*key, 2], 1, self.places, len(NINE))
+        each = normals([*of_phrase, 2], BARS, self.places, len(NINE))
+        noise = logistic(shared(sameness(common, asked.variability), once, each))
+        return velocities(logits, velocity, noise, asked.temperature)
+
+
+def sameness(learnt: Numbers, variability: float) -> Numbers:
+    """What bars have in common, 0..1, where the network has learnt a share: all of it at 0, none of it at 1."""
+    usual = BRIEF["variability"].default
+    if variability <= usual:
+        return np.asarray(1 - (1 - learnt) * (variability / usual))
+    return np.asarray(learnt * (1 - variability) / (1 - usual))

@@ -1,0 +1,167 @@
+"""The words generator, played: bars of drum text word by word, from the graph that a training has left.
+
+The state is carried from word to word and from bar to bar. BAR is never drawn: it is given after the last word of a
+bar, so every bar is whole. Nor is a word drawn that takes more than two hands. Words have no velocities: a hit has the
+mean velocity of its voice at its place in the bars that were learnt from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.lattice import patterns
+from seq2drum.lattice.form import FloatArray
+from seq2drum.lattice.patterns import Velocities
+from seq2drum.music.choices import BRIEF
+from seq2drum.music.kit import HANDS, NINE
+from seq2drum.play.checkpoint.runtime import LoadedGraph
+from seq2drum.play.generators.composer import WISHES, Brief
+from seq2drum.play.generators.drawing import BY_HAND, guided, load
+
+KIND, FORMAT = "words", 1
+PLACES = 24
+GUIDANCE = 2.0
+"""How much what a genre adds to the logits counts; 1 as it was learnt."""
+
+_BAR, _START = patterns.COUNT, patterns.COUNT + 1
+_STATES = 4  # two layers, each with what it gives and what it keeps
+_USUAL: float = BRIEF["variability"].default
+_ANEW = (
+    2.5  # the share of places that are drawn anew, by variability: half of them as usual, bars then change as drummers'
+)
+_UNPLAYABLE = np.where(patterns.hits_of(np.arange(patterns.COUNT))[:, BY_HAND].sum(axis=1) > HANDS, -np.inf, 0)
+_SHARED, _OWN = 21, 22  # which of the random numbers of a seed
+
+
+class WordsPlayer:
+    """Makes bars of 24 places. usual (24, 9): the velocity of a hit."""
+
+    places = PLACES
+
+    def __init__(self, graph: LoadedGraph, hidden: int, usual: FloatArray) -> None:
+        self._graph, self.hidden, self.usual = graph, hidden, usual
+
+    @classmethod
+    def load(cls, folder: Path) -> WordsPlayer:
+        """Load its checkpoint.
+
+        Raises:
+            CheckpointError: it is damaged, or of another kind.
+        """
+        graph, (hidden, usual) = load(folder, KIND, FORMAT, {}, _numbers, "step.onnx")
+        return cls(graph, hidden, usual)
+
+    def bars(self, brief: Callable[[], Brief], seed: int) -> Iterator[Velocities]:
+        """Bars without an end, each velocities (24, 9) 0..1."""
+        return self.bars_after(brief, seed, np.zeros((0, PLACES, len(NINE)), dtype=np.float32))
+
+    def bars_after(self, brief: Callable[[], Brief], seed: int, primed: Velocities) -> Iterator[Velocities]:
+        """The same. primed (bars, 24, 9): what they go on from."""
+        number, text = 0, _Text(self, seed, 0)
+        for bar in primed:
+            text.read(patterns.ids_of(bar), brief())
+        while True:
+            asked = brief()
+            if asked.passage(number) != text.passage:
+                text = _Text(self, seed, asked.passage(number))
+            yield patterns.hits_of(text.bar(asked, number)) * self.usual
+            number += 1
+
+    def logits(self, word: int, back: int, count: int, wishes: FloatArray, state: FloatArray) -> Any:
+        """(n, COUNT + 1) logits of the next word for each of some wishes, and the state (n, 4H); see `models.words`."""
+        rows = len(wishes)
+        given: dict[str, NDArray[Any]] = {
+            name: np.full(rows, value) for name, value in (("word", word), ("back", back), ("count", count))
+        }
+        return self._graph.run({**given, "wish": wishes, "state": state})
+
+
+def _numbers(about: Mapping[str, Any]) -> tuple[int, FloatArray]:
+    """How wide the net is, and the velocity of a hit (24, 9), in whole multiples of 1/127."""
+    config = about["config"]
+    if (config["wishes"], config["places"]) != (WISHES, PLACES):
+        raise ValueError(f"it is told {config['wishes']} numbers on {config['places']} places a bar")
+    hidden, usual = int(config["hidden"]), np.array(about["velocity"], dtype=np.float32)
+    if usual.shape != (PLACES, len(NINE)) or not ((usual > 0) & (usual <= 1)).all():
+        raise ValueError("its velocities are none")
+    return hidden, np.maximum(np.rint(usual * 127), 1).astype(np.float32) / np.float32(127)
+
+
+class _Text:
+    """A passage that is being written: the bar before, the word before, the net's state for each genre of a mix."""
+
+    def __init__(self, player: WordsPlayer, seed: int, passage: int) -> None:
+        self.player, self.seed, self.passage = player, seed, passage
+        self.forget()
+        self.loop: NDArray[np.int64] | None = None  # its first bar that is no fill
+        self.shared = np.random.default_rng([seed, _SHARED, passage]).gumbel(size=(PLACES, patterns.COUNT))
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.state = np.zeros((1, _STATES * self.player.hidden), dtype=np.float32)
+        self.word = _START
+        self.before = np.zeros(PLACES, dtype=np.int64)
+        self.heard = False
+
+    def bar(self, asked: Brief, number: int) -> NDArray[np.int64]:
+        """The words (24,) of its next bar. number: counted from the beginning of the beat.
+
+        The most likely word is taken after noise was added, which draws it as likely as it is (E. Gumbel's trick).
+        Places have the same noise in all bars of the passage but for a share of them, by the variability; where more
+        than the usual one is asked for, the net forgets what was before some of the bars. A performance begins with
+        pickups and fills: the first bar that the net draws is not heard.
+        """
+        is_fill = asked.is_fill(number)
+        if self.loop is not None and not asked.variability and not is_fill:
+            return self.read(self.loop, asked)
+        rng = np.random.default_rng([self.seed, _OWN, number])
+        anew = rng.random(PLACES) < (1 if is_fill else _ANEW * asked.variability)
+        if rng.random() < (asked.variability - _USUAL) / (1 - _USUAL):
+            self.forget()
+        noise = np.where(anew[:, None], rng.gumbel(size=self.shared.shape), self.shared)
+        if not self.heard:
+            self._drawn(rng.gumbel(size=noise.shape), asked, is_fill=False)
+        bar = self._drawn(noise, asked, is_fill)
+        if self.loop is None and not is_fill:
+            self.loop = bar
+        return bar
+
+    def _drawn(self, noise: NDArray[np.float64], asked: Brief, is_fill: bool) -> NDArray[np.int64]:
+        """The words of a bar, with noise (24, words.COUNT)."""
+        wishes, shares = guided(asked, GUIDANCE, fill=is_fill)
+        bar = np.zeros(PLACES, dtype=np.int64)
+        for place in range(PLACES):
+            likely = shares[:, 0] @ self._heard(place, wishes)[:, : patterns.COUNT] + _UNPLAYABLE
+            self.word = bar[place] = int(np.argmax(likely + asked.temperature * noise[place]))
+        self._ends(bar, wishes)
+        return bar
+
+    def read(self, bar: NDArray[np.int64], asked: Brief) -> NDArray[np.int64]:
+        """Take a bar's words (24,) as if they had been drawn; they are given back."""
+        wishes, _ = guided(asked, GUIDANCE, fill=False)
+        for place, word in enumerate(bar.tolist()):
+            self._heard(place, wishes)
+            self.word = word
+        self._ends(bar, wishes)
+        return bar
+
+    def _ends(self, bar: NDArray[np.int64], wishes: FloatArray) -> None:
+        self._heard(PLACES, wishes)
+        self.word, self.before, self.heard = _BAR, bar, True
+
+    def _heard(self, count: int, wishes: FloatArray) -> FloatArray:
+        """The logits of the next word of a bar that has so many, for each wish.
+
+        Where there are others than before, the states of all begin with the mean of what they were.
+        """
+        if len(self.state) != len(wishes):
+            self.state = np.repeat(self.state.mean(axis=0, keepdims=True), len(wishes), axis=0)
+        back = int(self.before[count]) if count < PLACES else 0
+        logits, self.state = self.player.logits(self.word, back, count, wishes, self.state)
+        heard: FloatArray = logits
+        return heard

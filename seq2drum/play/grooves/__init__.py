@@ -1,0 +1,1 @@
+"""The groove book, the ranker, and the choice of grooves."""

@@ -1,0 +1,246 @@
+"""The groove book: the grooves that come with the package, and grooves from files.
+
+`grooves/idioms.txt` has those that every drummer knows, as tablature. `grooves/book.json`, where it is there, has those
+that were found in songs: {"grooves": [...]}, each as `lattice.grooves.to_json` has it and with "popularity", the number
+of groups of songs that it was found in.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from seq2drum.errors import ModelError, OptionError, Seq2DrumError
+from seq2drum.formats.opening import open_drums
+from seq2drum.lattice.form import form_of, lattice_of
+from seq2drum.lattice.grid import encode
+from seq2drum.lattice.grooves import tabs
+from seq2drum.lattice.grooves.fitting import beats_of
+from seq2drum.lattice.grooves.grooves import Groove, of_json, typical
+from seq2drum.lattice.grooves.styles import composed
+from seq2drum.lattice.grooves.titles import slug_of, unique
+from seq2drum.music import choices, drum_maps, theory
+from seq2drum.music.drum_maps import DrumMap
+from seq2drum.music.kit import FULL
+from seq2drum.music.notes import Song
+from seq2drum.music.shown import Shown
+from seq2drum.play import asked
+
+FOLDER = Path(__file__).parents[2] / "grooves"
+IDIOMS, FOUND = "idioms.txt", "book.json"
+FEW = 6  # grooves of a metre, below which some are composed for it
+ODD: tuple[tuple[tuple[int, int], tuple[int, ...]], ...] = (
+    ((5, 4), (3, 2)),
+    ((5, 4), (2, 3)),
+    ((6, 4), (2, 2, 2)),
+    ((7, 4), (2, 2, 3)),
+    ((5, 8), (3, 2)),
+    ((5, 8), (2, 3)),
+    ((7, 8), (2, 2, 3)),
+    ((7, 8), (3, 2, 2)),
+    ((8, 8), (3, 3, 2)),
+    ((9, 8), (2, 2, 2, 3)),
+    ((10, 8), (3, 3, 2, 2)),
+    ((11, 8), (3, 3, 3, 2)),
+    ((11, 8), (2, 2, 2, 2, 3)),
+    ((13, 8), (3, 3, 3, 2, 2)),
+)
+"""Metres with groups of two and three, and the groups, of which composed grooves are in the book."""
+LIST = "--mode grooves lists them"
+_STRUCK = frozenset(
+    re.findall(r"\w+", f"{choices.PIECES} hat foot quarter quarters 16th eighths no on in the of and with every")
+)
+"""Words that say what is struck, or how often: they are in the names of grooves of every kind."""
+_HALVES = ("beat", "double", "time")  # words that name a kind only beside another
+_NEAR = 4  # names that are told where there is none of a name
+
+
+@dataclass(frozen=True)
+class Book(Shown):
+    """Grooves, each of another name. popularity: of those that were found in songs, in how many groups of songs."""
+
+    grooves: tuple[Groove, ...]
+    popularity: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    @staticmethod
+    def load() -> Book:
+        """The book that comes with the package; read once.
+
+        Raises:
+            ModelError: it is damaged.
+        """
+        return _loaded(FOLDER)
+
+    def __len__(self) -> int:
+        return len(self.grooves)
+
+    def __iter__(self) -> Iterator[Groove]:
+        return iter(self.grooves)
+
+    def __getitem__(self, words: str) -> Groove:
+        """The groove of a name or a title; upper and lower case and signs between words do not matter.
+
+        Raises:
+            OptionError: there is none; it says which are near.
+        """
+        place = self._places.get(_plain(words))
+        if place is None:
+            near = choices.near(_plain(words), self._places, most=3 * _NEAR, cutoff=0.5)
+            names = list(dict.fromkeys(self.grooves[self._places[one]].name for one in near))[:_NEAR]
+            meant = f"did you mean {' or '.join(names)}? " if names else ""
+            raise OptionError(f"there is no groove {words!r}; {meant}{LIST}")
+        return self.grooves[place]
+
+    def meant(self, words: str) -> tuple[Groove, ...]:
+        """The groove of a name or a title; or else the family of those that have the words in one of theirs.
+
+        Words such as "brushes" or "half-time" name a family; those that say what is struck, or when, are of all kinds.
+
+        Raises:
+            OptionError: there is none, or they are of several kinds; it says which.
+        """
+        plain = _plain(words)
+        places = {place for name, place in self._places.items() if plain and f" {plain} " in f" {name} "}
+        if words in self or not places:
+            return (self[words],)
+        family = tuple(self.grooves[place] for place in sorted(places))
+        if plain in _HALVES or all(word in _STRUCK or not word.isalpha() for word in plain.split()):
+            kinds = {groove.name.partition("-")[0]: groove.name for groove in reversed(family)}
+            some = [groove.name for groove in family if groove.name in kinds.values()][:_NEAR]
+            raise OptionError(
+                f"{words!r} is in the names of {len(family)} grooves of several kinds, such as {', '.join(some)};"
+                f" name one of them: {LIST}"
+            )
+        return family
+
+    def __contains__(self, words: object) -> bool:
+        return isinstance(words, str) and _plain(words) in self._places
+
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        """Which groove each name and each title means; of several with one title the first."""
+        places: dict[str, int] = {}
+        for words in ([groove.name for groove in self.grooves], [groove.title for groove in self.grooves]):
+            for place, one in enumerate(words):
+                places.setdefault(_plain(one), place)
+        return places
+
+    def of_metre(self, numerator: int, denominator: int) -> tuple[Groove, ...]:
+        """The grooves of a metre and those of 4/4 for 2/2, in the order of the book; few are joined by composed ones.
+
+        Raises:
+            ValueError: the metre is impossible.
+        """
+        metre, beats = (numerator, denominator), beats_of(numerator, denominator)
+        alike = (groove for groove in self.grooves if beats_of(groove.numerator, groove.denominator) == beats)
+        own = tuple(groove.fitted(*metre) for groove in alike)
+        if len(own) >= FEW:
+            return own
+        names = {groove.name for groove in own}
+        return own + tuple(groove for groove in composed(*metre) if groove.name not in names)
+
+
+def _plain(words: str) -> str:
+    """Words as they are compared."""
+    return re.sub(r"[\W_]+", " ", words.casefold().replace("&", " and ")).strip()
+
+
+def _numbered(titles: Iterable[str]) -> list[str]:
+    """Titles of which each is another: to one that was there before, a number is added."""
+    times = Counter[str]()
+    numbered = []
+    for title in titles:
+        times[title] += 1
+        numbered.append(title if times[title] == 1 else f"{title} ({times[title]})")
+    return numbered
+
+
+@cache
+def _loaded(folder: Path) -> Book:
+    try:
+        idioms = tabs.parsed((folder / IDIOMS).read_text(encoding="utf-8"))
+        grooves, popularity = list(idioms), [0] * len(idioms)
+        if (folder / FOUND).exists():
+            for held in json.loads((folder / FOUND).read_text(encoding="utf-8"))["grooves"]:
+                grooves.append(of_json(held))
+                popularity.append(int(held.get("popularity", 0)))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OptionError) as error:
+        raise ModelError(f"the groove book in {folder} is damaged ({error}); install seq2drum anew") from None
+    for metre, groups in ODD:
+        grooves += composed(*metre, groups)
+    popularity += [0] * (len(grooves) - len(popularity))
+    # A title of an idiom means the idiom: no groove that was found in songs takes it for its name.
+    taken = sorted({slug_of(idiom.title) for idiom in idioms} - {idiom.name for idiom in idioms})
+    names = unique([*taken, *(groove.name for groove in grooves)])[len(taken) :]
+    titles = _numbered(groove.title for groove in grooves)
+    named = tuple(
+        groove if (groove.name, groove.title) == (name, title) else replace(groove, name=name, title=title)
+        for groove, name, title in zip(grooves, names, titles, strict=True)
+    )
+    return Book(named, MappingProxyType({name: count for name, count in zip(names, popularity, strict=True) if count}))
+
+
+# --- grooves from files -----------------------------------------------------------------------------------------------
+
+
+def read_groove(text: str, *, book: Book | None = None, drum_map: DrumMap | None = None) -> Groove:
+    """The groove that is meant by NAME, FILE, FILE:BAR or FILE:A-B; the first of a family, see `read_grooves`.
+
+    Raises:
+        OptionError: as `read_grooves`.
+    """
+    return read_grooves(text, book=book, drum_map=drum_map)[0]
+
+
+def read_grooves(text: str, *, book: Book | None = None, drum_map: DrumMap | None = None) -> tuple[Groove, ...]:
+    """The groove that is meant by NAME, FILE, FILE:BAR or FILE:A-B, or the family that is, see `Book.meant`.
+
+    Of a file with drums it is the typical one, see `grooves.typical`; of one bar or two the bars themselves. Bars count
+    from 1. drum_map: the notes that the drums of a file are on, if not those of General MIDI.
+
+    Raises:
+        OptionError: there is no such groove, file or bar, the file cannot be read, or there are no drums in it.
+    """
+    book = Book.load() if book is None else book
+    meant = asked.reference(text)
+    if not meant.is_file:
+        return book.meant(meant.name)
+    try:
+        song = open_drums(meant.name).song
+    except Seq2DrumError as error:
+        raise OptionError(f"the groove {text!r} cannot be read: {error}") from None
+    try:
+        return (groove_of(song, meant.bars, drum_map),)
+    except OptionError as error:
+        raise OptionError(f"the groove {text!r}: {error}") from None
+
+
+def groove_of(song: Song, bars: tuple[int, int] | None = None, drum_map: DrumMap | None = None) -> Groove:
+    """The typical groove of a song's drums in some bars, (first, last) counted from 1, or in all.
+
+    Raises:
+        OptionError: there is no such bar, or there are no drums in these bars.
+    """
+    lattice = lattice_of(song)
+    grid, form = encode(drum_maps.joined(song, drum_map), lattice, FULL), form_of(song, lattice)
+    if not len(grid.step):
+        raise OptionError(theory.no_drums(song))
+    if bars is None:
+        return typical(grid, form)
+    (first, last), count = bars, len(song.bars())
+    if not 1 <= first <= last <= count:
+        raise OptionError(f"the bars are {first}-{last}, and the file has bars 1 to {count}")
+    numbers = np.array([bar.index + 1 for bar in lattice.bars])
+    chosen = np.flatnonzero((numbers >= first) & (numbers <= last))
+    where = f"bar {first} has" if first == last else f"bars {first} to {last} have"
+    if not np.isin(form.bar_of(grid.step), chosen).any():
+        raise OptionError(f"{where} no drums; choose bars in which they play")
+    return typical(grid, form, chosen, as_they_are=True)

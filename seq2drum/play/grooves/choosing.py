@@ -1,0 +1,445 @@
+"""Which grooves a take is played on: those that are given, or those that fit the guitar, the safest or by a seed.
+
+How well each groove of the book fits each section is what the `ranker` says. What is chosen is coherent: one groove
+leads, that of the whole song, and each section has one that fits it and is like the leading one.
+
+Letters of shapes: n grooves of one metre.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.lattice import conditions
+from seq2drum.lattice.conditions import bars_of, drums_of
+from seq2drum.lattice.features import Heard
+from seq2drum.lattice.form import Form
+from seq2drum.lattice.grid import OFFSET_UNITS, Grid
+from seq2drum.lattice.grooves.grooves import MOST_BARS, Groove, hits_of
+from seq2drum.lattice.grooves.grooves import features_likeness as likeness
+from seq2drum.lattice.grooves.styles import (
+    complexity,
+    has_hand_percussion,
+    idiom_of,
+    is_extreme,
+    is_of,
+    keeps_time,
+    swings,
+)
+from seq2drum.lattice.sections import Section
+from seq2drum.music.kit import FULL
+from seq2drum.music.notes import IntArray
+from seq2drum.play.asked import WHOLE
+from seq2drum.play.decode.engine import Ahead
+from seq2drum.play.decode.plan import Plan
+from seq2drum.play.grooves.book import Book
+from seq2drum.play.grooves.ranker import Fit, Ranker, Shares, Shelf
+from seq2drum.play.options import Options
+
+BySection = Mapping[str, Groove]
+"""Grooves by the letters of their sections."""
+
+OFFERED = 10  # different grooves that are offered for a song
+IN_STYLE = 4  # of them, that are of the likeliest style
+LIKE_LEADING = 4.0  # nats that a groove gains in a section by its F1 with the leading one
+CHANGE = 0.03  # F1 that a section's own groove must be better by than the leading one
+AS_DRUMMERS = 0.5  # the daring that draws grooves as often as drummers play them
+SHARPENED = 2.0  # power to which probabilities are raised before the likeliest style is looked for
+PURE = 0.06  # share of grooves in the idiom of a style, from which it may be the likeliest
+UNLIKELY = 1e-5  # share, of that of the likeliest, from which a groove may be the safest
+IDIOMS = (
+    "latin",
+    "jazz",
+    "shuffle",
+    "dance",
+    "funk",
+    "reggae",
+    "metal",
+)  # styles whose drummers play what no other does
+NOT_LATIN = ("dance", "funk")  # idioms that have as much percussion as Latin music
+HEARD = 0.85  # how much a few bars of guitar count for the first groove, in nats; the rest is the tempo's
+SURE = 0.5  # F1 that a groove must be expected to have, to take the place of another while the guitar plays on
+KNOWN = 0.02  # F1 that a groove gains by being one of those that every drummer knows
+CLEAR = 0.04  # F1 that an extreme groove must be better by than all others
+OFF_GRID = 0.22  # of the gap between steps, that notes are off on average; by chance it is 0.25
+UNHEARD = 1e-9  # what an extreme groove keeps of its probability where the guitar is off the grid
+OWN = 0.5  # how much a section's own fit counts; the rest is the song's
+OTHER_STYLE = 1e-9  # what a groove of another style than the one that is asked for keeps of its probability
+# How far a groove's level mostly is from the one that is asked for.
+AROUND: Mapping[str, float] = MappingProxyType({"intensity": 0.25, "complexity": 0.04})
+KEPT = 0.2  # how far a level that is not asked for mostly is from that of the safest groove
+_TAG = 0x6200  # in the seeds of these draws only
+_MEASURED = 8  # bars in which a groove's levels are measured
+
+
+def make_ready() -> None:
+    """Read the ranker and the groove book, and see to the grooves in 4/4, so that the first song need not wait."""
+    ranker = Ahead(Ranker.load)
+    book = Book.load()  # meanwhile
+    shelf = ranker.value().shelf(book, 4, 4)
+    _ = _kinds(shelf), shelf.alike
+
+
+def chosen(heard: Heard, sections: Sequence[Section], options: Options, take: int = 0) -> BySection:
+    """The groove of each section.
+
+    options: settled, so that the grooves in them are values. take: which of several. The first is on the safest groove,
+    or one drawn by the daring that is asked for; the others are on other grooves that fit, and dare more.
+    """
+    letters = dict.fromkeys(section.letter for section in sections)
+    given = {letter: groove for letter in letters if (groove := asked(options, letter)) is not None}
+    bars = _bars_of(sections, len(heard.form.steps))
+    if len(given) == len(bars):
+        return given
+    return {**_fitting(_fits(heard, sections, options), bars, options, take), **given}
+
+
+def unheard(metre: tuple[int, int], bpm: float, options: Options) -> Groove:
+    """The groove to begin with before anything is heard: the safest at a tempo, of what is asked for."""
+    shelf = Ranker.load().shelf(Book.load(), *metre)
+    fit = Fit.of(shelf, shelf.prior(bpm) + _of_style(shelf.grooves, options.style))
+    return fit.grooves[_safest(Fit.of(shelf, np.log(fit.shares) + _at_levels(fit, options)))]
+
+
+def settled(heard: Heard, sections: Sequence[Section], options: Options, letter: str, playing: Groove) -> Groove:
+    """The groove of a section that was begun unheard, by a few bars of it and by the tempo; see `better`."""
+    fit = _heard_of(heard, sections, options, letter)
+    if fit is None:
+        return playing
+    blind = fit.shelf.prior(float(heard.form.bpm[-1])) + _of_style(fit.grooves, options.style)
+    with np.errstate(divide="ignore"):
+        both = Fit.of(fit.shelf, HEARD * np.log(fit.shares) + (1 - HEARD) * blind)
+    return _surest(both, _safest(both), playing)
+
+
+def better(heard: Heard, sections: Sequence[Section], options: Options, letter: str, playing: Groove) -> Groove:
+    """The groove of a section by what was heard of it so far: the one that is being played, unless another is sure.
+
+    What is told by a few bars of guitar alone is mostly no safer than what was played to them.
+    """
+    fit = _heard_of(heard, sections, options, letter)
+    if fit is None:
+        return playing
+    return _surest(fit, _safest(fit, fit.grooves.index(playing) if playing in fit.grooves else None), playing)
+
+
+def _surest(fit: Fit, safest: int, playing: Groove) -> Groove:
+    """The safest groove, or that which is being played if that one is not SURE."""
+    likely, _ = _in_style(fit)
+    return playing if fit.shelf.alike[safest] @ likely.shares < SURE else fit.grooves[safest]
+
+
+def is_of_kind(groove: Groove, other: Groove) -> bool:
+    """Whether two grooves are of one kind: both swing or none does, both are of an idiom such as jazz or of none."""
+    return _kind(groove) == _kind(other)
+
+
+def _heard_of(heard: Heard, sections: Sequence[Section], options: Options, letter: str) -> Fit | None:
+    """How likely drummers play each groove to a section, by itself and the whole; None if none is in its metre."""
+    fits = _fits(heard, sections, options)
+    if letter not in fits:
+        return None
+    fit, song = fits[letter], _of_song(fits, _bars_of(sections, len(heard.form.steps)))
+    return Fit(fit.shelf, OWN * fit.shares + (1 - OWN) * song.shares) if fit.shelf is song.shelf else fit
+
+
+def another(heard: Heard, sections: Sequence[Section], options: Options, playing: Groove) -> Groove:
+    """Another groove of the kind and style that is being played, the safest; the same if there is none."""
+    fits = _fits(heard, sections, options)
+    if not fits:
+        return playing
+    song = _of_song(fits, _bars_of(sections, len(heard.form.steps)))
+    expected, _ = _expected(song)
+    like = [
+        one.name != playing.name and one.style == playing.style and _kind(one) == _kind(playing) for one in song.grooves
+    ]
+    return song.grooves[_best(np.where(like, expected, -1), song.grooves)] if any(like) else playing
+
+
+def likeliest(
+    heard: Heard, sections: Sequence[Section], options: Options, letter: str, family: Sequence[Groove]
+) -> Groove:
+    """Of some grooves the safest for a section, or with `WHOLE` for the song: one that every drummer knows, if any is.
+
+    The first of them, if none is in the metre that is wanted.
+    """
+    fits, names = _fits(heard, sections, options), {groove.name for groove in family}
+    if not fits:
+        return family[0]
+    fit = fits.get(letter) or _of_song(fits, _bars_of(sections, len(heard.form.steps)))
+    among = np.array([groove.name in names for groove in fit.grooves])
+    known = among & (fit.shelf.popularity == 0)
+    expected = np.where(known if known.any() else among, _expected(fit)[0], -1)
+    return fit.grooves[int(np.argmax(expected))] if among.any() else family[0]
+
+
+def offered(heard: Heard, sections: Sequence[Section], options: Options) -> list[tuple[Groove, float]]:
+    """Up to OFFERED different grooves that fit a song; the first is the one that is chosen.
+
+    Beside each: the F1 of hits that it is expected to have with what a drummer would play.
+    """
+    fits = _fits(heard, sections, options)
+    if not fits:
+        return []
+    song = _of_song(fits, _bars_of(sections, len(heard.form.steps)))
+    expected = song.shelf.alike @ song.shares
+    return [(song.grooves[place], float(expected[place])) for place in _offers(song)]
+
+
+def worths(takes: Sequence[Grid], heard: Heard, sections: Sequence[Section], options: Options) -> list[float]:
+    """The F1, 0..1, that the bars of takes are expected to have with what a drummer of the likeliest style would play.
+
+    takes: hits of the full kit. In a section for which a groove is asked, the F1 with that groove. Counted are the bars
+    in which the guitar sounds, but for those of metres in which no groove is known; 0 if there are none.
+    """
+    form = heard.form
+    plan = Plan.of_sections(len(form.steps), sections)
+    fits, rolls = _fits(heard, sections, options), [bars_of(drums_of(hits, form)) for hits in takes]
+    expected: list[list[Shares]] = [[] for _ in takes]
+    for letter in dict.fromkeys(plan.letter):
+        given = asked(options, letter)
+        if given is None and letter not in fits:
+            continue
+        grooves = (given,) if given is not None else fits[letter].grooves
+        shares = np.ones(1) if given is not None else _in_style(fits[letter])[0].shares
+        steps = grooves[0].steps
+        patterns = hits_of(grooves, steps)
+        here = np.array([each == letter for each in plan.letter]) & (form.steps == steps)
+        here[: heard.sounding[0]], here[heard.sounding[1] :] = False, False
+        for turn in range(MOST_BARS):
+            bars = here & (plan.number % MOST_BARS == turn)
+            for roll, of_take in zip(rolls, expected, strict=True):
+                of_take.append(likeness(roll[bars, :steps], patterns[:, turn]) @ shares)
+    return [float(np.mean(bars)) if len(bars := np.concatenate([[], *of_take])) else 0.0 for of_take in expected]
+
+
+def asked(options: Options, letter: str) -> Groove | None:
+    """The groove that is asked for in a section."""
+    given: Mapping[str, str | Groove] = options.groove if isinstance(options.groove, Mapping) else {}
+    groove = given.get(letter, given.get(WHOLE))
+    return None if isinstance(groove, str) else groove
+
+
+def _bars_of(sections: Sequence[Section], bars: int) -> Counter[str]:
+    """How many bars the sections of each letter have together, in a song of so many."""
+    count = Counter[str]()
+    for section, stop in zip(sections, [*(section.bar for section in sections[1:]), bars], strict=False):
+        count[section.letter] += stop - section.bar
+    return count
+
+
+# --- by fit -----------------------------------------------------------------------------------------------------------
+
+
+def _fits(heard: Heard, sections: Sequence[Section], options: Options) -> dict[str, Fit]:
+    """How likely drummers play each groove to each section, if they play what is asked for."""
+    fits = {}
+    for letter, fit in Ranker.load().fit(heard, sections, Book.load()).items():
+        with np.errstate(divide="ignore"):
+            styled = Fit.of(fit.shelf, np.log(fit.shares) + _of_style(fit.grooves, options.style))
+            nats = np.log(styled.shares) + _at_levels(styled, options)
+        if options.style is None and is_off_the_grid(heard.guitar):
+            nats = nats + np.where([is_extreme(groove) for groove in fit.grooves], np.log(UNHEARD), 0.0)
+        fits[letter] = Fit.of(fit.shelf, nats)
+    return fits
+
+
+def is_off_the_grid(guitar: Grid) -> bool:
+    """Whether notes are anywhere between steps, as without a click: they look dense, and say nothing of density."""
+    return len(guitar.offset) > 0 and float(np.abs(guitar.offset).mean()) > OFF_GRID * OFFSET_UNITS
+
+
+def _of_song(fits: Mapping[str, Fit], bars: Mapping[str, int]) -> Fit:
+    """The mean of the fits over the bars, of the sections in the metre that most bars are in."""
+    shelves = Counter[int]()
+    for letter, fit in fits.items():
+        shelves[id(fit.shelf)] += bars[letter]
+    most, _ = shelves.most_common(1)[0]
+    alike = {letter: fit for letter, fit in fits.items() if id(fit.shelf) == most}
+    shares = sum(fit.shares * bars[letter] for letter, fit in alike.items())
+    return Fit(next(iter(alike.values())).shelf, np.asarray(shares) / shelves[most])
+
+
+def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options, take: int) -> dict[str, Groove]:
+    """A groove for each section."""
+    if not fits:
+        return {}
+    # 1. The groove that leads.
+    song, rng = _of_song(fits, bars), np.random.default_rng([options.seed, _TAG])
+    offers = _offers(song) if take else [_safest(song)]
+    if options.daring or take >= len(offers):
+        leading = _drawn(song, options.daring or AS_DRUMMERS, rng)
+    else:
+        leading = offers[take]
+    # 2. Of each section the one that fits it and is like the leading one; the longest sections first.
+    grooves = {}
+    for letter in sorted(fits, key=lambda letter: (-bars[letter], letter)):
+        fit = fits[letter]
+        if fit.shelf is not song.shelf:
+            place = _drawn(fit, options.daring, rng) if options.daring else _safest(fit)
+        elif options.daring:
+            nats = np.log(OWN * fit.shares + (1 - OWN) * song.shares) + LIKE_LEADING * fit.shelf.likeness[leading]
+            place = _drawn(Fit.of(fit.shelf, nats), options.daring, rng)
+        else:
+            place = leading if take else _safest(Fit(fit.shelf, OWN * fit.shares + (1 - OWN) * song.shares), leading)
+        grooves[letter] = fit.grooves[place]
+    return grooves
+
+
+def _safest(fit: Fit, leading: int | None = None) -> int:
+    """The groove that has most in common with what a drummer of the style would play.
+
+    Of grooves that are about as safe, one that every drummer knows is taken, and an extreme one only if it is safer
+    than all others by CLEAR. leading: the groove to stay with, unless another is better by CHANGE.
+    """
+    expected, able = _expected(fit)
+    expected = np.where(able, expected, -1)
+    safest = _best(expected, fit.grooves)
+    return safest if leading is None or expected[safest] - expected[leading] > CHANGE else leading
+
+
+def _best(expected: Shares, grooves: Sequence[Groove]) -> int:
+    """The number of the groove of which most is expected; of an extreme one, CLEAR more than of all that are not."""
+    near = np.flatnonzero(expected > expected.max() - CLEAR).tolist()
+    calm = [place for place in near if not is_extreme(grooves[place])]
+    return max(calm or near, key=lambda place: float(expected[place]))
+
+
+def _expected(fit: Fit) -> tuple[Shares, NDArray[np.bool_]]:
+    """(n,): the F1 with what a drummer of the style would play, more for known grooves; and which to play on."""
+    likely, able = _in_style(fit)
+    return likely.shelf.alike @ likely.shares + KNOWN * (fit.shelf.popularity == 0), able
+
+
+def _offers(song: Fit) -> list[int]:
+    """Up to OFFERED grooves that differ: the safest, some more of the likeliest style, and then of any."""
+    likely, able = _in_style(song)
+    in_style = [place for place in likely.best(OFFERED) if able[place]]
+    return list(dict.fromkeys([_safest(song), *in_style[:IN_STYLE], *song.best(2 * OFFERED)]))[:OFFERED]
+
+
+def _in_style(fit: Fit) -> tuple[Fit, NDArray[np.bool_]]:
+    """What drummers play who know the style, and (n,) which grooves of it are to be played on.
+
+    What lies between two kinds is neither. So of swung and straight grooves only the likelier kind is left, and where
+    the likeliest style is one of IDIOMS, its own grooves. To be played on are those without hand percussion, if there
+    are any, but in Latin music.
+    """
+    kinds, shares = _kinds(fit.shelf), fit.shares
+    kind = (kinds.swung == (shares[kinds.swung].sum() > 0.5)) & (shares > UNLIKELY * shares.max())
+    style = _likely_style(kinds, np.where(kind, shares, 0.0))
+    if style in IDIOMS:
+        kind &= kinds.idiom == kinds.number(style)
+    able = kind & (kinds.on_kit | (style == "latin"))
+    return Fit(fit.shelf, np.where(kind, shares, 0.0) / shares[kind].sum()), able if able.any() else kind
+
+
+class _Kinds(NamedTuple):
+    """What kinds of grooves there are on a shelf, all (n,): see `character`.
+
+    swung. style and idiom: numbers of names. on_kit: without hand percussion. names: of styles and of idioms, or None,
+    in the order in which they come; number: that of an idiom.
+    """
+
+    swung: NDArray[np.bool_]
+    style: IntArray
+    idiom: IntArray
+    on_kit: NDArray[np.bool_]
+    names: tuple[list[str | None], list[str | None]]
+
+    def number(self, idiom: str | None) -> int:
+        """The number of an idiom, -1 if no groove is of it."""
+        return self.names[1].index(idiom) if idiom in self.names[1] else -1
+
+
+@cache
+def _kinds(shelf: Shelf) -> _Kinds:
+    grooves = shelf.grooves
+    styles, idioms = [groove.style for groove in grooves], [idiom_of(groove) for groove in grooves]
+    of_styles, of_idioms = list(dict.fromkeys(styles)), list(dict.fromkeys(idioms))
+    return _Kinds(
+        np.array([swings(groove) for groove in grooves]),
+        np.array([of_styles.index(style) for style in styles]),
+        np.array([of_idioms.index(idiom) for idiom in idioms]),
+        np.array([not has_hand_percussion(groove) for groove in grooves]),
+        (of_styles, of_idioms),
+    )
+
+
+def _likely_style(kinds: _Kinds, shares: Shares) -> str | None:
+    """The likeliest style, of which there are likely grooves as its drummers would have them; see `idiom_of`.
+
+    Latin is what has much percussion, disco too. So its idiom must outweigh those of NOT_LATIN.
+    """
+    weights = shares**SHARPENED
+    weights /= weights.sum()
+    by_style, by_idiom = np.bincount(kinds.style, weights), np.bincount(kinds.idiom, weights)
+    styles, idioms = kinds.names
+    likeliest = styles[int(by_style.argmax())]
+    pure = {name: float(weight) for name, weight in zip(idioms, by_idiom, strict=True)}
+    least = PURE if likeliest != "latin" else max(PURE, *(pure.get(name, 0.0) for name in NOT_LATIN))
+    return likeliest if pure.get(likeliest, 0.0) >= least else idioms[int(by_idiom.argmax())]
+
+
+def _drawn(fit: Fit, daring: float, rng: np.random.Generator) -> int:
+    """A groove by a draw: at a daring of 0.5 as often as drummers play it, below that likely ones more often."""
+    power = Fit.of(fit.shelf, np.log(fit.shares) * AS_DRUMMERS / daring).shares
+    return int(rng.choice(len(power), p=power))
+
+
+# --- as it is asked for -----------------------------------------------------------------------------------------------
+
+
+def _of_style(grooves: Sequence[Groove], style: str | None) -> Shares:
+    """(n,): nats that grooves lose by being of another style than is asked for."""
+    if style is None:
+        return np.zeros(len(grooves))
+    return np.where([is_of(groove, style) for groove in grooves], 0.0, np.log(OTHER_STYLE))
+
+
+def _at_levels(fit: Fit, options: Options) -> Shares:
+    """(n,): nats that grooves lose by being of other levels than are asked for.
+
+    A quiet bossa is a bossa: grooves of another kind than the safest one at any level lose as those of another style.
+    """
+    grooves, loss = fit.grooves, np.zeros(len(fit.grooves))
+    asked = {name: getattr(options, name) for name in AROUND}
+    if set(asked.values()) == {None}:
+        return loss
+    safest = grooves[_safest(fit)]
+    for name, level in asked.items():
+        levels = np.array([getattr(_levels(groove), name) for groove in grooves])
+        wanted, around = (getattr(_levels(safest), name), KEPT) if level is None else (level, AROUND[name])
+        loss -= ((levels - wanted) / around) ** 2 / 2
+    kind = _kind(safest)
+    of_kind = [_kind(groove) == kind for groove in grooves]
+    return loss + np.where(of_kind, 0.0, np.log(OTHER_STYLE))
+
+
+def _kind(groove: Groove) -> tuple[str | None, bool, bool]:
+    """The idiom of a groove, if it is one of IDIOMS, whether it swings, and whether time is kept in it."""
+    idiom = idiom_of(groove)
+    return idiom if idiom in IDIOMS else None, swings(groove), keeps_time(groove)
+
+
+class _Levels(NamedTuple):
+    """A groove's levels, 0..1; see `conditions.intensity_of` and `styles.complexity`."""
+
+    intensity: float
+    complexity: float
+
+
+@cache
+def _levels(groove: Groove) -> _Levels:
+    columns = groove.steps, groove.numerator, groove.denominator, float(np.mean(groove.tempo))
+    form = Form(*(np.full(_MEASURED, value) for value in columns))
+    grid = Grid.join(groove.bar(bar).shift(first) for bar, first in enumerate(form.first[:-1].tolist()))
+    intensity = conditions.intensity_of(drums_of(grid, form, FULL))
+    return _Levels(float(intensity.mean()), complexity(groove))

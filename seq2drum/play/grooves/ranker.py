@@ -1,0 +1,210 @@
+"""The ranker: how well each groove of the book fits each section of a guitar.
+
+A learnt net makes a point of the section and of each groove (`guitar.onnx`, `groove.onnx`; see `models/ranker.py`). To
+their product the popularity of the groove is added; that makes a distribution over the grooves of the section's metre,
+of which a groove may be drawn, or the safest taken, or several offered.
+
+Letters of shapes: n grooves, S steps of a bar, V voices, E numbers of a point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.errors import CheckpointError
+from seq2drum.lattice.features import Heard
+from seq2drum.lattice.form import FloatArray
+from seq2drum.lattice.grooves.fitting import beats_of
+from seq2drum.lattice.grooves.grooves import GROOVE, Groove, groove_features, hits_of
+from seq2drum.lattice.grooves.grooves import features_likeness as likeness
+from seq2drum.lattice.grooves.section_features import SECTION, Metre, section_features
+from seq2drum.lattice.sections import Section
+from seq2drum.play.checkpoint.folder import CONFIG, upgraded, verify
+from seq2drum.play.checkpoint.runtime import UNUSABLE, LoadedGraph, read_json, session
+from seq2drum.play.grooves.book import Book
+
+Shares = NDArray[np.float64]
+
+SHIPPED = Path(__file__).parents[2] / "checkpoints" / "ranker"
+KIND = "ranker"
+FORMAT = 1
+GRAPHS = ("guitar", "groove")
+FILES = (CONFIG, *(f"{graph}.onnx" for graph in GRAPHS))
+
+IDIOM = 6  # groups of songs that an idiom counts as, which was found in none: notebooks/LOG.md, 2026-11-22
+OUT_OF_TEMPO = 4.0  # nats that an idiom loses for each octave that a tempo lies beyond its own
+TAUGHT = 200  # sections of a metre that a ranker must have learnt from to be asked about it
+SAME = 0.8  # F1 of two grooves that are hardly two to choose from
+_LIKELY = 200  # grooves among which several are chosen
+
+
+@dataclass(frozen=True, eq=False)
+class Shelf:
+    """The grooves of one metre, with what a ranker knows of them.
+
+    popularity (n,): in how many groups of songs each was found, 0 for an idiom. points (n, E): the ranker's.
+    """
+
+    grooves: tuple[Groove, ...]
+    popularity: Shares
+    points: FloatArray = field(repr=False)
+
+    @cached_property
+    def hits(self) -> FloatArray:
+        """(n, bars, S, V): what is struck in each groove, on nine voices."""
+        return hits_of(self.grooves, self.grooves[0].steps)
+
+    @cached_property
+    def likeness(self) -> FloatArray:
+        """(n, n): the F1 of the hits of each two grooves."""
+        return likeness(self.hits, self.hits)
+
+    @cached_property
+    def alike(self) -> Shares:
+        """The same in the precision of shares: a product with them would convert the whole table each time."""
+        return self.likeness.astype(np.float64)
+
+    @cached_property
+    def _tempos(self) -> Shares:
+        """(2, n): the slowest and the fastest tempo of each groove."""
+        return np.array([groove.tempo for groove in self.grooves], dtype=np.float64).T
+
+    def prior(self, bpm: float) -> Shares:
+        """(n,): the logarithm of how often each is played at a tempo, whatever the guitar plays; up to a constant.
+
+        The tempos of an idiom were written down. Those of a groove that was found in songs were counted: they say less
+        of it than the ranker does.
+        """
+        slowest, fastest = self._tempos
+        beyond = np.maximum(np.log2(slowest / bpm), np.log2(bpm / fastest)).clip(min=0)
+        idiom = np.log(IDIOM) - OUT_OF_TEMPO * beyond
+        prior: Shares = np.where(self.popularity > 0, np.log(np.maximum(self.popularity, 1)), idiom)
+        return prior
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """How likely drummers play each groove of a shelf to a section: shares (n,), 1 together."""
+
+    shelf: Shelf
+    shares: Shares
+
+    @staticmethod
+    def of(shelf: Shelf, nats: Shares) -> Fit:
+        """The same of logarithms (n,), up to a constant."""
+        shares = np.exp(nats - nats.max())
+        return Fit(shelf, shares / shares.sum())
+
+    @property
+    def grooves(self) -> tuple[Groove, ...]:
+        """(n,): the grooves of the shelf."""
+        return self.shelf.grooves
+
+    def safest(self) -> int:
+        """The number of the groove that has most in common with what a drummer would play.
+
+        That is the highest expected F1: the least risk.
+        """
+        return int(np.argmax(self.shelf.likeness @ self.shares.astype(np.float32)))
+
+    def best(self, count: int) -> tuple[int, ...]:
+        """The numbers of `count` grooves to offer: the safest, then always the one that adds most to what is offered.
+
+        As long as there are others, one that is alike by SAME to one that is offered is not. What is offered is worth
+        the F1 that the best of it is expected to have with what a drummer would play. Source of the greedy choice: G.
+        Nemhauser, L. Wolsey, M. Fisher, An analysis of approximations for maximizing submodular set functions (1978).
+        """
+        likely = np.argsort(-self.shares, kind="stable")[:_LIKELY]
+        alike, weight = self.shelf.likeness[:, likely], self.shares[likely].astype(np.float32)
+        covered = np.zeros(len(likely), dtype=np.float32)
+        chosen = list[int]()
+        for _ in range(min(count, len(self.shares))):
+            gain = np.maximum(alike - covered, 0) @ weight
+            gain[(self.shelf.likeness[chosen] >= SAME).any(axis=0)] -= 1
+            gain[chosen] -= 1
+            chosen.append(int(np.argmax(gain)))
+            covered = np.maximum(covered, alike[chosen[-1]])
+        return tuple(chosen)
+
+
+@dataclass(frozen=True, eq=False)
+class Ranker:
+    """A learnt ranker. metres: how many sections of each metre ("4/4") it has learnt from."""
+
+    guitar: LoadedGraph = field(repr=False)
+    groove: LoadedGraph = field(repr=False)
+    metres: Mapping[str, int]
+    _shelves: dict[tuple[int, Metre], tuple[Book, Shelf]] = field(default_factory=dict, repr=False)
+
+    @staticmethod
+    def load(path: Path | None = None) -> Ranker:
+        """Load the ranker of a folder, by default the shipped one; a folder is read once.
+
+        Raises:
+            CheckpointError: the folder is damaged, or of another kind or version.
+        """
+        return _load((path or SHIPPED).resolve())
+
+    def shelf(self, book: Book, numerator: int, denominator: int) -> Shelf:
+        """The grooves that a book has of a metre, in the book's order. It is made once for a book and a metre.
+
+        Raises:
+            ValueError: the metre is impossible.
+        """
+        key = id(book), (numerator, denominator)
+        if key not in self._shelves:
+            grooves = book.of_metre(numerator, denominator)
+            popularity = np.array([book.popularity.get(groove.name, 0) for groove in grooves], dtype=np.float64)
+            (points,) = self.groove.run({"rows": groove_features(grooves)})
+            self._shelves[key] = book, Shelf(grooves, popularity, points)
+        return self._shelves[key][1]
+
+    def fit(self, heard: Heard, sections: Sequence[Section], book: Book) -> dict[str, Fit]:
+        """How likely drummers play each groove of a book to each section, by its letter.
+
+        The grooves are those of the metre that most bars of the section have.
+        """
+        found = section_features(heard, sections)
+        if not found:
+            return {}
+        (points,) = self.guitar.run({"rows": np.stack([wanting.row for wanting in found.values()])})
+        fits = {}
+        for (letter, wanting), point in zip(found.items(), points, strict=True):
+            shelf = self.shelf(book, *wanting.metre)
+            nats = shelf.prior(wanting.bpm)
+            if self._is_taught(wanting.metre):
+                nats = nats + shelf.points @ point
+            fits[letter] = Fit.of(shelf, nats)
+        return fits
+
+    def _is_taught(self, metre: Metre) -> bool:
+        """Whether enough was learnt from sections of a metre or of one with the same beats, as 2/2 and 4/4 are."""
+        beats = beats_of(*metre)
+        kinds = ((tuple(map(int, name.split("/"))), count) for name, count in self.metres.items())
+        return sum(count for kind, count in kinds if beats_of(*kind) == beats) >= TAUGHT
+
+
+# --- the folder -------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _load(folder: Path) -> Ranker:
+    try:
+        about: dict[str, Any] = read_json(folder / CONFIG)
+        about = upgraded(about, KIND, FORMAT, {})
+        sizes = {"guitar": SECTION.size, "groove": GROOVE.size}
+        if about["inputs"] != sizes:
+            raise ValueError(f"its inputs are {about['inputs']}, wanted {sizes}")
+        metres = {str(metre): int(count) for metre, count in about["metres"].items()}
+    except UNUSABLE as error:
+        raise CheckpointError(f"{str(folder)!r} holds no usable ranker: {error}") from None
+    verify(folder, FILES)
+    guitar, groove = (session(folder / f"{graph}.onnx", 1) for graph in GRAPHS)
+    return Ranker(guitar, groove, metres)

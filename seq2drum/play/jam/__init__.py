@@ -1,0 +1,1 @@
+"""A drummer who plays along: what it hears, foresees, and sends in time."""

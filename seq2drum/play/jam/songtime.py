@@ -1,0 +1,237 @@
+"""Where a song is at a moment: seconds of a clock that never goes back, and quarters from the first barline on.
+
+A `Line` says so. `Steady` keeps a tempo, `Clocked` takes it from a MIDI clock, `Following` from the guitar, within
+limits. All give a new line whenever they know better; what is behind a line is never asked again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import NamedTuple, Protocol
+
+from seq2drum.play.jam.ear import FASTEST, SLOWEST
+from seq2drum.play.jam.ports import CLOCK, CLOCKS, CONTINUE, HALT, POSITION, START, Transport
+
+
+class Line(NamedTuple):
+    """At so many seconds the song is at a quarter, and a quarter lasts `length` seconds; from `turn` on, `then`."""
+
+    seconds: float
+    quarter: float
+    length: float
+    turn: float = math.inf
+    then: float = 0.0
+
+    def seconds_at(self, quarter: float) -> float:
+        """When a quarter begins."""
+        if quarter <= self.turn:
+            return self.seconds + (quarter - self.quarter) * self.length
+        return self.seconds + (self.turn - self.quarter) * self.length + (quarter - self.turn) * self.then
+
+    def quarter_at(self, seconds: float) -> float:
+        """Where the song is at a moment."""
+        quarter = self.quarter + (seconds - self.seconds) / self.length
+        return quarter if quarter <= self.turn else self.turn + (quarter - self.turn) * self.length / self.then
+
+    def at(self, seconds: float) -> Line:
+        """The same from a moment on: what is behind it is forgotten."""
+        quarter = self.quarter_at(seconds)
+        if quarter >= self.turn:
+            return Line(seconds, quarter, self.then)
+        return self._replace(seconds=seconds, quarter=quarter)
+
+    def turned(self, quarter: float, bpm: float) -> Line:
+        """With another tempo from a quarter on."""
+        return self._replace(turn=quarter, then=60 / bpm)
+
+    @property
+    def bpm(self) -> float:
+        """Quarters a minute."""
+        return 60 / self.length
+
+
+class SongTime(Protocol):
+    """What says where the song is."""
+
+    line: Line | None  # None: it stands still
+    bpm: float  # quarters a minute, as they are now
+
+    def heard(self, seconds: float) -> None:
+        """The guitar began a note or a chord."""
+
+    def told(self, seconds: float, message: Transport, barline: float) -> None:
+        """A message of a MIDI clock came. barline: the quarter at which the next bar begins that is not yet heard."""
+
+    def asked(self, bpm: float, barline: float) -> bool:
+        """Another tempo is asked for from a barline on; whether it can be had."""
+
+    def pass_to(self, seconds: float) -> None:
+        """So late it is now."""
+
+    def begin(self, seconds: float, quarter: float) -> None:
+        """Begin at a moment and a quarter."""
+
+
+class Steady:
+    """A tempo that stays until another is asked for."""
+
+    def __init__(self, bpm: float) -> None:
+        self.line: Line | None = None
+        self.bpm = bpm
+
+    def begin(self, seconds: float, quarter: float) -> None:
+        self.line = Line(seconds, quarter, 60 / self.bpm)
+
+    def heard(self, seconds: float) -> None:
+        pass
+
+    def told(self, seconds: float, message: Transport, barline: float) -> None:
+        pass
+
+    def asked(self, bpm: float, barline: float) -> bool:
+        self.bpm = bpm
+        if self.line is not None:
+            self.line = self.line.turned(barline, bpm)
+        return True
+
+    def pass_to(self, seconds: float) -> None:
+        if self.line is not None and self.line.turn < math.inf:
+            self.line = self.line.at(seconds)
+
+
+# --- the guitar -------------------------------------------------------------------------------------------------------
+
+LIMIT = 0.1  # of the tempo that was asked for, by which it may be left
+NEAR = 0.15  # quarters beside an eighth, within which a note was meant to be on it; swung eighths are farther away
+CHORD = 0.06  # seconds within which notes are one chord
+PHASE, PERIOD = 0.3, 0.04  # of what a guitarist is late: what is made up for in a quarter, and what the tempo takes
+
+
+class Following(Steady):
+    """A tempo that goes with the guitar: each note near an eighth shifts the beat a little and the tempo less.
+
+    The two gains are those of linear phase and period correction (Mates 1994, "A model of synchronization of motor acts
+    to a stimulus sequence"), small, as the guitarist follows the drummer, too.
+    """
+
+    def __init__(self, bpm: float, limit: float = LIMIT) -> None:
+        super().__init__(bpm)
+        self._limit, self._length, self._last = limit, 60 / bpm, -math.inf
+        self._asked = bpm
+
+    def heard(self, seconds: float) -> None:
+        if self.line is None or seconds - self._last < CHORD:
+            return
+        self._last = seconds
+        line = self.line.at(seconds)
+        late = line.quarter - round(2 * line.quarter) / 2
+        if abs(late) > NEAR or line.quarter < 0:
+            return
+        slowest, fastest = (60 / (self._asked * (1 + way * self._limit)) for way in (-1, 1))
+        self._length = min(max(self._length * (1 + PERIOD * late), fastest), slowest)
+        self.bpm = 60 / self._length
+        made_up = self._length * (1 + PHASE * late)
+        self.line = Line(seconds, line.quarter, made_up, line.quarter + 1, self._length)
+
+    def asked(self, bpm: float, barline: float) -> bool:
+        self._length, self._asked = 60 / bpm, bpm
+        return super().asked(bpm, barline)
+
+
+# --- a MIDI clock -----------------------------------------------------------------------------------------------------
+
+_JUMP = 0.25  # of the time between two messages, by which three others differ after a jump of the tempo
+_FEW = 4  # messages from which a tempo is taken
+GONE = 1.0  # seconds without a message after which a clock has stopped; at the slowest tempo one comes every 83 ms
+
+
+class Clocked:
+    """The tempo and the place of a MIDI clock: a straight line through its last messages, a quarter of them.
+
+    After a jump of the tempo the messages before it are forgotten. A song that is begun anew, or goes on elsewhere,
+    goes on here with the next bar, at the same place in the bar.
+    """
+
+    def __init__(self, bpm: float, bar: float) -> None:
+        """bpm: until the clock says another; bar: quarters of a bar."""
+        self.line: Line | None = None
+        self.bpm, self._bar = bpm, bar
+        self._ticks = deque[float](maxlen=CLOCKS + 1)  # seconds of the last messages
+        self._quarter = 0.0  # of the last message, if it runs
+        self._position = 0.0  # at which the master goes on
+        self._runs = self._is_new = False
+
+    def begin(self, seconds: float, quarter: float) -> None:
+        """Nothing: the clock begins."""
+
+    def heard(self, seconds: float) -> None:
+        """Nothing: the clock leads."""
+
+    def asked(self, bpm: float, barline: float) -> bool:
+        """False: the clock leads."""
+        return False
+
+    def pass_to(self, seconds: float) -> None:
+        if self._runs and self._ticks and seconds - self._ticks[-1] > GONE:
+            self._halt()
+
+    def told(self, seconds: float, message: Transport, barline: float) -> None:
+        if message.status == POSITION:
+            self._position = message.quarter
+        elif message.status in (START, CONTINUE):
+            self._position = 0.0 if message.status == START else self._position
+            self._quarter, self._runs, self._is_new = barline + self._position % self._bar, True, True
+            if self._length is not None and (coming := self._ticks[-1] + self._length) > seconds:
+                self._draw(coming, self._quarter)  # the next message is the first of the song
+        elif message.status == HALT:
+            self._halt()
+        elif message.status == CLOCK:
+            self._tick(seconds)
+
+    def _halt(self) -> None:
+        self._runs, self.line = False, None
+        self._ticks.clear()
+
+    def _tick(self, seconds: float) -> None:
+        """A message of the clock came."""
+        ticks = self._ticks
+        if ticks and (seconds <= ticks[-1] or seconds - ticks[-1] > GONE):
+            ticks.clear()
+        ticks.append(seconds)
+        if len(ticks) > 2 * _FEW:
+            before = (ticks[-_FEW] - ticks[0]) / (len(ticks) - _FEW)
+            steps = [ticks[at] - ticks[at - 1] for at in range(-_FEW + 1, 0)]
+            if all(abs(step / before - 1) > _JUMP for step in steps):
+                last = [ticks[at] for at in range(-_FEW, 0)]
+                ticks.clear()
+                ticks.extend(last)
+        if not self._runs:
+            return
+        self._position += 0 if self._is_new else 1 / CLOCKS
+        self._quarter += 0 if self._is_new else 1 / CLOCKS
+        self._is_new = False
+        self._draw(seconds, self._quarter)
+
+    def _draw(self, seconds: float, quarter: float) -> None:
+        """A line through the last messages, or through this one alone if they are few."""
+        length = self._length
+        if length is None:
+            self.line = Line(seconds, quarter, 60 / self.bpm)
+            return
+        ticks, count = self._ticks, len(self._ticks)
+        self.bpm = min(max(60 / (CLOCKS * length), SLOWEST), FASTEST)
+        # The line goes through the middle of the messages; the last of them may be the one before `quarter`.
+        ahead = round((seconds - ticks[-1]) / length)
+        middle = sum(ticks) / count + length * ((count - 1) / 2 + ahead)
+        self.line = Line(middle, quarter, CLOCKS * length)
+
+    @property
+    def _length(self) -> float | None:
+        """Seconds between two messages, by the least squares; None if too few came."""
+        ticks, count = self._ticks, len(self._ticks)
+        if count < _FEW:
+            return None
+        middle = (count - 1) / 2
+        above = sum((at - middle) * (tick - ticks[0]) for at, tick in enumerate(ticks))
+        return above / (count * (count * count - 1) / 12)

@@ -1,0 +1,263 @@
+"""The hits of a jam, each sent at its moment: by a thread that does nothing else and makes nothing new in its loop.
+
+A bar is made ready elsewhere (`Messages`) and handed over as a whole: one is heard, one is next. If the next one is not
+there DEADLINE seconds before its barline, the groove is repeated: never silence, never a late hit.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from array import array
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from seq2drum.music.notes import Bar, Part
+from seq2drum.play.jam import ports as messages
+from seq2drum.play.jam.songtime import SongTime
+
+DEADLINE = 0.020  # seconds before a barline, at which its bar must be there
+LATE = 0.030  # seconds after which a hit is left out
+SPIN = 0.0004  # seconds before a moment, from which the thread waits without sleeping
+LONGEST = 0.004  # seconds that it sleeps: so soon it notices that the tempo is another
+MEASURED = 4096  # hits of which it is remembered how late they were sent
+_SHORTEST = 1 / 48  # quarters from a hit to its end
+
+
+@dataclass(frozen=True, eq=False)
+class Messages:
+    """A bar as it is sent: messages, and the quarters from its barline on at which each is due, sorted.
+
+    number: of the bar; those of a count-in are below 0. length: its quarters. coming: those of the bar after it.
+    """
+
+    number: int
+    quarters: array[float]
+    messages: tuple[bytes, ...]
+    length: float
+    coming: float
+    is_groove: bool
+    is_last: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        number: int,
+        bar: Bar,
+        part: Part,
+        quarter: int,
+        coming: float,
+        *,
+        is_groove: bool = True,
+        is_last: bool = False,
+    ) -> Messages:
+        """The bar of a part. quarter: ticks of a quarter. coming: quarters of the bar after it."""
+        length, due = bar.length / quarter, list[tuple[float, int, bytes]]()
+        begins = (part.onset - bar.start) / quarter
+        ends = begins + np.maximum(part.duration / quarter, _SHORTEST)
+        for begin, end, pitch, velocity in zip(begins, ends, part.pitch, part.velocity, strict=True):
+            again = begins[(part.pitch == pitch) & (begins > begin)].min(initial=length)
+            stop = max(min(float(end), float(again)), float(begin) + _SHORTEST)
+            due.append((float(begin), 1, messages.note_on(int(pitch), int(velocity))))
+            due.append((stop, 0, messages.note_off(int(pitch))))
+        for tick, value in part.pedal.tolist():
+            due.append(((tick - bar.start) / quarter, 0, messages.control(messages.FOOT_PEDAL, value)))
+        due.sort()
+        quarters = array("d", [one[0] for one in due])
+        return cls(number, quarters, tuple(one[2] for one in due), length, coming, is_groove, is_last)
+
+
+class Striker:
+    """Sends the hits of bar after bar. All but `advance` and `run` are called by the thread that decides the bars.
+
+    Args:
+        send: What takes a message. An error of it ends the sending, see `error`.
+        time: Where the song is.
+        with_clock: Whether a MIDI clock is sent, too.
+        clock: The seconds now.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[bytes], None],
+        time: SongTime,
+        *,
+        with_clock: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._send, self._time, self._clock, self._with_clock = send, time, clock, with_clock
+        self.error: Exception | None = None
+        self.is_over = False
+        self.played = deque[tuple[int, Messages]]()  # each bar's number and what was sent in it, as it begins
+        self.late, self.sent = array("d", bytes(8 * MEASURED)), 0  # seconds behind its moment, of each hit sent
+        self.left_out = self.repeated = 0
+        self._here: Messages | None = None
+        self._next: Messages | None = None
+        self._groove: Messages | None = None
+        self._origin, self._at, self._ahead = 0.0, 0, 0  # barline, message, message of the next bar
+        self.number = 0  # of the bar that is heard, if there is one
+        self._beat = 0  # messages of the clock since the first barline
+        self._is_counting = False
+        self._sounding = bytearray(128)
+        self._thread: threading.Thread | None = None
+        self._stopped = False
+
+    # --- bars ---------------------------------------------------------------------------------------------------------
+
+    def put(self, bar: Messages, origin: float) -> bool:
+        """Hand over the next bar, with the quarter of its barline; whether it still can be heard.
+
+        There is no place for a bar behind that, see `has_place`.
+        """
+        if self._here is None:
+            self._origin, self._at, self.number = origin, 0, bar.number
+            self._beat = math.ceil(origin * messages.CLOCKS)
+            self._begin(bar)
+            return True
+        if bar.number <= self.number:
+            return False
+        self._next = bar
+        return True
+
+    @property
+    def has_place(self) -> bool:
+        """Whether a bar can be handed over."""
+        return self._next is None
+
+    @property
+    def barline(self) -> float:
+        """The quarter at which the next bar begins that is not yet heard."""
+        here = self._here
+        return self._origin if here is None or not self._at else self._origin + here.length
+
+    def _begin(self, bar: Messages) -> None:
+        self._here = bar
+        if bar.is_groove:
+            self._groove = bar
+        self.played.append((self.number, bar))
+
+    def _pass_on(self) -> None:
+        """Go on to the next bar, or to the groove again if there is none."""
+        here, coming = self._here, self._next
+        if here is None:
+            return
+        if here.is_last:
+            self.is_over = True
+            return
+        self._origin += here.length
+        self.number += 1
+        self._next = None
+        if coming is not None and coming.number == self.number:
+            self._at, self._ahead = self._ahead, 0
+            self._begin(coming)
+            return
+        groove = self._groove
+        self.repeated += 1
+        self._at = self._ahead = 0
+        self._begin(groove if groove is not None and groove.length == here.coming else here)
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def advance(self, now: float) -> float:
+        """Send what is due, and give the moment of what comes next; none is infinite."""
+        while not self.is_over:
+            line, here = self._time.line, self._here
+            if line is None or here is None:
+                self._quiet_down()
+                return math.inf
+            coming, end = self._next, line.seconds_at(self._origin + here.length)
+            own = following = clock = math.inf
+            if self._at < len(here.quarters):
+                own = line.seconds_at(self._origin + here.quarters[self._at])
+            if coming is not None and self._ahead < len(coming.quarters):
+                following = line.seconds_at(self._origin + here.length + coming.quarters[self._ahead])
+            if self._with_clock:
+                clock = line.seconds_at(self._beat / messages.CLOCKS)
+            # A bar ends at its barline; without a bar after it so early that the groove can begin in time.
+            pass_on = end if coming is not None or here.is_last else end - DEADLINE
+            due = min(own, following, clock, pass_on)
+            if due > now:
+                return due
+            if due == clock:
+                self._send_clock()
+            elif due == own:
+                self._strike(here.messages[self._at], now - due)
+                self._at += 1
+            elif due == following and coming is not None:
+                self._strike(coming.messages[self._ahead], now - due)
+                self._ahead += 1
+            else:
+                self._finish(here)
+                self._pass_on()
+        return math.inf
+
+    def _strike(self, message: bytes, late: float) -> None:
+        kind = message[0] & 0xF0
+        if kind == messages.NOTE_ON:
+            if late > LATE:
+                self.left_out += 1
+                return
+            self._sounding[message[1]] = 1
+            self.late[self.sent % MEASURED] = late
+            self.sent += 1
+        elif kind == messages.NOTE_OFF:
+            self._sounding[message[1]] = 0
+        self._send(message)
+
+    def _finish(self, here: Messages) -> None:
+        """Send what is left of a bar that is over: the ends of its hits."""
+        while self._at < len(here.messages):
+            self._strike(here.messages[self._at], math.inf)
+            self._at += 1
+
+    def _send_clock(self) -> None:
+        if not self._is_counting and self._beat >= 0:
+            self._send(messages.BEGIN)
+            self._is_counting = True
+        self._send(messages.TICK)
+        self._beat += 1
+
+    def _quiet_down(self) -> None:
+        """End what sounds, while the song stands still."""
+        while (pitch := self._sounding.find(1)) >= 0:
+            self._sounding[pitch] = 0
+            self._send(messages.note_off(pitch))
+
+    # --- the thread ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to send, in a thread of its own."""
+        self._thread = threading.Thread(target=self.run, name="striker", daemon=True)
+        self._thread.start()
+
+    def run(self) -> None:
+        """Send until `stop`, or until the last bar is over."""
+        clock, sleep, advance = self._clock, time.sleep, self.advance
+        try:
+            while not self._stopped and not self.is_over:
+                due = advance(clock())
+                wait = due - clock()
+                if wait > SPIN:
+                    sleep(min(wait - SPIN, LONGEST))
+                else:
+                    while clock() < due:
+                        pass
+        except Exception as error:
+            self.error = error
+
+    def stop(self) -> None:
+        """End the thread, and with it every sounding note. An error of the port changes nothing any more."""
+        self._stopped = True
+        if self._thread is not None:
+            self._thread.join()
+        with suppress(Exception):
+            self._quiet_down()
+            if self._is_counting:
+                self._send(messages.PAUSE)
+            for controller in (messages.ALL_NOTES_OFF, messages.ALL_SOUND_OFF):
+                self._send(messages.control(controller, 0))
