@@ -1,11 +1,11 @@
 """Damaged input by the hundred thousand, guided by coverage: `python bench/fuzz.py [TARGET ...] [--runs N]`.
 
-Two targets: "midi" is `formats.midi.parse`, of any bytes; "wire" is what a screen does with a message of the contract,
-of any bytes that are one: the conversion of its configuration, its song, and a brief. Atheris (a libFuzzer for Python)
-mutates examples, and keeps what reaches new branches of this package. Wanted: each input is taken, or refused by an
-error of the tree of `seq2drum.errors`; an error of any other kind is a fault, and so is a second of the processor for
-one input. A fault is written to the working folder as `fault-TARGET-...`, and ends that target's run. Seconds are of
-the processor.
+Two targets: "midi" is `formats.midi.midi.parse`, of any bytes; "wire" is what a screen does with a message of the
+contract, of any bytes that are one: the conversion of its configuration, its song, and a brief. Atheris (a libFuzzer
+for Python) mutates examples, and keeps what reaches new branches of this package. Wanted: each input is taken, or
+refused by an error of the tree of `seq2drum.errors`; an error of any other kind is a fault, and so is a second of the
+processor for one input. A fault is written to the working folder as `fault-TARGET-...`, and ends that target's run.
+Seconds are of the processor.
 
 Wants `pip install atheris` (Linux and macOS). The same seed and number of runs try the same inputs, as long as the
 package is the same.

@@ -5,7 +5,7 @@
     python bench/loops.py --data DIR --model runs/loop --write              # puts the figures into the checkpoint
 
 The same as `--mode eval --model loop`, with a soundfont of one's own and a place for the figures; see
-`learn.loop_figures`. Needs FluidSynth, if the folder holds MIDI.
+`learn.generators.looping`. Needs FluidSynth, if the folder holds MIDI.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ from seq2drum.learn.accompaniment import Accompaniment, Recipe
 from seq2drum.learn.run.devices import fabric_of
 from seq2drum.learn.run.loop import train
 from seq2drum.learn.run.task import Progress
-from seq2drum.models.checkpoint import DEFAULT_FAMILY, FAMILIES, family
+from seq2drum.models.families import DEFAULT_FAMILY, FAMILIES, family
 
 AS_SMALL: dict[str, dict[str, Any]] = {
     "transformer": {"hidden": 60, "reader": 20, "bar": 16, "played": 16, "units": 60, "kept": 32, "token": 24},

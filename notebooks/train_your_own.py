@@ -38,7 +38,7 @@ from seq2drum.learn.run.devices import use_threads
 from seq2drum.learn.run.loop import train
 from seq2drum.learn.run.report import NATS
 from seq2drum.models import base, checkpoint
-from seq2drum.models.checkpoint import family
+from seq2drum.models.families import family
 from seq2drum.music.kit import FULL
 from seq2drum.play.checkpoint.folder import find, read_config
 from seq2drum.play.drummer import Drummer

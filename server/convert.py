@@ -31,9 +31,10 @@ from seq2drum.play import wishes
 from seq2drum.play.asked import reference
 from seq2drum.play.checkpoint.folder import WEIGHTS, read_config
 from seq2drum.play.grooves.book import Book, groove_of
+from seq2drum.play.listen import Guitar, with_sections
 from seq2drum.play.options import Options
 from seq2drum.play.session import Session
-from seq2drum.play.take import DrumBar, Sheet, Take
+from seq2drum.play.take import DrumBar, Take
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server.statuses import TABLE, Refusal
 
@@ -179,7 +180,8 @@ def check_wishes(song: Song, choice: GuitarChoice, options: Options, limits: Lim
         OptionError: all else.
     """
     try:
-        wishes.settled(Sheet(song, choice, options), limits)
+        guitar = Guitar(song if options.sections is None else with_sections(song, options.sections), choice)
+        wishes.resolve_options(guitar, options, limits)
     except InputError as error:
         raise Refusal(TABLE[type(error)].reason, str(error), field="config.like") from None
 

@@ -25,13 +25,16 @@ from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Note, Part, Song, Tempo
 from seq2drum.play.checkpoint import signing
 from seq2drum.play.checkpoint.folder import SUMS, available, find, verify
+from seq2drum.play.choose import choose, variants
 from seq2drum.play.decode.ensemble import Ended, Ensemble
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.generators import composer
 from seq2drum.play.generators.composer import Composer
 from seq2drum.play.grooves import choosing
+from seq2drum.play.listen import Guitar
 from seq2drum.play.options import Options
-from seq2drum.play.take import DrumBar, Sheet, ranked
+from seq2drum.play.take import DrumBar, ranked
+from seq2drum.play.write import take_of
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import briefs, convert, frames, logs, statuses
 from server.composing import Composing
@@ -133,26 +136,27 @@ class Player:
         self._sink(frame)
 
     def _offer(self, frame: Frame) -> bytes:
-        _, _, sheet = self._opened(frame)
-        offered = choosing.offered(sheet.listen().heard, sheet.sections, sheet.options)
+        _, _, guitar, options = self._opened(frame)
+        offered = choosing.offered(guitar.listening.heard, guitar.sections, options)
         return convert.offered(offered).SerializeToString()
 
-    def _opened(self, frame: Frame) -> tuple[pb.GenerateDrumsRequest, str, Sheet]:
-        """The request of a frame, its model and its song."""
+    def _opened(self, frame: Frame) -> tuple[pb.GenerateDrumsRequest, str, Guitar, Options]:
+        """The request of a frame, its model, its guitar and its options."""
         request = pb.GenerateDrumsRequest.FromString(frame.body)
         model = request.config.model or next(iter(self._stages))
         if model not in self._stages:
             raise UnknownModelError(f"there is no model {model!r}; there are {', '.join(self._stages)}")
         options = convert.options_of(request.config, self._limits)
         drums = convert.drums_of(request, self._limits)
-        sheet = self._stages[model].drummer.sheet(request.midi, options, limits=self._limits, drums=drums)
-        return request, model, sheet
+        guitar, options = self._stages[model].drummer.listen(request.midi, options, limits=self._limits, drums=drums)
+        return request, model, guitar, options
 
     def _read(self, job: int, frame: Frame) -> Call:
-        request, model, sheet = self._opened(frame)
-        sheets = sheet.variants(convert.takes_of(request.config, self._most_takes))
+        request, model, guitar, options = self._opened(frame)
+        count = convert.takes_of(request.config, self._most_takes)
+        takes = [choose(guitar, own) for own in variants(guitar, options, count)]
         wants_bars, caller = bool(frame.head.get("bars")), str(frame.head.get("caller", ""))
-        return Call(job, caller, model, request, wants_bars, sheets, [[] for _ in sheets], time.perf_counter())
+        return Call(job, caller, model, request, wants_bars, guitar, takes, [[] for _ in takes], time.perf_counter())
 
     def _advanced(self, stage: Stage, call: Call, take: int, item: DrumBar | Ended) -> None:
         if isinstance(item, DrumBar):
@@ -163,7 +167,7 @@ class Player:
             self._fail(call.job, item.error)
         else:
             call.ended += 1
-            if call.ended == len(call.sheets):
+            if call.ended == len(call.takes):
                 stage.drop(call)
                 self._replies[call.job] = self._reply(stage, call)
 
@@ -183,8 +187,8 @@ class Player:
         now = time.perf_counter()
         call.first_bar = call.first_bar or now
         if call.wants_bars:
-            sheet = call.sheets[take]
-            events = convert.bar_events(take, sheet.options.seed, bar, sheet.song.ticks_per_quarter)
+            seed = call.takes[take].options.seed
+            events = convert.bar_events(take, seed, bar, call.guitar.song.ticks_per_quarter)
             piece = pb.StreamGenerateDrumsResponse(bar_events=events)
             self._say(Frame({"what": "bar", "job": call.job}, piece.SerializeToString()))
         if now - call.last_progress > PROGRESS_SECONDS:
@@ -193,8 +197,9 @@ class Player:
 
     def _reply(self, stage: Stage, call: Call) -> Iterator[Frame | None]:
         """The reply of a call that is played: None after each take that is written, and at last its frame."""
-        began, config, sheet = time.process_time(), call.request.config, call.sheets[0]
-        takes = ranked([each.take(bars) for each, bars in zip(call.sheets, call.bars, strict=True)], sheet.options)
+        guitar = call.guitar
+        began, config, options = time.process_time(), call.request.config, call.takes[0].options
+        takes = ranked([take_of(guitar, own, bars) for own, bars in zip(call.takes, call.bars, strict=True)], options)
         made = []
         for take in takes:
             call.seconds += time.process_time() - began
@@ -204,8 +209,8 @@ class Player:
         first_bar = (call.first_bar or call.begun) - call.begun
         reply = pb.GenerateDrumsResponse(
             takes=made,
-            timeline=convert.timeline(sheet.song),
-            guitar=convert.guitar(sheet.guitar),
+            timeline=convert.timeline(guitar.song),
+            guitar=convert.guitar(guitar.choice),
             timing=pb.Timing(
                 first_bar_ms=1000 * first_bar,
                 generate_ms=1000 * (time.perf_counter() - call.begun),
@@ -213,7 +218,7 @@ class Player:
             ),
             model=stage.info,
             request_id=call.request.request_id,
-            effective_config=convert.effective(config, sheet.options, call.model),
+            effective_config=convert.effective(config, options, call.model),
         )
         call.seconds += time.process_time() - began
         head = {"what": "done", "job": call.job, "seconds": call.seconds, "mebibytes": resident_mebibytes()}
@@ -249,18 +254,19 @@ def opened_stage(name: str, folder: str, *, threads: int = 1) -> Stage:
             f" python -m seq2drum.models.checkpoint {folder}"
         )
     drummer = Drummer.load(folder, threads=threads)
-    sheets = drummer.sheet(_riff(), Options()).variants(3)
-    alone = [sheet.take(drummer.engine.run(drummer.playing(sheet))).part for sheet in sheets]
+    guitar, options = drummer.listen(_riff(), Options())
+    chosen = [choose(guitar, own) for own in variants(guitar, options, 3)]
+    alone = [take_of(guitar, own, drummer.engine.run(drummer.bars(guitar, own))).part for own in chosen]
     ensemble = Ensemble[int, DrumBar](drummer.engine)
-    bars: list[list[DrumBar]] = [[] for _ in sheets]
-    for index, sheet in enumerate(sheets):
-        ensemble.join(index, drummer.playing(sheet))
+    bars: list[list[DrumBar]] = [[] for _ in chosen]
+    for index, own in enumerate(chosen):
+        ensemble.join(index, drummer.bars(guitar, own))
         for key, bar in ensemble.advance():  # the next one begins later: songs that remember as many bars are rare
             if isinstance(bar, DrumBar):
                 bars[key].append(bar)
     for index, made in ensemble.run():
         bars[index].append(made)
-    shares = alone == [sheet.take(made).part for sheet, made in zip(sheets, bars, strict=True)]
+    shares = alone == [take_of(guitar, own, made).part for own, made in zip(chosen, bars, strict=True)]
     if not shares:
         LOG.warning("model %s rounds otherwise in a batch on this machine: calls are played one after another", name)
     return Stage(drummer, convert.model_info(name, find(folder)), shares)

@@ -20,8 +20,9 @@ from seq2drum.music.kit import FULL
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Part, Song, merged
 from seq2drum.music.theory import GuitarChoice
+from seq2drum.play.listen import Guitar
 from seq2drum.play.options import Options
-from seq2drum.play.take import TRACK_NAME, Sheet, Take
+from seq2drum.play.take import TRACK_NAME, Take
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.show import loudness, sound
 from server import convert
@@ -85,10 +86,8 @@ def _take(request: pb.RenderRequest, options: Options, limits: Limits, max_bars:
     part = _merged(redrummed(song, given)) if given else drum_map.apply(_struck(request.hits, song, limits))
     if all(each.is_drums or not len(each) for each in song.parts):
         return Take(song, part, GuitarChoice((), "there are only drums"), options, source)
-    guitar = theory.choose_parts(song, options.track)
-    sheet = Sheet(song, guitar, options, source)
-    named = bool(sheet.listen().heard.marks)
-    return Take(song, part, guitar, options, source, sections=sheet.passages, named=named)
+    guitar = Guitar(song, theory.choose_parts(song, options.track), source)
+    return Take(song, part, guitar.choice, options, source, sections=guitar.markers, named=guitar.is_named)
 
 
 def _merged(song: Song) -> Part:

@@ -15,9 +15,11 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from seq2drum.play.choose import Grooves
 from seq2drum.play.decode.ensemble import Ended, Ensemble
 from seq2drum.play.drummer import Drummer
-from seq2drum.play.take import DrumBar, Sheet
+from seq2drum.play.listen import Guitar
+from seq2drum.play.take import DrumBar
 from seq2drum.rpc import accompaniment_pb2 as pb
 
 MOST_BARS = 8192
@@ -43,7 +45,8 @@ class Call:
     model: str
     request: pb.GenerateDrumsRequest
     wants_bars: bool
-    sheets: list[Sheet]
+    guitar: Guitar
+    takes: list[Grooves]
     bars: list[list[DrumBar]]
     begun: float
     first_bar: float | None = None
@@ -62,12 +65,12 @@ class Call:
     @cached_property
     def bars_a_take(self) -> int:
         """Bars of a take."""
-        return len(self.sheets[0].song.bars())
+        return len(self.guitar.song.bars())
 
     @property
     def total(self) -> int:
         """Bars to be made."""
-        return len(self.sheets) * self.bars_a_take
+        return len(self.takes) * self.bars_a_take
 
     def moved(self, count: int) -> Iterator[Key]:
         """The next `count` takes that move."""
@@ -143,11 +146,11 @@ class Stage:
             call.begun_takes += 1
             call.seated.append(take)
             self._seated += call.bars_a_take
-            self._ensemble.join((call.job, take), self.drummer.playing(call.sheets[take]))
+            self._ensemble.join((call.job, take), self.drummer.bars(call.guitar, call.takes[take]))
 
     def _next(self) -> Call | None:
         """The call of which one more take plays: of those for which there is room the one that plays fewest."""
-        wanting = [call for call in self.calls.values() if call.begun_takes < len(call.sheets) and self._fits(call)]
+        wanting = [call for call in self.calls.values() if call.begun_takes < len(call.takes) and self._fits(call)]
         return min(wanting, key=lambda call: len(call.seated), default=None)
 
     def _fits(self, call: Call) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from seq2drum.models import checkpoint
-from seq2drum.models.checkpoint import family
+from seq2drum.models.families import family
 from seq2drum.music.kit import FULL, KITS
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 

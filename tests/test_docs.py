@@ -65,7 +65,7 @@ NOT_RUN = {
     r"python -m client mcp ": "serves an assistant; test_mcp.py is one",
     r"python -m server --model mine=runs/mine --trust ": "serves until it is ended; tests/play/test_signing.py trusts",
     r"tensorboard ": "serves until it is ended",
-    r"python -m seq2drum\.learn\.\w+ --|python bench/ranker\.py ": "wants a corpus; tests/learn trains",
+    r"python -m seq2drum\.learn\.[\w.]+ --|python bench/ranker\.py ": "wants a corpus; tests/learn trains",
     r"seq2drum --mode eval --model \w+ .*--data groove": "wants the data set; tests/judge/test_beats.py has figures",
     r"seq2drum --mode train --cache shards/.* --out runs/big": "wants shards; tests/learn/test_shards.py has some",
     r"torchrun ": "starts several processes; tests/learn does",
@@ -485,7 +485,7 @@ def test_what_the_glossary_places_in_the_package_is_there():
 
 @pytest.mark.parametrize("page", [*PAGES, *ALSO])
 def test_functions_that_a_page_names_by_their_module_are_there(page):
-    """Such as `walk_graph` of `base`, or `chosen` of `play.choosing`; a name that no module has is not looked at."""
+    """Such as `walk_graph` of `base`, or `chosen` of `play.grooves.choosing`; others are not looked at."""
     modules: dict[str, list[str]] = {}
     for path in sorted((ROOT / "seq2drum").rglob("*.py")):
         modules.setdefault(path.stem, []).append(".".join(path.relative_to(ROOT).with_suffix("").parts))

@@ -200,7 +200,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make beats, or stream one; returns the exit code."""
-    from seq2drum.cli import speakers
+    from seq2drum.cli import live_beat
     from seq2drum.music import drum_maps
     from seq2drum.play.generators.composer import Composer
     from seq2drum.play.generators.loops import folder_of
@@ -219,7 +219,7 @@ def run(options: argparse.Namespace) -> int:
     if options.text and brief.metre != BRIEF["metre"].default:
         raise OptionError("--text has bars in 4/4; leave out --text or --metre")
     if options.play:
-        return speakers.run(Composer.load(options.model), brief, options.seed, primed, options.soundfont)
+        return live_beat.run(Composer.load(options.model), brief, options.seed, primed, options.soundfont)
     if options.wav:
         EXPORTS["wav"].check(".wav", options.soundfont)
     targets = paths.numbered(paths.beat(options.output, brief.genres, brief.bpm), options.takes)

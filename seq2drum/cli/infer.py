@@ -210,8 +210,10 @@ def run(options: argparse.Namespace) -> int:
         if _absolute(name) in map(_absolute, targets):
             raise OptionError(f"--{exports.spelt(flag)} wants a file of its own")
         targets.append(name)
+    from seq2drum.play.drummer import Drummer
+
     drums = _drums(options, wanted, len(jobs))
-    drummer = _drummer(options.model or "default")
+    drummer = Drummer.load(options.model or "default")
     return paths.each(
         work,
         options.force,
@@ -231,18 +233,6 @@ def _drums(options: argparse.Namespace, wanted: Options, songs: int) -> Song | N
     if songs > 1:
         raise OptionError(f"--drums are those of one song, but there are {songs} songs")
     return open_drums(options.drums).song
-
-
-def _drummer(model: str) -> Drummer:
-    from seq2drum.play.checkpoint import runtime
-    from seq2drum.play.decode import engine
-    from seq2drum.play.decode.engine import Ahead
-
-    runtime.runtime()  # here, as a thread would share the interpreter with the imports that follow
-    loading = Ahead(lambda: engine.load(model))
-    from seq2drum.play.drummer import Drummer  # while the model is being loaded
-
-    return Drummer.of(loading)
 
 
 def _absolute(name: str) -> str:

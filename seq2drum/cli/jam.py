@@ -18,19 +18,19 @@ from seq2drum.deliver.export import Played
 from seq2drum.errors import OptionError, PortError
 from seq2drum.music import choices
 from seq2drum.music.limits import SONG_SUFFIXES
-from seq2drum.play.jam.ear import FASTEST, FILL, SECTION, SLOWEST, STOP
 from seq2drum.play.jam.ports import CC, NOTE, PEDALS, Shown
+from seq2drum.play.jam.signs import FASTEST, FILL, SECTION, SLOWEST, STOP
 from seq2drum.system import files
 
 if TYPE_CHECKING:
     from seq2drum.music.notes import Song
     from seq2drum.play.decode.engine import Engine
-    from seq2drum.play.jam.ear import Sign
     from seq2drum.play.jam.guitarist import Guitarist
     from seq2drum.play.jam.jam import Told
     from seq2drum.play.jam.live import Jamming, View
     from seq2drum.play.jam.loop import Inbox
     from seq2drum.play.jam.ports import Port
+    from seq2drum.play.jam.signs import Sign
     from seq2drum.play.jam.songtime import SongTime
     from seq2drum.play.jam.striker import Striker
     from seq2drum.play.options import Options
@@ -287,11 +287,11 @@ def _address(text: str) -> tuple[str, int]:
 @contextmanager
 def _shown(jamming: Jamming, inbox: Inbox, drum_map: str) -> Iterator[Callable[[float], None]]:
     """What looks at a jam now and then, shows it, and heeds keys."""
-    from seq2drum.cli import speakers
+    from seq2drum.cli import live_beat
 
     looked, before = 0.0, -1 << 30
 
-    with speakers.keyboard() as pressed, _screen(jamming, drum_map) as draw:
+    with live_beat.keyboard() as pressed, _screen(jamming, drum_map) as draw:
 
         def look(now: float) -> None:
             nonlocal looked, before
@@ -470,7 +470,7 @@ def _in_song(song: Song, signs: tuple[tuple[int, str, str], ...]) -> list[Sign]:
     Raises:
         OptionError: the song has no such bar, or a sign makes no sense.
     """
-    from seq2drum.play.jam.ear import FILL, INTENSITY, SECTION, STOP, Sign
+    from seq2drum.play.jam.signs import FILL, INTENSITY, SECTION, STOP, Sign
 
     bars, found = song.bars(), []
     for number, what, text in signs:
@@ -483,7 +483,7 @@ def _in_song(song: Song, signs: tuple[tuple[int, str, str], ...]) -> list[Sign]:
 
 
 def _value(what: str, text: str) -> float | str | None:
-    from seq2drum.play.jam.ear import INTENSITY
+    from seq2drum.play.jam.signs import INTENSITY
 
     try:
         return float(text) if what == INTENSITY else text or None

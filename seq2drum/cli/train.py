@@ -14,7 +14,7 @@ from seq2drum.cli import generators, prepare
 from seq2drum.console.arguments import check_least
 from seq2drum.console.terminal import bar, command, say
 from seq2drum.errors import CorpusError, MissingExtraError, OptionError
-from seq2drum.models.checkpoint import DEFAULT_FAMILY, FAMILIES, family
+from seq2drum.models.families import DEFAULT_FAMILY, FAMILIES, family
 from seq2drum.system import files
 
 if TYPE_CHECKING:

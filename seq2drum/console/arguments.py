@@ -9,8 +9,6 @@ import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
-import shtab
-
 from seq2drum.console.terminal import standard_output
 from seq2drum.errors import OptionError
 from seq2drum.music import choices
@@ -149,6 +147,8 @@ def show(shell: str, prog: str, first: Parser, commands: Mapping[str, Parser]) -
     Raises:
         StandardOutputError: standard output takes no more.
     """
+    import shtab  # where a script is asked for alone: it takes time
+
     whole = (_nested if shell == "bash" else _flat)(prog, first, commands)
     with standard_output():
         print(shtab.complete(whole, shell), flush=True)
@@ -180,6 +180,8 @@ def _flat(prog: str, first: Parser, commands: Mapping[str, Parser]) -> argparse.
 
 def _set_kinds(actions: Iterable[argparse.Action]) -> None:
     """Set what the values of each are, where shtab looks for it: names of files or folders, or one of a few words."""
+    import shtab
+
     for action in actions:
         if words := _words(action.dest):
             action.choices = words

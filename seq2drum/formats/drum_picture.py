@@ -1,7 +1,7 @@
 """Drums as a picture that can be painted: PNG to a song, and a picture to PNG.
 
-`lattice.image` says what the picture means. What people paint is read: in colour, in grey, in black and white, with a
-palette, with a transparent ground (which is white), with soft edges: what is darker than the middle of grey is a hit.
+`lattice.patterns` says what the picture means. What people paint is read: in colour, in grey, in black and white, with
+a palette, with a transparent ground (which is white), with soft edges: what is darker than the middle of grey is a hit.
 """
 
 from __future__ import annotations

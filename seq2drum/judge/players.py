@@ -21,7 +21,7 @@ from seq2drum.lattice.features import Heard
 from seq2drum.lattice.grid import Grid, to_full
 from seq2drum.lattice.grooves.grooves import typical
 from seq2drum.music.kit import Kit, to_kit
-from seq2drum.play.arranging import arranged
+from seq2drum.play.arrange import arranged
 from seq2drum.play.asked import WHOLE
 from seq2drum.play.decode import decoding, engine
 from seq2drum.play.decode.decoding import take_of
@@ -251,7 +251,7 @@ def play_heard(player: engine.Engine, heard: Heard, *, given: Mapping[int, Grid]
         if options.groove is None and len(known.step):
             options = replace(options, groove={WHOLE: typical(known, form)}, temperature=options.freedom)
     asked = {"plan": plan_of(heard, options, player.kit), "controls": options.controls, "given": given}
-    return take_of(decoding.play(player, heard, options.sampling, first=first, stop=stop, **asked), form, player.kit)
+    return take_of(decoding.played(player, heard, options.sampling, first=first, stop=stop, **asked), form, player.kit)
 
 
 def plan_of(heard: Heard, options: Options, kit: Kit) -> Plan:

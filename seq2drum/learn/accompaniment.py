@@ -27,7 +27,7 @@ from seq2drum.learn.run.task import Board, Done, Gear, History, Progress, Scalar
 from seq2drum.learn.run.watching import Chosen, Previews, previews_as_rows, previews_from_rows
 from seq2drum.models import checkpoint
 from seq2drum.models.base import Config, Family, tensors
-from seq2drum.models.checkpoint import DEFAULT_FAMILY, family
+from seq2drum.models.families import DEFAULT_FAMILY, family
 from seq2drum.play.checkpoint.folder import find
 
 VALIDATION_WINDOWS = 480
@@ -45,8 +45,9 @@ class Recipe(task.Recipe):
     are remembered as the model draws them; groove_hidden, which are given no groove; groove_near, which are given one
     that is near the section's own; future_hidden, in which each bar is known by what was heard before it. start: the
     model whose weights it begins with; by default they are drawn. altered: share of the songs in 4/4 that are seen in
-    another metre as well, see `data.surgery`. weights: how often a song of a tag is seen in an epoch. sizes: the
-    family's own numbers. rate: by default that of the default family; those of others are their classes' `rate`.
+    another metre as well, see `data.corpus.metre_augmentation`. weights: how often a song of a tag is seen in an
+    epoch. sizes: the family's own numbers. rate: by default that of the default family; those of others are
+    their classes' `rate`.
     """
 
     rate: float = field(default_factory=lambda: family(DEFAULT_FAMILY).rate)

@@ -19,10 +19,8 @@ import struct
 import sys
 import tempfile
 from collections.abc import Container, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import onnx
 import torch
@@ -30,40 +28,12 @@ from onnx import TensorProto
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from seq2drum.errors import CheckpointError, ModelError, UnknownModelError
+from seq2drum.errors import CheckpointError, ModelError
 from seq2drum.models.base import Family, write_graph
-from seq2drum.music import choices
+from seq2drum.models.families import FAMILIES, family
 from seq2drum.music.shown import visible
 from seq2drum.play.checkpoint.folder import CONFIG, FORMAT, KIND, PLAYED, SUMS, WEIGHTS, digests, find, read_config
 from seq2drum.play.checkpoint.runtime import runtime
-
-if TYPE_CHECKING:
-    from seq2drum.models.base import Family
-
-
-FAMILIES = MappingProxyType(
-    {
-        "attention": "seq2drum.models.attention:Attention",
-        "lstm": "seq2drum.models.lstm:Lstm",
-        "transformer": "seq2drum.models.transformer:Transformer",
-    }
-)
-
-DEFAULT_FAMILY = "transformer"
-
-
-def family(name: str) -> type[Family]:
-    """The class of a family; imported on use, so that listing the names needs no torch.
-
-    Raises:
-        UnknownModelError: there is no such family.
-    """
-    if name not in FAMILIES:
-        raise UnknownModelError(f"there is no model family {name!r}; {choices.instead(name, tuple(FAMILIES))}")
-    module, attribute = FAMILIES[name].split(":")
-    kind: type[Family] = getattr(import_module(module), attribute)
-    return kind
-
 
 CARD = "card.md"
 _ROWS = 200  # of the songs' sources that a card tells; strangers may state a licence for each song

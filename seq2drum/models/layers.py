@@ -40,7 +40,7 @@ def drawing_from(generator: torch.Generator) -> Iterator[None]:
 
 
 def uniform(*shape: int, device: torch.device) -> Tensor:
-    """Random numbers in 0..1. Whatever is drawn in a step of training is drawn here, see `learn.parts`."""
+    """Random numbers in 0..1. Whatever is drawn in a step of training is drawn here, see `learn.run.loop`."""
     if torch.compiler.is_compiling():  # what is compiled runs in one thread, and cannot be told of generators
         return torch.rand(shape, device=device)
     return torch.rand(shape, device=device, generator=_GENERATOR.get())

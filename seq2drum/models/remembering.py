@@ -426,7 +426,7 @@ def remember(
     """What is known of n bars when all bars before them were played.
 
     Bars at the end of a memory whose distance is 0 change nothing, not even the last digit. So songs that remember
-    different numbers of bars may be computed together; see `play.ensemble`.
+    different numbers of bars may be computed together; see `play.decode.ensemble`.
 
     carried (n, 2P): of the state, what goes from bar to bar. asking (n, A KEY, A): the query of each head in a
     column of its own. beside (n, ·, A): the scores of nothing and of the groove. carrying (n, 4P): what the bar

@@ -4,115 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
-import numpy as np
-
-from seq2drum.errors import InputError
 from seq2drum.formats.midi import midi
 from seq2drum.lattice.explain import explain
 from seq2drum.lattice.features import Listening
-from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import encode
-from seq2drum.lattice.grooves.grooves import Groove
-from seq2drum.lattice.sections import Section, sections
-from seq2drum.music import choices, drum_maps
+from seq2drum.lattice.sections import sections
+from seq2drum.music import drum_maps
 from seq2drum.music.duet import Duet
 from seq2drum.music.explanation import Explanation, SectionGroove, Swap
 from seq2drum.music.kit import FULL
-from seq2drum.music.notes import Bar, Marker, Part, Song, merged
+from seq2drum.music.notes import Bar, Marker, Part, Song
 from seq2drum.music.shown import Shown
 from seq2drum.music.theory import GuitarChoice
-from seq2drum.play.asked import WHOLE
-from seq2drum.play.decode.decoding import Wish
-from seq2drum.play.decode.plan import BoolArray, Gestures, Plan
 from seq2drum.play.grooves import choosing
-from seq2drum.play.grooves.choosing import BySection
 from seq2drum.play.options import Options
 from seq2drum.play.session import PLAIN, Delivery, Session, delivered, split
 from seq2drum.system import files
 
-Arrange = Callable[[Mapping[str, Groove], Options], Plan]
-"""The plan of a song on some grooves, by the letters of its sections, as some options ask for."""
-
-
-def grooves(options: Options, sections: Sequence[Section]) -> dict[str, Groove]:
-    """The grooves that are asked for in some sections of a song alone, by their letters; options: settled."""
-    asked = _by_letter(options)
-    whole = _whole(asked, sections)
-    letters = dict.fromkeys(section.letter for section in sections)
-    return {letter: asked[letter] for letter in letters if letter in asked and asked[letter] != whole}
-
-
-def unplaced(options: Options, sections: Sequence[Section]) -> Options:
-    """The options without the ending and without the grooves of some sections alone; options: settled."""
-    asked = _by_letter(options)
-    whole = _whole(asked, sections)
-    groove = None if whole is None else {WHOLE: whole}
-    return replace(options, groove=groove, ending=choices.AUTO)
-
-
-def wishes(
-    options: Options,
-    without: Options,
-    placed: Mapping[str, Groove],
-    others: Mapping[str, Groove],
-    form: Form,
-    arrange: Arrange,
-) -> list[Wish]:
-    """The wishes of a take.
-
-    Args:
-        options: What is asked for.
-        without: That as `unplaced` gives it.
-        placed: As `grooves` gives it.
-        others: What the sections are played on without these.
-        form: The bars.
-        arrange: Makes plans.
-    """
-    found, plan = list[Wish](), arrange(others, without)
-    left = np.ones(len(plan.letter), dtype=np.bool_)
-    for letter, groove in placed.items():
-        own = replace(options, groove={letter: groove})
-        if groove == others.get(letter) and own.sampling == without.sampling:
-            continue  # it is played on that without being asked
-        bars = np.array([each == letter for each in plan.letter])
-        left &= ~bars
-        found.append(Wish(bars, arrange({**others, letter: groove}, own), own.sampling))
-    if options.ending != choices.AUTO:
-        ended = arrange(others, replace(without, ending=options.ending))
-        found.append(Wish(left & _differ(plan.gestures, ended.gestures, form), ended, without.sampling))
-    return found
-
-
-def _differ(one: Gestures, other: Gestures, form: Form) -> BoolArray:
-    """(B,): the bars in which something else is done together with the band."""
-    differ = np.zeros(len(form.steps), dtype=np.bool_)
-    steps = [step for step in {*one.cues, *other.cues} if one.cues.get(step) != other.cues.get(step)]
-    differ[form.bar_of(np.array(steps, dtype=np.int64))] = True
-    for name in ("heavy", "crashed", "full", "still"):
-        differ[list(getattr(one, name) ^ getattr(other, name))] = True
-    return differ
-
-
-def _by_letter(options: Options) -> Mapping[str, Groove]:
-    asked = options.groove if isinstance(options.groove, Mapping) else {}
-    return {letter: groove for letter, groove in asked.items() if isinstance(groove, Groove)}
-
-
-def _whole(asked: Mapping[str, Groove], sections: Sequence[Section]) -> Groove | None:
-    """The groove of the whole song: the one that is asked for, or that of all its sections, if that is one."""
-    if WHOLE in asked:
-        return asked[WHOLE]
-    grooves = [asked.get(section.letter) for section in sections]
-    return grooves[0] if all(groove == grooves[0] for groove in grooves) else None
-
-
 TRACK_NAME = "Drums"
-MOST_BARS = 10_000
 
 
 @dataclass(frozen=True)
@@ -230,93 +142,6 @@ class Take(Shown):
         """
         files.write_file(path, self.to_bytes(with_guitar=with_guitar, session=session), overwrite=overwrite)
         return self
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A song that has been read, which of its parts are the guitar, and what is wanted: all that a take is made of."""
-
-    song: Song
-    guitar: GuitarChoice
-    options: Options
-    source: bytes | None = None
-
-    def variants(self, count: int) -> list[Sheet]:
-        """Several takes of the song, of which this is the first.
-
-        The others have seeds that are made from this one's, and are played on other grooves unless some are asked for;
-        both are in their options.
-        """
-        sheets = [self]
-        for number, seed in enumerate(_seeds(self.options.seed, count)[1:], 1):
-            options = replace(self.options, seed=seed)
-            if options.groove is None:
-                grooves = choosing.chosen(self.listen().heard, self.sections, options, number)
-                options = replace(options, groove=dict(grooves), temperature=options.freedom)
-            sheets.append(replace(self, options=options))
-        return sheets
-
-    def listen(self) -> Listening:
-        """Listen to the guitar.
-
-        Raises:
-            InputError: the song has more than MOST_BARS bars.
-        """
-        return self._listening
-
-    @cached_property
-    def sections(self) -> tuple[Section, ...]:
-        """The passages of the guitar."""
-        return sections(self.listen().heard)
-
-    @cached_property
-    def passages(self) -> tuple[Marker, ...]:
-        """Where each of the sections begins, and its name."""
-        begins = self.listen().lattice.bars
-        return tuple(Marker(begins[bar].start, letter) for bar, letter in self.sections)
-
-    @cached_property
-    def grooves(self) -> BySection:
-        """What is played on, by the letters of the sections."""
-        placed = {} if self.unplaced is self.options else grooves(self.options, self.sections)
-        return {**self.unplaced_grooves, **placed}
-
-    @cached_property
-    def unplaced_grooves(self) -> BySection:
-        """What is played on without the wishes that have a place."""
-        return choosing.chosen(self.listen().heard, self.sections, self.unplaced)
-
-    @cached_property
-    def unplaced(self) -> Options:
-        """What is asked for without the wishes that have a place, but for those for fills; see `places`."""
-        has_places = isinstance(self.options.groove, Mapping) or self.options.ending != choices.AUTO
-        return unplaced(self.options, self.sections) if has_places else self.options
-
-    @cached_property
-    def _listening(self) -> Listening:
-        if (count := len(self.song.bars())) > MOST_BARS:
-            raise InputError(f"the song has {count} bars, at most {MOST_BARS} are played; is its metre right?")
-        return Listening.of(self.song, self.guitar.parts)
-
-    def take(self, bars: Iterable[DrumBar]) -> Take:
-        """The finished take, of all its bars."""
-        played = list(bars)
-        parts = [bar.part for bar in played]
-        part = merged(parts, kit=parts[0], name=TRACK_NAME)
-        hits = Counter[tuple[str, str]]()
-        for swap in (swap for bar in played for swap in bar.swaps):
-            hits[swap.piece, swap.instead] += swap.hits
-        letters = dict.fromkeys(section.letter for section in self.sections)
-        grooves = [(letter, self.grooves[letter]) for letter in letters if letter in self.grooves]
-        played_on = tuple(SectionGroove(letter, groove.name, groove.title) for letter, groove in grooves)
-        swaps = tuple(Swap(*pieces, count) for pieces, count in sorted(hits.items()))
-        take = Take(self.song, part, self.guitar, self.options, self.source, grooves=played_on, swaps=swaps)
-        return replace(take, sections=self.passages, named=bool(self.listen().heard.marks))
-
-
-def _seeds(seed: int, count: int) -> list[int]:
-    """The seeds of several takes, the first of which is the one given."""
-    return [seed, *(int(np.random.SeedSequence([seed, take]).generate_state(1)[0]) for take in range(1, count))]
 
 
 def ranked(takes: Sequence[Take], asked: Options) -> list[Take]:

@@ -1,6 +1,6 @@
 """What is asked for, made definite for a song: grooves are looked up or read, and what a song to play like tells is in.
 
-Nothing in options that are `settled` names a file.
+No resolved option names a file.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ from seq2drum.lattice.grooves.grooves import Groove, typical
 from seq2drum.lattice.phrases import merge
 from seq2drum.lattice.sections import Section, bars_of, sections
 from seq2drum.music import drum_maps, theory
-from seq2drum.music.choices import sections_of
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
-from seq2drum.music.notes import IntArray, Marker, Song
+from seq2drum.music.notes import IntArray, Song
 from seq2drum.music.shown import Shown
 from seq2drum.play.asked import WHOLE, by_letter, by_section
 from seq2drum.play.feel.feel import moments
@@ -32,8 +31,8 @@ from seq2drum.play.feel.loudness import swing_of
 from seq2drum.play.grooves import choosing
 from seq2drum.play.grooves.book import read_groove, read_grooves
 from seq2drum.play.kept import grooves_of, kept_of
+from seq2drum.play.listen import Guitar
 from seq2drum.play.options import Options
-from seq2drum.play.take import Sheet
 
 # Means of 700 training songs and of 310 recordings of drummers: notebooks/LOG.md, 2026-11-22.
 FILLS_A_BAR = 0.082  # share of fills among the bars of real drums, as `drums.fills` counts them
@@ -131,8 +130,8 @@ def check(options: Options) -> None:
         _song(options.like, DEFAULT_LIMITS)
 
 
-def settled(sheet: Sheet, limits: Limits = DEFAULT_LIMITS) -> Sheet:
-    """The sheet with each groove of its options as a `Groove`, by the letter of its section, and without `like`.
+def resolve_options(guitar: Guitar, options: Options, limits: Limits = DEFAULT_LIMITS) -> Options:
+    """The options with each groove as a `Groove`, by the letter of its section, and without `like`.
 
     What was asked for wins over the song's own drums that stay, and these over what the song to play like tells.
 
@@ -140,57 +139,42 @@ def settled(sheet: Sheet, limits: Limits = DEFAULT_LIMITS) -> Sheet:
         OptionError: there is no such groove, section or bar, or nothing of the song's own drums that could stay.
         InputError: the song to play like cannot be read.
     """
-    options = sheet.options
-    if options.sections is not None:
-        sheet = replace(sheet, song=_with_sections(sheet.song, options.sections))
-    _check_bars(options, sheet.song)
+    _check_bars(options, guitar.song)
     if options.groove is not None:
-        letters = tuple(dict.fromkeys(section.letter for section in sheet.sections))
+        letters = tuple(dict.fromkeys(section.letter for section in guitar.sections))
         grooves = by_letter(by_section(options.groove), letters)
-        options = replace(options, groove={letter: _read(one, sheet, letter) for letter, one in grooves.items()})
+        read = {letter: _read(one, guitar, options, letter) for letter, one in grooves.items()}
+        options = replace(options, groove=read)
     elif options.prime or options.bars:
-        options = _stays(sheet)
+        options = _stays(guitar, options)
     if options.like is not None:
-        options = _like(options, wishes_of(_song(options.like, limits)), sheet.sections)
-    return sheet if options is sheet.options else replace(sheet, options=options)
+        options = _like(options, wishes_of(_song(options.like, limits)), guitar.sections)
+    return options
 
 
-def _with_sections(song: Song, asked: str) -> Song:
-    """The song with markers of the sections that are asked for, in place of its own.
-
-    Raises:
-        OptionError: the song has not so many bars.
-    """
-    bars, sections = song.bars(), sections_of(asked)
-    name, _, last = sections[-1]
-    if last > len(bars):
-        raise OptionError(f"the section {name!r} ends in bar {last}, but the song has {len(bars)}")
-    return replace(song, markers=tuple(Marker(bars[first - 1].start, name, True) for name, first, _ in sections))
-
-
-def _stays(sheet: Sheet) -> Options:
+def _stays(guitar: Guitar, options: Options) -> Options:
     """The options with the grooves of the song's own drums that stay.
 
     What goes on from the first bars is as plain as with any groove that is given: so it has the most in common with the
     drums that were there (notebooks/LOG.md, 2026-11-22). Bars that are played anew are to be others with each seed.
     """
-    options, listening = sheet.options, sheet.listen()
-    kept = kept_of(sheet.song, listening.lattice, options, drum_maps.load(options.drum_map), FULL)
-    grooves = grooves_of(kept, listening.form, sheet.sections)
+    listening = guitar.listening
+    kept = kept_of(guitar.song, listening.lattice, options, drum_maps.load(options.drum_map), FULL)
+    grooves = grooves_of(kept, listening.form, guitar.sections)
     if not grooves:
         return options
     anew = options.bars is not None and options.like is None
     return replace(options, groove=grooves, temperature=options.freedom if anew else options.temperature)
 
 
-def _read(groove: str | Groove, sheet: Sheet, letter: str) -> Groove:
+def _read(groove: str | Groove, guitar: Guitar, options: Options, letter: str) -> Groove:
     """A groove that is asked for in a section; of a family the one that is likeliest there."""
     if not isinstance(groove, str):
         return groove
     meant = read_grooves(groove)
     if len(meant) == 1:
         return meant[0]
-    return choosing.likeliest(sheet.listen().heard, sheet.sections, sheet.options, letter, meant)
+    return choosing.likeliest(guitar.listening.heard, guitar.sections, options, letter, meant)
 
 
 def _like(options: Options, wishes: Wishes, passages: Sequence[Section]) -> Options:

@@ -39,7 +39,7 @@ def svg(musicxml: bytes, *, width: int = WIDTH) -> bytes:
     """Engrave a score: all its systems below one another, black on white. The same score gives the same bytes.
 
     Args:
-        musicxml: The score, as `formats.musicxml.write_score` writes it.
+        musicxml: The score, as `formats.score.musicxml.write_score` writes it.
         width: Of the picture, in pixels.
 
     Raises:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from seq2drum import Brief, Composer, Drummer, Groove, Options, Take
-from seq2drum.cli import speakers
-from seq2drum.cli.speakers import Desk, bars_of_sound
+from seq2drum.cli import live_beat
+from seq2drum.cli.live_beat import Desk, bars_of_sound
 from seq2drum.evaluate import beats
 from seq2drum.formats import opening
 from seq2drum.formats.drum_picture import write_drum_picture
@@ -185,22 +185,22 @@ def test_bars_are_streamed_in_their_length_and_what_rings_on_is_added_to_the_nex
 
     def render(song: Song) -> np.ndarray:
         asked.append(song)
-        return np.full((speakers.RATE + 10, 2), 0.5, dtype=np.float32)
+        return np.full((live_beat.RATE + 10, 2), 0.5, dtype=np.float32)
 
     sounds = bars_of_sound(Composer.load("step"), desk, 0, None, render)
     first, second = (np.frombuffer(sound, dtype="<i2").reshape(-1, 2) for sound in islice(sounds, 2))
-    assert len(first) == len(second) == speakers.RATE
+    assert len(first) == len(second) == live_beat.RATE
     assert second[0, 0] > first[0, 0] == second[-1, 0]
     desk.press("f")
     desk.press("-")
     third = next(sounds)
-    assert len(third) == 4 * round(4 * 60 / 235 * speakers.RATE) and not desk.fill
+    assert len(third) == 4 * round(4 * 60 / 235 * live_beat.RATE) and not desk.fill
 
 
 def test_a_machine_that_plays_nothing_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speakers.shutil, "which", lambda name: None)
+    monkeypatch.setattr(live_beat.shutil, "which", lambda name: None)
     with pytest.raises(Exception, match="write a file with -o"):
-        speakers.streamer()
+        live_beat.streamer()
 
 
 # --- how good they are ------------------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ if behaviour == "endless":
             sys.exit(130)
         tell("playing", min(bar, 7), 8)
         time.sleep(0.02)
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from seq2drum.music.notes import Note, Part, Song
 
 song = midi.read(words[0])

@@ -355,7 +355,7 @@ def test_engines_that_are_not_here_are_named(
 PROGRAM = """
 import os, signal, sys
 from seq2drum import cli
-from seq2drum.data import parts, stages
+from seq2drum.data.corpus import parts, stages
 parts._FILES, stages.SHARD_SONGS = 2, 2
 left = int(sys.argv[1])
 def dying(file, fsync=os.fsync):

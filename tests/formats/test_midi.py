@@ -576,7 +576,7 @@ def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize("after", ["import symusic", "import symusic.core", "from symusic import Score"])
 def test_who_imports_symusic_before_or_after_midi_gets_all_of_it(before: str, after: str) -> None:
     code = (
-        f"{before}from seq2drum.formats import midi; {after}; import symusic; score = symusic.Score(480);"
+        f"{before}from seq2drum.formats.midi import midi; {after}; import symusic; score = symusic.Score(480);"
         "assert type(score) is symusic.core.ScoreTick is midi.SYMUSIC.ScoreTick; import symusic.soundfont;"
         "print(symusic.__version__[:3], symusic.Soundfont is symusic.soundfont.Soundfont)"
     )

@@ -262,7 +262,7 @@ def test_without_torch_likelihood_and_critic_are_left_out_and_it_is_said(
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     for module in ("likelihood", "critic"):  # may have been imported before
-        monkeypatch.delitem(sys.modules, f"seq2drum.judge.{module}", raising=False)
+        monkeypatch.delitem(sys.modules, f"seq2drum.evaluate.{module}", raising=False)
     players = model_players(str(player), takes=0, title="tiny")
     evaluation = evaluate([song_of(1, bars=3)], players, (), Settings(draws=20))
     assert evaluation.free[1].figures["hit F1"].value is not None

@@ -15,7 +15,7 @@ from seq2drum.lattice.features import Heard
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.sections import sections
 from seq2drum.music.kit import FULL, KITS
-from seq2drum.play.arranging import arranged
+from seq2drum.play.arrange import arranged
 from seq2drum.play.asked import WHOLE
 from seq2drum.play.decode import engine
 from seq2drum.play.grooves.choosing import chosen

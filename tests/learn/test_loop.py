@@ -95,7 +95,7 @@ def test_memory_is_given_back_after_the_first_step_and_not_too_often(
 ) -> None:
     given: list[int] = []
     monkeypatch.setattr(loop, "SECONDS_BETWEEN_TRIMS", seconds)
-    monkeypatch.setattr(loop.memory, "give_back", lambda: given.append(1))
+    monkeypatch.setattr(loop.workers, "give_back", lambda: given.append(1))
     loop.train(TwoNumbers(RECIPE), tmp_path)
     assert len(given) == times
 

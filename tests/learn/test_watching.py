@@ -36,9 +36,9 @@ from seq2drum.learn.run.watching import (
 )
 from seq2drum.models import base
 from seq2drum.models.base import Family
-from seq2drum.models.checkpoint import family
+from seq2drum.models.families import family
 from seq2drum.music.kit import FULL
-from seq2drum.play.decode.decoding import play
+from seq2drum.play.decode.decoding import played as play
 from seq2drum.play.options import Options
 from seq2drum.show import draw
 from tests.made import made_song

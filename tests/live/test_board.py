@@ -8,8 +8,8 @@ import pytest
 from seq2drum.play.decode import engine
 from seq2drum.play.decode.engine import Engine
 from seq2drum.play.jam import loop
-from seq2drum.play.jam.ear import FILL
 from seq2drum.play.jam.ports import Shown
+from seq2drum.play.jam.signs import FILL
 from seq2drum.play.jam.songtime import Clocked
 from seq2drum.play.options import Options
 from seq2drum.show import console

@@ -8,10 +8,10 @@ import pytest
 from seq2drum.music.notes import Note, Part, Song, Tempo
 from seq2drum.play.decode import engine
 from seq2drum.play.decode.engine import Engine
-from seq2drum.play.jam.ear import FILL, SECTION, STOP, TEMPO
 from seq2drum.play.jam.guitarist import Guitarist, jammed
 from seq2drum.play.jam.jam import LEAD
 from seq2drum.play.jam.ports import BEGIN, PAUSE, RESUME, Feet, Key, Shown, Switch, read
+from seq2drum.play.jam.signs import FILL, SECTION, STOP, TEMPO
 from seq2drum.play.jam.songtime import Clocked, Following
 from seq2drum.play.options import Options
 from tests.live.stage import Stage, key, ticks

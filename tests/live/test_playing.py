@@ -14,11 +14,11 @@ from seq2drum.errors import PortError
 from seq2drum.music.notes import Song, Tempo
 from seq2drum.play.decode import engine
 from seq2drum.play.decode.engine import Engine
-from seq2drum.play.jam.ear import FILL, STOP
 from seq2drum.play.jam.jam import Jam
 from seq2drum.play.jam.live import Jamming
 from seq2drum.play.jam.loop import Inbox, play
 from seq2drum.play.jam.ports import Port, Shown, note_on
+from seq2drum.play.jam.signs import FILL, STOP
 from seq2drum.play.jam.songtime import Steady
 from seq2drum.play.jam.striker import Striker
 from seq2drum.play.options import Options

@@ -22,12 +22,12 @@ from seq2drum.lattice.conditions import Controls, of_controls
 from seq2drum.lattice.features import features
 from seq2drum.models import base, checkpoint
 from seq2drum.models.base import Family, Graph, engine_of, tensors
-from seq2drum.models.checkpoint import DEFAULT_FAMILY, FAMILIES, family
+from seq2drum.models.families import DEFAULT_FAMILY, FAMILIES, family
 from seq2drum.models.layers import hit_nats
 from seq2drum.music.kit import FULL, KITS
 from seq2drum.play.checkpoint.folder import CONFIG, DEFAULT, SUMS, WEIGHTS, find, read_config, verify
 from seq2drum.play.decode import engine
-from seq2drum.play.decode.decoding import play
+from seq2drum.play.decode.decoding import played as play
 from seq2drum.play.decode.memory import GrooveRows, Memory
 from seq2drum.play.decode.sampling import Sampling
 from tests.conftest import ROOT

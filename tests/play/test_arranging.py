@@ -16,7 +16,7 @@ from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.sections import sections
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song
-from seq2drum.play.arranging import arranged, is_soft
+from seq2drum.play.arrange import arranged, is_soft
 from tests.players import faults, save_player
 
 BAR = 1920

@@ -21,7 +21,8 @@ from seq2drum.music.notes import Metre, Part, Tempo
 from seq2drum.play.checkpoint.runtime import LoadedGraph
 from seq2drum.play.decode import memory
 from seq2drum.play.decode.bar import BarPlayer, Pace
-from seq2drum.play.decode.decoding import PlayedBar, play
+from seq2drum.play.decode.decoding import PlayedBar
+from seq2drum.play.decode.decoding import played as play
 from seq2drum.play.decode.engine import Engine, OpenBar
 from seq2drum.play.decode.memory import GrooveRows, Memory
 from seq2drum.play.decode.plan import Cue, Gestures, Plan

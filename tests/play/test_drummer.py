@@ -29,6 +29,7 @@ from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.play.checkpoint.folder import available, find
 from seq2drum.play.checkpoint.runtime import LoadedGraph
+from seq2drum.play.choose import choose
 from seq2drum.play.decode import engine
 from seq2drum.play.decode.engine import Engine
 from seq2drum.play.decode.sampling import Sampling
@@ -681,7 +682,8 @@ def two_notes(bars: int, length: int = 0) -> Song:
 
 def opened(player: Drummer, song: Song) -> tuple[int, list[int]]:
     """How many bars the model is asked to open for a song, and the hits of each bar."""
-    asked, answer, hits, playing = 0, None, [], player.playing(player.sheet(song))
+    guitar, options = player.listen(song)
+    asked, answer, hits, playing = 0, None, [], player.bars(guitar, choose(guitar, options))
     while True:
         try:
             item = playing.send(answer)

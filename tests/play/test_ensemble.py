@@ -12,15 +12,18 @@ import numpy as np
 import pytest
 
 from seq2drum.errors import OptionError
-from seq2drum.models.checkpoint import FAMILIES
+from seq2drum.models.families import FAMILIES
 from seq2drum.music.notes import Metre
 from seq2drum.play.checkpoint.runtime import Answer, LoadedGraph
+from seq2drum.play.choose import Grooves, choose
 from seq2drum.play.decode import ensemble as module
 from seq2drum.play.decode.engine import Ask, AskingStream, Engine, next_of
 from seq2drum.play.decode.ensemble import Ended, Ensemble
 from seq2drum.play.drummer import Drummer
+from seq2drum.play.listen import Guitar
 from seq2drum.play.options import Options
-from seq2drum.play.take import DrumBar, Sheet
+from seq2drum.play.take import DrumBar
+from seq2drum.play.write import take_of
 from tests.players import save_player, strummed
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -39,45 +42,51 @@ def drummer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return Drummer.load(save_player(tmp_path_factory.mktemp("model"), request.param))
 
 
-def sheets_of(drummer: Drummer) -> list[Sheet]:
+def ready(drummer: Drummer, song: bytes | str, options: Options) -> tuple[Guitar, Grooves]:
+    """A song that has been listened to, and the grooves of its take."""
+    guitar, resolved = drummer.listen(song, options)
+    return guitar, choose(guitar, resolved)
+
+
+def ready_songs(drummer: Drummer) -> list[tuple[Guitar, Grooves]]:
     songs = [strummed(5), strummed(9, [Metre(0, 7, 8)]), strummed(3, [Metre(0, 4, 4), Metre(3840, 6, 8)]), strummed(12)]
-    return [drummer.sheet(songs[index % len(songs)], options) for index, options in enumerate(OPTIONS)]
+    return [ready(drummer, songs[index % len(songs)], options) for index, options in enumerate(OPTIONS)]
 
 
-def alone(drummer: Drummer, sheet: Sheet) -> bytes:
-    return sheet.take(drummer.engine.run(drummer.playing(sheet))).to_bytes()
+def alone(drummer: Drummer, each: tuple[Guitar, Grooves]) -> bytes:
+    return take_of(*each, drummer.engine.run(drummer.bars(*each))).to_bytes()
 
 
-def together(drummer: Drummer, sheets: list[Sheet], *, apart: int = 0) -> list[bytes]:
+def together(drummer: Drummer, songs_ready: list[tuple[Guitar, Grooves]], *, apart: int = 0) -> list[bytes]:
     """All of them on one engine, each joining some steps after the one before."""
     ensemble = Ensemble[int, DrumBar](drummer.engine)
-    bars: list[list[DrumBar]] = [[] for _ in sheets]
-    waiting = list(enumerate(sheets))
+    bars: list[list[DrumBar]] = [[] for _ in songs_ready]
+    waiting = list(enumerate(songs_ready))
     while waiting or len(ensemble):
         if waiting:
-            index, sheet = waiting.pop(0)
-            ensemble.join(index, drummer.playing(sheet))
+            index, each = waiting.pop(0)
+            ensemble.join(index, drummer.bars(*each))
         for _ in range(apart or 1):
             for key, item in ensemble.advance():
                 if isinstance(item, DrumBar):
                     bars[key].append(item)
                 else:
                     assert item.error is None
-    return [sheet.take(played).to_bytes() for sheet, played in zip(sheets, bars, strict=True)]
+    return [take_of(*each, played).to_bytes() for each, played in zip(songs_ready, bars, strict=True)]
 
 
 @pytest.mark.parametrize("apart", [0, 17])
 def test_what_is_played_together_is_what_is_played_alone(drummer: Drummer, apart: int) -> None:
-    sheets = sheets_of(drummer)
-    assert together(drummer, sheets, apart=apart) == [alone(drummer, sheet) for sheet in sheets]
+    songs_ready = ready_songs(drummer)
+    assert together(drummer, songs_ready, apart=apart) == [alone(drummer, each) for each in songs_ready]
 
 
 @pytest.mark.slow
 def test_the_shipped_model_plays_songs_together_as_it_plays_them_alone() -> None:
     drummer = Drummer.load()
     songs = sorted(EXAMPLES.glob("*.mid"))
-    sheets = [drummer.sheet(song, OPTIONS[index % len(OPTIONS)]) for index, song in enumerate(songs)]
-    assert together(drummer, sheets, apart=31) == [alone(drummer, sheet) for sheet in sheets]
+    songs_ready = [ready(drummer, song, OPTIONS[index % len(OPTIONS)]) for index, song in enumerate(songs)]
+    assert together(drummer, songs_ready, apart=31) == [alone(drummer, each) for each in songs_ready]
 
 
 def test_several_songs_share_the_models_passes(drummer: Drummer) -> None:
@@ -90,11 +99,11 @@ def test_several_songs_share_the_models_passes(drummer: Drummer) -> None:
 
     graphs = {**drummer.engine.graphs, "walk": LoadedGraph(walk.inputs, walk.outputs, counted)}
     watched = Drummer(replace(drummer.engine, graphs=graphs))
-    sheet = watched.sheet(strummed(8), Options(temperature=0.0))  # played in one way
-    alone(watched, sheet)
+    each = ready(watched, strummed(8), Options(temperature=0.0))  # played in one way
+    alone(watched, each)
     once = len(sizes)
     sizes.clear()
-    together(watched, [sheet] * 6)
+    together(watched, [each] * 6)
     assert len(sizes) < once + 6 and max(sizes) == 6
 
 
@@ -113,7 +122,7 @@ def test_a_bar_is_opened_among_others_as_it_is_alone_to_the_last_digit() -> None
     drummer = Drummer.load()
     engine, rng = drummer.engine, np.random.default_rng(0)
     takes = [Options(), Options(seed=1, style="jazz", temperature=1.7), Options(temperature=0.0)]
-    asks = [ask for take in takes for ask in bars_opened(engine, drummer.playing(drummer.sheet(strummed(24), take)))]
+    asks = [ask for take in takes for ask in bars_opened(engine, drummer.bars(*ready(drummer, strummed(24), take)))]
     alone = [engine.answer(ask) for ask in asks]
     sizes: list[int] = []
 
@@ -139,8 +148,8 @@ def test_a_bar_is_opened_among_others_as_it_is_alone_to_the_last_digit() -> None
 
 def test_bars_that_remember_more_than_is_worth_copying_are_opened_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     drummer = Drummer.load()
-    sheets = [drummer.sheet(strummed(9), Options(seed=seed)) for seed in range(3)]
-    before, runs = together(drummer, sheets), list[int]()
+    songs_ready = [ready(drummer, strummed(9), Options(seed=seed)) for seed in range(3)]
+    before, runs = together(drummer, songs_ready), list[int]()
     bar = drummer.engine.graphs["bar"]
 
     def counted(arrays: dict[str, np.ndarray]) -> Any:
@@ -149,25 +158,25 @@ def test_bars_that_remember_more_than_is_worth_copying_are_opened_alone(monkeypa
 
     graphs = {**drummer.engine.graphs, "bar": LoadedGraph(bar.inputs, bar.outputs, counted)}
     monkeypatch.setattr(module, "SHARED_BARS", 8)
-    assert together(Drummer(replace(drummer.engine, graphs=graphs)), sheets) == before
+    assert together(Drummer(replace(drummer.engine, graphs=graphs)), songs_ready) == before
     assert [bars for bars in sorted(runs) if bars > 8] == [9, 9, 9, 10, 10, 10, 11, 11, 11, 12, 12, 12]
     assert sum(bars <= 8 for bars in runs) < 3 * 5
 
 
 def test_who_leaves_is_played_no_further_and_the_others_do_not_notice(drummer: Drummer) -> None:
-    sheets = sheets_of(drummer)[:3]
+    songs_ready = ready_songs(drummer)[:3]
     ensemble = Ensemble[int, DrumBar](drummer.engine)
     closed: list[bool] = []
 
     def left() -> Iterator[Any]:
         try:
-            yield from drummer.playing(sheets[1])  # type: ignore[misc]
+            yield from drummer.bars(*songs_ready[1])  # type: ignore[misc]
         finally:
             closed.append(True)
 
-    ensemble.join(0, drummer.playing(sheets[0]))
+    ensemble.join(0, drummer.bars(*songs_ready[0]))
     ensemble.join(1, left())  # type: ignore[arg-type]
-    ensemble.join(2, drummer.playing(sheets[2]))
+    ensemble.join(2, drummer.bars(*songs_ready[2]))
     bars: dict[int, list[DrumBar]] = {0: [], 1: [], 2: []}
     for _ in range(5):
         for key, item in ensemble.advance():
@@ -180,7 +189,9 @@ def test_who_leaves_is_played_no_further_and_the_others_do_not_notice(drummer: D
     for key, bar in ensemble.run():
         bars[key].append(bar)
     assert len(bars[1]) == before
-    assert [sheets[key].take(bars[key]).to_bytes() for key in (0, 2)] == [alone(drummer, sheets[key]) for key in (0, 2)]
+    assert [take_of(*songs_ready[key], bars[key]).to_bytes() for key in (0, 2)] == [
+        alone(drummer, songs_ready[key]) for key in (0, 2)
+    ]
 
 
 def test_who_stumbles_is_out_and_the_others_go_on(drummer: Drummer) -> None:
@@ -188,20 +199,20 @@ def test_who_stumbles_is_out_and_the_others_go_on(drummer: Drummer) -> None:
         raise OptionError("no")
         yield
 
-    sheet = sheets_of(drummer)[0]
+    each = ready_songs(drummer)[0]
     ensemble = Ensemble[str, DrumBar](drummer.engine)
     ensemble.join("bad", stumbling())  # type: ignore[arg-type]
-    ensemble.join("good", drummer.playing(sheet))
+    ensemble.join("good", drummer.bars(*each))
     ((key, ended),) = ensemble.advance()
     assert key == "bad" and isinstance(ended, Ended) and isinstance(ended.error, OptionError)
-    assert sheet.take(bar for _, bar in ensemble.run()).to_bytes() == alone(drummer, sheet)
+    assert take_of(*each, (bar for _, bar in ensemble.run())).to_bytes() == alone(drummer, each)
 
 
 def test_nobody_plays_twice_at_once(drummer: Drummer) -> None:
     ensemble = Ensemble[int, DrumBar](drummer.engine)
-    ensemble.join(1, drummer.playing(sheets_of(drummer)[0]))
+    ensemble.join(1, drummer.bars(*ready_songs(drummer)[0]))
     with pytest.raises(ValueError, match="plays already"):
-        ensemble.join(1, drummer.playing(sheets_of(drummer)[0]))
+        ensemble.join(1, drummer.bars(*ready_songs(drummer)[0]))
 
 
 def test_an_ensemble_of_nobody_does_nothing(drummer: Drummer) -> None:
@@ -222,7 +233,7 @@ def test_to_stop_asking_is_to_be_closed(drummer: Drummer) -> None:
     assert next(bars) == 1
     bars.close()  # type: ignore[attr-defined]
     assert closed == [True]
-    assert isinstance(next(drummer.playing(sheets_of(drummer)[0])), Ask)
+    assert isinstance(next(drummer.bars(*ready_songs(drummer)[0])), Ask)
 
 
 def test_the_questions_of_a_stream_are_handed_through() -> None:

@@ -583,7 +583,7 @@ def test_accents_are_shared_where_drums_follow_the_guitars_loudness() -> None:
     deaf = np.clip(80 + rng.normal(0, 15, len(loudness)), 1, 127).astype(np.int64)
     assert len(np.unique(guitar.velocity)) >= 20
     correlations = [
-        recordings.accents([song.__class__(**{**song.__dict__, "drums": song.drums._replace(velocity=velocity)})])
+        feel_shares.accents([song.__class__(**{**song.__dict__, "drums": song.drums._replace(velocity=velocity)})])
         for velocity in (follows, deaf)
     ]
     assert correlations[0]["closed hat"] > 0.4 > abs(correlations[1]["closed hat"])

@@ -9,9 +9,9 @@ import pytest
 
 from seq2drum.lattice.conditions import Controls, of_controls
 from seq2drum.lattice.features import Listening, features
-from seq2drum.models.checkpoint import FAMILIES
+from seq2drum.models.families import FAMILIES
 from seq2drum.play.decode import engine, ensemble
-from seq2drum.play.decode.decoding import play
+from seq2drum.play.decode.decoding import played as play
 from seq2drum.play.decode.engine import Engine
 from seq2drum.play.decode.ensemble import Guided
 from seq2drum.play.decode.memory import Memory

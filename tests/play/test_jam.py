@@ -20,9 +20,10 @@ from seq2drum.music.notes import Metre, Part, Song
 from seq2drum.play.decode import engine
 from seq2drum.play.decode.engine import Engine
 from seq2drum.play.grooves.book import read_groove
-from seq2drum.play.jam.ear import INTENSITY, LONGEST, MOST, SECTION, STOP, TEMPO, Ear, Sign, Strike
+from seq2drum.play.jam.ear import LONGEST, MOST, Ear, Strike
 from seq2drum.play.jam.guitarist import jammed, strikes
 from seq2drum.play.jam.jam import LEAD, LISTENED, SLID, Jam, JamBar, Told
+from seq2drum.play.jam.signs import INTENSITY, SECTION, STOP, TEMPO, Sign
 from seq2drum.play.options import Options
 from tests.players import faults, save_player, strummed
 

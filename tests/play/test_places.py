@@ -51,10 +51,10 @@ def but_cymbals(part: Part) -> list[list[int]]:
 
 def sections_of(drummer: Drummer, song: Path, options: Options) -> dict[str, set[int]]:
     """The numbers of the bars of each section, by its letter."""
-    sheet = drummer.sheet(song, options)
+    guitar, _ = drummer.listen(song, options)
     letters: dict[str, set[int]] = {}
-    stops = [*(section.bar for section in sheet.sections[1:]), len(sheet.song.bars())]
-    for section, stop in zip(sheet.sections, stops, strict=True):
+    stops = [*(section.bar for section in guitar.sections[1:]), len(guitar.song.bars())]
+    for section, stop in zip(guitar.sections, stops, strict=True):
         letters.setdefault(section.letter, set()).update(range(section.bar + 1, stop + 1))
     return letters
 

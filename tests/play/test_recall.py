@@ -83,7 +83,7 @@ def test_the_weights_are_those_that_playing_uses(remembering: Attention, monkeyp
         return weights
 
     monkeypatch.setattr(recalling, "remembered", watched)
-    played = list(decoding.play(player, heard, Sampling(3)))
+    played = list(decoding.played(player, heard, Sampling(3)))
 
     assert len(used) == len(played) == len(heard.form.steps)
     for bar, weights in enumerate(used):  # before the song are the bars of silence

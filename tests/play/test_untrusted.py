@@ -129,7 +129,7 @@ def test_a_checkpoint_that_says_odd_things_of_itself_is_refused_or_taken(
     about = about_of(folder)
     changes = list(odd(json.loads(about.read_text())))
     monkeypatch.setattr(engine, "session", _unread)
-    for module in ("feel", "ranker", "loops", "drawing"):
+    for module in ("feel.feel", "grooves.ranker", "generators.loops", "generators.drawing"):
         monkeypatch.setattr(f"seq2drum.play.{module}.session", _unread)
     refused = 0
     for change in some(changes, max(1, len(changes) // 400)):

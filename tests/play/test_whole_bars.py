@@ -109,7 +109,7 @@ def test_the_default_variability_is_what_was_learnt() -> None:
 
 def test_a_checkpoint_that_is_damaged_or_of_other_sizes_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "bar"
-    shutil.copytree(Path(drawing.__file__).parents[1] / "checkpoints" / "bar", folder)
+    shutil.copytree(Path(drawing.__file__).parents[2] / "checkpoints" / "bar", folder)
     about = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**about, "seed": 1}))
     with pytest.raises(CheckpointError, match="SHA-256"):

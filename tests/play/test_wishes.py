@@ -16,8 +16,8 @@ from seq2drum.music import theory
 from seq2drum.music.notes import Marker, Metre, Note, Part, Song, Tempo
 from seq2drum.play.asked import WHOLE, by_letter
 from seq2drum.play.grooves.book import Book, groove_of, read_groove
-from seq2drum.play.take import Sheet
-from seq2drum.play.wishes import HUMAN_MS, settled, wishes_of
+from seq2drum.play.listen import Guitar
+from seq2drum.play.wishes import HUMAN_MS, resolve_options, wishes_of
 from tests.conftest import ROOT
 from tests.players import strummed
 
@@ -106,16 +106,16 @@ def test_every_song_with_drums_tells_its_wishes(path: Path) -> None:
     Options(groove=wishes.grooves)  # which checks them
 
 
-# --- settled ----------------------------------------------------------------------------------------------------------
+# --- resolved ---------------------------------------------------------------------------------------------------------
 
 
-def sheet(options: Options, played: Song | None = None) -> Sheet:
+def resolved(options: Options, played: Song | None = None) -> Options:
     played = played or song([[]] * 16, [STRUM] * 8 + [CHORDS] * 8)
-    return Sheet(played, theory.guitar_parts(played), options)
+    return resolve_options(Guitar(played, theory.guitar_parts(played)), options)
 
 
 def grooves(options: Options) -> object:
-    return settled(sheet(options)).options.groove
+    return resolved(options).groove
 
 
 def test_names_and_files_of_grooves_become_grooves(tmp_path: Path) -> None:
@@ -127,8 +127,8 @@ def test_names_and_files_of_grooves_become_grooves(tmp_path: Path) -> None:
     assert grooves(Options(groove=drop)) == {WHOLE: drop}
     assert grooves(Options(groove=f"verse=one drop, hat,chorus={tmp_path}/beat.mid:2")) == {"A": drop, "B": half}
     assert grooves(Options(groove={"b": drop})) == {"B": drop}
-    asked = sheet(Options(seed=3))
-    assert settled(asked) is asked
+    asked = Options(seed=3)
+    assert resolved(asked) is asked
 
 
 @pytest.mark.parametrize(
@@ -141,9 +141,9 @@ def test_names_and_files_of_grooves_become_grooves(tmp_path: Path) -> None:
 )
 def test_of_a_family_of_grooves_the_one_that_fits_the_song_is_taken(name: str, words: str, expected) -> None:
     given = midi.read(ROOT / "examples" / f"{name}.mid")
-    wanted = settled(Sheet(given, theory.guitar_parts(given), Options(groove=words)))
-    assert isinstance(wanted.options.groove, dict)
-    assert {letter: groove.name for letter, groove in wanted.options.groove.items()} == expected
+    wanted = resolve_options(Guitar(given, theory.guitar_parts(given)), Options(groove=words))
+    assert isinstance(wanted.groove, dict)
+    assert {letter: groove.name for letter, groove in wanted.groove.items()} == expected
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_of_a_family_of_grooves_the_one_that_fits_the_song_is_taken(name: str, w
 )
 def test_what_the_song_or_the_book_does_not_have_is_refused(options: Options, message: str) -> None:
     with pytest.raises(OptionError, match=message):
-        settled(sheet(options))
+        resolved(options)
 
 
 def test_names_of_sections_stand_for_the_letters_that_are_left() -> None:
@@ -181,21 +181,21 @@ def test_where_the_file_names_its_sections_these_are_meant() -> None:
 def test_what_a_song_tells_is_the_default_of_what_is_not_asked_for() -> None:
     model = song([ROCK] * 8 + [HALF] * 8, [STRUM] * 8 + [CHORDS] * 8)
     wishes = wishes_of(model)
-    told = settled(sheet(Options(like=midi.serialise(model)))).options
+    told = resolved(Options(like=midi.serialise(model)))
     assert told.like is None
     assert told.groove == wishes.grooves
     assert (told.intensity, told.fills, told.humanize, told.swing) == (wishes.intensity, wishes.fills, 0, 0)
     assert told.freedom == 0
     drop = Book.load()["one-drop"]
     asked = Options(like=midi.serialise(model), intensity=0.1, groove=drop, swing=1.0, seed=3)
-    told = settled(sheet(asked)).options
+    told = resolved(asked)
     assert (told.groove, told.intensity, told.swing, told.seed) == ({WHOLE: drop}, 0.1, 1.0, 3)
 
 
 def test_a_song_with_more_sections_tells_those_that_this_song_has() -> None:
     model = song([ROCK] * 8 + [HALF] * 8, [STRUM] * 8 + [CHORDS] * 8)
     one = song([[]] * 8, [STRUM] * 8)
-    told = settled(sheet(Options(like=midi.serialise(model)), one)).options
+    told = resolved(Options(like=midi.serialise(model)), one)
     assert isinstance(told.groove, dict)
     assert list(told.groove) == [WHOLE, "A"]
 
@@ -209,7 +209,7 @@ def test_sections_that_a_file_names_are_those_of_the_same_name_or_of_the_same_tu
             replace(played, markers=tuple(Marker(turn * 8 * BAR, name) for turn, name in enumerate(each)))
             for each in (names, here)
         )
-        return settled(sheet(Options(like=midi.serialise(model)), own)).options.groove
+        return resolved(Options(like=midi.serialise(model)), own).groove
 
     assert told(("verse", "chorus"), ("chorus", "verse")) == {WHOLE: rock, "chorus": half, "verse": rock}
     assert told(("verse", "chorus"), ("intro", "solo")) == {WHOLE: rock, "intro": rock, "solo": half}
@@ -218,14 +218,14 @@ def test_sections_that_a_file_names_are_those_of_the_same_name_or_of_the_same_tu
 
 def test_a_song_to_play_like_that_cannot_be_read_is_said_to_be_that_one(tmp_path: Path) -> None:
     with pytest.raises(MidiError, match="the song to play like: "):
-        settled(sheet(Options(like=b"no music")))
+        resolved(Options(like=b"no music"))
     with pytest.raises(InputError, match=r"the song to play like: .*none"):
-        settled(sheet(Options(like=tmp_path / "none.mid")))
+        resolved(Options(like=tmp_path / "none.mid"))
 
 
 def test_a_fill_may_be_asked_for_in_the_last_bar() -> None:
     options = Options(fill_at=(16,), no_fills_in=((10, 12), (13, 15)))
-    assert settled(sheet(options)).options == options
+    assert resolved(options) == options
 
 
 # --- drums that stay --------------------------------------------------------------------------------------------------
@@ -234,32 +234,32 @@ def test_a_fill_may_be_asked_for_in_the_last_bar() -> None:
 def test_what_goes_on_from_the_first_bars_holds_their_groove_plainly() -> None:
     fill = [(at, SNARE) for at in range(0, BAR, 120)]
     played = song([ROCK, ROCK, fill, ROCK] + [HALF] * 12, [STRUM] * 8 + [CHORDS] * 8)
-    told = settled(sheet(Options(prime=4), played)).options
+    told = resolved(Options(prime=4), played)
     assert told.groove == {WHOLE: groove_of(song([ROCK])), "A": groove_of(song([ROCK]))}
     assert (told.temperature, told.freedom) == (None, 0)
-    assert settled(sheet(Options(prime=4, temperature=0.5), played)).options.freedom == 0.5
+    assert resolved(Options(prime=4, temperature=0.5), played).freedom == 0.5
 
 
 def test_bars_played_anew_hold_the_groove_of_what_stays_of_their_section() -> None:
     played = song([ROCK] * 8 + [HALF] * 8, [STRUM] * 8 + [CHORDS] * 8)
     rock, half = groove_of(song([ROCK])), groove_of(song([HALF]))
-    told = settled(sheet(Options(bars=(13, 14)), played)).options
+    told = resolved(Options(bars=(13, 14)), played)
     assert told.groove == {WHOLE: rock, "A": rock, "B": half}
     assert told.freedom == 1, "with another seed they are others"
-    assert settled(sheet(Options(bars=(9, 16)), played)).options.groove == {WHOLE: rock, "A": rock}
-    assert settled(sheet(Options(bars=(1, 16)), played)).options.groove is None
+    assert resolved(Options(bars=(9, 16)), played).groove == {WHOLE: rock, "A": rock}
+    assert resolved(Options(bars=(1, 16)), played).groove is None
 
 
 def test_a_groove_that_is_given_wins_over_what_stays_and_that_over_a_song_to_play_like() -> None:
     played = song([ROCK] * 8 + [HALF] * 8, [STRUM] * 8 + [CHORDS] * 8)
     drop = Book.load()["one-drop"]
-    assert settled(sheet(Options(prime=4, groove=drop), played)).options.groove == {WHOLE: drop}
+    assert resolved(Options(prime=4, groove=drop), played).groove == {WHOLE: drop}
     like = midi.serialise(song([HALF] * 4))
-    told = settled(sheet(Options(prime=4, like=like), played)).options
+    told = resolved(Options(prime=4, like=like), played)
     assert told.groove == {WHOLE: groove_of(song([ROCK])), "A": groove_of(song([ROCK]))}
     assert told.intensity is not None
 
 
 def test_nothing_stays_where_there_are_no_drums() -> None:
     with pytest.raises(OptionError, match="no drums of its own"):
-        settled(sheet(Options(prime=4)))
+        resolved(Options(prime=4))

@@ -24,9 +24,10 @@ from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS
 from seq2drum.music.notes import Metre, Note, Part, Song
 from seq2drum.music.theory import choose_parts
+from seq2drum.play.listen import Guitar
 from seq2drum.play.options import Options
 from seq2drum.play.session import Session
-from seq2drum.play.take import TRACK_NAME, Sheet, Take
+from seq2drum.play.take import TRACK_NAME, Take
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.show import draw, fluidsynth, sound
 from server import made, rendering, screen
@@ -81,7 +82,7 @@ def test_the_drums_of_a_take_are_written_as_the_take_writes_them(drum_map: str, 
         temperature=0.3,
     )
     given = {"drums": one.to_bytes(), "config": wanted}
-    named = replace(one, sections=Sheet(SONG, one.guitar, one.options).passages)
+    named = replace(one, sections=Guitar(SONG, one.guitar).markers)
     assert midi.parse(rendered(pb.RENDER_FORMAT_MIDI, **given)).parts == midi.parse(one.to_bytes(session=session)).parts
     assert rendered(pb.RENDER_FORMAT_MIDI, **given) == named.to_bytes(session=session)
     both = rendered(pb.RENDER_FORMAT_MIDI_WITH_GUITAR, **given)

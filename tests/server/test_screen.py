@@ -602,7 +602,7 @@ def test_the_worker_ignores_signals_and_ends_with_its_input(worker: Worker) -> N
 
 def test_what_a_library_prints_does_not_get_between_the_frames(worker: Worker) -> None:
     noisy = """
-from seq2drum.formats import midi
+from seq2drum.formats.midi import midi
 from server import screen
 parse = midi.parse
 def loud(data, **how):

@@ -7,10 +7,12 @@ from collections import Counter
 import pytest
 
 from seq2drum.music.notes import Note, Part, Song
+from seq2drum.play.choose import choose, variants
 from seq2drum.play.decode.ensemble import MOST_ITEMS, TOGETHER, Ended
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
 from seq2drum.play.take import DrumBar
+from seq2drum.play.write import take_of
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import stage as stages
 from server.stage import Call, Stage
@@ -23,8 +25,9 @@ def drummer(tmp_path_factory: pytest.TempPathFactory) -> Drummer:
 
 
 def call(drummer: Drummer, job: int, bars: int, takes: int = 1, caller: str = "one") -> Call:
-    sheets = drummer.sheet(strummed(bars), Options()).variants(takes)
-    return Call(job, caller, "", pb.GenerateDrumsRequest(), False, sheets, [[] for _ in sheets], 0.0)
+    guitar, options = drummer.listen(strummed(bars), Options())
+    chosen = [choose(guitar, own) for own in variants(guitar, options, takes)]
+    return Call(job, caller, "", pb.GenerateDrumsRequest(), False, guitar, chosen, [[] for _ in chosen], 0.0)
 
 
 class Playing:
@@ -49,7 +52,7 @@ class Playing:
                     continue
                 assert isinstance(item, Ended) and item.error is None
                 made_of.ended += 1
-                if made_of.ended == len(made_of.sheets):
+                if made_of.ended == len(made_of.takes):
                     self.stage.drop(made_of)
                     self.done.append(made_of)
             self.most = max(self.most, sum(len(call.seated) for call in self.stage.calls.values()))
@@ -65,7 +68,7 @@ def test_takes_beyond_what_fits_are_played_in_turn_and_are_the_same(
         playing, asked = Playing(drummer), call(drummer, 1, 6, takes=5)
         playing.stage.let_in(asked)
         playing.rounds()
-        parts.append([sheet.take(made).part for sheet, made in zip(asked.sheets, asked.bars, strict=True)])
+        parts.append([take_of(asked.guitar, own, made).part for own, made in zip(asked.takes, asked.bars, strict=True)])
         assert playing.most == min(5, bars // 6)
     assert parts[0] == parts[1]
 
@@ -130,9 +133,11 @@ def test_what_a_call_takes_of_the_processor_is_counted_for_it(drummer: Drummer) 
 def test_bars_for_which_nothing_is_asked_hold_up_nobody(drummer: Drummer) -> None:
     notes = [Note(bar * 1920, 240, 52, 90) for bar in (0, 999)]
     song = Song(480, (Part.of(notes, program=27, name="Guitar"),), length=1000 * 1920)
-    sheet = drummer.sheet(song, Options())
+    guitar, options = drummer.listen(song, Options())
     playing = Playing(drummer)
-    playing.stage.let_in(Call(1, "one", "", pb.GenerateDrumsRequest(), False, [sheet], [[]], 0.0))
+    playing.stage.let_in(
+        Call(1, "one", "", pb.GenerateDrumsRequest(), False, guitar, [choose(guitar, options)], [[]], 0.0)
+    )
     made = 0
     while playing.stage.busy:
         before, _ = made, playing.rounds(1)

@@ -131,7 +131,7 @@ def test_a_grid_has_a_mark_for_each_hit_where_it_falls_the_louder_the_stronger()
 
 
 CHART = (
-    "from seq2drum.show import charts;"
+    "from seq2drum.show import page as charts;"
     "print(charts.lines('a', 'b', [charts.Line('one', [(0, 1.0), (1, 2.0), (2, 0.5)])], across='bars', wide=True))"
 )
 

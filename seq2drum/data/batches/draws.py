@@ -252,7 +252,7 @@ def section_grooves(songs: Sequence[Prepared], kit: Kit) -> SectionGrooves:
 def _played_on(song: Prepared) -> Iterator[tuple[int, Groove, _Which]]:
     """The bars of a song that have a groove: (number, groove in the bar's metre, which of its bars).
 
-    A groove begins with its first bar where it was not played in the bar before, as in `play.memory`.
+    A groove begins with its first bar where it was not played in the bar before, as in `play.decode.memory`.
     """
     form, drums = song.heard.form, song.drums
     struck = np.unique(form.bar_of(drums.step))

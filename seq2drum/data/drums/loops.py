@@ -1,7 +1,7 @@
 """One-bar audio loops to learn from: bars of drums mixed of one-shots, or cut out of one's own sound files.
 
-A one-shot is the sound of one hit. Those of a kit are rendered once, by `show.one_shots`; a bar of drums is mixed of
-them here, on the frames of `lattice.loops`.
+A one-shot is the sound of one hit. Those of a kit are rendered once, by `show.sound`; a bar of drums is mixed of
+them here, on the frames of `lattice.patterns`.
 """
 
 from __future__ import annotations

@@ -161,7 +161,7 @@ class Looping(Task[IntArray, Asked]):
         """What plays: the average, from noise, kit and wish to slices."""
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
-        """Write the checkpoint that `play.loops` loads."""
+        """Write the checkpoint that `play.generators.loops` loads."""
         folder.mkdir(parents=True, exist_ok=True)
         graph = self.graph()
         self.average.eval()

@@ -1,4 +1,4 @@
-"""The task of making audio loops on a small computer: a GAN over codes of slices, see `models.loop`.
+"""The task of making audio loops on a small computer: a GAN over codes of slices, see `learn.generators.loops`.
 
     drums -> bars -> loops on several kits -> codes -> two nets -> loop.onnx
 

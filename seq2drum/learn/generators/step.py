@@ -323,7 +323,7 @@ class Stepping(Task[IntArray, Batch]):
         generating.show(self, progress, board, self.say)
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
-        """Write the checkpoint that `play.step_player` loads."""
+        """Write the checkpoint that `play.generators.step` loads."""
         folder.mkdir(parents=True, exist_ok=True)
         export(self.net, folder)
         config = {"config": self.net.config.as_dict(), "parameters": generating.parameters(self.net)}

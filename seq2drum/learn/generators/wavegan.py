@@ -1,4 +1,4 @@
-"""The task of making audio loops sample by sample: a WaveGAN, see `models.wavegan`. It wants a GPU and a day.
+"""The task of making audio loops sample by sample: a WaveGAN, see `learn.generators.wavegan`. It wants a GPU and a day.
 
     python -m seq2drum.learn.generators.wavegan --data FOLDER -o runs/wavegan --minutes 1440
 

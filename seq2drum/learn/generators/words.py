@@ -6,7 +6,7 @@
 
 All performances of an epoch stand one behind the other in some streams, and the state of the net is carried from step
 to step of them, as it is in playing. A share of performances is made anew of the lines of others
-(`data.combining`), and a share of the genres is hidden.
+(`data.drums.loops`), and a share of the genres is hidden.
 
 Letters of shapes: n streams, T words of a step.
 """
@@ -309,7 +309,7 @@ class Wording(Task[int, Batch]):
         generating.show(self, progress, board, self.say)
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
-        """Write the checkpoint that `play.words_player` loads."""
+        """Write the checkpoint that `play.generators.words` loads."""
         folder.mkdir(parents=True, exist_ok=True)
         export(self.net, folder)
         config = {

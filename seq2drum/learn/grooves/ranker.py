@@ -236,7 +236,7 @@ class Ranking(Task[IntArray, Batch]):
         return line
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
-        """Write the checkpoint that `play.ranker` loads."""
+        """Write the checkpoint that `play.grooves.ranker` loads."""
         folder.mkdir(parents=True, exist_ok=True)
         export(self.ranker, folder)
         metres = Counter(one.groove.metre for one in self.sides["train"].sections)

@@ -154,7 +154,7 @@ def play(
         for player, (heard, options) in ways.items():
             plan, (first, stop) = plan_of(heard, options, engine.kit), heard.sounding
             made[player, index], forms[index] = [], own.form
-            playing = decoding.playing(engine, heard, options.sampling, plan=plan, first=first, stop=stop)
+            playing = decoding.streamed(engine, heard, options.sampling, plan=plan, first=first, stop=stop)
             ensemble.join((player, index), playing)
     # 2. All play on together, until they have ended or the time is over.
     going = set(made)

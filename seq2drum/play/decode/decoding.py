@@ -2,8 +2,7 @@
 
 Streaming is the primitive: `play` yields bars, a song is the bars joined, and to cancel is to stop asking. All random
 numbers come from the seed and the bar, or the bar's place in its section, so a bar's draws do not depend on what else
-is played. What is to be computed is asked for, see `engine`: `playing` is the loop itself, and `play` has its questions
-answered at once.
+is played. `play` asks for what is to be computed, see `engine`; `played` has that computed at once.
 
 Letters of shapes: B bars, S steps of a bar, V voices.
 """
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.lattice.conditions import Controls, of_controls
-from seq2drum.lattice.features import Heard, features
+from seq2drum.lattice.features import Features, Heard, features
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import Grid, quarters_into, to_full
 from seq2drum.lattice.phrases import spans
@@ -32,7 +31,17 @@ from seq2drum.play.decode.bar import BarPlayer, Pace, PlayedWays
 from seq2drum.play.decode.engine import Asking, AskingStream, Engine, OpenBar, Playable
 from seq2drum.play.decode.ensemble import guided
 from seq2drum.play.decode.memory import GrooveRows, Memory, in_ways
-from seq2drum.play.decode.plan import KEPT, BoolArray, Plan, asked_for, is_one_of, planned, with_fills
+from seq2drum.play.decode.plan import (
+    KEPT,
+    Arrangement,
+    BoolArray,
+    Plan,
+    Wish,
+    asked_for,
+    is_one_of,
+    planned,
+    with_fills,
+)
 from seq2drum.play.decode.sampling import Draws, Sampling, draws_of, thresholds
 
 BODY = ("kick", "snare", "side stick", "clap", *KEPT)  # the pieces that make a groove what it is
@@ -61,62 +70,24 @@ class PlayedBar(NamedTuple):
     unwished: Grid | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Wish:
-    """Some bars (B,) of a take that are to be played on another plan, and drawn otherwise.
+def play(model: Playable, heard: Heard, arrangement: Arrangement, guitar: Features) -> AskingStream[PlayedBar]:
+    """Play to a guitar, a bar at a time.
 
-    They go on from one another and from the bars before them as these are without the wish.
+    heard: the guitar. guitar: the same as the model reads it. A wish, and a fill that is asked for, change their own
+    bars alone: the other bars are as they would be without, and remember nothing of it.
     """
-
-    bars: BoolArray
-    plan: Plan
-    sampling: Sampling
-
-
-def play(engine: Engine, heard: Heard, sampling: Sampling, **more: Any) -> Iterator[PlayedBar]:
-    """Play to a guitar, a bar at a time; see `playing`."""
-    return engine.run(playing(engine, heard, sampling, **more))
-
-
-def playing(
-    engine: Engine,
-    heard: Heard,
-    sampling: Sampling,
-    *,
-    plan: Plan | None = None,
-    controls: Controls | None = None,
-    first: int = 0,
-    stop: int | None = None,
-    given: Mapping[int, Grid] | None = None,
-    stopped: BoolArray | None = None,
-    wishes: Sequence[Wish] = (),
-) -> AskingStream[PlayedBar]:
-    """Play to a guitar, a bar at a time. Bars outside [first, stop) are left silent.
-
-    stopped (B,): bars that are left silent, too, and for which nothing is computed, see `lattice.rests`; what follows
-    begins anew.
-
-    plan: the sections and their grooves; by default those of the guitar, without grooves. Fills and crashes are planned
-    here, as conditions of their bars. `given` are bars that are not drawn but played as they are: hits by the number of
-    their bar, steps counted from its barline, keys being voices of the engine's kit. What follows goes on from them.
-
-    wishes: bars that are played otherwise, each bar by one of them. All other bars are as they are without the wishes,
-    and likewise around a fill that the plan asks for: what was wished for is not remembered outside its own bars.
-    """
-    # 1. Choose what plays, and plan the whole song.
-    form, controls = heard.form, controls or Controls()
+    # 1. What is played in each bar.
+    form, controls, given, plan = heard.form, arrangement.controls, arrangement.given, arrangement.plan
+    first, sampling = arrangement.first, arrangement.sampling
     bars = np.arange(len(form.steps))
-    model, guitar = guided(engine, controls), features(heard)
-    plan = plan or Plan.of_sections(len(bars), sections(heard))
-    plan = yield from planned(model, guitar, form, plan, controls.fills, sampling)
-    given, stop = given or {}, len(bars) if stop is None else stop
+    stop = len(bars) if arrangement.stop is None else arrangement.stop
     is_given = np.isin(bars, list(given))
-    idle = np.zeros(len(bars), dtype=np.bool_) if stopped is None else stopped & ~is_given
+    idle = np.zeros(len(bars), dtype=np.bool_) if arrangement.stopped is None else arrangement.stopped & ~is_given
     able = (first <= bars) & (bars < stop) & ~is_given & ~idle
     grooves = GrooveRows.of(plan.grooves, form, model.kit, pieces=plan.pieces, firm=plan.firm)
     memory = Memory.of(form, len(model.kit), grooves, heard=model.hears_grooves)
     take = _Way.of(model, Request(form, sampling, plan, grooves, first, stop, given), able, memory, sampling)
-    ways = [take.wished(replace(wish, bars=wish.bars & able)) for wish in wishes]
+    ways = [take.wished(replace(wish, bars=wish.bars & able)) for wish in arrangement.wishes]
     readings, refilled = _readings(take, ways, controls)
     for begin, end in _ranges(model, heard, idle):
         # 2. Encode the bars that are read as one, if there is any that is played.
@@ -486,3 +457,36 @@ def _ranges(model: Playable, heard: Heard, idle: BoolArray) -> list[tuple[int, i
 def take_of(played: Iterable[PlayedBar], form: Form, kit: Kit) -> Grid:
     """What was played in the bars of a form, as one grid of the full kit; at least one bar."""
     return to_full(Grid.join(bar.hits.shift(form.first[bar.number]) for bar in played), kit)
+
+
+def streamed(
+    engine: Engine,
+    heard: Heard,
+    sampling: Sampling,
+    *,
+    plan: Plan | None = None,
+    controls: Controls | None = None,
+    first: int = 0,
+    stop: int | None = None,
+    given: Mapping[int, Grid] | None = None,
+    stopped: BoolArray | None = None,
+    wishes: Sequence[Wish] = (),
+) -> AskingStream[PlayedBar]:
+    """Play to a guitar without a song: fills and crashes are planned, then `play` plays.
+
+    plan: the sections and their grooves; by default those of the guitar, without grooves. For the others, see
+    `Arrangement`.
+    """
+    controls, guitar = controls or Controls(), features(heard)
+    model = guided(engine, controls)
+    plan = plan or Plan.of_sections(len(heard.form.steps), sections(heard))
+    plan = yield from planned(model, guitar, heard.form, plan, controls.fills, sampling)
+    arrangement = Arrangement(
+        plan, sampling, controls, first=first, stop=stop, given=given or {}, stopped=stopped, wishes=wishes
+    )
+    yield from play(model, heard, arrangement, guitar)
+
+
+def played(engine: Engine, heard: Heard, sampling: Sampling, **more: Any) -> Iterator[PlayedBar]:
+    """The bars of `streamed`, computed at once."""
+    return engine.run(streamed(engine, heard, sampling, **more))

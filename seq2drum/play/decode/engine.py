@@ -10,12 +10,11 @@ generator decides when that is computed: at once (`Engine.run`), or in one batch
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -307,26 +306,3 @@ def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
         raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: its {CONFIG} lacks {error}") from None
     except UNUSABLE as error:
         raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None
-
-
-class Ahead(Generic[T]):
-    """What a function returns, which begins at once. It is worth it for what leaves the interpreter to others."""
-
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._made: list[T] = []
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, args=(make,))
-        self._thread.start()
-
-    def _run(self, make: Callable[[], T]) -> None:
-        try:
-            self._made.append(make())
-        except BaseException as error:  # it is raised where the value is asked for
-            self._error = error
-
-    def value(self) -> T:
-        """The value, as soon as it is made. What the function raised is raised here."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._made[0]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.lattice import gestures
+from seq2drum.lattice.conditions import Controls
 from seq2drum.lattice.features import Features
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.gestures import Entrance, LastChord, Stop
@@ -351,6 +352,38 @@ class Plan:
         if self.pieces is not None:
             tilt[:, ~self.pieces.allowed] = -SURE
         return tilt
+
+
+@dataclass(frozen=True, eq=False)
+class Wish:
+    """Some bars (B,) of a take that are played on another plan, and drawn otherwise.
+
+    They go on from one another, and from the bars before them as these are without the wish.
+    """
+
+    bars: BoolArray
+    plan: Plan
+    sampling: Sampling
+
+
+@dataclass(frozen=True, eq=False)
+class Arrangement:
+    """A song arranged for its drummer: nothing of it changes while it is played.
+
+    plan: with its fills and crashes. sampling: how the bars are drawn. Bars outside [first, stop) are silent.
+    given: bars that are played as they are, by number: hits whose steps count from the barline, keys being voices of
+    the model's kit. stopped (B,): bars that are silent, too, and for which nothing is computed; what follows starts
+    from silence. wishes: bars that are played otherwise, each by one of them; all others are as without wishes.
+    """
+
+    plan: Plan
+    sampling: Sampling
+    controls: Controls = field(default_factory=Controls)
+    first: int = 0
+    stop: int | None = None
+    given: Mapping[int, Grid] = field(default_factory=dict)
+    stopped: BoolArray | None = None
+    wishes: Sequence[Wish] = ()
 
 
 @lru_cache(maxsize=64)

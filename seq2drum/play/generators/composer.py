@@ -62,7 +62,7 @@ class Brief:
     bpm: quarters a minute. bars: how many. variability: 0..1, 0 for one bar again and again, 1 for always something
     new. fill: a fill every so many bars; None for none. change: the bars, counted from 1, in which something else
     begins. temperature: 0..2. grid: places a bar, see `lattice.patterns`. metre: what the bars, which are made in 4/4,
-    are brought into, as in `lattice.fitting`.
+    are brought into, as in `lattice.grooves.fitting`.
 
     Raises:
         OptionError: one of these is out of its range.
@@ -209,7 +209,7 @@ class Beat(Shown):
 
 
 def _in_metre(song: Song, bars: int, numerator: int, denominator: int) -> Song:
-    """As many bars of another metre as a song in 4/4 has; see `lattice.fitting`."""
+    """As many bars of another metre as a song in 4/4 has; see `lattice.grooves.fitting`."""
     hits = encode(song.parts[0], lattice_of(song), FULL) if song.parts else Grid.join([])
     made: list[Grid] = []
     for bar in range(bars):

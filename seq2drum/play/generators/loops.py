@@ -1,8 +1,8 @@
 """Audio loops without a guitar: bars as sound, at a tempo, in a form such as AAAB.
 
-A net makes the 16 slices of a bar of noise, a kit and a wish; see `models.loop`. It is no `composer.Generator`: there
-are no hits in between. What it makes is for 117 quarters a minute; for another tempo slices are set closer or wider
-(`lattice.loops.respaced`), and then all is brought to 44,100 frames a second.
+A net makes the 16 slices of a bar of noise, a kit and a wish; see `learn.generators.loops`. It is no
+`composer.Generator`: there are no hits in between. What it makes is for 117 quarters a minute; for
+another tempo slices are set closer or wider (`lattice.patterns.respaced`). All is brought to 44,100 frames a second.
 
 Letters of shapes: n different bars.
 """

@@ -113,7 +113,7 @@ class StepPlayer:
             number += 1
 
     def step(self, given: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
-        """One step of the graph; see `models.step.export`."""
+        """One step of the graph; see `learn.generators.step.export`."""
         return dict(zip(self._graph.outputs, self._graph.run(dict(given)), strict=True))
 
 

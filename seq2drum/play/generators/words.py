@@ -73,7 +73,7 @@ class WordsPlayer:
             number += 1
 
     def logits(self, word: int, back: int, count: int, wishes: FloatArray, state: FloatArray) -> Any:
-        """(n, COUNT + 1) logits of the next word for each of some wishes, and the state (n, 4H); see `models.words`."""
+        """(n, COUNT + 1) logits of the next word for each of some wishes, and the state (n, 4H)."""
         rows = len(wishes)
         given: dict[str, NDArray[Any]] = {
             name: np.full(rows, value) for name, value in (("word", word), ("back", back), ("count", count))

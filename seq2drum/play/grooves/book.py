@@ -1,8 +1,8 @@
 """The groove book: the grooves that come with the package, and grooves from files.
 
 `grooves/idioms.txt` has those that every drummer knows, as tablature. `grooves/book.json`, where it is there, has those
-that were found in songs: {"grooves": [...]}, each as `lattice.grooves.to_json` has it and with "popularity", the number
-of groups of songs that it was found in.
+that were found in songs: {"grooves": [...]}, each as `grooves.to_json` has it and with "popularity", the
+number of groups of songs that it was found in.
 """
 
 from __future__ import annotations

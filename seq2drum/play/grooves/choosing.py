@@ -37,7 +37,6 @@ from seq2drum.lattice.sections import Section
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import IntArray
 from seq2drum.play.asked import WHOLE
-from seq2drum.play.decode.engine import Ahead
 from seq2drum.play.decode.plan import Plan
 from seq2drum.play.grooves.book import Book
 from seq2drum.play.grooves.ranker import Fit, Ranker, Shares, Shelf
@@ -81,9 +80,7 @@ _MEASURED = 8  # bars in which a groove's levels are measured
 
 def make_ready() -> None:
     """Read the ranker and the groove book, and see to the grooves in 4/4, so that the first song need not wait."""
-    ranker = Ahead(Ranker.load)
-    book = Book.load()  # meanwhile
-    shelf = ranker.value().shelf(book, 4, 4)
+    shelf = Ranker.load().shelf(Book.load(), 4, 4)
     _ = _kinds(shelf), shelf.alike
 
 

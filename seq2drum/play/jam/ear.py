@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
-from seq2drum.errors import OptionError
-from seq2drum.music import choices
 from seq2drum.music.notes import Part
 
 LONGEST = 8  # quarters after which a note that was not ended has ended
@@ -69,40 +67,3 @@ class Ear:
     def forget(self, tick: int) -> None:
         """Forget what began before a tick."""
         self._notes = [note for note in self._notes if note[0] >= tick]
-
-
-FILL, SECTION, STOP, INTENSITY, TEMPO = SIGNS = ("fill", "section", "stop", "intensity", "tempo")
-SLOWEST, FASTEST = 30.0, 300.0  # quarters a minute
-
-
-class Sign(NamedTuple):
-    """A sign to the drummer, heeded by the next bar that is not yet decided.
-
-    quarter: when it is given. what: "fill": that bar is one; "section": it is a fill, and leads into another passage,
-    `value` its letter or None for a new one; "stop": it is the last, struck on its first beat; "intensity": from it on,
-    `value` 0..1; "tempo": from it on, `value` quarters a minute.
-    """
-
-    quarter: float
-    what: str
-    value: float | str | None = None
-
-    @property
-    def number(self) -> float:
-        """The number that it comes with.
-
-        Raises:
-            OptionError: there is none.
-        """
-        if isinstance(self.value, int | float):
-            return float(self.value)
-        raise OptionError(f"the sign {self.what!r} comes with {self.value!r}, wanted a number")
-
-    def check(self, known: Sequence[str] = SIGNS) -> None:
-        """Raise OptionError if it makes no sense, or is none of those that are known."""
-        if self.what not in known:
-            raise OptionError(f"there is no sign {self.what!r}; wanted one of {', '.join(known)}")
-        if self.what == INTENSITY:
-            choices.check("intensity", self.number)
-        if self.what == TEMPO and not SLOWEST <= self.number <= FASTEST:
-            raise OptionError(f"the tempo is {self.value}, wanted {SLOWEST:g} to {FASTEST:g} quarters a minute")

@@ -1,7 +1,7 @@
 """A drummer who plays along: each bar of drums is decided shortly before it begins, from what was heard until then.
 
 A `Jam` is told what the guitar does as it is played, in song time, in pieces of any size; what is decided depends on
-what was heard before, and on nothing else. What the guitar will do it expects, see `lattice.expecting`; what it knows
+what was heard before, and on nothing else. What the guitar will do it expects, see `lattice.sections`; what it knows
 of the song is the last LISTENED bars or some more.
 """
 
@@ -24,7 +24,7 @@ from seq2drum.lattice.sections import gone_on, without_future
 from seq2drum.music import choices, drum_maps
 from seq2drum.music.notes import Bar, Part, Song, Tempo
 from seq2drum.music.theory import GUITAR_PROGRAMS
-from seq2drum.play.arranging import is_soft, pieces_of
+from seq2drum.play.arrange import is_soft, pieces_of
 from seq2drum.play.asked import by_letter, by_section
 from seq2drum.play.decode import plan as cues
 from seq2drum.play.decode.bar import BarPlayer
@@ -36,8 +36,9 @@ from seq2drum.play.decode.plan import Fills as AskedFills
 from seq2drum.play.decode.plan import Gestures, Plan
 from seq2drum.play.feel.humanise import Touch
 from seq2drum.play.grooves.book import read_groove
-from seq2drum.play.jam.ear import FILL, INTENSITY, SECTION, STOP, TEMPO, Ear, Sign, Strike
+from seq2drum.play.jam.ear import Ear, Strike
 from seq2drum.play.jam.foreseeing import FIRST, Fills, Passages, crashes
+from seq2drum.play.jam.signs import FILL, INTENSITY, SECTION, STOP, TEMPO, Sign
 from seq2drum.play.kept import Joint, kept_of
 from seq2drum.play.options import Options
 from seq2drum.play.take import TRACK_NAME

@@ -18,14 +18,16 @@ from seq2drum.music.duet import counted_in, later
 from seq2drum.music.notes import Bar, Part, Song
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.decode.engine import Engine
-from seq2drum.play.jam.ear import TEMPO, Ear, Sign, Strike
+from seq2drum.play.jam.ear import Ear, Strike
 from seq2drum.play.jam.guitarist import as_take
 from seq2drum.play.jam.jam import Jam, JamBar, Told
 from seq2drum.play.jam.ports import Came, Feet, Key, Shown, Transport, read
+from seq2drum.play.jam.signs import TEMPO, Sign
 from seq2drum.play.jam.songtime import SongTime
 from seq2drum.play.jam.striker import Messages, Striker
+from seq2drum.play.listen import MOST_BARS
 from seq2drum.play.options import Options
-from seq2drum.play.take import MOST_BARS, Take
+from seq2drum.play.take import Take
 
 NAME, WHY = "Guitar", "the guitar of the jam"
 _NONE = Grid.join([])  # in place of a bar's hits on the lattice: a take is made of its notes

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 from seq2drum.errors import MissingExtraError, PortError
-from seq2drum.play.jam.ear import FILL, INTENSITY, SECTION, STOP, TEMPO
+from seq2drum.play.jam.signs import FILL, INTENSITY, SECTION, STOP, TEMPO
 
 VIRTUAL = "virtual"  # in place of a name: a new port, to which another program can connect
 CLIENT = "seq2drum"

@@ -10,8 +10,8 @@ import math
 from collections import deque
 from typing import NamedTuple, Protocol
 
-from seq2drum.play.jam.ear import FASTEST, SLOWEST
 from seq2drum.play.jam.ports import CLOCK, CLOCKS, CONTINUE, HALT, POSITION, START, Transport
+from seq2drum.play.jam.signs import FASTEST, SLOWEST
 
 
 class Line(NamedTuple):

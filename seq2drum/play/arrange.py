@@ -1,21 +1,40 @@
-"""The plan of a take, as far as it needs no model: from what is heard and what is asked for."""
+"""Arrange: the plan of a take, from its grooves and the options: fills, crashes, endings, pieces, and what stays.
+
+`arranged` is the plan as far as it needs no model. `arrange` completes it: it asks the model once where drummers fill.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from seq2drum.lattice.columns import distinct
 from seq2drum.lattice.features import Heard
+from seq2drum.lattice.form import Form
+from seq2drum.lattice.gestures import stopped
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.sections import Section
+from seq2drum.music import choices
 from seq2drum.music.kit import FULL, Kit, to_kit
 from seq2drum.music.notes import IntArray
+from seq2drum.play.choose import Grooves
+from seq2drum.play.decode.engine import Asking, Playable
 from seq2drum.play.decode.memory import Pieces, pieces_for
-from seq2drum.play.decode.plan import BoolArray, Fills, Plan, gestures_of
+from seq2drum.play.decode.plan import (
+    Arrangement,
+    BoolArray,
+    Fills,
+    Gestures,
+    Plan,
+    Wish,
+    gestures_of,
+    planned,
+)
+from seq2drum.play.kept import Kept
+from seq2drum.play.listen import Guitar
 from seq2drum.play.options import Options
 
 SOFT_STYLES = frozenset({"jazz", "latin"})
@@ -56,6 +75,60 @@ def arranged(
     gestures = replace(gestures, cues={step: cue.of(known) for step, cue in gestures.cues.items()})
     fills = _fills(options, numbers) if options.fill_at or options.no_fills_in else None
     return replace(plan, fills=fills, gestures=gestures, pieces=pieces)
+
+
+def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: Kept) -> Asking[Arrangement]:
+    """Arrange a take. kept: the song's own drums that stay in it."""
+    # 1. The plan without wishes that have a place, and the bars that each of these changes.
+    options, without, heard = grooves.options, grooves.without, guitar.listening.heard
+    notes, numbers, passages = guitar.everything, guitar.listening.numbers, guitar.sections
+
+    def planned_on(by_section: Mapping[str, Groove], asked: Options) -> Plan:
+        return arranged(heard, passages, by_section, asked, model.kit, notes=notes, numbers=numbers)
+
+    plan = planned_on(grooves.everywhere, without)
+    wishes = [] if without is options else _wishes(grooves, plan, heard.form, planned_on)
+    # 2. Where drummers would fill, by the model; crashes follow.
+    plan = yield from planned(model, guitar.features, heard.form, plan, options.controls.fills, without.sampling)
+    first, stop = guitar.sounding
+    return Arrangement(
+        plan,
+        without.sampling,
+        options.controls,
+        first=first,
+        stop=stop,
+        given=kept.given,
+        stopped=stopped(guitar.resting),
+        wishes=wishes,
+    )
+
+
+def _wishes(grooves: Grooves, plan: Plan, form: Form, planned_on: Callable[..., Plan]) -> list[Wish]:
+    """The wishes that have a place. plan: that of the take without them. planned_on: makes plans."""
+    options, without, others = grooves.options, grooves.without, grooves.everywhere
+    found = list[Wish]()
+    left = np.ones(len(plan.letter), dtype=np.bool_)
+    for letter, groove in grooves.placed.items():
+        own = replace(options, groove={letter: groove})
+        if groove == others.get(letter) and own.sampling == without.sampling:
+            continue  # it is played on that without being asked
+        bars = np.array([each == letter for each in plan.letter])
+        left &= ~bars
+        found.append(Wish(bars, planned_on({**others, letter: groove}, own), own.sampling))
+    if options.ending != choices.AUTO:
+        ended = planned_on(others, replace(without, ending=options.ending))
+        found.append(Wish(left & _differ(plan.gestures, ended.gestures, form), ended, without.sampling))
+    return found
+
+
+def _differ(one: Gestures, other: Gestures, form: Form) -> BoolArray:
+    """(B,): the bars in which something else is done together with the band."""
+    differ = np.zeros(len(form.steps), dtype=np.bool_)
+    steps = [step for step in {*one.cues, *other.cues} if one.cues.get(step) != other.cues.get(step)]
+    differ[form.bar_of(np.array(steps, dtype=np.int64))] = True
+    for name in ("heavy", "crashed", "full", "still"):
+        differ[list(getattr(one, name) ^ getattr(other, name))] = True
+    return differ
 
 
 def is_soft(options: Options, groove: Groove | None) -> bool:

@@ -1,0 +1,101 @@
+"""Choose: the groove of each section, by what is asked for and what fits the guitar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from seq2drum.lattice.grooves.grooves import Groove
+from seq2drum.lattice.sections import Section
+from seq2drum.music import choices
+from seq2drum.play.asked import WHOLE
+from seq2drum.play.grooves import choosing
+from seq2drum.play.grooves.choosing import BySection
+from seq2drum.play.listen import Guitar
+from seq2drum.play.options import Options
+
+
+@dataclass(frozen=True)
+class Grooves:
+    """The grooves of a take, by the letters of their sections.
+
+    A groove that is asked for in one section changes the bars of that section alone. So the take is arranged as it is
+    without such wishes, and then with them.
+
+    options: what is asked for, resolved. without: the same without the wishes that have a place: the ending, and the
+    grooves of some sections alone. everywhere: the grooves without these wishes. placed: those that they name.
+    """
+
+    options: Options
+    without: Options
+    everywhere: BySection
+    placed: BySection
+
+    @property
+    def by_section(self) -> BySection:
+        """The groove that each section is played on."""
+        return {**self.everywhere, **self.placed}
+
+    @property
+    def played(self) -> list[Groove]:
+        """The grooves that are played on somewhere."""
+        return list((self.everywhere if self.everywhere.keys() - self.placed else self.placed).values())
+
+
+def choose(guitar: Guitar, options: Options) -> Grooves:
+    """Choose the groove of each section. options: resolved, see `wishes.resolve_options`."""
+    has_places = isinstance(options.groove, Mapping) or options.ending != choices.AUTO
+    without = _unplaced(options, guitar.sections) if has_places else options
+    placed = _placed(options, guitar.sections) if has_places else {}
+    return Grooves(options, without, choosing.chosen(guitar.listening.heard, guitar.sections, without), placed)
+
+
+def variants(guitar: Guitar, options: Options, count: int) -> list[Options]:
+    """The options of several takes, of which the first are those given.
+
+    The others have seeds made from the given one, and other grooves that fit unless some are asked for.
+    """
+    varied = [options]
+    for number, seed in enumerate(_seeds(options.seed, count)[1:], 1):
+        own = replace(options, seed=seed)
+        if own.groove is None:
+            grooves = choosing.chosen(guitar.listening.heard, guitar.sections, own, number)
+            own = replace(own, groove=dict(grooves), temperature=own.freedom)
+        varied.append(own)
+    return varied
+
+
+def _seeds(seed: int, count: int) -> list[int]:
+    """The seeds of several takes, the first of which is the one given."""
+    return [seed, *(int(np.random.SeedSequence([seed, take]).generate_state(1)[0]) for take in range(1, count))]
+
+
+def _placed(options: Options, sections: Sequence[Section]) -> dict[str, Groove]:
+    """The grooves that are asked for in some sections of a song alone, by their letters."""
+    asked = _by_letter(options)
+    whole = _whole(asked, sections)
+    letters = dict.fromkeys(section.letter for section in sections)
+    return {letter: asked[letter] for letter in letters if letter in asked and asked[letter] != whole}
+
+
+def _unplaced(options: Options, sections: Sequence[Section]) -> Options:
+    """The options without the ending and without the grooves of some sections alone."""
+    asked = _by_letter(options)
+    whole = _whole(asked, sections)
+    groove = None if whole is None else {WHOLE: whole}
+    return replace(options, groove=groove, ending=choices.AUTO)
+
+
+def _by_letter(options: Options) -> Mapping[str, Groove]:
+    asked = options.groove if isinstance(options.groove, Mapping) else {}
+    return {letter: groove for letter, groove in asked.items() if isinstance(groove, Groove)}
+
+
+def _whole(asked: Mapping[str, Groove], sections: Sequence[Section]) -> Groove | None:
+    """The groove of the whole song: the one that is asked for, or that of all its sections, if that is one."""
+    if WHOLE in asked:
+        return asked[WHOLE]
+    grooves = [asked.get(section.letter) for section in sections]
+    return grooves[0] if all(groove == grooves[0] for groove in grooves) else None

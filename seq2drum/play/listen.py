@@ -1,0 +1,128 @@
+"""Listen: a song becomes a `Guitar`, whose bars, grid, sections and features are made once, on first use."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from seq2drum.errors import InputError, OptionError
+from seq2drum.formats.opening import open_song
+from seq2drum.lattice.features import Features, Listening, features
+from seq2drum.lattice.gestures import rests
+from seq2drum.lattice.grid import Grid, encode
+from seq2drum.lattice.phrases import merge
+from seq2drum.lattice.sections import Section, sections
+from seq2drum.music import theory
+from seq2drum.music.choices import sections_of
+from seq2drum.music.duet import redrummed
+from seq2drum.music.limits import DEFAULT_LIMITS, Limits
+from seq2drum.music.notes import Marker, Song
+from seq2drum.music.theory import GuitarChoice
+from seq2drum.play.decode.plan import BoolArray
+
+MOST_BARS = 10_000
+
+
+@dataclass(frozen=True)
+class Guitar:
+    """A song and which of its parts are the guitar.
+
+    source: the bytes of the MIDI file that the song came from, if it came from one.
+    """
+
+    song: Song
+    choice: GuitarChoice
+    source: bytes | None = None
+
+    @cached_property
+    def listening(self) -> Listening:
+        """The lattice of the song and the guitar on it.
+
+        Raises:
+            InputError: the song has more than MOST_BARS bars.
+        """
+        if (count := len(self.song.bars())) > MOST_BARS:
+            raise InputError(f"the song has {count} bars, at most {MOST_BARS} are played; is its metre right?")
+        return Listening.of(self.song, self.choice.parts)
+
+    @cached_property
+    def sections(self) -> tuple[Section, ...]:
+        """The passages of the guitar."""
+        return sections(self.listening.heard)
+
+    @property
+    def markers(self) -> tuple[Marker, ...]:
+        """The sections as markers of the song: their first ticks and their names."""
+        begins = self.listening.lattice.bars
+        return tuple(Marker(begins[bar].start, letter) for bar, letter in self.sections)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the song's own markers name the sections."""
+        return bool(self.listening.heard.marks)
+
+    @cached_property
+    def features(self) -> Features:
+        """The guitar as a model reads it."""
+        return features(self.listening.heard)
+
+    @cached_property
+    def resting(self) -> BoolArray:
+        """(B,): the bars in which nothing sounds but drums."""
+        return rests(self.song, self.listening.lattice)
+
+    @property
+    def sounding(self) -> tuple[int, int]:
+        """The bars [first, stop) between which anything sounds."""
+        bars = np.flatnonzero(~self.resting)
+        return int(bars[0]), int(bars[-1]) + 1
+
+    @property
+    def everything(self) -> Grid:
+        """All notes but drums on the lattice."""
+        parts = [part for part in self.song.parts if not part.is_drums and len(part)]  # the guitar at least
+        return encode(merge(parts), self.listening.lattice)
+
+
+def listen(
+    song: Song | bytes | str | os.PathLike[str],
+    track: str | None = None,
+    *,
+    sections: str | None = None,
+    drums: Song | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Guitar:
+    """Read a song and find its guitar.
+
+    Args:
+        song: A song, or a file of any kind that `formats.opening` knows, its path or its bytes.
+        track: Which parts are the guitar; by default those that look so.
+        sections: The passages by name, in place of the file's markers, as `Options.sections` has them.
+        drums: Has the drums that stand in place of the song's own.
+        limits: Beyond which a file is refused.
+
+    Raises:
+        InputError: the song cannot be read or has no guitar. The message says what to do.
+        OptionError: there is no such track, or a section is longer than the song.
+    """
+    song, source = (song, None) if isinstance(song, Song) else open_song(song, limits=limits)
+    if drums is not None:
+        song = redrummed(song, drums)
+    choice = theory.choose_parts(song, track)
+    return Guitar(song if sections is None else with_sections(song, sections), choice, source)
+
+
+def with_sections(song: Song, named: str) -> Song:
+    """The song with markers of named sections in place of its own.
+
+    Raises:
+        OptionError: the song has fewer bars.
+    """
+    bars, passages = song.bars(), sections_of(named)
+    name, _, last = passages[-1]
+    if last > len(bars):
+        raise OptionError(f"the section {name!r} ends in bar {last}, but the song has {len(bars)}")
+    return replace(song, markers=tuple(Marker(bars[first - 1].start, name, True) for name, first, _ in passages))
