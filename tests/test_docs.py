@@ -513,7 +513,7 @@ def test_what_a_score_of_a_take_is_is_said_alike_wherever_it_is_said():
 def test_the_questions_say_of_recordings_what_the_inputs_say():
     text = (DOCS / "guitarists" / "faq.md").read_text(encoding="utf-8")
     (answer,) = re.findall(r"^\*\*I have audio, not MIDI\.\*\*(.*?)\n\n", text, flags=re.DOTALL | re.MULTILINE)
-    assert "inputs.md#a-recording" in answer and "cannot" not in answer
+    assert "inputs.md#play-to-a-recording" in answer and "cannot" not in answer
 
 
 # --- the site ---------------------------------------------------------------------------------------------------------
