@@ -1,6 +1,6 @@
 """Damaged input by the hundred thousand, guided by coverage: `python bench/fuzz.py [TARGET ...] [--runs N]`.
 
-Two targets: "midi" is `formats.midi.midi.parse`, of any bytes; "wire" is what a screen does with a message of the
+Two targets: "midi" is `formats.midi.midi.parse`, of any bytes; "wire" is what a parser does with a message of the
 contract, of any bytes that are one: the conversion of its configuration, its song, and a brief. Atheris (a libFuzzer
 for Python) mutates examples, and keeps what reaches new branches of this package. Wanted: each input is taken, or
 refused by an error of the tree of `seq2drum.errors`; an error of any other kind is a fault, and so is a second of the
@@ -35,7 +35,7 @@ RUNS = 200_000
 LONGEST = 4_000  # bytes of an input: a short one has all that a long one has, and is read in less time
 MOST_SECONDS = 1.0  # of the processor, that one may take
 LOOK = 500  # runs between two notes of how far it is
-KINDS = ("screen", "convert", "brief")  # of a message, by its first byte
+KINDS = ("analyze", "convert", "brief")  # of a message, by its first byte
 
 
 def main() -> int:
@@ -157,13 +157,13 @@ def wire_target() -> Trial:
     from google.protobuf.message import DecodeError
 
     from seq2drum.rpc import accompaniment_pb2 as pb
-    from server import screen, statuses
-    from server.frames import Frame
+    from server import parser, statuses
+    from server.ipc import Frame
     from server.settings import Settings
     from server.workers import start_frame
 
-    rules = screen.Rules.of(start_frame(Settings()).head)
-    messages = {"screen": pb.GenerateDrumsRequest, "brief": pb.ComposeRequest}
+    rules = parser.RequestRules.of(start_frame(Settings()).head)
+    messages = {"analyze": pb.GenerateDrumsRequest, "brief": pb.ComposeRequest}
 
     def try_one(data: bytes) -> tuple[bool, str]:
         kind, body = KINDS[data[0] % len(KINDS)] if data else KINDS[0], data[1:]
@@ -172,7 +172,7 @@ def wire_target() -> Trial:
                 messages[kind].FromString(body)
         except DecodeError:  # the front has refused it
             return False, ""
-        reply = screen.answer(Frame({"what": kind, "job": 1}, body), rules)
+        reply = parser.answer(Frame({"what": kind, "job": 1}, body), rules)
         if reply.head["what"] == "done":
             return True, ""
         status = statuses.status_pb2.Status.FromString(reply.body)

@@ -104,7 +104,7 @@ class Served:
         return [front, *front.children(recursive=True)]
 
     def workers(self, kind: str) -> list[psutil.Process]:
-        """Its workers that live: "screen" or "player"."""
+        """Its workers that live: "parser" or "player"."""
         processes = []
         for process in self.tree()[1:]:
             try:

@@ -146,13 +146,13 @@ class Look(NamedTuple):
     at: float
     calls: int
     front: int
-    screens: int
+    parsers: int
     players: int
 
     @property
     def bytes(self) -> int:
         """Of all processes."""
-        return self.front + self.screens + self.players
+        return self.front + self.parsers + self.players
 
 
 class Found(NamedTuple):
@@ -189,15 +189,15 @@ class Found(NamedTuple):
 def soak(served: Served, seconds: float, callers: int = CALLERS, rest: float = 0.0) -> Found:
     """Call a server for so long. rest: seconds between two calls of a caller."""
     work = Soak(served.address, seconds, rest)
-    workers = {kind: served.workers(kind) for kind in ("screen", "player")}
+    workers = {kind: served.workers(kind) for kind in ("parser", "player")}
     threads = [threading.Thread(target=work.caller, args=(index,)) for index in range(callers)]
     for thread in threads:
         thread.start()
     looks = []
     while any(thread.is_alive() for thread in threads):
         front = served.tree()[0].memory_info().rss
-        screens, players = (sum(each.memory_info().rss for each in served.workers(kind)) for kind in workers)
-        looks.append(Look(time.perf_counter() - work.begun, len(work.noted), front, screens, players))
+        parsers, players = (sum(each.memory_info().rss for each in served.workers(kind)) for kind in workers)
+        looks.append(Look(time.perf_counter() - work.begun, len(work.noted), front, parsers, players))
         time.sleep(seconds / LOOKS)
     for thread in threads:
         thread.join()
@@ -222,13 +222,13 @@ def rows(found: Found) -> Iterator[tuple[str, str, str, bool]]:
     most = max(MOST_GROWTH, MOST_BYTES_A_CALL * calls)
     wanted = f"{most / 1e6:.0f} MB or less"
     first, last = found.warm[0], found.warm[-1]
-    shares = {kind: getattr(last, kind) - getattr(first, kind) for kind in ("front", "screens", "players")}
+    shares = {kind: getattr(last, kind) - getattr(first, kind) for kind in ("front", "parsers", "players")}
     told = ", ".join(f"{kind} {share / 1e6:.1f}" for kind, share in shares.items())
     told = f"{grown / 1e6:.1f} MB in {calls:,} calls: {told}"
     yield "memory gained after the first third", told, wanted, grown <= most
     tenths = found.looks[:: max(len(found.looks) // 10, 1)]
     yield "memory, MB, at each tenth of the time", " ".join(f"{look.bytes / 1e6:.0f}" for look in tenths), "", True
-    each = f"front {last.front / 1e6:.0f} MB, screens {last.screens / 1e6:.0f}, players {last.players / 1e6:.0f}"
+    each = f"front {last.front / 1e6:.0f} MB, parsers {last.parsers / 1e6:.0f}, players {last.players / 1e6:.0f}"
     yield "memory at the end", each, "", True
 
 

@@ -70,10 +70,10 @@ class Seen:
     @cached_property
     def bars(self) -> Bools:
         """(B,): the bars of the pattern: where the guitar plays, without fills and the bar in which it ends."""
-        first, _ = self.heard.sounding
+        first, _ = self.recordings.sounding
         counted = ~self.is_fill
         counted[:first] = False
-        counted[int(self.heard.form.bar_of(self.heard.guitar.step.max(keepdims=True))[0]) :] = False
+        counted[int(self.recordings.form.bar_of(self.recordings.guitar.step.max(keepdims=True))[0]) :] = False
         return counted
 
     def struck(self, voices: Voices, least: int = 1) -> Bools:
@@ -93,17 +93,17 @@ class Seen:
     @cached_property
     def quarters(self) -> int:
         """Quarters of a bar, as the first bar has them, rounded up."""
-        return int(np.ceil(self.heard.form.quarters[0]))
+        return int(np.ceil(self.recordings.form.quarters[0]))
 
     @cached_property
     def eighths(self) -> list[float]:
         """The places of the eighths of a bar."""
-        return [eighth / 2 for eighth in range(round(self.heard.form.quarters[0] * 2))]
+        return [eighth / 2 for eighth in range(round(self.recordings.form.quarters[0] * 2))]
 
     @cached_property
     def heads(self) -> list[float]:
         """The places at which the accent groups of the metre begin: of 7/8, 0, 1 and 2 quarters."""
-        form = self.heard.form
+        form = self.recordings.form
         metre = int(form.numerator[0]), int(form.denominator[0])
         return [float(place) * 4 / metre[1] for place in np.cumsum([0, *groups(*metre)[:-1]])]
 

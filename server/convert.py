@@ -36,7 +36,7 @@ from seq2drum.play.options import Options
 from seq2drum.play.session import Session
 from seq2drum.play.take import DrumBar, Take
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server.statuses import TABLE, Refusal
+from server.statuses import ERROR_STATUSES, Refusal
 
 MOST_WORD = 64
 """The longest name in a configuration, in characters."""
@@ -153,7 +153,7 @@ def _grooves(choices: Sequence[pb.GrooveChoice], limits: Limits) -> dict[str, Gr
                 raise OptionError(f"two grooves are asked for in {choice.section or 'the whole song'!r}; wanted one")
             found[choice.section] = _groove(choice, limits)
         except (InputError, OptionError) as error:
-            raise Refusal(TABLE[type(error)].reason, str(error), field="config.groove") from None
+            raise Refusal(ERROR_STATUSES[type(error)].reason, str(error), field="config.groove") from None
     return found
 
 
@@ -183,7 +183,7 @@ def check_wishes(song: Song, choice: GuitarChoice, options: Options, limits: Lim
         guitar = Guitar(song if options.sections is None else with_sections(song, options.sections), choice)
         wishes.resolve_options(guitar, options, limits)
     except InputError as error:
-        raise Refusal(TABLE[type(error)].reason, str(error), field="config.like") from None
+        raise Refusal(ERROR_STATUSES[type(error)].reason, str(error), field="config.like") from None
 
 
 def drums_of(request: pb.GenerateDrumsRequest | pb.RenderRequest, limits: Limits) -> Song | None:
@@ -197,7 +197,7 @@ def drums_of(request: pb.GenerateDrumsRequest | pb.RenderRequest, limits: Limits
     try:
         drums = midi.parse(request.drums, limits=limits)
     except InputError as error:
-        raise Refusal(TABLE[type(error)].reason, f"the drums: {error}", field="drums") from None
+        raise Refusal(ERROR_STATUSES[type(error)].reason, f"the drums: {error}", field="drums") from None
     if not any(len(drums.parts[index]) for index in theory.drum_parts(drums)):
         raise Refusal("INVALID_OPTION", "the file of the drums has none on the drum channel", field="drums")
     return drums

@@ -14,17 +14,15 @@ from typing import Generic, TypeVar
 import grpc
 
 from seq2drum.errors import OptionError
-from server import tokens
 from server.logs import log
-from server.settings import Settings
+from server.settings import Settings, Token, check_tokens, read_tokens
 from server.statuses import Refusal
-from server.tokens import Token
 
 _Kind = TypeVar("_Kind")
 _Stamp = tuple[int, int, int]
 
 
-class Kept(Generic[_Kind]):
+class Reloadable(Generic[_Kind]):
     """What some files hold.
 
     Raises:
@@ -57,15 +55,15 @@ class Kept(Generic[_Kind]):
         return [_stamp(path) for path in self._paths]
 
 
-def tokens_of(settings: Settings) -> Kept[tuple[Token, ...]]:
+def tokens_of(settings: Settings) -> Reloadable[tuple[Token, ...]]:
     """The tokens that callers may show; none: callers need none."""
     path = settings.token_file
     if not path:
-        return Kept("tokens", (), lambda: settings.all_tokens)
-    return Kept("tokens", (path,), lambda: _checked(tokens.read(path)))
+        return Reloadable("tokens", (), lambda: settings.all_tokens)
+    return Reloadable("tokens", (path,), lambda: _checked(read_tokens(path)))
 
 
-class Papers:
+class TlsCredentials:
     """The certificates of a server, for gRPC. A connection gets those that were there when it was made.
 
     Raises:
@@ -74,7 +72,7 @@ class Papers:
 
     def __init__(self, settings: Settings) -> None:
         paths = [path for path in (settings.tls_cert, settings.tls_key, settings.client_ca) if path]
-        self._kept = Kept("certificates", paths, lambda: _configuration(settings))
+        self._kept = Reloadable("certificates", paths, lambda: _configuration(settings))
         self._changed = False
         self.credentials = grpc.dynamic_ssl_server_credentials(
             self._kept.value,
@@ -94,13 +92,13 @@ class Papers:
         return self._kept.value
 
 
-def names_of(auth_context: Mapping[str, Iterable[bytes]]) -> tuple[str, ...]:
+def certificate_names(auth_context: Mapping[str, Iterable[bytes]]) -> tuple[str, ...]:
     """The names in a caller's certificate, as gRPC has them: what it is called, and what else it stands for."""
     found = [*auth_context.get("x509_common_name", ()), *auth_context.get("x509_subject_alternative_name", ())]
     return tuple(dict.fromkeys(name.decode("utf-8", "replace") for name in found))
 
 
-def admit(metadata: Iterable[tuple[str, str | bytes]] | None, tokens: Sequence[Token]) -> Token | None:
+def authenticate(metadata: Iterable[tuple[str, str | bytes]] | None, tokens: Sequence[Token]) -> Token | None:
     """Let in a call that shows one of the tokens, and return which; any call, if the server has none.
 
     Raises:
@@ -121,7 +119,7 @@ def admit(metadata: Iterable[tuple[str, str | bytes]] | None, tokens: Sequence[T
     return right[0]
 
 
-def credential(token: Token | None, names: Sequence[str], allowed: Collection[str]) -> str:
+def credential_name(token: Token | None, names: Sequence[str], allowed: Collection[str]) -> str:
     """What a caller's credential is called: the token, or else the certificate ("CN=..."); "" if it has no name.
 
     names: of the certificate. allowed: those of which one is wanted; none: all are let in.
@@ -148,7 +146,7 @@ class Quotas:
         self._calls = Counter[str]()
 
     @contextlib.contextmanager
-    def place(self, token: Token | None) -> Iterator[None]:
+    def slot(self, token: Token | None) -> Iterator[None]:
         """One of the calls that a token may have at once, within `with`.
 
         Raises:
@@ -172,7 +170,7 @@ class Quotas:
 
 
 def _checked(found: tuple[Token, ...]) -> tuple[Token, ...]:
-    tokens.check(found)
+    check_tokens(found)
     return found
 
 

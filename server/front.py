@@ -1,6 +1,6 @@
-"""The process that answers calls: it binds an address, answers, and ends without losing a call.
+"""The process that answers calls: its address, health, state file, and an end that loses no call.
 
-Who reads files and who plays is given to it; it starts none of them (`lifecycle` does).
+The pools of workers are passed in; `lifecycle` starts them.
 """
 
 from __future__ import annotations
@@ -8,26 +8,176 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import json
 import logging
 import math
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import grpc
+import psutil
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
+from seq2drum import __version__
 from seq2drum.errors import OptionError
-from server import health, logs, state
-from server.admission import Admission
-from server.credentials import Papers
-from server.guards import Door
-from server.health import Health
+from server import logs
+from server.admission import Admission, Caller, ConcurrencyLimit, peer_of
+from server.calls import CallGuard
+from server.credentials import TlsCredentials
 from server.logs import log
 from server.metrics import Metrics
-from server.service import NAME, OPEN_TO_ALL, Playing, Rendering, Screening, Service
+from server.service import NAME, OPEN_TO_ALL, Parsers, Players, Renderers, Service
 from server.settings import Settings, is_local
+from server.statuses import Refusal
+
+# --- the state file ---------------------------------------------------------------------------------------------------
+
+
+def read_state(path: str) -> dict[str, Any]:
+    """What the state file says of the server that wrote it; empty if there is none."""
+    try:
+        state = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
+    except (OSError, ValueError):
+        return {}
+    return state if isinstance(state, dict) and isinstance(state.get("pid"), int) else {}
+
+
+def write_state(path: str, address: str, port: int, token: str, page: str = "") -> None:
+    """Write the state file, whole or not at all. It is for its owner alone, as it may have the token in it.
+
+    path: "" writes none. One that cannot be written is logged, and the server runs without. page: the address of the
+        page with its token, if there is one.
+    """
+    if not path:
+        return
+    target = Path(path)
+    process = psutil.Process()
+    state = {"address": address, "port": port, "pid": process.pid, "started": process.create_time()}
+    state["version"] = __version__
+    if page:
+        state["page"] = page
+    if token:
+        state["token"] = token
+    part = target.with_name(f"{target.name}.{os.getpid()}")
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            json.dump(state, file)
+        part.replace(target)
+    except OSError as error:
+        log("state file not written", logging.WARNING, why=error.strerror)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def remove_state(path: str) -> None:
+    """Remove the state file, if this process wrote it."""
+    if read_state(path).get("pid") == os.getpid():
+        Path(path).unlink(missing_ok=True)
+
+
+# --- health and reflection --------------------------------------------------------------------------------------------
+
+
+MOST_WATCHERS = 1024
+"""Callers who are told of each change of health; every connection of a client that goes round several has one."""
+MOST_REFLECTIONS = 64
+"""Callers who read the contract."""
+WATCH_WRITE_SECONDS = 30.0
+"""How long a watcher may take to read what it is told."""
+REFLECTION_SECONDS = 60.0
+"""How long it may take to read the contract."""
+
+_Status = health_pb2.HealthCheckResponse
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # it has no types
+    """The standard health service, of some names. It says NOT_SERVING until it is told otherwise."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._statuses = dict.fromkeys(names, _Status.NOT_SERVING)
+        self._changed = asyncio.Event()
+        self._limit = ConcurrencyLimit(MOST_WATCHERS, "watchers are told of changes")
+        self._over = False
+
+    def set(self, serving: bool) -> None:
+        """Say whether it serves."""
+        if not self._over:
+            self._statuses = dict.fromkeys(self._statuses, _Status.SERVING if serving else _Status.NOT_SERVING)
+            self._changed.set()
+            self._changed = asyncio.Event()
+
+    def end(self) -> None:
+        """Say NOT_SERVING from now on."""
+        self.set(False)
+        self._over = True
+
+    async def Check(self, request: health_pb2.HealthCheckRequest, context: _Context) -> health_pb2.HealthCheckResponse:
+        """The status of a name."""
+        if request.service not in self._statuses:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "there is no service of this name")
+        return _Status(status=self._statuses[request.service])
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: _Context) -> None:
+        """The status of a name now, and whenever it changes."""
+        try:
+            with self._limit.slot(Caller(peer_of(context.peer()))):
+                await self._watch(request.service, context)
+        except Refusal as refusal:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(refusal))
+        except TimeoutError:
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, f"nothing was read for {WATCH_WRITE_SECONDS:g} s")
+
+    async def _watch(self, name: str, context: _Context) -> None:
+        last = None
+        while True:
+            status, changed = self._statuses.get(name, _Status.SERVICE_UNKNOWN), self._changed
+            if status != last:
+                async with asyncio.timeout(WATCH_WRITE_SECONDS):
+                    await context.write(_Status(status=status))
+                last = status
+            await changed.wait()
+
+
+class Reflection(reflection.aio.ReflectionServicer):  # type: ignore[name-defined, misc]  # the stubs are older
+    """The standard reflection service."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__(names)
+        self._limit = ConcurrencyLimit(MOST_REFLECTIONS, "callers read the contract")
+
+    async def ServerReflectionInfo(
+        self, request_iterator: AsyncIterable[reflection_pb2.ServerReflectionRequest], context: _Context
+    ) -> AsyncIterator[reflection_pb2.ServerReflectionResponse]:
+        """The files of the contract that are asked for."""
+        try:
+            with self._limit.slot(Caller(peer_of(context.peer()))):
+                async with asyncio.timeout(REFLECTION_SECONDS):
+                    async for reply in super().ServerReflectionInfo(request_iterator, context):
+                        yield reply
+        except Refusal as refusal:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(refusal))
+        except TimeoutError:
+            why = f"the contract was not read within {REFLECTION_SECONDS:g} s; ask anew"
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, why)
+
+
+def add_standard_services(server: grpc.aio.Server, health: Health, names: Iterable[str], *, reflects: bool) -> None:
+    """Let a server answer for its health, and, if it reflects, for the contract of services of some names."""
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    if reflects:
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(Reflection(names), server)
+
+
+# --- the front --------------------------------------------------------------------------------------------------------
+
 
 MOST_STREAMS = 32
 """Calls at once on one connection."""
@@ -37,7 +187,7 @@ IDLE_CONNECTION_SECONDS = 600
 HANDSHAKE_SECONDS = 10.0
 """How long who connects may take until gRPC is spoken: TLS, and the first frame of HTTP/2."""
 LEAST_PING_SECONDS = 300
-LAST_WORDS_SECONDS = 0.5
+FLUSH_SECONDS = 0.5
 """How long what has been said may still be on its way when the server ends."""
 _DAY_SECONDS = 86400.0
 
@@ -47,7 +197,7 @@ if sys.platform != "win32":
 SERVICES = (NAME, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection")
 
 
-class Reading(Screening, Protocol):
+class Reading(Parsers, Protocol):
     """Who reads files, and whether they are ready."""
 
     @property
@@ -58,33 +208,35 @@ class Front:
     """The process that answers calls: bound, started, drained and stopped, in this order."""
 
     def __init__(
-        self, settings: Settings, screens: Reading, players: Playing, renders: Rendering, metrics: Metrics
+        self, settings: Settings, parsers: Reading, players: Players, renders: Renderers, metrics: Metrics
     ) -> None:
         self.metrics, self.address, self.port = metrics, settings.target, settings.port
-        self._settings, self._screens, self._players = settings, screens, players
+        self._settings, self._parsers, self._players = settings, parsers, players
         self.admission = Admission(
             settings.playing, settings.waiting, settings.queue_seconds, metrics, processes=settings.engines
         )
-        self.door = Door(settings, metrics)
-        self.service = Service(settings, screens, players, renders, self.admission, metrics)
-        self._papers: Papers | None = None
+        self.guard = CallGuard(settings, metrics)
+        self.service = Service(settings, parsers, players, renders, self.admission, metrics)
+        self._tls: TlsCredentials | None = None
         self._withdrawn = False
         self._closing: asyncio.Future[None] | None = None
         self._health = Health(("", NAME))
         self._server = grpc.aio.server(options=_options(settings))
-        self._server.add_generic_rpc_handlers((self.door.handler(NAME, self.service.methods(), OPEN_TO_ALL),))
-        health.add_to(self._server, self._health, SERVICES, reflects=settings.reflection or is_local(settings.host))
-        self._server.add_generic_rpc_handlers((self.door.unknown(),))
+        self._server.add_generic_rpc_handlers((self.guard.handler(NAME, self.service.methods(), OPEN_TO_ALL),))
+        add_standard_services(
+            self._server, self._health, SERVICES, reflects=settings.reflection or is_local(settings.host)
+        )
+        self._server.add_generic_rpc_handlers((self.guard.unknown(),))
         metrics.watch("waiting", "Calls that wait for their turn", lambda: self.admission.waiting)
         metrics.watch("playing", "Calls that are played", lambda: self.admission.playing)
         metrics.watch("uploading", "Calls whose file is still arriving", lambda: self.service.uploads.inside)
-        metrics.watch("log_lines_dropped", "Lines of the log that nobody took in time", logs.dropped)
+        metrics.watch("log_lines_dropped", "Lines of the log that nobody took in time", logs.dropped_lines)
         metrics.watch("ready", "Whether calls are played", lambda: self.ready and not self._withdrawn)
 
     @property
     def ready(self) -> bool:
         """Whether calls are played."""
-        return self._screens.ready and self._players.ready
+        return self._parsers.ready and self._players.ready
 
     def bind(self) -> None:
         """Take the address.
@@ -93,13 +245,13 @@ class Front:
             OptionError: another program has it, or it is not this machine's; or the certificates cannot be used.
         """
         settings = self._settings
-        self._papers = Papers(settings) if settings.tls else None
+        self._tls = TlsCredentials(settings) if settings.tls else None
         if settings.host.startswith("unix:"):
             _check_socket(settings)
         try:
             with _owner_only(settings.host):
-                if self._papers:
-                    self.port = self._server.add_secure_port(settings.target, self._papers.credentials)
+                if self._tls:
+                    self.port = self._server.add_secure_port(settings.target, self._tls.credentials)
                 else:
                     self.port = self._server.add_insecure_port(settings.target)
         except RuntimeError:
@@ -120,9 +272,9 @@ class Front:
 
     def read_credentials(self) -> bool:
         """Read tokens and certificates again where their files have changed; returns whether there are new tokens."""
-        if self._papers:
-            self._papers.look()
-        return self.door.tokens.look()
+        if self._tls:
+            self._tls.look()
+        return self.guard.tokens.look()
 
     async def withdraw(self, seconds: float, forced: asyncio.Event) -> None:
         """Say NOT_SERVING and go on serving, until `seconds` are over or it is forced; then close the port.
@@ -132,31 +284,31 @@ class Front:
         """
         self._withdrawn = True
         self._health.end()
-        await first(asyncio.sleep(seconds), forced.wait())
+        await wait_first(asyncio.sleep(seconds), forced.wait())
         self._closing = asyncio.ensure_future(self._server.stop(_DAY_SECONDS))  # `stop` makes it end sooner
 
     async def drain(self, seconds: float, forced: asyncio.Event) -> None:
         """Let no call in any more, wait for those inside until `seconds` are over or it is forced, and end the rest."""
         self._health.end()
-        self.door.close()
+        self.guard.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await first(self.door.emptied(), forced.wait())
-        if self.door.inside:
-            log("calls sent away", logging.WARNING, calls=len(self.door.inside))
-            self.door.send_away()
+                await wait_first(self.guard.drained(), forced.wait())
+        if self.guard.inside:
+            log("calls sent away", logging.WARNING, calls=len(self.guard.inside))
+            self.guard.cancel_all()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LAST_WORDS_SECONDS):
-                    await self.door.emptied()
+                async with asyncio.timeout(FLUSH_SECONDS):
+                    await self.guard.drained()
 
     async def stop(self) -> None:
         """End, and give the address back."""
-        await self._server.stop(LAST_WORDS_SECONDS)
+        await self._server.stop(FLUSH_SECONDS)
         if self._closing:
             await self._closing
 
 
-async def first(*waits: Any) -> None:
+async def wait_first(*waits: Any) -> None:
     """Wait for the first of several; the others are cancelled."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
@@ -255,7 +407,7 @@ def _why_not(settings: Settings) -> str:
 
 
 def _taken(settings: Settings) -> str:
-    written = state.read(settings.state_file)
+    written = read_state(settings.state_file)
     mine = bool(written) and (written.get("address") == settings.target or written.get("port") == settings.port != 0)
     who = f"the seq2drum server with process id {written['pid']}" if mine else "another program"
     advice = "another path" if settings.host.startswith("unix:") else "any free port: --port 0"

@@ -22,10 +22,10 @@ from seq2drum.play.jam.signs import FILL, INTENSITY, SECTION, STOP, TEMPO, Sign
 from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import convert
-from server.frames import Frame
+from server.ipc import Frame
 from server.statuses import Refusal
 
-HELD = frozenset(
+JAM_OPTIONS = frozenset(
     {"model", "seed", "temperature", "top_p", "style", "intensity", "complexity", "fills", "humanize", "swing"}
     | {"drum_map", "groove", "daring", "ending", "pieces", "time", "without", "count_in"}
 )
@@ -36,7 +36,7 @@ TICKS, LEAST_TICKS = 480, 24
 _SIGNS = {"fill": FILL, "section": SECTION, "stop": STOP, "intensity": INTENSITY, "bpm": TEMPO}
 
 
-class _Running:
+class _RunningJam:
     """A drummer who plays along, and the tempos by which it counts."""
 
     def __init__(self, engine: Engine, options: Options, song: Song, program: int) -> None:
@@ -63,7 +63,7 @@ class _Running:
         return pb.JamResponse(bar=message)
 
 
-class Jamming:
+class JamRunner:
     """The jams that a worker has.
 
     engines: the models that have learnt to play along, by their ids, the first that is listed first; infos: of all
@@ -73,13 +73,13 @@ class Jamming:
     def __init__(self, engines: Mapping[str, Engine], infos: Sequence[pb.ModelInfo], limits: Limits) -> None:
         self._engines, self._limits = engines, limits
         self._infos = {info.id: info for info in infos}
-        self._jams: dict[int, _Running] = {}
+        self._jams: dict[int, _RunningJam] = {}
 
-    def forget(self, jam: int) -> None:
+    def end(self, jam: int) -> None:
         """End a jam, if it is here."""
         self._jams.pop(jam, None)
 
-    def go_on(self, job: int, jam: int, body: bytes) -> Iterator[Frame | None]:
+    def advance(self, job: int, jam: int, body: bytes) -> Iterator[Frame | None]:
         """The frames of a JamRequest: what comes of what it tells, and "done". The first begins the jam.
 
         "done" has `point`, the quarter at which the next bar will be decided; none if the jam is over.
@@ -87,7 +87,7 @@ class Jamming:
         request = pb.JamRequest.FromString(body)
         running = self._jams.get(jam)
         if running is None:
-            running, begun = self._begun(request.config)
+            running, begun = self._begin(request.config)
             self._jams[jam] = running
             yield Frame({"what": "begun", "job": job}, pb.JamResponse(begun=begun).SerializeToString())
         drummer = running.jam
@@ -101,7 +101,7 @@ class Jamming:
                 yield Frame({"what": "bar", "job": job}, running.bar(made).SerializeToString())
         yield Frame({"what": "done", "job": job, "point": None if drummer.is_over else drummer.point})
 
-    def _begun(self, asked: pb.JamConfig) -> tuple[_Running, pb.JamBegun]:
+    def _begin(self, asked: pb.JamConfig) -> tuple[_RunningJam, pb.JamBegun]:
         """A jam as it is asked for.
 
         Raises:
@@ -110,24 +110,24 @@ class Jamming:
         config = asked.config
         # 1. What is wanted, and of whom.
         for field, _ in config.ListFields():
-            if field.name not in HELD:
+            if field.name not in JAM_OPTIONS:
                 text = f"{field.name} has no meaning in a jam; leave it out"
                 raise Refusal("INVALID_OPTION", text, field=f"config.{field.name}")
         if any(groove.WhichOneof("source") != "name" or groove.HasField("bars") for groove in config.groove):
             text = "a groove has the bytes of a file, or bars of one; a jam takes grooves by name"
             raise Refusal("INVALID_OPTION", text, field="config.groove")
         model = self._model(config)
-        options, song = convert.options_of(config, self._limits), _score(asked, self._limits)
+        options, song = convert.options_of(config, self._limits), _timeline(asked, self._limits)
         program = asked.program if asked.HasField("program") else 24
         if program > 127:
             raise Refusal("INVALID_OPTION", f"program is {program}, wanted 0 to 127", field="config.program")
         # 2. The drummer, and what is counted.
-        running = _Running(self._engines[model], options, song, program)
+        running = _RunningJam(self._engines[model], options, song, program)
         begun = pb.JamBegun(
             model=self._infos[model],
             effective_config=convert.effective(config, options, model),
             request_id=asked.request_id,
-            count_in=_counted(song, convert.session_of(config).count_in, options.drum_map),
+            count_in=_count_in(song, convert.session_of(config).count_in, options.drum_map),
         )
         return running, begun
 
@@ -143,7 +143,7 @@ class Jamming:
         return model
 
 
-def _score(asked: pb.JamConfig, limits: Limits) -> Song:
+def _timeline(asked: pb.JamConfig, limits: Limits) -> Song:
     """The tempos and metres of a jam, as a song without notes.
 
     Raises:
@@ -181,7 +181,7 @@ def _powers(most: int) -> list[int]:
     return [1 << place for place in range(most.bit_length())]
 
 
-def _counted(song: Song, bars: int, drum_map: str) -> list[pb.DrumHit]:
+def _count_in(song: Song, bars: int, drum_map: str) -> list[pb.DrumHit]:
     """What is counted before a jam."""
     if not bars:
         return []

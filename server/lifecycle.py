@@ -16,19 +16,17 @@ from typing import TYPE_CHECKING, Any
 from seq2drum import __version__
 from seq2drum.errors import MissingExtraError, OptionError
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import state
-from server.front import Front, first
+from server.front import Front, remove_state, wait_first, write_state
 from server.logs import log
-from server.metrics import Metrics, Page
-from server.pools import Players
-from server.readers import Screens
-from server.renders import Renders
+from server.metrics import Metrics, MetricsServer
+from server.parser_pool import ParserPool, RenderPool
+from server.player_pool import PlayerPool
 from server.settings import Settings
 from server.statuses import StatusError
 from server.workers import StartError
 
 if TYPE_CHECKING:
-    from server.web.entrance import Entrance
+    from server.web.server import WebServer
 
 CREDENTIALS_SECONDS = 2.0
 """Between two looks whether tokens or certificates have changed."""
@@ -48,11 +46,11 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
     """
     began = time.monotonic()
     changed, signals, metrics = asyncio.Event(), _Signals(), Metrics()
-    screens, players = Screens(changed=changed.set), Players(changed=changed.set)
-    pools: dict[str, Screens | Players] = {"screen": screens, "player": players}
+    parsers, players = ParserPool(changed=changed.set), PlayerPool(changed=changed.set)
+    pools: dict[str, ParserPool | PlayerPool] = {"screen": parsers, "player": players}
     # 1. The address. What is opened from here on is closed in the opposite order.
-    renders = Renders(settings)
-    front = Front(settings, screens, players, renders, metrics)
+    renders = RenderPool(settings)
+    front = Front(settings, parsers, players, renders, metrics)
     front.bind()
     entrance = _entrance(settings, front)
     async with contextlib.AsyncExitStack() as stack:
@@ -69,16 +67,16 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
             await entrance.start()
         if not settings.port and not settings.host.startswith("unix:"):
             give_port(front.port)
-        stack.callback(state.forget, settings.state_file)
+        stack.callback(remove_state, settings.state_file)
         _write_state(settings, front, entrance)
         # 2. The workers, unless a signal comes first.
         for kind, pool in pools.items():
             metrics.restarts.labels(kind)
             stack.push_async_callback(pool.stop)
         stack.push_async_callback(renders.stop)
-        starting = asyncio.ensure_future(asyncio.gather(screens.start(settings), players.start(settings)))
+        starting = asyncio.ensure_future(asyncio.gather(parsers.start(settings), players.start(settings)))
         stack.push_async_callback(_ended, starting)
-        await first(asyncio.shield(starting), signals.asked.wait())
+        await wait_first(asyncio.shield(starting), signals.asked.wait())
         # 3. Answering, until a signal comes or nobody calls.
         if starting.done():
             try:
@@ -97,18 +95,18 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
             stack.push_async_callback(_ended, reading)
             watching = asyncio.ensure_future(_watch(front, changed, pools))
             stack.push_async_callback(_ended, watching)
-            await first(signals.asked.wait(), _idle(front, settings.idle_exit_seconds))
+            await wait_first(signals.asked.wait(), _idle(front, settings.idle_exit_seconds))
         # 4. One server of several lets its callers go elsewhere first; then the calls that are inside.
         if settings.drain_delay_seconds and starting.done() and signals.asked.is_set():
-            log("draining", calls=len(front.door.inside), seconds=settings.drain_delay_seconds)
+            log("draining", calls=len(front.guard.inside), seconds=settings.drain_delay_seconds)
             await front.withdraw(settings.drain_delay_seconds, signals.forced)
-        log("stopping", calls=len(front.door.inside))
+        log("stopping", calls=len(front.guard.inside))
         await front.drain(settings.grace_seconds, signals.forced)
     log("stopped")
     return 0
 
 
-def _count_models(metrics: Metrics, players: Players) -> None:
+def _count_models(metrics: Metrics, players: PlayerPool) -> None:
     for model in pb.ListModelsResponse.FromString(players.models).models:
         metrics.models.labels(model.id, model.sha256.hex()).set(1)
 
@@ -122,7 +120,7 @@ def _unsigned(settings: Settings) -> list[str]:
     return [name for name, each in places.items() if not any((place / SIGNATURE).is_file() for place in each)]
 
 
-def _ready(settings: Settings, front: Front, page: Page | None, seconds: float) -> str:
+def _ready(settings: Settings, front: Front, page: MetricsServer | None, seconds: float) -> str:
     """Log that the server is ready; returns the line that says so to a person."""
     models = ", ".join(settings.models)
     for name in _unsigned(settings):
@@ -132,7 +130,7 @@ def _ready(settings: Settings, front: Front, page: Page | None, seconds: float) 
     return f"seq2drum-server: listening on {front.address}, models: {models}, ready in {seconds} s{figures}"
 
 
-def _entrance(settings: Settings, front: Front) -> Entrance | None:
+def _entrance(settings: Settings, front: Front) -> WebServer | None:
     """The bound entrance for browsers, if there is to be one. Only then is what it needs imported.
 
     Raises:
@@ -142,15 +140,15 @@ def _entrance(settings: Settings, front: Front) -> Entrance | None:
     if settings.web_port is None:
         return None
     try:
-        from server.web.entrance import Entrance
+        from server.web.server import WebServer
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"{error.name} is not installed: pip install 'seq2drum[page]'") from error
-    entrance = Entrance(settings, front.service, front.door, secrets.token_urlsafe(32))
+    entrance = WebServer(settings, front.service, front.guard, secrets.token_urlsafe(32))
     entrance.bind()
     return entrance
 
 
-def _where(settings: Settings, entrance: Entrance) -> str:
+def _where(settings: Settings, entrance: WebServer) -> str:
     """Where the page is, for a person. What may be kept as a log has no token in it."""
     if not settings.token and sys.stderr.isatty():
         return f"seq2drum-server: the page is at {entrance.address_with_token}"
@@ -158,11 +156,11 @@ def _where(settings: Settings, entrance: Entrance) -> str:
     return f"seq2drum-server: the page is at {entrance.address}#token=TOKEN, with {behind}"
 
 
-def _page(settings: Settings, metrics: Metrics) -> Page | None:
+def _page(settings: Settings, metrics: Metrics) -> MetricsServer | None:
     if settings.metrics_port is None:
         return None
     try:
-        return Page(metrics, settings.metrics_host, settings.metrics_port)
+        return MetricsServer(metrics, settings.metrics_host, settings.metrics_port)
     except OSError as error:
         raise OptionError(
             f"port {settings.metrics_port} of {settings.metrics_host} cannot be listened on for figures "
@@ -170,7 +168,7 @@ def _page(settings: Settings, metrics: Metrics) -> Page | None:
         ) from error
 
 
-async def _watch(front: Front, changed: asyncio.Event, pools: Mapping[str, Screens | Players]) -> None:
+async def _watch(front: Front, changed: asyncio.Event, pools: Mapping[str, ParserPool | PlayerPool]) -> None:
     """Keep the health service up to date, and count the workers that were replaced."""
     before, alive = front.ready, {kind: set(pool.pids) for kind, pool in pools.items()}
     while True:
@@ -186,7 +184,7 @@ async def _watch(front: Front, changed: asyncio.Event, pools: Mapping[str, Scree
             alive[kind] = now
 
 
-async def _read_credentials(settings: Settings, front: Front, entrance: Entrance | None) -> None:
+async def _read_credentials(settings: Settings, front: Front, entrance: WebServer | None) -> None:
     """Read tokens and certificates again where their files change, and write down the token for local programs."""
     while True:
         await asyncio.sleep(CREDENTIALS_SECONDS)
@@ -196,10 +194,10 @@ async def _read_credentials(settings: Settings, front: Front, entrance: Entrance
             _write_state(settings, front, entrance)
 
 
-def _write_state(settings: Settings, front: Front, entrance: Entrance | None) -> None:
-    only = "".join(token.secret for token in front.door.tokens.value if not token.name)
+def _write_state(settings: Settings, front: Front, entrance: WebServer | None) -> None:
+    only = "".join(token.secret for token in front.guard.tokens.value if not token.name)
     page = entrance.address_with_token if entrance else ""
-    state.write(settings.state_file, front.address, front.port, only, page)
+    write_state(settings.state_file, front.address, front.port, only, page)
 
 
 async def _idle(front: Front, seconds: float) -> None:
@@ -207,7 +205,7 @@ async def _idle(front: Front, seconds: float) -> None:
     if not seconds:
         await asyncio.Event().wait()
     began = time.monotonic()  # the time of starting is not counted
-    while (left := max(front.door.last, began) + seconds - time.monotonic()) > 0 or front.door.inside:
+    while (left := max(front.guard.last_end, began) + seconds - time.monotonic()) > 0 or front.guard.inside:
         await asyncio.sleep(max(left, min(seconds, 1.0)))
 
 

@@ -65,7 +65,7 @@ class Stream(Protocol):
     def isatty(self) -> bool: ...
 
 
-class Unblocked:
+class NonBlockingStream:
     """An open file to which lines are written by a thread, so that whoever writes never waits and never fails.
 
     file: its descriptor. most: how many lines wait; one more is dropped. lost: is called once all lines are taken
@@ -151,7 +151,7 @@ def say(text: str) -> None:
     log("said", message=text)
 
 
-def told(line: str) -> None:
+def relay(line: str) -> None:
     """Put a line of a worker's standard error into the log: an event in JSON, or whatever a library said."""
     try:
         facts = json.loads(line)
@@ -163,17 +163,17 @@ def told(line: str) -> None:
         log(str(event), level, **facts)
 
 
-def dropped() -> int:
+def dropped_lines() -> int:
     """How many lines of the log of this process were dropped."""
     return sum(getattr(getattr(handler, "stream", None), "dropped", 0) for handler in logging.getLogger().handlers)
 
 
-def lost(lines: int) -> None:
+def log_dropped(lines: int) -> None:
     """Tell that lines were dropped."""
     log("lines of the log were dropped", logging.WARNING, lines=lines)
 
 
-def ignored(fault: sys.UnraisableHookArgs) -> None:
+def log_unraisable(fault: sys.UnraisableHookArgs) -> None:
     """Log an exception that nothing could be done about: Python would print it, and wait until that is read."""
     error = fault.exc_value
     where = traceback.extract_tb(fault.exc_traceback)

@@ -54,7 +54,7 @@ class Metrics:
         return Counter(f"seq2drum_{name}", text, labels, registry=self.registry)
 
 
-class Page:
+class MetricsServer:
     """The figures as a page, for Prometheus to read.
 
     Raises:

@@ -10,9 +10,7 @@ networks.
 from __future__ import annotations
 
 import logging
-import os
 import queue
-import signal
 import sys
 import threading
 import time
@@ -36,20 +34,18 @@ from seq2drum.play.options import Options
 from seq2drum.play.take import DrumBar, ranked
 from seq2drum.play.write import take_of
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import briefs, convert, frames, logs, statuses
-from server.composing import Composing
-from server.frames import Frame
-from server.jamming import Jamming
-from server.memory import Keeping, bound_memory, resident_mebibytes
-from server.rounds import Rounds
-from server.stage import Call, Stage
+from server import composing, convert, ipc, statuses
+from server.composing import BeatComposer
+from server.ipc import Frame, HeapTrimmer, bound_memory, resident_mebibytes
+from server.jamming import JamRunner
+from server.scheduler import ModelScheduler, PlayedCall, RoundRobin
 from server.statuses import Refusal
 
 LOG = logging.getLogger(__name__)
 PROGRESS_SECONDS = 0.1  # between two messages about a call's progress
 LOADING_MEBIBYTES = 4096
 """The memory that loading all models may take."""
-ENDS = frozenset({"done", "failed", "left"})  # frames after which a call has nothing here
+FINAL_FRAMES = frozenset({"done", "failed", "left"})  # frames after which a call has nothing here
 ALIVE_SECONDS = 1.0  # after so long without a word it says that it goes on
 
 
@@ -58,120 +54,128 @@ class Player:
 
     def __init__(
         self,
-        stages: dict[str, Stage],
+        schedulers: dict[str, ModelScheduler],
         composers: Mapping[str, Composer],
         limits: Limits,
         most_takes: int,
-        say: Callable[[Frame], None],
+        send: Callable[[Frame], None],
     ) -> None:
-        self._stages = stages
+        self._schedulers = schedulers
         self._limits = limits
         self._most_takes = most_takes
-        self._sink = say
-        self._said = time.monotonic()
+        self._sink = send
+        self._last_sent = time.monotonic()
         self._replies: dict[int, Iterator[Frame | None]] = {}
-        self._keeping, self._has_ended = Keeping(), False
-        self._rounds = Rounds(self._say, self._fail)
-        self._composing = Composing(composers, limits, most_takes)
-        infos = [stage.info for stage in stages.values()]
-        live = {info.id: stages[info.id].drummer.engine for info in infos if info.live}
-        self._jamming = Jamming(live, infos, limits)
+        self._heap, self._has_ended = HeapTrimmer(), False
+        self._round_robin = RoundRobin(self._send, self._fail)
+        self._composing = BeatComposer(composers, limits, most_takes)
+        infos = [scheduler.info for scheduler in schedulers.values()]
+        live = {info.id: schedulers[info.id].drummer.engine for info in infos if info.live}
+        self._jamming = JamRunner(live, infos, limits)
 
     @property
     def busy(self) -> bool:
         """Whether there is anything to play."""
-        return self._rounds.busy or bool(self._replies) or any(stage.busy for stage in self._stages.values())
+        return (
+            self._round_robin.busy
+            or bool(self._replies)
+            or any(scheduler.busy for scheduler in self._schedulers.values())
+        )
 
-    def take_in(self, frame: Frame) -> None:
+    def receive(self, frame: Frame) -> None:
         """Begin a call, or leave one."""
         job = int(frame.head["job"])
         if frame.head["what"] == "cancel":
-            self._leave(job)
+            self._cancel(job)
             return
         if frame.head["what"] == "forget":
-            self._composing.forget(frame.head["held"])
-            self._jamming.forget(frame.head["held"])
+            self._composing.end(frame.head["held"])
+            self._jamming.end(frame.head["held"])
             return
-        self._say(Frame({"what": "taken", "job": job}))
+        self._send(Frame({"what": "taken", "job": job}))
         try:
-            if frame.head["what"] == "offer":
-                self._say(Frame({"what": "done", "job": job}, self._offer(frame)))
+            if frame.head["what"] == "grooves":
+                self._send(Frame({"what": "done", "job": job}, self._fitting_grooves(frame)))
                 return
             if frame.head["what"] == "compose":
-                self._rounds.begin(job, self._composing.made(job, frame.body))
+                self._round_robin.begin(job, self._composing.compose(job, frame.body))
                 return
             if frame.head["what"] == "more":
-                self._rounds.begin(job, self._composing.more(job, frame.head["held"], frame.body))
+                self._round_robin.begin(job, self._composing.stream(job, frame.head["held"], frame.body))
                 return
             if frame.head["what"] == "jam":
-                self._rounds.begin(job, self._jamming.go_on(job, frame.head["held"], frame.body))
+                self._round_robin.begin(job, self._jamming.advance(job, frame.head["held"], frame.body))
                 return
-            call = self._read(job, frame)
+            call = self._begin(job, frame)
         except Exception as error:
             self._fail(job, error)
         else:
-            self._stages[call.model].let_in(call)
+            self._schedulers[call.model].add(call)
 
     def advance(self) -> None:
         """Play one pass of the calls, one bar of each beat and jam, and write one take of each call that is played."""
-        self._rounds.advance()
+        self._round_robin.advance()
         for job, reply in list(self._replies.items()):
-            self._go_on(job, reply)
-        for stage in self._stages.values():
-            for call, take, item in stage.advance(stage.moving()):
-                if call.job in stage.calls:  # another of its takes may have failed in this step
-                    self._advanced(stage, call, take, item)
-        if time.monotonic() - self._said > ALIVE_SECONDS:
-            self._say(Frame({"what": "alive", "job": 0}))
+            self._write_next_take(job, reply)
+        for scheduler in self._schedulers.values():
+            for call, take, item in scheduler.advance(scheduler.next_takes()):
+                if call.job in scheduler.calls:  # another of its takes may have failed in this step
+                    self._on_item(scheduler, call, take, item)
+        if time.monotonic() - self._last_sent > ALIVE_SECONDS:
+            self._send(Frame({"what": "alive", "job": 0}))
 
-    def tidy(self) -> None:
+    def trim(self) -> None:
         """Give back the memory of calls that are over."""
         if self._has_ended:
             self._has_ended = False
-            self._keeping.give_back()
+            self._heap.give_back()
 
-    def _say(self, frame: Frame) -> None:
-        self._said = time.monotonic()
-        self._has_ended |= frame.head["what"] in ENDS
+    def _send(self, frame: Frame) -> None:
+        self._last_sent = time.monotonic()
+        self._has_ended |= frame.head["what"] in FINAL_FRAMES
         self._sink(frame)
 
-    def _offer(self, frame: Frame) -> bytes:
-        _, _, guitar, options = self._opened(frame)
+    def _fitting_grooves(self, frame: Frame) -> bytes:
+        _, _, guitar, options = self._parse(frame)
         offered = choosing.offered(guitar.listening.heard, guitar.sections, options)
         return convert.offered(offered).SerializeToString()
 
-    def _opened(self, frame: Frame) -> tuple[pb.GenerateDrumsRequest, str, Guitar, Options]:
+    def _parse(self, frame: Frame) -> tuple[pb.GenerateDrumsRequest, str, Guitar, Options]:
         """The request of a frame, its model, its guitar and its options."""
         request = pb.GenerateDrumsRequest.FromString(frame.body)
-        model = request.config.model or next(iter(self._stages))
-        if model not in self._stages:
-            raise UnknownModelError(f"there is no model {model!r}; there are {', '.join(self._stages)}")
+        model = request.config.model or next(iter(self._schedulers))
+        if model not in self._schedulers:
+            raise UnknownModelError(f"there is no model {model!r}; there are {', '.join(self._schedulers)}")
         options = convert.options_of(request.config, self._limits)
         drums = convert.drums_of(request, self._limits)
-        guitar, options = self._stages[model].drummer.listen(request.midi, options, limits=self._limits, drums=drums)
+        guitar, options = self._schedulers[model].drummer.listen(
+            request.midi, options, limits=self._limits, drums=drums
+        )
         return request, model, guitar, options
 
-    def _read(self, job: int, frame: Frame) -> Call:
-        request, model, guitar, options = self._opened(frame)
+    def _begin(self, job: int, frame: Frame) -> PlayedCall:
+        request, model, guitar, options = self._parse(frame)
         count = convert.takes_of(request.config, self._most_takes)
         takes = [choose(guitar, own) for own in variants(guitar, options, count)]
         wants_bars, caller = bool(frame.head.get("bars")), str(frame.head.get("caller", ""))
-        return Call(job, caller, model, request, wants_bars, guitar, takes, [[] for _ in takes], time.perf_counter())
+        return PlayedCall(
+            job, caller, model, request, wants_bars, guitar, takes, [[] for _ in takes], time.perf_counter()
+        )
 
-    def _advanced(self, stage: Stage, call: Call, take: int, item: DrumBar | Ended) -> None:
+    def _on_item(self, scheduler: ModelScheduler, call: PlayedCall, take: int, item: DrumBar | Ended) -> None:
         if isinstance(item, DrumBar):
             call.bars[take].append(item)
             self._send_bar(call, take, item)
         elif item.error is not None:
-            stage.drop(call)
+            scheduler.drop(call)
             self._fail(call.job, item.error)
         else:
             call.ended += 1
             if call.ended == len(call.takes):
-                stage.drop(call)
-                self._replies[call.job] = self._reply(stage, call)
+                scheduler.drop(call)
+                self._replies[call.job] = self._reply(scheduler, call)
 
-    def _go_on(self, job: int, reply: Iterator[Frame | None]) -> None:
+    def _write_next_take(self, job: int, reply: Iterator[Frame | None]) -> None:
         """Write the next take of a call that is played."""
         try:
             frame = next(reply)
@@ -181,21 +185,21 @@ class Player:
             return
         if frame is not None:
             del self._replies[job]
-            self._say(frame)
+            self._send(frame)
 
-    def _send_bar(self, call: Call, take: int, bar: DrumBar) -> None:
+    def _send_bar(self, call: PlayedCall, take: int, bar: DrumBar) -> None:
         now = time.perf_counter()
         call.first_bar = call.first_bar or now
         if call.wants_bars:
             seed = call.takes[take].options.seed
             events = convert.bar_events(take, seed, bar, call.guitar.song.ticks_per_quarter)
             piece = pb.StreamGenerateDrumsResponse(bar_events=events)
-            self._say(Frame({"what": "bar", "job": call.job}, piece.SerializeToString()))
+            self._send(Frame({"what": "bar", "job": call.job}, piece.SerializeToString()))
         if now - call.last_progress > PROGRESS_SECONDS:
             call.last_progress = now
-            self._say(Frame({"what": "progress", "job": call.job, "done": call.done, "total": call.total}))
+            self._send(Frame({"what": "progress", "job": call.job, "done": call.done, "total": call.total}))
 
-    def _reply(self, stage: Stage, call: Call) -> Iterator[Frame | None]:
+    def _reply(self, scheduler: ModelScheduler, call: PlayedCall) -> Iterator[Frame | None]:
         """The reply of a call that is played: None after each take that is written, and at last its frame."""
         guitar = call.guitar
         began, config, options = time.process_time(), call.request.config, call.takes[0].options
@@ -214,9 +218,9 @@ class Player:
             timing=pb.Timing(
                 first_bar_ms=1000 * first_bar,
                 generate_ms=1000 * (time.perf_counter() - call.begun),
-                batch_size=call.beside,
+                batch_size=call.batch_size,
             ),
-            model=stage.info,
+            model=scheduler.info,
             request_id=call.request.request_id,
             effective_config=convert.effective(config, options, call.model),
         )
@@ -224,12 +228,12 @@ class Player:
         head = {"what": "done", "job": call.job, "seconds": call.seconds, "mebibytes": resident_mebibytes()}
         yield Frame(head, reply.SerializeToString())
 
-    def _leave(self, job: int) -> None:
-        self._rounds.leave(job)
+    def _cancel(self, job: int) -> None:
+        self._round_robin.cancel(job)
         self._replies.pop(job, None)
-        for stage in self._stages.values():
-            stage.leave(job)
-        self._say(Frame({"what": "left", "job": job}))
+        for scheduler in self._schedulers.values():
+            scheduler.cancel(job)
+        self._send(Frame({"what": "left", "job": job}))
 
     def _fail(self, job: int, error: Exception) -> None:
         if is_out_of_memory(error):
@@ -239,10 +243,10 @@ class Player:
         if error_id := statuses.error_id_of(status):
             # The place of the error, and not its message: that may quote the file.
             LOG.error("job %d failed: %s: %s", job, error_id, " / ".join(statuses.trace_of(error)))
-        self._say(Frame({"what": "failed", "job": job}, status.SerializeToString()))
+        self._send(Frame({"what": "failed", "job": job}, status.SerializeToString()))
 
 
-def opened_stage(name: str, folder: str, *, threads: int = 1) -> Stage:
+def load_scheduler(name: str, folder: str, *, threads: int = 1) -> ModelScheduler:
     """A model that has played already, one call alone and several at once, so that the first call does not wait.
 
     Raises:
@@ -266,10 +270,10 @@ def opened_stage(name: str, folder: str, *, threads: int = 1) -> Stage:
                 bars[key].append(bar)
     for index, made in ensemble.run():
         bars[index].append(made)
-    shares = alone == [take_of(guitar, own, made).part for own, made in zip(chosen, bars, strict=True)]
-    if not shares:
+    can_batch = alone == [take_of(guitar, own, made).part for own, made in zip(chosen, bars, strict=True)]
+    if not can_batch:
         LOG.warning("model %s rounds otherwise in a batch on this machine: calls are played one after another", name)
-    return Stage(drummer, convert.model_info(name, find(folder)), shares)
+    return ModelScheduler(drummer, convert.model_info(name, find(folder)), can_batch)
 
 
 def _riff() -> Song:
@@ -290,48 +294,48 @@ def _check_signed(folder: str, key: str) -> None:
 
 def serve(source: BinaryIO, sink: BinaryIO) -> int:
     """Speak frames until the source ends; returns the exit code."""
-    first = frames.read(source)
+    first = ipc.read_frame(source)
     if first is None:
         return 0
     head = first.head
     models: dict[str, Any] = head["models"]
     order = [head["default"], *(name for name in models if name != head["default"])]
-    stages: dict[str, Stage] = {}
+    schedulers: dict[str, ModelScheduler] = {}
     bound_memory(LOADING_MEBIBYTES)  # who knows who made the models
     for name in order:
         try:
             _check_signed(models[name], head.get("trust", ""))
-            stages[name] = opened_stage(name, models[name], threads=head.get("threads", 1))
+            schedulers[name] = load_scheduler(name, models[name], threads=head.get("threads", 1))
         except Exception as error:
             known = isinstance(error, Seq2DrumError)
             why = str(error) if known else f"it fails when it is tried ({type(error).__name__})"
             if not known:
                 LOG.error("model %s: %s", name, " / ".join(statuses.trace_of(error)))
             named = (type(error) if known else CheckpointError)(f"the model {name!r} cannot be served: {why}")
-            frames.write(sink, Frame({"what": "failed"}, statuses.to_status(named).SerializeToString()))
+            ipc.write_frame(sink, Frame({"what": "failed"}, statuses.to_status(named).SerializeToString()))
             return 2
-    listed = pb.ListModelsResponse(models=[each.info for each in stages.values()], default_model=order[0])
+    listed = pb.ListModelsResponse(models=[each.info for each in schedulers.values()], default_model=order[0])
     try:
         composers = {name: Composer.load(name) for name in composer.available()}
     except Seq2DrumError as error:
-        frames.write(sink, Frame({"what": "failed"}, statuses.to_status(error).SerializeToString()))
+        ipc.write_frame(sink, Frame({"what": "failed"}, statuses.to_status(error).SerializeToString()))
         return 2
-    menus = (listed, convert.maps(), convert.grooves(), briefs.generators())
+    menus = (listed, convert.maps(), convert.grooves(), composing.generator_list())
     tables = [each.SerializeToString() for each in menus]
     limits = Limits(**head["limits"])
-    player = Player(stages, composers, limits, head["max_takes"], lambda frame: frames.write(sink, frame))
+    player = Player(schedulers, composers, limits, head["max_takes"], lambda frame: ipc.write_frame(sink, frame))
     bound_memory(head.get("player_mebibytes"))
     about = {"what": "ready", "sizes": [len(table) for table in tables], "mebibytes": resident_mebibytes()}
-    frames.write(sink, Frame(about, b"".join(tables)))
+    ipc.write_frame(sink, Frame(about, b"".join(tables)))
     inbox: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(source, inbox), daemon=True).start()
     while True:
         for frame in _waiting(inbox, wait=not player.busy):
             if frame is None:
                 return 0
-            player.take_in(frame)
+            player.receive(frame)
         player.advance()
-        player.tidy()
+        player.trim()
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -342,7 +346,7 @@ def is_out_of_memory(error: Exception) -> bool:
 
 def _listen(source: BinaryIO, inbox: queue.SimpleQueue[Frame | None]) -> None:
     try:
-        while (frame := frames.read(source)) is not None:
+        while (frame := ipc.read_frame(source)) is not None:
             inbox.put(frame)
     finally:
         inbox.put(None)
@@ -357,16 +361,8 @@ def _waiting(inbox: queue.SimpleQueue[Frame | None], *, wait: bool) -> Iterable[
 
 
 def main() -> int:
-    """The worker's process; returns its exit code."""
-    for name in ("SIGINT", "SIGTERM"):  # the front says when to end, by closing the pipe
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
-    with os.fdopen(os.dup(1), "wb") as sink:
-        os.dup2(2, 1)  # whatever a library prints is no frame
-        logs.set_up("json", sys.stderr)
-        try:
-            return serve(sys.stdin.buffer, sink)
-        except BrokenPipeError:  # the front is gone
-            return 0
+    """Run the worker process; return its exit code."""
+    return ipc.run_worker(serve)
 
 
 if __name__ == "__main__":

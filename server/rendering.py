@@ -46,7 +46,7 @@ _MAKERS: Mapping[int, Callable[[Played], bytes]] = MappingProxyType(
 _AUDIBLE = (pb.RENDER_FORMAT_WAV, pb.RENDER_FORMAT_STEMS)
 
 
-def rendered(body: bytes, limits: Limits, max_bars: int) -> bytes:
+def render(body: bytes, limits: Limits, max_bars: int) -> bytes:
     """The bytes of the file that a RenderRequest asks for.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The methods of the contract: a request is read, screened, given its turn, played and answered.
+"""The methods of the contract: a request is read, analysed, given its turn, played and answered.
 
 There is one way from a file to its drums, `_played`. The unary call gives its last piece, the stream all of them.
 """
@@ -14,18 +14,15 @@ from google.protobuf.message import Message
 
 from seq2drum.formats import foreign
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import made
-from server.admission import Admission
-from server.beats import Beats, Checking, Making
-from server.callers import Room
-from server.frames import Frame
-from server.guards import Behaviour, Call, parse
-from server.information import server_info
-from server.jams import Jammers, Jams
+from server import requests
+from server.admission import Admission, ConcurrencyLimit
+from server.calls import Call, Handler, parse_message
+from server.ipc import Frame
 from server.metrics import Metrics
+from server.requests import HEAD_BYTES, SizeLimits, Upload, is_recording, server_info
+from server.sessions import BeatMethods, BeatPlayers, BriefChecker, JamMethod, JamPlayers
 from server.settings import Settings
 from server.statuses import Refusal, StatusError, with_field
-from server.uploads import HEAD_BYTES, Sizes, Upload, is_recording
 
 NAME = "seq2drum.v1.AccompanimentService"
 OPEN_TO_ALL = frozenset({"GetServerInfo"})
@@ -36,10 +33,10 @@ MOST_RENDERS = 4
 """Calls at once for files that are made, one after another, and sent: each may have hundreds of mebibytes."""
 
 
-class Screening(Checking, Protocol):
-    """Who reads files: `server.readers.Screens`."""
+class Parsers(BriefChecker, Protocol):
+    """Who reads files: `server.parser_pool.ParserPool`."""
 
-    async def screen(
+    async def analyze(
         self,
         request: bytes,
         seconds: float,
@@ -52,8 +49,8 @@ class Screening(Checking, Protocol):
     async def convert(self, file: bytes, seconds: float, *, notation: bool = False, caller: str) -> bytes: ...
 
 
-class Playing(Making, Jammers, Protocol):
-    """Who plays: `server.pools.Players`."""
+class Players(BeatPlayers, JamPlayers, Protocol):
+    """Who plays: `server.player_pool.PlayerPool`."""
 
     @property
     def ready(self) -> bool: ...
@@ -65,12 +62,12 @@ class Playing(Making, Jammers, Protocol):
     def grooves(self) -> bytes: ...
     @property
     def generators(self) -> bytes: ...
-    async def offer(self, request: bytes) -> bytes: ...
+    async def fitting_grooves(self, request: bytes) -> bytes: ...
     def play(self, request: bytes, *, bars: bool, caller: str) -> AsyncGenerator[Frame, None]: ...
 
 
-class Rendering(Protocol):
-    """Who makes files: `server.renders.Renders`."""
+class Renderers(Protocol):
+    """Who makes files: `server.parser_pool.RenderPool`."""
 
     async def render(self, request: bytes, seconds: float) -> list[bytes]: ...
 
@@ -81,27 +78,27 @@ class Service:
     def __init__(
         self,
         settings: Settings,
-        screens: Screening,
-        players: Playing,
-        renders: Rendering,
+        parsers: Parsers,
+        players: Players,
+        renders: Renderers,
         admission: Admission,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._settings, self._screens, self._players = settings, screens, players
+        self._settings, self._parsers, self._players = settings, parsers, players
         self._renders = renders
         self._admission, self._metrics, self._clock = admission, metrics, clock
-        self.sizes = Sizes(settings)
-        self.beats = Beats(screens, players, admission, metrics, clock)
-        self.jams = Jams(players, admission, metrics, settings.engines, clock)
-        self.uploads = Room(settings.uploads, "files are arriving")
-        self.open = Room(settings.uploads, "calls without credentials are answered")
-        self.large = Room(settings.recordings, "recordings are arriving")
-        self.heard = Room(settings.recordings, "recordings are being read")
-        self._rendering = Room(MOST_RENDERS, "files are being made")
-        self._looking = Room(admission.most_waiting + admission.most_playing, "files are being looked at")
+        self.sizes = SizeLimits(settings)
+        self.beats = BeatMethods(parsers, players, admission, metrics, clock)
+        self.jams = JamMethod(players, admission, metrics, settings.engines, clock)
+        self.uploads = ConcurrencyLimit(settings.uploads, "files are arriving")
+        self.open_calls = ConcurrencyLimit(settings.uploads, "calls without credentials are answered")
+        self.large_uploads = ConcurrencyLimit(settings.recordings, "recordings are arriving")
+        self.recordings = ConcurrencyLimit(settings.recordings, "recordings are being read")
+        self._rendering = ConcurrencyLimit(MOST_RENDERS, "files are being made")
+        self._parsing = ConcurrencyLimit(admission.most_waiting + admission.most_playing, "files are being looked at")
 
-    def methods(self) -> dict[str, Behaviour]:
+    def methods(self) -> dict[str, Handler]:
         """The methods by their names in the contract."""
         return {
             "GenerateDrums": self.generate,
@@ -120,9 +117,9 @@ class Service:
 
     async def generate(self, call: Call) -> None:
         """Drums for a file, in one message."""
-        self._admission.check_room(call.caller)
+        self._admission.check_capacity(call.caller)
         request, data = await self._one(call, pb.GenerateDrumsRequest)
-        call.name(request.request_id)
+        call.set_id(request.request_id)
         self.sizes.check(request.midi)
         self.sizes.check_config(request.config)
         self.sizes.check_drums(request.drums)
@@ -134,7 +131,7 @@ class Service:
 
     async def stream(self, call: Call) -> None:
         """Drums for a file that comes in chunks, in messages as they are made."""
-        with self.uploads.place(call.caller):
+        with self.uploads.slot(call.caller):
             opening, data, song = await self._upload(call)
         pieces = self._played(call, data, song, opening.config, bars=opening.send_bar_events)
         del data  # a recording is held until it is read, and no longer
@@ -149,29 +146,29 @@ class Service:
     async def analyze(self, call: Call) -> None:
         """What is in a file: bars, tempos, tracks, and which of them is the guitar."""
         request, _ = await self._one(call, pb.AnalyzeGuitarRequest)
-        call.name(request.request_id)
+        call.set_id(request.request_id)
         self.sizes.check(request.midi)
         asked = pb.GenerateDrumsRequest(midi=request.midi, config=pb.GenerationConfig(track=request.track))
         try:
-            with self._looking.place(call.caller):
+            with self._parsing.slot(call.caller):
                 data = asked.SerializeToString()
-                analysis = await self._screened(call, data, request.midi, music=request.with_music)
+                analysis = await self._analyze(call, data, request.midi, music=request.with_music)
         except StatusError as error:  # the field's path in this method's message
             raise StatusError(with_field(error.status, "config.track", "track")) from None
         self._metrics.time({"parse": call.facts["parse_ms"]})
         analysis.request_id = call.id
-        analysis.estimated_ms *= self._admission.slowness
+        analysis.estimated_ms *= self._admission.slowdown
         await call.write(analysis)
 
     async def render(self, call: Call) -> None:
         """Guitar and drums as a file of another kind."""
         request, data = await self._one(call, pb.RenderRequest)
-        call.name(request.request_id)
+        call.set_id(request.request_id)
         if request.midi:
             self.sizes.check(request.midi)
         self.sizes.check_drums(request.drums)
-        file = made.of(request)
-        with self._rendering.place(call.caller):
+        file = requests.render_target(request)
+        with self._rendering.slot(call.caller):
             began = self._clock()
             pieces = await self._renders.render(data, call.left())
             size = sum(map(len, pieces))
@@ -186,14 +183,14 @@ class Service:
     async def compose(self, call: Call) -> None:
         """Beats, of which one may be played to a guitar."""
         request, data = await self._one(call, pb.ComposeRequest)
-        call.name(request.request_id)
+        call.set_id(request.request_id)
         if not self._players.ready:
             raise _not_ready()
         if not request.midi:
-            await call.write(await self.beats.composed(call, data))
+            await call.write(await self.beats.compose(call, data))
             return
         guitar = await self._guitar(call, request)
-        reply = await self.beats.composed(call, data)
+        reply = await self.beats.compose(call, data)
         guitar.config.groove.add(midi=reply.beats[0].midi)
         asked, song = guitar.SerializeToString(), guitar.midi[:HEAD_BYTES]
         async with aclosing(self._played(call, asked, song, guitar.config, bars=False)) as pieces:
@@ -213,9 +210,9 @@ class Service:
             text = "a groove is asked for in the whole song, which is to be played on the beat; leave out one of them"
             raise Refusal("INVALID_OPTION", text, field="config.groove")
         asked = pb.GenerateDrumsRequest(midi=request.midi, config=request.config).SerializeToString()
-        with self._looking.place(call.caller):
+        with self._parsing.slot(call.caller):
             asked = await self._with_midi_files(call, asked, request.config)
-            analysis = await self._screened(call, asked, request.midi)
+            analysis = await self._analyze(call, asked, request.midi)
         return pb.GenerateDrumsRequest.FromString(_as_midi(asked, analysis))
 
     async def list_generators(self, call: Call) -> None:
@@ -231,7 +228,7 @@ class Service:
     async def list_grooves(self, call: Call) -> None:
         """All grooves, or those that fit a song."""
         request, _ = await self._one(call, pb.ListGroovesRequest)
-        call.name(request.request_id)
+        call.set_id(request.request_id)
         if not request.midi:
             await call.write(self._known(self._players.grooves))
             return
@@ -240,10 +237,10 @@ class Service:
         self.sizes.check(request.midi)
         self.sizes.check_config(request.config)
         asked = pb.GenerateDrumsRequest(midi=request.midi, config=request.config).SerializeToString()
-        with self._looking.place(call.caller):
+        with self._parsing.slot(call.caller):
             asked = await self._with_midi_files(call, asked, request.config)
-            analysis = await self._screened(call, asked, request.midi)
-            await call.write(await self._players.offer(_as_midi(asked, analysis)))
+            analysis = await self._analyze(call, asked, request.midi)
+            await call.write(await self._players.fitting_grooves(_as_midi(asked, analysis)))
 
     async def list_drum_maps(self, call: Call) -> None:
         """The drum maps."""
@@ -253,14 +250,14 @@ class Service:
     async def server_info(self, call: Call) -> None:
         """Versions and limits."""
         # Nothing of the call is read: who has shown no credentials could keep it waiting.
-        with self.open.place(call.caller):
+        with self.open_calls.slot(call.caller):
             await call.write(server_info(self._settings))
 
     async def _one(self, call: Call, kind: type[Any]) -> tuple[Any, bytes]:
         """The one message of a call, and its bytes."""
-        with self.uploads.place(call.caller):
+        with self.uploads.slot(call.caller):
             data = await call.read()
-            message = parse(kind, data)
+            message = parse_message(kind, data)
             if await call.read() is not None:
                 text = f"there is a second message, wanted one {kind.DESCRIPTOR.name} and then the end"
                 raise Refusal("WRONG_MESSAGE_ORDER", text)
@@ -274,12 +271,12 @@ class Service:
         Raises:
             Refusal: at the first message that is wrong or too much; nothing is read after it.
         """
-        first = parse(pb.StreamGenerateDrumsRequest, await call.read())
+        first = parse_message(pb.StreamGenerateDrumsRequest, await call.read())
         if first.WhichOneof("piece") != "config":
             raise Refusal(
                 "WRONG_MESSAGE_ORDER", "the first message of the stream is no config, wanted config, then chunks"
             )
-        call.name(first.config.request_id)
+        call.set_id(first.config.request_id)
         self.sizes.check_config(first.config.config)
         self.sizes.check_drums(first.config.drums)
         with ExitStack() as held:
@@ -293,9 +290,9 @@ class Service:
 
     async def _chunks(self, call: Call, held: ExitStack) -> bytearray:
         """The file that the chunks of a stream make. held: is given the room that it takes."""
-        upload = Upload(self.sizes, self.large.place(call.caller), held)
+        upload = Upload(self.sizes, self.large_uploads.slot(call.caller), held)
         while (data := await call.read()) is not None:
-            message = parse(pb.StreamGenerateDrumsRequest, data)
+            message = parse_message(pb.StreamGenerateDrumsRequest, data)
             if message.WhichOneof("piece") != "midi_chunk":
                 piece = "a second config" if message.WhichOneof("piece") else "a message with nothing in it"
                 raise Refusal("WRONG_MESSAGE_ORDER", f"there is {piece} in the stream, wanted one config, then chunks")
@@ -307,7 +304,7 @@ class Service:
                     field="midi_chunk",
                 )
             upload.add(message.midi_chunk)
-        await call.confirm()
+        await call.send_id()
         return upload.file
 
     def _known(self, data: bytes) -> bytes:
@@ -320,18 +317,18 @@ class Service:
             raise _not_ready()
         return data
 
-    async def _screened(self, call: Call, data: bytes, song: bytes, *, music: bool = False) -> pb.AnalyzeGuitarResponse:
+    async def _analyze(self, call: Call, data: bytes, song: bytes, *, music: bool = False) -> pb.AnalyzeGuitarResponse:
         """What is in the song of a request. song: its first bytes at least. music: with its notes."""
         began = self._clock()
         if is_recording(song):
-            with self.heard.place(call.caller):
-                screened = await self._screens.screen(
+            with self.recordings.slot(call.caller):
+                analysed = await self._parsers.analyze(
                     data, call.left(), recording=True, music=music, caller=call.caller.key
                 )
         else:
             notation, caller = foreign.is_notation(song), call.caller.key
-            screened = await self._screens.screen(data, call.left(), notation=notation, music=music, caller=caller)
-        analysis = pb.AnalyzeGuitarResponse.FromString(screened)
+            analysed = await self._parsers.analyze(data, call.left(), notation=notation, music=music, caller=caller)
+        analysis = pb.AnalyzeGuitarResponse.FromString(analysed)
         call.facts["parse_ms"] = self._since(began)
         call.facts["bars"] = analysis.timeline.bars
         return analysis
@@ -348,9 +345,9 @@ class Service:
         with self._admission.enter(call.caller, call.deadline) as place:
             # 1. The files are read, and there is time enough.
             data = await self._with_midi_files(call, data, config)
-            analysis = await self._screened(call, data, song)
+            analysis = await self._analyze(call, data, song)
             data = _as_midi(data, analysis)
-            place.price(max(config.takes, 1) * analysis.estimated_ms / 1000)
+            place.set_cost(max(config.takes, 1) * analysis.estimated_ms / 1000)
             yield pb.StreamGenerateDrumsResponse(
                 accepted=pb.Accepted(
                     queue_position=place.position,
@@ -398,7 +395,7 @@ class Service:
             if foreign.is_midi(file):
                 return file
             notation, caller = foreign.is_notation(file), call.caller.key
-            return await self._screens.convert(file, call.left(), notation=notation, caller=caller)
+            return await self._parsers.convert(file, call.left(), notation=notation, caller=caller)
         except StatusError as error:  # the field's path in this message
             raise StatusError(with_field(error.status, "midi", field)) from None
 

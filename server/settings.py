@@ -1,7 +1,7 @@
-"""All that an operator can set: names, defaults, ranges and what else must hold, in one place.
+"""Settings of the server: names, defaults, ranges and rules between them, in one place.
 
 A setting is a field of `Settings`; its flag, its environment variable and its help follow from it. `Settings` refuses
-what makes no sense, however it was made; `configuration` makes it from flags and the environment.
+values that make no sense, however it was made; `cli` makes it from flags and the environment.
 """
 
 from __future__ import annotations
@@ -11,25 +11,93 @@ import ipaddress
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from seq2drum.errors import OptionError
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
-from server import tokens
-from server.tokens import Token
+
+# --- tokens -----------------------------------------------------------------------------------------------------------
+
+
+TOKEN_NAME = re.compile(r"[a-z0-9._-]{1,64}")
+TOKEN_SECRET = re.compile(r"[!-~]{16,512}")
+_TOKEN_LINE = "NAME TOKEN, or TOKEN_NAME TOKEN CALLS where it may have no more than so many calls at once"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token. name: "" if it is the only one. calls: how many it may have at once; 0: as many as there is room for."""
+
+    name: str
+    secret: str = field(repr=False)
+    calls: int = 0
+
+
+def read_tokens(path: str) -> tuple[Token, ...]:
+    """The tokens of a file: one alone, or a line for each, with its name and what it may have. "#" begins a comment.
+
+    Raises:
+        OptionError: the file cannot be read, or is none of the two. The message quotes no token.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise OptionError(f"{path!r} cannot be read ({why})") from error
+    lines = {number: line.partition("#")[0].split() for number, line in enumerate(text.splitlines(), start=1)}
+    found = {number: words for number, words in lines.items() if words}
+    if not found:
+        raise OptionError(f"{path!r} is empty; wanted one line with the token, or lines of {_TOKEN_LINE}")
+    if len(found) == 1 and len(words := next(iter(found.values()))) == 1:
+        return (Token("", words[0]),)
+    return tuple(_token(path, number, words) for number, words in found.items())
+
+
+def check_tokens(tokens: Iterable[Token]) -> None:
+    """Refuse what is easily guessed, what no header can carry, and what is there twice.
+
+    Raises:
+        OptionError: the message quotes no token.
+    """
+    names, secrets = set[str](), set[str]()
+    for token in tokens:
+        called = f"the token {token.name!r}" if token.name else "the token"
+        if not TOKEN_SECRET.fullmatch(token.secret):
+            raise OptionError(
+                f"{called} has {len(token.secret)} characters or odd ones, wanted 16 to 512 of ASCII without spaces; "
+                "python -c 'import secrets; print(secrets.token_hex())' makes one"
+            )
+        if token.name in names or token.secret in secrets:
+            raise OptionError(f"{called} or its name is there twice, wanted each once")
+        names.add(token.name)
+        secrets.add(token.secret)
+
+
+def _token(path: str, number: int, words: list[str]) -> Token:
+    calls = words[2] if len(words) == 3 else "0"
+    if len(words) not in (2, 3) or not TOKEN_NAME.fullmatch(words[0]) or not re.fullmatch(r"\d{1,5}", calls):
+        raise OptionError(
+            f"line {number} of {path!r} is no token; wanted {_TOKEN_LINE}, the name of a-z, 0-9, '.', '_' and '-'"
+        )
+    return Token(words[0], words[1], int(calls))
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
 
 PREFIX = "SEQ2DRUM_"
 KIB, MIB = 1 << 10, 1 << 20
 OVERHEAD_BYTES = 64 * KIB
 """What a message may hold beside its MIDI file."""
 
-AHEAD = 0.1
+DEADLINE_SKEW_SECONDS = 0.1
 """Seconds by which a caller's deadline may pass before ours: it began when the call was sent, ours when it arrived."""
 
-ID = re.compile(r"[a-z0-9._-]{1,64}")
+MODEL_ID = re.compile(r"[a-z0-9._-]{1,64}")
 """What a model may be called."""
 
 LIMITS: Mapping[str, dataclasses.Field[Any]] = MappingProxyType(
@@ -293,7 +361,7 @@ class Settings:
         _check_host("metrics_host", self.metrics_host)
         _check_safety(self)
         if self.log_format not in ("", "text", "json"):
-            raise OptionError(f"{named('log_format')} is {self.log_format!r}, wanted text or json")
+            raise OptionError(f"{label('log_format')} is {self.log_format!r}, wanted text or json")
 
     @property
     def all_tokens(self) -> tuple[Token, ...]:
@@ -349,7 +417,7 @@ def is_local(host: str) -> bool:
         return False
 
 
-def named(name: str) -> str:
+def label(name: str) -> str:
     """How messages name a setting: `--max-bars (SEQ2DRUM_MAX_BARS)`."""
     return f"{flag(name)} ({variable(name)})"
 
@@ -365,25 +433,25 @@ def _check_ranges(settings: Settings) -> None:
                 if setting.most == math.inf
                 else f"{setting.least:,g} to {setting.most:,g}"
             )
-            raise OptionError(f"{named(name)} is {value:,}, wanted {wanted}")
+            raise OptionError(f"{label(name)} is {value:,}, wanted {wanted}")
     for name, limit in LIMITS.items():
         value = getattr(settings.limits, limit.name)
         if not 0 < value < 1 << 31:
-            raise OptionError(f"{named(name)} is {value:,}, wanted more than 0 and less than {1 << 31:,}")
+            raise OptionError(f"{label(name)} is {value:,}, wanted more than 0 and less than {1 << 31:,}")
 
 
 def _check_models(settings: Settings) -> None:
     if not settings.models:
         raise OptionError("there is no model, wanted at least one: --model ID=DIR")
     for name in settings.models:
-        if not ID.fullmatch(name):
+        if not MODEL_ID.fullmatch(name):
             raise OptionError(
                 f"--model ({variable('models')}) names {name!r}, "
                 "wanted 1 to 64 of a-z, 0-9, '.', '_' and '-' before the ="
             )
     if settings.default_model not in settings.models:
         raise OptionError(
-            f"{named('default_model')} is {settings.default_model!r}, wanted one of {', '.join(settings.models)}"
+            f"{label('default_model')} is {settings.default_model!r}, wanted one of {', '.join(settings.models)}"
         )
 
 
@@ -391,7 +459,7 @@ def _check_sizes(settings: Settings) -> None:
     least = settings.limits.file_bytes + OVERHEAD_BYTES
     if settings.max_message_bytes < least:
         raise OptionError(
-            f"{named('max_message_bytes')} is {settings.max_message_bytes:,}, too small for a file of "
+            f"{label('max_message_bytes')} is {settings.max_message_bytes:,}, too small for a file of "
             f"{settings.limits.file_bytes:,} bytes ({flag('limit_file_bytes')}): wanted {least:,} or more"
         )
     if settings.limits.slowest > settings.limits.fastest:
@@ -409,7 +477,7 @@ def _check_host(name: str, host: str) -> None:
         ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         raise OptionError(
-            f"{named(name)} is {host!r}, wanted an IP address such as 127.0.0.1, localhost, or unix:PATH"
+            f"{label(name)} is {host!r}, wanted an IP address such as 127.0.0.1, localhost, or unix:PATH"
         ) from None
 
 
@@ -417,18 +485,18 @@ def _check_safety(settings: Settings) -> None:
     """Refuse half a pair of TLS files, a weak token, and an open address, unless `Settings.insecure` is 2."""
     if bool(settings.tls_cert) != bool(settings.tls_key):
         there, missing = ("tls_cert", "tls_key") if settings.tls_cert else ("tls_key", "tls_cert")
-        raise OptionError(f"{named(there)} is given without {named(missing)}, wanted both or neither")
+        raise OptionError(f"{label(there)} is given without {label(missing)}, wanted both or neither")
     if settings.client_ca and not settings.tls_cert:
         raise OptionError(
-            f"{named('client_ca')} is given without {named('tls_cert')} and {named('tls_key')}: clients show "
+            f"{label('client_ca')} is given without {label('tls_cert')} and {label('tls_key')}: clients show "
             "certificates only where the server has one; give both"
         )
     if settings.client_names and not settings.client_ca:
         raise OptionError(
-            f"{named('client_names')} is given without {named('client_ca')}: certificates have names that can be "
+            f"{label('client_names')} is given without {label('client_ca')}: certificates have names that can be "
             "believed only where an authority vouches for them; give both"
         )
-    tokens.check(settings.all_tokens)
+    check_tokens(settings.all_tokens)
     if is_local(settings.host) or settings.insecure >= 2:
         return
     open_to_all = not (settings.client_ca or settings.all_tokens)
@@ -437,6 +505,6 @@ def _check_safety(settings: Settings) -> None:
     lacking = [] if settings.tls else [f"TLS ({flag('tls_cert')} and {flag('tls_key')})"]
     lacking += [f"credentials ({flag('client_ca')}, or a token by {variable('token')} or --token-file)"] * open_to_all
     raise OptionError(
-        f"{named('host')} is {settings.host!r}, which other machines may reach, without {' and '.join(lacking)}: "
+        f"{label('host')} is {settings.host!r}, which other machines may reach, without {' and '.join(lacking)}: "
         "give what is missing, listen on 127.0.0.1, or say --insecure twice if something else keeps strangers out"
     )

@@ -31,7 +31,7 @@ _Kind = TypeVar("_Kind", bound=Message)
 _MOST_VALUE = 400  # bytes of one value of the metadata
 
 
-class Row(NamedTuple):
+class ErrorStatus(NamedTuple):
     """The status of an error of the core, its reason, and the field of the request that is to be mended."""
 
     code: StatusCode
@@ -44,26 +44,26 @@ _TOO_LATE, _UNKNOWN_CALLER = StatusCode.DEADLINE_EXCEEDED, StatusCode.UNAUTHENTI
 
 INTERNAL_ERROR = "INTERNAL_ERROR"
 
-TABLE: Mapping[type[errors.Seq2DrumError], Row] = MappingProxyType(
+ERROR_STATUSES: Mapping[type[errors.Seq2DrumError], ErrorStatus] = MappingProxyType(
     {
-        errors.InputError: Row(_INVALID, "INVALID_INPUT", "midi"),
-        errors.MidiError: Row(_INVALID, "INVALID_MIDI", "midi"),
-        errors.LimitError: Row(_INVALID, "MIDI_OVER_LIMIT", "midi"),
-        errors.NotationError: Row(_INVALID, "INVALID_INPUT", "midi"),
-        errors.RecordingError: Row(_INVALID, "INVALID_INPUT", "midi"),
-        errors.NoGuitarError: Row(StatusCode.FAILED_PRECONDITION, "NO_GUITAR"),
-        errors.NoNotesError: Row(StatusCode.FAILED_PRECONDITION, "NO_NOTES"),
-        errors.OptionError: Row(_INVALID, "INVALID_OPTION", "config"),
-        errors.PartNotFoundError: Row(_INVALID, "TRACK_NOT_FOUND", "config.track"),
-        errors.ModelError: Row(StatusCode.INTERNAL, "MODEL_UNUSABLE"),
-        errors.CheckpointError: Row(StatusCode.INTERNAL, "MODEL_UNUSABLE"),
-        errors.UnknownModelError: Row(_MISSING, "UNKNOWN_MODEL", "config.model"),
-        errors.MissingExtraError: Row(_INVALID, "READER_MISSING", "midi"),
+        errors.InputError: ErrorStatus(_INVALID, "INVALID_INPUT", "midi"),
+        errors.MidiError: ErrorStatus(_INVALID, "INVALID_MIDI", "midi"),
+        errors.LimitError: ErrorStatus(_INVALID, "MIDI_OVER_LIMIT", "midi"),
+        errors.NotationError: ErrorStatus(_INVALID, "INVALID_INPUT", "midi"),
+        errors.RecordingError: ErrorStatus(_INVALID, "INVALID_INPUT", "midi"),
+        errors.NoGuitarError: ErrorStatus(StatusCode.FAILED_PRECONDITION, "NO_GUITAR"),
+        errors.NoNotesError: ErrorStatus(StatusCode.FAILED_PRECONDITION, "NO_NOTES"),
+        errors.OptionError: ErrorStatus(_INVALID, "INVALID_OPTION", "config"),
+        errors.PartNotFoundError: ErrorStatus(_INVALID, "TRACK_NOT_FOUND", "config.track"),
+        errors.ModelError: ErrorStatus(StatusCode.INTERNAL, "MODEL_UNUSABLE"),
+        errors.CheckpointError: ErrorStatus(StatusCode.INTERNAL, "MODEL_UNUSABLE"),
+        errors.UnknownModelError: ErrorStatus(_MISSING, "UNKNOWN_MODEL", "config.model"),
+        errors.MissingExtraError: ErrorStatus(_INVALID, "READER_MISSING", "midi"),
         # A service has no use for these: where one comes up, something is wrong with the service.
-        errors.Seq2DrumError: Row(StatusCode.INTERNAL, INTERNAL_ERROR),
-        errors.CorpusError: Row(StatusCode.INTERNAL, INTERNAL_ERROR),
-        errors.OutputError: Row(StatusCode.INTERNAL, INTERNAL_ERROR),
-        errors.PortError: Row(StatusCode.INTERNAL, INTERNAL_ERROR),
+        errors.Seq2DrumError: ErrorStatus(StatusCode.INTERNAL, INTERNAL_ERROR),
+        errors.CorpusError: ErrorStatus(StatusCode.INTERNAL, INTERNAL_ERROR),
+        errors.OutputError: ErrorStatus(StatusCode.INTERNAL, INTERNAL_ERROR),
+        errors.PortError: ErrorStatus(StatusCode.INTERNAL, INTERNAL_ERROR),
     }
 )
 """The row of each error of the core. Of an error's classes the most special one counts."""
@@ -163,7 +163,7 @@ def to_status(error: BaseException) -> status_pb2.Status:
     if isinstance(error, Refusal):
         code = REASONS[error.reason][0]
         return _status(code, error.reason, str(error), error.field, error.retry_seconds, error.metadata)
-    row = next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), None)
+    row = next((ERROR_STATUSES[kind] for kind in type(error).__mro__ if kind in ERROR_STATUSES), None)
     if row is None or row.reason == INTERNAL_ERROR:
         return _internal()
     return _status(row.code, row.reason, str(error), row.field)

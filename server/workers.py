@@ -21,8 +21,8 @@ from pathlib import Path
 import psutil
 from google.rpc import status_pb2
 
-from server import frames, logs
-from server.frames import Frame
+from server import ipc, logs
+from server.ipc import Frame
 from server.settings import Settings
 from server.statuses import Refusal, StatusError, trace_of
 
@@ -36,7 +36,7 @@ LONGEST_WAIT = 4.0
 and who calls meanwhile finds one soon."""
 RETRY_SECONDS = 0.5
 """When to call again after a worker died: by then there is another."""
-GRACE = 2.0
+GRACE_SECONDS = 2.0
 """How many seconds a worker has to end when it is asked to."""
 READY_SECONDS = 60.0
 """How many seconds a worker may take until it is ready: a large model on a slow disk."""
@@ -49,7 +49,7 @@ class StartError(Exception):
     """A worker ended, or sent nothing, before it was ready."""
 
 
-def died() -> Refusal:
+def worker_died() -> Refusal:
     """Why a call fails whose worker died."""
     message = "the process that worked on the call died and is being replaced; try again"
     return Refusal("WORKER_DIED", message, retry_seconds=RETRY_SECONDS)
@@ -87,10 +87,10 @@ class Worker:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None and process.stdout is not None
         self.process, self._stdin, self._stdout = process, process.stdin, process.stdout
-        self._telling = asyncio.create_task(_tell(process.stderr)) if process.stderr else None
+        self._log_task = asyncio.create_task(_relay_log(process.stderr)) if process.stderr else None
         self.received = 0
         """How many frames came from it."""
-        self.fresh_mebibytes = 0.0
+        self.start_mebibytes = 0.0
         """The memory that it had in use when it was ready; 0 if it did not say."""
         self.is_retired = False
         """Whether another takes its place, and it only ends what it has begun."""
@@ -126,9 +126,9 @@ class Worker:
             await worker.end(0)
             raise
         if ready is not None and ready.head.get("what") == "ready":
-            worker.fresh_mebibytes = ready.head.get("mebibytes", 0.0)
+            worker.start_mebibytes = ready.head.get("mebibytes", 0.0)
             return worker, ready
-        await worker.end(GRACE)
+        await worker.end(GRACE_SECONDS)
         if ready is not None and ready.head.get("what") == "failed":
             raise StatusError(status_pb2.Status.FromString(ready.body))
         raise StartError(f"a worker ended before it was ready (exit status {process.returncode}); its log says why")
@@ -136,7 +136,7 @@ class Worker:
     def post(self, frame: Frame) -> None:
         """Send a frame without waiting until it is taken: for short ones. To a dead worker it goes nowhere."""
         if not self._stdin.is_closing():
-            self._stdin.write(frames.pack(frame))
+            self._stdin.write(ipc.pack_frame(frame))
 
     async def send(self, frame: Frame) -> bool:
         """Send a frame, and wait until most of it is taken. Returns False if the worker was dead before."""
@@ -150,7 +150,7 @@ class Worker:
     async def receive(self) -> Frame | None:
         """The next frame; None when the worker is dead, or speaks no frames: end it then."""
         try:
-            frame = await frames.areceive(self._stdout)
+            frame = await ipc.receive_frame(self._stdout)
         except (EOFError, ValueError, ConnectionError):
             return None
         self.received += 1
@@ -183,21 +183,21 @@ class Worker:
         self._stdin.close()
         try:
             async with asyncio.timeout(seconds):
-                await self._gone()
+                await self._wait_exit()
         except TimeoutError:
             self.kill()
-            await self._gone()
+            await self._wait_exit()
         with contextlib.suppress(ConnectionError):
             await self._stdin.wait_closed()
 
-    async def _gone(self) -> None:
+    async def _wait_exit(self) -> None:
         """Wait for the end. What the worker still writes is read and dropped: else it would block on a full pipe."""
         while await self._stdout.read(1 << 16):
             pass
         await self.process.wait()
 
 
-async def _tell(lines: asyncio.StreamReader) -> None:
+async def _relay_log(lines: asyncio.StreamReader) -> None:
     """Put what a worker says on standard error into the log, until it ends."""
     while True:
         try:
@@ -206,7 +206,7 @@ async def _tell(lines: asyncio.StreamReader) -> None:
             continue
         if not line:
             return
-        logs.told(line.decode("utf-8", "replace").rstrip())
+        logs.relay(line.decode("utf-8", "replace").rstrip())
 
 
 def _environment() -> dict[str, str]:
@@ -239,7 +239,7 @@ class Pool:
         """The processes that are ready."""
         return tuple(worker.process.pid for worker in self._alive)
 
-    async def _open(self, settings: Settings, count: int) -> None:
+    async def _start_workers(self, settings: Settings, count: int) -> None:
         """Start that many workers at once, and wait until all are ready.
 
         Raises:
@@ -248,7 +248,7 @@ class Pool:
         self._first = start_frame(settings)
         loop = asyncio.get_running_loop()
         opened: list[asyncio.Future[None]] = [loop.create_future() for _ in range(count)]
-        self._slots = [asyncio.create_task(self._keep(future)) for future in opened]
+        self._slots = [asyncio.create_task(self._keep_slot(future)) for future in opened]
         try:
             failed = [error for error in await asyncio.gather(*opened, return_exceptions=True) if error is not None]
         except asyncio.CancelledError:
@@ -266,7 +266,7 @@ class Pool:
             slot.cancel()
         await asyncio.gather(*slots, return_exceptions=True)
 
-    async def _keep(self, opened: asyncio.Future[None]) -> None:
+    async def _keep_slot(self, opened: asyncio.Future[None]) -> None:
         """Keep one slot filled. `opened` gets the result of the first start; if that fails, so does the whole pool."""
         starts: deque[float] = deque()
         while True:
@@ -278,7 +278,7 @@ class Pool:
                     return
                 LOG.error("a worker could not be started anew: %s", error)
             else:
-                await self._employ(worker, ready, opened)
+                await self._run_worker(worker, ready, opened)
                 if worker.is_retired:
                     return
             # The first restarts come at once, so that the next call is served.
@@ -290,10 +290,10 @@ class Pool:
                 await asyncio.sleep(wait)
             starts.append(time.monotonic())
 
-    async def _relieve(self, worker: Worker) -> None:
+    async def _replace(self, worker: Worker) -> None:
         """Start a worker for the place of another, which ends what it has begun."""
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        slot = asyncio.create_task(self._keep(opened))
+        slot = asyncio.create_task(self._keep_slot(opened))
         self._slots = [*(other for other in self._slots if not other.done()), slot]
         try:
             await opened
@@ -305,25 +305,25 @@ class Pool:
         else:
             worker.is_retired = True
 
-    async def _employ(self, worker: Worker, ready: Frame, opened: asyncio.Future[None]) -> None:
+    async def _run_worker(self, worker: Worker, ready: Frame, opened: asyncio.Future[None]) -> None:
         """Work with a worker until it is dead or has to be replaced, and end it."""
         try:
-            self._welcome(ready)
+            self._on_ready(ready)
             self._alive.add(worker)
             self._changed()
             if not opened.done():
                 opened.set_result(None)
-            await self._attend(worker)
+            await self._serve(worker)
         except Exception as error:  # a frame that makes no sense: another worker may do better
             LOG.error("a worker is replaced: %s", " < ".join(reversed(trace_of(error))))
         finally:
             self._alive.discard(worker)
             self._changed()
-            await worker.end(GRACE if self._stopping else 0)
+            await worker.end(GRACE_SECONDS if self._stopping else 0)
 
-    def _welcome(self, ready: Frame) -> None:
+    def _on_ready(self, ready: Frame) -> None:
         """Make use of the frame with which a worker said that it is ready."""
 
-    async def _attend(self, worker: Worker) -> None:
+    async def _serve(self, worker: Worker) -> None:
         """Give a worker work until it is dead or of no more use."""
         raise NotImplementedError

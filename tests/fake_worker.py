@@ -11,14 +11,14 @@ import sys
 import time
 from pathlib import Path
 
-from server import frames, statuses
-from server.frames import Frame
+from server import ipc, statuses
+from server.ipc import Frame
 from server.statuses import Refusal
 
 
 def _job(frame: Frame) -> None:
     job, body = frame.head["job"], frame.body
-    if frame.head["what"] in ("play", "compose", "more", "offer") and body != b"untaken":
+    if frame.head["what"] in ("play", "compose", "more", "grooves") and body != b"untaken":
         _say({"what": "taken", "job": job})
     if frame.head["what"] == "cancel":
         _say({"what": "left", "job": job})
@@ -38,7 +38,7 @@ def _job(frame: Frame) -> None:
     elif body == b"die":
         os._exit(3)
     elif body == b"tear":
-        sys.stdout.buffer.write(frames.pack(Frame({"what": "done", "job": job}, b"x" * 100))[:50])
+        sys.stdout.buffer.write(ipc.pack_frame(Frame({"what": "done", "job": job}, b"x" * 100))[:50])
         sys.stdout.flush()
         os._exit(0)
     elif body == b"nonsense":
@@ -54,8 +54,8 @@ def _job(frame: Frame) -> None:
     elif body == b"stay":
         _say({"what": "bar", "job": job}, str(os.getpid()).encode())
     elif body.startswith(b"pieces "):
-        for piece in frames.in_pieces(Frame({"what": "done", "job": job}, b"0123456789" * int(body[7:]))):
-            frames.write(sys.stdout.buffer, piece)
+        for piece in ipc.split_answer(Frame({"what": "done", "job": job}, b"0123456789" * int(body[7:]))):
+            ipc.write_frame(sys.stdout.buffer, piece)
     elif body.startswith(b"bars "):
         for number in range(int(body[5:])):
             _say({"what": "bar", "job": job}, b"%d" % number * 100)
@@ -73,11 +73,11 @@ def _die_once() -> None:
 
 
 def _say(head: dict[str, object], body: bytes = b"") -> None:
-    frames.write(sys.stdout.buffer, Frame(head, body))
+    ipc.write_frame(sys.stdout.buffer, Frame(head, body))
 
 
 def main(words: list[str]) -> int:
-    start = frames.read(sys.stdin.buffer)
+    start = ipc.read_frame(sys.stdin.buffer)
     assert start is not None and start.head["what"] == "start"
     if "silent" in words:
         time.sleep(600)
@@ -88,7 +88,7 @@ def main(words: list[str]) -> int:
         _say({"what": "failed"}, refusal.SerializeToString())
         return 1
     _say({"what": "ready", "sizes": [6, 4, 7, 10]}, b"modelsmapsgroovesgenerators")
-    while (frame := frames.read(sys.stdin.buffer)) is not None:
+    while (frame := ipc.read_frame(sys.stdin.buffer)) is not None:
         _job(frame)
     if "stubborn" in words:
         time.sleep(600)

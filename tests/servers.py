@@ -1,4 +1,4 @@
-"""Servers to try: the front with readers and drummers that tests control, and the whole as a process."""
+"""Servers to try: the front with parsers and players that tests control, and the whole as a process."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from grpc_status import rpc_status
 
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.rpc import accompaniment_pb2_grpc as rpc
-from server.frames import Frame
 from server.front import Front
+from server.ipc import Frame
 from server.metrics import Metrics
 from server.settings import Settings
 
@@ -32,7 +32,7 @@ BARS = 3
 SERVICE = "/seq2drum.v1.AccompanimentService/"
 
 
-class Readers:
+class FakeParsers:
     """Reads files as a test sets it up."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Readers:
         self.go = asyncio.Event()
         self.go.set()
 
-    async def look_at_brief(self, request: bytes, seconds: float, *, caller: str = "") -> bytes:
+    async def check_brief(self, request: bytes, seconds: float, *, caller: str = "") -> bytes:
         brief = pb.ComposeRequest.FromString(request).brief
         self.briefs.append(brief)
         await self.go.wait()
@@ -65,7 +65,7 @@ class Readers:
             raise self.error
         return [drums(0, self.size)]
 
-    async def screen(
+    async def analyze(
         self,
         request: bytes,
         seconds: float,
@@ -94,7 +94,7 @@ class Readers:
         return b"MThd of " + file
 
 
-class Drummers:
+class FakePlayers:
     """Plays as a test sets it up: before each bar it waits for `go`, and for one of `steps` if there are any."""
 
     def __init__(self) -> None:
@@ -140,7 +140,7 @@ class Drummers:
         ).SerializeToString()
 
     @contextlib.asynccontextmanager
-    async def beat(self) -> AsyncIterator[Callable[[bytes], AsyncGenerator[Frame, None]]]:
+    async def beat_session(self) -> AsyncIterator[Callable[[bytes], AsyncGenerator[Frame, None]]]:
         self.beats += 1
         number = 0
 
@@ -160,7 +160,7 @@ class Drummers:
             self.beats -= 1
 
     @contextlib.asynccontextmanager
-    async def jam(self) -> AsyncIterator[Callable[[bytes], AsyncGenerator[Frame, None]]]:
+    async def jam_session(self) -> AsyncIterator[Callable[[bytes], AsyncGenerator[Frame, None]]]:
         self.jams += 1
         number, point = 0, -0.5
 
@@ -184,7 +184,7 @@ class Drummers:
         finally:
             self.jams -= 1
 
-    async def offer(self, request: bytes) -> bytes:
+    async def fitting_grooves(self, request: bytes) -> bytes:
         self.asked.append(pb.GenerateDrumsRequest.FromString(request))
         if self.error:
             raise self.error
@@ -230,8 +230,8 @@ def drums(index: int, size: int) -> bytes:
 class Served:
     """A front that answers, those behind it, and a client."""
 
-    def __init__(self, front: Front, channel: grpc.aio.Channel, readers: Readers, drummers: Drummers) -> None:
-        self.front, self.channel, self.readers, self.drummers = front, channel, readers, drummers
+    def __init__(self, front: Front, channel: grpc.aio.Channel, parsers: FakeParsers, players: FakePlayers) -> None:
+        self.front, self.channel, self.parsers, self.players = front, channel, parsers, players
         self.metrics = front.metrics
         self.stub: Any = rpc.AccompanimentServiceStub(channel)
 
@@ -247,16 +247,16 @@ class Served:
     def over(self) -> bool:
         """Whether nothing is left of any call."""
         front = self.front
-        inside = (self.readers.inside, self.drummers.inside, front.admission.inside, front.admission.playing)
+        inside = (self.parsers.inside, self.players.inside, front.admission.inside, front.admission.playing)
         service = front.service
         rooms = (
             service.uploads.inside,
-            service.large.inside,
-            service.heard.inside,
+            service.large_uploads.inside,
+            service.recordings.inside,
             service.beats.streams.inside,
-            self.drummers.beats,
+            self.players.beats,
             front.admission.waiting,
-            len(front.door.inside),
+            len(front.guard.inside),
         )
         return not any(inside) and not any(rooms)
 
@@ -286,9 +286,9 @@ def settings(**given: Any) -> Settings:
 
 @contextlib.asynccontextmanager
 async def served(chosen: Settings | None = None, *, credentials: Any = None, **channel: Any) -> AsyncIterator[Served]:
-    """A front with readers and drummers of these tests, and a client."""
-    readers, drummers = Readers(), Drummers()
-    front = Front(chosen or settings(), readers, drummers, readers, Metrics())
+    """A front with parsers and players of these tests, and a client."""
+    parsers, players = FakeParsers(), FakePlayers()
+    front = Front(chosen or settings(), parsers, players, parsers, Metrics())
     front.bind()
     await front.start()
     address = front.address.replace("0.0.0.0", "127.0.0.1")
@@ -300,7 +300,7 @@ async def served(chosen: Settings | None = None, *, credentials: Any = None, **c
     )
     try:
         async with line:
-            yield Served(front, line, readers, drummers)
+            yield Served(front, line, parsers, players)
     finally:
         await front.stop()
 

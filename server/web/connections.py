@@ -22,7 +22,7 @@ HEAD_SECONDS = 10.0
 """How long the head of a request may take, from the connection or from its first byte."""
 
 
-def names_of(certificate: Mapping[str, Any]) -> tuple[str, ...]:
+def certificate_names(certificate: Mapping[str, Any]) -> tuple[str, ...]:
     """The names in a caller's certificate, as Python's `ssl` has it: what it is called, and what else it stands for."""
     called = [value for pairs in certificate.get("subject", ()) for name, value in pairs if name == "commonName"]
     others = [value for _, value in certificate.get("subjectAltName", ())]
@@ -47,7 +47,7 @@ class Connection(H11Protocol):
             return
         transport.set_write_buffer_limits(high=MOST_UNSENT)
         super().connection_made(transport)
-        self.app_state["names"] = names_of(transport.get_extra_info("peercert") or {})
+        self.app_state["names"] = certificate_names(transport.get_extra_info("peercert") or {})
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -396,7 +396,7 @@ def test_the_errors_are_those_of_drummer_word_for_word(
 
 def test_every_reason_of_the_server_has_an_error_class_and_reasons_of_the_core_have_those_of_the_core() -> None:
     assert set(errors.REASONS) == set(statuses.REASONS)
-    for kind, row in statuses.TABLE.items():
+    for kind, row in statuses.ERROR_STATUSES.items():
         reason = next(part for part in row if isinstance(part, str))
         if not issubclass(errors.REASONS[reason], errors.ServerError):
             assert issubclass(kind, errors.REASONS[reason]), (kind, reason)

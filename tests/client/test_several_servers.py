@@ -14,7 +14,7 @@ from client import AsyncRemoteDrummer, RemoteDrummer, ServerUnavailable, address
 from client.connection import Connection
 from client.finding import find, start
 from seq2drum.errors import OptionError
-from tests.papers import make_papers
+from tests.certificates import make_certificates
 from tests.servers import Served, served, settings, until
 
 HANDED = "ListDrumMaps"
@@ -98,10 +98,10 @@ def test_calls_go_round_the_servers_and_away_from_one_that_withdraws_or_is_not_r
 
             drummer = await stack.enter_async_context(AsyncRemoteDrummer([s.front.address for s in servers]))
             await reached(servers)
-            servers[0].drummers.ready = False
+            servers[0].players.ready = False
             await servers[0].front.look()
             await reached(servers[1:])
-            servers[0].drummers.ready = True
+            servers[0].players.ready = True
             await servers[0].front.look()
             await reached(servers)
             forced = asyncio.Event()
@@ -110,19 +110,19 @@ def test_calls_go_round_the_servers_and_away_from_one_that_withdraws_or_is_not_r
             forced.set()
             await withdrawing
             await reached([servers[0], servers[2]])
-            await until(lambda: not servers[1].front.door.inside)
+            await until(lambda: not servers[1].front.guard.inside)
 
     asyncio.run(run())
 
 
 @pytest.mark.slow
 def test_with_tls_the_certificates_of_several_have_the_name_of_the_first(tmp_path: Path) -> None:
-    papers = make_papers(tmp_path)  # the server's is of 127.0.0.1
+    certificates = make_certificates(tmp_path)  # the server's is of 127.0.0.1
 
     async def run() -> None:
-        async with served(settings(**papers.server)) as one, served(settings(**papers.server)) as two:
+        async with served(settings(**certificates.server)) as one, served(settings(**certificates.server)) as two:
             ports = [server.front.port for server in (one, two)]
-            ca = papers.path("authority.pem")
+            ca = certificates.path("authority.pem")
             async with AsyncRemoteDrummer([f"127.0.0.1:{ports[0]}", f"localhost:{ports[1]}"], ca=ca) as drummer:
                 while not (one.begun() and two.begun()):
                     assert await drummer.drum_maps()

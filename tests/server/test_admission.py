@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from server.admission import PROBE_SECONDS, Admission, Place
-from server.callers import NOBODY, Caller, Room, peer_of
+from server.admission import NOBODY, PROBE_SECONDS, Admission, Caller, ConcurrencyLimit, Place, peer_of
 from server.metrics import Metrics
 from server.statuses import Refusal
 
@@ -50,7 +49,7 @@ class Hall:
     ) -> None:
         """A call that plays until an event. seconds: the price of its turn."""
         with self.admission.enter(Caller(caller), deadline) as place:
-            place.price(seconds)
+            place.set_cost(seconds)
             await place.turn()
             self.order.append(name)
             if until:
@@ -233,14 +232,14 @@ def place(hall: Hall, seconds: float) -> Place:
 def test_a_call_that_cannot_be_done_in_time_is_refused_with_the_time_it_would_take() -> None:
     hall = Hall()
     with place(hall, 1.0) as hopeless, pytest.raises(Refusal, match=r"takes about 3\.0 s.*has 1\.0 s left") as refusal:
-        hopeless.price(3.0)
+        hopeless.set_cost(3.0)
     assert refusal.value.reason == "DEADLINE_TOO_SHORT"
 
 
 def test_a_call_that_may_be_done_in_time_is_not_refused_for_its_price() -> None:
     hall = Hall()
     with place(hall, 1.0) as tight:
-        tight.price(1.9)
+        tight.set_cost(1.9)
 
 
 @in_loop
@@ -249,7 +248,7 @@ async def test_the_time_in_the_queue_counts_towards_the_estimate() -> None:
     playing = asyncio.create_task(hall.call("plays", until=done, seconds=4.0))
     await settle()
     with place(hall, 1.0) as waits, pytest.raises(Refusal, match=r"takes about 2\.1 s"):
-        waits.price(0.1)
+        waits.set_cost(0.1)
     done.set()
     await playing
 
@@ -257,19 +256,19 @@ async def test_the_time_in_the_queue_counts_towards_the_estimate() -> None:
 def test_prices_learn_from_what_turns_really_took() -> None:
     hall = Hall()
     for _ in range(400):
-        hall.admission.learn(seconds=0.5, price=5.0)
-    assert hall.admission.slowness == pytest.approx(0.1, rel=0.02)
+        hall.admission.learn(seconds=0.5, cost=5.0)
+    assert hall.admission.slowdown == pytest.approx(0.1, rel=0.02)
     with place(hall, 1.0) as quick:
-        quick.price(10.0)
+        quick.set_cost(10.0)
 
 
 def test_what_was_learnt_is_forgotten() -> None:
     hall = Hall()
     for _ in range(400):
-        hall.admission.learn(seconds=50.0, price=1.0)
-    assert hall.admission.slowness > 40
+        hall.admission.learn(seconds=50.0, cost=1.0)
+    assert hall.admission.slowdown > 40
     hall.clock.now += 3600
-    assert hall.admission.slowness == pytest.approx(1.0, abs=0.01)
+    assert hall.admission.slowdown == pytest.approx(1.0, abs=0.01)
 
 
 def test_a_refusal_for_the_price_lets_a_call_try_now_and_then() -> None:
@@ -278,7 +277,7 @@ def test_a_refusal_for_the_price_lets_a_call_try_now_and_then() -> None:
         hall.clock.now += PROBE_SECONDS / 25
         with place(hall, 1.0) as hopeless:
             try:
-                hopeless.price(1000.0)
+                hopeless.set_cost(1000.0)
                 tried += 1
             except Refusal:
                 pass
@@ -297,10 +296,10 @@ async def test_honest_calls_with_many_takes_do_not_make_a_price_wrong() -> None:
         done.set()
         await asyncio.gather(*calls)
         for _ in calls:
-            hall.admission.learn(seconds=8 * 0.5, price=8 * 0.5)
-    assert hall.admission.slowness == pytest.approx(1.0)
+            hall.admission.learn(seconds=8 * 0.5, cost=8 * 0.5)
+    assert hall.admission.slowdown == pytest.approx(1.0)
     with place(hall, 10.0) as short:
-        short.price(7.6)
+        short.set_cost(7.6)
 
 
 def test_the_time_to_retry_grows_with_the_queue_and_falls_with_the_processes() -> None:
@@ -396,7 +395,7 @@ async def served(hall: Hall, callers: Sequence[Caller], seconds: float) -> Count
 
     async def play(caller: Caller, place: Place, done: asyncio.Event) -> None:
         with place:
-            place.price(1.0)
+            place.set_cost(1.0)
             await place.turn()
             heapq.heappush(events, (hall.clock.now + 1.0, next(numbers), caller, done))
             await done.wait()
@@ -450,7 +449,7 @@ async def test_a_place_is_kept_for_who_found_none_and_given_to_others_if_it_does
     await settle()
     with pytest.raises(Refusal):
         hall.admission.enter(second, FAR)  # it is the first's
-    hall.admission.check_room(first)
+    hall.admission.check_capacity(first)
     hall.clock.now += 100.0
     with hall.admission.enter(second, FAR):
         pass
@@ -467,13 +466,13 @@ async def test_before_a_call_is_read_it_is_known_whether_it_would_find_a_place()
     hall, done = Hall(playing=1, waiting=2), asyncio.Event()
     many = [asyncio.create_task(hall.call(f"many {number}", until=done)) for number in range(2)]
     await settle()
-    hall.admission.check_room(Caller("one"))
+    hall.admission.check_capacity(Caller("one"))
     many.append(asyncio.create_task(hall.call("many 2", until=done)))
     await settle()
     with pytest.raises(Refusal) as refusal:
-        hall.admission.check_room(Caller("one"))
+        hall.admission.check_capacity(Caller("one"))
     assert refusal.value.reason == "QUEUE_FULL" and refusal.value.retry_seconds
-    hall.admission.check_room(Caller("other"))  # who has more would give it a place
+    hall.admission.check_capacity(Caller("other"))  # who has more would give it a place
     assert hall.admission.waiting == 2
     done.set()
     await asyncio.gather(*many)
@@ -481,28 +480,28 @@ async def test_before_a_call_is_read_it_is_known_whether_it_would_find_a_place()
 
 
 def test_a_room_lets_in_as_many_as_it_holds_and_no_more() -> None:
-    room = Room(1, "files are arriving")
-    with room.place(NOBODY):
-        with pytest.raises(Refusal, match="1 files are arriving") as refusal, room.place(Caller("elsewhere")):
+    limit = ConcurrencyLimit(1, "files are arriving")
+    with limit.slot(NOBODY):
+        with pytest.raises(Refusal, match="1 files are arriving") as refusal, limit.slot(Caller("elsewhere")):
             pass
         assert refusal.value.reason == "QUEUE_FULL" and refusal.value.retry_seconds
-        assert room.inside == 1
-    with room.place(NOBODY):
+        assert limit.inside == 1
+    with limit.slot(NOBODY):
         pass
-    assert room.inside == 0
+    assert limit.inside == 0
 
 
 def test_no_caller_takes_all_of_a_room_and_each_who_comes_finds_a_place() -> None:
-    room = Room(64, "files are arriving")
+    limit = ConcurrencyLimit(64, "files are arriving")
     with contextlib.ExitStack() as inside:
         for name in ("greedy", "second", "third"):
             took = 0
             with pytest.raises(Refusal, match="for this caller"):
                 while True:
-                    inside.enter_context(room.place(Caller(name)))
+                    inside.enter_context(limit.slot(Caller(name)))
                     took += 1
-            assert took >= 1 and room.inside < room.most
-    assert room.inside == 0
+            assert took >= 1 and limit.inside < limit.most
+    assert limit.inside == 0
 
 
 def test_a_credential_with_a_name_is_one_caller_wherever_it_is_used_and_others_are_told_by_address() -> None:

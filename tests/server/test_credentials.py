@@ -17,12 +17,11 @@ import pytest
 from client import RemoteDrummer, Unauthenticated
 from seq2drum.errors import OptionError
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import configuration, tokens
-from server.settings import Settings
+from server import cli
+from server.settings import Settings, Token, read_tokens
 from server.statuses import reason_of
-from server.tokens import Token
+from tests.certificates import client, make_certificates
 from tests.conftest import ROOT
-from tests.papers import client, make_papers
 from tests.servers import Served, process, refused, served, settings, until
 
 ANNA, BERT, CARL = "anna" * 4, "bert" * 5, "carl" * 6
@@ -30,8 +29,8 @@ FILE = f"# who calls\nanna {ANNA}\n\nbert {BERT} 2  # a trial\n"
 
 
 @pytest.fixture(scope="module")
-def papers(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    return make_papers(tmp_path_factory.mktemp("papers"))
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 def bearer(token: str) -> dict[str, Any]:
@@ -51,10 +50,10 @@ def write(path: Path, text: str) -> Path:
 
 def test_a_file_has_one_token_or_a_line_for_each_with_its_name_and_quota(tmp_path: Path) -> None:
     place = tmp_path / "tokens"
-    assert tokens.read(str(write(place, FILE))) == (Token("anna", ANNA), Token("bert", BERT, 2))
-    chosen = configuration.read({"token_file": str(place)}, {})
-    assert chosen.all_tokens == chosen.tokens == tokens.read(str(place)) and not chosen.token
-    chosen = configuration.read({"token_file": str(write(place, f"{ANNA}\n"))}, {})
+    assert read_tokens(str(write(place, FILE))) == (Token("anna", ANNA), Token("bert", BERT, 2))
+    chosen = cli.read_settings({"token_file": str(place)}, {})
+    assert chosen.all_tokens == chosen.tokens == read_tokens(str(place)) and not chosen.token
+    chosen = cli.read_settings({"token_file": str(write(place, f"{ANNA}\n"))}, {})
     assert chosen.all_tokens == (Token("", ANNA),) and chosen.token == ANNA
     assert ANNA not in repr(chosen)
 
@@ -76,7 +75,7 @@ def test_a_file_of_tokens_that_makes_no_sense_is_refused_without_quoting_one(
     text: str, words: str, tmp_path: Path
 ) -> None:
     with pytest.raises(OptionError, match=words) as error:
-        configuration.read({"token_file": str(write(tmp_path / "tokens", text))}, {})
+        cli.read_settings({"token_file": str(write(tmp_path / "tokens", text))}, {})
     assert "\n" not in str(error.value) and ANNA not in str(error.value) and BERT not in str(error.value)
 
 
@@ -107,18 +106,18 @@ def test_log_and_figures_tell_the_name_of_a_token_and_never_the_token(
 def test_a_token_has_no_more_calls_at_once_than_its_quota_whatever_else_is_free(tmp_path: Path) -> None:
     async def run() -> None:
         async with served(configured(write(tmp_path / "tokens", FILE), playing=8, waiting=8)) as server:
-            server.drummers.go.clear()
+            server.players.go.clear()
             calls = [server.generate(**bearer(BERT)) for _ in range(2)]
-            await until(lambda: server.drummers.inside == 2)
+            await until(lambda: server.players.inside == 2)
             for _ in range(2):
                 status = await refused(server.generate(**bearer(BERT)))
                 assert reason_of(status) == "QUOTA_EXCEEDED" and status.code == 8
             calls += [server.generate(**bearer(ANNA)) for _ in range(3)]
-            await until(lambda: server.drummers.inside == 5)
+            await until(lambda: server.players.inside == 5)
             calls[0].cancel()  # which frees its place
-            await until(lambda: server.drummers.inside == 4)
+            await until(lambda: server.players.inside == 4)
             calls[0] = server.generate(**bearer(BERT))
-            server.drummers.go.set()
+            server.players.go.set()
             for call in calls:
                 assert (await call).takes
 
@@ -183,15 +182,15 @@ def test_a_server_takes_a_changed_file_of_tokens_by_itself_and_tells_local_progr
     [("client", ""), ("somebody, client", ""), ("127.0.0.1", ""), ("server,clien", "CLIENT_NOT_ALLOWED")],
 )
 def test_of_the_clients_with_certificates_only_those_are_let_in_that_are_named(
-    names: str, reason: str, papers: SimpleNamespace
+    names: str, reason: str, certificates: SimpleNamespace
 ) -> None:
     async def run() -> None:
-        chosen = settings(**papers.server, client_ca=papers.path("authority.pem"), client_names=names)
-        async with served(chosen, credentials=client(papers, "client")) as server:
+        chosen = settings(**certificates.server, client_ca=certificates.path("authority.pem"), client_names=names)
+        async with served(chosen, credentials=client(certificates, "client")) as server:
             if reason:
                 status = await refused(server.generate())
                 assert reason_of(status) == reason and status.code == grpc.StatusCode.PERMISSION_DENIED.value[0]
-                assert not server.readers.asked
+                assert not server.parsers.asked
                 return
             assert (await server.generate()).takes
             await until(server.over)
@@ -207,22 +206,22 @@ def test_names_of_clients_are_not_asked_for_where_no_authority_vouches_for_them(
 
 
 def test_certificates_are_read_again_when_they_change_and_half_a_pair_changes_nothing(
-    papers: SimpleNamespace, tmp_path: Path
+    certificates: SimpleNamespace, tmp_path: Path
 ) -> None:
     async def run() -> None:
         for name in ("server.pem", "server.key"):
-            shutil.copy(papers.path(name), tmp_path / name)
+            shutil.copy(certificates.path(name), tmp_path / name)
         chosen = settings(tls_cert=str(tmp_path / "server.pem"), tls_key=str(tmp_path / "server.key"))
-        async with served(chosen, credentials=client(papers)) as server:
+        async with served(chosen, credentials=client(certificates)) as server:
             assert (await server.generate()).takes
-            assert await speaks(server, papers.bytes("authority.pem"))
-            put(papers.path("stranger.pem"), tmp_path / "server.pem")
+            assert await speaks(server, certificates.bytes("authority.pem"))
+            put(certificates.path("stranger.pem"), tmp_path / "server.pem")
             server.front.read_credentials()  # the key is still the other's
-            assert await speaks(server, papers.bytes("authority.pem"))
-            put(papers.path("stranger.key"), tmp_path / "server.key")
+            assert await speaks(server, certificates.bytes("authority.pem"))
+            put(certificates.path("stranger.key"), tmp_path / "server.key")
             server.front.read_credentials()
-            assert await speaks(server, papers.bytes("other.pem"))
-            assert not await speaks(server, papers.bytes("authority.pem"))
+            assert await speaks(server, certificates.bytes("other.pem"))
+            assert not await speaks(server, certificates.bytes("authority.pem"))
             assert (await server.generate()).takes  # by the connection that was there before
 
     asyncio.run(run())
@@ -230,7 +229,7 @@ def test_certificates_are_read_again_when_they_change_and_half_a_pair_changes_no
 
 def configured(place: Path, **given: Any) -> Settings:
     """The settings of a small server with a file of tokens."""
-    chosen = configuration.read({"token_file": str(place)}, {})
+    chosen = cli.read_settings({"token_file": str(place)}, {})
     return settings(token=chosen.token, tokens=chosen.tokens, token_file=chosen.token_file, **given)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from server import configuration
+from server import cli
 from server.settings import Settings
 from tests.conftest import ROOT
 from tests.servers import served
@@ -44,7 +44,7 @@ def settings_of(environment: dict[str, str], folder: Path) -> Settings:
     (folder / "tokens").write_text(TOKENS)
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     image = dict(re.findall(r"\b(SEQ2DRUM_[A-Z_]+)=(\S+)", text))
-    chosen = configuration.read({}, {**image, **environment, "SEQ2DRUM_TOKEN_FILE": str(folder / "tokens")})
+    chosen = cli.read_settings({}, {**image, **environment, "SEQ2DRUM_TOKEN_FILE": str(folder / "tokens")})
     assert chosen.host == "0.0.0.0" and chosen.web_port is None
     return chosen
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server import frames
-from server.frames import Frame
+from server import ipc
+from server.ipc import Frame
 
 Reader = Callable[[bytes], Frame | None]
 
@@ -34,11 +34,11 @@ class Trickle(io.RawIOBase):
 
 
 def blocking(data: bytes) -> Frame | None:
-    return frames.read(io.BytesIO(data))
+    return ipc.read_frame(io.BytesIO(data))
 
 
 def trickling(data: bytes) -> Frame | None:
-    return frames.read(Trickle(data))  # type: ignore[arg-type]
+    return ipc.read_frame(Trickle(data))  # type: ignore[arg-type]
 
 
 def waiting(data: bytes) -> Frame | None:
@@ -46,7 +46,7 @@ def waiting(data: bytes) -> Frame | None:
         reader = asyncio.StreamReader()
         reader.feed_data(data)
         reader.feed_eof()
-        return await frames.areceive(reader)
+        return await ipc.receive_frame(reader)
 
     return asyncio.run(read())
 
@@ -56,23 +56,23 @@ readers = pytest.mark.parametrize("read", [blocking, trickling, waiting])
 
 @given(HEADS, st.binary(max_size=300))
 def test_a_frame_comes_back_as_it_was(head: dict[str, object], body: bytes) -> None:
-    data = frames.pack(Frame(head, body))
+    data = ipc.pack_frame(Frame(head, body))
     assert blocking(data) == trickling(data) == Frame(head, body)
 
 
 @readers
 def test_every_reader_reads_a_frame(read: Reader) -> None:
     frame = Frame({"what": "play", "job": 3, "name": "Gitarre é"}, b"\x00\xff" * 100)
-    assert read(frames.pack(frame)) == frame
+    assert read(ipc.pack_frame(frame)) == frame
 
 
 def test_several_frames_come_one_by_one_and_then_the_end() -> None:
     stream = io.BytesIO()
     said = [Frame({"job": 1}), Frame({"job": 2}, b"body"), Frame({})]
     for frame in said:
-        frames.write(stream, frame)
+        ipc.write_frame(stream, frame)
     stream.seek(0)
-    assert [frames.read(stream) for _ in range(4)] == [*said, None]
+    assert [ipc.read_frame(stream) for _ in range(4)] == [*said, None]
 
 
 @readers
@@ -82,7 +82,7 @@ def test_a_stream_that_ends_between_frames_is_at_its_end(read: Reader) -> None:
 
 @readers
 def test_a_frame_that_is_cut_anywhere_is_torn(read: Reader) -> None:
-    data = frames.pack(Frame({"a": 1}, b"body"))
+    data = ipc.pack_frame(Frame({"a": 1}, b"body"))
     for end in range(1, len(data)):
         with pytest.raises(EOFError, match="ends within a frame"):
             read(data[:end])
@@ -92,8 +92,8 @@ def test_a_frame_that_is_cut_anywhere_is_torn(read: Reader) -> None:
 @pytest.mark.parametrize(
     ("lengths", "message"),
     [
-        ((frames.MOST_HEAD + 1, 0), "head of a frame has 65537"),
-        ((2, frames.MOST_BODY + 1), f"body of a frame has {frames.MOST_BODY + 1}"),
+        ((ipc.MOST_HEAD_BYTES + 1, 0), "head of a frame has 65537"),
+        ((2, ipc.MOST_BODY_BYTES + 1), f"body of a frame has {ipc.MOST_BODY_BYTES + 1}"),
     ],
 )
 def test_a_frame_whose_length_is_beyond_the_limit_is_refused_before_it_is_read(
@@ -105,14 +105,14 @@ def test_a_frame_whose_length_is_beyond_the_limit_is_refused_before_it_is_read(
 
 @pytest.mark.slow
 def test_a_frame_of_the_greatest_length_is_sent_and_a_longer_one_is_not() -> None:
-    head = {"x": "a" * (frames.MOST_HEAD - len('{"x":""}'))}
-    assert blocking(frames.pack(Frame(head))) == Frame(head)
+    head = {"x": "a" * (ipc.MOST_HEAD_BYTES - len('{"x":""}'))}
+    assert blocking(ipc.pack_frame(Frame(head))) == Frame(head)
     with pytest.raises(ValueError, match="head of a frame has 65537"):
-        frames.pack(Frame({"x": head["x"] + "a"}))
-    body = bytes(frames.MOST_BODY)
-    assert blocking(frames.pack(Frame({}, body))) == Frame({}, body)
-    with pytest.raises(ValueError, match=f"body of a frame has {frames.MOST_BODY + 1}"):
-        frames.pack(Frame({}, body + b"a"))
+        ipc.pack_frame(Frame({"x": head["x"] + "a"}))
+    body = bytes(ipc.MOST_BODY_BYTES)
+    assert blocking(ipc.pack_frame(Frame({}, body))) == Frame({}, body)
+    with pytest.raises(ValueError, match=f"body of a frame has {ipc.MOST_BODY_BYTES + 1}"):
+        ipc.pack_frame(Frame({}, body + b"a"))
 
 
 @readers
@@ -125,9 +125,9 @@ def test_a_head_that_is_no_table_is_refused(read: Reader, head: bytes) -> None:
 def test_a_body_that_is_larger_than_a_stream_holds_at_once_arrives_whole() -> None:
     async def read() -> Frame | None:
         reader = asyncio.StreamReader(limit=100)
-        data = frames.pack(Frame({"job": 1}, b"x" * 10_000))
+        data = ipc.pack_frame(Frame({"job": 1}, b"x" * 10_000))
         asyncio.get_running_loop().call_later(0, reader.feed_data, data[:5000])
         asyncio.get_running_loop().call_later(0.01, reader.feed_data, data[5000:])
-        return await frames.areceive(reader)
+        return await ipc.receive_frame(reader)
 
     assert asyncio.run(read()) == Frame({"job": 1}, b"x" * 10_000)

@@ -20,9 +20,9 @@ from seq2drum.play.decode.engine import Engine
 from seq2drum.play.jam.guitarist import jammed, strikes
 from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import jams
-from server.jamming import Jamming
-from server.jams import MOST_A_QUARTER, SILENT_SECONDS, Told
+from server import sessions
+from server.jamming import JamRunner
+from server.sessions import MOST_PER_QUARTER, SILENT_SECONDS, JamInbox
 from server.settings import Settings
 from server.statuses import Refusal, reason_of
 from tests.players import save_player, strummed
@@ -38,9 +38,9 @@ def player(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     return engine.load(save_player(tmp_path_factory.mktemp("player"), "transformer"))
 
 
-def jamming(player: Engine) -> Jamming:
+def jamming(player: Engine) -> JamRunner:
     infos = [pb.ModelInfo(id="default"), pb.ModelInfo(id="live", live=True)]
-    return Jamming({"live": player}, infos, DEFAULT_LIMITS)
+    return JamRunner({"live": player}, infos, DEFAULT_LIMITS)
 
 
 def note(quarter: float, pitch: int = 52, velocity: int = 90) -> pb.JamNote:
@@ -53,12 +53,12 @@ def notes_of(song: Song) -> list[pb.JamNote]:
 
 def heard(player: Engine, requests: Sequence[pb.JamRequest]) -> list[pb.JamResponse]:
     """All that comes of some messages, gathered as the front gathers them."""
-    worker, told, point, answers = jamming(player), Told(0.0), -math.inf, list[pb.JamResponse]()
+    worker, told, point, answers = jamming(player), JamInbox(0.0), -math.inf, list[pb.JamResponse]()
     for request in requests:
         told.add(request, 0.0)
         if told.until < point:
             continue
-        for frame in worker.go_on(1, 7, told.hand_on()):
+        for frame in worker.advance(1, 7, told.take()):
             assert frame is not None
             if frame.head["what"] == "done":
                 point = math.inf if frame.head["point"] is None else frame.head["point"]
@@ -166,23 +166,23 @@ def test_a_sign_that_makes_no_sense_is_refused(player: Engine, sign: dict[str, A
 
 
 def test_a_server_without_a_model_that_plays_along_says_so() -> None:
-    worker = Jamming({}, [pb.ModelInfo(id="default")], DEFAULT_LIMITS)
+    worker = JamRunner({}, [pb.ModelInfo(id="default")], DEFAULT_LIMITS)
     with pytest.raises(Refusal, match="serve one that has, such as live=live"):
-        next(worker.go_on(1, 1, FIRST.SerializeToString()))
+        next(worker.advance(1, 1, FIRST.SerializeToString()))
 
 
 # --- what is told -----------------------------------------------------------------------------------------------------
 
 
 def test_a_late_note_is_told_as_of_now_and_a_flood_is_cut_off() -> None:
-    told = Told(0.0)
+    told = JamInbox(0.0)
     told.add(pb.JamRequest(notes=[note(1.0)], until=3.0), 0.0)
     told.add(pb.JamRequest(notes=[note(2.0), note(3.5)]), 0.0)
-    handed = pb.JamRequest.FromString(told.hand_on())
+    handed = pb.JamRequest.FromString(told.take())
     assert [one.quarter for one in handed.notes] == [1.0, 3.0, 3.5] and handed.until == 3.5
     for _ in range(3):
-        told.add(pb.JamRequest(notes=[note(4.0)] * (MOST_A_QUARTER - 1)), 0.0)
-    assert len(pb.JamRequest.FromString(told.hand_on()).notes) == MOST_A_QUARTER
+        told.add(pb.JamRequest(notes=[note(4.0)] * (MOST_PER_QUARTER - 1)), 0.0)
+    assert len(pb.JamRequest.FromString(told.take()).notes) == MOST_PER_QUARTER
 
 
 @pytest.mark.parametrize(
@@ -199,12 +199,12 @@ def test_a_late_note_is_told_as_of_now_and_a_flood_is_cut_off() -> None:
 )
 def test_what_cannot_be_told_is_refused(request_: pb.JamRequest, at: str) -> None:
     with pytest.raises(Refusal) as refused:
-        Told(0.0).add(request_, 0.0)
+        JamInbox(0.0).add(request_, 0.0)
     assert (refused.value.reason, refused.value.field) == ("INVALID_OPTION", at)
 
 
 def test_a_jam_in_which_nobody_plays_is_ended() -> None:
-    told = Told(0.0)
+    told = JamInbox(0.0)
     told.add(pb.JamRequest(notes=[note(0.0)], until=0.0), 10.0)
     told.add(pb.JamRequest(until=100.0), 10.0 + SILENT_SECONDS)
     with pytest.raises(Refusal, match="300 s") as refused:
@@ -224,7 +224,7 @@ def test_bars_come_as_they_are_due_and_the_stream_ends_with_the_last() -> None:
         for quarter in (1.0, 2.0, 3.5):
             await call.write(pb.JamRequest(notes=[note(quarter)]))
         assert (await call.read()).bar.bar == 2
-        assert [len(asked.notes) for asked in server.drummers.told] == [0, 3]
+        assert [len(asked.notes) for asked in server.players.told] == [0, 3]
         await until(lambda: not server.front.admission.playing)  # who waits for the caller has no turn
         await call.write(pb.JamRequest(signs=[pb.JamSign(quarter=4, stop=True)], until=7.5))
         assert (await call.read()).bar.last
@@ -266,14 +266,14 @@ def test_who_tells_nothing_more_is_sent_away_and_who_leaves_is_forgotten() -> No
         await call.write(FIRST)
         await call.read()
         call.cancel()
-        await until(lambda: not server.drummers.jams)
+        await until(lambda: not server.players.jams)
         await until(server.over)
 
     against(body, set_up(idle_seconds=0.5))
 
 
 def test_there_is_room_for_so_many_jams_and_none_for_one_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jams, "A_PLAYER", 1)
+    monkeypatch.setattr(sessions, "JAMS_PER_PLAYER", 1)
 
     async def body(server: Served) -> None:
         call = server.stub.Jam()
@@ -295,13 +295,13 @@ def test_a_bar_that_finds_no_turn_comes_with_the_next_message() -> None:
         call = server.stub.Jam()
         await call.write(FIRST)
         await call.read()
-        server.drummers.go.clear()
+        server.players.go.clear()
         waits = asyncio.ensure_future(server.generate())
         await until(lambda: server.front.admission.playing == 1)
         await call.write(pb.JamRequest(until=0.0))
         await until(lambda: server.front.admission.waiting == 1)
         await until(lambda: server.front.admission.waiting == 0)  # for as long as it may
-        server.drummers.go.set()
+        server.players.go.set()
         await waits
         await call.write(pb.JamRequest(until=0.1))
         assert (await call.read()).bar.bar == 1

@@ -37,7 +37,7 @@ def _root() -> Iterator[None]:
     root.setLevel(level)
 
 
-def read(file: int, stream: logs.Unblocked) -> list[str]:
+def read(file: int, stream: logs.NonBlockingStream) -> list[str]:
     """All that comes until nothing more is to be written."""
     os.set_blocking(file, False)
     data, end = b"", time.monotonic() + 20
@@ -58,11 +58,11 @@ def test_nobody_waits_for_a_reader_that_stalls_and_what_was_dropped_is_counted_a
         while True:
             os.write(into, b"\n" * 512)  # it takes no more
     os.set_blocking(into, True)
-    stream = logs.Unblocked(into, 100, logs.lost)
+    stream = logs.NonBlockingStream(into, 100, logs.log_dropped)
     logs.set_up("json", stream)
     for number in range(5000):
         logs.log("call", number=number)
-    assert stream.dropped == logs.dropped() > 0
+    assert stream.dropped == logs.dropped_lines() > 0
     taken = [*read(out, stream), *read(out, stream)]  # what is told of the loss comes behind the lines
     lines = [json.loads(line) for line in taken if line]
     calls = [line["number"] for line in lines if line["event"] == "call"]
@@ -75,7 +75,7 @@ def test_nobody_waits_for_a_reader_that_stalls_and_what_was_dropped_is_counted_a
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
 def test_a_full_disk_ends_nothing() -> None:
     with FULL.open("wb") as full:
-        stream = logs.Unblocked(full.fileno(), lost=logs.lost)
+        stream = logs.NonBlockingStream(full.fileno(), lost=logs.log_dropped)
         logs.set_up("json", stream)
         logs.log("call")
         stream.close(10)
@@ -85,9 +85,9 @@ def test_a_full_disk_ends_nothing() -> None:
 def test_what_a_worker_says_is_an_event_whatever_it_is() -> None:
     stream = io.StringIO()
     logs.set_up("json", stream)
-    logs.told('{"time": "x", "level": "error", "event": "a fault", "error_id": "7"}')
+    logs.relay('{"time": "x", "level": "error", "event": "a fault", "error_id": "7"}')
     for line in ("[W:onnxruntime] something", '"text"', "[]", '{"event": "no level"}', '{"event": 1, "level": "loud"}'):
-        logs.told(line)
+        logs.relay(line)
     first, *others = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert (first["event"], first["level"], first["error_id"]) == ("a fault", "error", "7")
     assert {(line["event"], line["level"]) for line in others} == {("a worker said", "warning")}

@@ -24,9 +24,9 @@ def test_a_server_that_withdraws_serves_on_while_its_health_sends_callers_away_a
             while (await health.Check(health_pb2.HealthCheckRequest())).status != NOT_SERVING:
                 await asyncio.sleep(0.002)
             assert (await server.generate()).takes
-            server.drummers.go.clear()
+            server.players.go.clear()
             inside = server.generate()
-            await until(lambda: server.drummers.inside)
+            await until(lambda: server.players.inside)
             forced.set()  # as if the time were over
             await withdrawing
             draining = asyncio.create_task(server.front.drain(3600, asyncio.Event()))
@@ -35,7 +35,7 @@ def test_a_server_that_withdraws_serves_on_while_its_health_sends_callers_away_a
                     await other.unary_unary("/any/Method")(b"", timeout=30)
             assert error.value.code() == grpc.StatusCode.UNAVAILABLE  # nobody listens any more
             assert not inside.done() and not draining.done()
-            server.drummers.go.set()
+            server.players.go.set()
             assert (await inside).takes
             await draining
 
@@ -46,14 +46,14 @@ def test_a_server_that_withdraws_serves_on_while_its_health_sends_callers_away_a
 def test_old_connections_are_told_to_connect_anew_and_their_calls_go_on() -> None:
     async def run() -> None:
         async with served(settings(playing=2, max_connection_age_seconds=0.3)) as server:
-            server.drummers.go.clear()
+            server.players.go.clear()
             inside = server.generate()
-            await until(lambda: server.drummers.inside)
+            await until(lambda: server.players.inside)
             assert server.channel.get_state() == grpc.ChannelConnectivity.READY
             async with asyncio.timeout(30):
                 await server.channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
             assert not inside.done()
-            server.drummers.go.set()
+            server.players.go.set()
             assert (await inside).takes and (await server.generate()).takes
 
     asyncio.run(run())

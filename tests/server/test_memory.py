@@ -8,13 +8,13 @@ import sys
 import pytest
 
 import seq2drum.system.workers
-from server import memory
-from server.memory import GAINED_MEBIBYTES, Keeping
+from server import ipc
+from server.ipc import RETAINED_MEBIBYTES, HeapTrimmer
 
 # The last of many blocks stays, so that the C library keeps all that lies below it.
 FREED = """
-from server.memory import Keeping, resident_mebibytes
-keeping = Keeping()
+from server.ipc import HeapTrimmer, resident_mebibytes
+keeping = HeapTrimmer()
 blocks = [bytes(3000) for _ in range(30_000)]
 last = blocks.pop()
 del blocks
@@ -34,12 +34,17 @@ def test_memory_of_what_is_over_is_given_back() -> None:
 
 def test_it_is_given_back_once_it_is_worth_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     gained, trims = [0.0], []
-    monkeypatch.setattr(memory, "resident_mebibytes", lambda: 100 + gained[0])
+    monkeypatch.setattr(ipc, "resident_mebibytes", lambda: 100 + gained[0])
     monkeypatch.setattr(seq2drum.system.workers, "trimming", lambda: trims.append)
-    keeping = Keeping()
-    for gained[0] in (GAINED_MEBIBYTES / 2, GAINED_MEBIBYTES, GAINED_MEBIBYTES + 1):  # of all together
+    keeping = HeapTrimmer()
+    for gained[0] in (RETAINED_MEBIBYTES / 2, RETAINED_MEBIBYTES, RETAINED_MEBIBYTES + 1):  # of all together
         keeping.give_back()
     assert trims == [0]
-    for gained[0] in (GAINED_MEBIBYTES, GAINED_MEBIBYTES * 2, 0, GAINED_MEBIBYTES + 1):  # what it has is less again
+    for gained[0] in (
+        RETAINED_MEBIBYTES,
+        RETAINED_MEBIBYTES * 2,
+        0,
+        RETAINED_MEBIBYTES + 1,
+    ):  # what it has is less again
         keeping.give_back()
     assert trims == [0, 0]

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from client.addresses import DEFAULT_PORT
-from server import configuration, settings
+from server import cli, settings
 from server.statuses import REASONS
 from tests.conftest import ROOT
 
@@ -171,7 +171,7 @@ def test_what_the_container_and_the_unit_set_is_taken_by_the_server(compose: dic
     token.write_text("0123456789abcdef")
     in_image = dict(item.split("=", 1) for words in instructions("ENV") for item in words.split())
     for given in (in_image | compose["services"]["seq2drum"]["environment"], environment()):
-        chosen = configuration.read({}, {**given, "SEQ2DRUM_TOKEN_FILE": str(token)})
+        chosen = cli.read_settings({}, {**given, "SEQ2DRUM_TOKEN_FILE": str(token)})
         assert chosen.token == "0123456789abcdef"
         assert chosen.state_file == given["SEQ2DRUM_STATE_FILE"]
         assert chosen.port == 50051
@@ -180,7 +180,7 @@ def test_what_the_container_and_the_unit_set_is_taken_by_the_server(compose: dic
 def test_the_image_alone_does_not_listen_beyond_loopback_without_credentials() -> None:
     in_image = dict(item.split("=", 1) for words in instructions("ENV") for item in words.split())
     with pytest.raises(settings.OptionError, match="without TLS"):
-        configuration.read({}, in_image)
+        cli.read_settings({}, in_image)
 
 
 def test_the_container_and_the_unit_wait_longer_for_the_end_than_calls_may_take(compose: dict[str, Any]) -> None:

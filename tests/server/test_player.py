@@ -28,8 +28,8 @@ from seq2drum.play.grooves import choosing
 from seq2drum.play.grooves.book import Book
 from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import frames, player, statuses
-from server.frames import Frame
+from server import ipc, player, statuses
+from server.ipc import Frame
 
 ROOT = Path(__file__).parents[2]
 BLUES = (ROOT / "examples" / "blues_shuffle.mid").read_bytes()
@@ -47,11 +47,11 @@ class Worker:
 
     def say(self, head: dict[str, Any], body: bytes = b"") -> None:
         assert self.process.stdin
-        frames.write(self.process.stdin, Frame(head, body))
+        ipc.write_frame(self.process.stdin, Frame(head, body))
 
     def hear(self) -> Frame:
         assert self.process.stdout
-        frame = frames.read(self.process.stdout)
+        frame = ipc.read_frame(self.process.stdout)
         assert frame is not None
         return frame
 
@@ -118,13 +118,13 @@ def test_grooves_that_fit_a_song_are_offered_with_what_is_expected_of_them(worke
     guitar, options = drummer.listen(BLUES, Options(style="jazz"))
     expected = choosing.offered(guitar.listening.heard, guitar.sections, options)
     request = pb.GenerateDrumsRequest(midi=BLUES, config=pb.GenerationConfig(style="jazz"))
-    worker.say({"what": "offer", "job": 70}, request.SerializeToString())
+    worker.say({"what": "grooves", "job": 70}, request.SerializeToString())
     said = worker.until_done(70)[70]
     assert said[-1].head["what"] == "done"
     listed = pb.ListGroovesResponse.FromString(said[-1].body).grooves
     assert [(groove.name, groove.expected_f1) for groove in listed] == [(own.name, f1) for own, f1 in expected]
     assert 1 < len(listed) <= 10
-    worker.say({"what": "offer", "job": 71}, pb.GenerateDrumsRequest(midi=b"x").SerializeToString())
+    worker.say({"what": "grooves", "job": 71}, pb.GenerateDrumsRequest(midi=b"x").SerializeToString())
     assert worker.until_done(71)[71][-1].head["what"] == "failed"
 
 
@@ -248,16 +248,16 @@ def test_a_model_whose_steps_round_otherwise_in_a_batch_plays_one_call_after_ano
     drummer: Drummer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[Frame] = []
-    stage = player.opened_stage("default", "default")
-    assert stage.shares
-    stage.shares = False
-    playing = player.Player({"default": stage}, {}, DEFAULT_LIMITS, 8, sent.append)
+    scheduler = player.load_scheduler("default", "default")
+    assert scheduler.can_batch
+    scheduler.can_batch = False
+    playing = player.Player({"default": scheduler}, {}, DEFAULT_LIMITS, 8, sent.append)
     for job in (1, 2):
         request = pb.GenerateDrumsRequest(midi=BLUES)
-        playing.take_in(Frame({"what": "play", "job": job}, request.SerializeToString()))
+        playing.receive(Frame({"what": "play", "job": job}, request.SerializeToString()))
     while playing.busy:
         playing.advance()
-        assert len(stage.calls) <= 1
+        assert len(scheduler.calls) <= 1
     done = [frame for frame in sent if frame.head["what"] == "done"]
     assert [frame.head["job"] for frame in done] == [1, 2]
     assert all(reply([frame]).timing.batch_size == 1 for frame in done)
@@ -276,8 +276,10 @@ def test_a_player_that_works_says_each_second_that_it_does(drummer: Drummer, mon
     sent: list[Frame] = []
     monkeypatch.setattr(player, "ALIVE_SECONDS", 0.0)
     monkeypatch.setattr(player, "PROGRESS_SECONDS", 1e9)
-    playing = player.Player({"default": player.opened_stage("default", "default")}, {}, DEFAULT_LIMITS, 8, sent.append)
-    playing.take_in(Frame({"what": "play", "job": 1}, pb.GenerateDrumsRequest(midi=BLUES).SerializeToString()))
+    playing = player.Player(
+        {"default": player.load_scheduler("default", "default")}, {}, DEFAULT_LIMITS, 8, sent.append
+    )
+    playing.receive(Frame({"what": "play", "job": 1}, pb.GenerateDrumsRequest(midi=BLUES).SerializeToString()))
     for _ in range(20):
         playing.advance()
     assert [frame.head["what"] for frame in sent[-10:]] == ["alive"] * 10
@@ -309,12 +311,12 @@ def test_models_are_loaded_under_the_limits_and_whatever_is_wrong_with_one_is_a_
         raise fault
 
     monkeypatch.setattr(player, "bound_memory", done.append)
-    monkeypatch.setattr(player, "opened_stage", opened)
+    monkeypatch.setattr(player, "load_scheduler", opened)
     start = Frame({"what": "start", "models": {"mine": "a folder"}, "default": "mine"})
-    source, sink = io.BytesIO(frames.pack(start)), io.BytesIO()
+    source, sink = io.BytesIO(ipc.pack_frame(start)), io.BytesIO()
     assert player.serve(source, sink) == 2
     assert done == [player.LOADING_MEBIBYTES, "a folder"]
-    said = frames.read(io.BytesIO(sink.getvalue()))
+    said = ipc.read_frame(io.BytesIO(sink.getvalue()))
     assert said is not None
     status = status_pb2.Status.FromString(said.body)
     assert statuses.reason_of(status) == "MODEL_UNUSABLE"

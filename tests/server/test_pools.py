@@ -16,10 +16,10 @@ import pytest
 
 from seq2drum import Drummer
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import frames, pools, readers, statuses, workers
-from server.frames import Frame
-from server.pools import Players
-from server.readers import Screens
+from server import ipc, parser_pool, player_pool, statuses, workers
+from server.ipc import Frame
+from server.parser_pool import ParserPool
+from server.player_pool import PlayerPool
 from server.settings import Settings
 from server.statuses import Refusal, StatusError
 from server.workers import StartError
@@ -45,8 +45,8 @@ def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def screens(*words: str, command: tuple[str, ...] = FAKE, **changed: Any) -> AsyncIterator[Screens]:
-    pool = Screens(command=(*command, *words))
+async def parsers(*words: str, command: tuple[str, ...] = FAKE, **changed: Any) -> AsyncIterator[ParserPool]:
+    pool = ParserPool(command=(*command, *words))
     await pool.start(Settings(**{"screens": 1, "screen_seconds": LONG, **changed}))
     try:
         yield pool
@@ -55,8 +55,8 @@ async def screens(*words: str, command: tuple[str, ...] = FAKE, **changed: Any) 
 
 
 @contextlib.asynccontextmanager
-async def players(*words: str, command: tuple[str, ...] = FAKE, **changed: Any) -> AsyncIterator[Players]:
-    pool = Players(command=(*command, *words))
+async def players(*words: str, command: tuple[str, ...] = FAKE, **changed: Any) -> AsyncIterator[PlayerPool]:
+    pool = PlayerPool(command=(*command, *words))
     await pool.start(Settings(**{"engines": 1, **changed}))
     try:
         yield pool
@@ -76,7 +76,7 @@ async def refused(answer: Awaitable[object]) -> Refusal:
     return refusal.value
 
 
-async def played(pool: Players, body: bytes) -> list[Frame]:
+async def played(pool: PlayerPool, body: bytes) -> list[Frame]:
     async with contextlib.aclosing(pool.play(body, bars=True)) as call:
         return [frame async for frame in call]
 
@@ -90,12 +90,12 @@ def worker_of(answer: bytes) -> int:
 
 def test_files_are_read_and_refused_by_the_real_worker() -> None:
     async def test() -> None:
-        async with screens(command=readers.SCREEN) as pool:
+        async with parsers(command=parser_pool.PARSER_COMMAND) as pool:
             music = (ROOT / "examples" / "waltz.mid").read_bytes()
-            answer = await pool.screen(pb.GenerateDrumsRequest(midi=music).SerializeToString(), LONG)
+            answer = await pool.analyze(pb.GenerateDrumsRequest(midi=music).SerializeToString(), LONG)
             assert pb.AnalyzeGuitarResponse.FromString(answer).timeline.bars == 32
             with pytest.raises(StatusError) as refusal:
-                await pool.screen(pb.GenerateDrumsRequest(midi=b"<html>").SerializeToString(), LONG)
+                await pool.analyze(pb.GenerateDrumsRequest(midi=b"<html>").SerializeToString(), LONG)
             assert statuses.reason_of(refusal.value.status) == "INVALID_MIDI"
             assert "this is a page of the web" in refusal.value.status.message
 
@@ -104,9 +104,9 @@ def test_files_are_read_and_refused_by_the_real_worker() -> None:
 
 def test_many_files_at_once_share_few_workers() -> None:
     async def test() -> None:
-        async with screens(screens=2) as pool:
+        async with parsers(screens=2) as pool:
             files = [b"%d" % number for number in range(50)]
-            answers = await asyncio.gather(*(pool.screen(file, LONG) for file in files))
+            answers = await asyncio.gather(*(pool.analyze(file, LONG) for file in files))
             assert [answer.partition(b":")[2] for answer in answers] == files
             assert {worker_of(answer) for answer in answers} == set(pool.pids)
 
@@ -115,17 +115,17 @@ def test_many_files_at_once_share_few_workers() -> None:
 
 def test_a_large_file_goes_there_and_back() -> None:
     async def test() -> None:
-        async with screens() as pool:
+        async with parsers() as pool:
             file = os.urandom(3 << 20)
-            assert (await pool.screen(file, LONG)).endswith(b":" + file)
+            assert (await pool.analyze(file, LONG)).endswith(b":" + file)
 
     run(test)
 
 
 def test_an_answer_may_be_larger_than_a_frame() -> None:
     async def test() -> None:
-        async with screens() as pool:
-            for tens in (1, frames.PIECE // 10 + 1, frames.PIECE):
+        async with parsers() as pool:
+            for tens in (1, ipc.PIECE_BYTES // 10 + 1, ipc.PIECE_BYTES):
                 assert b"".join(await pool.render(b"pieces %d" % tens, LONG)) == b"0123456789" * tens
 
     run(test)
@@ -133,13 +133,13 @@ def test_an_answer_may_be_larger_than_a_frame() -> None:
 
 def test_a_file_that_takes_too_long_is_refused_and_its_worker_replaced() -> None:
     async def test() -> None:
-        async with screens(screen_seconds=0.3) as pool:
+        async with parsers(screen_seconds=0.3) as pool:
             before = pool.pids
-            refusal = await refused(pool.screen(b"spin", LONG))
+            refusal = await refused(pool.analyze(b"spin", LONG))
             assert (refusal.reason, refusal.field) == ("MIDI_TOO_COMPLEX", "midi")
             assert "0.3 seconds" in str(refusal)
             pool._seconds = LONG
-            assert worker_of(await pool.screen(b"next", LONG)) not in before
+            assert worker_of(await pool.analyze(b"next", LONG)) not in before
             assert not psutil.pid_exists(before[0])
 
     run(test)
@@ -147,11 +147,11 @@ def test_a_file_that_takes_too_long_is_refused_and_its_worker_replaced() -> None
 
 def test_who_has_many_files_to_be_read_does_not_keep_another_waiting_for_all_of_them() -> None:
     async def test() -> None:
-        async with screens(screens=1) as pool:
+        async with parsers(screens=1) as pool:
             order: list[str] = []
 
             async def read(caller: str) -> None:
-                await pool.screen(caller.encode(), LONG, caller=caller)
+                await pool.analyze(caller.encode(), LONG, caller=caller)
                 order.append(caller)
 
             async with asyncio.TaskGroup() as group:
@@ -164,12 +164,12 @@ def test_who_has_many_files_to_be_read_does_not_keep_another_waiting_for_all_of_
 
 def test_a_caller_whose_files_take_long_leaves_a_worker_for_others() -> None:
     async def test() -> None:
-        async with screens(screens=2) as pool:
-            slow = [asyncio.create_task(pool.screen(b"spin", LONG, caller="slow")) for _ in range(3)]
+        async with parsers(screens=2) as pool:
+            slow = [asyncio.create_task(pool.analyze(b"spin", LONG, caller="slow")) for _ in range(3)]
             await asyncio.sleep(0)
             for number in range(5):
                 body = b"%d" % number
-                assert (await pool.screen(body, LONG, caller="other")).endswith(body)
+                assert (await pool.analyze(body, LONG, caller="other")).endswith(body)
             assert not any(task.done() for task in slow)
             for task in slow:
                 task.cancel()
@@ -180,13 +180,13 @@ def test_a_caller_whose_files_take_long_leaves_a_worker_for_others() -> None:
 
 def test_notation_of_many_callers_leaves_a_worker_for_files_that_are_read_at_once() -> None:
     async def test() -> None:
-        async with screens(screens=2) as pool:
+        async with parsers(screens=2) as pool:
             slow = [
-                asyncio.create_task(pool.screen(b"spin", LONG, notation=True, caller=f"slow {number}"))
+                asyncio.create_task(pool.analyze(b"spin", LONG, notation=True, caller=f"slow {number}"))
                 for number in range(3)
             ]
             await asyncio.sleep(0)
-            assert (await pool.screen(b"quick", LONG, caller="other")).endswith(b"quick")
+            assert (await pool.analyze(b"quick", LONG, caller="other")).endswith(b"quick")
             assert not any(task.done() for task in slow)
             for task in slow:
                 task.cancel()
@@ -197,9 +197,9 @@ def test_notation_of_many_callers_leaves_a_worker_for_files_that_are_read_at_onc
 
 def test_a_caller_gets_its_share_back_when_a_file_was_read_or_its_worker_died() -> None:
     async def test() -> None:
-        async with screens(screens=2) as pool:
+        async with parsers(screens=2) as pool:
             for body in (b"die", b"refuse", b"first", b"second"):
-                answer = pool.screen(body, LONG, notation=True, caller="one")
+                answer = pool.analyze(body, LONG, notation=True, caller="one")
                 if body in (b"die", b"refuse"):
                     with pytest.raises((Refusal, StatusError)):
                         await answer
@@ -211,10 +211,10 @@ def test_a_caller_gets_its_share_back_when_a_file_was_read_or_its_worker_died() 
 
 def test_a_worker_that_hangs_does_not_blame_the_file_which_another_reads() -> None:
     async def test() -> None:
-        async with screens(screen_seconds=0.3) as pool:
+        async with parsers(screen_seconds=0.3) as pool:
             (pid,) = pool.pids
             os.kill(pid, signal.SIGSTOP)
-            answer = asyncio.create_task(pool.screen(b"file", LONG))
+            answer = asyncio.create_task(pool.analyze(b"file", LONG))
             assert worker_of(await answer) != pid
             assert not psutil.pid_exists(pid)
 
@@ -223,8 +223,8 @@ def test_a_worker_that_hangs_does_not_blame_the_file_which_another_reads() -> No
 
 def test_a_file_with_which_every_worker_hangs_is_refused_without_blame() -> None:
     async def test() -> None:
-        async with screens(screen_seconds=0.3) as pool:
-            refusal = await refused(pool.screen(b"hang", LONG))
+        async with parsers(screen_seconds=0.3) as pool:
+            refusal = await refused(pool.analyze(b"hang", LONG))
             assert refusal.reason == "WORKER_DIED" and refusal.retry_seconds
 
     run(test)
@@ -233,11 +233,11 @@ def test_a_file_with_which_every_worker_hangs_is_refused_without_blame() -> None
 @pytest.mark.parametrize("end", [b"die", b"tear", b"nonsense", b"headless"])
 def test_a_worker_that_dies_while_reading_fails_the_call_and_is_replaced(end: bytes) -> None:
     async def test() -> None:
-        async with screens() as pool:
+        async with parsers() as pool:
             before = pool.pids
-            refusal = await refused(pool.screen(end, LONG))
+            refusal = await refused(pool.analyze(end, LONG))
             assert refusal.reason == "WORKER_DIED" and refusal.retry_seconds
-            assert worker_of(await pool.screen(b"next", LONG)) not in before
+            assert worker_of(await pool.analyze(b"next", LONG)) not in before
 
     run(test)
 
@@ -245,13 +245,13 @@ def test_a_worker_that_dies_while_reading_fails_the_call_and_is_replaced(end: by
 @posix
 def test_a_worker_that_is_killed_while_reading_fails_the_call_at_once() -> None:
     async def test() -> None:
-        async with screens() as pool:
-            call = asyncio.create_task(pool.screen(b"hang", LONG))
+        async with parsers() as pool:
+            call = asyncio.create_task(pool.analyze(b"hang", LONG))
             await asyncio.sleep(0.1)
             (pid,) = pool.pids
             os.kill(pid, signal.SIGKILL)
             assert (await refused(call)).reason == "WORKER_DIED"
-            assert worker_of(await pool.screen(b"next", LONG)) != pid
+            assert worker_of(await pool.analyze(b"next", LONG)) != pid
 
     run(test)
 
@@ -260,14 +260,14 @@ def test_a_worker_that_is_killed_while_reading_fails_the_call_at_once() -> None:
 def test_a_worker_that_is_killed_while_idle_is_replaced_before_the_next_call() -> None:
     async def test() -> None:
         changes: list[bool] = []
-        pool = Screens(command=FAKE, changed=lambda: changes.append(pool.ready))
+        pool = ParserPool(command=FAKE, changed=lambda: changes.append(pool.ready))
         await pool.start(Settings(screens=1))
         try:
             (pid,) = pool.pids
             os.kill(pid, signal.SIGKILL)
             await until(lambda: bool(pool.pids) and pool.pids != (pid,))
             assert changes == [True, False, True]
-            assert worker_of(await pool.screen(b"next", LONG)) == pool.pids[0]
+            assert worker_of(await pool.analyze(b"next", LONG)) == pool.pids[0]
         finally:
             await pool.stop()
         assert changes == [True, False, True, False]
@@ -277,67 +277,67 @@ def test_a_worker_that_is_killed_while_idle_is_replaced_before_the_next_call() -
 
 def test_a_call_without_time_left_is_refused_and_its_file_is_not_read() -> None:
     async def test() -> None:
-        async with screens() as pool:
+        async with parsers() as pool:
             (pid,) = pool.pids
-            hanging = asyncio.create_task(pool.screen(b"hang", LONG))
+            hanging = asyncio.create_task(pool.analyze(b"hang", LONG))
             await asyncio.sleep(0)
-            assert (await refused(pool.screen(b"die", 0.05))).reason == "DEADLINE_PASSED"
+            assert (await refused(pool.analyze(b"die", 0.05))).reason == "DEADLINE_PASSED"
             psutil.Process(pid).kill()
             assert (await refused(hanging)).reason == "WORKER_DIED"
-            now = worker_of(await pool.screen(b"next", LONG))
-            assert worker_of(await pool.screen(b"next", LONG)) == now, "the file that kills was not read"
+            now = worker_of(await pool.analyze(b"next", LONG))
+            assert worker_of(await pool.analyze(b"next", LONG)) == now, "the file that kills was not read"
 
     run(test)
 
 
 def test_a_call_that_ends_while_its_file_is_read_does_not_cost_the_worker() -> None:
     async def test() -> None:
-        async with screens() as pool:
+        async with parsers() as pool:
             (pid,) = pool.pids
-            assert (await refused(pool.screen(b"nap", 0.05))).reason == "DEADLINE_PASSED"
-            leaving = asyncio.create_task(pool.screen(b"nap", LONG))
+            assert (await refused(pool.analyze(b"nap", 0.05))).reason == "DEADLINE_PASSED"
+            leaving = asyncio.create_task(pool.analyze(b"nap", LONG))
             await asyncio.sleep(0.6)
             leaving.cancel()
             await asyncio.gather(leaving, return_exceptions=True)
-            assert worker_of(await pool.screen(b"next", LONG)) == pid
+            assert worker_of(await pool.analyze(b"next", LONG)) == pid
 
     run(test)
 
 
 def test_a_file_that_is_given_to_a_worker_that_dies_at_that_moment_goes_to_the_next() -> None:
     async def test() -> None:
-        pool = Screens(command=FAKE)
-        look = readers._Request("screen", b"x", LONG, asyncio.get_running_loop().create_future())
-        pool._line.append(look)
+        pool = ParserPool(command=FAKE)
+        look = parser_pool._Job("analyze", b"x", LONG, asyncio.get_running_loop().create_future())
+        pool._queue.append(look)
         dead: Any = object()
         died = asyncio.create_task(asyncio.sleep(0, 9))
         await died
         assert await pool._next(dead, died) is None
-        assert list(pool._line) == [look] and not pool._idle
+        assert list(pool._queue) == [look] and not pool._idle
 
     run(test)
 
 
 def test_the_file_of_a_call_that_left_the_queue_is_not_read() -> None:
     async def test() -> None:
-        async with screens() as pool:
+        async with parsers() as pool:
             (pid,) = pool.pids
-            reading, waiting = (asyncio.create_task(pool.screen(body, LONG)) for body in (b"nap", b"die"))
+            reading, waiting = (asyncio.create_task(pool.analyze(body, LONG)) for body in (b"nap", b"die"))
             await asyncio.sleep(0)
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
             assert await reading == b"rested"
-            assert worker_of(await pool.screen(b"next", LONG)) == pid
+            assert worker_of(await pool.analyze(b"next", LONG)) == pid
 
     run(test)
 
 
 def test_more_files_than_may_wait_are_refused_with_a_time_to_retry() -> None:
     async def test() -> None:
-        async with screens(waiting=1, playing=1, uploads=1) as pool:
-            calls = [asyncio.create_task(pool.screen(b"hang", LONG)) for _ in range(4)]
+        async with parsers(waiting=1, playing=1, uploads=1) as pool:
+            calls = [asyncio.create_task(pool.analyze(b"hang", LONG)) for _ in range(4)]
             await asyncio.sleep(0)
-            refusal = await refused(pool.screen(b"one more", LONG))
+            refusal = await refused(pool.analyze(b"one more", LONG))
             assert refusal.reason == "QUEUE_FULL" and refusal.retry_seconds
             await pool.stop()
             assert [(await refused(call)).reason for call in calls] == ["SHUTTING_DOWN"] * 4
@@ -347,11 +347,11 @@ def test_more_files_than_may_wait_are_refused_with_a_time_to_retry() -> None:
 
 def test_after_the_end_nothing_is_read_or_played() -> None:
     async def test() -> None:
-        async with screens() as pool, players() as band:
+        async with parsers() as pool, players() as band:
             await asyncio.gather(pool.stop(), band.stop())
             await pool.stop()
             assert not pool.ready and not band.ready and not pool.pids
-            assert (await refused(pool.screen(b"x", LONG))).reason == "SHUTTING_DOWN"
+            assert (await refused(pool.analyze(b"x", LONG))).reason == "SHUTTING_DOWN"
             assert (await refused(played(band, b"x"))).reason == "SHUTTING_DOWN"
 
     run(test)
@@ -360,7 +360,7 @@ def test_after_the_end_nothing_is_read_or_played() -> None:
 # --- starting ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [Screens, Players])
+@pytest.mark.parametrize("kind", [ParserPool, PlayerPool])
 @pytest.mark.parametrize(
     ("command", "message"),
     [
@@ -370,7 +370,7 @@ def test_after_the_end_nothing_is_read_or_played() -> None:
     ],
 )
 def test_a_worker_that_cannot_be_started_raises_start_error(
-    kind: type[Screens] | type[Players], command: tuple[str, ...], message: str
+    kind: type[ParserPool] | type[PlayerPool], command: tuple[str, ...], message: str
 ) -> None:
     async def test() -> None:
         pool = kind(command=command)
@@ -384,7 +384,7 @@ def test_a_worker_that_cannot_be_started_raises_start_error(
 def test_the_status_with_which_a_worker_fails_to_start_is_handed_on() -> None:
     async def test() -> None:
         with pytest.raises(StatusError) as refusal:
-            await Players(command=(*FAKE, "failed")).start(Settings(engines=2))
+            await PlayerPool(command=(*FAKE, "failed")).start(Settings(engines=2))
         assert statuses.reason_of(refusal.value.status) == "MODEL_UNUSABLE"
 
     run(test)
@@ -393,7 +393,7 @@ def test_the_status_with_which_a_worker_fails_to_start_is_handed_on() -> None:
 def test_a_worker_that_never_gets_ready_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
         with pytest.raises(StartError, match="not ready after"):
-            await Screens(command=(*FAKE, "silent")).start(Settings(screens=1))
+            await ParserPool(command=(*FAKE, "silent")).start(Settings(screens=1))
 
     monkeypatch.setattr(workers, "READY_SECONDS", 0.3)
     run(test)
@@ -401,7 +401,7 @@ def test_a_worker_that_never_gets_ready_is_given_up(monkeypatch: pytest.MonkeyPa
 
 def test_a_start_that_is_cancelled_leaves_no_process() -> None:
     async def test() -> None:
-        start = asyncio.create_task(Players(command=(*FAKE, "silent")).start(Settings(engines=2)))
+        start = asyncio.create_task(PlayerPool(command=(*FAKE, "silent")).start(Settings(engines=2)))
         await asyncio.sleep(0.2)
         start.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -412,17 +412,17 @@ def test_a_start_that_is_cancelled_leaves_no_process() -> None:
 
 def test_a_worker_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
-        async with screens("stubborn") as pool, players("stubborn") as band:
-            await pool.screen(b"x", LONG)
+        async with parsers("stubborn") as pool, players("stubborn") as band:
+            await pool.analyze(b"x", LONG)
             assert band.ready
 
-    monkeypatch.setattr(workers, "GRACE", 0.2)
+    monkeypatch.setattr(workers, "GRACE_SECONDS", 0.2)
     run(test)
 
 
 def test_workers_find_this_package_wherever_they_are_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
-        async with screens(command=readers.SCREEN) as pool:
+        async with parsers(command=parser_pool.PARSER_COMMAND) as pool:
             assert pool.ready
 
     (tmp_path / "server").mkdir()
@@ -437,13 +437,13 @@ def test_workers_find_this_package_wherever_they_are_started(tmp_path: Path, mon
 @pytest.mark.slow
 def test_songs_are_played_by_the_real_worker_as_the_core_plays_them() -> None:
     async def test() -> None:
-        async with players(command=pools.PLAYER) as pool:
+        async with players(command=player_pool.PLAYER_COMMAND) as pool:
             listed = pb.ListModelsResponse.FromString(pool.models)
             assert listed.default_model == "default" and [each.id for each in listed.models] == ["default", "live"]
             assert pb.ListDrumMapsResponse.FromString(pool.maps).maps[0].id == "gm"
             music = (ROOT / "examples" / "waltz.mid").read_bytes()
             frames = await played(pool, pb.GenerateDrumsRequest(midi=music).SerializeToString())
-            assert sum(frame.head["what"] == "bar" for frame in frames) == 32
+            assert sum(frame.head["what"] == "bar" for frame in ipc) == 32
             reply = pb.GenerateDrumsResponse.FromString(frames[-1].body)
             assert reply.takes[0].midi == Drummer.load().accompany(music).to_bytes()
 
@@ -453,7 +453,7 @@ def test_songs_are_played_by_the_real_worker_as_the_core_plays_them() -> None:
 def test_a_beat_without_an_end_ends_with_the_worker_that_has_it() -> None:
     async def test() -> None:
         async with players(engines=2) as pool:
-            async with pool.beat() as more:
+            async with pool.beat_session() as more:
                 said = [[frame.body async for frame in more(b"x")] for _ in range(3)]
                 assert said == 3 * [said[0]] and len(pool.pids) == 2  # always the same of the two
                 for body in (b"die", b"x"):
@@ -585,8 +585,8 @@ def test_a_player_that_hangs_is_killed_and_its_calls_fail(
             assert (await played(pool, b"x"))[-1].head["what"] == "done"
         assert "a player hangs: it has 2 calls" in caplog.text
 
-    monkeypatch.setattr(pools, "SILENT_SECONDS", 0.2)
-    monkeypatch.setattr(pools, "HANGING_SECONDS", 0.3)
+    monkeypatch.setattr(player_pool, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(player_pool, "HANGING_SECONDS", 0.3)
     run(test)
 
 
@@ -602,8 +602,8 @@ def test_a_player_that_does_not_give_up_a_call_that_was_left_is_killed(monkeypat
             await until(lambda: bool(pool.pids) and pool.pids != (pid,))
             assert pool.playing == 0
 
-    monkeypatch.setattr(pools, "SILENT_SECONDS", 0.2)
-    monkeypatch.setattr(pools, "HANGING_SECONDS", 0.3)
+    monkeypatch.setattr(player_pool, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(player_pool, "HANGING_SECONDS", 0.3)
     run(test)
 
 
@@ -623,8 +623,8 @@ def test_a_player_that_is_idle_or_sends_frames_is_not_taken_for_one_that_hangs(
             assert pool.pids == (pid,) and pool.playing == 1
             await staying.aclose()
 
-    monkeypatch.setattr(pools, "SILENT_SECONDS", 1.0)
-    monkeypatch.setattr(pools, "HANGING_SECONDS", 1.0)
+    monkeypatch.setattr(player_pool, "SILENT_SECONDS", 1.0)
+    monkeypatch.setattr(player_pool, "HANGING_SECONDS", 1.0)
     run(test)
 
 
@@ -686,7 +686,7 @@ def test_a_player_that_is_silent_while_it_has_work_gets_no_new_calls_and_health_
             await until(lambda: pool.ready)
             assert changes[-1] is True
 
-    monkeypatch.setattr(pools, "SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(player_pool, "SILENT_SECONDS", 0.5)
     run(test)
 
 
@@ -713,7 +713,7 @@ def test_a_call_that_a_silent_player_has_not_taken_is_played_by_another(monkeypa
             assert {worker_of(frames[-1].body) for frames in calls} == {other}
             os.kill(stopped, signal.SIGCONT)
 
-    monkeypatch.setattr(pools, "SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(player_pool, "SILENT_SECONDS", 0.5)
     run(test)
 
 
@@ -723,9 +723,9 @@ def test_a_player_that_keeps_too_much_gives_its_place_to_a_fresh_one_and_ends_wh
             (pid,) = pool.pids
             staying = pool.play(b"stay", bars=True)
             assert int((await anext(staying)).body) == pid
-            await played(pool, b"keep %d" % (pools.KEPT_MEBIBYTES - 1))
+            await played(pool, b"keep %d" % (player_pool.RETIRE_MEBIBYTES - 1))
             assert pool.pids == (pid,)
-            await played(pool, b"keep %d" % (pools.KEPT_MEBIBYTES + 1))
+            await played(pool, b"keep %d" % (player_pool.RETIRE_MEBIBYTES + 1))
             await until(lambda: len(pool.pids) == 2 and pool.ready)
             await until(lambda: any(worker.is_retired for worker in pool._alive))
             assert worker_of((await played(pool, b"x"))[-1].body) != pid

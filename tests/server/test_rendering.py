@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
-import server.renders
+import server.parser_pool
 from seq2drum.errors import InputError
 from seq2drum.formats.midi import midi
 from seq2drum.formats.score import musicxml
@@ -30,9 +30,9 @@ from seq2drum.play.session import Session
 from seq2drum.play.take import TRACK_NAME, Take
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.show import draw, fluidsynth, sound
-from server import made, rendering, screen
-from server.frames import Frame
-from server.renders import Renders
+from server import parser, rendering, requests
+from server.ipc import Frame
+from server.parser_pool import RenderPool
 from server.statuses import Refusal, StatusError
 from tests.conftest import ROOT
 from tests.servers import settings, until
@@ -54,7 +54,7 @@ def take(song: Song = SONG, drum_map: str = "gm") -> Take:
 
 def rendered(format: pb.RenderFormat.ValueType, **given: Any) -> bytes:
     request = pb.RenderRequest(**{"midi": midi.serialise(SONG), "format": format, **given})
-    return rendering.rendered(request.SerializeToString(), DEFAULT_LIMITS, 2000)
+    return rendering.render(request.SerializeToString(), DEFAULT_LIMITS, 2000)
 
 
 def placed(hits: list[tuple[int, str, int]] = HITS) -> pb.PlacedHits:
@@ -165,21 +165,21 @@ def test_a_file_is_named_after_its_title_and_its_format() -> None:
         ("../../etc/x", "_.._etc_x.wav"),
         ("Ö\n", "Ö_.wav"),
     ):
-        assert made.of(pb.RenderRequest(format=pb.RENDER_FORMAT_WAV, title=title)).name == name
-    assert made.of(pb.RenderRequest(format=pb.RENDER_FORMAT_MIDI)).name == "drums.mid"
-    assert made.of(pb.RenderRequest(format=pb.RENDER_FORMAT_MIDI, title="Riff")).name == "Riff.drums.mid"
-    every = {made.of(pb.RenderRequest(format=value)).name for value in pb.RenderFormat.values()[1:]}
+        assert requests.render_target(pb.RenderRequest(format=pb.RENDER_FORMAT_WAV, title=title)).name == name
+    assert requests.render_target(pb.RenderRequest(format=pb.RENDER_FORMAT_MIDI)).name == "drums.mid"
+    assert requests.render_target(pb.RenderRequest(format=pb.RENDER_FORMAT_MIDI, title="Riff")).name == "Riff.drums.mid"
+    every = {requests.render_target(pb.RenderRequest(format=value)).name for value in pb.RenderFormat.values()[1:]}
     assert len(every) == len(rendering._MAKERS) == len(pb.RenderFormat.values()) - 1
     with pytest.raises(Refusal, match="wanted at most 100"):
-        made.of(pb.RenderRequest(format=pb.RENDER_FORMAT_WAV, title="x" * 101))
+        requests.render_target(pb.RenderRequest(format=pb.RENDER_FORMAT_WAV, title="x" * 101))
 
 
 def test_a_worker_answers_for_a_file_as_it_does_for_reading() -> None:
-    rules = screen.Rules(DEFAULT_LIMITS, 2000, 8, ("default",), "default")
+    rules = parser.RequestRules(DEFAULT_LIMITS, 2000, 8, ("default",), "default")
     request = pb.RenderRequest(midi=midi.serialise(SONG), hits=placed(), format=pb.RENDER_FORMAT_MIDI)
-    good = screen.answer(Frame({"what": "render", "job": 1}, request.SerializeToString()), rules)
+    good = parser.answer(Frame({"what": "render", "job": 1}, request.SerializeToString()), rules)
     assert good.head["what"] == "done" and good.body.startswith(b"MThd")
-    bad = screen.answer(Frame({"what": "render", "job": 2}, b"\xff"), rules)
+    bad = parser.answer(Frame({"what": "render", "job": 2}, b"\xff"), rules)
     assert bad.head["what"] == "failed"
 
 
@@ -189,7 +189,7 @@ def test_the_process_that_makes_files_starts_when_it_is_asked_and_another_takes_
 
     async def body() -> None:
         before = set(psutil.Process().children())
-        renders = Renders(settings())
+        renders = RenderPool(settings())
         started = lambda: [one for one in psutil.Process().children() if one not in before]  # noqa: E731
         try:
             assert not started()
@@ -213,11 +213,11 @@ def test_a_process_that_cannot_be_started_is_tried_again_by_the_next_call(monkey
     request = pb.RenderRequest(midi=midi.serialise(SONG), hits=placed(), format=pb.RENDER_FORMAT_MIDI)
 
     async def body() -> None:
-        renders = Renders(settings())
+        renders = RenderPool(settings())
         try:
             with monkeypatch.context() as broken:
                 dies = (sys.executable, "-c", "raise SystemExit(3)")
-                broken.setattr(server.renders, "Screens", partial(server.renders.Screens, command=dies))
+                broken.setattr(server.parser_pool, "ParserPool", partial(server.parser_pool.ParserPool, command=dies))
                 with pytest.raises(Refusal) as refusal:
                     await renders.render(request.SerializeToString(), 60)
                 assert refusal.value.reason == "WORKER_DIED"
@@ -232,13 +232,13 @@ def test_a_process_that_cannot_be_started_is_tried_again_by_the_next_call(monkey
 
 
 def test_the_notes_bars_and_sections_of_a_song_are_given_where_they_are_asked_for() -> None:
-    rules = screen.Rules(DEFAULT_LIMITS, 2000, 8, ("default",), "default")
+    rules = parser.RequestRules(DEFAULT_LIMITS, 2000, 8, ("default",), "default")
     data = (ROOT / "examples" / "rock_riff.mid").read_bytes()
     song = midi.parse(data)
     body = pb.GenerateDrumsRequest(midi=data).SerializeToString()
-    plain = screen.look(body, rules)
+    plain = parser.analyze(body, rules)
     assert not plain.notes and not plain.bars and not plain.sections
-    music = screen.look(body, rules, music=True)
+    music = parser.analyze(body, rules, music=True)
     parts = [song.parts[index] for index in choose_parts(song, None).parts]
     assert len(music.notes) == sum(map(len, parts))
     assert [note.quarter for note in music.notes] == sorted(note.quarter for note in music.notes)
@@ -255,9 +255,9 @@ def test_the_notes_bars_and_sections_of_a_song_are_given_where_they_are_asked_fo
 
 
 def test_bars_of_other_metres_have_their_own_lengths_and_beats() -> None:
-    rules = screen.Rules(DEFAULT_LIMITS, 2000, 8, ("default",), "default")
+    rules = parser.RequestRules(DEFAULT_LIMITS, 2000, 8, ("default",), "default")
     song = replace(SONG, metres=(Metre(0, 7, 8), Metre(7 * 240, 3, 4)))
-    music = screen.look(pb.GenerateDrumsRequest(midi=midi.serialise(song)).SerializeToString(), rules, music=True)
+    music = parser.analyze(pb.GenerateDrumsRequest(midi=midi.serialise(song)).SerializeToString(), rules, music=True)
     assert [(bar.quarter, bar.quarters, bar.beats) for bar in music.bars][:3] == [(0, 3.5, 7), (3.5, 3, 3), (6.5, 3, 3)]
 
 
@@ -274,11 +274,11 @@ def test_other_drums_take_the_place_of_a_songs_own_and_its_parts_keep_their_numb
 
 
 def test_drums_that_cannot_stay_are_refused_by_the_reader() -> None:
-    rules = screen.Rules(DEFAULT_LIMITS, 2000, 8, ("default",), "default")
+    rules = parser.RequestRules(DEFAULT_LIMITS, 2000, 8, ("default",), "default")
     request = pb.GenerateDrumsRequest(midi=midi.serialise(SONG), drums=b"no MIDI")
     request.config.bars.first_bar, request.config.bars.last_bar = 2, 3
     with pytest.raises(Refusal) as refusal:
-        screen.look(request.SerializeToString(), rules)
+        parser.analyze(request.SerializeToString(), rules)
     assert refusal.value.field == "drums"
     request.drums = take().to_bytes()
-    assert screen.look(request.SerializeToString(), rules).timeline.bars == 8
+    assert parser.analyze(request.SerializeToString(), rules).timeline.bars == 8

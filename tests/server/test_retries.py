@@ -26,7 +26,7 @@ DIED = Refusal("WORKER_DIED", "the player died", retry_seconds=0.05)
 
 async def failing(server: Served, failures: int, refusal: Refusal) -> Any:
     """A call whose first attempts fail in the drummers; returns its reply."""
-    play, attempts = server.drummers.play, 0
+    play, attempts = server.players.play, 0
 
     async def fail_first(request: bytes, *, bars: bool, caller: str = "") -> Any:
         nonlocal attempts
@@ -36,14 +36,14 @@ async def failing(server: Served, failures: int, refusal: Refusal) -> Any:
         async for frame in play(request, bars=bars):
             yield frame
 
-    server.drummers.play = fail_first  # type: ignore[method-assign]
+    server.players.play = fail_first  # type: ignore[method-assign]
     return await server.generate(timeout=10)
 
 
 def test_a_call_in_one_message_that_fails_sends_nothing_before_its_trailers() -> None:
     async def body() -> None:
         async with served() as server:
-            server.readers.error = DIED
+            server.parsers.error = DIED
             call = server.generate()
             assert reason_of(await refused(call)) == "WORKER_DIED"
             assert not list(await call.initial_metadata() or ())
@@ -56,7 +56,7 @@ def test_the_second_attempt_of_a_call_whose_player_died_succeeds_and_the_server_
     async def body() -> None:
         async with served(options=RETRYING) as server:
             reply = await failing(server, 1, DIED)
-            assert [take.midi for take in reply.takes] == [drums(0, server.drummers.size)]
+            assert [take.midi for take in reply.takes] == [drums(0, server.players.size)]
             await until(server.over)
             assert server.metrics.value("calls_started_total", method="GenerateDrums") == 2
             assert server.metrics.value("attempts_total", number="2") == 1
@@ -69,7 +69,7 @@ def test_the_server_says_when_the_next_attempt_is_to_come_but_not_where_another_
     async def body() -> None:
         async with served() as server:
             for reason, sent in (("WORKER_DIED", "1500"), ("NOT_READY", "1500"), ("SHUTTING_DOWN", None)):
-                server.drummers.error = Refusal(reason, "no", retry_seconds=1.5)
+                server.players.error = Refusal(reason, "no", retry_seconds=1.5)
                 call = server.generate()
                 await refused(call)
                 assert dict(await call.trailing_metadata()).get("grpc-retry-pushback-ms") == sent

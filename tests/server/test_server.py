@@ -1,4 +1,4 @@
-"""The process that answers calls, with readers and drummers that the tests control."""
+"""The process that answers calls, with parsers and players that the tests control."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from seq2drum.errors import NoGuitarError
 from seq2drum.music.limits import Limits
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import logs
-from server.information import server_info
+from server.requests import server_info
 from server.service import NAME
 from server.settings import Settings
 from server.statuses import REASONS, Refusal, StatusError, reason_of, retry_of, to_status
@@ -85,7 +85,7 @@ def ask(server: Served, method: str, **outside: Any) -> Any:
 def test_a_reply_has_the_drums_the_id_and_the_timing() -> None:
     async def body(server: Served) -> None:
         reply = await server.generate(request_id="my-call_1.0")
-        assert [take.midi for take in reply.takes] == [drums(0, server.drummers.size)]
+        assert [take.midi for take in reply.takes] == [drums(0, server.players.size)]
         assert reply.request_id == "my-call_1.0"
         assert reply.timing.first_bar_ms == 1 and reply.timing.generate_ms == 2 and reply.timing.batch_size == 1
         assert reply.timing.total_ms >= reply.timing.parse_ms > 0 and reply.timing.queue_ms >= 0
@@ -95,10 +95,10 @@ def test_a_reply_has_the_drums_the_id_and_the_timing() -> None:
 
 def test_players_get_the_song_that_readers_made_of_a_file_of_another_kind() -> None:
     async def body(server: Served) -> None:
-        server.readers.song = b"MThd made of a score"
+        server.parsers.song = b"MThd made of a score"
         await server.generate()
-        assert server.readers.asked[0].midi == MIDI
-        assert server.drummers.asked[0].midi == b"MThd made of a score"
+        assert server.parsers.asked[0].midi == MIDI
+        assert server.players.asked[0].midi == b"MThd made of a score"
 
     against(body)
 
@@ -119,8 +119,8 @@ def test_a_stream_gives_the_same_bytes_as_a_unary_call() -> None:
         for each in (reply, summary):
             each.ClearField("timing")
         assert summary == reply
-        assert server.drummers.asked[0] == server.drummers.asked[1] == server.readers.asked[0]
-        assert server.drummers.asked[0].config == config and server.drummers.asked[0].midi == MIDI
+        assert server.players.asked[0] == server.players.asked[1] == server.parsers.asked[0]
+        assert server.players.asked[0].config == config and server.players.asked[0].midi == MIDI
 
     against(body)
 
@@ -168,7 +168,7 @@ def test_a_malformed_id_is_refused(name: str, method: str) -> None:
         else:
             status = await refused_stream(server, [opening(request_id=name), MIDI])
         assert reason_of(status) == "INVALID_REQUEST_ID" and field(status) == "request_id"
-        assert not server.readers.asked
+        assert not server.parsers.asked
 
     against(body)
 
@@ -177,8 +177,8 @@ def test_a_file_is_looked_at_without_being_played() -> None:
     async def body(server: Served) -> None:
         analysis = await server.stub.AnalyzeGuitar(pb.AnalyzeGuitarRequest(midi=MIDI, track="lead", request_id="look"))
         assert analysis.timeline.bars == BARS and analysis.request_id == "look" and analysis.estimated_ms == 10
-        assert server.readers.asked[0].config.track == "lead"
-        assert not server.drummers.asked
+        assert server.parsers.asked[0].config.track == "lead"
+        assert not server.players.asked
 
     against(body)
 
@@ -186,11 +186,11 @@ def test_a_file_is_looked_at_without_being_played() -> None:
 def test_an_analysis_names_the_field_of_its_own_message() -> None:
     async def body(server: Served) -> None:
         for wanted, field_ in (("config.track", "track"), ("midi", "midi")):
-            server.readers.error = StatusError(to_status(Refusal("INVALID_OPTION", "no such part", field=wanted)))
+            server.parsers.error = StatusError(to_status(Refusal("INVALID_OPTION", "no such part", field=wanted)))
             status = await refused(server.stub.AnalyzeGuitar(pb.AnalyzeGuitarRequest(midi=MIDI, track="lead")))
             assert (reason_of(status), field(status)) == ("INVALID_OPTION", field_)
             assert field(await refused(server.generate())) == wanted
-        server.readers.error = StatusError(to_status(NoGuitarError("no guitar")))
+        server.parsers.error = StatusError(to_status(NoGuitarError("no guitar")))
         status = await refused(server.stub.AnalyzeGuitar(pb.AnalyzeGuitarRequest(midi=MIDI)))
         assert reason_of(status) == "NO_GUITAR" and detail(status, error_details_pb2.BadRequest) is None
 
@@ -220,11 +220,11 @@ def test_beats_come_with_the_id_of_the_call_and_its_timing_and_are_counted() -> 
         asked = pb.ComposeRequest(brief=pb.Brief(bars=4, takes=2, bpm=96), request_id="mine")
         reply = await server.stub.Compose(asked)
         assert [beat.midi for beat in reply.beats] == [b"MThd" + drums(take, 100) for take in (0, 1)]
-        assert server.readers.briefs == server.drummers.briefs == [asked.brief]
+        assert server.parsers.briefs == server.players.briefs == [asked.brief]
         assert reply.request_id == "mine" and not reply.HasField("accompaniment")
         assert reply.timing.total_ms >= reply.timing.parse_ms > 0 and reply.timing.generate_ms == 2
         assert (server.metrics.value("takes_total"), server.metrics.value("bars_total")) == (2, 8)
-        assert server.metrics.value("played_total") == 1 and not server.drummers.asked
+        assert server.metrics.value("played_total") == 1 and not server.players.asked
 
     against(body)
 
@@ -233,12 +233,12 @@ def test_a_beat_is_the_groove_of_the_whole_song_of_the_guitar_that_came_with_it(
     async def body(server: Served) -> None:
         verse = pb.GrooveChoice(section="verse", name="one drop")
         config = pb.GenerationConfig(style="rock", groove=[verse])
-        server.readers.song = b"MThd made of a score"
+        server.parsers.song = b"MThd made of a score"
         reply = await server.stub.Compose(pb.ComposeRequest(midi=b"a score", config=config))
-        played = server.drummers.asked[0]
+        played = server.players.asked[0]
         assert played.midi == b"MThd made of a score" and played.config.style == "rock"
         assert list(played.config.groove) == [verse, pb.GrooveChoice(midi=reply.beats[0].midi)]
-        assert [take.midi for take in reply.accompaniment.takes] == [drums(0, server.drummers.size)]
+        assert [take.midi for take in reply.accompaniment.takes] == [drums(0, server.players.size)]
 
     against(body)
 
@@ -263,16 +263,16 @@ def test_a_beat_that_cannot_be_played_to_its_guitar_is_refused_before_it_is_made
     async def body(server: Served) -> None:
         status = await refused(server.stub.Compose(pb.ComposeRequest(**given)))
         assert (reason_of(status), field(status)) == (reason, at)
-        assert not server.readers.asked and not server.drummers.briefs
+        assert not server.parsers.asked and not server.players.briefs
 
     against(body, settings(limits=Limits(file_bytes=1000)))
 
 
 def test_a_beat_waits_for_its_turn_as_a_song_does_and_leaves_when_it_is_cancelled() -> None:
     async def body(server: Served) -> None:
-        server.drummers.go.clear()
+        server.players.go.clear()
         song = server.generate()
-        await until(lambda: server.drummers.inside == 1)
+        await until(lambda: server.players.inside == 1)
         waiting = server.stub.Compose(pb.ComposeRequest())
         await until(lambda: server.front.admission.waiting == 1)
         status = await refused(server.stub.Compose(pb.ComposeRequest()))
@@ -282,10 +282,10 @@ def test_a_beat_waits_for_its_turn_as_a_song_does_and_leaves_when_it_is_cancelle
         song.cancel()
         await until(lambda: not server.front.admission.inside)
         making = server.stub.Compose(pb.ComposeRequest())
-        await until(lambda: server.drummers.briefs and server.drummers.inside)
+        await until(lambda: server.players.briefs and server.players.inside)
         making.cancel()
-        await until(lambda: server.drummers.left == 2 and not server.front.admission.inside)
-        assert len(server.drummers.briefs) == 1
+        await until(lambda: server.players.left == 2 and not server.front.admission.inside)
+        assert len(server.players.briefs) == 1
 
     against(body)
 
@@ -301,7 +301,7 @@ def test_a_beat_without_an_end_gets_its_bars_message_by_message_and_ends_when_th
             await call.write(more(count, request_id="mine" if first == 1 else ""))
             assert [(await call.read()).bar for _ in range(count)] == list(range(first, first + count))
             await until(lambda: not server.front.admission.playing)  # who waits for the caller has no turn
-        assert dict(await call.initial_metadata())["x-request-id"] == "mine" and server.drummers.beats == 1
+        assert dict(await call.initial_metadata())["x-request-id"] == "mine" and server.players.beats == 1
         await call.done_writing()
         assert await call.read() is grpc.aio.EOF
         await until(server.over)
@@ -337,7 +337,7 @@ def test_who_asks_for_no_more_bars_is_sent_away_and_who_leaves_is_forgotten() ->
             await call.read()
         assert error.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED and "for 0.5 s" in str(error.value.details())
         await until(server.over)
-        server.drummers.go.clear()
+        server.players.go.clear()
         call = server.stub.StreamCompose()
         await call.write(more(1))
         await until(lambda: server.front.admission.playing)
@@ -388,7 +388,7 @@ def test_a_stream_in_the_wrong_form_is_refused(sent: list[Any], reason: str, at:
         assert reason_of(status) == reason
         assert status.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
         assert at is None or field(status) == at
-        assert not server.readers.asked
+        assert not server.parsers.asked
 
     against(body, settings(max_chunk_bytes=64))
 
@@ -398,11 +398,11 @@ def test_grooves_that_fit_a_song_are_asked_of_a_player_once_the_song_was_read() 
         asked = pb.ListGroovesRequest(midi=MIDI, config=pb.GenerationConfig(style="rock"), request_id="mine")
         listed = await server.stub.ListGrooves(asked)
         assert [(groove.name, groove.expected_f1) for groove in listed.grooves] == [("half-time", 0.5)]
-        assert [each.config.style for each in server.drummers.asked] == ["rock"]
-        assert len(server.readers.asked) == 1
-        server.readers.error = Refusal("NO_GUITAR", "no guitar")
+        assert [each.config.style for each in server.players.asked] == ["rock"]
+        assert len(server.parsers.asked) == 1
+        server.parsers.error = Refusal("NO_GUITAR", "no guitar")
         status = await refused(server.stub.ListGrooves(asked))
-        assert reason_of(status) == "NO_GUITAR" and len(server.drummers.asked) == 1
+        assert reason_of(status) == "NO_GUITAR" and len(server.players.asked) == 1
         status = await refused(server.stub.ListGrooves(pb.ListGroovesRequest(midi=bytes(1001))))
         assert reason_of(status) == "MIDI_TOO_LARGE" and field(status) == "midi"
 
@@ -429,7 +429,7 @@ def test_the_largest_file_is_taken_and_one_byte_more_is_refused_with_both_number
                 status = await (refused(server.generate(midi=file)) if unary else refused_stream(server, stream))
                 assert reason_of(status) == "MIDI_TOO_LARGE" and field(status) == "midi"
                 assert "1,001" in status.message and "1,000" in status.message
-        assert len(server.readers.asked) == 1
+        assert len(server.parsers.asked) == 1
 
     against(body, settings(limits=Limits(file_bytes=1000)))
 
@@ -449,7 +449,7 @@ def test_a_file_of_a_configuration_that_is_too_large_is_refused_before_anything_
                 status = await (refused(server.generate(config=config)) if unary else refused_stream(server, stream))
                 assert reason_of(status) == "MIDI_TOO_LARGE" and field(status) == f"config.{name}"
                 assert "1,001" in status.message and "1,000" in status.message
-        assert len(server.readers.asked) == 1
+        assert len(server.parsers.asked) == 1
 
     against(body, settings(limits=Limits(file_bytes=1000)))
 
@@ -460,13 +460,13 @@ def test_files_of_other_kinds_in_a_configuration_are_made_into_midi_by_those_who
         config.groove.add(section="B", midi=b"a score")
         config.groove.add(section="C", name="one drop")
         await server.generate(config=config)
-        for asked in (server.readers.asked[0], server.drummers.asked[0]):
+        for asked in (server.parsers.asked[0], server.players.asked[0]):
             assert asked.config.like == b"MThd of a tab"
             assert [groove.midi for groove in asked.config.groove] == [b"MThd", b"MThd of a score", b""]
             assert asked.config.groove[2].name == "one drop"
         await server.stub.ListGrooves(pb.ListGroovesRequest(midi=MIDI, config=config))
-        assert server.drummers.asked[1].config.like == b"MThd of a tab"
-        server.readers.error = StatusError(to_status(Refusal("INVALID_MIDI", "no music", field="midi")))
+        assert server.players.asked[1].config.like == b"MThd of a tab"
+        server.parsers.error = StatusError(to_status(Refusal("INVALID_MIDI", "no music", field="midi")))
         for name in ("like", "groove"):
             one = pb.GenerationConfig(**{name: b"x" if name == "like" else [pb.GrooveChoice(midi=b"x")]})
             status = await refused(server.generate(config=one))
@@ -484,16 +484,16 @@ def test_a_recording_may_be_larger_and_has_a_limit_of_its_own() -> None:
         recording = WAV + bytes(3000 - len(WAV))
         chunks = [recording[at : at + 500] for at in range(0, 3000, 500)]
         assert (await pieces(server.stream(opening(), *chunks)))[-1].summary.takes
-        assert (server.readers.recordings, len(server.readers.asked[0].midi)) == (1, 3000)
+        assert (server.parsers.recordings, len(server.parsers.asked[0].midi)) == (1, 3000)
         await server.generate(midi=WAV)
         await server.generate()
-        assert (server.readers.recordings, len(server.readers.asked)) == (2, 3)
+        assert (server.parsers.recordings, len(server.parsers.asked)) == (2, 3)
         status = await refused_stream(server, [opening(), *chunks, b"x"])
         assert reason_of(status) == "MIDI_TOO_LARGE" and field(status) == "midi"
         assert "3,001" in status.message and "3,000" in status.message
         status = await refused_stream(server, [opening(), b"MThd", *chunks])  # whose first bytes are no recording's
         assert reason_of(status) == "MIDI_TOO_LARGE" and "at most 1,000" in status.message
-        assert len(server.readers.asked) == 3
+        assert len(server.parsers.asked) == 3
 
     against(body, settings(**SMALL))
 
@@ -502,18 +502,18 @@ def test_one_large_recording_arrives_and_one_is_read_at_a_time() -> None:
     async def body(server: Served) -> None:
         large = [opening(), WAV, bytes(2000)]
         arriving = server.stub.StreamGenerateDrums(hanging(*map(message, large)))
-        await until(lambda: server.front.service.large.inside)
+        await until(lambda: server.front.service.large_uploads.inside)
         status = await refused_stream(server, large)
         assert reason_of(status) == "QUEUE_FULL" and retry_of(status) and "recordings are arriving" in status.message
         await server.generate()
         arriving.cancel()
         await until(server.over)
-        server.readers.go.clear()
+        server.parsers.go.clear()
         first = asyncio.create_task(pieces(server.stream(*large)))
-        await until(lambda: server.readers.inside)
+        await until(lambda: server.parsers.inside)
         status = await refused_stream(server, [opening(), WAV])
         assert reason_of(status) == "QUEUE_FULL" and "recordings are being read" in status.message
-        server.readers.go.set()
+        server.parsers.go.set()
         assert (await first)[-1].summary.takes
         assert (await pieces(server.stream(*large)))[-1].summary.takes
 
@@ -573,7 +573,7 @@ def test_a_client_that_stops_sending_is_refused(sent: tuple[Any, ...]) -> None:
     async def body(server: Served) -> None:
         status = await refused(server.stub.StreamGenerateDrums(hanging(*sent)))
         assert reason_of(status) == "UPLOAD_STALLED"
-        assert not server.readers.asked
+        assert not server.parsers.asked
 
     against(body, settings(idle_seconds=0.05, first_seconds=0.05))
 
@@ -609,11 +609,11 @@ def test_no_more_files_arrive_at_once_than_there_is_room_for() -> None:
 def test_a_client_that_does_not_take_its_drums_gives_its_turn_back() -> None:
     async def body(server: Served) -> None:
         hit = pb.DrumHit(tick=1 << 60, quarter=1.0, length_ticks=1 << 30, note=100, velocity=100)
-        server.drummers.bar_hits = [hit] * 50_000  # far more than is sent before it is read
+        server.players.bar_hits = [hit] * 50_000  # far more than is sent before it is read
         call = server.stream(opening(send_bar_events=True), MIDI)
-        await until(lambda: server.drummers.inside)
+        await until(lambda: server.players.inside)
         await until(server.over)
-        assert server.drummers.left == 1
+        assert server.players.left == 1
         assert server.metrics.value("calls_total", method=STREAM, status="DEADLINE_EXCEEDED", reason="UPLOAD_STALLED")
         call.cancel()
         await server.generate()
@@ -627,14 +627,14 @@ def test_a_client_that_does_not_take_its_drums_gives_its_turn_back() -> None:
 @BOTH
 def test_a_full_queue_refuses_at_once_with_a_time_to_retry(method: str) -> None:
     async def body(server: Served) -> None:
-        server.drummers.go.clear()
+        server.players.go.clear()
         inside = [ask(server, UNARY), ask(server, UNARY)]
-        await until(lambda: server.drummers.inside == 1 and server.front.admission.waiting == 1)
+        await until(lambda: server.players.inside == 1 and server.front.admission.waiting == 1)
         status = await refused(ask(server, method))
         assert status.code == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
         assert reason_of(status) == "QUEUE_FULL" and (retry_of(status) or 0) > 0
-        assert len(server.readers.asked) == 2  # not even looked at
-        server.drummers.go.set()
+        assert len(server.parsers.asked) == 2  # not even looked at
+        server.players.go.set()
         await asyncio.gather(*inside)
         assert server.metrics.value("rejected_total", reason="QUEUE_FULL") == 1
 
@@ -643,12 +643,12 @@ def test_a_full_queue_refuses_at_once_with_a_time_to_retry(method: str) -> None:
 
 def test_a_bad_file_is_refused_at_once_even_if_others_wait() -> None:
     async def body(server: Served) -> None:
-        server.drummers.go.clear()
+        server.players.go.clear()
         playing = ask(server, UNARY)
-        await until(lambda: server.drummers.inside)
-        server.readers.error = StatusError(to_status(NoGuitarError("no guitar")))
+        await until(lambda: server.players.inside)
+        server.parsers.error = StatusError(to_status(NoGuitarError("no guitar")))
         assert reason_of(await refused(ask(server, STREAM))) == "NO_GUITAR"
-        server.drummers.go.set()
+        server.players.go.set()
         await playing
 
     against(body)
@@ -656,13 +656,13 @@ def test_a_bad_file_is_refused_at_once_even_if_others_wait() -> None:
 
 def test_a_stream_gets_its_place_in_the_queue() -> None:
     async def body(server: Served) -> None:
-        server.drummers.go.clear()
+        server.players.go.clear()
         calls = []
         for position in range(3):
             calls.append(server.stream())
             assert (await calls[-1].read()).accepted.queue_position == position
             await until(lambda: server.front.admission.playing + server.front.admission.waiting == len(calls))
-        server.drummers.go.set()
+        server.players.go.set()
         for call in calls:
             await pieces(call)
 
@@ -672,15 +672,15 @@ def test_a_stream_gets_its_place_in_the_queue() -> None:
 @BOTH
 def test_a_call_that_waits_too_long_is_refused_with_a_time_to_retry(method: str) -> None:
     async def body(server: Served) -> None:
-        server.drummers.go.clear()
+        server.players.go.clear()
         playing = ask(server, UNARY)
-        await until(lambda: server.drummers.inside)
+        await until(lambda: server.players.inside)
         status = await refused(ask(server, method))
         assert status.code == grpc.StatusCode.UNAVAILABLE.value[0]
         assert reason_of(status) == "QUEUE_TIMEOUT" and retry_of(status)
-        server.drummers.go.set()
+        server.players.go.set()
         await playing
-        assert len(server.drummers.asked) == 1
+        assert len(server.players.asked) == 1
 
     against(body, settings(queue_seconds=0.05))
 
@@ -688,18 +688,18 @@ def test_a_call_that_waits_too_long_is_refused_with_a_time_to_retry(method: str)
 @BOTH
 def test_a_call_whose_deadline_passes_in_the_queue_never_reaches_the_player(method: str) -> None:
     async def body(server: Served) -> None:
-        server.drummers.go.clear()
+        server.players.go.clear()
         playing = ask(server, UNARY)
-        await until(lambda: server.drummers.inside)
+        await until(lambda: server.players.inside)
         server.front.admission.turn_seconds = 0.01
         with pytest.raises(grpc.aio.AioRpcError) as error:
             call = ask(server, method, timeout=1)
             await (call if method == UNARY else pieces(call))
         assert error.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
         await until(lambda: server.front.admission.inside == 1)
-        server.drummers.go.set()
+        server.players.go.set()
         await playing
-        assert len(server.drummers.asked) == 1
+        assert len(server.players.asked) == 1
         assert server.metrics.value("expired_in_queue_total") == 1
         assert server.metrics.value("played_total") == 1
 
@@ -709,11 +709,11 @@ def test_a_call_whose_deadline_passes_in_the_queue_never_reaches_the_player(meth
 @BOTH
 def test_a_deadline_that_cannot_be_met_is_refused_before_anything_is_played(method: str) -> None:
     async def body(server: Served) -> None:
-        server.readers.estimated_ms = 60_000
+        server.parsers.estimated_ms = 60_000
         status = await refused(ask(server, method, timeout=20))
         assert status.code == grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
         assert reason_of(status) == "DEADLINE_TOO_SHORT" and "60.0 s" in status.message
-        assert not server.drummers.asked
+        assert not server.players.asked
 
     against(body)
 
@@ -722,11 +722,11 @@ def test_a_deadline_that_cannot_be_met_is_refused_before_anything_is_played(meth
 def test_calls_with_many_takes_on_a_busy_server_do_not_make_it_take_songs_for_longer_than_they_are() -> None:
     async def body(server: Served) -> None:
         for _ in range(10):
-            server.drummers.go.clear()
+            server.players.go.clear()
             calls = [asyncio.ensure_future(server.generate(config=pb.GenerationConfig(takes=8))) for _ in range(2)]
-            await until(lambda: server.drummers.inside == 2)
+            await until(lambda: server.players.inside == 2)
             await asyncio.sleep(0.1)  # the wall's time, in which each waits for others
-            server.drummers.go.set()
+            server.players.go.set()
             await asyncio.gather(*calls)
         analysis = await server.stub.AnalyzeGuitar(pb.AnalyzeGuitarRequest(midi=MIDI))
         assert analysis.estimated_ms == pytest.approx(10, rel=0.01)
@@ -737,11 +737,11 @@ def test_calls_with_many_takes_on_a_busy_server_do_not_make_it_take_songs_for_lo
 @BOTH
 def test_a_call_without_a_deadline_has_that_of_the_server(method: str) -> None:
     async def body(server: Served) -> None:
-        server.drummers.go.clear()
+        server.players.go.clear()
         status = await refused(ask(server, method))
         assert reason_of(status) == "DEADLINE_PASSED" and "1.0 s" in status.message
         await until(server.over)
-        assert server.drummers.left == 1
+        assert server.players.left == 1
 
     against(body, settings(default_deadline_seconds=1))
 
@@ -753,26 +753,26 @@ def test_a_call_without_a_deadline_has_that_of_the_server(method: str) -> None:
 @pytest.mark.parametrize("where", ["read", "queued", "playing"])
 def test_a_call_that_is_given_up_leaves_at_once_wherever_it_is(where: str, method: str) -> None:
     async def body(server: Served) -> None:
-        server.drummers.go.clear()
+        server.players.go.clear()
         others = []
         if where == "queued":
             others.append(ask(server, UNARY))
-            await until(lambda: server.drummers.inside)
+            await until(lambda: server.players.inside)
         if where == "read":
-            server.readers.go.clear()
+            server.parsers.go.clear()
         call = ask(server, method)
         stage = {
-            "read": lambda: server.readers.inside,
+            "read": lambda: server.parsers.inside,
             "queued": lambda: server.front.admission.waiting,
-            "playing": lambda: server.drummers.inside,
+            "playing": lambda: server.players.inside,
         }[where]
         await until(stage)
         call.cancel()
-        await until(lambda: len(server.front.door.inside) == len(others))
+        await until(lambda: len(server.front.guard.inside) == len(others))
         assert server.front.admission.inside == len(others)
-        assert server.drummers.left == (where == "playing")
-        server.readers.go.set()
-        server.drummers.go.set()
+        assert server.players.left == (where == "playing")
+        server.parsers.go.set()
+        server.players.go.set()
         await asyncio.gather(*others)
         await server.generate()  # the turn is free again
         assert server.metrics.value("cancelled_total") == 1
@@ -782,13 +782,13 @@ def test_a_call_that_is_given_up_leaves_at_once_wherever_it_is(where: str, metho
 
 def test_a_stream_that_is_given_up_between_two_bars_is_left_by_the_player_before_the_next() -> None:
     async def body(server: Served) -> None:
-        server.drummers.steps = asyncio.Semaphore(1)
+        server.players.steps = asyncio.Semaphore(1)
         call = server.stream(opening(send_bar_events=True), MIDI)
         assert (await call.read()).accepted.timeline.bars == BARS
         assert (await call.read()).bar_events.bar == 1
         call.cancel()
         await until(server.over)
-        assert server.drummers.left == 1 and server.drummers.bars == 1 and server.drummers.finished == 0
+        assert server.players.left == 1 and server.players.bars == 1 and server.players.finished == 0
 
     against(body)
 
@@ -801,7 +801,7 @@ def test_an_upload_that_is_given_up_half_way_is_not_taken_for_a_whole_file(log: 
             await asyncio.sleep(0.005)
             call.cancel()
             await until(server.over)
-        assert not server.readers.asked
+        assert not server.parsers.asked
         assert {line["reason"] for line in lines(log, "call")} == {"CANCELLED"}
 
     against(body)
@@ -814,12 +814,12 @@ def test_nothing_is_left_of_a_call_however_it_ends(end: str, method: str) -> Non
         tasks, rounds = len(asyncio.all_tasks()), 1 if end in ("timeout", "shutdown") else 3
         for _ in range(rounds):
             if end in ("cancel", "timeout", "shutdown"):
-                server.drummers.go.clear()
+                server.players.go.clear()
             if end == "error":
-                server.drummers.error = ZeroDivisionError()
+                server.players.error = ZeroDivisionError()
             call = ask(server, method, timeout=1 if end == "timeout" else 30)
             if end in ("cancel", "shutdown"):
-                await until(lambda: server.drummers.inside)
+                await until(lambda: server.players.inside)
             if end == "cancel":
                 call.cancel()
             if end == "shutdown":
@@ -834,7 +834,7 @@ def test_nothing_is_left_of_a_call_however_it_ends(end: str, method: str) -> Non
                 assert end == "cancel"
             await until(server.over)
             assert server.begun() == server.finished()
-        assert server.drummers.left == (0 if end in ("ok", "error") else rounds)
+        assert server.players.left == (0 if end in ("ok", "error") else rounds)
         del call
         await until(lambda: len(asyncio.all_tasks()) <= tasks)
 
@@ -845,7 +845,7 @@ def test_nothing_is_left_of_a_call_however_it_ends(end: str, method: str) -> Non
 
 
 @BOTH
-@pytest.mark.parametrize("where", ["readers", "drummers"])
+@pytest.mark.parametrize("where", ["parsers", "players"])
 @pytest.mark.parametrize("kind", [RuntimeError, OSError, KeyError, TimeoutError, ExceptionGroup])
 def test_the_caller_gets_the_id_of_a_fault_and_the_log_its_trace(
     kind: type[Exception], where: str, method: str, log: io.StringIO
@@ -873,12 +873,12 @@ def test_what_a_worker_refuses_is_handed_on_as_it_is(method: str) -> None:
     async def body(server: Served) -> None:
         for reason in REASONS:
             status = to_status(Refusal(reason, f"in the words of {reason}", field="midi", retry_seconds=1.5))
-            for who in (server.readers, server.drummers):
-                server.readers.error = server.drummers.error = None
+            for who in (server.parsers, server.players):
+                server.parsers.error = server.players.error = None
                 who.error = StatusError(status)
                 assert await refused(ask(server, method)) == status
         died = Refusal("WORKER_DIED", "it died", retry_seconds=0.5)
-        server.readers.error, server.drummers.error = None, died
+        server.parsers.error, server.players.error = None, died
         assert await refused(ask(server, method)) == to_status(died)
 
     against(body)
@@ -890,7 +890,7 @@ def test_a_player_that_ends_without_a_reply_is_a_fault() -> None:
             return
             yield
 
-        server.drummers.play = silent  # type: ignore[method-assign,assignment]
+        server.players.play = silent  # type: ignore[method-assign,assignment]
         assert reason_of(await refused(server.generate())) == "INTERNAL_ERROR"
 
     against(body)
@@ -909,12 +909,12 @@ def test_health_follows_the_workers_and_watchers_get_each_change(service: str) -
     async def body(server: Served) -> None:
         health = watch(server, service)
         assert (await health.read()).status == SERVING
-        server.drummers.ready = False
+        server.players.ready = False
         await server.front.look()
         assert (await health.read()).status == NOT_SERVING
-        server.drummers.ready, server.readers.ready = True, False
+        server.players.ready, server.parsers.ready = True, False
         await server.front.look()
-        server.readers.ready = True
+        server.parsers.ready = True
         await server.front.look()
         assert (await health.read()).status == SERVING
         await server.front.drain(1, asyncio.Event())
@@ -926,8 +926,8 @@ def test_health_follows_the_workers_and_watchers_get_each_change(service: str) -
 
 def test_before_a_player_is_ready_calls_are_refused_with_a_time_to_retry() -> None:
     async def body(server: Served) -> None:
-        server.drummers.ready = False
-        server.drummers.models = server.drummers.maps = server.drummers.grooves = b""
+        server.players.ready = False
+        server.players.models = server.players.maps = server.players.grooves = b""
         calls = [ask(server, UNARY), ask(server, STREAM), server.stub.ListModels(pb.ListModelsRequest())]
         calls.append(server.stub.ListDrumMaps(pb.ListDrumMapsRequest()))
         calls.append(server.stub.ListGrooves(pb.ListGroovesRequest()))
@@ -941,15 +941,15 @@ def test_before_a_player_is_ready_calls_are_refused_with_a_time_to_retry() -> No
 
 def test_at_the_end_running_calls_are_finished_and_new_ones_refused() -> None:
     async def body(server: Served) -> None:
-        server.drummers.go.clear()
+        server.players.go.clear()
         calls = [ask(server, UNARY), ask(server, UNARY)]  # one plays, one waits
-        await until(lambda: server.drummers.inside and server.front.admission.waiting)
+        await until(lambda: server.players.inside and server.front.admission.waiting)
         draining = asyncio.create_task(server.front.drain(30, asyncio.Event()))
         await asyncio.sleep(0.01)
         for status in (await refused(server.generate()), await refused_stream(server, [opening(), MIDI])):
             assert status.code == grpc.StatusCode.UNAVAILABLE.value[0]
             assert reason_of(status) == "SHUTTING_DOWN" and retry_of(status)
-        server.drummers.go.set()
+        server.players.go.set()
         for call in calls:
             assert (await call).takes
         await draining
@@ -959,9 +959,9 @@ def test_at_the_end_running_calls_are_finished_and_new_ones_refused() -> None:
 
 def test_a_second_signal_ends_running_calls() -> None:
     async def body(server: Served) -> None:
-        server.drummers.go.clear()
+        server.players.go.clear()
         calls = [ask(server, UNARY), ask(server, STREAM)]
-        await until(lambda: server.drummers.inside and server.front.admission.waiting)
+        await until(lambda: server.players.inside and server.front.admission.waiting)
         forced = asyncio.Event()
         draining = asyncio.create_task(server.front.drain(1e6, forced))
         await asyncio.sleep(0.01)
@@ -989,11 +989,11 @@ def test_a_call_is_counted_and_timed() -> None:
         assert value("batch_size_count") == 1
         for stage in ("queue", "parse", "first_bar", "generate", "total"):
             assert value("stage_seconds_count", stage=stage) == 1
-        server.drummers.go.clear()
+        server.players.go.clear()
         calls = [ask(server, UNARY), ask(server, UNARY)]
-        await until(lambda: server.drummers.inside and server.front.admission.waiting)
+        await until(lambda: server.players.inside and server.front.admission.waiting)
         assert (value("playing"), value("waiting")) == (1, 1)
-        server.drummers.go.set()
+        server.players.go.set()
         await asyncio.gather(*calls)
         assert value("ready") == 1
 
@@ -1003,7 +1003,7 @@ def test_a_call_is_counted_and_timed() -> None:
 def test_a_call_is_one_line_in_the_log_and_nothing_of_the_music_is_in_it(log: io.StringIO) -> None:
     async def body(server: Served) -> None:
         await server.generate(request_id="good", config=pb.GenerationConfig(track="Grandma's guitar"))
-        server.readers.error = StatusError(to_status(NoGuitarError("the parts are: Grandma's guitar")))
+        server.parsers.error = StatusError(to_status(NoGuitarError("the parts are: Grandma's guitar")))
         await refused(server.generate(request_id="bad"))
         await until(server.over)
         good, bad = lines(log, "call")
@@ -1011,7 +1011,7 @@ def test_a_call_is_one_line_in_the_log_and_nothing_of_the_music_is_in_it(log: io
         assert {"time", "level", "bytes_in", "bytes_out", "queue_ms", "parse_ms", "generate_ms", "total_ms"} <= set(
             good
         )
-        assert good["bars"] == BARS and good["bytes_in"] > len(MIDI) and good["bytes_out"] > server.drummers.size
+        assert good["bars"] == BARS and good["bytes_in"] > len(MIDI) and good["bytes_out"] > server.players.size
         assert bad["status"] == "FAILED_PRECONDITION" and bad["reason"] == "NO_GUITAR"
         assert "Grandma" not in log.getvalue() and MIDI.decode() not in log.getvalue()
 

@@ -21,13 +21,12 @@ from seq2drum.errors import OptionError
 from seq2drum.music.limits import Limits
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.rpc import accompaniment_pb2_grpc as rpc
-from server import cli, configuration, state
+from server import cli, front
 from server import settings as server_settings
-from server.credentials import admit
-from server.settings import Settings, is_local
+from server.credentials import authenticate
+from server.settings import Settings, Token, is_local
 from server.statuses import Refusal, reason_of
-from server.tokens import Token
-from tests.papers import client, make_papers
+from tests.certificates import client, make_certificates
 from tests.servers import MIDI, Served, elsewhere, field, opening, refused, refused_stream, served, settings, until
 
 TOKEN = "correct-horse-battery-staple"
@@ -124,16 +123,16 @@ def test_a_certificate_without_its_key_and_an_unsafe_token_are_refused(given: di
 )
 def test_only_calls_with_the_servers_token_are_let_in(metadata: Any, reason: str | None) -> None:
     if reason is None:
-        assert admit(metadata, ONE) is ONE[0]
+        assert authenticate(metadata, ONE) is ONE[0]
         return
     with pytest.raises(Refusal) as refusal:
-        admit(metadata, ONE)
+        authenticate(metadata, ONE)
     assert refusal.value.reason == reason
     assert TOKEN not in str(refusal.value)
 
 
 def test_without_a_token_every_call_is_let_in() -> None:
-    assert admit((), ()) is admit(None, ()) is None
+    assert authenticate((), ()) is authenticate(None, ()) is None
 
 
 def test_every_method_but_get_server_info_asks_for_the_token() -> None:
@@ -183,7 +182,7 @@ def test_a_call_without_credentials_is_refused_before_a_byte_of_it_is_read() -> 
             for data in (b"\xff\xff\xff", bytes(1_199_000)):
                 raw_unary = server.channel.unary_unary("/seq2drum.v1.AccompanimentService/GenerateDrums")
                 assert reason_of(await refused(raw_unary(data))) == "CREDENTIALS_MISSING"
-            assert not server.readers.asked
+            assert not server.parsers.asked
             assert server.front.service.uploads.inside == 0
 
     asyncio.run(run())
@@ -235,7 +234,7 @@ def test_a_call_whose_first_message_does_not_come_is_ended_within_seconds() -> N
 
 
 def test_the_token_is_in_no_log_no_message_and_no_help(capsys: pytest.CaptureFixture[str]) -> None:
-    chosen = configuration.read({}, {"SEQ2DRUM_TOKEN": TOKEN})
+    chosen = cli.read_settings({}, {"SEQ2DRUM_TOKEN": TOKEN})
     assert chosen.token == TOKEN and TOKEN not in repr(chosen)
     assert cli.main(["--token", TOKEN]) == 2
     said = capsys.readouterr().err
@@ -247,22 +246,22 @@ def test_the_token_is_in_no_log_no_message_and_no_help(capsys: pytest.CaptureFix
 def test_a_token_can_be_read_from_a_file(tmp_path: Path) -> None:
     place = tmp_path / "token"
     place.write_text(TOKEN + "\n")
-    assert configuration.read({"token_file": str(place)}, {}).token == TOKEN
-    assert configuration.read({}, {"SEQ2DRUM_TOKEN_FILE": str(place), "SEQ2DRUM_TOKEN": "x" * 20}).token == TOKEN
+    assert cli.read_settings({"token_file": str(place)}, {}).token == TOKEN
+    assert cli.read_settings({}, {"SEQ2DRUM_TOKEN_FILE": str(place), "SEQ2DRUM_TOKEN": "x" * 20}).token == TOKEN
     for wrong, words in ((tmp_path / "none", "cannot be read"), (tmp_path, "cannot be read")):
         with pytest.raises(OptionError, match=words):
-            configuration.read({"token_file": str(wrong)}, {})
+            cli.read_settings({"token_file": str(wrong)}, {})
     place.write_text("\n")
     with pytest.raises(OptionError, match="empty"):
-        configuration.read({"token_file": str(place)}, {})
+        cli.read_settings({"token_file": str(place)}, {})
 
 
 # --- TLS --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def papers(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    return make_papers(tmp_path_factory.mktemp("papers"))
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 async def code_of(server: Served, **outside: Any) -> str:
@@ -277,10 +276,12 @@ async def code_of(server: Served, **outside: Any) -> str:
     ("who", "expected"),
     [("client", "OK"), ("stranger", "UNAVAILABLE"), (None, "UNAVAILABLE"), ("plain", "UNAVAILABLE")],
 )
-def test_with_an_authority_only_its_clients_are_let_in(who: str | None, expected: str, papers: SimpleNamespace) -> None:
+def test_with_an_authority_only_its_clients_are_let_in(
+    who: str | None, expected: str, certificates: SimpleNamespace
+) -> None:
     async def run() -> None:
-        chosen = settings(**papers.server, client_ca=papers.path("authority.pem"))
-        credentials = None if who == "plain" else client(papers, who)
+        chosen = settings(**certificates.server, client_ca=certificates.path("authority.pem"))
+        credentials = None if who == "plain" else client(certificates, who)
         async with served(chosen, credentials=credentials) as server:
             assert await code_of(server) == expected
             assert bool(server.begun()) == (expected == "OK")
@@ -291,10 +292,10 @@ def test_with_an_authority_only_its_clients_are_let_in(who: str | None, expected
     asyncio.run(run())
 
 
-def test_with_tls_and_a_token_the_token_travels_encrypted_and_is_asked_for(papers: SimpleNamespace) -> None:
+def test_with_tls_and_a_token_the_token_travels_encrypted_and_is_asked_for(certificates: SimpleNamespace) -> None:
     async def run() -> None:
-        chosen = settings(host="0.0.0.0", **papers.server, token=TOKEN)
-        async with served(chosen, credentials=client(papers)) as server:
+        chosen = settings(host="0.0.0.0", **certificates.server, token=TOKEN)
+        async with served(chosen, credentials=client(certificates)) as server:
             assert await code_of(server) == "UNAUTHENTICATED"
             assert await code_of(server, metadata=bearer(TOKEN)) == "OK"
 
@@ -304,10 +305,10 @@ def test_with_tls_and_a_token_the_token_travels_encrypted_and_is_asked_for(paper
 @pytest.mark.parametrize(
     ("cert", "key"), [("server.pem", "client.key"), ("server.key", "server.pem"), ("none.pem", "server.key")]
 )
-def test_unusable_certificates_are_refused_at_the_start(cert: str, key: str, papers: SimpleNamespace) -> None:
+def test_unusable_certificates_are_refused_at_the_start(cert: str, key: str, certificates: SimpleNamespace) -> None:
     async def run() -> None:
         with pytest.raises(OptionError, match="wanted PEM files that belong together") as error:
-            async with served(settings(tls_cert=papers.path(cert), tls_key=papers.path(key))):
+            async with served(settings(tls_cert=certificates.path(cert), tls_key=certificates.path(key))):
                 pass
         assert "\n" not in str(error.value)
 
@@ -339,7 +340,7 @@ def test_a_compressed_message_is_refused_before_it_is_unpacked(compression: grpc
             with pytest.raises(grpc.aio.AioRpcError) as error:
                 await server.stub.GenerateDrums(pb.GenerateDrumsRequest(midi=bytes(900_000)), compression=compression)
             assert error.value.code() == grpc.StatusCode.UNIMPLEMENTED
-            assert not server.readers.asked
+            assert not server.parsers.asked
             await server.generate()
 
     asyncio.run(run())
@@ -371,7 +372,7 @@ def test_headers_beyond_eight_kibibytes_are_refused() -> None:
                 await server.generate(metadata=(("x-much", "x" * 9000),))
             assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
             await until(server.over)
-            assert len(server.drummers.asked) == 1
+            assert len(server.players.asked) == 1
 
     asyncio.run(run())
 
@@ -379,15 +380,15 @@ def test_headers_beyond_eight_kibibytes_are_refused() -> None:
 def test_one_connection_has_no_more_calls_at_once_than_are_allowed_and_the_others_come_after_them() -> None:
     async def run() -> None:
         async with served(settings(playing=100)) as server:
-            server.drummers.size = 10
+            server.players.size = 10
             await server.generate()  # now the client knows of the limit
             for _ in range(5):
-                server.drummers.go.clear()
+                server.players.go.clear()
                 calls = [server.generate() for _ in range(80)]
-                await until(lambda: server.drummers.inside == 32)
+                await until(lambda: server.players.inside == 32)
                 await asyncio.sleep(0.02)
-                assert server.drummers.inside == 32
-                server.drummers.go.set()
+                assert server.players.inside == 32
+                server.players.go.set()
                 await asyncio.gather(*calls)
 
     asyncio.run(run())
@@ -413,7 +414,7 @@ def test_a_call_of_one_message_takes_no_second() -> None:
                 call = server.channel.stream_unary(f"/seq2drum.v1.AccompanimentService/{method}")
                 status = await refused(call(iter([data, data])))
                 assert reason_of(status) == "WRONG_MESSAGE_ORDER" and "a second message" in status.message
-            assert not server.readers.asked
+            assert not server.parsers.asked
 
     asyncio.run(run())
 
@@ -468,7 +469,7 @@ def test_every_setting_has_a_flag_and_a_variable_that_mean_the_same(monkeypatch:
         "metrics_host": "::1",
     }
     samples |= {"max_message_bytes": "2000000", "insecure": "1", "metrics_host": "::1"}
-    plain = configuration.read({}, {})
+    plain = cli.read_settings({}, {})
     for name, setting in server_settings.table().items():
         if name in ("tls_cert", "tls_key", "client_ca", "client_names"):
             continue  # one goes not without the other
@@ -477,12 +478,12 @@ def test_every_setting_has_a_flag_and_a_variable_that_mean_the_same(monkeypatch:
             flagged, text = by_flag(flag), "1"
         else:
             flagged = by_flag(flag, text)
-        assert flagged == configuration.read({}, {server_settings.variable(name): text}), name
+        assert flagged == cli.read_settings({}, {server_settings.variable(name): text}), name
         assert flagged != plain or name == "default_model"
         assert str(getattr(flagged, name)) in (text, f"{text}.0", "True"), name
     for limit in dataclasses.fields(Limits):
         flagged = by_flag(f"--limit-{limit.name.replace('_', '-')}", "77")
-        assert flagged == configuration.read({}, {f"SEQ2DRUM_LIMIT_{limit.name.upper()}": "77"})
+        assert flagged == cli.read_settings({}, {f"SEQ2DRUM_LIMIT_{limit.name.upper()}": "77"})
         assert getattr(flagged.limits, limit.name) == 77
     tls = by_flag("--tls-cert", "c", "--tls-key", "k", "--client-ca", "a", "--host", "0.0.0.0")
     variables = {
@@ -491,14 +492,14 @@ def test_every_setting_has_a_flag_and_a_variable_that_mean_the_same(monkeypatch:
         "SEQ2DRUM_CLIENT_CA": "a",
         "SEQ2DRUM_HOST": "0.0.0.0",
     }
-    assert tls == configuration.read({}, variables) and (tls.tls_cert, tls.tls_key, tls.client_ca) == ("c", "k", "a")
+    assert tls == cli.read_settings({}, variables) and (tls.tls_cert, tls.tls_key, tls.client_ca) == ("c", "k", "a")
     assert dict(by_flag("--model", "a=x", "--model", "b=y").models) == {"a": "x", "b": "y"}
     assert by_flag("--insecure", "--insecure", "--host", "0.0.0.0").insecure == 2
 
 
 def test_a_flag_wins_over_its_variable_and_an_empty_variable_is_none() -> None:
-    assert configuration.read({"port": "1"}, {"SEQ2DRUM_PORT": "2"}).port == 1
-    assert configuration.read({}, {"SEQ2DRUM_PORT": ""}).port == 50051
+    assert cli.read_settings({"port": "1"}, {"SEQ2DRUM_PORT": "2"}).port == 1
+    assert cli.read_settings({}, {"SEQ2DRUM_PORT": ""}).port == 50051
 
 
 @pytest.mark.parametrize(
@@ -525,17 +526,17 @@ def test_a_flag_wins_over_its_variable_and_an_empty_variable_is_none() -> None:
 )
 def test_a_wrong_value_is_refused_in_one_line_with_what_is_wanted(given: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError) as error:
-        configuration.read(given, {})
+        cli.read_settings(given, {})
     assert words in str(error.value) and "\n" not in str(error.value)
 
 
 def test_models_come_by_flag_or_by_variable_and_the_first_is_the_default() -> None:
-    chosen = configuration.read({}, {})
+    chosen = cli.read_settings({}, {})
     assert dict(chosen.models) == {"default": "default", "live": "live"} and chosen.default_model == "default"
-    chosen = configuration.read({"models": ["mine=runs/a=b", "yours=/x"]}, {})
+    chosen = cli.read_settings({"models": ["mine=runs/a=b", "yours=/x"]}, {})
     assert dict(chosen.models) == {"mine": "runs/a=b", "yours": "/x"} and chosen.default_model == "mine"
     both = os.pathsep.join(["a=x", "b=y"])
-    assert configuration.read({"default_model": "b"}, {"SEQ2DRUM_MODELS": both}).default_model == "b"
+    assert cli.read_settings({"default_model": "b"}, {"SEQ2DRUM_MODELS": both}).default_model == "b"
 
 
 def test_the_help_lists_every_flag_with_its_variable_and_its_group(capsys: pytest.CaptureFixture[str]) -> None:
@@ -553,20 +554,20 @@ def test_the_help_lists_every_flag_with_its_variable_and_its_group(capsys: pytes
 
 
 def test_the_state_file_is_where_the_system_has_such_files() -> None:
-    place = configuration.default_state_file
+    place = cli.default_state_file
     if os.name == "nt":
         assert str(place({"LOCALAPPDATA": "C:\\x"})).endswith("seq2drum\\server.json")
     else:
         assert str(place({"XDG_STATE_HOME": "/x"})) == "/x/seq2drum/server.json"
         assert place({}) == Path.home() / ".local" / "state" / "seq2drum" / "server.json"
-    assert configuration.read({"state_file": "none"}, {}).state_file == ""
+    assert cli.read_settings({"state_file": "none"}, {}).state_file == ""
 
 
 def test_a_damaged_state_file_counts_as_none(tmp_path: Path) -> None:
     for text in ("", "[]", "{", '{"pid": "x"}', "\0"):
         (tmp_path / "server.json").write_text(text)
-        assert state.read(str(tmp_path / "server.json")) == {}
-    assert state.read("") == {} and state.read(str(tmp_path)) == {}
+        assert front.read_state(str(tmp_path / "server.json")) == {}
+    assert front.read_state("") == {} and front.read_state(str(tmp_path)) == {}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sockets in the file system, and modes of files, are of POSIX")

@@ -213,7 +213,7 @@ def test_damaged_files_by_the_hundred_are_each_answered_in_a_known_way_and_the_s
     outcomes: Counter[str] = Counter()
     count = 2000 if LONG else 600
     with serving("--max-bars", "40") as served:
-        before = served.workers("screen"), served.workers("player")
+        before = served.workers("parser"), served.workers("player")
 
         def call(turn: int) -> str:
             ask = Ask(damaged(sources[turn % len(sources)], turn))
@@ -237,7 +237,7 @@ def test_damaged_files_by_the_hundred_are_each_answered_in_a_known_way_and_the_s
         assert outcomes["INVALID_MIDI"] > count / 10, outcomes
         assert len(outcomes) >= 4, outcomes
         assert served.health() == "SERVING"
-        assert (served.workers("screen"), served.workers("player")) == before, "a worker did not survive"
+        assert (served.workers("parser"), served.workers("player")) == before, "a worker did not survive"
         assert not served.lines("fault")
 
 
@@ -439,7 +439,7 @@ def lean() -> Iterator[Served]:
 def killed(served: Served, kind: str, call: Callable[[], Any], started: Callable[[], Any]) -> tuple[Fault, float]:
     """How a call fails whose worker is killed once it has started, and how many seconds after that."""
     (worker,) = served.workers(kind)
-    if kind == "screen":
+    if kind == "parser":
         worker.suspend()  # it would be done too soon
     failures: list[tuple[Fault, float]] = []
 
@@ -458,13 +458,13 @@ def killed(served: Served, kind: str, call: Callable[[], Any], started: Callable
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["screen", "player"])
+@pytest.mark.parametrize("kind", ["parser", "player"])
 def test_when_a_worker_is_killed_its_call_fails_within_a_second_and_the_next_is_served(
     kind: str, lean: Served, long: bytes, drummer: Drummer
 ) -> None:
     channel, stub = stub_of(lean.address)
     pids = [process.pid for process in lean.workers(kind)]
-    other = "player" if kind == "screen" else "screen"
+    other = "player" if kind == "parser" else "parser"
     kept = [process.pid for process in lean.workers(other)]
     healths: list[str] = []
     watching = threading.Event()
@@ -475,7 +475,7 @@ def test_when_a_worker_is_killed_its_call_fails_within_a_second_and_the_next_is_
 
     watcher = threading.Thread(target=watch)
     with channel:
-        if kind == "screen":
+        if kind == "parser":
             begun = time.monotonic()
             call: Callable[[], Any] = lambda: drums(stub, Ask(SHORT))  # noqa: E731
             started: Callable[[], Any] = lambda: time.monotonic() > begun + 0.5  # noqa: E731

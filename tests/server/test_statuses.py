@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from seq2drum import errors
 from server import statuses
-from server.statuses import REASONS, TABLE, Refusal, StatusError
+from server.statuses import ERROR_STATUSES, REASONS, Refusal, StatusError
 
 ROOT = Path(__file__).parents[2]
 PLAIN = string.punctuation.replace("%", " ")  # what a header has as it is, beside letters and digits
@@ -59,13 +59,13 @@ def on_the_wire(status: status_pb2.Status) -> int:
 
 
 def test_the_table_has_every_error_of_the_tree_and_no_other() -> None:
-    assert set(TABLE) == set(tree())
-    assert set(TABLE) == {kind for kind in vars(errors).values() if isinstance(kind, type)}
+    assert set(ERROR_STATUSES) == set(tree())
+    assert set(ERROR_STATUSES) == {kind for kind in vars(errors).values() if isinstance(kind, type)}
 
 
 @pytest.mark.parametrize("kind", list(tree()), ids=lambda kind: kind.__name__)
 def test_an_error_of_the_core_has_the_status_of_its_row(kind: type[errors.Seq2DrumError]) -> None:
-    row = TABLE[kind]
+    row = ERROR_STATUSES[kind]
     status = statuses.to_status(kind("the song is in 5/4, wanted a waltz"))
     assert status.code == row.code.value[0]
     assert REASONS[row.reason][0] is row.code

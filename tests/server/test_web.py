@@ -23,7 +23,7 @@ from seq2drum.rpc import accompaniment_pb2 as pb
 from server import lifecycle
 from server.service import MOST_RENDERS
 from server.settings import Settings
-from tests.papers import make_papers
+from tests.certificates import make_certificates
 from tests.servers import BARS, MIDI, Served, drums, served, settings, until
 
 pytest.importorskip("uvicorn", reason="the page needs seq2drum[page]")
@@ -31,10 +31,9 @@ pytest.importorskip("wsproto", reason="the page needs seq2drum[page]")
 
 from wsproto import ConnectionType, WSConnection, events
 
-from server.web import connections, entrance
-from server.web.entrance import Entrance
-from server.web.files import FOLDER
-from server.web.messages import METHODS
+from server.web import connections, server
+from server.web.server import FOLDER, WebServer
+from server.web.transports import METHODS
 
 TOKEN = "correct-horse-battery-staple"
 BEARER = {"authorization": f"Bearer {TOKEN}"}
@@ -65,7 +64,7 @@ class Reply:
 class Page:
     """A server with its page, and a caller of both."""
 
-    def __init__(self, server: Served, web: Entrance) -> None:
+    def __init__(self, server: Served, web: WebServer) -> None:
         self.server, self.web = server, web
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -118,7 +117,7 @@ async def page(**given: Any) -> AsyncIterator[Page]:
     """A page with its server."""
     chosen = settings(**{"token": TOKEN, "web_port": 0, **given})
     async with served(chosen) as server:
-        web = Entrance(chosen, server.front.service, server.front.door, "the-page's-own-token")
+        web = WebServer(chosen, server.front.service, server.front.guard, "the-page's-own-token")
         web.bind()
         await web.start()
         try:
@@ -220,7 +219,7 @@ def test_drums_over_the_page_have_the_bytes_of_grpc() -> None:
         )
         assert [base64.b64decode(take["midi"]) for take in reply.told["takes"]] == [t.midi for t in over_grpc.takes]
         assert reply.headers["x-request-id"] == "mine" and reply.headers["cache-control"] == "no-store"
-        by_page, by_grpc = opened.server.drummers.asked
+        by_page, by_grpc = opened.server.players.asked
         assert by_page.config == by_grpc.config and by_page.midi == by_grpc.midi == MIDI
 
     against(body)
@@ -236,7 +235,7 @@ def test_a_stream_gives_its_pieces_as_events_and_the_same_bytes() -> None:
         for _, told in reply.events:
             if "fileChunk" in told:
                 files[told["fileChunk"]["take"]] += base64.b64decode(told["fileChunk"]["data"])
-        assert files == [drums(take, opened.server.drummers.size) for take in range(2)]
+        assert files == [drums(take, opened.server.players.size) for take in range(2)]
 
     against(body)
 
@@ -245,7 +244,7 @@ def test_a_large_file_arrives_whole_in_pieces_that_the_contract_allows() -> None
     async def body(opened: Page) -> None:
         file = MIDI + bytes(range(256)) * 1000
         assert (await opened.post("StreamGenerateDrums", {}, file)).status == 200
-        assert opened.server.drummers.asked[0].midi == file
+        assert opened.server.players.asked[0].midi == file
 
     against(body, max_chunk_bytes=1000)
 
@@ -257,20 +256,20 @@ def test_render_goes_to_who_makes_files_and_comes_back_in_pieces() -> None:
         (_, first), *rest = reply.events
         assert first["file"]["name"] == "a_b.wav" and first["file"]["mediaType"] == "audio/wav"
         content = b"".join(base64.b64decode(told["chunk"]) for _, told in rest)
-        assert content == drums(0, opened.server.readers.size) and int(first["file"]["size"]) == len(content)
-        assert opened.server.readers.renders[0].hits.hits[0].tick == 480
+        assert content == drums(0, opened.server.parsers.size) and int(first["file"]["size"]) == len(content)
+        assert opened.server.parsers.renders[0].hits.hits[0].tick == 480
 
     against(body)
 
 
 def test_files_that_are_made_or_not_yet_taken_are_few_at_once() -> None:
     async def body(opened: Page) -> None:
-        opened.server.readers.go.clear()
+        opened.server.parsers.go.clear()
         given = {"hits": {"hits": [{"piece": "kick", "velocity": 9}]}, "format": "RENDER_FORMAT_WAV"}
         ends = [asyncio.create_task(opened.post("Render", given, MIDI)) for _ in range(MOST_RENDERS - 1)]
-        await until(lambda: len(opened.server.readers.renders) == MOST_RENDERS - 1)
+        await until(lambda: len(opened.server.parsers.renders) == MOST_RENDERS - 1)
         assert (await opened.post("Render", given, MIDI)).told["reason"] == "QUEUE_FULL"  # a caller never has them all
-        opened.server.readers.go.set()
+        opened.server.parsers.go.set()
         assert {reply.status for reply in await asyncio.gather(*ends)} == {200}
 
     against(body)
@@ -278,11 +277,11 @@ def test_files_that_are_made_or_not_yet_taken_are_few_at_once() -> None:
 
 def test_a_failure_before_the_reply_is_its_status_and_one_in_mid_stream_an_event() -> None:
     async def body(opened: Page) -> None:
-        opened.server.readers.error = NoGuitarError("no part is a guitar")
+        opened.server.parsers.error = NoGuitarError("no part is a guitar")
         reply = await opened.post("StreamGenerateDrums", {"requestId": "mine"}, MIDI)
         assert reply.status == 400 and reply.told["reason"] == "NO_GUITAR" and reply.told["request_id"] == "mine"
         assert reply.told["message"] == "no part is a guitar"
-        opened.server.readers.error, opened.server.drummers.error = None, RuntimeError("a secret")
+        opened.server.parsers.error, opened.server.players.error = None, RuntimeError("a secret")
         name, told = (await opened.post("StreamGenerateDrums", {}, MIDI)).events[-1]
         assert name == "error" and told["reason"] == "INTERNAL_ERROR" and "secret" not in told["message"]
 
@@ -297,7 +296,7 @@ def test_the_status_of_http_follows_that_of_grpc(reason: str, status: int) -> No
     from server.statuses import Refusal
 
     async def body(opened: Page) -> None:
-        opened.server.readers.error = Refusal(reason, "for a reason", retry_seconds=1.5)
+        opened.server.parsers.error = Refusal(reason, "for a reason", retry_seconds=1.5)
         reply = await opened.post("AnalyzeGuitar", {}, MIDI)
         assert (reply.status, reply.told["reason"], reply.told["retry_seconds"]) == (status, reason, 1.5)
 
@@ -306,7 +305,7 @@ def test_the_status_of_http_follows_that_of_grpc(reason: str, status: int) -> No
 
 def test_a_server_that_is_about_to_stop_says_so() -> None:
     async def body(opened: Page) -> None:
-        opened.server.front.door.close()
+        opened.server.front.guard.close()
         assert (await opened.post("ListModels")).told["reason"] == "SHUTTING_DOWN"
 
     against(body)
@@ -331,7 +330,7 @@ def test_what_is_no_request_is_refused_with_what_was_wanted(line: str, words: st
         given = {**BEARER, "content-length": str(len(data))}
         reply = _parsed(await opened.raw(opened.head("/api/GenerateDrums", "POST", given) + data))
         assert reply.status == 400 and reply.told["reason"] == "INVALID_INPUT" and words in reply.told["message"]
-        assert not opened.server.readers.asked
+        assert not opened.server.parsers.asked
 
     against(body)
 
@@ -375,7 +374,7 @@ def test_a_method_that_is_none_and_a_file_where_none_is_taken_are_refused() -> N
 def test_a_call_without_the_token_is_refused_before_its_body_is_read(headers: dict[str, str], reason: str) -> None:
     async def body(opened: Page) -> None:
         reply = await opened.post("GenerateDrums", {}, MIDI, **headers)
-        assert reply.status == 401 and reply.told["reason"] == reason and not opened.server.readers.asked
+        assert reply.status == 401 and reply.told["reason"] == reason and not opened.server.parsers.asked
         # A body that never comes does not hold it up.
         head = opened.head("/api/GenerateDrums", "POST", {**BEARER, **headers, "content-length": "99999999"})
         assert _parsed(await opened.raw(head)).status == 401
@@ -484,7 +483,7 @@ def test_a_file_that_is_too_large_is_refused_whatever_is_said_of_its_size() -> N
         head = opened.head("/api/AnalyzeGuitar", "POST", {**BEARER, "transfer-encoding": "chunked"})
         reply = _parsed(await opened.raw(head + b"3\r\n{}\n\r\n" + 2 * chunk))
         assert reply.told["reason"] == "MIDI_TOO_LARGE"
-        assert not opened.server.readers.asked
+        assert not opened.server.parsers.asked
 
     against(body)
 
@@ -501,7 +500,7 @@ def test_a_recording_may_be_larger_and_few_of_them_arrive_at_once() -> None:
     async def body(opened: Page) -> None:
         recording = b"RIFF\0\0\0\0WAVEfmt " + bytes(1 << 20)
         assert (await opened.post("AnalyzeGuitar", {}, recording)).status == 200
-        assert opened.server.readers.recordings == 1
+        assert opened.server.parsers.recordings == 1
         assert (await opened.post("AnalyzeGuitar", {}, recording + bytes(1 << 20))).told["reason"] == "MIDI_TOO_LARGE"
 
     against(body, max_recording_bytes=(3 << 20) // 2)
@@ -511,7 +510,7 @@ def test_the_head_of_a_request_is_bounded_in_size_and_time(monkeypatch: pytest.M
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.05)
 
     async def body(opened: Page) -> None:
-        long = opened.head("/", "GET", {"x-long": "x" * 30 * entrance.MOST_HEAD_BYTES})
+        long = opened.head("/", "GET", {"x-long": "x" * 30 * server.MOST_HEAD_BYTES})
         assert b" 200 " not in await opened.raw(long)
         assert await opened.raw(b"") == b""  # nothing was ever asked
         assert await opened.raw(b"GET / HTTP/1.1\r\nhost: 127") == b""  # the rest never came
@@ -541,18 +540,18 @@ def test_one_connection_too_many_is_cut_off_where_all_others_are_in_use(monkeypa
     monkeypatch.setattr(connections, "MOST_CONNECTIONS", 3)
 
     async def body(opened: Page) -> None:
-        opened.server.drummers.go.clear()
+        opened.server.players.go.clear()
         lines = [await opened.connect() for _ in range(3)]
         data = _line({}) + MIDI
         for name, (_, writer) in zip(["ListModels", "GenerateDrums", "GenerateDrums"], lines, strict=True):
             asked = _line({}) if name == "ListModels" else data
             head = {**BEARER, "content-length": str(len(asked)), "connection": "keep-alive"}
             writer.write(opened.head(f"/api/{name}", "POST", head) + (asked[:-1] if name == "ListModels" else asked))
-        await until(lambda: opened.server.front.admission.inside == 2 and len(opened.server.front.door.inside) == 3)
+        await until(lambda: opened.server.front.admission.inside == 2 and len(opened.server.front.guard.inside) == 3)
         assert await opened.raw(opened.head("/", "GET", {})) == b""
         lines[0][1].write(b"\n")  # the first is answered, and then has nothing more to ask
         await lines[0][0].readuntil(b"}]")
-        await until(lambda: len(opened.server.front.door.inside) == 2)
+        await until(lambda: len(opened.server.front.guard.inside) == 2)
         assert (await opened.get("/")).status == 200
         assert opened.web.connections == 2
         for _, writer in lines:
@@ -578,14 +577,14 @@ def test_three_hundred_connections_that_show_no_token_keep_nobody_from_the_page(
 
 def test_a_stream_that_nobody_reads_keeps_no_turn_from_other_calls() -> None:
     async def body(opened: Page) -> None:
-        opened.server.drummers.bar_hits = [pb.DrumHit(tick=at, note=36, velocity=90) for at in range(60_000 // BARS)]
+        opened.server.players.bar_hits = [pb.DrumHit(tick=at, note=36, velocity=90) for at in range(60_000 // BARS)]
         unread = socket.create_connection(("127.0.0.1", opened.web.port))
         data = _line({"sendBarEvents": True}) + MIDI
         head = opened.head("/api/StreamGenerateDrums", "POST", {**BEARER, "content-length": str(len(data))})
         with unread:
             unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             unread.sendall(head + data)
-            await until(lambda: opened.server.drummers.finished, 30)
+            await until(lambda: opened.server.players.finished, 30)
             assert (await opened.post("GenerateDrums", {}, MIDI)).status == 200
 
     against(body, idle_seconds=600.0)
@@ -594,13 +593,13 @@ def test_a_stream_that_nobody_reads_keeps_no_turn_from_other_calls() -> None:
 @pytest.mark.parametrize("name", ["GenerateDrums", "StreamGenerateDrums"])
 def test_a_caller_who_leaves_ends_the_call(name: str) -> None:
     async def body(opened: Page) -> None:
-        opened.server.drummers.go.clear()
+        opened.server.players.go.clear()
         _, writer = await opened.connect()
         data = _line({}) + MIDI
         writer.write(opened.head(f"/api/{name}", "POST", {**BEARER, "content-length": str(len(data))}) + data)
-        await until(lambda: opened.server.drummers.inside)
+        await until(lambda: opened.server.players.inside)
         writer.close()
-        await until(lambda: opened.server.drummers.left == 1 and opened.server.over())
+        await until(lambda: opened.server.players.left == 1 and opened.server.over())
         assert opened.server.metrics.value("cancelled_total") == 1
 
     against(body)
@@ -620,13 +619,13 @@ def test_a_caller_who_leaves_while_it_sends_leaves_nothing_behind() -> None:
 @pytest.mark.slow
 def test_a_caller_who_takes_nothing_of_the_reply_is_cut_off() -> None:
     async def body(opened: Page) -> None:
-        opened.server.drummers.size = 30_000_000
+        opened.server.players.size = 30_000_000
         _, writer = await opened.connect()
         data = _line({}) + MIDI
         writer.write(
             opened.head("/api/StreamGenerateDrums", "POST", {**BEARER, "content-length": str(len(data))}) + data
         )
-        await until(lambda: opened.server.drummers.finished)
+        await until(lambda: opened.server.players.finished)
         await until(lambda: opened.server.over() and not opened.web.connections, 30)
         assert opened.server.metrics.value(
             "calls_total", method="StreamGenerateDrums", status="DEADLINE_EXCEEDED", reason="UPLOAD_STALLED"
@@ -717,7 +716,7 @@ def test_a_websocket_of_another_site_or_without_the_token_is_refused(how: dict[s
         async with socket_of(opened, **how) as line:
             refused = await line.next()
             assert isinstance(refused, events.RejectConnection) and refused.status_code == status
-        assert not opened.server.drummers.beats
+        assert not opened.server.players.beats
 
     against(body)
 
@@ -786,7 +785,7 @@ def test_a_message_of_a_websocket_that_is_too_large_ends_it() -> None:
     async def body(opened: Page) -> None:
         async with socket_of(opened) as line:
             await line.next()
-            line.ask(" " * (entrance.MOST_SOCKET_BYTES + 1))
+            line.ask(" " * (server.MOST_SOCKET_BYTES + 1))
             closed = await line.next()
             assert isinstance(closed, events.CloseConnection) and closed.code == 1009
             await until(opened.server.over)
@@ -798,7 +797,7 @@ def test_who_leaves_a_websocket_while_bars_are_made_ends_the_beat() -> None:
     async def body(opened: Page) -> None:
         async with socket_of(opened) as line:
             await line.next()
-            opened.server.drummers.go.clear()
+            opened.server.players.go.clear()
             line.ask({"bars": 4})
             await until(lambda: opened.server.front.admission.playing == 1)
         await until(opened.server.over)
@@ -816,7 +815,7 @@ def test_a_second_page_on_one_port_gets_a_sentence() -> None:
         port = taken.getsockname()[1]
 
         async def body(opened: Page) -> None:
-            second = Entrance(settings(web_port=port), opened.server.front.service, opened.server.front.door, TOKEN)
+            second = WebServer(settings(web_port=port), opened.server.front.service, opened.server.front.guard, TOKEN)
             with pytest.raises(OptionError, match=rf"port {port} of 127.0.0.1 is taken.*--web-port 0"):
                 second.bind()
 
@@ -831,13 +830,13 @@ def test_beyond_loopback_the_page_wants_what_grpc_wants() -> None:
 
 @pytest.mark.slow
 def test_with_an_authority_the_page_speaks_tls_to_its_clients_alone_and_knows_their_names(tmp_path: Path) -> None:
-    papers = make_papers(tmp_path)
-    given = {**papers.server, "client_ca": papers.path("authority.pem"), "client_names": "client"}
+    certificates = make_certificates(tmp_path)
+    given = {**certificates.server, "client_ca": certificates.path("authority.pem"), "client_names": "client"}
 
     def trusted(who: str = "") -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=papers.path("authority.pem"))
+        context = ssl.create_default_context(cafile=certificates.path("authority.pem"))
         if who:
-            context.load_cert_chain(papers.path(f"{who}.pem"), papers.path(f"{who}.key"))
+            context.load_cert_chain(certificates.path(f"{who}.pem"), certificates.path(f"{who}.key"))
         return context
 
     async def asked(opened: Page, context: ssl.SSLContext) -> Reply | None:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def make_papers(folder: Path) -> SimpleNamespace:
+def make_certificates(folder: Path) -> SimpleNamespace:
     """An authority, and certificates of it for a server and a client; and those of a stranger."""
 
     def paper(name: str, by: tuple[Any, Any] | None, *, is_ca: bool = False) -> tuple[Any, Any]:
@@ -54,9 +54,9 @@ def make_papers(folder: Path) -> SimpleNamespace:
     )
 
 
-def client(papers: SimpleNamespace, name: str | None = None) -> Any:
+def client(certificates: SimpleNamespace, name: str | None = None) -> Any:
     """What a client has to know, and to show if it is of that name."""
     if name is None:
-        return grpc.ssl_channel_credentials(papers.bytes("authority.pem"))
-    pair = (papers.bytes(f"{name}.key"), papers.bytes(f"{name}.pem"))
-    return grpc.ssl_channel_credentials(papers.bytes("authority.pem"), *pair)
+        return grpc.ssl_channel_credentials(certificates.bytes("authority.pem"))
+    pair = (certificates.bytes(f"{name}.key"), certificates.bytes(f"{name}.pem"))
+    return grpc.ssl_channel_credentials(certificates.bytes("authority.pem"), *pair)

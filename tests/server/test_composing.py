@@ -13,11 +13,11 @@ from seq2drum.play.checkpoint.folder import available
 from seq2drum.play.generators import composer
 from seq2drum.play.generators.composer import Brief, Composer
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import briefs, screen
-from server.frames import Frame
+from server import composing, parser
+from server.ipc import Frame
 from server.statuses import Refusal, reason_of
 
-RULES = screen.Rules(Limits(), 100, 8, ("default",), "default")
+RULES = parser.RequestRules(Limits(), 100, 8, ("default",), "default")
 
 
 def shares(**weights: float) -> list[pb.GenreShare]:
@@ -25,14 +25,14 @@ def shares(**weights: float) -> list[pb.GenreShare]:
 
 
 def test_an_empty_message_is_the_brief_that_nothing_was_said_to() -> None:
-    assert briefs.brief_of(pb.Brief()) == Brief()
+    assert composing.brief_of(pb.Brief()) == Brief()
 
 
 def test_all_that_is_asked_for_gets_into_the_brief() -> None:
     message = pb.Brief(genres=shares(funk=2, jazz=1), bpm=96, bars=16, variability=0, fill=4, change=[5, 9])
     message.temperature, message.grid, message.meter = 0, 32, "7/8"
     wanted = Brief("funk:2,jazz:1", 96, 16, 0, 4, (5, 9), 0, 32, "7/8")
-    made = briefs.brief_of(message)
+    made = composing.brief_of(message)
     assert made.genres == wanted.genres
     names = [name for name in Brief.__dataclass_fields__ if name != "genre"]
     assert [getattr(made, name) for name in names] == [getattr(wanted, name) for name in names]
@@ -40,7 +40,7 @@ def test_all_that_is_asked_for_gets_into_the_brief() -> None:
 
 def test_a_genre_without_a_weight_counts_one() -> None:
     message = pb.Brief(genres=[pb.GenreShare(name="Funk"), pb.GenreShare(name="jazz", weight=3)])
-    assert briefs.brief_of(message).genres == {"funk": 0.25, "jazz": 0.75}
+    assert composing.brief_of(message).genres == {"funk": 0.25, "jazz": 0.75}
 
 
 def test_the_contract_has_all_that_a_brief_has() -> None:
@@ -75,7 +75,7 @@ def test_the_contract_has_all_that_a_brief_has() -> None:
 )
 def test_what_makes_no_sense_is_refused_with_its_field_in_one_line(given: Any, field: str, words: str) -> None:
     body = pb.ComposeRequest(brief=pb.Brief(**given)).SerializeToString()
-    frame = screen.answer(Frame({"what": "brief", "job": 1}, body), RULES)
+    frame = parser.answer(Frame({"what": "brief", "job": 1}, body), RULES)
     assert frame.head["what"] == "failed"
     status = status_pb2.Status.FromString(frame.body)
     assert reason_of(status) == "INVALID_OPTION" and words in status.message and "\n" not in status.message
@@ -87,33 +87,33 @@ def test_what_makes_no_sense_is_refused_with_its_field_in_one_line(given: Any, f
 def test_a_generator_is_one_by_its_name_and_neither_a_folder_nor_a_drummer() -> None:
     for name in ("default", str(composer.find("step")), "/etc/passwd", "x" * 1000):
         with pytest.raises(Refusal) as refusal:
-            screen.look_at_brief(pb.ComposeRequest(brief=pb.Brief(model=name)).SerializeToString(), RULES)
+            parser.check_brief(pb.ComposeRequest(brief=pb.Brief(model=name)).SerializeToString(), RULES)
         assert (refusal.value.reason, refusal.value.field) == ("UNKNOWN_MODEL", "brief.model")
         assert refusal.value.metadata["models"].startswith("step")
 
 
 def test_a_brief_that_makes_sense_is_told_its_bars_and_its_time() -> None:
     body = pb.ComposeRequest(brief=pb.Brief(bars=6, bpm=90, meter="3/4", takes=2)).SerializeToString()
-    told = screen.look_at_brief(body, RULES)
+    told = parser.check_brief(body, RULES)
     assert (told.timeline.bars, told.timeline.quarters, told.timeline.seconds) == (6, 18, 12)
     assert told.estimated_ms > 0
 
 
 def test_a_beat_goes_out_with_its_figures_and_the_brief_with_its_defaults() -> None:
     message = pb.Brief(bars=2, seed=3)
-    brief = briefs.brief_of(message)
+    brief = composing.brief_of(message)
     beat = Composer.load().compose(brief, 3)
-    made = briefs.beat(beat)
+    made = composing.beat_message(beat)
     assert (made.midi, made.seed, made.stats.hits) == (beat.to_bytes(), 3, len(beat.song.parts[0]))
-    filled = briefs.effective(message, brief, "step")
+    filled = composing.effective_brief(message, brief, "step")
     assert (filled.bpm, filled.bars, filled.grid, filled.meter, filled.takes) == (110, 2, 24, "4/4", 1)
-    assert briefs.brief_of(filled) == brief
-    assert briefs.timeline(brief).bars == len(beat.song.bars())
-    assert briefs.timeline(brief).quarters == beat.song.end / beat.song.ticks_per_quarter
+    assert composing.brief_of(filled) == brief
+    assert composing.brief_timeline(brief).bars == len(beat.song.bars())
+    assert composing.brief_timeline(brief).quarters == beat.song.end / beat.song.ticks_per_quarter
 
 
 def test_generators_are_listed_apart_from_drummers() -> None:
-    listed = briefs.generators()
+    listed = composing.generator_list()
     names = [info.id for info in listed.generators]
     assert names == composer.available() and listed.default_generator == names[0] == "step"
     assert not set(names) & set(available())

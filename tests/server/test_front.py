@@ -11,8 +11,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from server import health
-from server.health import Health
+from server import front
+from server.front import Health
 from tests.servers import served, settings
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
@@ -44,7 +44,7 @@ async def code_of(call: Any) -> grpc.StatusCode:
 
 
 def test_a_watcher_who_does_not_read_holds_up_no_other_and_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "WATCHER_SECONDS", 0.2)
+    monkeypatch.setattr(front, "WATCH_WRITE_SECONDS", 0.2)
 
     async def body() -> None:
         states = Health(("",))
@@ -66,7 +66,7 @@ def test_a_watcher_who_does_not_read_holds_up_no_other_and_is_let_go(monkeypatch
 
 
 def test_watchers_beyond_their_room_are_refused_and_the_others_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "MOST_WATCHERS", 4)
+    monkeypatch.setattr(front, "MOST_WATCHERS", 4)
 
     async def body() -> None:
         async with served(settings()) as server:
@@ -76,7 +76,7 @@ def test_watchers_beyond_their_room_are_refused_and_the_others_are_told(monkeypa
             first, *_ = [(await call.read()).status for call in watching]
             assert first == SERVING
             assert await code_of(stub.Watch(health_pb2.HealthCheckRequest())) == grpc.StatusCode.RESOURCE_EXHAUSTED
-            server.drummers.ready = False
+            server.players.ready = False
             await server.front.look()
             assert (await watching[0].read()).status == NOT_SERVING
             assert (await stub.Check(health_pb2.HealthCheckRequest())).status == NOT_SERVING
@@ -87,8 +87,8 @@ def test_watchers_beyond_their_room_are_refused_and_the_others_are_told(monkeypa
 
 
 def test_who_asks_for_the_contract_and_then_says_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "READER_SECONDS", 0.3)
-    monkeypatch.setattr(health, "MOST_READERS", 2)
+    monkeypatch.setattr(front, "REFLECTION_SECONDS", 0.3)
+    monkeypatch.setattr(front, "MOST_REFLECTIONS", 2)
 
     async def asks() -> AsyncIterator[reflection_pb2.ServerReflectionRequest]:
         yield reflection_pb2.ServerReflectionRequest(list_services="")

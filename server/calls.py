@@ -1,58 +1,200 @@
-"""What stands around every call: who is let in, how long it may take, how a failure is sent, what is logged.
+"""One call from arrival to end: transport, credentials, deadline, status and log line.
 
-All methods are served in one form, bytes in and bytes out, as streams: so a call is let in before a byte of it is read,
-what cannot be read is refused with a reason of the service, and how many are being read is bounded. It knows no method.
+All methods are served in one form, bytes in and bytes out, as streams: so a call is authenticated before a byte of it
+is read, an unreadable message is refused with a reason of the service, and the number of messages being read is
+bounded. Nothing here knows a method.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 from google.rpc import status_pb2
+from grpc_status import rpc_status
 
-from server.callers import Caller, peer_of
-from server.credentials import Quotas, admit, credential, tokens_of
-from server.lines import Anything, GrpcLine, Line, attempt
+from server.admission import Caller, peer_of
+from server.credentials import Quotas, authenticate, certificate_names, credential_name, tokens_of
 from server.logs import log
 from server.metrics import Metrics
-from server.settings import AHEAD, Settings
-from server.statuses import Refusal, error_id_of, reason_of, shutting_down, to_status, trace_of
-from server.tokens import Token
+from server.settings import DEADLINE_SKEW_SECONDS, Settings, Token
+from server.statuses import Refusal, error_id_of, reason_of, retry_of, shutting_down, to_status, trace_of
+
+# --- transports -------------------------------------------------------------------------------------------------------
+
+
+ID_HEADER = "x-request-id"
+ATTEMPTS_HEADER, PUSHBACK = "grpc-previous-rpc-attempts", "grpc-retry-pushback-ms"
+"""How often gRPC has tried a call before; and what tells it when to try again, or with -1 not to."""
+MOST_ATTEMPTS = 5
+"""Beyond it attempts are not told apart: gRPC makes no more, and the number is the caller's word."""
+MOST_KILLED_WORKERS = 3
+"""How many workers a call may kill."""
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Transport(Protocol):
+    """What a call comes over: gRPC, or a request of the page."""
+
+    @property
+    def peer(self) -> str:
+        """The address that the call comes from, as `callers.peer_of` takes it."""
+        ...
+
+    @property
+    def certificate_names(self) -> Sequence[str]:
+        """The names of the caller's certificate, if there is one that an authority of the server vouches for."""
+        ...
+
+    @property
+    def headers(self) -> Iterable[tuple[str, str | bytes]]:
+        """The headers of the call, their names in lower case."""
+        ...
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the caller's deadline; None if there is none."""
+        ...
+
+    async def read(self) -> bytes | None:
+        """The next message; None if the caller has sent all."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send a message."""
+        ...
+
+    async def send_id(self, request_id: str) -> None:
+        """Send the id of the call, before all else. It shows whether the caller is still there."""
+        ...
+
+    async def fail(self, status: status_pb2.Status, request_id: str) -> None:
+        """Send the status with which the call failed, as its end, and beside it the id of the call."""
+        ...
+
+
+class GrpcTransport:
+    """A call that comes over gRPC."""
+
+    def __init__(self, context: _Context, most_bytes: int) -> None:
+        self._context, self._most_bytes = context, most_bytes
+
+    @property
+    def peer(self) -> str:
+        """The address that the call comes from."""
+        address: str = self._context.peer()
+        return address
+
+    @property
+    def certificate_names(self) -> Sequence[str]:
+        """The names of the caller's certificate."""
+        return certificate_names(self._context.auth_context())
+
+    @property
+    def headers(self) -> Iterable[tuple[str, str | bytes]]:
+        """The headers of the call."""
+        return self._context.invocation_metadata() or ()
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the caller's deadline; None if there is none."""
+        return self._context.time_remaining()
+
+    async def read(self) -> bytes | None:
+        """The next message; None if the caller has sent all.
+
+        Raises:
+            Refusal: MESSAGE_TOO_LARGE.
+        """
+        message = await self._context.read()
+        if not isinstance(message, bytes):  # grpc.aio.EOF
+            return None
+        if len(message) > self._most_bytes:
+            text = f"the message has {len(message):,} bytes, wanted at most {self._most_bytes:,}"
+            raise Refusal("MESSAGE_TOO_LARGE", f"{text}; send a large file in chunks, by StreamGenerateDrums")
+        return message
+
+    async def write(self, data: bytes) -> None:
+        """Send a message."""
+        await self._context.write(data)
+
+    async def send_id(self, request_id: str) -> None:
+        """Send the id of the call, before all else.
+
+        Raises:
+            asyncio.CancelledError, grpc.aio.BaseError: the caller has left.
+        """
+        await self._context.send_initial_metadata(((ID_HEADER, request_id),))
+
+    async def fail(self, status: status_pb2.Status, request_id: str) -> None:
+        """Set the status with which the call failed: gRPC sends it as trailers, and before them nothing.
+
+        Only such a call do gRPC's clients try again. They are told when; where another server may do better they choose
+        the time, and what has killed worker after worker they are not to try any more.
+        """
+        trailer = rpc_status.to_status(status)
+        self._context.set_code(trailer.code)
+        self._context.set_details(trailer.details)
+        more = [*trailer.trailing_metadata, (ID_HEADER, request_id)]
+        reason, seconds = reason_of(status), retry_of(status)
+        if reason == "WORKER_DIED" and attempt_number(self.headers) >= MOST_KILLED_WORKERS:
+            more.append((PUSHBACK, "-1"))
+        elif seconds is not None and reason != "SHUTTING_DOWN":
+            more.append((PUSHBACK, str(math.ceil(1000 * seconds))))
+        self._context.set_trailing_metadata(tuple(more))
+
+
+class AnyMethodHandler(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # the stubs alone have it so
+    """Has one way to handle methods of any name."""
+
+    def __init__(self, handler: grpc.RpcMethodHandler[Any, Any]) -> None:
+        self._handler = handler
+
+    def service(self, _details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
+        return self._handler
+
+
+def attempt_number(headers: Iterable[tuple[str, str | bytes]]) -> int:
+    """The number of the attempt at a call, 1 to MOST_ATTEMPTS: more than 1 where the caller's gRPC tries it again."""
+    before = str(next((value for name, value in headers if name == ATTEMPTS_HEADER), "0"))
+    return min(1 + int(before), MOST_ATTEMPTS) if re.fullmatch(r"[0-9]{1,3}", before) else 1
+
+
+# --- the guard --------------------------------------------------------------------------------------------------------
+
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-NO_ROOM = frozenset(
+CAPACITY_REASONS = frozenset(
     {"QUEUE_FULL", "QUEUE_TIMEOUT", "DEADLINE_TOO_SHORT", "SHUTTING_DOWN", "NOT_READY", "QUOTA_EXCEEDED"}
 )
 """Reasons to refuse a call in which nothing is wrong."""
 
 _Kind = TypeVar("_Kind", bound=Message)
-_Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Call:
     """One call: its id, its deadline, what it reads and writes, and the facts that are logged of it."""
 
-    def __init__(self, method: str, line: Line, settings: Settings, clock: Callable[[], float]) -> None:
+    def __init__(self, method: str, transport: Transport, settings: Settings, clock: Callable[[], float]) -> None:
         self.method, self.id, self.facts = method, uuid.uuid4().hex, dict[str, Any]()
         self.started = self.arrived = clock()
         self.bytes_in = self.bytes_out = 0
-        self.caller = Caller(peer_of(line.peer), connection=line.peer)
+        self.caller = Caller(peer_of(transport.peer), connection=transport.peer)
         self.task = asyncio.current_task()
-        self._line, self._settings, self._clock = line, settings, clock
-        self._named = self._begun = False
-        remaining = line.time_remaining()
+        self._transport, self._settings, self._clock = transport, settings, clock
+        self._id_sent = self._begun = False
+        remaining = transport.time_remaining()
         self.has_deadline = remaining is not None
         self.deadline = self.started + (settings.default_deadline_seconds if remaining is None else remaining)
-        self.attempt = attempt(line.headers)
+        self.attempt = attempt_number(transport.headers)
         self._upload_ends = self.started + settings.default_deadline_seconds
 
     def left(self) -> float:
@@ -60,7 +202,7 @@ class Call:
         return self.deadline - self._clock()
 
     async def read(self, *, upload: bool = True) -> bytes | None:
-        """The next message; None if the caller has sent all, or has left: then `confirm` raises an error.
+        """The next message; None if the caller has sent all, or has left: then `send_id` raises an error.
 
         upload: whether all of them have to come soon; else each has its own time.
 
@@ -71,7 +213,7 @@ class Call:
         seconds = min(idle, self._upload_ends - self._clock()) if upload else idle
         try:
             async with asyncio.timeout(seconds):
-                message = await self._line.read()
+                message = await self._transport.read()
         except TimeoutError:
             why = f"nothing came for {idle:g} s; ask on, or end the stream"
             if not self._begun:
@@ -91,17 +233,17 @@ class Call:
             Refusal: UPLOAD_STALLED: the caller does not take it.
         """
         data = message if isinstance(message, bytes) else message.SerializeToString()
-        await self.confirm()
+        await self.send_id()
         try:
             async with asyncio.timeout(self._settings.idle_seconds):
-                await self._line.write(data)
+                await self._transport.write(data)
         except TimeoutError:
             raise Refusal(
                 "UPLOAD_STALLED", f"nothing of the reply was taken for {self._settings.idle_seconds:g} s; read it on"
             ) from None
         self.bytes_out += len(data)
 
-    def name(self, request_id: str) -> None:
+    def set_id(self, request_id: str) -> None:
         """Take the id that the caller gave the call, if there is one.
 
         Raises:
@@ -116,7 +258,7 @@ class Call:
             )
         self.id = request_id or self.id
 
-    async def confirm(self) -> None:
+    async def send_id(self) -> None:
         """Send the caller the id of the call, once. It shows whether the caller is still there.
 
         From then on gRPC's clients do not try the call again: whatever may fail in one that they may, fails before.
@@ -124,24 +266,24 @@ class Call:
         Raises:
             asyncio.CancelledError, grpc.aio.BaseError: the caller has left.
         """
-        if not self._named:
-            self._named = True
-            await self._line.open(self.id)
+        if not self._id_sent:
+            self._id_sent = True
+            await self._transport.send_id(self.id)
 
     async def fail(self, status: status_pb2.Status) -> None:
         """Send the caller the status with which it failed."""
-        await self._line.fail(status, self.id)
+        await self._transport.fail(status, self.id)
 
 
-Behaviour = Callable[[Call], Awaitable[None]]
+Handler = Callable[[Call], Awaitable[None]]
 
 
-class Door:
+class CallGuard:
     """The way in for all calls. It knows which are inside, and can end them all."""
 
     def __init__(self, settings: Settings, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
         self.inside: set[Call] = set()
-        self.last = clock()
+        self.last_end = clock()
         """When the last call ended."""
         self._settings, self._metrics, self._clock = settings, metrics, clock
         self.tokens = tokens_of(settings)
@@ -151,12 +293,12 @@ class Door:
         self._empty.set()
 
     def handler(
-        self, service: str, methods: dict[str, Behaviour], open_to_all: Iterable[str]
+        self, service: str, methods: dict[str, Handler], open_to_all: Iterable[str]
     ) -> grpc.GenericRpcHandler[Any, Any]:
         """The methods as gRPC takes them, each guarded."""
         guarded = {
-            name: grpc.stream_stream_rpc_method_handler(self._guarded(name, behaviour, name in open_to_all))
-            for name, behaviour in methods.items()
+            name: grpc.stream_stream_rpc_method_handler(self._handler(name, handler, name in open_to_all))
+            for name, handler in methods.items()
         }
         return grpc.method_handlers_generic_handler(service, guarded)
 
@@ -166,9 +308,9 @@ class Door:
         async def refuse(_call: Call) -> None:
             raise Refusal("UNKNOWN_METHOD", "there is no such method here; the contract and GetServerInfo name all")
 
-        return Anything(grpc.stream_stream_rpc_method_handler(self._guarded("unknown", refuse, True)))
+        return AnyMethodHandler(grpc.stream_stream_rpc_method_handler(self._handler("unknown", refuse, True)))
 
-    async def emptied(self) -> None:
+    async def drained(self) -> None:
         """Wait until no call is inside."""
         await self._empty.wait()
 
@@ -176,34 +318,34 @@ class Door:
         """Let no call in any more; those inside go on to their end."""
         self._closed = True
 
-    def send_away(self) -> None:
+    def cancel_all(self) -> None:
         """End all calls that are inside, at once."""
         self._forced = True
         for call in self.inside:
             if call.task:
                 call.task.cancel()
 
-    def _guarded(self, name: str, behaviour: Behaviour, open_to_all: bool) -> Callable[..., Awaitable[None]]:
+    def _handler(self, name: str, handler: Handler, open_to_all: bool) -> Callable[..., Awaitable[None]]:
         async def handle(_requests: object, context: _Context) -> None:
-            line = GrpcLine(context, self._settings.max_message_bytes)
-            await self.let_in(name, line, behaviour, () if open_to_all else self.tokens.value)
+            transport = GrpcTransport(context, self._settings.max_message_bytes)
+            await self.run(name, transport, handler, () if open_to_all else self.tokens.value)
 
         return handle
 
-    async def let_in(self, name: str, line: Line, behaviour: Behaviour, tokens: Sequence[Token]) -> None:
+    async def run(self, name: str, transport: Transport, handler: Handler, tokens: Sequence[Token]) -> None:
         """A call from its arrival to its end. tokens: of which the caller has to show one, if there are any.
 
         Raises:
             asyncio.CancelledError: the caller has left.
         """
-        call = Call(name, line, self._settings, self._clock)
+        call = Call(name, transport, self._settings, self._clock)
         self._metrics.started.labels(name).inc()
         self._metrics.attempts.labels(str(call.attempt)).inc()
         self.inside.add(call)
         self._empty.clear()
         status = status_pb2.Status()
         try:
-            status = await self._run(call, line, behaviour, tokens)
+            status = await self._run(call, transport, handler, tokens)
             if status.code:
                 await call.fail(status)
         except asyncio.CancelledError:
@@ -213,12 +355,14 @@ class Door:
             status = _gone(call)
         finally:
             self.inside.discard(call)
-            self.last = self._clock()
-            self._note(call, status)
+            self.last_end = self._clock()
+            self._record(call, status)
             if not self.inside:
                 self._empty.set()
 
-    async def _run(self, call: Call, line: Line, behaviour: Behaviour, tokens: Sequence[Token]) -> status_pb2.Status:
+    async def _run(
+        self, call: Call, transport: Transport, handler: Handler, tokens: Sequence[Token]
+    ) -> status_pb2.Status:
         """Let the call in and do what its method does; returns the status.
 
         Raises:
@@ -226,12 +370,14 @@ class Door:
         """
         try:
             async with asyncio.timeout(call.left()) as timer:
-                token = admit(line.headers, tokens)
-                call.caller = replace(call.caller, credential=credential(token, line.names, self._settings.names))
+                token = authenticate(transport.headers, tokens)
+                call.caller = replace(
+                    call.caller, credential=credential_name(token, transport.certificate_names, self._settings.names)
+                )
                 if self._closed:
                     raise shutting_down()
-                with self._quotas.place(token):
-                    await behaviour(call)
+                with self._quotas.slot(token):
+                    await handler(call)
         except asyncio.CancelledError:
             if not self._forced:
                 raise
@@ -246,14 +392,14 @@ class Door:
             return _fault(call, error)
         return status_pb2.Status()
 
-    def _note(self, call: Call, status: status_pb2.Status) -> None:
+    def _record(self, call: Call, status: status_pb2.Status) -> None:
         """Count the call, and log it."""
         code, reason = _code(status).name, reason_of(status)
         self._metrics.calls.labels(call.method, code, reason).inc()
         if who := call.caller.credential:
             known = not who.startswith("CN=") or self._settings.names
             self._metrics.credentials.labels(who if known else "certificate", code).inc()
-        if reason in NO_ROOM:
+        if reason in CAPACITY_REASONS:
             self._metrics.rejected.labels(reason).inc()
         if code == "CANCELLED":
             self._metrics.cancelled.inc()
@@ -272,7 +418,7 @@ class Door:
         )
 
 
-def parse(kind: type[_Kind], data: bytes | None) -> _Kind:
+def parse_message(kind: type[_Kind], data: bytes | None) -> _Kind:
     """A message of the contract.
 
     Raises:
@@ -305,7 +451,7 @@ def _too_late(call: Call) -> Refusal:
 
 def _gone(call: Call) -> status_pb2.Status:
     """The status of a call whose caller has left, for the log."""
-    if call.has_deadline and call.left() <= AHEAD:
+    if call.has_deadline and call.left() <= DEADLINE_SKEW_SECONDS:
         return to_status(_too_late(call))
     return to_status(Refusal("CANCELLED", "the caller has left"))
 

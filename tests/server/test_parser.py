@@ -31,8 +31,8 @@ from seq2drum.formats.midi import midi
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Song
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import frames, logs, readers, screen, statuses, workers
-from server.frames import Frame
+from server import ipc, logs, parser, parser_pool, statuses, workers
+from server.ipc import Frame
 from server.settings import Settings
 from server.statuses import Refusal
 from tests import tabs
@@ -41,7 +41,7 @@ from tests.mutants import damaged_tabs
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.mid"))
-RULES = screen.Rules.of(workers.start_frame(Settings()).head)
+RULES = parser.RequestRules.of(workers.start_frame(Settings()).head)
 NOTE = b"\x00\x90\x28\x40\x60\x80\x28\x00"  # a low E for 96 ticks
 Worker = Callable[..., subprocess.Popen[bytes]]
 
@@ -85,9 +85,9 @@ def part(channel: int, program: int) -> bytes:
 
 
 def look(
-    data: bytes, rules: screen.Rules = RULES, config: pb.GenerationConfig | None = None
+    data: bytes, rules: parser.RequestRules = RULES, config: pb.GenerationConfig | None = None
 ) -> pb.AnalyzeGuitarResponse:
-    return screen.look(pb.GenerateDrumsRequest(midi=data, config=config).SerializeToString(), rules)
+    return parser.analyze(pb.GenerateDrumsRequest(midi=data, config=config).SerializeToString(), rules)
 
 
 def said(frame: Frame) -> status_pb2.Status:
@@ -156,7 +156,7 @@ def test_what_the_song_does_not_have_is_refused_before_anything_is_played(
 
 def test_a_song_with_drums_of_another_kind_is_made_into_midi() -> None:
     def asked(file: bytes) -> Frame:
-        return screen.answer(Frame({"what": "convert", "job": 2}, file), RULES)
+        return parser.answer(Frame({"what": "convert", "job": 2}, file), RULES)
 
     drums = (ROOT / "examples" / "training" / "funk_1.mid").read_bytes()
     assert asked(drums) == Frame({"what": "done", "job": 2}, drums)
@@ -293,7 +293,7 @@ def test_damaged_files_by_the_ten_thousand_are_answered_each_in_a_known_way() ->
     for data in mutants(seeds, count, seed=4):
         body = pb.GenerateDrumsRequest(midi=data).SerializeToString()
         try:
-            good += screen.look(body, RULES).timeline.bars > 0
+            good += parser.analyze(body, RULES).timeline.bars > 0
         except (InputError, Refusal):
             pass
         except Exception as error:
@@ -308,7 +308,7 @@ def test_damaged_tabs_are_answered_each_in_a_known_way() -> None:
     count, good = 20_000 if LONG else 1000, 0
     for number, data in enumerate(damaged_tabs(count, seed=6)):
         body = pb.GenerateDrumsRequest(midi=data).SerializeToString()
-        answer = screen.answer(Frame({"what": "screen", "job": number}, body), RULES)
+        answer = parser.answer(Frame({"what": "analyze", "job": number}, body), RULES)
         if answer.head["what"] == "done":
             good += 1
             song = midi.parse(pb.AnalyzeGuitarResponse.FromString(answer.body).song, limits=RULES.limits)
@@ -325,8 +325,8 @@ def test_damaged_tabs_are_answered_each_in_a_known_way() -> None:
     st.sampled_from([b"", header(), header() + b"MTrk\x00\x00\x00\x40", header(division=1) + track(NOTE)]),
 )
 def test_any_bytes_are_answered_in_a_known_way(data: bytes, before: bytes) -> None:
-    frame = Frame({"what": "screen", "job": 7}, pb.GenerateDrumsRequest(midi=before + data).SerializeToString())
-    answer = screen.answer(frame, RULES)
+    frame = Frame({"what": "analyze", "job": 7}, pb.GenerateDrumsRequest(midi=before + data).SerializeToString())
+    answer = parser.answer(frame, RULES)
     assert answer.head["job"] == 7
     if answer.head["what"] == "done":
         assert pb.AnalyzeGuitarResponse.FromString(answer.body).timeline.bars
@@ -339,7 +339,7 @@ def test_real_music_and_odd_files_are_answered_in_a_known_way(sample: list[Path]
     for path in [*sample, *torture]:
         body = pb.GenerateDrumsRequest(midi=path.read_bytes()).SerializeToString()
         with contextlib.suppress(InputError, Refusal):
-            good += screen.look(body, RULES).timeline.bars > 0
+            good += parser.analyze(body, RULES).timeline.bars > 0
     assert good > len(sample) / 2
 
 
@@ -451,8 +451,8 @@ def test_bars_by_the_hundred_thousand_are_counted_without_being_made(monkeypatch
 
 def test_the_first_frame_holds_all_limits_that_the_worker_reads() -> None:
     start = workers.start_frame(Settings(limits=Limits(tracks=3), max_bars=5, max_takes=2)).head
-    rules = screen.Rules.of(json.loads(json.dumps(start)))
-    assert rules == screen.Rules(Limits(tracks=3), 5, 2, ("default", "live"), "default")
+    rules = parser.RequestRules.of(json.loads(json.dumps(start)))
+    assert rules == parser.RequestRules(Limits(tracks=3), 5, 2, ("default", "live"), "default")
 
 
 # --- what is asked ----------------------------------------------------------------------------------------------------
@@ -498,7 +498,7 @@ def test_what_cannot_be_played_is_refused_with_reason_and_field(
     data: bytes, config: dict[str, object], reason: str, field: str | None
 ) -> None:
     body = pb.GenerateDrumsRequest(midi=data, config=pb.GenerationConfig(**config)).SerializeToString()
-    answer = screen.answer(Frame({"what": "screen", "job": 1}, body), RULES)
+    answer = parser.answer(Frame({"what": "analyze", "job": 1}, body), RULES)
     assert answer.head == {"what": "failed", "job": 1}
     assert statuses.reason_of(said(answer)) == reason
     assert fields_of(said(answer)) == ([field] if field else [])
@@ -517,8 +517,8 @@ def test_a_file_that_takes_too_much_memory_is_refused(monkeypatch: pytest.Monkey
         raise MemoryError
 
     monkeypatch.setattr(midi, "parse", parse)
-    answer = screen.answer(
-        Frame({"what": "screen", "job": 3}, pb.GenerateDrumsRequest(midi=SONG).SerializeToString()), RULES
+    answer = parser.answer(
+        Frame({"what": "analyze", "job": 3}, pb.GenerateDrumsRequest(midi=SONG).SerializeToString()), RULES
     )
     assert answer.head == {"what": "failed", "job": 3}
     assert statuses.reason_of(said(answer)) == "MIDI_TOO_COMPLEX"
@@ -531,15 +531,15 @@ def test_a_fault_of_ours_is_logged_by_its_id_without_a_word_of_the_file(
         raise RecursionError("the secret of the song")
 
     monkeypatch.setattr(midi, "parse", parse)
-    answer = screen.answer(
-        Frame({"what": "screen", "job": 3}, pb.GenerateDrumsRequest(midi=SONG).SerializeToString()), RULES
+    answer = parser.answer(
+        Frame({"what": "analyze", "job": 3}, pb.GenerateDrumsRequest(midi=SONG).SerializeToString()), RULES
     )
     status = said(answer)
     assert statuses.reason_of(status) == "INTERNAL_ERROR"
     line = logs.JsonFormatter().format(*caplog.records)
     logged = json.loads(line)
     assert logged["error_id"] == statuses.error_id_of(status)
-    assert logged["trace"][0] == "RecursionError" and "screen.py" in logged["trace"][1]
+    assert logged["trace"][0] == "RecursionError" and "parser.py" in logged["trace"][1]
     assert "secret" not in line and "secret" not in str(status)
 
 
@@ -566,22 +566,22 @@ def worker() -> Iterator[Worker]:
 def ready(process: subprocess.Popen[bytes], **settings: Any) -> tuple[BinaryIO, BinaryIO]:
     """Start the talk with a worker; returns where to write and where to read."""
     assert process.stdin is not None and process.stdout is not None
-    frames.write(process.stdin, workers.start_frame(Settings(**settings)))
-    assert frames.read(process.stdout) == Frame({"what": "ready"})
+    ipc.write_frame(process.stdin, workers.start_frame(Settings(**settings)))
+    assert ipc.read_frame(process.stdout) == Frame({"what": "ready"})
     return process.stdin, process.stdout
 
 
 def ask(pipes: tuple[BinaryIO, BinaryIO], job: int, data: bytes) -> Frame:
-    frames.write(
-        pipes[0], Frame({"what": "screen", "job": job}, pb.GenerateDrumsRequest(midi=data).SerializeToString())
+    ipc.write_frame(
+        pipes[0], Frame({"what": "analyze", "job": job}, pb.GenerateDrumsRequest(midi=data).SerializeToString())
     )
-    frame = frames.read(pipes[1])
+    frame = ipc.read_frame(pipes[1])
     assert frame is not None
     return frame
 
 
 def test_the_worker_reads_one_file_after_another_and_ends_with_its_input(worker: Worker) -> None:
-    process = worker(*readers.SCREEN)
+    process = worker(*parser_pool.PARSER_COMMAND)
     pipes = ready(process)
     assert ask(pipes, 1, SONG).head == {"what": "done", "job": 1}
     assert ask(pipes, 2, b"<html>").head == {"what": "failed", "job": 2}
@@ -593,7 +593,7 @@ def test_the_worker_reads_one_file_after_another_and_ends_with_its_input(worker:
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_the_worker_ignores_signals_and_ends_with_its_input(worker: Worker) -> None:
-    process = worker(*readers.SCREEN)
+    process = worker(*parser_pool.PARSER_COMMAND)
     pipes = ready(process)
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
@@ -603,13 +603,13 @@ def test_the_worker_ignores_signals_and_ends_with_its_input(worker: Worker) -> N
 def test_what_a_library_prints_does_not_get_between_the_frames(worker: Worker) -> None:
     noisy = """
 from seq2drum.formats.midi import midi
-from server import screen
+from server import parser
 parse = midi.parse
 def loud(data, **how):
     print("noise", flush=True)
     return parse(data, **how)
 midi.parse = loud
-screen.main()
+parser.main()
 """
     process = worker(sys.executable, "-c", noisy, stderr=subprocess.PIPE)
     pipes = ready(process)
@@ -620,7 +620,7 @@ screen.main()
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to its address space")
 def test_a_file_cannot_take_more_memory_than_it_may_and_the_worker_goes_on(worker: Worker) -> None:
-    process = worker(*readers.SCREEN)
+    process = worker(*parser_pool.PARSER_COMMAND)
     pipes = ready(process, screen_mebibytes=256)
     bomb = track(*(part(channel, program) for channel in range(16) for program in range(128)))
     answer = ask(pipes, 1, header(tracks=40) + bomb * 40)

@@ -1,12 +1,13 @@
-"""The pool of workers that read the files of callers, one file at a time each.
+"""The pools of workers that parse callers' files and render takes, one file at a time each.
 
-Of the messages of calls it knows only that they are bytes.
+Messages of calls are opaque bytes here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import itertools
 import logging
 import sys
@@ -16,18 +17,18 @@ from dataclasses import dataclass
 
 from google.rpc import status_pb2
 
-from server.frames import MOST_ANSWER, Frame
+from server.ipc import MOST_ANSWER_BYTES, Frame
 from server.settings import Settings
 from server.statuses import Refusal, StatusError, shutting_down
-from server.workers import RETRY_SECONDS, Pool, Worker, died
+from server.workers import RETRY_SECONDS, Pool, StartError, Worker, worker_died
 
 LOG = logging.getLogger(__name__)
 
 # -P: whatever package is called "server" in the current folder is not this one.
-SCREEN = (sys.executable, "-P", "-m", "server.screen")
-PATIENCE = 4
+PARSER_COMMAND = (sys.executable, "-P", "-m", "server.parser")
+WALL_TIME_FACTOR = 4
 """How many times as long as it may take of a processor reading a file may last, where others have the processor."""
-SURELY_LATE, HANGS_BELOW = 0.9, 0.05
+LATE_SHARE, HUNG_SHARE = 0.9, 0.05
 """Shares of that time: who has worked for the first is late, and who works for less than the second of it hangs."""
 MOST_HUNG = 2
 """How many workers may hang with a file until its call fails."""
@@ -36,7 +37,7 @@ _LATE, _HUNG = Frame({"what": "late"}), Frame({"what": "hung"})
 
 
 @dataclass(eq=False)
-class _Request:
+class _Job:
     """A file of a caller, to be read in so many seconds, and the future for its answer. hung: the workers that hung.
 
     is_notation: whether it is one that may take seconds though it is small. The answer is done already if nobody waits
@@ -60,7 +61,7 @@ class _Request:
             self.answer.set_exception(error)
 
 
-class Screens(Pool):
+class ParserPool(Pool):
     """Processes that read the files of callers, one file at a time each. Callers take turns.
 
     Where there are several, neither the files of one caller nor notation may hold all of them: one is left for others.
@@ -68,11 +69,11 @@ class Screens(Pool):
     changed: called whenever a worker has come or gone; see `ready`.
     """
 
-    def __init__(self, *, command: Sequence[str] = SCREEN, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, *, command: Sequence[str] = PARSER_COMMAND, changed: Callable[[], None] = lambda: None) -> None:
         super().__init__(command, changed)
-        self._line: deque[_Request] = deque()
-        self._idle: dict[Worker, asyncio.Future[_Request]] = {}
-        self._served: dict[str, int] = {}  # by caller, the number of the last file that was given to a worker
+        self._queue: deque[_Job] = deque()
+        self._idle: dict[Worker, asyncio.Future[_Job]] = {}
+        self._last_served: dict[str, int] = {}  # by caller, the number of the last file that was given to a worker
         self._reading = Counter[str]()  # how many files of each caller are being read
         self._notation = 0  # how many files of notation are being read
         self._share = 1
@@ -90,23 +91,23 @@ class Screens(Pool):
         # A file is read before its call waits for its turn, so there may be one for each call that is let in.
         self._longest = settings.waiting + settings.playing + settings.uploads
         self._share = max(settings.screens - 1, 1)
-        await self._open(settings, settings.screens)
+        await self._start_workers(settings, settings.screens)
 
     async def stop(self) -> None:
         """End all workers. Calls that wait for one fail with SHUTTING_DOWN."""
         await super().stop()
-        while self._line:
-            self._line.popleft().fail(shutting_down())
+        while self._queue:
+            self._queue.popleft().fail(shutting_down())
 
-    async def look_at_brief(self, request_bytes: bytes, seconds: float, *, caller: str = "") -> bytes:
+    async def check_brief(self, request_bytes: bytes, seconds: float, *, caller: str = "") -> bytes:
         """The bars and the time of a ComposeRequest, an AnalyzeGuitarResponse. caller: whose it is.
 
         Raises:
             StatusError, Refusal: as `screen`.
         """
-        return b"".join(await self._asked("brief", request_bytes, seconds, None, caller))
+        return b"".join(await self._submit("brief", request_bytes, seconds, None, caller))
 
-    async def screen(
+    async def analyze(
         self,
         request_bytes: bytes,
         seconds: float,
@@ -125,8 +126,8 @@ class Screens(Pool):
             StatusError: the request is no good.
             Refusal: DEADLINE_PASSED; MIDI_TOO_COMPLEX, reading took too long; WORKER_DIED; QUEUE_FULL; SHUTTING_DOWN.
         """
-        what, most = "music" if music else "screen", self._recording_seconds if recording else None
-        return b"".join(await self._asked(what, request_bytes, seconds, most, caller, notation))
+        what, most = "music" if music else "analyze", self._recording_seconds if recording else None
+        return b"".join(await self._submit(what, request_bytes, seconds, most, caller, notation))
 
     async def render(self, request_bytes: bytes, seconds: float) -> list[bytes]:
         """The pieces of the file that a RenderRequest asks for, within that many seconds.
@@ -134,7 +135,7 @@ class Screens(Pool):
         Raises:
             StatusError, Refusal: as `screen`.
         """
-        return await self._asked("render", request_bytes, seconds, None)
+        return await self._submit("render", request_bytes, seconds, None)
 
     async def convert(self, file: bytes, seconds: float, *, notation: bool = False, caller: str = "") -> bytes:
         """The MIDI file of a song with drums that is of another kind, within that many seconds.
@@ -142,21 +143,21 @@ class Screens(Pool):
         Raises:
             StatusError, Refusal: as `screen`.
         """
-        return b"".join(await self._asked("convert", file, seconds, None, caller, notation))
+        return b"".join(await self._submit("convert", file, seconds, None, caller, notation))
 
-    async def _asked(
+    async def _submit(
         self, what: str, body: bytes, seconds: float, most: float | None, caller: str = "", notation: bool = False
     ) -> list[bytes]:
         """The pieces of what a worker answers. most: how long reading may take, if not as long as that of any file."""
         if self._stopping:
             raise shutting_down()
-        if len(self._line) >= self._longest:
+        if len(self._queue) >= self._longest:
             raise Refusal(
                 "QUEUE_FULL", f"{self._longest} files wait to be read already; try again", retry_seconds=RETRY_SECONDS
             )
         answer = asyncio.get_running_loop().create_future()
-        request = _Request(what, body, most or self._seconds, answer, caller, notation)
-        self._line.append(request)
+        request = _Job(what, body, most or self._seconds, answer, caller, notation)
+        self._queue.append(request)
         self._assign()
         try:
             async with asyncio.timeout(seconds):
@@ -165,36 +166,36 @@ class Screens(Pool):
             raise Refusal("DEADLINE_PASSED", "the deadline passed while the file waited or was read") from None
         finally:
             with contextlib.suppress(ValueError):  # a worker has it already
-                self._line.remove(request)
+                self._queue.remove(request)
 
     def _assign(self) -> None:
         """Give files that wait to workers that wait."""
-        while self._idle and (readable := [one for one in self._line if self._may_be_read(one)]):
+        while self._idle and (readable := [one for one in self._queue if self._may_start(one)]):
             worker = next(iter(self._idle))
-            request = min(readable, key=lambda one: self._served.get(one.caller, 0))
-            self._line.remove(request)
+            request = min(readable, key=lambda one: self._last_served.get(one.caller, 0))
+            self._queue.remove(request)
             self._reading[request.caller] += 1
             self._notation += request.is_notation
-            self._served[request.caller] = next(self._numbers)
-            if len(self._served) > self._longest:  # who has left is forgotten
-                self._served = {one.caller: self._served.get(one.caller, 0) for one in self._line}
+            self._last_served[request.caller] = next(self._numbers)
+            if len(self._last_served) > self._longest:  # who has left is forgotten
+                self._last_served = {one.caller: self._last_served.get(one.caller, 0) for one in self._queue}
             self._idle.pop(worker).set_result(request)
 
-    async def _attend(self, worker: Worker) -> None:
+    async def _serve(self, worker: Worker) -> None:
         ending = asyncio.create_task(worker.process.wait())
         try:
             usable = True
             while usable and (request := await self._next(worker, ending)) is not None:
                 try:
-                    usable = await self._read(worker, request)
+                    usable = await self._run_job(worker, request)
                 finally:
                     self._release(request)
         finally:
             ending.cancel()
 
-    async def _next(self, worker: Worker, ending: asyncio.Task[int]) -> _Request | None:
+    async def _next(self, worker: Worker, ending: asyncio.Task[int]) -> _Job | None:
         """The next file for a worker; None when it has died in waiting."""
-        given: asyncio.Future[_Request] = asyncio.get_running_loop().create_future()
+        given: asyncio.Future[_Job] = asyncio.get_running_loop().create_future()
         self._idle[worker] = given
         self._assign()
         try:
@@ -209,22 +210,22 @@ class Screens(Pool):
         if not ending.done():
             return given.result()
         if given.done():  # it died at the same moment: another worker shall read the file
-            self._again(given.result())
+            self._requeue(given.result())
             self._release(given.result())
         return None
 
-    async def _read(self, worker: Worker, request: _Request) -> bool:
+    async def _run_job(self, worker: Worker, request: _Job) -> bool:
         """Have a file read. Returns whether the worker is still of use."""
         job = next(self._numbers)
         try:
             if not await worker.send(Frame({"what": request.what, "job": job}, request.body)):
-                self._again(request)  # it never arrived
+                self._requeue(request)  # it never arrived
                 return False
             pieces: list[bytes] = []
-            frame = await self._answer_of(worker, request)
-            while frame and frame.head == {"what": "piece", "job": job} and sum(map(len, pieces)) < MOST_ANSWER:
+            frame = await self._wait_for_answer(worker, request)
+            while frame and frame.head == {"what": "piece", "job": job} and sum(map(len, pieces)) < MOST_ANSWER_BYTES:
                 pieces.append(frame.body)
-                frame = await self._answer_of(worker, request)
+                frame = await self._wait_for_answer(worker, request)
         except asyncio.CancelledError:
             request.fail(shutting_down())
             raise
@@ -236,12 +237,12 @@ class Screens(Pool):
             request.hung += 1
             LOG.error("a worker hung while it read a file")
             if request.hung < MOST_HUNG:
-                self._again(request)
+                self._requeue(request)
             else:
-                request.fail(died())
+                request.fail(worker_died())
             return False
         if frame is None or frame.head.get("job") != job:
-            request.fail(died())
+            request.fail(worker_died())
             return False
         if frame.head["what"] == "done":
             request.succeed([*pieces, frame.body])
@@ -249,30 +250,30 @@ class Screens(Pool):
             request.fail(StatusError(status_pb2.Status.FromString(frame.body)))
         return True
 
-    async def _answer_of(self, worker: Worker, request: _Request) -> Frame | None:
+    async def _wait_for_answer(self, worker: Worker, request: _Job) -> Frame | None:
         """What a worker answers; _LATE if it has worked for too long, _HUNG if it does not work; None if it died."""
         receiving = asyncio.ensure_future(worker.receive())
         began = before = worker.processor_seconds()
         try:
-            for _ in range(PATIENCE):
+            for _ in range(WALL_TIME_FACTOR):
                 if (await asyncio.wait((receiving,), timeout=request.seconds))[0]:
                     return receiving.result()
                 now = worker.processor_seconds()
-                if now - before < HANGS_BELOW * request.seconds:
+                if now - before < HUNG_SHARE * request.seconds:
                     return _HUNG
-                if now - began >= SURELY_LATE * request.seconds:
+                if now - began >= LATE_SHARE * request.seconds:
                     return _LATE
                 before = now
             return _LATE
         finally:
             receiving.cancel()
 
-    def _may_be_read(self, request: _Request) -> bool:
+    def _may_start(self, request: _Job) -> bool:
         """Whether a worker is left for others, if one reads this file now."""
         mine = self._reading[request.caller] if request.caller else 0
         return mine < self._share and not (request.is_notation and self._notation >= self._share)
 
-    def _release(self, request: _Request) -> None:
+    def _release(self, request: _Job) -> None:
         """Note that a file is no more with a worker."""
         self._reading[request.caller] -= 1
         if not self._reading[request.caller]:
@@ -280,7 +281,44 @@ class Screens(Pool):
         self._notation -= request.is_notation
         self._assign()
 
-    def _again(self, request: _Request) -> None:
+    def _requeue(self, request: _Job) -> None:
         """Have another worker read a file."""
-        self._line.appendleft(request)
+        self._queue.appendleft(request)
         self._assign()
+
+
+# --- rendering --------------------------------------------------------------------------------------------------------
+
+
+class RenderPool:
+    """Reads as the others do, with more time and memory, and makes files. It is one process, apart from theirs."""
+
+    def __init__(self, settings: Settings) -> None:
+        seconds, mebibytes = settings.render_seconds, settings.render_mebibytes
+        self._settings = dataclasses.replace(settings, screens=1, screen_seconds=seconds, screen_mebibytes=mebibytes)
+        self._parsers: ParserPool | None = None
+        self._starting: asyncio.Future[None] | None = None
+
+    async def render(self, request_bytes: bytes, seconds: float) -> list[bytes]:
+        """The pieces of the file that a RenderRequest asks for, within that many seconds.
+
+        Raises:
+            StatusError, Refusal: as `ParserPool.render`.
+        """
+        if self._parsers is None or self._starting is None:
+            self._parsers = ParserPool()
+            self._starting = asyncio.ensure_future(self._parsers.start(self._settings))
+        try:
+            await asyncio.shield(self._starting)
+        except StartError:
+            self._parsers = None  # the next call tries again
+            text = "the process that makes files could not be started; try again"
+            raise Refusal("WORKER_DIED", text, retry_seconds=RETRY_SECONDS) from None
+        return await self._parsers.render(request_bytes, seconds)
+
+    async def stop(self) -> None:
+        """End the process, if there is one."""
+        if self._parsers is not None and self._starting is not None:
+            self._starting.cancel()
+            await asyncio.gather(self._starting, return_exceptions=True)
+            await self._parsers.stop()

@@ -1,6 +1,6 @@
 """The pool of workers that play, many calls at once each.
 
-Of the messages of calls it knows only that they are bytes.
+Messages of calls are opaque bytes here.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from contextlib import AbstractAsyncContextManager
 
 from google.rpc import status_pb2
 
-from server.frames import Frame
+from server.ipc import Frame
 from server.settings import Settings
 from server.statuses import Refusal, StatusError, shutting_down
-from server.workers import RETRY_SECONDS, Pool, Worker, died
+from server.workers import RETRY_SECONDS, Pool, Worker, worker_died
 
 LOG = logging.getLogger(__name__)
 
 # -P: whatever package is called "server" in the current folder is not this one.
-PLAYER = (sys.executable, "-P", "-m", "server.player")
+PLAYER_COMMAND = (sys.executable, "-P", "-m", "server.player")
 SILENT_SECONDS = 5.0
 """How long a player that has work may send nothing until it gets no new calls. At work it says so each second."""
 HANGING_SECONDS = 60.0
 """How long it may send nothing until it is killed. The longest silence of one that worked was 3 s: the explanations of
 a take of the longest song there may be. A slow machine with much other work takes longer."""
-KEPT_MEBIBYTES = 1024
+RETIRE_MEBIBYTES = 1024
 """A player that has so much more memory in use than at its start gives its place to a fresh one."""
 
-_LOOKS = 10  # within SILENT_SECONDS
-_WORD = Frame({"what": "cancel", "job": 0})  # asks a player for a word: that there is no such job
+_CHECKS = 10  # within SILENT_SECONDS
+_PING = Frame({"what": "cancel", "job": 0})  # asks a player for a word: that there is no such job
 
 
-class Players(Pool):
+class PlayerPool(Pool):
     """Processes that play, many calls at once each.
 
     changed: called whenever a worker has come or gone; see `ready`. models, maps, grooves, generators: a
@@ -45,7 +45,7 @@ class Players(Pool):
     sent when they were ready.
     """
 
-    def __init__(self, *, command: Sequence[str] = PLAYER, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, *, command: Sequence[str] = PLAYER_COMMAND, changed: Callable[[], None] = lambda: None) -> None:
         super().__init__(command, changed)
         self.models = self.maps = self.grooves = self.generators = b""
         # For each worker, the queues for the frames of its calls by job; None for a call that was left and that the
@@ -54,8 +54,8 @@ class Players(Pool):
         # file bound those.
         self._calls: dict[Worker, dict[int, asyncio.Queue[Frame | None] | None]] = {}
         self._silent = set[Worker]()
-        self._untaken: dict[Worker, set[int]] = {}  # jobs that their workers have not said they have
-        self._held = Counter[Worker]()  # beats without an end, and jams, which stay in their workers
+        self._unacknowledged: dict[Worker, set[int]] = {}  # jobs that their workers have not said they have
+        self._session_counts = Counter[Worker]()  # beats without an end, and jams, which stay in their workers
         self._numbers = itertools.count(1)
 
     @property
@@ -74,7 +74,7 @@ class Players(Pool):
         Raises:
             StartError, StatusError: they cannot be started.
         """
-        await self._open(settings, settings.engines)
+        await self._start_workers(settings, settings.engines)
 
     async def play(self, request_bytes: bytes, *, bars: bool, caller: str = "") -> AsyncGenerator[Frame, None]:
         """The frames of a call, up to "done". bars: whether each bar is wanted. caller: whose call it is.
@@ -86,7 +86,7 @@ class Players(Pool):
             Refusal: NOT_READY, no worker is alive; WORKER_DIED, the call's was; SHUTTING_DOWN.
         """
         head = {"what": "play", "bars": bars, "caller": caller}
-        async with contextlib.aclosing(self._asked(head, request_bytes)) as frames:
+        async with contextlib.aclosing(self._submit(head, request_bytes)) as frames:
             async for frame in frames:
                 yield frame
 
@@ -96,40 +96,40 @@ class Players(Pool):
         Raises:
             StatusError, Refusal: as `play`.
         """
-        async with contextlib.aclosing(self._asked({"what": "compose"}, request_bytes)) as frames:
+        async with contextlib.aclosing(self._submit({"what": "compose"}, request_bytes)) as frames:
             return [frame.body async for frame in frames][-1]
 
-    def beat(self) -> AbstractAsyncContextManager[Callable[[bytes], AsyncGenerator[Frame, None]]]:
+    def beat_session(self) -> AbstractAsyncContextManager[Callable[[bytes], AsyncGenerator[Frame, None]]]:
         """A beat that goes on in one worker: what is given StreamComposeRequests one after another gives their frames.
 
         Raises:
             StatusError, Refusal: as `play`.
         """
-        return self._kept("more")
+        return self._session("more")
 
-    def jam(self) -> AbstractAsyncContextManager[Callable[[bytes], AsyncGenerator[Frame, None]]]:
+    def jam_session(self) -> AbstractAsyncContextManager[Callable[[bytes], AsyncGenerator[Frame, None]]]:
         """A jam that goes on in one worker, as a beat does: what is given JamRequests gives their frames."""
-        return self._kept("jam")
+        return self._session("jam")
 
     @contextlib.asynccontextmanager
-    async def _kept(self, what: str) -> AsyncGenerator[Callable[[bytes], AsyncGenerator[Frame, None]], None]:
+    async def _session(self, what: str) -> AsyncGenerator[Callable[[bytes], AsyncGenerator[Frame, None]], None]:
         worker, number = self._least_busy(), next(self._numbers)
-        self._held[worker] += 1
+        self._session_counts[worker] += 1
         try:
-            yield lambda request_bytes: self._asked({"what": what, "held": number}, request_bytes, worker)
+            yield lambda request_bytes: self._submit({"what": what, "held": number}, request_bytes, worker)
         finally:
             if worker in self._calls:
-                self._held[worker] -= 1
+                self._session_counts[worker] -= 1
             worker.post(Frame({"what": "forget", "job": 0, "held": number}))
-            worker.post(_WORD)
+            worker.post(_PING)
 
-    async def offer(self, request_bytes: bytes) -> bytes:
+    async def fitting_grooves(self, request_bytes: bytes) -> bytes:
         """The grooves that fit a song, a ListGroovesResponse.
 
         Raises:
             StatusError, Refusal: as `play`.
         """
-        async with contextlib.aclosing(self._asked({"what": "offer"}, request_bytes)) as frames:
+        async with contextlib.aclosing(self._submit({"what": "grooves"}, request_bytes)) as frames:
             return [frame.body async for frame in frames][-1]
 
     def _least_busy(self) -> Worker:
@@ -141,9 +141,11 @@ class Players(Pool):
         if not trusted:
             message = "those who play say nothing any more, and are watched; try again"
             raise Refusal("NOT_READY", message, retry_seconds=2 * RETRY_SECONDS)
-        return min(trusted, key=lambda worker: (worker.is_retired, len(self._calls[worker]), self._held[worker]))
+        return min(
+            trusted, key=lambda worker: (worker.is_retired, len(self._calls[worker]), self._session_counts[worker])
+        )
 
-    async def _asked(
+    async def _submit(
         self, head: dict[str, object], body: bytes, chosen: Worker | None = None
     ) -> AsyncGenerator[Frame, None]:
         """The frames that a worker answers with, up to "done". chosen: who is asked; else whoever has least to do.
@@ -158,11 +160,11 @@ class Players(Pool):
             worker, is_taken = chosen or self._least_busy(), False
             calls = self._calls.get(worker)
             if calls is None:
-                raise shutting_down() if self._stopping else died()
+                raise shutting_down() if self._stopping else worker_died()
             job = next(self._numbers)
             queue: asyncio.Queue[Frame | None] = asyncio.Queue()
             calls[job] = queue
-            self._untaken[worker].add(job)
+            self._unacknowledged[worker].add(job)
             try:
                 await worker.send(Frame({**head, "job": job}, body))
                 while (frame := await queue.get()) is not None:
@@ -174,20 +176,20 @@ class Players(Pool):
                     if frame.head["what"] == "done":
                         return
                 if self._stopping or is_taken or chosen:
-                    raise shutting_down() if self._stopping else died()
+                    raise shutting_down() if self._stopping else worker_died()
             finally:
                 if job in calls and worker in self._calls:
                     calls[job] = None
                     worker.post(Frame({"what": "cancel", "job": job}))
 
-    def _welcome(self, ready: Frame) -> None:
+    def _on_ready(self, ready: Frame) -> None:
         ends = [0, *itertools.accumulate(ready.head["sizes"])]
         tables = [ready.body[begin:end] for begin, end in itertools.pairwise(ends)]
         self.models, self.maps, self.grooves, self.generators = tables
 
-    async def _attend(self, worker: Worker) -> None:
+    async def _serve(self, worker: Worker) -> None:
         calls = self._calls[worker] = {}
-        untaken = self._untaken[worker] = set()
+        untaken = self._unacknowledged[worker] = set()
         tasks = [asyncio.create_task(self._watch(worker))]
         try:
             while not self._is_over(worker) and (frame := await worker.receive()) is not None:
@@ -197,26 +199,26 @@ class Players(Pool):
                 queue = calls.pop(job, None) if ended else calls.get(job)
                 if queue is not None:
                     queue.put_nowait(frame)
-                keeps = frame.head.get("mebibytes", 0.0) - worker.fresh_mebibytes
-                if keeps > KEPT_MEBIBYTES and all(task.done() for task in tasks[1:]) and not worker.is_retired:
+                keeps = frame.head.get("mebibytes", 0.0) - worker.start_mebibytes
+                if keeps > RETIRE_MEBIBYTES and all(task.done() for task in tasks[1:]) and not worker.is_retired:
                     LOG.warning("a player keeps %d MiB, and gives its place to a fresh one", keeps)
-                    tasks.append(asyncio.create_task(self._relieve(worker)))
+                    tasks.append(asyncio.create_task(self._replace(worker)))
         finally:
             for task in tasks:
                 task.cancel()
             self._silent.discard(worker)
-            del self._calls[worker], self._held[worker], self._untaken[worker]
+            del self._calls[worker], self._session_counts[worker], self._unacknowledged[worker]
             for queue in calls.values():
                 if queue is not None:
                     queue.put_nowait(None)
 
     def _is_over(self, worker: Worker) -> bool:
         """Whether a worker whose place another has is done with what it had begun."""
-        return worker.is_retired and not self._calls[worker] and not self._held[worker]
+        return worker.is_retired and not self._calls[worker] and not self._session_counts[worker]
 
-    async def _relieve(self, worker: Worker) -> None:
-        await super()._relieve(worker)
-        worker.post(_WORD)
+    async def _replace(self, worker: Worker) -> None:
+        await super()._replace(worker)
+        worker.post(_PING)
 
     async def _watch(self, worker: Worker) -> None:
         """Give no calls to a worker that has work and sends no frame, and kill it when that goes on.
@@ -224,15 +226,15 @@ class Players(Pool):
         What is counted is looks, not time: this process may have slept, too.
         """
         looks, received, calls = 0, -1, self._calls[worker]
-        while looks * SILENT_SECONDS / _LOOKS < HANGING_SECONDS:
+        while looks * SILENT_SECONDS / _CHECKS < HANGING_SECONDS:
             looks = looks + 1 if calls and worker.received == received else 0
             received = worker.received
-            if (looks >= _LOOKS) != (worker in self._silent):
-                (self._silent.add if looks >= _LOOKS else self._silent.discard)(worker)
+            if (looks >= _CHECKS) != (worker in self._silent):
+                (self._silent.add if looks >= _CHECKS else self._silent.discard)(worker)
                 self._changed()
-                for job in self._untaken[worker] & calls.keys() if looks >= _LOOKS else ():
+                for job in self._unacknowledged[worker] & calls.keys() if looks >= _CHECKS else ():
                     if (queue := calls[job]) is not None:
                         queue.put_nowait(None)
-            await asyncio.sleep(SILENT_SECONDS / _LOOKS)
+            await asyncio.sleep(SILENT_SECONDS / _CHECKS)
         LOG.error("a player hangs: it has %d calls, and said nothing for %g seconds", len(calls), HANGING_SECONDS)
         worker.kill()

@@ -1,6 +1,8 @@
-"""Calls that come from a browser: a POST whose body is a line of JSON and the bytes of a file, or a WebSocket.
+"""Transports of calls from a browser: HTTP and WebSocket, with messages as JSON.
 
-A caller who leaves ends the call: its task is cancelled.
+A call is a POST whose body is a line of JSON and the bytes of a file, or a WebSocket. A caller that disconnects cancels
+the task of its call. The JSON is protobuf's (`google.protobuf.json_format`): names in lowerCamelCase, bytes in base64,
+64-bit integers as strings. Fields that are not set have their defaults, unless they are `optional`.
 """
 
 from __future__ import annotations
@@ -9,18 +11,129 @@ import asyncio
 import base64
 import binascii
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, TypeVar
 
-from google.rpc import status_pb2
-from starlette.types import Message, Receive, Scope, Send
+from google.protobuf import json_format, message_factory
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc import StatusCode
+from starlette.types import Receive, Scope, Send
 
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server.lines import ID_HEADER
+from server.calls import ID_HEADER
+from server.requests import Upload
 from server.settings import Settings
-from server.statuses import Refusal, to_status
-from server.uploads import Upload
-from server.web.messages import Method, as_json, parsed, refused
+from server.statuses import Refusal, detail_of, reason_of, retry_of, to_status
+
+# --- JSON and messages ------------------------------------------------------------------------------------------------
+
+
+INLINE_BYTES = 32 << 10
+"""Messages of more bytes are converted in a thread, so that nobody else waits."""
+
+_HTTP: Mapping[int, int] = MappingProxyType(
+    {
+        code.value[0]: number
+        for code, number in (
+            (StatusCode.INVALID_ARGUMENT, 400),
+            (StatusCode.FAILED_PRECONDITION, 400),
+            (StatusCode.UNAUTHENTICATED, 401),
+            (StatusCode.PERMISSION_DENIED, 403),
+            (StatusCode.NOT_FOUND, 404),
+            (StatusCode.RESOURCE_EXHAUSTED, 429),
+            (StatusCode.CANCELLED, 499),
+            (StatusCode.UNIMPLEMENTED, 404),
+            (StatusCode.UNAVAILABLE, 503),
+            (StatusCode.DEADLINE_EXCEEDED, 504),
+        )
+    }
+)
+_HTTP_OF_REASONS: Mapping[str, int] = MappingProxyType({"MIDI_TOO_LARGE": 413})
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of the contract: its messages, and whether many of them come or go."""
+
+    name: str
+    request: type[Any]
+    reply: type[Any]
+    streams_in: bool
+    streams_out: bool
+
+    @property
+    def by_socket(self) -> bool:
+        """Whether it is asked by a WebSocket: messages go and come in turn."""
+        return self.name in ("StreamCompose", "Jam")
+
+
+def _method(described: Any) -> Method:
+    request, reply = map(message_factory.GetMessageClass, (described.input_type, described.output_type))
+    return Method(described.name, request, reply, described.client_streaming, described.server_streaming)
+
+
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {described.name: _method(described) for described in pb.DESCRIPTOR.services_by_name["AccompanimentService"].methods}
+)
+"""The methods of the contract by their names."""
+
+
+async def parse_json(kind: type[Any], line: bytes) -> Any:
+    """The message of a line of JSON; an empty one is a message with nothing set.
+
+    Raises:
+        Refusal: INVALID_INPUT.
+    """
+    return await _off_loop(len(line), lambda: _message_of(kind, line))
+
+
+def _message_of(kind: type[Any], line: bytes) -> Any:
+    try:
+        told = json.loads(line or "{}")
+        if isinstance(told, dict):
+            return json_format.ParseDict(told, kind())
+        why = f"it is a {type(told).__name__}"
+    except (json_format.ParseError, ValueError, RecursionError) as error:
+        why = str(error)[:300]
+    raise Refusal("INVALID_INPUT", f"what came is no JSON of a {kind.DESCRIPTOR.name} ({why}); wanted one object")
+
+
+async def to_json(kind: type[Any], data: bytes) -> bytes:
+    """The JSON, in one line, of a message of this kind."""
+    return await _off_loop(len(data), lambda: _json_of(kind.FromString(data)))
+
+
+def _json_of(message: Message) -> bytes:
+    told = json_format.MessageToDict(message, always_print_fields_with_no_presence=True)
+    return json.dumps(told, separators=(",", ":")).encode()
+
+
+async def _off_loop(size: int, work: Callable[[], _Result]) -> _Result:
+    return await asyncio.to_thread(work) if size > INLINE_BYTES else work()
+
+
+def error_reply(status: status_pb2.Status, request_id: str) -> tuple[int, bytes]:
+    """The status of HTTP and the JSON that tell of a call that failed."""
+    bad = detail_of(status, error_details_pb2.BadRequest())
+    code = _HTTP_OF_REASONS.get(reason_of(status), _HTTP.get(status.code, 500))
+    told = {
+        "reason": reason_of(status),
+        "message": status.message,
+        "field": bad.field_violations[0].field if bad else None,
+        "retry_seconds": retry_of(status),
+        "request_id": request_id,
+    }
+    return code, json.dumps(told, separators=(",", ":")).encode()
+
+
+# --- transports -------------------------------------------------------------------------------------------------------
+
 
 PROTOCOL = "seq2drum.v1"
 """What a WebSocket speaks."""
@@ -28,10 +141,10 @@ BEARER = "bearer."
 """Before the token, in base64 for addresses and without padding, among the protocols that a WebSocket asks for."""
 SOCKET_SECONDS = 3600.0
 """How long a WebSocket may last."""
-LAST_WORDS_SECONDS = 1.0
+FLUSH_SECONDS = 1.0
 """How long a caller may take to read why its call failed."""
-_LEAVING_BYTES = 256 << 20  # of a body that is refused, so much is still read, so that the caller hears why
-_LEAVING_SECONDS = 10.0
+_DRAIN_BYTES = 256 << 20  # of a body that is refused, so much is still read, so that the caller hears why
+_DRAIN_SECONDS = 10.0
 
 _Headers = list[tuple[bytes, bytes]]
 
@@ -47,7 +160,7 @@ def headers_of(scope: Scope) -> list[tuple[str, str | bytes]]:
     return [(name.decode("latin-1"), value) for name, value in scope["headers"]]
 
 
-class PostLine:
+class HttpTransport:
     """A call that comes as one request of HTTP, and is answered with JSON or, where many messages go, with events.
 
     upload: makes what takes the file of a call in.
@@ -63,10 +176,10 @@ class PostLine:
         scope, receive, send = request
         self.headers: Iterable[tuple[str, str | bytes]] = headers_of(scope)
         self.peer = peer_of(scope)
-        self.names: Sequence[str] = scope["state"]["names"]
+        self.certificate_names: Sequence[str] = scope["state"]["names"]
         self._method, self._scope, self._receive, self._send = method, scope, receive, send
         self._upload, self._most_chunk = upload, settings.max_chunk_bytes
-        self._patience = settings.idle_seconds
+        self._idle_seconds = settings.idle_seconds
         self._most_line = settings.max_message_bytes * 4 // 3  # files in it are in base64
         self._id = ""
         self.gone = False
@@ -86,9 +199,9 @@ class PostLine:
         if self._rest is None:
             line = await self._line()
             if self._method.streams_in:
-                config = await parsed(pb.StreamConfig, line)
+                config = await parse_json(pb.StreamConfig, line)
                 return pb.StreamGenerateDrumsRequest(config=config).SerializeToString()
-            return await self._whole(line)
+            return await self._unary(line)
         piece = await self._piece() if self._method.streams_in else b""
         return pb.StreamGenerateDrumsRequest(midi_chunk=piece).SerializeToString() if piece else None
 
@@ -107,8 +220,8 @@ class PostLine:
         self._rest = b""
         return bytes(line)
 
-    async def _whole(self, line: bytes) -> bytes:
-        request = await parsed(self._method.request, line)
+    async def _unary(self, line: bytes) -> bytes:
+        request = await parse_json(self._method.request, line)
         with ExitStack() as held:
             upload = self._upload(held)
             while piece := await self._piece():
@@ -139,23 +252,23 @@ class PostLine:
             raise asyncio.CancelledError
         self._more = bool(message.get("more_body"))
         if not self._more:
-            self._watching = asyncio.create_task(self._until_gone())
+            self._watching = asyncio.create_task(self._watch_disconnect())
         return bytes(message.get("body", b""))
 
-    async def _until_gone(self) -> None:
+    async def _watch_disconnect(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self.gone = True
         if self._call:
             self._call.cancel()
 
-    async def open(self, request_id: str) -> None:
+    async def send_id(self, request_id: str) -> None:
         """Keep the id of the call: it goes out with the first message."""
         self._id = request_id
 
     async def write(self, data: bytes) -> None:
         """Send a message."""
-        told = await as_json(self._method.reply, data)
+        told = await to_json(self._method.reply, data)
         if self._method.streams_out:
             if not self._answered:
                 await self._begin(200, b"text/event-stream")
@@ -167,11 +280,11 @@ class PostLine:
     async def fail(self, status: status_pb2.Status, request_id: str) -> None:
         """Send the status with which the call failed: as the reply, or as the last event of one that has begun."""
         self._id = request_id
-        code, told = refused(status, request_id)
+        code, told = error_reply(status, request_id)
         if code != 401 and not self._answered:
-            await self._skip()
+            await self._drain_body()
         try:
-            async with asyncio.timeout(LAST_WORDS_SECONDS):
+            async with asyncio.timeout(FLUSH_SECONDS):
                 if self._answered:
                     event = b"event: error\ndata: " + told + b"\n\n"
                     self._open = False
@@ -187,16 +300,16 @@ class PostLine:
             self._watching.cancel()
         if self._open and not self.gone:
             try:
-                async with asyncio.timeout(self._patience):
+                async with asyncio.timeout(self._idle_seconds):
                     await self._send({"type": "http.response.body", "body": b"", "more_body": False})
             except TimeoutError:
                 abort(self._scope)
 
-    async def _skip(self) -> None:
+    async def _drain_body(self) -> None:
         """Read on what is still sent: a browser that is answered before says that the line was cut, and not why."""
-        left = _LEAVING_BYTES
+        left = _DRAIN_BYTES
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LEAVING_SECONDS):
+            async with asyncio.timeout(_DRAIN_SECONDS):
                 while self._more and left > 0:
                     left -= len(await self._received())
 
@@ -213,19 +326,19 @@ class PostLine:
         await self._send({"type": "http.response.start", "status": code, "headers": headers})
 
 
-class SocketLine:
+class WebSocketTransport:
     """A call that comes as a WebSocket, whose messages are JSON both ways."""
 
     def __init__(self, method: Method, request: tuple[Scope, Receive, Send]) -> None:
         scope, receive, send = request
-        self.headers: Iterable[tuple[str, str | bytes]] = [*headers_of(scope), *_shown(scope)]
+        self.headers: Iterable[tuple[str, str | bytes]] = [*headers_of(scope), *_token_header(scope)]
         self.peer = peer_of(scope)
-        self.names: Sequence[str] = scope["state"]["names"]
+        self.certificate_names: Sequence[str] = scope["state"]["names"]
         self._method, self._scope, self._receive, self._send = method, scope, receive, send
         self.gone = False
         """Whether the caller has left."""
         self._accepted = self._waits = False
-        self._inbox: asyncio.Queue[Message] = asyncio.Queue(maxsize=2)
+        self._inbox: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue(maxsize=2)
         self._pump: asyncio.Task[None] | None = None
         self._call = asyncio.current_task()
 
@@ -240,7 +353,7 @@ class SocketLine:
             spoken = PROTOCOL if PROTOCOL in self._scope["subprotocols"] else None  # one that is not offered is a fault
             await self._send({"type": "websocket.accept", "subprotocol": spoken})
             self._accepted = True
-            self._pump = asyncio.create_task(self._pumped())
+            self._pump = asyncio.create_task(self._receive_all())
         self._waits = True
         message = await self._inbox.get()
         self._waits = False
@@ -249,9 +362,9 @@ class SocketLine:
         text = message.get("text")
         if text is None:
             raise Refusal("INVALID_INPUT", "the message has bytes, wanted a text of JSON")
-        return bytes((await parsed(self._method.request, text.encode())).SerializeToString())
+        return bytes((await parse_json(self._method.request, text.encode())).SerializeToString())
 
-    async def _pumped(self) -> None:
+    async def _receive_all(self) -> None:
         """Take in what comes, also while bars are made: who leaves then ends the call."""
         while (message := await self._receive())["type"] != "websocket.disconnect":
             await self._inbox.put(message)
@@ -261,20 +374,20 @@ class SocketLine:
         elif self._call:
             self._call.cancel()
 
-    async def open(self, request_id: str) -> None:
+    async def send_id(self, request_id: str) -> None:
         """A WebSocket has no place for the id of the call."""
 
     async def write(self, data: bytes) -> None:
         """Send a message."""
-        await self._say(await as_json(self._method.reply, data))
+        await self._send_text(await to_json(self._method.reply, data))
 
     async def fail(self, status: status_pb2.Status, request_id: str) -> None:
         """Send the status with which the call failed, as the last message or in place of a WebSocket."""
-        code, told = refused(status, request_id)
+        code, told = error_reply(status, request_id)
         try:
-            async with asyncio.timeout(LAST_WORDS_SECONDS):
+            async with asyncio.timeout(FLUSH_SECONDS):
                 if self._accepted:
-                    await self._say(b'{"error":' + told + b"}")
+                    await self._send_text(b'{"error":' + told + b"}")
                 else:
                     headers: _Headers = [(b"content-type", b"application/json")]
                     start = {"type": "websocket.http.response.start", "status": code, "headers": headers}
@@ -290,11 +403,11 @@ class SocketLine:
         if self._accepted and not self.gone:
             await self._send({"type": "websocket.close", "code": 1000})
 
-    async def _say(self, told: bytes) -> None:
+    async def _send_text(self, told: bytes) -> None:
         await self._send({"type": "websocket.send", "text": told.decode()})
 
 
-def _shown(scope: Scope) -> list[tuple[str, str | bytes]]:
+def _token_header(scope: Scope) -> list[tuple[str, str | bytes]]:
     """The token among the protocols that a WebSocket asks for, as the header that all other calls have."""
     found = [name.removeprefix(BEARER) for name in scope.get("subprotocols", ()) if name.startswith(BEARER)]
     shown: list[tuple[str, str | bytes]] = []
@@ -308,7 +421,7 @@ def _shown(scope: Scope) -> list[tuple[str, str | bytes]]:
 async def refuse(request: tuple[Scope, Receive, Send], refusal: Refusal) -> None:
     """Refuse a request, or a WebSocket, that is no call."""
     scope, _, send = request
-    code, told = refused(to_status(refusal), "")
+    code, told = error_reply(to_status(refusal), "")
     kind = "websocket.http.response" if scope["type"] == "websocket" else "http.response"
     size = b"%d" % len(told)
     headers = [(b"content-type", b"application/json"), (b"content-length", size), (b"connection", b"close")]

@@ -1,19 +1,16 @@
-"""A worker that reads the files of callers: `python -m server.screen`, frames in and frames out.
+"""A worker that parses callers' files: `python -m server.parser`, frames in and frames out.
 
-It answers for one file at a time what is in it, or why it cannot be played, before any time is spent on it. A file that
-takes too much memory is refused here; for one that takes too much time the front kills the process and starts another.
-The limit of the kernel on processor time is of no use for that: it counts all files that a process has ever read.
+It reports for one file at a time what is in it, or why it cannot be played, before any time is spent on it. A file that
+takes too much memory is refused here; if one takes too much time, the front kills the process and starts another. The
+kernel's limit on processor time does not fit: it counts all files that a process has ever read.
 
-It knows MIDI and messages, of models only their names, and nothing of networks. Nothing of a file is logged, nor left
+It knows MIDI and messages, of models only their names, and nothing of networks. No part of a file is logged, nor left
 behind in a core file.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +22,9 @@ import numpy as np
 from seq2drum.formats.midi import midi
 from seq2drum.formats.opening import open_drums, open_song
 from seq2drum.lattice.features import Listening
+from seq2drum.lattice.form import lattice_of
+from seq2drum.lattice.gestures import rests, stopped
+from seq2drum.lattice.grid import STEPS_PER_QUARTER
 from seq2drum.lattice.sections import sections
 from seq2drum.music import theory
 from seq2drum.music.duet import redrummed
@@ -34,14 +34,16 @@ from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.generators import composer
 from seq2drum.play.grooves.book import Book
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import briefs, convert, frames, logs, prices, statuses
-from server.frames import Frame
-from server.memory import bound_memory
+from server import composing, convert, ipc, logs, statuses
+from server.ipc import Frame, bound_memory
 from server.statuses import Refusal
+
+# Milliseconds of one take on one core of a small server; measured, and right within a factor of two or three.
+_MS_A_CALL, _MS_A_QUARTER, _MS_A_STILL_QUARTER = 10.0, 1.2, 0.15
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class RequestRules:
     """What may be asked: the limits of a file, the most bars and takes, the models' ids and that of the default."""
 
     limits: Limits
@@ -51,13 +53,13 @@ class Rules:
     default: str
 
     @staticmethod
-    def of(start: Mapping[str, Any]) -> Rules:
+    def of(start: Mapping[str, Any]) -> RequestRules:
         """The rules in the head of the first frame."""
         limits = Limits(**start["limits"])
-        return Rules(limits, start["max_bars"], start["max_takes"], tuple(start["models"]), start["default"])
+        return RequestRules(limits, start["max_bars"], start["max_takes"], tuple(start["models"]), start["default"])
 
 
-def look(body: bytes, rules: Rules, *, music: bool = False) -> pb.AnalyzeGuitarResponse:
+def analyze(body: bytes, rules: RequestRules, *, music: bool = False) -> pb.AnalyzeGuitarResponse:
     """What is in the file of a GenerateDrumsRequest that can be played, and the song as MIDI if the file is none.
 
     music: whether its notes, bars and sections are wanted, too.
@@ -85,12 +87,20 @@ def look(body: bytes, rules: Rules, *, music: bool = False) -> pb.AnalyzeGuitarR
         timeline=convert.timeline(song),
         guitar=convert.guitar(choice),
         tracks=convert.tracks(song),
-        estimated_ms=prices.estimated_ms(song),
+        estimated_ms=estimate_take_ms(song),
         song=written,
     )
     if music:
         _add_music(analysis, song, choice)
     return analysis
+
+
+def estimate_take_ms(song: Song) -> float:
+    """About how long one take lasts on an idle server, in milliseconds; bars of a long rest cost next to nothing."""
+    lattice = lattice_of(song)
+    quarters = lattice.counts / STEPS_PER_QUARTER
+    played = float(quarters[~stopped(rests(song, lattice))].sum())
+    return _MS_A_CALL + _MS_A_QUARTER * played + _MS_A_STILL_QUARTER * (float(quarters.sum()) - played)
 
 
 def _add_music(analysis: pb.AnalyzeGuitarResponse, song: Song, choice: GuitarChoice) -> None:
@@ -113,7 +123,7 @@ def _add_music(analysis: pb.AnalyzeGuitarResponse, song: Song, choice: GuitarCho
         )
 
 
-def converted(file: bytes, rules: Rules) -> bytes:
+def convert_to_midi(file: bytes, rules: RequestRules) -> bytes:
     """The MIDI file of a song with drums of any kind.
 
     Raises:
@@ -123,7 +133,7 @@ def converted(file: bytes, rules: Rules) -> bytes:
     return opened.midi or midi.serialise(opened.song)
 
 
-def look_at_brief(body: bytes, rules: Rules) -> pb.AnalyzeGuitarResponse:
+def check_brief(body: bytes, rules: RequestRules) -> pb.AnalyzeGuitarResponse:
     """The bars and the time that the beats of a ComposeRequest take. Its guitar is not looked at.
 
     Raises:
@@ -133,31 +143,33 @@ def look_at_brief(body: bytes, rules: Rules) -> pb.AnalyzeGuitarResponse:
     generators = composer.available()
     convert.model_of(asked, generators, next(iter(generators), ""), "brief")
     takes = convert.takes_of(asked, rules.max_takes, "brief")
-    brief = briefs.brief_of(asked, rules.limits)
+    brief = composing.brief_of(asked, rules.limits)
     if brief.bars > rules.max_bars:
         text = f"{brief.bars} bars are asked for, at most {rules.max_bars} are made"
         raise Refusal("INVALID_OPTION", text, field="brief.bars")
-    return pb.AnalyzeGuitarResponse(timeline=briefs.timeline(brief), estimated_ms=briefs.estimated_ms(brief, takes))
+    return pb.AnalyzeGuitarResponse(
+        timeline=composing.brief_timeline(brief), estimated_ms=composing.estimate_beats_ms(brief, takes)
+    )
 
 
-def _rendered(body: bytes, rules: Rules) -> bytes:
+def _rendered(body: bytes, rules: RequestRules) -> bytes:
     from server import rendering  # with all that draws and sounds, which reading has no use for
 
-    return rendering.rendered(body, rules.limits, rules.max_bars)
+    return rendering.render(body, rules.limits, rules.max_bars)
 
 
-_ANSWERS: Mapping[str, Callable[[bytes, Rules], bytes]] = MappingProxyType(
+_ANSWERS: Mapping[str, Callable[[bytes, RequestRules], bytes]] = MappingProxyType(
     {
-        "screen": lambda body, rules: look(body, rules).SerializeToString(),
-        "music": lambda body, rules: look(body, rules, music=True).SerializeToString(),
-        "brief": lambda body, rules: look_at_brief(body, rules).SerializeToString(),
-        "convert": converted,
+        "analyze": lambda body, rules: analyze(body, rules).SerializeToString(),
+        "music": lambda body, rules: analyze(body, rules, music=True).SerializeToString(),
+        "brief": lambda body, rules: check_brief(body, rules).SerializeToString(),
+        "convert": convert_to_midi,
         "render": _rendered,
     }
 )
 
 
-def answer(frame: Frame, rules: Rules) -> Frame:
+def answer(frame: Frame, rules: RequestRules) -> Frame:
     """The frame that answers one of what is in `_ANSWERS`, whatever happens."""
     job = frame.head["job"]
     try:
@@ -178,20 +190,21 @@ def answer(frame: Frame, rules: Rules) -> Frame:
     return Frame({"what": "failed", "job": job}, status.SerializeToString())
 
 
-def serve(source: BinaryIO, sink: BinaryIO) -> None:
+def serve(source: BinaryIO, sink: BinaryIO) -> int:
     """Speak frames until the source ends."""
-    start = frames.read(source)
+    start = ipc.read_frame(source)
     if start is None:
-        return
-    rules = Rules.of(start.head)
+        return 0
+    rules = RequestRules.of(start.head)
     # Reads tables and loads libraries, so that the first file does not wait.
-    look(_riff(rules.default), rules)
+    analyze(_riff(rules.default), rules)
     Book.load()
     bound_memory(start.head.get("screen_mebibytes"))
-    frames.write(sink, Frame({"what": "ready"}))
-    while (frame := frames.read(source)) is not None:
-        for piece in frames.in_pieces(answer(frame, rules)):
-            frames.write(sink, piece)
+    ipc.write_frame(sink, Frame({"what": "ready"}))
+    while (frame := ipc.read_frame(source)) is not None:
+        for piece in ipc.split_answer(answer(frame, rules)):
+            ipc.write_frame(sink, piece)
+    return 0
 
 
 def _riff(model: str) -> bytes:
@@ -202,15 +215,8 @@ def _riff(model: str) -> bytes:
 
 
 def main() -> int:
-    """The worker's process; returns its exit code."""
-    for name in ("SIGINT", "SIGTERM"):  # the front says when to end, by closing the pipe
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
-    with os.fdopen(os.dup(1), "wb") as sink:
-        os.dup2(2, 1)  # whatever a library prints is no frame
-        logs.set_up("json", sys.stderr)
-        with contextlib.suppress(BrokenPipeError):  # the front is gone
-            serve(sys.stdin.buffer, sink)
-    return 0
+    """Run the worker process; return its exit code."""
+    return ipc.run_worker(serve)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,227 @@
+"""The scheduler of a player: which takes play, and which of them move in each round.
+
+Takes for which there is no room wait. In a round every caller moves as many takes as the caller with fewest, and every
+call of a caller as many as its call with fewest; a call with far more bars to go than another moves in every second
+round. So a short song beside many long ones takes less than twice its time alone, and the long ones lose little.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from seq2drum.play.choose import Grooves
+from seq2drum.play.decode.ensemble import Ended, Ensemble
+from seq2drum.play.drummer import Drummer
+from seq2drum.play.listen import Guitar
+from seq2drum.play.take import DrumBar
+from seq2drum.rpc import accompaniment_pb2 as pb
+from server.ipc import Frame
+
+MOST_BARS = 8192
+"""The bars of all takes that are played at once; a take keeps some 50 KiB for each of its bars."""
+SHORT_BARS = 256
+"""A call whose takes have no more bars than these plays one of them even if there is no room. One whose takes have more
+begins no second one beside other calls: it takes a while to hear so long a song."""
+LONG_FACTOR = 4
+"""How many times as many bars before it as another's make a call one that moves in every second round."""
+
+TakeKey = tuple[int, int]  # job and take
+
+
+@dataclass
+class PlayedCall:
+    """A call that is played: its takes in the making, and what its frames need.
+
+    active: the takes that are played now, those that moved longest ago first. seconds: of a processor, so far.
+    """
+
+    job: int
+    caller: str
+    model: str
+    request: pb.GenerateDrumsRequest
+    wants_bars: bool
+    guitar: Guitar
+    takes: list[Grooves]
+    bars: list[list[DrumBar]]
+    begun: float
+    first_bar: float | None = None
+    last_progress: float = 0.0
+    active: deque[int] = field(default_factory=deque)
+    begun_takes: int = 0
+    ended: int = 0
+    batch_size: int = 1
+    seconds: float = 0.0
+
+    @property
+    def done(self) -> int:
+        """Bars that are made."""
+        return sum(len(bars) for bars in self.bars)
+
+    @cached_property
+    def bars_a_take(self) -> int:
+        """Bars of a take."""
+        return len(self.guitar.song.bars())
+
+    @property
+    def total(self) -> int:
+        """Bars to be made."""
+        return len(self.takes) * self.bars_a_take
+
+    def rotate(self, count: int) -> Iterator[TakeKey]:
+        """The next `count` takes that move."""
+        for _ in range(count):
+            yield self.job, self.active[0]
+            self.active.rotate(-1)
+
+
+class ModelScheduler:
+    """A model, and the calls that are played by it now.
+
+    can_batch: whether a step for several calls gives each what it would get alone. Where not, one call plays at a time.
+    """
+
+    def __init__(self, drummer: Drummer, info: pb.ModelInfo, can_batch: bool, aside: Executor | None = None) -> None:
+        self.drummer, self.info, self.can_batch = drummer, info, can_batch
+        self.calls: dict[int, PlayedCall] = {}
+        self._waiting: deque[PlayedCall] = deque()
+        self._ensemble = Ensemble[TakeKey, DrumBar](drummer.engine, aside or ThreadPoolExecutor(1, "encode"))
+        self._active_bars = 0  # bars of the takes that are played
+        self._rounds = 0
+        self._changed = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything to play."""
+        return bool(self.calls or self._waiting)
+
+    def add(self, call: PlayedCall) -> None:
+        """Take in a call."""
+        self._waiting.append(call)
+        self._changed = True
+
+    def cancel(self, job: int) -> None:
+        """Play no more of a call, if it is here."""
+        self._waiting = deque(call for call in self._waiting if call.job != job)
+        if call := self.calls.get(job):
+            self.drop(call)
+
+    def drop(self, call: PlayedCall) -> None:
+        """Play no more of a call."""
+        del self.calls[call.job]
+        for take in call.active:
+            self._ensemble.leave((call.job, take))
+            self._active_bars -= call.bars_a_take
+        call.active.clear()
+        self._changed = True
+
+    def advance(self, keys: Sequence[TakeKey]) -> list[tuple[PlayedCall, int, DrumBar | Ended]]:
+        """Play one step of some takes; what was made, by call and take."""
+        began = time.process_time()
+        made = [(self.calls[job], take, item) for (job, take), item in self._ensemble.advance(keys)] if keys else []
+        if keys:
+            spent = (time.process_time() - began) / len(keys)
+            for job, _ in keys:
+                self.calls[job].seconds += spent
+        for call, take, item in made:
+            if isinstance(item, Ended) and take in call.active:
+                call.active.remove(take)
+                self._active_bars -= call.bars_a_take
+                self._changed = True
+        return made
+
+    def _admit(self) -> None:
+        """Let in calls that wait, and let those of their takes play for which there is room."""
+        while self._waiting and (self.can_batch or not self.calls):
+            new = self._waiting.popleft()
+            self.calls[new.job] = new
+            for other in self.calls.values():
+                other.batch_size = max(other.batch_size, len(self.calls))
+        while (call := self._next()) is not None:
+            take = call.begun_takes
+            call.begun_takes += 1
+            call.active.append(take)
+            self._active_bars += call.bars_a_take
+            self._ensemble.join((call.job, take), self.drummer.bars(call.guitar, call.takes[take]))
+
+    def _next(self) -> PlayedCall | None:
+        """The call of which one more take plays: of those for which there is room the one that plays fewest."""
+        wanting = [call for call in self.calls.values() if call.begun_takes < len(call.takes) and self._fits(call)]
+        return min(wanting, key=lambda call: len(call.active), default=None)
+
+    def _fits(self, call: PlayedCall) -> bool:
+        bars = call.bars_a_take
+        if bars > SHORT_BARS and call.active and len(self.calls) > 1:
+            return False
+        return (
+            not self._active_bars or self._active_bars + bars <= MOST_BARS or (not call.active and bars <= SHORT_BARS)
+        )
+
+    def next_takes(self) -> list[TakeKey]:
+        """The takes that move in the next round."""
+        if self._changed:
+            self._changed = False
+            self._admit()
+        self._rounds += 1
+        if len(self.calls) == 1:
+            return [(call.job, take) for call in self.calls.values() for take in call.active]
+        by_caller: dict[str, list[PlayedCall]] = {}
+        least = min((call.total - call.done for call in self.calls.values() if call.active), default=0)
+        for call in self.calls.values():
+            has_much = call.total - call.done > max(LONG_FACTOR * least, SHORT_BARS)
+            if call.active and not (has_much and self._rounds % 2):
+                by_caller.setdefault(call.caller, []).append(call)
+        share = min((len(calls) * _fewest(calls) for calls in by_caller.values()), default=0)
+        keys: list[TakeKey] = []
+        for calls in by_caller.values():
+            each, more = divmod(share, len(calls))
+            for index, call in enumerate(calls):
+                keys += call.rotate(each + ((index + self._rounds) % len(calls) < more))
+        return keys
+
+
+def _fewest(calls: list[PlayedCall]) -> int:
+    """The fewest takes that a call of these plays."""
+    return min(len(call.active) for call in calls)
+
+
+# --- beats and jams ---------------------------------------------------------------------------------------------------
+
+
+class RoundRobin:
+    """The calls under way. say: sends a frame. fail: tells why a job failed."""
+
+    def __init__(self, send: Callable[[Frame], None], fail: Callable[[int, Exception], None]) -> None:
+        self._send, self._fail = send, fail
+        self._calls: dict[int, Iterator[Frame | None]] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything to be made."""
+        return bool(self._calls)
+
+    def begin(self, job: int, frames: Iterator[Frame | None]) -> None:
+        """Take a call in. frames: what is said after each piece, if anything, and at last "done"."""
+        self._calls[job] = frames
+
+    def cancel(self, job: int) -> None:
+        """Make no more of a call, if it is here."""
+        self._calls.pop(job, None)
+
+    def advance(self) -> None:
+        """Make one piece of each call."""
+        for job, call in list(self._calls.items()):
+            try:
+                frame = next(call)
+            except Exception as error:
+                self.cancel(job)
+                self._fail(job, error)
+                continue
+            if frame is not None:
+                if frame.head["what"] == "done":
+                    self.cancel(job)
+                self._send(frame)

@@ -1,0 +1,284 @@
+"""Methods whose calls keep a worker: beats and jams."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing
+from typing import Protocol
+
+from seq2drum.music.choices import MOST_BARS
+from seq2drum.rpc import accompaniment_pb2 as pb
+from server.admission import Admission, ConcurrencyLimit
+from server.calls import Call, parse_message
+from server.ipc import Frame
+from server.metrics import Metrics
+from server.statuses import Refusal
+
+# --- beats ------------------------------------------------------------------------------------------------------------
+
+
+SECONDS_A_BAR = 0.01
+"""About what a bar of a beat without an end takes of a processor."""
+
+
+class BriefChecker(Protocol):
+    """Who checks briefs: `server.parser_pool.ParserPool`."""
+
+    async def check_brief(self, request: bytes, seconds: float, *, caller: str) -> bytes: ...
+
+
+class BeatPlayers(Protocol):
+    """Who makes beats: `server.player_pool.PlayerPool`."""
+
+    async def compose(self, request: bytes) -> bytes: ...
+    def beat_session(self) -> AbstractAsyncContextManager[Callable[[bytes], AsyncGenerator[Frame, None]]]: ...
+
+
+class BeatMethods:
+    """The way of a brief to its beats, over those who check and make."""
+
+    def __init__(
+        self,
+        parsers: BriefChecker,
+        players: BeatPlayers,
+        admission: Admission,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._parsers, self._players = parsers, players
+        self._admission, self._metrics, self._clock = admission, metrics, clock
+        self.streams = ConcurrencyLimit(
+            admission.most_waiting + admission.most_playing, "beats without an end are made"
+        )
+
+    async def compose(self, call: Call, data: bytes) -> pb.ComposeResponse:
+        """The beats of a ComposeRequest. Its guitar is not looked at."""
+        with self._admission.enter(call.caller, call.deadline) as place:
+            # 1. The brief makes sense, and there is time enough.
+            began = self._clock()
+            looked = await self._parsers.check_brief(data, call.left(), caller=call.caller.key)
+            checked = pb.AnalyzeGuitarResponse.FromString(looked)
+            parse_ms = self._since(began)
+            place.set_cost(checked.estimated_ms / 1000)
+            # 2. Its turn.
+            began = self._clock()
+            await place.turn()
+            queue_ms = self._since(began)
+            self._metrics.played.inc()
+            # 3. They are made.
+            reply = pb.ComposeResponse.FromString(await self._players.compose(data))
+        timing = reply.timing
+        timing.parse_ms, timing.queue_ms, timing.total_ms = parse_ms, queue_ms, self._since(call.arrived)
+        reply.request_id = call.id
+        bars = reply.timeline.bars * len(reply.beats)
+        call.facts |= {"parse_ms": parse_ms, "queue_ms": queue_ms, "beats": len(reply.beats), "bars": bars}
+        call.facts["generate_ms"] = round(timing.generate_ms, 1)
+        stages = ("queue", "parse", "first_bar", "generate", "total")
+        self._metrics.time({stage: getattr(timing, f"{stage}_ms") for stage in stages})
+        self._metrics.bars.inc(bars)
+        self._metrics.takes.inc(len(reply.beats))
+        return reply
+
+    async def stream(self, call: Call) -> None:
+        """A beat without an end: each message of the caller takes a turn, and gets its bars."""
+        made = 0
+        with self.streams.slot(call.caller):
+            async with self._players.beat_session() as more:
+                while (data := await call.read(upload=False)) is not None:
+                    request = parse_message(pb.StreamComposeRequest, data)
+                    if not made:
+                        call.set_id(request.request_id)
+                    _check_bars(request.bars, made)
+                    with self._admission.enter(call.caller, call.deadline) as place:
+                        place.set_cost(request.bars * SECONDS_A_BAR)
+                        await place.turn()
+                        async with aclosing(more(data)) as frames:
+                            async for frame in frames:
+                                if frame.head["what"] == "bar":
+                                    await call.write(frame.body)
+                    made += request.bars
+                    call.facts["bars"] = made
+                    self._metrics.bars.inc(request.bars)
+        await call.send_id()
+        if not made:
+            raise Refusal("WRONG_MESSAGE_ORDER", "the stream ended without a message, wanted one that asks for bars")
+        self._metrics.played.inc()
+        self._metrics.takes.inc()
+
+    def _since(self, began: float) -> float:
+        return round(1000 * (self._clock() - began), 3)
+
+
+def _check_bars(bars: int, made: int) -> None:
+    """Check how many bars a message asks for where so many are made."""
+    if not 1 <= bars <= MOST_BARS - made:
+        left = f"wanted 1 to {MOST_BARS - made}" if made < MOST_BARS else "and there is none left of a stream's"
+        raise Refusal("INVALID_OPTION", f"{bars} bars are asked for behind {made}, {left}", field="bars")
+
+
+# --- jams -------------------------------------------------------------------------------------------------------------
+
+
+JAMS_PER_PLAYER = 32
+"""Jams for each process that plays. One keeps some 4 MiB, and takes 16 ms of a processor for a bar: at 120 quarters a
+minute in 4/4 so many take a quarter of a core."""
+MOST_NOTES = 1000
+"""Notes of a message, and signs."""
+MOST_PER_QUARTER = 500
+"""Notes and signs of a quarter; what is more is left out. The drummer hears 48 notes of it."""
+MOST_QUARTERS_AHEAD = 256.0
+"""Quarters that a message may lead further than the one before."""
+SILENT_SECONDS = 300.0
+"""After so long without a note or a sign a jam is ended."""
+SECONDS_A_QUARTER = 0.004
+"""About what the drums for a quarter take of a processor."""
+
+_NO_TURN = ("QUEUE_FULL", "QUEUE_TIMEOUT")
+
+
+class JamPlayers(Protocol):
+    """Who plays: `server.player_pool.PlayerPool`."""
+
+    def jam_session(self) -> AbstractAsyncContextManager[Callable[[bytes], AsyncGenerator[Frame, None]]]: ...
+
+
+class JamInbox:
+    """What a guitarist has told and the drummer has not yet heard.
+
+    until: up to which quarter all is told. last: when there was a note or a sign.
+    """
+
+    def __init__(self, now: float) -> None:
+        self.until, self.last = -math.inf, now
+        self._taken_until = 0.0
+        self._waiting, self._counts = pb.JamRequest(), Counter[int]()
+
+    @property
+    def ahead(self) -> float:
+        """How many quarters what waits leads on."""
+        return max(self.until - self._taken_until, 0.0)
+
+    def add(self, request: pb.JamRequest, now: float) -> None:
+        """Take in what a message tells. What comes late counts as told now.
+
+        Raises:
+            Refusal: INVALID_OPTION with the field; JAM_SILENT.
+        """
+        # 1. It makes sense.
+        told: list[pb.JamNote | pb.JamSign] = [*request.notes, *request.signs]
+        for name, count in (("notes", len(request.notes)), ("signs", len(request.signs))):
+            if count > MOST_NOTES:
+                raise _invalid(name, f"a message has {count:,} {name}, at most {MOST_NOTES:,} are read; send several")
+        if not all(math.isfinite(one.quarter) for one in told):
+            raise _invalid("notes", "where a note or a sign is is no number, wanted quarters from the first barline on")
+        if any(note.pitch > 127 or note.velocity > 127 for note in request.notes):
+            raise _invalid("notes", "a note has a pitch or a velocity above 127, wanted 0 to 127")
+        latest = max((one.quarter for one in told), default=-math.inf)
+        until = max(request.until if request.HasField("until") else latest, self.until)
+        if math.isnan(request.until) or until > max(self.until, 0.0) + MOST_QUARTERS_AHEAD:
+            raise _invalid(
+                "until", f"all is told up to quarter {until:g}, wanted {MOST_QUARTERS_AHEAD:g} more than before at most"
+            )
+        if latest > until:
+            text = f"a note or a sign is at quarter {latest:g}, and all is told up to {until:g}; tell it later"
+            raise _invalid("until", text)
+        # 2. Somebody plays.
+        self.last = now if told else self.last
+        if now - self.last > SILENT_SECONDS:
+            text = f"there was no note and no sign for {SILENT_SECONDS:g} s, so the jam is over; begin another"
+            raise Refusal("JAM_SILENT", text)
+        # 3. It waits.
+        for one in told:
+            one.quarter = max(one.quarter, self.until)
+        self._waiting.notes.extend(note for note in request.notes if self._has_room(note.quarter))
+        self._waiting.signs.extend(sign for sign in request.signs if self._has_room(sign.quarter))
+        if request.HasField("config"):
+            self._waiting.config.CopyFrom(request.config)
+        self.until = until
+
+    def _has_room(self, place: float) -> bool:
+        """Whether another note or sign in a quarter is not too much."""
+        quarter = math.floor(place)
+        self._counts[quarter] += 1
+        return self._counts[quarter] <= MOST_PER_QUARTER
+
+    def take(self) -> bytes:
+        """What waits, as a JamRequest."""
+        waiting, self._waiting = self._waiting, pb.JamRequest()
+        if math.isfinite(self.until):
+            waiting.until = self._taken_until = self.until
+            now = math.floor(self.until)
+            self._counts = Counter({quarter: count for quarter, count in self._counts.items() if quarter >= now})
+        return waiting.SerializeToString()
+
+
+class JamMethod:
+    """The way of what a guitarist tells to the drums, over those who play."""
+
+    def __init__(
+        self,
+        players: JamPlayers,
+        admission: Admission,
+        metrics: Metrics,
+        processes: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._players, self._admission, self._metrics, self._clock = players, admission, metrics, clock
+        self.streams = ConcurrencyLimit(JAMS_PER_PLAYER * processes, "jams are played")
+
+    async def stream(self, call: Call) -> None:
+        """A jam. Where a bar is due, what was told takes a turn; if there is none, it does with the next message."""
+        told, point = JamInbox(self._clock()), -math.inf
+        with self.streams.slot(call.caller):
+            async with self._players.jam_session() as more:
+                request = self._first(call, await call.read(upload=False))
+                while point < math.inf:
+                    told.add(request, self._clock())
+                    if told.until >= point:
+                        try:
+                            point = await self._turn(call, told, more)
+                        except Refusal as refusal:
+                            if refusal.reason not in _NO_TURN or point == -math.inf:
+                                raise
+                    if point == math.inf or (data := await call.read(upload=False)) is None:
+                        break
+                    request = parse_message(pb.JamRequest, data)
+                    if request.HasField("config"):
+                        raise Refusal("WRONG_MESSAGE_ORDER", "a second config came, wanted one in the first message")
+        await call.send_id()
+        self._metrics.takes.inc()
+
+    def _first(self, call: Call, data: bytes | None) -> pb.JamRequest:
+        """The first message, with the name of the call."""
+        request = parse_message(pb.JamRequest, data)
+        if not request.HasField("config"):
+            raise Refusal("WRONG_MESSAGE_ORDER", "the first message has no config, wanted one that says what is played")
+        call.set_id(request.config.request_id)
+        request.config.request_id = call.id
+        self._metrics.played.inc()
+        call.facts["bars"] = 0
+        return request
+
+    async def _turn(self, call: Call, told: JamInbox, more: Callable[[bytes], AsyncGenerator[Frame, None]]) -> float:
+        """Hand on what was told and send what comes of it; returns where the next bar is due, infinity if none is."""
+        point = math.inf
+        with self._admission.enter(call.caller, call.deadline) as place:
+            place.set_cost(told.ahead * SECONDS_A_QUARTER)
+            await place.turn()
+            async with aclosing(more(told.take())) as frames:
+                async for frame in frames:
+                    what = frame.head["what"]
+                    if what in ("begun", "bar"):
+                        await call.write(frame.body)
+                        call.facts["bars"] += what == "bar"
+                        self._metrics.bars.inc(what == "bar")
+                    elif what == "done" and frame.head["point"] is not None:
+                        point = frame.head["point"]
+        return point
+
+
+def _invalid(field: str, message: str) -> Refusal:
+    return Refusal("INVALID_OPTION", message, field=field)
