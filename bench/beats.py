@@ -212,7 +212,9 @@ def learnt(songs: Sequence[Prepared], corpus: Path) -> tuple[np.ndarray, np.ndar
     """The weights of pulses and of bars, by takes of the training side; one of two in 4/4 is resized, too."""
     training = [one for one in songs if one.split == "train"]
     order = np.random.default_rng(5).permutation(len(training))
-    drawn = [training[at] for place, at in enumerate(order) if place < DRAWN or training[at].heard.form.metre != "4/4"]
+    drawn = [
+        training[at] for place, at in enumerate(order) if place < DRAWN or training[at].guitar_grid.form.metre != "4/4"
+    ]
     takes, likely = [], []
     for seed, one in enumerate(taken(drawn, corpus, "train")):
         takes.append(one)

@@ -32,7 +32,7 @@ from bench.style_rules import Seen, style_of
 from seq2drum.formats.midi import midi
 from seq2drum.judge.measures import bar_keys, f1
 from seq2drum.lattice.conditions import Drums, drums_of, fills
-from seq2drum.lattice.features import Listening
+from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.form import lattice_of
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.sections import sections
@@ -65,20 +65,20 @@ def examples() -> Iterator[Written]:
         both = midi.read(ROOT / "examples" / "training" / f"{piece.name}_1.mid")
         parts = [part for part in both.parts if part.is_drums]
         part = merged(parts, kit=parts[0], name="")
-        listening = Listening.of(song, theory.guitar_parts(song).parts)
-        begins = [section.bar for section in sections(listening.heard)[1:]]
-        yield Written(piece.name, song, heard(part, song), part, begins)
+        song_grid = SongGrid.of(song, theory.guitar_parts(song).parts)
+        begins = [section.bar for section in sections(song_grid.guitar_grid)[1:]]
+        yield Written(piece.name, song, guitar_grid(part, song), part, begins)
 
 
-def heard(part: Part, song: Song) -> Drums:
+def guitar_grid(part: Part, song: Song) -> Drums:
     """A drum part in the bars of a song, in nine voices."""
-    listening = Listening.of(song, theory.guitar_parts(song).parts)
-    return drums_of(encode(part, lattice_of(song), FULL), listening.form)
+    song_grid = SongGrid.of(song, theory.guitar_parts(song).parts)
+    return drums_of(encode(part, lattice_of(song), FULL), song_grid.form)
 
 
 def figures(part: Part, written: Written) -> list[float]:
     """The NAMES of some drums to a written piece."""
-    drums = heard(part, written.song)
+    drums = guitar_grid(part, written.song)
     made, real, keys = drums.velocity > 0, written.drums.velocity > 0, bar_keys(drums)
     filled = fills(drums)
     style = style_of(written.name)

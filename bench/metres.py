@@ -125,7 +125,7 @@ def count(real: Drums, made: Drums, bars: NDArray[np.bool_]) -> Counts:
 
 def kinds_in(song: Prepared) -> dict[Kind, NDArray[np.bool_]]:
     """The bars (B,) of each kind that the real drummer plays, those that a change cuts short left out."""
-    form = song.heard.form
+    form = song.guitar_grid.form
     counted = measures.judged_bars(drums_of(song.drums, form))
     changing = form.metre == CHANGING
     bars_of = {}
@@ -146,7 +146,7 @@ def chosen(songs: Sequence[Prepared], most: int, bars: int) -> list[Prepared]:
     for song in able:
         kinds = kinds_in(song)
         rare = any(kind.metre in RARE for kind in kinds)
-        kind = song.heard.form.metre, song.split == "train"
+        kind = song.guitar_grid.form.metre, song.split == "train"
         if kind[1] and not rare:
             continue
         room[kind] = room.get(kind, 0) + 1
@@ -161,7 +161,7 @@ def totals_of(songs: Sequence[Prepared], players: dict[str, Play]) -> dict[Kind,
     for number, song in enumerate(songs, 1):
         if number % 20 == 0:
             print(f"{number} of {len(songs)} songs played", file=sys.stderr, flush=True)
-        form = song.heard.form
+        form = song.guitar_grid.form
         real = drums_of(song.drums, form)
         made = {name: drums_of(play(song), form) for name, play in players.items()}
         for kind, bars in kinds_in(song).items():
@@ -210,7 +210,7 @@ def main() -> None:
     loaded = engine.load(given.model)
 
     def playing(temperature: float) -> Play:
-        return lambda song: play_heard(loaded, song.heard, seed=given.seed, temperature=temperature)
+        return lambda song: play_heard(loaded, song.guitar_grid, seed=given.seed, temperature=temperature)
 
     def based(play: Callable[[Prepared, int], Grid]) -> Play:
         return lambda song: play(song, 0)

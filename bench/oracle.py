@@ -26,7 +26,7 @@ from seq2drum.music.notes import Song
 AGREE = "agree"
 
 
-class Heard(NamedTuple):
+class GuitarGrid(NamedTuple):
     """What a file says: notes as (onset, duration, pitch, velocity, on channel 10), maps as tuples, all sorted."""
 
     ticks_per_quarter: int
@@ -35,13 +35,13 @@ class Heard(NamedTuple):
     metres: tuple[tuple[int, int, int], ...]
 
 
-def ours(song: Song) -> Heard:
+def ours(song: Song) -> GuitarGrid:
     """The same view of a song of ours."""
     notes = sorted((*note, part.is_drums) for part in song.parts for note in part)
-    return Heard(song.ticks_per_quarter, tuple(notes), tuple(sorted(song.tempos)), tuple(sorted(song.metres)))
+    return GuitarGrid(song.ticks_per_quarter, tuple(notes), tuple(sorted(song.tempos)), tuple(sorted(song.metres)))
 
 
-def theirs(data: bytes) -> Heard:
+def theirs(data: bytes) -> GuitarGrid:
     """What music21's events say. A note-off ends the note of its pitch, channel and track that has sounded longest."""
     from music21.midi import ChannelVoiceMessages, MetaEvents, MidiFile
 
@@ -68,10 +68,10 @@ def theirs(data: bytes) -> Heard:
             elif event.type in ends and (queue := sounding[event.channel, event.pitch]):
                 onset, velocity = queue.popleft()
                 notes.append((onset, tick - onset, int(event.pitch or 0), velocity, event.channel == 10))
-    return Heard(file.ticksPerQuarterNote, tuple(sorted(notes)), tuple(sorted(tempos)), tuple(sorted(metres)))
+    return GuitarGrid(file.ticksPerQuarterNote, tuple(sorted(notes)), tuple(sorted(tempos)), tuple(sorted(metres)))
 
 
-def reasons(ours: Heard, theirs: Heard) -> list[str]:
+def reasons(ours: GuitarGrid, theirs: GuitarGrid) -> list[str]:
     """Where the two differ; empty if they agree."""
     differences = []
     if ours.ticks_per_quarter != theirs.ticks_per_quarter:
@@ -116,12 +116,12 @@ def compare(data: bytes, seconds: int = 20) -> list[str]:
         return [f"refused by us: {error}"]
     try:
         with time_limit(seconds):
-            heard = theirs(data)
+            guitar_grid = theirs(data)
     except TimeoutError:
         return [f"music21 took more than {seconds} s"]
     except Exception as error:  # music21 raises many kinds; here they are results
         return [f"refused by music21: {type(error).__name__}: {error}"]
-    return reasons(ours(song), heard) or [AGREE]
+    return reasons(ours(song), guitar_grid) or [AGREE]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -117,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         begun = time.perf_counter()
         songs = load(cache)
         print(f"cache: {cache.stat().st_size / 1e6:.1f} MB, read again in {time.perf_counter() - begun:.1f} s")
-    bars = sum(len(song.heard.form.steps) for song in songs)
+    bars = sum(len(song.guitar_grid.form.steps) for song in songs)
     print("\n".join(account.lines()))
     print(f"  {len(songs)} songs, {bars} bars, {len({song.group for song in songs})} groups")
     for side in SPLITS:

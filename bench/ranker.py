@@ -54,7 +54,7 @@ class Judged(NamedTuple):
 
 def all_bars(song: Prepared, example: Example, fit: Fit) -> NDArray[np.float64]:
     """(n,): the F1 of each groove, played through the section, with the section's drums."""
-    form, steps, hits = song.heard.form, fit.grooves[0].steps, fit.shelf.hits
+    form, steps, hits = song.guitar_grid.form, fit.grooves[0].steps, fit.shelf.hits
     voice = to_kit(NINE, FULL)
     both, total = np.zeros(len(hits)), np.zeros(len(hits))
     for number, bar in enumerate(example.bars.tolist()):
@@ -70,7 +70,7 @@ def all_bars(song: Prepared, example: Example, fit: Fit) -> NDArray[np.float64]:
 
 def judge(song: Prepared, ranker: Ranker, book: Book, *, bass: bool) -> list[Judged]:
     """The sections of a song."""
-    heard = song.heard if bass else replace(song.heard, bass=Grid.join([]))
+    heard = song.guitar_grid if bass else replace(song.guitar_grid, bass=Grid.join([]))
     fits = ranker.fit(heard, sections(heard), book)
     judged = []
     for example in examples_of(song):
@@ -110,7 +110,7 @@ def speed(songs: Sequence[Prepared], ranker: Ranker, book: Book) -> str:
     taken = []
     for song in songs:
         begun = time.process_time()
-        fits = ranker.fit(song.heard, sections(song.heard), book)
+        fits = ranker.fit(song.guitar_grid, sections(song.guitar_grid), book)
         for fit in fits.values():
             fit.safest()
         taken.append(1000 * (time.process_time() - begun))
@@ -133,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Seq2DrumError as fault:
         print(fault, file=sys.stderr)
         return 2
-    songs = [one for one in songs if one.heard.form.steps.max() <= MAX_STEPS]
+    songs = [one for one in songs if one.guitar_grid.form.steps.max() <= MAX_STEPS]
     print(machine())
     print(f"processor time, loading: {1000 * loading:.0f} ms; {speed(songs, ranker, book)}")
     figures = {}

@@ -36,10 +36,10 @@ def moved(song: Prepared, key: int) -> Prepared:
     """A song whose guitar and bass play so many half tones higher; where they leave the range, an octave back."""
     guitar, bass = (
         grid._replace(key=np.where(grid.key + key < 0, grid.key + key + 12, np.minimum(grid.key + key, 127)))
-        for grid in (song.heard.guitar, song.heard.bass)
+        for grid in (song.guitar_grid.guitar, song.guitar_grid.bass)
     )
-    heard = replace(song.heard, guitar=guitar, bass=bass)
-    return replace(song, path=f"{song.path} {key:+d}", sha256=f"{song.sha256[:-3]}{key:+03d}", heard=heard)
+    guitar_grid = replace(song.guitar_grid, guitar=guitar, bass=bass)
+    return replace(song, path=f"{song.path} {key:+d}", sha256=f"{song.sha256[:-3]}{key:+03d}", guitar_grid=guitar_grid)
 
 
 def make(cache: Path, folder: Path, wanted: int) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.lattice.conditions import drums_of, fills
-from seq2drum.lattice.features import Heard, Listening
+from seq2drum.lattice.features import GuitarGrid, SongGrid
 from seq2drum.lattice.form import MAX_STEPS
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, encode
 from seq2drum.lattice.grooves.grooves import likeness
@@ -54,26 +54,26 @@ FEW_CRASHES = 0.25  # a bar
 class Seen:
     """A take bar by bar. velocity (B, S, V): in the full kit; S is at least MAX_STEPS, zero beyond a bar's end."""
 
-    heard: Heard
+    guitar_grid: GuitarGrid
     velocity: NDArray[np.int64]
     is_fill: Bools
 
     @staticmethod
     def of(part: Part, song: Song, guitar: Sequence[int]) -> Seen:
         """Look at a drum part beside the guitar."""
-        listening = Listening.of(song, guitar)
-        hits, form = encode(part, listening.lattice, FULL), listening.form
+        song_grid = SongGrid.of(song, guitar)
+        hits, form = encode(part, song_grid.lattice, FULL), song_grid.form
         velocity = form.by_bar(drums_of(hits, form, FULL).velocity)
         velocity = np.pad(velocity, ((0, 0), (0, max(MAX_STEPS - velocity.shape[1], 0)), (0, 0)))
-        return Seen(listening.heard, velocity, fills(drums_of(hits, form)))
+        return Seen(song_grid.guitar_grid, velocity, fills(drums_of(hits, form)))
 
     @cached_property
     def bars(self) -> Bools:
         """(B,): the bars of the pattern: where the guitar plays, without fills and the bar in which it ends."""
-        first, _ = self.recordings.sounding
+        first, _ = self.guitar_grid.sounding
         counted = ~self.is_fill
         counted[:first] = False
-        counted[int(self.recordings.form.bar_of(self.recordings.guitar.step.max(keepdims=True))[0]) :] = False
+        counted[int(self.guitar_grid.form.bar_of(self.guitar_grid.guitar.step.max(keepdims=True))[0]) :] = False
         return counted
 
     def struck(self, voices: Voices, least: int = 1) -> Bools:
@@ -93,17 +93,17 @@ class Seen:
     @cached_property
     def quarters(self) -> int:
         """Quarters of a bar, as the first bar has them, rounded up."""
-        return int(np.ceil(self.recordings.form.quarters[0]))
+        return int(np.ceil(self.guitar_grid.form.quarters[0]))
 
     @cached_property
     def eighths(self) -> list[float]:
         """The places of the eighths of a bar."""
-        return [eighth / 2 for eighth in range(round(self.recordings.form.quarters[0] * 2))]
+        return [eighth / 2 for eighth in range(round(self.guitar_grid.form.quarters[0] * 2))]
 
     @cached_property
     def heads(self) -> list[float]:
         """The places at which the accent groups of the metre begin: of 7/8, 0, 1 and 2 quarters."""
-        form = self.recordings.form
+        form = self.guitar_grid.form
         metre = int(form.numerator[0]), int(form.denominator[0])
         return [float(place) * 4 / metre[1] for place in np.cumsum([0, *groups(*metre)[:-1]])]
 
@@ -268,7 +268,7 @@ def snare_on_the_second_half(seen: Seen) -> Bools:
 
 def sparse(seen: Seen) -> Bools:
     """At most four hits a quarter."""
-    few: Bools = (seen.velocity > 0).sum(axis=(1, 2)) <= 4 * seen.heard.form.quarters
+    few: Bools = (seen.velocity > 0).sum(axis=(1, 2)) <= 4 * seen.guitar_grid.form.quarters
     return few
 
 
@@ -309,13 +309,13 @@ def few_crashes(seen: Seen) -> float:
 
 def crashes(seen: Seen) -> float:
     """Crashes a bar, over the bars in which the guitar sounds."""
-    first, stop = seen.heard.sounding
+    first, stop = seen.guitar_grid.sounding
     return float(seen.struck(CRASH).sum()) / max(stop - first, 1)
 
 
 def clear_beginning(seen: Seen) -> float:
     """Kick or crash on the one of the first bar; or, where that bar is a pickup, of the second after a fill."""
-    first, _ = seen.heard.sounding
+    first, _ = seen.guitar_grid.sounding
     ones = seen.on(KICK, 0) | seen.on(CRASH, 0)
     pickup = int((seen.velocity[first] > 0).any(axis=1).sum()) >= 3 and bool(ones[first + 1 : first + 2].any())
     return float(ones[first] or pickup)
@@ -327,9 +327,9 @@ def ending(seen: Seen) -> float:
     Once the guitar is silent, nothing is struck.
     """
     # 1. Where the guitar begins its last notes, and what is struck there and behind.
-    form, guitar = seen.heard.form, seen.heard.guitar
+    form, guitar = seen.guitar_grid.form, seen.guitar_grid.guitar
     last = guitar.step.max(keepdims=True)
-    bar, place, stop = int(form.bar_of(last)[0]), int(form.place_of(last)[0]), seen.heard.sounding[1]
+    bar, place, stop = int(form.bar_of(last)[0]), int(form.place_of(last)[0]), seen.guitar_grid.sounding[1]
     final, others = seen.struck(FINAL), seen.struck(tuple(name for name in FULL.names if name not in (*RIDE, *CRASH)))
     onsets = form.notes_between(guitar, bar, bar + 1).step.tolist()
     # 2. What makes an ending of it.
@@ -343,7 +343,7 @@ def groove_held(seen: Seen) -> Bools:
 
     Typical is the bar that is most like all others.
     """
-    begins = {section.bar: section.letter for section in sections(seen.heard)}
+    begins = {section.bar: section.letter for section in sections(seen.guitar_grid)}
     letter, letters = "", []
     for bar in range(len(seen.velocity)):
         letter = begins.get(bar, letter)

@@ -134,7 +134,7 @@ def counted(seen: Seen) -> tuple[float, float, float]:
     A kick, a loud snare or a tom leans if it is off the beat and the same voice leaves out the next beat.
     """
     velocity = seen.velocity[seen.velocity > 0]
-    form, quarter = seen.heard.form, STEPS_PER_QUARTER
+    form, quarter = seen.guitar_grid.form, STEPS_PER_QUARTER
     pattern = seen.velocity[:, :, [FULL.names.index(name) for name in LEANING]]
     pattern = np.where(pattern >= LOUD, 1, 0)[:, : 4 * quarter].reshape(-1, quarter, len(LEANING))
     next_beat = np.append(pattern[1:, 0], pattern[:1, 0] * 0, axis=0)
@@ -154,8 +154,8 @@ MOVES = MappingProxyType({"intensity": ("loudness", "hits"), "complexity": ("lea
 
 def song_of(song: Prepared) -> Song:
     """The guitar and the bass of a prepared song, as a song."""
-    duet = duet_of(song.heard, song.drums)
-    bass = decode(song.heard.bass, written_lattice(duet.song), program=33, name="Bass")
+    duet = duet_of(song.guitar_grid, song.drums)
+    bass = decode(song.guitar_grid.bass, written_lattice(duet.song), program=33, name="Bass")
     bass = Part.of(bass.rows[bass.onset < duet.song.length], program=33, name="Bass")
     return replace(duet.song, parts=(*duet.guitars, *([bass] if len(bass) else [])))
 
@@ -223,8 +223,8 @@ def main() -> None:
     if given.only != "levels":
         own: dict[str, list[Seen]] = {}
         for each, song in zip(chosen, songs, strict=True):
-            name = conditions.style_of(drums_of(each.drums, each.heard.form, FULL))
-            own.setdefault(name, []).append(Seen.of(duet_of(each.heard, each.drums).drums, song, [0]))
+            name = conditions.style_of(drums_of(each.drums, each.guitar_grid.form, FULL))
+            own.setdefault(name, []).append(Seen.of(duet_of(each.guitar_grid, each.drums).drums, song, [0]))
         styles(drummer, songs, base, own)
     if given.only != "styles":
         levels(drummer, songs, base)

@@ -32,7 +32,7 @@ from seq2drum.formats.midi import midi
 from seq2drum.judge import players
 from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import drums_of
-from seq2drum.lattice.features import Listening, features
+from seq2drum.lattice.features import SongGrid, features
 from seq2drum.lattice.form import lattice_of
 from seq2drum.lattice.grid import encode
 from seq2drum.music import theory
@@ -53,10 +53,10 @@ drummer = Drummer.load()
 def listen(name):
     """An example's song, and what the model hears of its guitar."""
     song = midi.read(EXAMPLES / f"{name}.mid")
-    return song, Listening.of(song, theory.guitar_parts(song).parts).heard
+    return song, SongGrid.of(song, theory.guitar_parts(song).parts).guitar_grid
 
 
-song, heard = listen("rock_riff")
+song, guitar_grid = listen("rock_riff")
 FORM = {1: "verse", 9: "chorus", 17: "verse", 25: "chorus"}  # as it was composed; the model does not know it
 
 # %% [markdown]
@@ -91,7 +91,7 @@ def heat(axes, weights, title, form=None):
 
 
 # %% tags=["keep-output"]
-memory = recall(drummer.engine, heard)
+memory = recall(drummer.engine, guitar_grid)
 
 figure, axes = plt.subplots(figsize=(7, 7))
 heat(axes, memory.weights, "rock_riff: the bars that each bar remembers", FORM)
@@ -121,9 +121,9 @@ assert all(memory.most[bar] == bar - 16 for bar in range(24, 32))  # the diagona
 
 
 # %%
-def likeness(heard):
+def likeness(guitar_grid):
     """(B, B): how alike the bars of a guitar are, 0 to 1."""
-    form, grid = heard.form, heard.guitar
+    form, grid = guitar_grid.form, guitar_grid.guitar
     bar = form.bar_of(grid.step)
     rhythm, pitches = np.zeros((len(form.steps), form.steps.max())), np.zeros((len(form.steps), 12))
     rhythm[bar, form.place_of(grid.step)] = 1
@@ -139,7 +139,7 @@ def likeness(heard):
 # %% tags=["keep-output"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5.5), layout="constrained")
 heat(left, memory.weights[:, :-1], "what the model remembers", FORM)
-heat(right, np.tril(likeness(heard), -1), "how alike the bars of guitar are", FORM)
+heat(right, np.tril(likeness(guitar_grid), -1), "how alike the bars of guitar are", FORM)
 plt.show()
 
 # %% [markdown]
@@ -210,7 +210,7 @@ def forgetful(player):
 
 def again(part):
     """The hit F1 of the second half of a take with its first half."""
-    hits = (drums_of(encode(part, lattice_of(song), FULL), heard.form).velocity > 0).reshape(len(bars), -1)
+    hits = (drums_of(encode(part, lattice_of(song), FULL), guitar_grid.form).velocity > 0).reshape(len(bars), -1)
     first, second = hits[:16], hits[16:]
     return 2 * (first & second).sum() / (first.sum() + second.sum())
 
@@ -301,8 +301,8 @@ for name in ("cowbell", "tambourine"):
 
 # %%
 NAMES = ("blues_shuffle", "bossa_nova", "funk", "jazz_swing", "metal_gallop")
-guitars = {"rock_riff, its own": heard}
-guitars |= {name: excerpts.lay_over(listen(name)[1], heard) for name in NAMES}
+guitars = {"rock_riff, its own": guitar_grid}
+guitars |= {name: excerpts.lay_over(listen(name)[1], guitar_grid) for name in NAMES}
 
 
 def play(guitar, seed=0, temperature=1.0):
@@ -312,17 +312,17 @@ def play(guitar, seed=0, temperature=1.0):
 
 def common(one, other):
     """Hit F1 of two takes in the same bars, nine pieces of kit."""
-    one, other = (drums_of(grid, heard.form).velocity > 0 for grid in (one, other))
+    one, other = (drums_of(grid, guitar_grid.form).velocity > 0 for grid in (one, other))
     return 2 * (one & other).sum() / (one.sum() + other.sum())
 
 
 # %% tags=["keep-output"]
-own = play(heard, temperature=0.0)
+own = play(guitar_grid, temperature=0.0)
 print(f"{'guitar':20}{'hits in common':>15}{'hits a bar':>12}   styles")
 for name, guitar in guitars.items():
     plainest = play(guitar, temperature=0.0)
-    styles = [conditions.measure(play(guitar, seed), heard.form).style for seed in range(3)]
-    a_bar = len(plainest.step) / len(heard.form.steps)
+    styles = [conditions.measure(play(guitar, seed), guitar_grid.form).style for seed in range(3)]
+    a_bar = len(plainest.step) / len(guitar_grid.form.steps)
     print(f"{name:20}{common(own, plainest):>15.2f}{a_bar:>12.1f}   {', '.join(styles)}")
     assert name == "rock_riff, its own" or common(own, plainest) < 0.9
 
@@ -355,13 +355,16 @@ use_threads(1)
 model, _ = checkpoint.load(find(drummer.engine.name))
 model.eval()
 prepared, _ = build.prepare([EXAMPLES / "training"])
-pieces = [piece for piece in prepared if piece.path.endswith("_1.mid") and piece.heard.form.metre == "4/4"]
+pieces = [piece for piece in prepared if piece.path.endswith("_1.mid") and piece.guitar_grid.form.metre == "4/4"]
 names = [Path(piece.path).stem.removesuffix("_1") for piece in pieces]
 nats = np.zeros((len(pieces), len(pieces)))
 for row, piece in enumerate(pieces):
-    heard_as = [piece.heard if other is piece else excerpts.lay_over(other.heard, piece.heard) for other in pieces]
-    data = batches.flatten([replace(piece, heard=guitar) for guitar in heard_as])
-    starts = range(0, len(piece.heard.form.steps) - 7, 8)
+    heard_as = [
+        piece.guitar_grid if other is piece else excerpts.lay_over(other.guitar_grid, piece.guitar_grid)
+        for other in pieces
+    ]
+    data = batches.flatten([replace(piece, guitar_grid=guitar) for guitar in heard_as])
+    starts = range(0, len(piece.guitar_grid.form.steps) - 7, 8)
     for column in range(len(pieces)):
         drums, guitar = ([batches.Window(song, at, at + 8) for at in starts] for song in (row, column))
         nats[row, column] = likelihood.window_nats(model, data, drums, guitar, starts).mean()
@@ -409,7 +412,7 @@ SHOWN = ["kick", "snare", "closed hat", "open hat", "ride", "crash", "low tom", 
 voices = [voice.name for voice in FULL.voices]
 figure, rows = plt.subplots(1, 3, figsize=(13, 2.6), sharey=True)
 drawn = {}
-for axes, (name, guitar) in zip(rows, (("rock_riff", heard), ("jazz_swing", jazz), ("funk", guitars["funk"]))):
+for axes, (name, guitar) in zip(rows, (("rock_riff", guitar_grid), ("jazz_swing", jazz), ("funk", guitars["funk"]))):
     chances = sketch(guitar)[0][:, [voices.index(piece) for piece in SHOWN]].T
     axes.imshow(chances, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axes.set_xticks(range(0, 24, 6), [1, 2, 3, 4])
@@ -436,8 +439,8 @@ assert swing["ride"][BEATS + SKIPS].min() > swing["ride"][elsewhere].max()
 
 # %% tags=["keep-output"]
 figure, rows = plt.subplots(1, 2, figsize=(11, 2.2), sharey=True)
-for axes, (name, guitar) in zip(rows, (("rock_riff", heard), ("jazz_swing", jazz))):
-    chances, count_of_bars = sketch(guitar)[1], len(heard.form.steps)
+for axes, (name, guitar) in zip(rows, (("rock_riff", guitar_grid), ("jazz_swing", jazz))):
+    chances, count_of_bars = sketch(guitar)[1], len(guitar_grid.form.steps)
     logits = np.log(chances / (1 - chances))
     planned = plan_fills(logits, None, np.random.default_rng([0, count_of_bars, 1]))  # as playing draws it
     axes.bar(np.arange(1, count_of_bars + 1), chances, color=np.where(planned, "#b3541e", "#1f5fa8"))
@@ -472,7 +475,7 @@ print(f"{'asked for':16}{'hits a bar':>12}{'intensity':>11}{'complexity':>12}{'f
 for name, controls in asked.items():
     takes = [drummer.accompany(song, Options(seed=seed, **controls)) for seed in range(3)]
     grids = [encode(take.standard_part, lattice, FULL) for take in takes]
-    measured = [conditions.measure(grid, heard.form) for grid in grids]
+    measured = [conditions.measure(grid, guitar_grid.form) for grid in grids]
     a_bar = np.mean([len(grid.step) for grid in grids]) / len(bars)
     intensity, complexity = (np.mean([getattr(one, what) for one in measured]) for what in ("intensity", "complexity"))
     fills = np.mean([one.fill.sum() for one in measured])

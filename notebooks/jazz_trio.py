@@ -31,7 +31,7 @@ from seq2drum.judge.panel import statistics, values
 from seq2drum.judge.trial import trial_of
 from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import drums_of, hits_per_quarter, novelty, syncopation
-from seq2drum.lattice.features import Listening
+from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.form import form_of, lattice_of
 from seq2drum.lattice.grid import encode
 from seq2drum.music import choices, drum_maps, theory
@@ -216,10 +216,10 @@ assert len({one.grooves[0].name for one in takes}) == len(takes)
 
 # %% tags=["keep-output"]
 reference = midi.read(EXAMPLES / "training" / "jazz_swing_1.mid")
-listening = Listening.of(reference, theory.guitar_parts(reference).parts)
-lattice, heard = listening.lattice, listening.heard
+song_grid = SongGrid.of(reference, theory.guitar_parts(reference).parts)
+lattice, guitar_grid = song_grid.lattice, song_grid.guitar_grid
 real_part = reference.parts[theory.drum_parts(reference)[0]]
-real = drums_of(encode(real_part, lattice, FULL), heard.form)
+real = drums_of(encode(real_part, lattice, FULL), guitar_grid.form)
 
 ways = {
     "plainest": Options(temperature=0),
@@ -230,9 +230,9 @@ ways = {
 panel = {}
 for name, options in ways.items():
     made = drummer.accompany(reference, options).standard_part
-    drums = drums_of(encode(made, lattice, FULL), heard.form)
-    panel[name] = values(statistics(trial_of(real, drums, heard)))
-panel["the real drums themselves"] = values(statistics(trial_of(real, real, heard)))
+    drums = drums_of(encode(made, lattice, FULL), guitar_grid.form)
+    panel[name] = values(statistics(trial_of(real, drums, guitar_grid)))
+panel["the real drums themselves"] = values(statistics(trial_of(real, real, guitar_grid)))
 shown = ["hit F1", "kick and snare F1", "onset F1", "voice JSD", "position JSD", "hits made to real", "fill rate"]
 Table(["", *shown], [[name, *(f"{row[key]:.2f}" for key in shown)] for name, row in panel.items()])
 

@@ -32,7 +32,7 @@ from seq2drum.data.corpus.reading import find_files
 from seq2drum.formats.midi import midi
 from seq2drum.lattice import grid, phrases
 from seq2drum.lattice.conditions import drums_of, hits_per_quarter, measure
-from seq2drum.lattice.features import Listening
+from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.form import lattice_of
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
@@ -79,13 +79,13 @@ def shares(axes, names, title):
     axes.set_title(title)
 
 
-forms = [song.heard.form for song in songs]
+forms = [song.guitar_grid.form for song in songs]
 drums = [drums_of(song.drums, form) for song, form in zip(songs, forms, strict=True)]
 density = np.concatenate([hits_per_quarter(one) for one in drums])
 
 figure, panels = plt.subplots(2, 3, figsize=(13, 6), layout="constrained")
 shares(panels[0, 0], [form.metre for form in forms], "metre (songs)")
-shares(panels[0, 1], [measure(song.drums, song.heard.form).style for song in songs], "style by rule (songs)")
+shares(panels[0, 1], [measure(song.drums, song.guitar_grid.form).style for song in songs], "style by rule (songs)")
 panels[0, 2].hist([form.bpm[0] for form in forms], bins=12, color=BLUE)
 panels[0, 2].set_title("tempo, quarters a minute (songs)")
 panels[1, 0].hist([len(form.steps) for form in forms], bins=12, color=BLUE)
@@ -158,10 +158,10 @@ pairs[0]
 # %% tags=["keep-output"]
 total, reasons, sizes = 0, Counter(), []
 for prepared in songs:
-    form = prepared.heard.form
+    form = prepared.guitar_grid.form
     counts = [
         np.bincount(form.bar_of(side.step), minlength=len(form.steps)).tolist()
-        for side in (prepared.heard.guitar, prepared.drums)
+        for side in (prepared.guitar_grid.guitar, prepared.drums)
     ]
     cut = phrases.cut_bars(*counts)
     total += len(form.steps)
@@ -270,7 +270,7 @@ assert DATA != EXAMPLES or np.mean(distance_six <= 1 / 48) > 0.923  # cleaner th
 # the whole part. What it does not get is anything else of the song: no bass, no singer, no name.
 
 # %% tags=["keep-output"]
-Listening.of(song, theory.guitar_parts(song).parts).heard
+SongGrid.of(song, theory.guitar_parts(song).parts).guitar_grid
 
 # %% [markdown]
 # Next: `train_your_own` makes a model of a folder like this one; `inside_the_drummer` shows what it remembers.

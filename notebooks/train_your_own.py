@@ -65,7 +65,7 @@ print("\n".join(account.lines()))
 for side in SPLITS:
     here = [song for song in songs if song.split == side]
     names = sorted({Path(song.path).stem.rsplit("_", 1)[0] for song in here})
-    bars = sum(len(song.heard.form.steps) for song in here)
+    bars = sum(len(song.guitar_grid.form.steps) for song in here)
     listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     print(f"{side:11} {len(here):2} songs, {bars:3} bars: {listed or 'none'}")
 
@@ -139,26 +139,26 @@ def untrained():
 
 mine, box = Drummer.load(RUN), Drummer.load()
 players = {"untrained": untrained(), "your own": mine, "the shipped model": box}
-test = next((song for song in unseen if song.heard.form.metre == "4/4"), songs[0])
+test = next((song for song in unseen if song.guitar_grid.form.metre == "4/4"), songs[0])
 
 
 def show(title, drums, bars=8):
     """The first bars of the song with some drums, as a picture."""
-    duet = excerpts.duet_of(test.heard, drums)
+    duet = excerpts.duet_of(test.guitar_grid, drums)
     display(Image(draw.picture(duet, "png", title=title, last_bar=bars)))
 
 
 # %% tags=["keep-output"]
 name, takes = Path(test.path).stem, {}
 for title, player in players.items():
-    takes[title] = play_heard(player.engine, test.heard, temperature=0.0)
+    takes[title] = play_heard(player.engine, test.guitar_grid, temperature=0.0)
     show(f"{name}: {title}", takes[title], bars=8 if len(takes[title].step) else 4)
 show(f"{name}: the drums that were composed for it", test.drums)
 
 
 def common(one, other):
     """Hit F1 of two takes, nine pieces of kit."""
-    one, other = (drums_of(grid, test.heard.form).velocity > 0 for grid in (one, other))
+    one, other = (drums_of(grid, test.guitar_grid.form).velocity > 0 for grid in (one, other))
     return 2 * (one & other).sum() / max(one.sum() + other.sum(), 1)
 
 
@@ -210,11 +210,11 @@ print(f"as by default {f1['your own, default'] / f1['shipped, default']:.0%}")
 # model that hears the guitar, a wrong one makes the drums less likely.
 
 # %% tags=["keep-output"]
-metre = test.heard.form.metre
-others = [song for song in known if song.group != test.group and song.heard.form.metre == metre]
-laid = [replace(test, heard=excerpts.lay_over(song.heard, test.heard)) for song in others[:20]]
+metre = test.guitar_grid.form.metre
+others = [song for song in known if song.group != test.group and song.guitar_grid.form.metre == metre]
+laid = [replace(test, guitar_grid=excerpts.lay_over(song.guitar_grid, test.guitar_grid)) for song in others[:20]]
 data = batches.flatten([test, *laid])
-starts = range(0, len(test.heard.form.steps) - 7, 8)
+starts = range(0, len(test.guitar_grid.form.steps) - 7, 8)
 nats = {}
 for title, run in (("your own", RUN), ("shipped", "default")):
     model, _ = checkpoint.load(find(run))

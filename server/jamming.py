@@ -16,8 +16,8 @@ from seq2drum.music import drum_maps, duet
 from seq2drum.music.limits import MOST_TICKS_PER_QUARTER, Limits
 from seq2drum.music.notes import Metre, Part, Song, Tempo
 from seq2drum.play.decode.engine import Engine
-from seq2drum.play.jam.ear import Strike, in_order
 from seq2drum.play.jam.jam import LEAD, Jam, JamBar, Told
+from seq2drum.play.jam.live_input import Strike, in_order
 from seq2drum.play.jam.signs import FILL, INTENSITY, SECTION, STOP, TEMPO, Sign
 from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb

@@ -21,7 +21,7 @@ import numpy as np
 
 from seq2drum.formats.midi import midi
 from seq2drum.formats.opening import open_drums, open_song
-from seq2drum.lattice.features import Listening
+from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.form import lattice_of
 from seq2drum.lattice.gestures import rests, stopped
 from seq2drum.lattice.grid import STEPS_PER_QUARTER
@@ -113,8 +113,8 @@ def _add_music(analysis: pb.AnalyzeGuitarResponse, song: Song, choice: GuitarCho
     for bar in song.bars():
         place = {"quarter": bar.start / quarter, "quarters": bar.length / quarter}
         analysis.bars.add(number=bar.index + 1, beats=bar.numerator, **place)
-    listening = Listening.of(song, choice.parts)
-    numbers, passages = listening.numbers.tolist(), sections(listening.heard)
+    song_grid = SongGrid.of(song, choice.parts)
+    numbers, passages = song_grid.numbers.tolist(), sections(song_grid.guitar_grid)
     ends = [*(numbers[passage.bar] - 1 for passage in passages[1:]), numbers[-1]]
     for passage, end in zip(passages, ends, strict=True):
         first = numbers[passage.bar]

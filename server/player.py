@@ -137,7 +137,7 @@ class Player:
 
     def _fitting_grooves(self, frame: Frame) -> bytes:
         _, _, guitar, options = self._parse(frame)
-        offered = choosing.offered(guitar.listening.heard, guitar.sections, options)
+        offered = choosing.offered(guitar.song_grid.guitar_grid, guitar.sections, options)
         return convert.offered(offered).SerializeToString()
 
     def _parse(self, frame: Frame) -> tuple[pb.GenerateDrumsRequest, str, Guitar, Options]:

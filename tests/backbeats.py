@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from seq2drum.data.corpus.prepared import Prepared
-from seq2drum.lattice.features import Listening
+from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.grid import Lattice, encode
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
@@ -38,7 +38,7 @@ def song_of(
     lattice = Lattice(song.bars(), 480)
     name = f"{split}{metre}{bpm}-{seed}"
     hits = encode(parts[1], lattice, FULL)
-    return Prepared(f"{tag}/{name}.mid", name, tag, name, split, Listening.of(song, [0], lattice).heard, hits)
+    return Prepared(f"{tag}/{name}.mid", name, tag, name, split, SongGrid.of(song, [0], lattice).guitar_grid, hits)
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from seq2drum.lattice.conditions import Drums
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid
 from seq2drum.music.kit import NINE
@@ -53,17 +53,17 @@ def random_drums(form: Form, seed: int, density: float = 0.15) -> Drums:
     return part
 
 
-def heard(form: Form, *notes: tuple[int, int, int]) -> Heard:
+def guitar_grid(form: Form, *notes: tuple[int, int, int]) -> GuitarGrid:
     """A guitar with notes as (bar, step in the bar, velocity)."""
     rows = np.array(notes, dtype=np.int64).reshape(-1, 3)
     ones = np.ones(len(rows), dtype=np.int64)
     grid = Grid(form.first[rows[:, 0]] + rows[:, 1], 40 * ones, rows[:, 2], 0 * ones, ones)
-    return Heard(form, grid, np.zeros(9, dtype=np.int64), 1)
+    return GuitarGrid(form, grid, np.zeros(9, dtype=np.int64), 1)
 
 
-def random_guitar(form: Form, seed: int) -> Heard:
+def random_guitar(form: Form, seed: int) -> GuitarGrid:
     rng = np.random.default_rng([seed, 1])
-    return heard(
+    return guitar_grid(
         form,
         *(
             (bar, step, int(rng.integers(1, 128)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from seq2drum.data.corpus.prepared import Prepared
-from seq2drum.lattice.features import Listening
+from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.grid import Lattice, encode
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
@@ -35,6 +35,6 @@ def made_song(seed: int, bars: int = 14) -> Prepared:
         "t",
         f"{seed}",
         "train",
-        Listening.of(song, [0], lattice).heard,
+        SongGrid.of(song, [0], lattice).guitar_grid,
         encode(parts[1], lattice, FULL),
     )

@@ -142,8 +142,8 @@ def values() -> dict[str, tuple[Any, int, str]]:
         "cut": (Cut(((0, 4),), Counter({"no guitar in the phrase": 3})), 0, "no guitar in the phrase"),
         "cut without loss": (cut, 0, "4 bars"),
         "grid": (prepared.drums, 0, "offset"),
-        "heard": (prepared.heard, 1, "changing metres"),
-        "drums": (drums_of(prepared.drums, prepared.heard.form), 1, "kit nine"),
+        "heard": (prepared.guitar_grid, 1, "changing metres"),
+        "drums": (drums_of(prepared.drums, prepared.guitar_grid.form), 1, "kit nine"),
         "groove": (Book.load()["one-drop"], 1, "reggae"),
         "groove book": (Book.load(), 0, "rock-hat"),
         "prepared": (prepared, 1, "split train"),
@@ -256,9 +256,9 @@ def test_a_beat_says_what_it_was_made_of_and_shows_its_bars(drawn: list[Duet]) -
 def test_drums_of_any_kit_are_shown_and_of_none_only_counted() -> None:
     prepared = made_song(2)
     for kit in KITS.values():
-        shown = drums_of(prepared.drums, prepared.heard.form, kit)._repr_html_()
+        shown = drums_of(prepared.drums, prepared.guitar_grid.form, kit)._repr_html_()
         assert f"kit {kit.name}" in said(shown)
-    bare = drums_of(prepared.drums, prepared.heard.form)
+    bare = drums_of(prepared.drums, prepared.guitar_grid.form)
     odd = bare._replace(velocity=bare.velocity[:, :5], offset=bare.offset[:, :5])
     assert parsed(odd._repr_html_()).tags["img"] == 0
 
@@ -266,7 +266,7 @@ def test_drums_of_any_kit_are_shown_and_of_none_only_counted() -> None:
 def test_a_prepared_song_and_the_arrays_of_its_drums_show_the_same_hits(drawn: list[Duet]) -> None:
     prepared = made_song(4)
     prepared._repr_html_()
-    drums_of(prepared.drums, prepared.heard.form, FULL)._repr_html_()
+    drums_of(prepared.drums, prepared.guitar_grid.form, FULL)._repr_html_()
     one, other = (duet.drums for duet in drawn)
     assert len(one)
     assert np.array_equal(one.rows[:, [0, 2, 3]], other.rows[:, [0, 2, 3]])

@@ -99,7 +99,7 @@ def write_stems(played: Played, name: str, place: Place, *, overwrite: bool) -> 
     from seq2drum.show import loudness, sound
 
     folder = Path(name)
-    _, guitars, others = played.takes[0].heard_apart(played.session)
+    _, guitars, others = played.takes[0].audible_tracks(played.session)
     names = [*([sound.GUITAR] if guitars else []), *others, sound.MIX]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,7 @@ def write(flag: str, played: Played, name: str, place: Place, *, overwrite: bool
         OutputError: it cannot be written.
     """
     if flag == "wav":
-        tell_if_cut(played.takes[0].heard(played.session)[0])
+        tell_if_cut(played.takes[0].audible(played.session)[0])
     if flag == "score" and _suffix(name) != ".txt":
         _tell_if_merged(played, name)
     data = EXPORTS[flag].make(played, _suffix(name))

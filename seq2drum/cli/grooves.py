@@ -141,15 +141,15 @@ def _offered(song: Song, options: argparse.Namespace) -> list[tuple[Groove, floa
     """
     import numpy as np
 
-    from seq2drum.lattice.features import Listening
+    from seq2drum.lattice.features import SongGrid
     from seq2drum.lattice.sections import Section
     from seq2drum.music import theory
     from seq2drum.play.grooves.book import Book
     from seq2drum.play.grooves.ranker import Fit, Ranker
 
     guitar = theory.choose_parts(song, options.track)
-    heard = Listening.of(song, guitar.parts).heard
-    fit = Ranker.load().fit(heard, [Section(0, "all")], Book.load())["all"]
+    guitar_grid = SongGrid.of(song, guitar.parts).guitar_grid
+    fit = Ranker.load().fit(guitar_grid, [Section(0, "all")], Book.load())["all"]
     metre = fit.grooves[0].metre
     if options.metre is not None and "{}/{}".format(*options.metre) != metre:
         raise OptionError(f"the song is in {metre}; leave out --metre")

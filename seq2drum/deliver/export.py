@@ -57,7 +57,7 @@ def stems(played: Played) -> dict[str, Sound]:
     """
     from seq2drum.show import sound
 
-    song, guitars, others = played.takes[0].heard_apart(played.session)
+    song, guitars, others = played.takes[0].audible_tracks(played.session)
     recording = _recording(played, song, guitars)
     return sound.rendered_stems(song, guitars, others, soundfont=played.soundfont, recording=recording)
 
@@ -94,7 +94,7 @@ def _picture(played: Played, suffix: str) -> bytes:
 def _wav(played: Played, suffix: str) -> bytes:
     from seq2drum.show import sound
 
-    duet, click = played.takes[0].heard(played.session)
+    duet, click = played.takes[0].audible(played.session)
     recording = _recording(played, duet.song, duet.guitars)
     return sound.wav(duet, soundfont=played.soundfont, beside=click, recording=recording)
 

@@ -25,7 +25,7 @@ from seq2drum.errors import Seq2DrumError
 from seq2drum.evaluate import report
 from seq2drum.evaluate.evaluation import HEADLINE, Evaluation
 from seq2drum.lattice.conditions import Drums
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import CHANGING, Form
 from seq2drum.lattice.grid import LENGTH_UNITS, OFFSET_UNITS, Grid
 from seq2drum.lattice.grooves.grooves import Groove, looped
@@ -361,9 +361,13 @@ def _grid(grid: Grid) -> list[Piece]:
 
 
 @pieces.register
-def _heard(heard: Heard) -> list[Piece]:
-    facts = [_count(len(heard.guitar.step), "guitar note"), _count(heard.parts, "part"), *_form_facts(heard.form)]
-    return [Facts(facts, "Heard"), *_picture(duet_of(heard, Grid.join([])), "the guitar as it is heard")]
+def _heard(guitar_grid: GuitarGrid) -> list[Piece]:
+    facts = [
+        _count(len(guitar_grid.guitar.step), "guitar note"),
+        _count(guitar_grid.parts, "part"),
+        *_form_facts(guitar_grid.form),
+    ]
+    return [Facts(facts, "Heard"), *_picture(duet_of(guitar_grid, Grid.join([])), "the guitar as it is heard")]
 
 
 def _form_facts(form: Form) -> list[str]:
@@ -385,7 +389,7 @@ def _drums(drums: Drums) -> list[Piece]:
         return [Facts(facts, "Drums")]
     offset = np.rint(drums.offset[step, voice] * OFFSET_UNITS).astype(np.int64)
     grid = Grid(step, to_kit(FULL, kit)[voice], drums.velocity[step, voice], offset, np.full_like(step, 1))
-    silent = Heard(drums.form, Grid.join([]), np.zeros(9, dtype=np.int64), 0)
+    silent = GuitarGrid(drums.form, Grid.join([]), np.zeros(9, dtype=np.int64), 0)
     return [Facts([*facts, f"kit {kit.name}"], "Drums"), *_picture(duet_of(silent, grid), "drums")]
 
 
@@ -418,8 +422,8 @@ def _book(book: Book) -> list[Piece]:
 @pieces.register
 def _prepared(song: Prepared) -> list[Piece]:
     facts = [
-        *_form_facts(song.heard.form),
-        f"guitar: {_count(len(song.heard.guitar.step), 'note')}",
+        *_form_facts(song.guitar_grid.form),
+        f"guitar: {_count(len(song.guitar_grid.guitar.step), 'note')}",
         f"drums: {_count(len(song.drums.step), 'hit')}",
         f"folder {_name(song.tag)}",
         f"split {song.split}",
@@ -427,7 +431,7 @@ def _prepared(song: Prepared) -> list[Piece]:
     ]
     return [
         Facts(facts, _name(song.path)),
-        *_picture(duet_of(song.heard, song.drums), "the guitar and the drums that are learnt from"),
+        *_picture(duet_of(song.guitar_grid, song.drums), "the guitar and the drums that are learnt from"),
     ]
 
 

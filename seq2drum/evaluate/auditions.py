@@ -23,7 +23,7 @@ from seq2drum.judge.panel import Statistics, statistics
 from seq2drum.judge.players import Player
 from seq2drum.judge.trial import Judge, Trial
 from seq2drum.lattice.conditions import drums_of
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.grid import Grid
 from seq2drum.music.kit import FULL
 from seq2drum.system.workers import results_of
@@ -65,7 +65,7 @@ def play_all(
     songs: Sequence[Prepared],
     players: Sequence[Player],
     copies: Copies | None,
-    others: Sequence[Heard | None],
+    others: Sequence[GuitarGrid | None],
     *,
     known: int = 1,
     workers: int = 1,
@@ -78,7 +78,7 @@ def play_all(
     """
     tasks = list(zip(songs, others, strict=True))
     # The longest first, so that no worker is left with a long one at the end.
-    order = sorted(range(len(tasks)), key=lambda index: -len(songs[index].heard.form.steps))
+    order = sorted(range(len(tasks)), key=lambda index: -len(songs[index].guitar_grid.form.steps))
     results = results_of(partial(_play_task, tuple(players), copies, known), [tasks[index] for index in order], workers)
     of_song: list[list[Audition]] = [[] for _ in tasks]
     for done, (index, auditions) in enumerate(zip(order, results, strict=True), 1):
@@ -88,17 +88,17 @@ def play_all(
 
 
 def _play_task(
-    players: Sequence[Player], copies: Copies | None, known: int, task: tuple[Prepared, Heard | None]
+    players: Sequence[Player], copies: Copies | None, known: int, task: tuple[Prepared, GuitarGrid | None]
 ) -> list[Audition]:
     return play_song(players, copies, *task, known)
 
 
 def play_song(
-    players: Sequence[Player], copies: Copies | None, song: Prepared, other: Heard | None, known: int = 1
+    players: Sequence[Player], copies: Copies | None, song: Prepared, other: GuitarGrid | None, known: int = 1
 ) -> list[Audition]:
     """All players play one song and are judged. other: another song's guitar over this one's bars."""
-    form = song.heard.form
-    judge = Judge(drums_of(song.drums, form), song.heard, copies)
+    form = song.guitar_grid.form
+    judge = Judge(drums_of(song.drums, form), song.guitar_grid, copies)
     first = int(np.argmax(judge.bars))
     rest = _rest(song, range(first, first + known)) if judge.bars.any() else None
     return [_audition(player, song, other, judge, rest) for player in players]
@@ -113,16 +113,16 @@ class _Rest(NamedTuple):
 
 def _rest(song: Prepared, known: range) -> _Rest | None:
     """The bars after the known ones, if the drummer goes on in them."""
-    bars = len(song.heard.form.steps)
+    bars = len(song.guitar_grid.form.steps)
     if known.stop >= bars:
         return None
     part = song.between(known.stop, bars)
-    judge = Judge(drums_of(part.drums, part.heard.form), part.heard)
+    judge = Judge(drums_of(part.drums, part.guitar_grid.form), part.guitar_grid)
     return _Rest(known, judge) if judge.bars.any() else None
 
 
-def _audition(player: Player, song: Prepared, other: Heard | None, judge: Judge, rest: _Rest | None) -> Audition:
-    form = song.heard.form
+def _audition(player: Player, song: Prepared, other: GuitarGrid | None, judge: Judge, rest: _Rest | None) -> Audition:
+    form = song.guitar_grid.form
     # 1. All takes, with the player's own speed, however busy the machine is.
     player.ready()
     begun = time.process_time()
@@ -138,13 +138,13 @@ def _audition(player: Player, song: Prepared, other: Heard | None, judge: Judge,
     # 3. The first take once more, to another song's guitar.
     swapped = continued = None
     if player.swapped and other is not None:
-        foreign = player.play(replace(song, heard=other), 0)
+        foreign = player.play(replace(song, guitar_grid=other), 0)
         swapped = statistics(judge.trial(drums_of(foreign, form)), ("hit F1",))
     # 4. One take that goes on from the known bars, judged in the bars after them.
     if player.play_on is not None and rest is not None:
         grid = player.play_on(song, rest.known, 0)
         part = replace(song, drums=grid).between(rest.known.stop, len(form.steps))
-        continued = statistics(rest.judge.trial(drums_of(part.drums, part.heard.form)), CONTINUED)
+        continued = statistics(rest.judge.trial(drums_of(part.drums, part.guitar_grid.form)), CONTINUED)
     # 5. What no drummer could play.
     faults = sum((Counter(faults_of_grid(grid, form, FULL)) for grid in grids), Counter[str]())
     bars = len(form.steps) * player.takes
@@ -205,11 +205,11 @@ def choose(
         if not chosen:
             raise CorpusError(f"no song lies in a folder {tag!r}; there are {', '.join(tags)}")
     if metre is not None:
-        metres = sorted({song.heard.form.metre for song in chosen})
-        chosen = [song for song in chosen if song.heard.form.metre == metre]
+        metres = sorted({song.guitar_grid.form.metre for song in chosen})
+        chosen = [song for song in chosen if song.guitar_grid.form.metre == metre]
         if not chosen:
             raise CorpusError(f"no song is in {metre} throughout; there are {', '.join(metres)}")
-    chosen = [song for song in chosen if len(song.drums.step) and len(song.heard.guitar.step)]
+    chosen = [song for song in chosen if len(song.drums.step) and len(song.guitar_grid.guitar.step)]
     if not chosen:
         raise CorpusError("none of these songs has both guitar and drums, so there is nothing to compare with")
     # 2. Some of them, by digest: the same songs are drawn, in the same order, in whatever order they come.
@@ -225,7 +225,7 @@ def passage(song: Prepared, most: int) -> tuple[int, int] | None:
 
     From the second eighth of the bars that count on: past the beginning, which is the hardest and the least typical.
     """
-    form = song.heard.form
+    form = song.guitar_grid.form
     bars = np.flatnonzero(judged_bars(drums_of(song.drums, form)))
     if not len(bars):
         return None

@@ -96,7 +96,7 @@ def make(
             progress("sounds", number * len(players) + len(versions), len(heard) * len(players))
             part = replace(song, drums=player.play(song, 0)).between(first, stop)
             name = _hidden(seed, song.sha256, player.name)
-            data = render(duet_of(part.heard, part.drums))
+            data = render(duet_of(part.guitar_grid, part.drums))
             files.write_file(folder / SOUNDS / f"{name}.wav", data, overwrite=overwrite)
             versions[name] = player.name
         passages.append(Passage(song.path, first, stop - first, dict(sorted(versions.items()))))

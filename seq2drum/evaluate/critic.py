@@ -29,7 +29,7 @@ from seq2drum.evaluate.likelihood import one_thread
 from seq2drum.judge.intervals import CRITICS, Scores, told
 from seq2drum.judge.measures import Vector
 from seq2drum.lattice.conditions import Drums
-from seq2drum.lattice.features import GUITAR, Heard, features
+from seq2drum.lattice.features import GUITAR, GuitarGrid, features
 from seq2drum.lattice.form import CLOCK, MAX_STEPS, FloatArray, Form
 from seq2drum.lattice.grid import STEPS_PER_QUARTER
 from seq2drum.models.layers import cpu_has_bf16
@@ -63,17 +63,17 @@ class CriticResult(NamedTuple):
 class _Windows:
     """Windows of one width. heard (n, 2, BARS, Q, F): of real drums, of made ones; exists (n, BARS, Q); song (n,)."""
 
-    heard: Tensor
+    guitar_grid: Tensor
     exists: Tensor
     song: IntArray
 
     def select(self, which: NDArray[np.bool_]) -> _Windows:
         chosen = torch.from_numpy(which)
-        return _Windows(self.heard[chosen], self.exists[chosen], self.song[which])
+        return _Windows(self.guitar_grid[chosen], self.exists[chosen], self.song[which])
 
 
 def critic_auc(
-    real: Sequence[tuple[Heard, Drums]],
+    real: Sequence[tuple[GuitarGrid, Drums]],
     made: Sequence[Drums],
     *,
     groups: Sequence[str],
@@ -136,13 +136,13 @@ def _ranks(net: _Critic, fold: Sequence[_Windows]) -> tuple[Vector, Vector]:
 
 
 def _windows(
-    real: Sequence[tuple[Heard, Drums]], made: Sequence[Drums], width: int, hear: Hear, kind: torch.dtype
+    real: Sequence[tuple[GuitarGrid, Drums]], made: Sequence[Drums], width: int, hear: Hear, kind: torch.dtype
 ) -> _Windows | None:
     """The windows of all songs whose longest bar fits into `width` quarters, but not into the width before."""
     narrower = max((other for other in WIDTHS if other < width), default=0)
     windows: list[_Windows] = []
-    for song, ((heard, drums), other) in enumerate(zip(real, made, strict=True)):
-        form = heard.form
+    for song, ((guitar_grid, drums), other) in enumerate(zip(real, made, strict=True)):
+        form = guitar_grid.form
         starts = _starts(drums)
         quarters = np.minimum(-(-form.steps // STEPS_PER_QUARTER), WIDTHS[-1])
         longest = quarters[starts[:, None] + np.arange(BARS)].max(axis=1, initial=0)
@@ -150,7 +150,7 @@ def _windows(
         if not len(bars):
             continue
         steps, inside = _steps(form, bars, width)
-        known = features(heard)
+        known = features(guitar_grid)
         context = np.concatenate([known.guitar[:, _OF_GUITAR], known.clock[:, _OF_CLOCK]], axis=1)
         around = np.where(inside[..., None], context[steps], np.float32(0))
         both = np.stack([_heard(one, steps, inside, around, hear) for one in (drums, other)], axis=1)
@@ -159,7 +159,7 @@ def _windows(
     if not windows:
         return None
     return _Windows(
-        torch.cat([w.heard for w in windows]),
+        torch.cat([w.guitar_grid for w in windows]),
         torch.cat([w.exists for w in windows]),
         np.concatenate([w.song for w in windows]),
     )
@@ -229,11 +229,11 @@ class _Critic(nn.Module):
         self.window = nn.Linear(BARS * 2 * width, width)
         self.verdict = nn.Linear(width, 1)
 
-    def forward(self, heard: Tensor, exists: Tensor, drop: Drop = lambda x: x) -> Tensor:
+    def forward(self, guitar_grid: Tensor, exists: Tensor, drop: Drop = lambda x: x) -> Tensor:
         """From (n, BARS, Q, F) and (n, BARS, Q) to (n,)."""
-        count, bars, quarters, _ = heard.shape
-        mask = exists.to(heard.dtype).reshape(count * bars, quarters, 1)
-        inner = torch.relu(_product(self.quarter, heard)).reshape(count * bars, quarters, -1) * mask
+        count, bars, quarters, _ = guitar_grid.shape
+        mask = exists.to(guitar_grid.dtype).reshape(count * bars, quarters, 1)
+        inner = torch.relu(_product(self.quarter, guitar_grid)).reshape(count * bars, quarters, -1) * mask
         around = pad(inner, (0, 0, 1, 1))
         beside = torch.cat([around[:, :-2], inner, around[:, 2:]], dim=2)
         inner = (inner + torch.relu(_product(self.bar, beside))) * mask  # never below zero, so 0 is as silence
@@ -251,7 +251,7 @@ def _trained(
     rng, noise = np.random.default_rng([seed, 2]), np.random.default_rng([seed, 6])
     with torch.random.fork_rng(devices=[]):  # weights draw from torch's own state, which is put back
         torch.manual_seed(seed)
-        net = _Critic(outer[0].heard.shape[-1])
+        net = _Critic(outer[0].guitar_grid.shape[-1])
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-2, fused=True)
     best, kept, since = float("inf"), net.state_dict(), 0
     for _ in range(epochs):
@@ -290,7 +290,7 @@ def _loss(net: _Critic, windows: _Windows, rows: IntArray, drop: Drop = lambda x
     which = torch.from_numpy(rows)
     exists = windows.exists[which].repeat_interleave(2, dim=0)
     wanted = torch.tensor([0.0, 1.0]).repeat(len(rows))
-    return binary_cross_entropy_with_logits(net(windows.heard[which].flatten(0, 1), exists, drop), wanted)
+    return binary_cross_entropy_with_logits(net(windows.guitar_grid[which].flatten(0, 1), exists, drop), wanted)
 
 
 def _scores(net: _Critic, windows: _Windows) -> tuple[FloatArray, FloatArray]:
@@ -301,6 +301,6 @@ def _scores(net: _Critic, windows: _Windows) -> tuple[FloatArray, FloatArray]:
         with torch.no_grad():
             for at in range(0, len(windows.song), 256):
                 here = slice(at, at + 256)
-                scores.append(net(windows.heard[here, side].float(), windows.exists[here]).numpy())
+                scores.append(net(windows.guitar_grid[here, side].float(), windows.exists[here]).numpy())
         sides.append(np.concatenate(scores))
     return sides[0], sides[1]

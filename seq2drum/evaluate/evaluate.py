@@ -75,7 +75,7 @@ def evaluate(
         with watch.stage("baselines made"):
             progress("baselines made", 0, 1)
             everyone += baseline_players(training, seed=settings.seed)
-            copies = Copies.of(drums_of(song.drums, song.heard.form) for song in training)
+            copies = Copies.of(drums_of(song.drums, song.guitar_grid.form) for song in training)
     else:
         notes.append(
             f"no baselines and no rate of copies: {len(training)} songs to make them of, wanted {LEAST_REFERENCE} or"
@@ -177,7 +177,7 @@ def _about(songs: Sequence[Prepared], training: Sequence[Prepared], settings: Se
     packages = versions_of("seq2drum", "numpy", "onnxruntime", "torch")
     return {
         "songs": len(songs),
-        "bars": int(sum(len(song.heard.form.steps) for song in songs)),
+        "bars": int(sum(len(song.guitar_grid.form.steps) for song in songs)),
         "split hash": split_hash(songs),
         "songs of reference": len(training),
         "known bars": settings.known,

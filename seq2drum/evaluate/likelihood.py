@@ -159,8 +159,8 @@ def _nats_of(
     nats = np.zeros(len(jobs))
     with one_thread():
         for some in _runs(np.argsort(steps, kind="stable").tolist(), steps):
-            pairs, heard = ([windows[jobs[job][side]] for job in some] for side in (0, 1))
-            nats[some] = window_nats(model, data, pairs, heard, [jobs[job][0] for job in some], grooves)
+            pairs, context_pairs = ([windows[jobs[job][side]] for job in some] for side in (0, 1))
+            nats[some] = window_nats(model, data, pairs, context_pairs, [jobs[job][0] for job in some], grooves)
     return nats
 
 
@@ -199,7 +199,7 @@ def _guitars(songs: Sequence[Prepared], windows: Sequence[Window], band: float =
     groups = {group: number for number, group in enumerate(dict.fromkeys(song.group for song in songs))}
     song = np.array([window.song for window in windows], dtype=np.int64)
     group = np.array([groups[songs[index].group] for index in song.tolist()], dtype=np.int64)
-    forms = [songs[window.song].heard.form for window in windows]
+    forms = [songs[window.song].guitar_grid.form for window in windows]
     rows = [
         (form.numerator[w.first], form.denominator[w.first], form.steps[w.first], form.bpm[w.first])
         for form, w in zip(forms, windows, strict=True)

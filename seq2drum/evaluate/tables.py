@@ -89,7 +89,7 @@ def by_style(
     draws: int,
 ) -> tuple[Row, ...]:
     """Who is compared, in the songs of each style, which is told from the real drums; see `_by_kind`."""
-    styles = [style_of(drums_of(song.drums, song.heard.form, FULL)) for song in songs]
+    styles = [style_of(drums_of(song.drums, song.guitar_grid.form, FULL)) for song in songs]
 
     def whole(audition: Audition) -> Part:
         return Part(sum(part.bars for part in audition.by_metre.values()), some_of(audition.statistics, BY_KIND))
@@ -169,7 +169,7 @@ def by_song(songs: Sequence[Prepared], players: Sequence[Player], auditions: Aud
             figures[player.name] = {
                 name: None if np.isnan(value) else round(float(value), 5) for name, value in values.items()
             }
-        form = song.heard.form
+        form = song.guitar_grid.form
         rows.append(SongFigures(song.path, song.sha256, song.tag, song.group, form.metre, len(form.steps), figures))
     return tuple(rows)
 
@@ -184,16 +184,18 @@ def examples(songs: Sequence[Prepared], players: Sequence[Player], auditions: Au
             continue
         first, stop = shown
         part = song.between(first, stop)
-        metres = zip(part.heard.form.numerator.tolist(), part.heard.form.denominator.tolist(), strict=True)
+        metres = zip(part.guitar_grid.form.numerator.tolist(), part.guitar_grid.form.denominator.tolist(), strict=True)
         shared = (
-            tuple(part.heard.form.steps.tolist()),
+            tuple(part.guitar_grid.form.steps.tolist()),
             tuple(f"{numerator}/{denominator}" for numerator, denominator in metres),
-            tuple(np.unique(part.heard.guitar.step).tolist()),
-            _hits(drums_of(part.drums, part.heard.form)),
+            tuple(np.unique(part.guitar_grid.guitar.step).tolist()),
+            _hits(drums_of(part.drums, part.guitar_grid.form)),
         )
         for player in players:
             made = replace(song, drums=auditions[player.name][index].hits).between(first, stop)
-            chosen.append(Example(song.path, player.name, first, *shared, _hits(drums_of(made.drums, made.heard.form))))
+            chosen.append(
+                Example(song.path, player.name, first, *shared, _hits(drums_of(made.drums, made.guitar_grid.form)))
+            )
     return tuple(chosen)
 
 
@@ -311,8 +313,8 @@ def _critic_figures(
         return TorchFigures(
             player, {}, [f"no critic of {player}: it needs {error.name}; pip install 'seq2drum[train]'"]
         )
-    real = [(song.heard, drums_of(song.drums, song.heard.form)) for song in songs]
-    made = [drums_of(grid, song.heard.form) for song, grid in zip(songs, grids, strict=True)]
+    real = [(song.guitar_grid, drums_of(song.drums, song.guitar_grid.form)) for song in songs]
+    made = [drums_of(grid, song.guitar_grid.form) for song, grid in zip(songs, grids, strict=True)]
     try:
         result = critic_auc(real, made, groups=[song.group for song in songs], seed=seed, critics=critics)
     except CorpusError as error:

@@ -35,7 +35,7 @@ from seq2drum.judge.known_bars import (
     weights_of,
 )
 from seq2drum.judge.measures import VOICE, BoolArray
-from seq2drum.lattice.features import GUITAR, Heard, features
+from seq2drum.lattice.features import GUITAR, GuitarGrid, features
 from seq2drum.lattice.form import CLOCK, FloatArray, Form, clock_of
 from seq2drum.lattice.grid import HIT_LENGTH, PLACES, Grid
 from seq2drum.music.kit import FULL, NINE, to_kit
@@ -46,13 +46,13 @@ ACCENTED = 0.7  # share of a song's onsets that an accent must stand above
 _EIGHTH, _TRIPLET = PLACES.tolist().index(6), PLACES.tolist().index(8)
 
 
-def rule(heard: Heard) -> BoolArray:
+def rule(guitar_grid: GuitarGrid) -> BoolArray:
     """(T, V): what a pattern player gives: rock backbeat, or shuffle or swing ride where the guitar swings.
 
     Kick on the first beat and every other, snare on the rest, where beats are the accent groups of a metre in eighths
     and the units of any other; in a metre of unequal quarters (5/4 = 3 + 2) kicks are on the heads of its groups.
     """
-    form = heard.form
+    form = guitar_grid.form
     clock = clock_of(form)
     place = np.argmax(clock[:, CLOCK["subdivision"]], axis=1)
     kick, snare = _beats(form, clock, place)
@@ -60,13 +60,13 @@ def rule(heard: Heard) -> BoolArray:
     hits = np.zeros((len(place), len(NINE)), dtype=bool)
     hits[:, VOICE["kick"]] = kick
     bar = form.bar_of(np.arange(len(place)))
-    if not _swings(heard, place):
+    if not _swings(guitar_grid, place):
         fast = form.bpm[bar] * np.where(form.denominator[bar] >= 8, 2 / 3, 1) > 200
         hits[:, VOICE["closed hat"]] = quarter | ((place == _EIGHTH) & ~fast)
         hits[:, VOICE["snare"]] = snare
         return hits
     offbeat = place == _TRIPLET
-    if median_bpm(heard) < SWUNG_RIDE:
+    if median_bpm(guitar_grid) < SWUNG_RIDE:
         hits[:, VOICE["closed hat"]] = quarter | offbeat
         hits[:, VOICE["snare"]] = snare
         return hits
@@ -99,17 +99,17 @@ def _beats(form: Form, clock: FloatArray, place: IntArray) -> tuple[BoolArray, B
     return kick, snare
 
 
-def _swings(heard: Heard, place: IntArray) -> bool:
+def _swings(guitar_grid: GuitarGrid, place: IntArray) -> bool:
     """Whether the guitar plays its offbeats late, on the triplet, more often than straight."""
-    played = place[np.unique(heard.guitar.step)]
-    quarters = heard.form.denominator[heard.form.bar_of(np.unique(heard.guitar.step))] == 4
+    played = place[np.unique(guitar_grid.guitar.step)]
+    quarters = guitar_grid.form.denominator[guitar_grid.form.bar_of(np.unique(guitar_grid.guitar.step))] == 4
     late, straight = np.count_nonzero(played[quarters] == _TRIPLET), np.count_nonzero(played[quarters] == _EIGHTH)
     return int(late) > int(straight)
 
 
-def accents_of(heard: Heard) -> BoolArray:
+def accents_of(guitar_grid: GuitarGrid) -> BoolArray:
     """(T,): the guitar's accents: loud, low or of many notes, and more so than seven of ten of its onsets."""
-    guitar = features(heard).guitar
+    guitar = features(guitar_grid).guitar
     at = np.flatnonzero(guitar[:, GUITAR.at("played")] > 0)
     accents = np.zeros(len(guitar), dtype=bool)
     if len(at):
@@ -120,10 +120,10 @@ def accents_of(heard: Heard) -> BoolArray:
     return accents
 
 
-def median_bpm(heard: Heard) -> float:
+def median_bpm(guitar_grid: GuitarGrid) -> float:
     """Quarters a minute of the bars in which the guitar plays."""
-    begin, stop = heard.sounding
-    return float(np.median(heard.form.bpm[begin : max(stop, begin + 1)]))
+    begin, stop = guitar_grid.sounding
+    return float(np.median(guitar_grid.form.bpm[begin : max(stop, begin + 1)]))
 
 
 COMMON = "common bar"
@@ -170,7 +170,9 @@ def baselines(training: Sequence[Prepared], *, seed: int = 0) -> list[Baseline]:
 
 
 def _silence(song: Prepared, take: int) -> Grid:
-    return _grid(np.zeros((int(song.heard.form.first[-1]), len(NINE)), dtype=bool), np.ones(len(NINE), dtype=np.int64))
+    return _grid(
+        np.zeros((int(song.guitar_grid.form.first[-1]), len(NINE)), dtype=bool), np.ones(len(NINE), dtype=np.int64)
+    )
 
 
 class Copy(NamedTuple):
@@ -196,7 +198,7 @@ class _Known:
             voice = to_kit(NINE)[song.drums.key]
             cells = voice[voice >= 0], song.drums.velocity[voice >= 0]
             np.add.at(self.loudness[self.groups[song.group]], cells, 1)
-        self.first = [song.heard.form.first for song in songs]
+        self.first = [song.guitar_grid.form.first for song in songs]
         self.drums = [_small(song.drums) for song in songs]
         self.loudness_of_all = self.loudness.sum(axis=0, dtype=np.int64)
 
@@ -209,18 +211,18 @@ class _Known:
         return self._looped(song, commonest)
 
     def rule(self, song: Prepared, take: int) -> Grid:
-        return _grid(_inside(rule(song.heard), song.heard), self._velocities(song))
+        return _grid(_inside(rule(song.guitar_grid), song.guitar_grid), self._velocities(song))
 
     def rule_with_accents(self, song: Prepared, take: int) -> Grid:
-        hits = rule(song.heard)
+        hits = rule(song.guitar_grid)
         barlines = np.zeros(len(hits), dtype=bool)
-        barlines[_starts(song.heard.form)] = True
-        hits[:, VOICE["kick"]] = barlines | (accents_of(song.heard) & ~hits[:, VOICE["snare"]])
-        return _grid(_inside(hits, song.heard), self._velocities(song))
+        barlines[_starts(song.guitar_grid.form)] = True
+        hits[:, VOICE["kick"]] = barlines | (accents_of(song.guitar_grid) & ~hits[:, VOICE["snare"]])
+        return _grid(_inside(hits, song.guitar_grid), self._velocities(song))
 
     def random_song(self, seed: int, song: Prepared, take: int) -> Grid:
         rng = np.random.default_rng([seed, take, _number(song)])
-        begin, _ = song.heard.sounding
+        begin, _ = song.guitar_grid.sounding
 
         def of_another(bars: KnownBars, targets: IntArray) -> list[Copy]:
             other = self._other_song(rng, bars, song)
@@ -243,16 +245,16 @@ class _Known:
         return self._copied(song, of_nearest)
 
     def own_bar(self, song: Prepared, take: int) -> Grid:
-        form = song.heard.form
-        hits, real = rule(song.heard), roll_of(song.drums, form)
-        for kind, targets in _kinds_played(song.heard).items():
+        form = song.guitar_grid.form
+        hits, real = rule(song.guitar_grid), roll_of(song.drums, form)
+        for kind, targets in _kinds_played(song.guitar_grid).items():
             same = np.flatnonzero(is_kind(form, kind))
             places = form.first[same][:, None] + np.arange(kind[2])
             played = Counter(rows.tobytes() for rows in real[places] if rows.any())
             here = form.first[targets][:, None] + np.arange(kind[2])
             best = max(played, key=lambda bar: played[bar]) if played else bytes(kind[2] * len(NINE))
             hits[here] = np.frombuffer(best, dtype=bool).reshape(kind[2], len(NINE))
-        return _grid(_inside(hits, song.heard), self._velocities(song))
+        return _grid(_inside(hits, song.guitar_grid), self._velocities(song))
 
     # --- what they share ----------------------------------------------------------------------------------------------
 
@@ -279,14 +281,14 @@ class _Known:
 
     def _looped(self, song: Prepared, choose: Callable[[KnownBars, IntArray], BoolArray]) -> Grid:
         """One pattern for all bars of a kind, chosen by the known bars and how often each is played."""
-        hits = rule(song.heard)
+        hits = rule(song.guitar_grid)
         group = self.groups.get(song.group, -1)
-        for kind, targets in _kinds_played(song.heard).items():
+        for kind, targets in _kinds_played(song.guitar_grid).items():
             bars = self._find(kind, song)
             if bars is not None:
-                here = song.heard.form.first[targets][:, None] + np.arange(kind[2])
+                here = song.guitar_grid.form.first[targets][:, None] + np.arange(kind[2])
                 hits[here] = bars.loop(choose, group)
-        return _grid(_inside(hits, song.heard), self._velocities(song))
+        return _grid(_inside(hits, song.guitar_grid), self._velocities(song))
 
     def _other_song(self, rng: np.random.Generator, bars: KnownBars, song: Prepared) -> int:
         """A song of another group with enough of these bars, as fast as this; or one of the ten nearest in tempo."""
@@ -294,7 +296,7 @@ class _Known:
         songs, first, count = np.unique(bars.song[others], return_index=True, return_counts=True)
         long = count >= min(LEAST_TILED, int(count.max()))
         songs, bpm = songs[long], bars.bpm[others][first[long]]
-        apart = np.abs(np.log(bpm / median_bpm(song.heard)))
+        apart = np.abs(np.log(bpm / median_bpm(song.guitar_grid)))
         alike = np.flatnonzero(apart <= np.log(SAME_TEMPO))
         if not len(alike):
             alike = np.argsort(apart, kind="stable")[:10]
@@ -305,8 +307,8 @@ class _Known:
 
         Of several as near, the nearest in tempo, then the first.
         """
-        rhythm = weights_of(onsets_of(song.heard, bars.steps))
-        apart = np.abs(np.log(bars.bpm / median_bpm(song.heard)))
+        rhythm = weights_of(onsets_of(song.guitar_grid, bars.steps))
+        apart = np.abs(np.log(bars.bpm / median_bpm(song.guitar_grid)))
         own = bars.group == self.groups.get(song.group, -1)
         # 1. Each different rhythm is looked up once.
         texts = [rhythm[first : first + size].tobytes() for first, size in windows]
@@ -330,19 +332,19 @@ class _Known:
 
         copy: from the known bars of a kind and the bars of it that are played, (bars,), to copies.
         """
-        form = song.heard.form
+        form = song.guitar_grid.form
         first = form.first
         # 1. What is copied, and which bars are of no known kind.
         copies: list[Copy] = []
         unknown: list[int] = []
-        for kind, targets in _kinds_played(song.heard).items():
+        for kind, targets in _kinds_played(song.guitar_grid).items():
             bars = self._find(kind, song)
             if bars is None:
                 unknown += targets.tolist()
             else:
                 copies += copy(bars, targets)
         # 2. The hits.
-        by_rule = rule(song.heard) & np.isin(form.bar_of(np.arange(first[-1])), unknown)[:, None]
+        by_rule = rule(song.guitar_grid) & np.isin(form.bar_of(np.arange(first[-1])), unknown)[:, None]
         pieces = [_grid(by_rule, self._velocities(song))]
         for target, number, bar in copies:
             starts, drums = self.first[number], self.drums[number]
@@ -362,21 +364,21 @@ def _small(grid: Grid) -> Grid:
     return Grid(*map(fitting, grid))
 
 
-def _inside(hits: BoolArray, heard: Heard) -> BoolArray:
+def _inside(hits: BoolArray, guitar_grid: GuitarGrid) -> BoolArray:
     """The hits in bars where the guitar plays, or rests between two of them."""
-    begin, stop = heard.sounding
-    first = heard.form.first
+    begin, stop = guitar_grid.sounding
+    first = guitar_grid.form.first
     inside = np.zeros_like(hits)
     inside[first[begin] : first[stop]] = hits[first[begin] : first[stop]]
     return inside
 
 
-def _kinds_played(heard: Heard) -> dict[BarKind, IntArray]:
+def _kinds_played(guitar_grid: GuitarGrid) -> dict[BarKind, IntArray]:
     """The bars to be played, by kind."""
-    begin, stop = heard.sounding
-    number = np.arange(len(heard.form.steps))
+    begin, stop = guitar_grid.sounding
+    number = np.arange(len(guitar_grid.form.steps))
     played = (number >= begin) & (number < stop)
-    bars = {kind: np.flatnonzero(is_kind(heard.form, kind) & played) for kind in kinds_of(heard.form)}
+    bars = {kind: np.flatnonzero(is_kind(guitar_grid.form, kind) & played) for kind in kinds_of(guitar_grid.form)}
     return {kind: which for kind, which in bars.items() if len(which)}
 
 

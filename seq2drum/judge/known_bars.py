@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.judge.measures import BoolArray, f1, judged_bars
 from seq2drum.lattice.conditions import drums_of
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves.grooves import Groove, typical
@@ -162,15 +162,15 @@ def known_bars(songs: Sequence[Prepared], groups: Mapping[str, int]) -> dict[Bar
 
 def _gather(song: Prepared, number: int, group: int, gathered: dict[BarKind, _Gathered]) -> None:
     """Add the bars of a song that have a hit to those of their kinds."""
-    form = song.heard.form
+    form = song.guitar_grid.form
     first = form.first
     roll = roll_of(song.drums, form)
     for kind in kinds_of(form):
         steps = kind[2]
         bars = np.flatnonzero(is_kind(form, kind))
         rolls = roll[first[bars][:, None] + np.arange(steps)].reshape(len(bars), -1)
-        heard = rolls.any(axis=1)
-        bars, rolls = bars[heard], rolls[heard]
+        guitar_grid = rolls.any(axis=1)
+        bars, rolls = bars[guitar_grid], rolls[guitar_grid]
         if not len(bars):
             continue
         into = gathered.setdefault(kind, _Gathered())
@@ -179,7 +179,7 @@ def _gather(song: Prepared, number: int, group: int, gathered: dict[BarKind, _Ga
             pattern = into.numbers.setdefault(packed.tobytes(), len(into.numbers))
             into.rows.append((number, bar, group, pattern))
         into.bpm += [bpm] * len(bars)
-        into.onsets.append(onsets_of(song.heard, steps)[bars])
+        into.onsets.append(onsets_of(song.guitar_grid, steps)[bars])
 
 
 def roll_of(drums: Grid, form: Form) -> BoolArray:
@@ -190,12 +190,12 @@ def roll_of(drums: Grid, form: Form) -> BoolArray:
     return roll
 
 
-def onsets_of(heard: Heard, steps: int) -> NDArray[np.uint8]:
+def onsets_of(guitar_grid: GuitarGrid, steps: int) -> NDArray[np.uint8]:
     """(B, steps + 1): how many notes begin at each place of each bar, MOST_NOTES at most; last, 1 for an empty bar.
 
     So an empty bar is like an empty bar, and unlike all else. Places beyond `steps` are left out.
     """
-    form, guitar = heard.form, heard.guitar
+    form, guitar = guitar_grid.form, guitar_grid.guitar
     bar = form.bar_of(guitar.step)
     place = form.place_of(guitar.step)
     count = np.zeros((len(form.steps), steps + 1), dtype=np.int64)
@@ -255,15 +255,15 @@ _KEPT = 4  # songs of which it is kept what all players of an evaluation ask for
 
 
 @lru_cache(_KEPT)
-def passages(heard: Heard) -> Sequence[Section]:
+def passages(guitar_grid: GuitarGrid) -> Sequence[Section]:
     """The sections of a guitar."""
-    return sections(heard)
+    return sections(guitar_grid)
 
 
 @lru_cache(_KEPT)
-def safest(heard: Heard) -> Mapping[str, Groove]:
+def safest(guitar_grid: GuitarGrid) -> Mapping[str, Groove]:
     """The grooves that are chosen for a guitar where nothing is asked for, by the letters of its sections."""
-    return choosing.chosen(heard, passages(heard), Options())
+    return choosing.chosen(guitar_grid, passages(guitar_grid), Options())
 
 
 def of_song(song: Prepared, *, by_section: bool = False) -> dict[str, Groove]:
@@ -272,22 +272,22 @@ def of_song(song: Prepared, *, by_section: bool = False) -> dict[str, Groove]:
     Raises:
         OptionError: the drummer never plays.
     """
-    form = song.heard.form
+    form = song.guitar_grid.form
     grooves = {WHOLE: typical(song.drums, form)}
     if by_section:
-        letters = np.array(Plan.of_sections(len(form.steps), passages(song.heard)).letter)
+        letters = np.array(Plan.of_sections(len(form.steps), passages(song.guitar_grid)).letter)
         struck = np.unique(form.bar_of(song.drums.step))
         for letter in dict.fromkeys(letters[struck].tolist()):
             grooves[letter] = typical(song.drums, form, struck[letters[struck] == letter])
     return grooves
 
 
-def looped(heard: Heard, grooves: Mapping[str, Groove]) -> Grid:
+def looped(guitar_grid: GuitarGrid, grooves: Mapping[str, Groove]) -> Grid:
     """The grooves of the sections by their letters, or of `WHOLE`, again and again where the guitar sounds."""
-    form = heard.form
-    plan = Plan.of_sections(len(form.steps), passages(heard))
+    form = guitar_grid.form
+    plan = Plan.of_sections(len(form.steps), passages(guitar_grid))
     pieces = []
-    for bar in range(*heard.sounding):
+    for bar in range(*guitar_grid.sounding):
         groove = grooves.get(plan.letter[bar], grooves.get(WHOLE))
         if groove is not None:
             fits = _fitted(groove, int(form.numerator[bar]), int(form.denominator[bar])).bar(int(plan.number[bar]))
@@ -302,12 +302,12 @@ def _fitted(groove: Groove, numerator: int, denominator: int) -> Groove:
 
 def chosen(song: Prepared, take: int) -> Grid:
     """The grooves that the default take is played on, looped."""
-    return looped(song.heard, safest(song.heard))
+    return looped(song.guitar_grid, safest(song.guitar_grid))
 
 
 def best_offered(song: Prepared, take: int) -> Grid:
     """Of the grooves on offer for a song, looped, the one that has most in common with the real drums."""
-    form = song.heard.form
+    form = song.guitar_grid.form
     real = drums_of(song.drums, form)
     counted = np.repeat(judged_bars(real), form.steps)
     hits = real.velocity[counted] > 0
@@ -316,8 +316,8 @@ def best_offered(song: Prepared, take: int) -> Grid:
         made = drums_of(grid, form).velocity[counted] > 0
         return f1(float((made & hits).sum()), float(made.sum()), float(hits.sum()))
 
-    offered = choosing.offered(song.heard, passages(song.heard), Options())
-    takes = [looped(song.heard, {WHOLE: groove}) for groove, _ in offered]
+    offered = choosing.offered(song.guitar_grid, passages(song.guitar_grid), Options())
+    takes = [looped(song.guitar_grid, {WHOLE: groove}) for groove, _ in offered]
     return max(takes, key=in_common, default=song.drums.select(np.zeros(0, dtype=np.int64)))
 
 
@@ -326,13 +326,13 @@ def count(songs: Sequence[Prepared], workers: int = 1) -> tuple[int, str, int]:
 
     A groove leads that has most bars of a song; songs in whose metres no groove is known are left out.
     """
-    leading = Counter(name for name in results_of(_leading, [song.heard for song in songs], workers) if name)
+    leading = Counter(name for name in results_of(_leading, [song.guitar_grid for song in songs], workers) if name)
     (most, times), *_ = leading.most_common(1) or [("none", 0)]
     return len(leading), most, times
 
 
-def _leading(heard: Heard) -> str:
+def _leading(guitar_grid: GuitarGrid) -> str:
     """The name of the groove that leads the default take to a guitar, or "" where none is known."""
-    plan = Plan.of_sections(len(heard.form.steps), passages(heard), safest(heard))
+    plan = Plan.of_sections(len(guitar_grid.form.steps), passages(guitar_grid), safest(guitar_grid))
     names = Counter(groove.name for groove in plan.grooves if groove is not None)
     return names.most_common(1)[0][0] if names else ""

@@ -17,7 +17,7 @@ import numpy as np
 from seq2drum.data.corpus.excerpts import duet_of
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.judge import baselines, known_bars
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.grid import Grid, to_full
 from seq2drum.lattice.grooves.grooves import typical
 from seq2drum.music.kit import Kit, to_kit
@@ -159,7 +159,7 @@ def shuffled_player(seed: int = 0) -> Player:
 
 
 def _shuffled(seed: int, song: Prepared, take: int) -> Grid:
-    form, rng = song.heard.form, np.random.default_rng([seed, take, 5])
+    form, rng = song.guitar_grid.form, np.random.default_rng([seed, take, 5])
     source = np.arange(len(form.steps))
     for steps in np.unique(form.steps):
         bars = np.flatnonzero(form.steps == steps)
@@ -177,7 +177,7 @@ def _silent(song: Prepared, take: int) -> Grid:
 
 
 def _copy_on(song: Prepared, bars: range, take: int) -> Grid:
-    form = song.heard.form
+    form = song.guitar_grid.form
     known = [form.notes_between(song.drums, bar, bar + 1) for bar in bars]
     first = form.first
     pieces = []
@@ -213,7 +213,7 @@ class _ModelPlayer:
     def play_on(self, song: Prepared, bars: range, take: int) -> Grid:
         kit, given = to_kit(_engine(self.name).kit), {}
         for bar in bars:
-            known = song.heard.form.notes_between(song.drums, bar, bar + 1)
+            known = song.guitar_grid.form.notes_between(song.drums, bar, bar + 1)
             voice = kit[known.key]
             given[bar] = known.select(voice >= 0)._replace(key=voice[voice >= 0])
         return self._played(song, take, given)
@@ -222,41 +222,45 @@ class _ModelPlayer:
         wishes: dict[str, Any] = {"seed": self.seed + take, "temperature": self.temperature, "daring": self.daring}
         if self.grooves and len(song.drums.step):
             wishes["groove"] = known_bars.of_song(song, by_section=self.grooves == "sections")
-        return play_heard(_engine(self.name), song.heard, given=given, **wishes)
+        return play_heard(_engine(self.name), song.guitar_grid, given=given, **wishes)
 
 
 def _jammed(name: str, seed: int, song: Prepared, take: int) -> Grid:
     """What a listener to a jam with the song's guitar hears of the drums until the song's last bar."""
-    player, form = _engine(name), song.heard.form
-    if not len(song.heard.guitar.step):
+    player, form = _engine(name), song.guitar_grid.form
+    if not len(song.guitar_grid.guitar.step):
         return song.drums.select(np.zeros(0, dtype=np.int64))
-    duet = duet_of(song.heard, Grid.join([]))
+    duet = duet_of(song.guitar_grid, Grid.join([]))
     whole = replace(duet.song, parts=duet.guitars)
     bars = jammed_bars(player, whole, Options(seed=seed + take, track="1")).bars
     return to_full(Grid.join([bar.hits.shift(form.first[bar.number]) for bar in bars[: len(form.steps)]]), player.kit)
 
 
-def play_heard(player: engine.Engine, heard: Heard, *, given: Mapping[int, Grid] | None = None, **wishes: Any) -> Grid:
+def play_heard(
+    player: engine.Engine, guitar_grid: GuitarGrid, *, given: Mapping[int, Grid] | None = None, **wishes: Any
+) -> Grid:
     """A whole take with the options that a drummer has by default; the one place where a model is asked to play.
 
     given: bars that are known, their steps counted from the barline and their keys voices of the engine's kit; what is
     typical of them is played on. wishes: fields of `Options`, in which grooves are values. Returns hits whose keys are
     voices of the full kit.
     """
-    form, options = heard.form, Options(**wishes)
-    first, stop = heard.sounding
+    form, options = guitar_grid.form, Options(**wishes)
+    first, stop = guitar_grid.sounding
     if given:
         first, stop = min(first, *given), max(stop, max(given) + 1)
         known = to_full(Grid.join(given[bar].shift(form.first[bar]) for bar in sorted(given)), player.kit)
         if options.groove is None and len(known.step):
             options = replace(options, groove={WHOLE: typical(known, form)}, temperature=options.freedom)
-    asked = {"plan": plan_of(heard, options, player.kit), "controls": options.controls, "given": given}
-    return take_of(decoding.played(player, heard, options.sampling, first=first, stop=stop, **asked), form, player.kit)
+    asked = {"plan": plan_of(guitar_grid, options, player.kit), "controls": options.controls, "given": given}
+    return take_of(
+        decoding.played(player, guitar_grid, options.sampling, first=first, stop=stop, **asked), form, player.kit
+    )
 
 
-def plan_of(heard: Heard, options: Options, kit: Kit) -> Plan:
+def plan_of(guitar_grid: GuitarGrid, options: Options, kit: Kit) -> Plan:
     """What is planned for a guitar by some options, in which grooves are values."""
-    passages = known_bars.passages(heard)
+    passages = known_bars.passages(guitar_grid)
     asks_nothing = options == Options(seed=options.seed, temperature=options.temperature)
-    grooves = known_bars.safest(heard) if asks_nothing else chosen(heard, passages, options)
-    return arranged(heard, passages, grooves, options, kit)
+    grooves = known_bars.safest(guitar_grid) if asks_nothing else chosen(guitar_grid, passages, options)
+    return arranged(guitar_grid, passages, grooves, options, kit)

@@ -22,7 +22,7 @@ from seq2drum.judge.measures import (
     likeness,
 )
 from seq2drum.lattice.conditions import Drums, bars_of, fills, syncopation
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.sections import sections
 from seq2drum.music.notes import IntArray
 
@@ -120,7 +120,7 @@ class Judge:
     """
 
     real: Drums
-    heard: Heard
+    guitar_grid: GuitarGrid
     copies: Copies | None = None
 
     @cached_property
@@ -135,14 +135,14 @@ class Judge:
     @cached_property
     def _guitar(self) -> Vector:
         guitar: Vector = np.zeros(len(self.real.velocity))
-        np.add.at(guitar, self.heard.guitar.step, self.heard.guitar.velocity)
+        np.add.at(guitar, self.guitar_grid.guitar.step, self.guitar_grid.guitar.velocity)
         return guitar
 
     @cached_property
     def _passages(self) -> tuple[IntArray, BoolArray]:
         """(B,): the number of the letter of each bar's section; whether one begins there."""
         letter, begins = np.full(len(self.bars), -1), np.zeros(len(self.bars), dtype=bool)
-        found = sections(self.heard)
+        found = sections(self.guitar_grid)
         letters = {name: number for number, name in enumerate(dict.fromkeys(section.letter for section in found))}
         for section in found:
             letter[section.bar :], begins[section.bar] = letters[section.letter], True
@@ -165,6 +165,6 @@ class Judge:
         return Trial(self._side, self._side if made is self.real else self._cut(made))
 
 
-def trial_of(real: Drums, made: Drums, heard: Heard, copies: Copies | None = None) -> Trial:
+def trial_of(real: Drums, made: Drums, guitar_grid: GuitarGrid, copies: Copies | None = None) -> Trial:
     """One take beside the real drums, both in nine voices; see `Judge`."""
-    return Judge(real, heard, copies).trial(made)
+    return Judge(real, guitar_grid, copies).trial(made)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.lattice.conditions import FILL, Drums, Words, bars_of, drums_of, hits_per_quarter, signs
-from seq2drum.lattice.features import GUITAR, Heard, features
+from seq2drum.lattice.features import GUITAR, GuitarGrid, features
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.sections import Section, sections
@@ -78,7 +78,7 @@ class _Guitar(NamedTuple):
 
 def explain(
     grid: Grid,
-    heard: Heard,
+    guitar_grid: GuitarGrid,
     kit: Kit = FULL,
     *,
     numbers: IntArray | None = None,
@@ -90,10 +90,10 @@ def explain(
     bars in the song, if not 1, 2, 3; the pieces of a long bar have one number. grooves: by the letter of each section
     what it was played on.
     """
-    numbers = np.arange(1, len(heard.form.steps) + 1) if numbers is None else numbers
-    full, nine = drums_of(grid, heard.form, kit, kit), drums_of(grid, heard.form, NINE, kit)
-    guitar = _listen(heard)
-    passages = sections(heard)
+    numbers = np.arange(1, len(guitar_grid.form.steps) + 1) if numbers is None else numbers
+    full, nine = drums_of(grid, guitar_grid.form, kit, kit), drums_of(grid, guitar_grid.form, NINE, kit)
+    guitar = _listen(guitar_grid)
+    passages = sections(guitar_grid)
     begins = {bar: begin.piece(numbers) for bar, begin in _begins(guitar, passages).items()}
     named = signs(nine)
     filled = named != ""
@@ -136,13 +136,13 @@ def _grooves(passages: Sequence[Section], grooves: Mapping[str, str], bars: int)
 # --- the guitar -------------------------------------------------------------------------------------------------------
 
 
-def _listen(heard: Heard) -> _Guitar:
-    form, steps = heard.form, features(heard).guitar
+def _listen(guitar_grid: GuitarGrid) -> _Guitar:
+    form, steps = guitar_grid.form, features(guitar_grid).guitar
     rhythm = form.by_bar(steps[:, GUITAR.at("played")])
     sounds = form.by_bar(steps[:, GUITAR.at("sounding")]).max(axis=1) > 0
     chroma = form.by_bar(steps[:, GUITAR["pitch_classes"]]).sum(axis=1)
     together = np.zeros(len(steps), dtype=np.float32)  # velocities of the notes that begin at each step, summed
-    np.add.at(together, heard.guitar.step, heard.guitar.velocity)
+    np.add.at(together, guitar_grid.guitar.step, guitar_grid.guitar.velocity)
     strength = form.by_bar(together)
     # An accent is where the most is struck at once, or as good as that.
     accents = (strength > 0) & (strength >= 0.9 * strength.max(axis=1, keepdims=True))

@@ -34,7 +34,7 @@ from seq2drum.music.theory import GUITAR_PROGRAMS, bass_parts
 
 
 @dataclass(frozen=True, eq=False)
-class Heard(Shown):
+class GuitarGrid(Shown):
     """A guitar on the lattice of its song, with all that `features` needs; small enough to keep for thousands of songs.
 
     programs (9,): notes played by each guitar program (24-31) and by any other. parts: how many parts were merged.
@@ -60,27 +60,27 @@ class Heard(Shown):
         begin, end = form.bar_of(np.array([int(grid.step.min()), last])).tolist()
         return begin, end + 1
 
-    def between(self, first: int, stop: int) -> Heard:
+    def between(self, first: int, stop: int) -> GuitarGrid:
         """Bars [first, stop) as if there had been no others."""
         guitar, bass = (self.form.notes_between(grid, first, stop) for grid in (self.guitar, self.bass))
         marks = {max(bar, first) - first: name for bar, name in self.marks if bar < stop}
         return replace(self, form=self.form.between(first, stop), guitar=guitar, bass=bass, marks=tuple(marks.items()))
 
-    def silenced(self) -> Heard:
+    def silenced(self) -> GuitarGrid:
         """The same bars without any note."""
         nothing = Grid.join([])
         return replace(self, guitar=nothing, bass=nothing, programs=np.zeros_like(self.programs))
 
 
 @dataclass(frozen=True)
-class Listening:
+class SongGrid:
     """Some parts of a song, listened to together: the lattice of the song's bars, and what is heard on it."""
 
     lattice: Lattice
-    heard: Heard
+    guitar_grid: GuitarGrid
 
     @classmethod
-    def of(cls, song: Song, parts: Sequence[int], lattice: Lattice | None = None) -> Listening:
+    def of(cls, song: Song, parts: Sequence[int], lattice: Lattice | None = None) -> SongGrid:
         """Listen to the parts of these numbers, on a lattice of the song's: `lattice_of` it, if none is given.
 
         The bass is every other part that `bass_parts` names.
@@ -94,12 +94,12 @@ class Listening:
         basses = [song.parts[index] for index in bass_parts(song) if index not in parts]
         guitar, bass = (encode(merge(some), lattice) for some in (chosen, basses))
         marks = marks_of(song.markers, lattice)
-        return cls(lattice, Heard(form_of(song, lattice), guitar, programs, len(chosen), bass, marks))
+        return cls(lattice, GuitarGrid(form_of(song, lattice), guitar, programs, len(chosen), bass, marks))
 
     @property
     def form(self) -> Form:
         """The bars as arrays."""
-        return self.heard.form
+        return self.guitar_grid.form
 
     @property
     def numbers(self) -> IntArray:
@@ -198,15 +198,15 @@ class Features(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def features(heard: Heard) -> Features:
+def features(guitar_grid: GuitarGrid) -> Features:
     """All that a model hears of one song. It is kept for who asks next: a groove is chosen by it, then played on."""
-    form, grid = heard.form, heard.guitar
+    form, grid = guitar_grid.form, guitar_grid.guitar
     quarter = quarters_of(form)
     chords = _chords(grid, quarter)
     guitar = _guitar(grid, quarter, chords)
     rhythm, chroma = by_bar(form, grid)
     bars = _bars(form, rhythm, chroma)
-    known = Features(guitar, clock_of(form), bars, _summary(heard, guitar, bars, rhythm, chords))
+    known = Features(guitar, clock_of(form), bars, _summary(guitar_grid, guitar, bars, rhythm, chords))
     for table in known:
         table.setflags(write=False)
     return known
@@ -348,9 +348,11 @@ def _later(rows: NDArray[Any], by: int) -> NDArray[Any]:
     return moved
 
 
-def _summary(heard: Heard, guitar: FloatArray, bars: FloatArray, rhythm: FloatArray, chords: _Chords) -> FloatArray:
+def _summary(
+    guitar_grid: GuitarGrid, guitar: FloatArray, bars: FloatArray, rhythm: FloatArray, chords: _Chords
+) -> FloatArray:
     """(SUMMARY.size,): what is known of the whole part."""
-    grid = heard.guitar
+    grid = guitar_grid.guitar
     played = guitar[:, GUITAR.at("played")] > 0
     lowest, highest, length = (guitar[played, GUITAR.at(name)] for name in ("lowest", "highest", "length"))
     active: NDArray[np.bool_] = rhythm.max(axis=1) > 0
@@ -367,12 +369,12 @@ def _summary(heard: Heard, guitar: FloatArray, bars: FloatArray, rhythm: FloatAr
 
     return SUMMARY.row(
         {
-            "programs": heard.programs / max(heard.programs.sum(), 1),
+            "programs": guitar_grid.programs / max(guitar_grid.programs.sum(), 1),
             "places": rhythm[active][:, :SUMMED_PLACES].mean(axis=0) if active.any() else np.zeros(SUMMED_PLACES),
             "notes_at_once": len(grid.step) / max(played.sum(), 1) / 3,
             "lowest": mean(lowest),
             "highest": mean(highest),
-            "tempo": mean(heard.form.bpm) / 120 - 1,
+            "tempo": mean(guitar_grid.form.bpm) / 120 - 1,
             "strokes": played.sum() / sounding / 8,
             "loudness": mean(grid.velocity) / 127,
             "loudness_spread": spread(grid.velocity) / 40,
@@ -380,23 +382,23 @@ def _summary(heard: Heard, guitar: FloatArray, bars: FloatArray, rhythm: FloatAr
             "length_spread": spread(length),
             "off_place": mean(np.abs(grid.offset)) / 127,
             "late": mean(grid.offset) / 127,
-            "parts": min(heard.parts, 6) / 3,
+            "parts": min(guitar_grid.parts, 6) / 3,
             "active": mean(active),
             "chord_changes": guitar[:, GUITAR.at("chord_change")].sum() / sounding / 2,
             "rhythm_before": of_bars(bars, BARS.pick("rhythm_before")),
             "harmony_before": of_bars(bars, BARS.pick("harmony_before")),
-            **_character(heard, chords),
+            **_character(guitar_grid, chords),
         }
     )
 
 
-def _character(heard: Heard, chords: _Chords) -> dict[str, NDArray[np.float64]]:
+def _character(guitar_grid: GuitarGrid, chords: _Chords) -> dict[str, NDArray[np.float64]]:
     """What kind of guitar playing it is: harmony seen from the root, polyphony, lengths, accents, register, swing.
 
     Seventh chords are mostly played in styles that swing, and open fifths in rock: the harmony says more of the style
     than the rhythm does.
     """
-    grid, form = heard.guitar, heard.form
+    grid, form = guitar_grid.guitar, guitar_grid.form
     turned = (chords.mask[:, None] >> ((chords.root[:, None] + np.arange(12)) % 12)) & 1
     _, together = np.unique(grid.step, return_counts=True)
     place = form.place_of(grid.step)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.lattice.features import BARS, COMPARED, Features, Heard, by_bar, unit
+from seq2drum.lattice.features import BARS, COMPARED, Features, GuitarGrid, by_bar, unit
 from seq2drum.lattice.form import MAX_STEPS, FloatArray
 from seq2drum.lattice.grid import LENGTH_UNITS, Grid
 from seq2drum.music.notes import IntArray
@@ -50,7 +50,7 @@ class Section(NamedTuple):
     letter: str
 
 
-def sections(heard: Heard) -> tuple[Section, ...]:
+def sections(guitar_grid: GuitarGrid) -> tuple[Section, ...]:
     """The passages of the guitar, in the order of their bars, lettered A, B, ... as they first come.
 
     Where the file's markers name sections, these are they. Else the first begins where the guitar does. All begin in a
@@ -58,16 +58,16 @@ def sections(heard: Heard) -> tuple[Section, ...]:
     the guitar plays less than that. Two that follow each other have different letters, or else SILENCE bars of silence
     between them. The time it takes is in proportion to the bars, and a little of it to the letters.
     """
-    if heard.marks:
-        return _marked(heard)
-    points, sounds = points_of(heard)
+    if guitar_grid.marks:
+        return _marked(guitar_grid)
+    points, sounds = points_of(guitar_grid)
     return _lettered(points, sounds, _boundaries(sounds, novelty(points, sounds)))
 
 
-def _marked(heard: Heard) -> tuple[Section, ...]:
+def _marked(guitar_grid: GuitarGrid) -> tuple[Section, ...]:
     """The sections that the file names. What the guitar plays before them is of the first if it is short, or START."""
-    named = [Section(bar, name) for bar, name in heard.marks]
-    first, stop = heard.sounding
+    named = [Section(bar, name) for bar, name in guitar_grid.marks]
+    first, stop = guitar_grid.sounding
     if stop and first < named[0].bar:
         if named[0].bar - first < SHORTEST:
             named[0] = named[0]._replace(bar=first)
@@ -88,13 +88,13 @@ def bars_of(passages: Sequence[Section], bars: int) -> dict[str, list[int]]:
 # --- bars as points ---------------------------------------------------------------------------------------------------
 
 
-def points_of(heard: Heard) -> tuple[FloatArray, Bools]:
+def points_of(guitar_grid: GuitarGrid) -> tuple[FloatArray, Bools]:
     """(B, K): each bar as a point; (B,): whether a note begins there. Where none does, all numbers are 0.
 
     The product of two points is how alike the bars are, 0 to 1: the mean, weighted by WEIGHTS, of the cosines of where
     notes begin, which pitch classes, how high, how many at once, how long and how many a quarter.
     """
-    form, grid = heard.form, heard.guitar
+    form, grid = guitar_grid.form, guitar_grid.guitar
     count = len(form.steps)
     bar = form.bar_of(grid.step)
     stroke, first, together = np.unique(grid.step, return_index=True, return_counts=True)
@@ -296,18 +296,18 @@ def source(rows: FloatArray, steps: IntArray, bar: int, last: FloatArray | None 
     return bar - 1 - best if score[best] >= 0 else NOWHERE
 
 
-def sources(heard: Heard) -> IntArray:
+def sources(guitar_grid: GuitarGrid) -> IntArray:
     """(B,): the bar that each bar is expected to be like, see `source`."""
-    steps, rows = heard.form.steps, traits(*by_bar(heard.form, heard.guitar))
+    steps, rows = guitar_grid.form.steps, traits(*by_bar(guitar_grid.form, guitar_grid.guitar))
     return np.array([source(rows, steps, bar) for bar in range(len(steps))], dtype=np.int64)
 
 
-def gone_on(heard: Heard, step: int) -> Heard:
+def gone_on(guitar_grid: GuitarGrid, step: int) -> GuitarGrid:
     """A guitar that was heard up to a step, as it is expected to go on from there to the end of its last bar.
 
     The step lies in the last bar but one, or begins the last one.
     """
-    form, grid = heard.form, heard.guitar.select(heard.guitar.step < step)
+    form, grid = guitar_grid.form, guitar_grid.guitar.select(guitar_grid.guitar.step < step)
     bar = len(form.steps) - 1
     rows, last = traits(*by_bar(form, grid)), None
     rest = range(step, int(form.first[bar]))
@@ -316,19 +316,19 @@ def gone_on(heard: Heard, step: int) -> Heard:
         last = traits(*by_bar(form, early))
     like = source(rows, form.steps, bar, last)
     if like == NOWHERE:
-        return replace(heard, guitar=grid)
+        return replace(guitar_grid, guitar=grid)
     back = int(form.first[bar] - form.first[like])
     for begin, end in ((step, int(form.first[bar])), (int(form.first[bar]), int(form.first[bar + 1]))):
         coming = grid.between(max(begin - back, 0), max(end - back, 0)).shift(max(begin, back))
         grid = Grid.join([grid, coming])
-    return replace(heard, guitar=grid)
+    return replace(guitar_grid, guitar=grid)
 
 
-def expected_bars(heard: Heard, known: Features, sources: IntArray) -> FloatArray:
+def expected_bars(guitar_grid: GuitarGrid, known: Features, sources: IntArray) -> FloatArray:
     """(B, BARS.size): what is known of each bar before it is played. sources: which bar each is expected to be like."""
     bars, there = without_future(known.bars), (sources >= 0)[:, None]
     columns: dict[str, FloatArray] = {}
-    for name, true in zip(("rhythm", "harmony"), by_bar(heard.form, heard.guitar), strict=True):
+    for name, true in zip(("rhythm", "harmony"), by_bar(guitar_grid.form, guitar_grid.guitar), strict=True):
         own = np.where(there, true[sources], 0).astype(np.float32)
         if name == "rhythm":
             count = own.sum(axis=1)

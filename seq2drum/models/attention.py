@@ -47,17 +47,17 @@ class Attention(Remembering):
         return self.config.groove
 
     def opened(self, known: Known) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Bars ready to be played: step inputs (m, S, mixed), thoughts so far (m, S, H), state h and c (m, H)."""
+        """Bars ready to be played: step inputs (m, S, mixed), step context (m, S, H), state h and c (m, H)."""
         steps = self.dropout(torch.cat([known.given, known.recalled], -1))
         mixed = functional.relu(self.mix_steps(steps) + self.mix_bar(known.knowledge)[:, None])
-        thought = self.think_steps(steps) + self.think_bar(known.knowledge)[:, None]
+        step_context = self.think_steps(steps) + self.think_bar(known.knowledge)[:, None]
         h, c = self.bar_state(torch.cat([known.knowledge, known.final], -1)).chunk(2, -1)
-        return mixed, thought, torch.tanh(h), c
+        return mixed, step_context, torch.tanh(h), c
 
-    def walked(self, known: Known, previous: Tensor, recent: Tensor, batch: Any) -> Tensor:
-        mixed, thought, h, c = self.opened(known)
+    def decoded(self, known: Known, previous: Tensor, recent: Tensor, batch: Any) -> Tensor:
+        mixed, step_context, h, c = self.opened(known)
         y, _ = self.decoder(torch.cat([mixed, previous], -1), (h[None].contiguous(), c[None].contiguous()))
-        return functional.relu(thought + self.think(y))
+        return functional.relu(step_context + self.think(y))
 
     def prepared(self, given: Tensor, overheard: Tensor, final: Tensor, steps: Tensor) -> tuple[Tensor, ...]:
         return given, torch.cat([overheard, final], -1)
@@ -68,7 +68,7 @@ class Attention(Remembering):
         pointed = voices + 1 if config.groove else 0
         opened: dict[str, base.Shape] = {
             "inputs": ("n", "S", config.mixed),
-            "thoughts": ("n", "S", hidden + pointed),
+            "step_context": ("n", "S", hidden + pointed),
             "echo": ("n", "S", self.echo),
             "opened": ("n", size),
         }
@@ -78,7 +78,7 @@ class Attention(Remembering):
         )
         return remembering.listening_graphs(self, of_song) | {
             "bar": base.Graph(_Bar(self), remembering.bar_inputs(self, of_bars), opened),
-            "walk": base.walk_graph(_Walk(self), config, config.mixed, hidden + pointed, hidden, size),
+            "decode_bar": base.decode_bar_graph(_DecodeBar(self), config, config.mixed, hidden + pointed, hidden, size),
             "feel": base.feel_graph(self.heads, hidden, voices, self.echo),
         }
 
@@ -96,21 +96,21 @@ class _Bar(base.GraphModule[Attention]):
         )
         overheard, final = torch.split(context, [model.overheard, 2 * config.reader], -1)
         knowledge = torch.cat([overheard, carried[:, : config.played]], -1)
-        mixed, thoughts, h, c = model.opened(Known(given, final, knowledge, recalled))
+        mixed, step_context, h, c = model.opened(Known(given, final, knowledge, recalled))
         if config.groove:
-            thoughts = torch.cat([thoughts, *model.pointed(given)], -1)
-        return mixed, thoughts, echo, torch.cat([h, c, carried], -1)
+            step_context = torch.cat([step_context, *model.pointed(given)], -1)
+        return mixed, step_context, echo, torch.cat([h, c, carried], -1)
 
 
-class _Walk(base.GraphModule[Attention]):
+class _DecodeBar(base.GraphModule[Attention]):
     def forward(
-        self, inputs: Tensor, thoughts: Tensor, previous: Tensor, state: Tensor
+        self, inputs: Tensor, step_context: Tensor, previous: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         model, config = self.model, self.model.config
         h, c, carry = torch.split(state, [config.hidden, config.hidden, 2 * config.played], -1)
         y, (h, c) = model.decoder(torch.cat([inputs, previous], -1), (h[None], c[None]))
-        thinking = functional.relu(thoughts[..., : config.hidden] + model.think(y))
-        logits = model.heads.logits(thinking)
+        hidden = functional.relu(step_context[..., : config.hidden] + model.think(y))
+        logits = model.heads.logits(hidden)
         if config.groove:
-            logits = logits + model.pointer(thinking, thoughts[..., config.hidden : -1], thoughts[..., -1:])
-        return logits, thinking, torch.cat([h[0], c[0], carry], -1)
+            logits = logits + model.pointer(hidden, step_context[..., config.hidden : -1], step_context[..., -1:])
+        return logits, hidden, torch.cat([h[0], c[0], carry], -1)

@@ -2,11 +2,11 @@
 
 To play, a family is four graphs or five, each a module of tensors to tensors, exported to ONNX and run by one loop:
 
-    plan     the whole guitar -> how likely each bar breaks the pattern; a family may go without it
-    encode   a unit (the whole song, or one pair) of guitar -> what is known of each bar
-    bar      a bar's knowledge, all bars played so far, the state -> inputs of its steps, the state
-    walk     a bar's inputs, the hits before each step, the state -> logits, thoughts, the state
-    feel     a bar's thoughts and hits -> velocities and offsets
+    plan        the whole guitar -> how likely each bar breaks the pattern; a family may go without it
+    encode      a unit (the whole song, or one pair) of guitar -> what is known of each bar
+    bar         a bar's knowledge, all bars played so far, the state -> inputs of its steps, the state
+    decode_bar  a bar's inputs and context, the hits before each step, the state -> logits, hidden, the state
+    feel        a bar's hidden states and hits -> velocities and offsets
 
 A graph takes only those inputs that it wants. `Graph` names them, with their shapes.
 """
@@ -130,26 +130,28 @@ def plan_inputs(config: Config) -> dict[str, Shape]:
     return {"guitar": ("B", "S", config.guitar), "bars": ("B", config.bars), "summary": (1, config.summary)}
 
 
-def walk_graph(module: nn.Module, config: Config, inputs: int, thoughts: int, hidden: int, state: int) -> Graph:
-    """The graph that goes through a bar whose hits are said to be known.
+def decode_bar_graph(
+    module: nn.Module, config: Config, inputs: int, step_context: int, hidden: int, state: int
+) -> Graph:
+    """The graph that decodes a bar, given the hits before each step.
 
-    inputs, thoughts: numbers that "bar" gives of each step. hidden: those that hits are drawn from.
+    inputs, step_context: sizes of what "bar" returns for each step. hidden: size of the state that hits are drawn from.
     """
     return Graph(
         module,
         {
             "inputs": ("n", "S", inputs),
-            "thoughts": ("n", "S", thoughts),
+            "step_context": ("n", "S", step_context),
             "previous": ("n", "S", config.voices),
             "state": ("n", state),
         },
-        {"logits": ("n", "S", config.voices), "thinking": ("n", "S", hidden), "walked": ("n", state)},
+        {"logits": ("n", "S", config.voices), "hidden": ("n", "S", hidden), "state_after": ("n", state)},
     )
 
 
 def feel_graph(heads: Heads, hidden: int, voices: int, echo: int) -> Graph:
     """The graph of a bar's velocities and offsets; echo: numbers of the loudness remembered."""
-    inputs: dict[str, Shape] = {"thoughts": ("n", "S", hidden), "hits": ("n", "S", voices)}
+    inputs: dict[str, Shape] = {"hidden": ("n", "S", hidden), "hits": ("n", "S", voices)}
     if echo:
         inputs["echo"] = ("n", "S", echo)
     felt: Shape = ("n", "S", voices)
@@ -218,7 +220,7 @@ class Family(nn.Module):
 
     @abstractmethod
     def graphs(self) -> dict[str, Graph]:
-        """The graphs "encode", "bar", "walk" and "feel", and "plan" if there is one, sharing this module's weights."""
+        """The graphs "encode", "bar", "decode_bar", "feel" and, if any, "plan"; they share this module's weights."""
 
     def voice_order(self) -> Tensor:
         """(V, V): what a hit of a voice (column) adds to the logits of those drawn after it (rows)."""

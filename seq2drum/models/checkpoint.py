@@ -2,7 +2,7 @@
 
 `SHA256SUMS` says what the files that playing reads were when it was made.
 
-A checkpoint whose graphs an earlier version wrote is written anew, with the same weights, by
+A checkpoint whose graphs an earlier version wrote is written again, with the same weights, by
 
     python -m seq2drum.models.checkpoint FOLDER
 
@@ -253,15 +253,15 @@ def _parameter(name: str, known: Container[str]) -> str | None:
 
 
 def main() -> int:
-    """Write checkpoints anew; returns the exit code."""
-    parser = argparse.ArgumentParser(description="Write the graphs and the card of checkpoints anew.")
+    """Write checkpoints again; return the exit code."""
+    parser = argparse.ArgumentParser(description="Write the graphs and the card of checkpoints again.")
     parser.add_argument("folders", nargs="+", metavar="NAME|DIR", help="models, or folders that --mode train made")
     try:
         for name in parser.parse_args().folders:
             folder = find(name)
             model, about = load(folder)
             save(model, folder, about)
-            sys.stdout.write(f"{folder}: written anew\n")
+            sys.stdout.write(f"{folder}: written again\n")
     except ModelError as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -134,12 +134,12 @@ class Pointer(nn.Module):
         nn.init.constant_(self.pull.bias[:voices], 3.0)
         nn.init.constant_(self.pull.bias[voices:], 1.0)
 
-    def forward(self, thought: Tensor, hits: Tensor, grooved: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, hits: Tensor, grooved: Tensor) -> Tensor:
         """What is added to the logits, (..., V).
 
-        thought (..., H); hits (..., V) of the groove; grooved (..., 1): 1 where there is one.
+        hidden (..., H); hits (..., V) of the groove; grooved (..., 1): 1 where there is one.
         """
-        struck, left_out = torch.split(self.pull(thought).float(), self.pull.out_features // 2, -1)
+        struck, left_out = torch.split(self.pull(hidden).float(), self.pull.out_features // 2, -1)
         pulled: Tensor = grooved * (hits * (struck + left_out) - left_out)
         return pulled
 
@@ -157,26 +157,26 @@ class Heads(nn.Module):
         self.dropout = SameDropout(dropout)
         self.register_buffer("earlier", torch.tril(torch.ones(voices, voices), -1), persistent=False)
 
-    def logits(self, thought: Tensor) -> Tensor:
-        """thought (..., H) -> (..., V): before any voice of the step is drawn."""
-        return self.hits(self.dropout(thought))
+    def logits(self, hidden: Tensor) -> Tensor:
+        """hidden (..., H) -> (..., V): before any voice of the step is drawn."""
+        return self.hits(self.dropout(hidden))
 
-    def hit_logits(self, thought: Tensor, hits: Tensor, pulled: Tensor | float = 0.0) -> Tensor:
-        """thought (..., H), hits (..., V) -> (..., V): each hit's logit, given the hits of the voices drawn before.
+    def hit_logits(self, hidden: Tensor, hits: Tensor, pulled: Tensor | float = 0.0) -> Tensor:
+        """hidden (..., H), hits (..., V) -> (..., V): each hit's logit, given the hits of the voices drawn before.
 
         pulled: what a groove adds, see `Pointer`.
         """
-        return self.logits(thought).float() + pulled + hits @ self.drawn().T.float()
+        return self.logits(hidden).float() + pulled + hits @ self.drawn().T.float()
 
     def drawn(self) -> Tensor:
         """(V, V): row v, column w: what a hit of voice w adds to the logit of voice v, which is drawn later."""
         return self.order * self.earlier
 
     def feeling(
-        self, thought: Tensor, hits: Tensor, echo: Tensor | None = None
+        self, hidden: Tensor, hits: Tensor, echo: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Centre and scale of logistic distributions of velocity (0..1) and offset (in gaps), each (..., V)."""
-        known = [self.dropout(thought), hits] if echo is None else [self.dropout(thought), hits, echo]
+        known = [self.dropout(hidden), hits] if echo is None else [self.dropout(hidden), hits, echo]
         raw = self.feel(torch.cat(known, -1)).float()
         velocity, velocity_scale, offset, offset_scale = raw.chunk(4, -1)
         return (
@@ -188,7 +188,7 @@ class Heads(nn.Module):
 
     def losses(
         self,
-        thought: Tensor,
+        hidden: Tensor,
         hits: Tensor,
         velocity: Tensor,
         offset: Tensor,
@@ -199,11 +199,11 @@ class Heads(nn.Module):
     ) -> dict[str, Tensor]:
         """The figures of `Family.losses` for what was really played.
 
-        thought (..., H) of each step; hits, velocity (0..1) and offset (in gaps) (..., V); valid (...): which steps
+        hidden (..., H) of each step; hits, velocity (0..1) and offset (in gaps) (..., V); valid (...): which steps
         count; bars (): how many bars they are; echo as for `feeling`, pulled as for `hit_logits`.
         """
-        nats = hit_nats(self.hit_logits(thought, hits, pulled), hits, valid)
-        velocity_centre, velocity_scale, offset_centre, offset_scale = self.feeling(thought, hits, echo)
+        nats = hit_nats(self.hit_logits(hidden, hits, pulled), hits, valid)
+        velocity_centre, velocity_scale, offset_centre, offset_scale = self.feeling(hidden, hits, echo)
         struck = hits * valid[..., None]
         loud = logistic_nats(velocity, velocity_centre, velocity_scale, struck)
         late = logistic_nats(offset, offset_centre, offset_scale, struck)
@@ -219,10 +219,10 @@ class Feel(nn.Module):
         self.heads = heads
 
     def forward(
-        self, thoughts: Tensor, hits: Tensor, echo: Tensor | None = None
+        self, hidden: Tensor, hits: Tensor, echo: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """See `Heads.feeling`."""
-        return self.heads.feeling(thoughts, hits, echo)
+        return self.heads.feeling(hidden, hits, echo)
 
 
 def hit_nats(logits: Tensor, hits: Tensor, valid: Tensor) -> Tensor:

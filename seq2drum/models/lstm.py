@@ -62,13 +62,13 @@ class Lstm(base.Family):
         h, c = self.start(torch.cat([final, summary], -1)).chunk(2, -1)
         return torch.cat([torch.tanh(h), c], -1)
 
-    def thoughts(self, batch: Any) -> _Thoughts:
-        """Read the guitar of a batch's pairs, and walk through their true drums."""
+    def hidden_states(self, batch: Any) -> _HiddenStates:
+        """Read the guitar of a batch's pairs, and decode their true drums."""
         n, count, size = batch.offset.shape[:3]
         inside = slice(PAST, PAST + count)
         place = torch.arange(size, device=batch.offset.device)
         valid = ((place < batch.steps[:, inside, None]) & batch.in_pair[..., None]).flatten(1)  # (n, T)
-        # Steps that exist move to the front, so that the LSTMs never walk over padding inside a pair.
+        # Steps that exist move to the front, so that the LSTMs never step over padding inside a pair.
         order = torch.argsort((~valid).to(torch.int8), dim=1, stable=True)
         valid = torch.gather(valid, 1, order)
         length = valid.sum(1)
@@ -81,18 +81,18 @@ class Lstm(base.Family):
         clock = _packed(clock, order)
         h, c = state.chunk(2, -1)
         y, _ = self.decoder(torch.cat([clock, previous], -1), (h[None].contiguous(), c[None].contiguous()))
-        thought = functional.relu(self.think(y) + self.think_clock(clock))
-        return _Thoughts(order, valid, target, thought)
+        hidden = functional.relu(self.think(y) + self.think_clock(clock))
+        return _HiddenStates(order, valid, target, hidden)
 
     def losses(self, batch: Any) -> dict[str, Tensor]:
-        order, valid, target, thought = self.thoughts(batch)
+        order, valid, target, hidden = self.hidden_states(batch)
         inside = slice(PAST, PAST + batch.offset.shape[1])
         velocity, offset = _packed(batch.velocity[:, inside], order), _packed(batch.offset, order)
-        return self.heads.losses(thought, target, velocity, offset, valid, batch.in_pair.sum())
+        return self.heads.losses(hidden, target, velocity, offset, valid, batch.in_pair.sum())
 
     def hit_logits(self, batch: Any) -> Tensor:
-        order, _, target, thought = self.thoughts(batch)
-        logits = self.heads.hit_logits(thought, target)  # (n, T, V)
+        order, _, target, hidden = self.hidden_states(batch)
+        logits = self.heads.hit_logits(hidden, target)  # (n, T, V)
         back = torch.argsort(order, dim=1)[..., None].expand_as(logits)
         return torch.gather(logits, 1, back).unflatten(1, batch.offset.shape[1:3])
 
@@ -108,14 +108,14 @@ class Lstm(base.Family):
             "bar": base.Graph(
                 _Bar(self),
                 {"given": ("n", "S", given), "context": ("n", size), "first": ("n", 1), "state": ("n", size)},
-                {"inputs": ("n", "S", given), "thoughts": ("n", "S", config.hidden), "opened": ("n", size)},
+                {"inputs": ("n", "S", given), "step_context": ("n", "S", config.hidden), "opened": ("n", size)},
             ),
-            "walk": base.walk_graph(_Walk(self), config, given, config.hidden, config.hidden, size),
+            "decode_bar": base.decode_bar_graph(_DecodeBar(self), config, given, config.hidden, config.hidden, size),
             "feel": base.feel_graph(self.heads, config.hidden, config.voices, 0),
         }
 
 
-class _Thoughts(NamedTuple):
+class _HiddenStates(NamedTuple):
     """A batch's pairs, the T steps of each in one row, those that exist first.
 
     order (n, T): where each step was before. valid (n, T): which steps exist. target (n, T, V): their hits. thought
@@ -125,7 +125,7 @@ class _Thoughts(NamedTuple):
     order: Tensor
     valid: Tensor
     target: Tensor
-    thought: Tensor
+    hidden: Tensor
 
 
 def _packed(x: Tensor, order: Tensor) -> Tensor:
@@ -153,12 +153,12 @@ class _Bar(base.GraphModule[Lstm]):
         return given, self.model.think_clock(given), first * context + (1 - first) * state
 
 
-class _Walk(base.GraphModule[Lstm]):
+class _DecodeBar(base.GraphModule[Lstm]):
     def forward(
-        self, inputs: Tensor, thoughts: Tensor, previous: Tensor, state: Tensor
+        self, inputs: Tensor, step_context: Tensor, previous: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         model = self.model
         h, c = state.chunk(2, -1)
         y, (h, c) = model.decoder(torch.cat([inputs, previous], -1), (h[None], c[None]))
-        thinking = functional.relu(thoughts + model.think(y))
-        return model.heads.logits(thinking), thinking, torch.cat([h[0], c[0]], -1)
+        hidden = functional.relu(step_context + model.think(y))
+        return model.heads.logits(hidden), hidden, torch.cat([h[0], c[0]], -1)

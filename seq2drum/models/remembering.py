@@ -143,7 +143,7 @@ class Remembering(base.Family):
         """Make the layers that play a bar. given: numbers known of each step, knowledge: of the bar, see `Known`."""
 
     @abstractmethod
-    def walked(self, known: Known, previous: Tensor, recent: Tensor, batch: Any) -> Tensor:
+    def decoded(self, known: Known, previous: Tensor, recent: Tensor, batch: Any) -> Tensor:
         """What the hits of a batch's m bars are drawn from, given the true ones before each step, (m, S, H).
 
         previous (m, S, V): the hits of the step before. recent (n, PAST + N, S, V): the drums that are remembered.
@@ -193,9 +193,9 @@ class Remembering(base.Family):
 
     def sketched(self, given: Tensor, overheard: Tensor) -> Tensor:
         """Given (m, S, G), what is known of the bars without their drums (m, ·) -> logits of hits (m, S, V)."""
-        thought = functional.relu(self.sketch_steps(given) + self.sketch_bar(overheard)[:, None])
-        logits: Tensor = self.sketch_hits(thought)
-        return logits + self.sketch_pointer(thought, *self.pointed(given)) if self.hears_grooves else logits
+        hidden = functional.relu(self.sketch_steps(given) + self.sketch_bar(overheard)[:, None])
+        logits: Tensor = self.sketch_hits(hidden)
+        return logits + self.sketch_pointer(hidden, *self.pointed(given)) if self.hears_grooves else logits
 
     def pointed(self, given: Tensor) -> tuple[Tensor, Tensor]:
         """Of what is given (..., G): the groove's hits (..., V), and whether there is one (..., 1)."""
@@ -238,8 +238,8 @@ class Remembering(base.Family):
 
     # --- training ----------------------------------------------------------------------------------------------------
 
-    def thoughts(self, batch: Any, played: Tensor | None = None) -> _Thoughts:
-        """Read the guitar of a batch's pairs, and walk through their true drums.
+    def hidden_states(self, batch: Any, played: Tensor | None = None) -> _HiddenStates:
+        """Read the guitar of a batch's pairs, and decode their true drums.
 
         played (n, N, S, V): what is remembered of the pairs' own bars in place of these.
         """
@@ -309,18 +309,18 @@ class Remembering(base.Family):
         known = Known(given, final, knowledge.flatten(0, 1), torch.cat([lags, recalled], -1).flatten(0, 1))
         # 6. The true drums, step by step.
         previous = torch.cat([last[:, :-1, None], target[:, :, :-1]], 2) * keep_last[:, None, None, None]
-        thought = self.walked(known, previous.flatten(0, 1), recent, batch).unflatten(0, (n, count))
-        return _Thoughts(target, thought, echo, given.unflatten(0, (n, count)), heard, overheard)
+        hidden = self.decoded(known, previous.flatten(0, 1), recent, batch).unflatten(0, (n, count))
+        return _HiddenStates(target, hidden, echo, given.unflatten(0, (n, count)), heard, overheard)
 
     def losses(self, batch: Any) -> dict[str, Tensor]:
         count, size = batch.offset.shape[1:3]
         inside = slice(PAST, PAST + count)
-        target, thought, echo, given, heard, overheard = self.thoughts(batch, self.played(batch))
+        target, hidden, echo, given, heard, overheard = self.hidden_states(batch, self.played(batch))
         place = torch.arange(size, device=target.device)
         valid = (place < batch.steps[:, inside, None]) & batch.in_pair[..., None]
         bars = batch.in_pair.sum()
-        pulled = self.pointer(thought, *self.pointed(given)) if self.hears_grooves else 0.0
-        figures = self.heads.losses(thought, target, batch.velocity[:, inside], batch.offset, valid, bars, echo, pulled)
+        pulled = self.pointer(hidden, *self.pointed(given)) if self.hears_grooves else 0.0
+        figures = self.heads.losses(hidden, target, batch.velocity[:, inside], batch.offset, valid, bars, echo, pulled)
         sketch = self.sketched(given.flatten(0, 1), overheard.flatten(0, 1)).unflatten(0, given.shape[:2])
         sketch_nats = layers.hit_nats(sketch, target, valid)
         breaks = functional.binary_cross_entropy_with_logits(
@@ -331,9 +331,9 @@ class Remembering(base.Family):
         return figures | {"sketch": sketch_nats, "fill": fill_nats}
 
     def hit_logits(self, batch: Any) -> Tensor:
-        seen = self.thoughts(batch)
-        pulled = self.pointer(seen.thought, *self.pointed(seen.given)) if self.hears_grooves else 0.0
-        return self.heads.hit_logits(seen.thought, seen.target, pulled)
+        seen = self.hidden_states(batch)
+        pulled = self.pointer(seen.hidden, *self.pointed(seen.given)) if self.hears_grooves else 0.0
+        return self.heads.hit_logits(seen.hidden, seen.target, pulled)
 
     # --- playing -----------------------------------------------------------------------------------------------------
 
@@ -345,16 +345,16 @@ class Remembering(base.Family):
         """
 
 
-class _Thoughts(NamedTuple):
-    """A batch's pairs as they are read and walked through: n pairs of N bars of S steps.
+class _HiddenStates(NamedTuple):
+    """A batch's pairs as they are read and decoded: n pairs of N bars of S steps.
 
-    target (n, N, S, V): the true hits. thought (n, N, S, H): what they are drawn from. echo (n, N, S, 2V): how loud
+    target (n, N, S, V): the true hits. hidden (n, N, S, H): what they are drawn from. echo (n, N, S, 2V): how loud
     the bars remembered and the bar before were. given (n, N, S, G): guitar and clock. heard (n, N, ·): what the guitar
     alone tells of each bar; overheard (n, N, ·): with what is asked for.
     """
 
     target: Tensor
-    thought: Tensor
+    hidden: Tensor
     echo: Tensor
     given: Tensor
     heard: Tensor

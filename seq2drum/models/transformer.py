@@ -127,7 +127,7 @@ class Transformer(Remembering):
         token = functional.relu(self.steps_before(known.transpose(1, 2))).transpose(1, 2) * seen[:, REACH - 1 :]
         return [slots(token) for slots in self.slots_before]
 
-    def walked(self, known: Known, previous: Tensor, recent: Tensor, batch: Any) -> Tensor:
+    def decoded(self, known: Known, previous: Tensor, recent: Tensor, batch: Any) -> Tensor:
         # 1. The bars before, of those that may be seen.
         count = batch.offset.shape[1]
         inside = slice(PAST, PAST + count)
@@ -146,8 +146,8 @@ class Transformer(Remembering):
         shape = x.shape[:2]
         for layer, slots in zip(self.back, windows, strict=True):
             x = layer(x, slots, shape)
-        thought: Tensor = self.think(x)
-        return thought
+        hidden: Tensor = self.think(x)
+        return hidden
 
     # --- playing -----------------------------------------------------------------------------------------------------
 
@@ -175,13 +175,13 @@ class Transformer(Remembering):
         of_song, of_bars = (_prepared_shapes(hidden, bars) for bars in ("B", "n"))
         opened: dict[str, base.Shape] = {
             "inputs": ("n", "S", hidden),
-            "thoughts": ("n", "S", voices + 1),
+            "step_context": ("n", "S", voices + 1),
             "echo": ("n", "S", self.echo),
             "opened": ("n", size),
         }
         return remembering.listening_graphs(self, of_song) | {
             "bar": base.Graph(_Bar(self), remembering.bar_inputs(self, of_bars), opened),
-            "walk": base.walk_graph(_Walk(self), config, hidden, voices + 1, hidden, size),
+            "decode_bar": base.decode_bar_graph(_DecodeBar(self), config, hidden, voices + 1, hidden, size),
             "feel": base.feel_graph(self.heads, hidden, voices, self.echo),
         }
 
@@ -340,14 +340,14 @@ class _Bar(base.GraphModule[Transformer]):
         return x, torch.cat([hits, is_given], -1), echo, torch.cat([*slots, carried], -1)
 
 
-class _Walk(base.GraphModule[Transformer]):
+class _DecodeBar(base.GraphModule[Transformer]):
     def forward(
-        self, inputs: Tensor, thoughts: Tensor, previous: Tensor, state: Tensor
+        self, inputs: Tensor, step_context: Tensor, previous: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         model = self.model
         x = inputs + model.mix_previous(previous)
         flat = torch.split(state[:, : model.slots], WINDOW * SLOT, -1)
-        thinking = model.looked_back(x, (slots.reshape(-1, WINDOW, SLOT) for slots in flat))
-        hits, is_given = torch.split(thoughts, [model.config.voices, 1], -1)
+        hidden = model.looked_back(x, (slots.reshape(-1, WINDOW, SLOT) for slots in flat))
+        hits, is_given = torch.split(step_context, [model.config.voices, 1], -1)
         # The slots are those of the bar's first step: "bar" makes those of the next bar anew.
-        return model.heads.logits(thinking) + model.pointer(thinking, hits, is_given), thinking, state
+        return model.heads.logits(hidden) + model.pointer(hidden, hits, is_given), hidden, state

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from seq2drum.lattice.columns import distinct
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.gestures import stopped
 from seq2drum.lattice.grid import Grid
@@ -21,7 +21,7 @@ from seq2drum.music import choices
 from seq2drum.music.kit import FULL, Kit, to_kit
 from seq2drum.music.notes import IntArray
 from seq2drum.play.choose import Grooves
-from seq2drum.play.decode.engine import Asking, Playable
+from seq2drum.play.decode.engine import Computation, Playable
 from seq2drum.play.decode.memory import Pieces, pieces_for
 from seq2drum.play.decode.plan import (
     Arrangement,
@@ -33,7 +33,7 @@ from seq2drum.play.decode.plan import (
     gestures_of,
     planned,
 )
-from seq2drum.play.kept import Kept
+from seq2drum.play.kept import KeptDrums
 from seq2drum.play.listen import Guitar
 from seq2drum.play.options import Options
 
@@ -43,7 +43,7 @@ SOFT_INTENSITY = 0.3
 
 
 def arranged(
-    heard: Heard,
+    guitar_grid: GuitarGrid,
     sections: Sequence[Section],
     grooves: Mapping[str, Groove],
     options: Options,
@@ -55,7 +55,7 @@ def arranged(
     """The plan of a take.
 
     Args:
-        heard: The guitar.
+        guitar_grid: The guitar.
         sections: Its passages.
         grooves: What is played on, by the letters of the sections.
         options: What is asked for.
@@ -63,9 +63,9 @@ def arranged(
         notes: Everything that sounds besides the drums; by default the guitar and its bass.
         numbers: (B,) the number of each bar in the song, from 1; by default each bar is one of the song.
     """
-    form = heard.form
+    form = guitar_grid.form
     plan = Plan.of_sections(len(form.steps), sections, grooves, firm=options.is_plain)
-    notes = Grid.join([heard.guitar, heard.bass]) if notes is None else notes
+    notes = Grid.join([guitar_grid.guitar, guitar_grid.bass]) if notes is None else notes
     numbers = np.arange(1, len(form.steps) + 1) if numbers is None else numbers
     pieces = pieces_of(options, grooves, kit)
     known = frozenset(name for name, allowed in zip(kit.names, pieces.allowed.tolist(), strict=True) if allowed)
@@ -77,19 +77,19 @@ def arranged(
     return replace(plan, fills=fills, gestures=gestures, pieces=pieces)
 
 
-def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: Kept) -> Asking[Arrangement]:
+def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) -> Computation[Arrangement]:
     """Arrange a take. kept: the song's own drums that stay in it."""
     # 1. The plan without wishes that have a place, and the bars that each of these changes.
-    options, without, heard = grooves.options, grooves.without, guitar.listening.heard
-    notes, numbers, passages = guitar.everything, guitar.listening.numbers, guitar.sections
+    options, without, guitar_grid = grooves.options, grooves.without, guitar.song_grid.guitar_grid
+    notes, numbers, passages = guitar.everything, guitar.song_grid.numbers, guitar.sections
 
     def planned_on(by_section: Mapping[str, Groove], asked: Options) -> Plan:
-        return arranged(heard, passages, by_section, asked, model.kit, notes=notes, numbers=numbers)
+        return arranged(guitar_grid, passages, by_section, asked, model.kit, notes=notes, numbers=numbers)
 
     plan = planned_on(grooves.everywhere, without)
-    wishes = [] if without is options else _wishes(grooves, plan, heard.form, planned_on)
+    wishes = [] if without is options else _wishes(grooves, plan, guitar_grid.form, planned_on)
     # 2. Where drummers would fill, by the model; crashes follow.
-    plan = yield from planned(model, guitar.features, heard.form, plan, options.controls.fills, without.sampling)
+    plan = yield from planned(model, guitar.features, guitar_grid.form, plan, options.controls.fills, without.sampling)
     first, stop = guitar.sounding
     return Arrangement(
         plan,

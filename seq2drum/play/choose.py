@@ -49,7 +49,7 @@ def choose(guitar: Guitar, options: Options) -> Grooves:
     has_places = isinstance(options.groove, Mapping) or options.ending != choices.AUTO
     without = _unplaced(options, guitar.sections) if has_places else options
     placed = _placed(options, guitar.sections) if has_places else {}
-    return Grooves(options, without, choosing.chosen(guitar.listening.heard, guitar.sections, without), placed)
+    return Grooves(options, without, choosing.chosen(guitar.song_grid.guitar_grid, guitar.sections, without), placed)
 
 
 def variants(guitar: Guitar, options: Options, count: int) -> list[Options]:
@@ -61,7 +61,7 @@ def variants(guitar: Guitar, options: Options, count: int) -> list[Options]:
     for number, seed in enumerate(_seeds(options.seed, count)[1:], 1):
         own = replace(options, seed=seed)
         if own.groove is None:
-            grooves = choosing.chosen(guitar.listening.heard, guitar.sections, own, number)
+            grooves = choosing.chosen(guitar.song_grid.guitar_grid, guitar.sections, own, number)
             own = replace(own, groove=dict(grooves), temperature=own.freedom)
         varied.append(own)
     return varied

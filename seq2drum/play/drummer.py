@@ -21,7 +21,7 @@ from seq2drum.play.checkpoint.folder import DEFAULT
 from seq2drum.play.choose import Grooves, choose, variants
 from seq2drum.play.decode import engine
 from seq2drum.play.decode.decoding import play
-from seq2drum.play.decode.engine import AskingStream, Engine
+from seq2drum.play.decode.engine import ComputationStream, Engine
 from seq2drum.play.decode.ensemble import Ensemble, guided
 from seq2drum.play.grooves import choosing
 from seq2drum.play.kept import kept_of
@@ -121,15 +121,15 @@ class Drummer(Shown):
         guitar = listen(song, options.track, sections=options.sections, drums=drums, limits=limits)
         return guitar, resolve_options(guitar, options, limits)
 
-    def bars(self, guitar: Guitar, grooves: Grooves) -> AskingStream[DrumBar]:
+    def bars(self, guitar: Guitar, grooves: Grooves) -> ComputationStream[DrumBar]:
         """The bars of a take. The stream asks the engine for what is to be computed, see `engine`.
 
         Raises:
             OptionError: something of the song's own drums should stay, but there are none, or there is no such bar.
         """
-        options, listening = grooves.options, guitar.listening
-        kept = kept_of(guitar.song, listening.lattice, options, drum_maps.load(options.drum_map), self.engine.kit)
+        options, song_grid = grooves.options, guitar.song_grid
+        kept = kept_of(guitar.song, song_grid.lattice, options, drum_maps.load(options.drum_map), self.engine.kit)
         model = guided(self.engine, options.controls)
         arrangement = yield from arrange(model, guitar, grooves, kept)
-        played = play(model, listening.heard, arrangement, guitar.features)
+        played = play(model, song_grid.guitar_grid, arrangement, guitar.features)
         yield from write(guitar, grooves, kept, played, self.engine.kit)

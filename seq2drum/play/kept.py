@@ -23,7 +23,7 @@ from seq2drum.play.options import Options
 LATE = 0.04  # seconds that a stroke may come late by for its limb
 
 
-class Kept(NamedTuple):
+class KeptDrums(NamedTuple):
     """What of a song's own drums stays. The take is played in bars [first, stop) of the lattice, ticks [low, high).
 
     rows (n, 4): the notes that stay, as they are in the file, and pedal (positions, 2) that of their hats. given: the
@@ -58,7 +58,7 @@ class Kept(NamedTuple):
         return self.pedal[(tick >= bar.start) & (last | (tick < bar.end))]
 
 
-def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, kit: Kit) -> Kept:
+def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, kit: Kit) -> KeptDrums:
     """What stays of a song's own drums.
 
     A note belongs to the bar it sounds in, but for those that come early on the downbeat after the last bar that is
@@ -72,7 +72,7 @@ def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, k
     rows = np.concatenate([np.empty((0, 4), np.int64), *(part.rows for part in own)])
     if not (options.prime or options.bars):
         nothing = encode(Part.of(rows[:0]), lattice, FULL)
-        return Kept(rows[:0], NO_PEDAL, {}, {}, frozenset(), 0, len(lattice.bars), 0, song.end, nothing)
+        return KeptDrums(rows[:0], NO_PEDAL, {}, {}, frozenset(), 0, len(lattice.bars), 0, song.end, nothing)
     pitch = np.concatenate([drum_map.meant(part) for part in own] or [rows[:, 2]])
     pedal = np.concatenate([NO_PEDAL, *(part.pedal for part in own)])
     known = (pitch >= 0) & (FULL.voice_of[pitch] >= 0)
@@ -109,10 +109,12 @@ def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, k
     for tick, piece in zip(rows[inside, 0].tolist(), voice.tolist(), strict=True):
         struck.setdefault(tick, []).append(piece)
     downbeat = voice[step[inside] == lattice.first[first]].tolist()
-    return Kept(rows[stays], pedal, given, struck, frozenset(downbeat), first, stop, low, min(high, song.end), hits)
+    return KeptDrums(
+        rows[stays], pedal, given, struck, frozenset(downbeat), first, stop, low, min(high, song.end), hits
+    )
 
 
-def grooves_of(kept: Kept, form: Form, passages: Sequence[Section]) -> dict[str, Groove]:
+def grooves_of(kept: KeptDrums, form: Form, passages: Sequence[Section]) -> dict[str, Groove]:
     """The typical groove of what stays in each section, by its letter, and of `WHOLE` that of all that stays.
 
     Sections of which nothing stays have none; where nothing stays at all, there is no groove.
@@ -127,10 +129,10 @@ def grooves_of(kept: Kept, form: Form, passages: Sequence[Section]) -> dict[str,
     return grooves
 
 
-class Joint:
+class DrumMerger:
     """Joins what is played, bar after bar, to what stays of a song: notes that one drummer can play beside it."""
 
-    def __init__(self, kept: Kept, lattice: Lattice, kit: Kit, song: Song) -> None:
+    def __init__(self, kept: KeptDrums, lattice: Lattice, kit: Kit, song: Song) -> None:
         self._kept, self._lattice, self._kit, self._song = kept, lattice, kit, song
         self._limbs = Limbs(kit)
         self._struck = {tick: list(voices) for tick, voices in kept.struck.items()}
@@ -139,9 +141,9 @@ class Joint:
             for voice in kept.struck[tick]:
                 self._strokes.strike(voice, song.seconds(tick))
 
-    def aside(self) -> Joint:
+    def aside(self) -> DrumMerger:
         """A copy, by which a bar is joined that later ones do not go on from."""
-        other = Joint(self._kept._replace(struck=self._struck), self._lattice, self._kit, self._song)
+        other = DrumMerger(self._kept._replace(struck=self._struck), self._lattice, self._kit, self._song)
         other._strokes = self._strokes.copy()
         return other
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from seq2drum.errors import InputError, OptionError
 from seq2drum.formats.opening import open_song
-from seq2drum.lattice.features import Features, Listening, features
+from seq2drum.lattice.features import Features, SongGrid, features
 from seq2drum.lattice.gestures import rests
 from seq2drum.lattice.grid import Grid, encode
 from seq2drum.lattice.phrases import merge
@@ -38,7 +38,7 @@ class Guitar:
     source: bytes | None = None
 
     @cached_property
-    def listening(self) -> Listening:
+    def song_grid(self) -> SongGrid:
         """The lattice of the song and the guitar on it.
 
         Raises:
@@ -46,33 +46,33 @@ class Guitar:
         """
         if (count := len(self.song.bars())) > MOST_BARS:
             raise InputError(f"the song has {count} bars, at most {MOST_BARS} are played; is its metre right?")
-        return Listening.of(self.song, self.choice.parts)
+        return SongGrid.of(self.song, self.choice.parts)
 
     @cached_property
     def sections(self) -> tuple[Section, ...]:
         """The passages of the guitar."""
-        return sections(self.listening.heard)
+        return sections(self.song_grid.guitar_grid)
 
     @property
     def markers(self) -> tuple[Marker, ...]:
         """The sections as markers of the song: their first ticks and their names."""
-        begins = self.listening.lattice.bars
+        begins = self.song_grid.lattice.bars
         return tuple(Marker(begins[bar].start, letter) for bar, letter in self.sections)
 
     @property
     def is_named(self) -> bool:
         """Whether the song's own markers name the sections."""
-        return bool(self.listening.heard.marks)
+        return bool(self.song_grid.guitar_grid.marks)
 
     @cached_property
     def features(self) -> Features:
         """The guitar as a model reads it."""
-        return features(self.listening.heard)
+        return features(self.song_grid.guitar_grid)
 
     @cached_property
     def resting(self) -> BoolArray:
         """(B,): the bars in which nothing sounds but drums."""
-        return rests(self.song, self.listening.lattice)
+        return rests(self.song, self.song_grid.lattice)
 
     @property
     def sounding(self) -> tuple[int, int]:
@@ -84,7 +84,7 @@ class Guitar:
     def everything(self) -> Grid:
         """All notes but drums on the lattice."""
         parts = [part for part in self.song.parts if not part.is_drums and len(part)]  # the guitar at least
-        return encode(merge(parts), self.listening.lattice)
+        return encode(merge(parts), self.song_grid.lattice)
 
 
 def listen(

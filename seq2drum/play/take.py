@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from seq2drum.formats.midi import midi
 from seq2drum.lattice.explain import explain
-from seq2drum.lattice.features import Listening
+from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.sections import sections
 from seq2drum.music import drum_maps
@@ -95,15 +95,15 @@ class Take(Shown):
         moved = tuple(marker._replace(tick=marker.tick + given.shift) for marker in self.sections)
         return replace(self, song=given.song, part=given.drums[0], source=None, sections=moved)
 
-    def heard(self, session: Session) -> tuple[Duet, tuple[Part, ...]]:
+    def audible(self, session: Session) -> tuple[Duet, tuple[Part, ...]]:
         """The duet behind the count-in, and what is heard beside it: the click, if there is one."""
         given = self.delivered(replace(session, split=False))
         drums = drum_maps.load(self.options.drum_map).read(given.drums[0])
         return Duet(given.song, tuple(given.song.parts[index] for index in self.guitar.parts), drums), given.click
 
-    def heard_apart(self, session: Session) -> tuple[Song, tuple[Part, ...], dict[str, tuple[Part, ...]]]:
+    def audible_tracks(self, session: Session) -> tuple[Song, tuple[Part, ...], dict[str, tuple[Part, ...]]]:
         """The song behind the count-in, the guitars, and the tracks of the drums and the click, by lower-case name."""
-        duet, click = self.heard(session)
+        duet, click = self.audible(session)
         parts = (*split(duet.drums, drum_maps.load(drum_maps.GM)), *click)
         return duet.song, duet.guitars, {part.name.lower(): (part,) for part in parts}
 
@@ -122,10 +122,10 @@ class Take(Shown):
 
     def explain(self) -> tuple[Explanation, ...]:
         """What was done, bar by bar, and what of the guitar it goes with; see `explain`."""
-        listening = Listening.of(self.song, self.guitar.parts)
-        hits = encode(self.standard_part, listening.lattice, FULL)
+        song_grid = SongGrid.of(self.song, self.guitar.parts)
+        hits = encode(self.standard_part, song_grid.lattice, FULL)
         titles = {groove.section: groove.title for groove in self.grooves}
-        return explain(hits, listening.heard, numbers=listening.numbers, grooves=titles)
+        return explain(hits, song_grid.guitar_grid, numbers=song_grid.numbers, grooves=titles)
 
     def save(
         self,
@@ -152,10 +152,10 @@ def ranked(takes: Sequence[Take], asked: Options) -> list[Take]:
     """
     if len(takes) == 1:
         return list(takes)
-    listening = Listening.of(takes[0].song, takes[0].guitar.parts)
-    passages = sections(listening.heard)
-    hits = [encode(take.standard_part, listening.lattice, FULL) for take in takes]
-    scores = choosing.worths(hits, listening.heard, passages, asked)
+    song_grid = SongGrid.of(takes[0].song, takes[0].guitar.parts)
+    passages = sections(song_grid.guitar_grid)
+    hits = [encode(take.standard_part, song_grid.lattice, FULL) for take in takes]
+    scores = choosing.worths(hits, song_grid.guitar_grid, passages, asked)
     scored = [replace(take, score=score) for take, score in zip(takes, scores, strict=True)]
     return sorted(scored, key=lambda take: -(take.score or 0))
 

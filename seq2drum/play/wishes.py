@@ -14,7 +14,7 @@ import numpy as np
 from seq2drum.errors import InputError, NoGuitarError, NoNotesError, OptionError
 from seq2drum.formats.opening import open_drums
 from seq2drum.lattice.conditions import Measured, measure
-from seq2drum.lattice.features import Listening
+from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.form import Form, form_of, lattice_of
 from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid, encode
 from seq2drum.lattice.grooves.grooves import Groove, typical
@@ -89,7 +89,7 @@ def _passages(song: Song, bars: int) -> dict[str, list[int]]:
         guitar = theory.guitar_parts(song).parts
     except (NoGuitarError, NoNotesError):
         return {}
-    return bars_of(sections(Listening.of(song, guitar).heard), bars)
+    return bars_of(sections(SongGrid.of(song, guitar).guitar_grid), bars)
 
 
 def _fills(measured: Measured, played: IntArray) -> float:
@@ -158,9 +158,9 @@ def _stays(guitar: Guitar, options: Options) -> Options:
     What goes on from the first bars is as plain as with any groove that is given: so it has the most in common with the
     drums that were there (notebooks/LOG.md, 2026-11-22). Bars that are played anew are to be others with each seed.
     """
-    listening = guitar.listening
-    kept = kept_of(guitar.song, listening.lattice, options, drum_maps.load(options.drum_map), FULL)
-    grooves = grooves_of(kept, listening.form, guitar.sections)
+    song_grid = guitar.song_grid
+    kept = kept_of(guitar.song, song_grid.lattice, options, drum_maps.load(options.drum_map), FULL)
+    grooves = grooves_of(kept, song_grid.form, guitar.sections)
     if not grooves:
         return options
     anew = options.bars is not None and options.like is None
@@ -174,7 +174,7 @@ def _read(groove: str | Groove, guitar: Guitar, options: Options, letter: str) -
     meant = read_grooves(groove)
     if len(meant) == 1:
         return meant[0]
-    return choosing.likeliest(guitar.listening.heard, guitar.sections, options, letter, meant)
+    return choosing.likeliest(guitar.song_grid.guitar_grid, guitar.sections, options, letter, meant)
 
 
 def _like(options: Options, wishes: Wishes, passages: Sequence[Section]) -> Options:

@@ -14,16 +14,16 @@ from seq2drum.music.kit import Kit
 from seq2drum.music.notes import NO_PEDAL, IntArray, Part, in_order, merged
 from seq2drum.play.choose import Grooves
 from seq2drum.play.decode.decoding import PlayedBar
-from seq2drum.play.decode.engine import AskingStream, next_of
-from seq2drum.play.feel.humanise import Touch
-from seq2drum.play.kept import Joint, Kept
+from seq2drum.play.decode.engine import ComputationStream, next_of
+from seq2drum.play.feel.humanise import Dynamics
+from seq2drum.play.kept import DrumMerger, KeptDrums
 from seq2drum.play.listen import Guitar
 from seq2drum.play.take import TRACK_NAME, DrumBar, Take
 
 
 def write(
-    guitar: Guitar, grooves: Grooves, kept: Kept, played: AskingStream[PlayedBar], kit: Kit
-) -> AskingStream[DrumBar]:
+    guitar: Guitar, grooves: Grooves, kept: KeptDrums, played: ComputationStream[PlayedBar], kit: Kit
+) -> ComputationStream[DrumBar]:
     """The bars of a take as notes of the song, each as soon as it is played.
 
     Args:
@@ -33,25 +33,25 @@ def write(
         played: The bars as hits.
         kit: Whose voices these are.
     """
-    song, options, listening = guitar.song, grooves.options, guitar.listening
+    song, options, song_grid = guitar.song, grooves.options, guitar.song_grid
     drum_map = drum_maps.load(options.drum_map)
     brushes = all("brush" in groove.title for groove in grooves.played) and bool(grooves.played)
     program, is_xg = drum_map.kit_to_play(song, brushes=brushes, stays=bool(options.prime or options.bars))
-    touch, joint = Touch(options, listening.heard, kit), Joint(kept, listening.lattice, kit, song)
+    dynamics, merger = Dynamics(options, song_grid.guitar_grid, kit), DrumMerger(kept, song_grid.lattice, kit, song)
     bars, parts, pedal, swaps = song.bars(), list[Part](), list[IntArray](), list[Swap]()
-    for index, piece in enumerate(listening.lattice.bars):
+    for index, piece in enumerate(song_grid.lattice.bars):
         # 1. Strike each as it comes, and write what does not stay as it is. Nothing is asked of the bars after it.
         if index < kept.stop:
             _, hits, unwished = yield from next_of(played)
-            own_joint = joint
+            own_merger = merger
             if unwished is None:
-                struck = touch.strike(index, hits)
+                struck = dynamics.strike(index, hits)
             else:
-                own_joint = joint.aside()
-                struck, plain = touch.strike_both(index, hits, unwished)
-                joint.fitted(index, plain, program, is_xg=is_xg)  # what comes next goes on from it
+                own_merger = merger.aside()
+                struck, plain = dynamics.strike_both(index, hits, unwished)
+                merger.fitted(index, plain, program, is_xg=is_xg)  # what comes next goes on from it
             if kept.first <= index:
-                fitted = own_joint.fitted(index, struck, program, is_xg=is_xg)
+                fitted = own_merger.fitted(index, struck, program, is_xg=is_xg)
                 written = drum_map.apply(fitted)
                 parts.append(written)
                 pedal.append(written.pedal)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from seq2drum.errors import OptionError
 from seq2drum.lattice.conditions import drums_of, signs
-from seq2drum.lattice.features import Listening
+from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.form import MAX_STEPS, form_of, lattice_of
 from seq2drum.lattice.grid import Lattice, encode
 from seq2drum.lattice.sections import sections
@@ -211,8 +211,8 @@ def _sections(duet: Duet, lattice: Lattice) -> dict[int, str]:
     """The letters of the sections, by their first bars."""
     if not any(map(len, duet.guitars)) or not _within_reason(lattice):
         return {}
-    heard = Listening.of(replace(duet.song, parts=duet.guitars), range(len(duet.guitars)), lattice).heard
-    return {lattice.bars[section.bar].index: section.letter for section in reversed(sections(heard))}
+    guitar_grid = SongGrid.of(replace(duet.song, parts=duet.guitars), range(len(duet.guitars)), lattice).guitar_grid
+    return {lattice.bars[section.bar].index: section.letter for section in reversed(sections(guitar_grid))}
 
 
 def _within_reason(lattice: Lattice) -> bool:

@@ -835,14 +835,14 @@ def test_a_graph_with_an_unreadable_name_is_reported_and_nothing_goes_to_standar
     folder.mkdir()
     for path in player.iterdir():
         data = path.read_bytes()
-        if path.name == "walk.onnx":
+        if path.name == "decode_bar.onnx":
             inputs = onnxruntime.InferenceSession(str(path)).get_inputs()
             name = inputs[0].name.encode() if what == "input" else b"MatMul"
             assert name in data
             data = data.replace(name, b"\xff" * len(name))
         if path.name != "SHA256SUMS":
             (folder / path.name).write_bytes(data)
-    refused(run(put(tmp_path / "a.mid"), "-o", "-", model=folder), "walk.onnx", "cannot be used")
+    refused(run(put(tmp_path / "a.mid"), "-o", "-", model=folder), "decode_bar.onnx", "cannot be used")
 
 
 @pytest.mark.parametrize("text", ["3", "null", "[]", '"kind"'])

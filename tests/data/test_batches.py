@@ -26,7 +26,7 @@ from seq2drum.data.batches.batches import (
 from seq2drum.data.batches.draws import FAR, draw
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.lattice.conditions import CONDITIONS
-from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, Listening, features
+from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, SongGrid, features
 from seq2drum.lattice.form import CLOCK
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, Grid, Lattice, encode
 from seq2drum.lattice.sections import sources
@@ -49,7 +49,7 @@ def prepared(name: str, bars: int, metre: tuple[int, int] = (4, 4), *, tag: str 
     song = Song(480, parts, metres=(Metre(0, *metre),), length=bars * length)
     lattice = Lattice(song.bars(), 480)
     hits = encode(parts[1], lattice, FULL)
-    return Prepared(f"{tag}/{name}.mid", name, tag, name, "train", Listening.of(song, [0], lattice).heard, hits)
+    return Prepared(f"{tag}/{name}.mid", name, tag, name, "train", SongGrid.of(song, [0], lattice).guitar_grid, hits)
 
 
 SONGS = [
@@ -88,16 +88,16 @@ def test_flattened_songs_are_their_features_end_to_end(data: Data) -> None:
     assert data.tags == tuple(song.tag for song in SONGS)
     assert data.first_bar.tolist() == [0, 70, 111, 128, 137, 187, 190]
     for index, song in enumerate(SONGS):
-        known = features(song.heard)
+        known = features(song.guitar_grid)
         bars = slice(data.first_bar[index], data.first_bar[index + 1])
         steps = slice(data.first_step[bars.start], data.first_step[bars.stop])
-        assert_array_equal(data.steps[bars], song.heard.form.steps)
+        assert_array_equal(data.steps[bars], song.guitar_grid.form.steps)
         assert_array_equal(data.guitar[steps], known.guitar.astype(np.float16))
         assert_array_equal(data.clock[steps], known.clock.astype(np.float16))
         assert_array_equal(data.bars[bars], known.bars.astype(np.float16))
         assert_array_equal(data.summary[index], known.summary)
-        assert_array_equal(data.metre[bars, 0], song.heard.form.numerator)
-        assert_array_equal(data.metre[bars, 1], song.heard.form.denominator)
+        assert_array_equal(data.metre[bars, 0], song.guitar_grid.form.numerator)
+        assert_array_equal(data.metre[bars, 1], song.guitar_grid.form.denominator)
 
 
 def test_every_hit_is_where_it_was_played(data: Data) -> None:
@@ -110,7 +110,7 @@ def test_every_hit_is_where_it_was_played(data: Data) -> None:
             hits += 1
     assert np.count_nonzero(data.velocity) == hits
     assert data.drum_notes.sum() == hits
-    assert data.guitar_notes.sum() == sum(len(song.heard.guitar.step) for song in SONGS)
+    assert data.guitar_notes.sum() == sum(len(song.guitar_grid.guitar.step) for song in SONGS)
 
 
 def test_notes_are_counted_in_their_bars(data: Data) -> None:
@@ -143,7 +143,7 @@ def test_windows_are_the_pairs_of_all_songs_within_the_limit(data: Data) -> None
     pieces = windows(data)
     covered = Counter((pair.song, bar) for pair in pieces for bar in range(pair.first, pair.stop))
     assert set(covered.values()) == {1}
-    bars = {(song, bar) for song in range(len(data)) for bar in range(len(SONGS[song].heard.form.steps))}
+    bars = {(song, bar) for song in range(len(data)) for bar in range(len(SONGS[song].guitar_grid.form.steps))}
     assert {song for song, _ in bars - set(covered)} == {ENDLESS}  # all its bars are too long
     for pair in pieces:
         here = slice(*(data.first_bar[pair.song] + np.array([pair.first, pair.stop])))
@@ -317,7 +317,7 @@ def test_every_bar_of_a_batch_is_the_bar_it_says_and_padding_is_zero(data: Data)
         return np.concatenate([rows, np.zeros((size - len(rows), rows.shape[1]), np.float32)])
 
     for n, pair in enumerate(pairs):
-        begin, count = int(data.first_bar[pair.song]), len(SONGS[pair.song].heard.form.steps)
+        begin, count = int(data.first_bar[pair.song]), len(SONGS[pair.song].guitar_grid.form.steps)
         assert_array_equal(batch.summary[n], data.summary[pair.song])
         for column in range(batch.guitar.shape[1]):
             number = pair.first - PAST + column
@@ -499,7 +499,7 @@ def test_blocks_of_one_metre_leave_out_songs_of_others(data: Data) -> None:
 
 def test_blocks_that_are_nearly_silent_are_not_measured() -> None:
     song = prepared("gaps", 24)
-    first, second = song.heard.form.first[[8, 16]]
+    first, second = song.guitar_grid.form.first[[8, 16]]
 
     def without(grid: Grid, begin: int, end: int, keep: int) -> Grid:
         inside = np.flatnonzero((grid.step >= begin) & (grid.step < end))
@@ -578,7 +578,7 @@ def test_pairs_whose_future_is_hidden_are_known_by_what_is_expected(unforeseen: 
             assert_array_equal(batch.expected_bars[n], plain.bars[n, :stop])
             assert_array_equal(batch.summary[n], plain.summary[n])
             continue
-        like = sources(SONGS[pair.song].heard)
+        like = sources(SONGS[pair.song].guitar_grid)
         for column in range(stop):
             number = pair.first - PAST + column
             source = int(like[number]) - pair.first + PAST if 0 < number < len(like) else -1
@@ -588,9 +588,9 @@ def test_pairs_whose_future_is_hidden_are_known_by_what_is_expected(unforeseen: 
 
 def test_nothing_after_a_bar_tells_of_it_where_the_future_is_hidden() -> None:
     song, bar = SONGS[LONG], 33
-    begin = int(song.heard.form.first[bar])
-    until = song.heard.guitar.step < begin
-    other = replace(song, heard=replace(song.heard, guitar=song.heard.guitar.select(until)))
+    begin = int(song.guitar_grid.form.first[bar])
+    until = song.guitar_grid.guitar.step < begin
+    other = replace(song, guitar_grid=replace(song.guitar_grid, guitar=song.guitar_grid.guitar.select(until)))
     known = [
         collate(flatten([one], foreseen=False), [Window(0, 28, bar + 1)], draw(rng(), 1), future_hidden=1.0)
         for one in (song, other)

@@ -23,7 +23,7 @@ from seq2drum.data.corpus.prepared import SPLITS, Prepared, sources, split_of
 from seq2drum.data.corpus.reading import find_files
 from seq2drum.errors import CorpusError
 from seq2drum.formats.midi import midi
-from seq2drum.lattice.features import Listening, features
+from seq2drum.lattice.features import SongGrid, features
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song
 
@@ -77,10 +77,16 @@ def manifest(path: Path, groups: dict[Path, str]) -> Path:
 def assert_same(one: Sequence[Prepared], other: Sequence[Prepared]) -> None:
     assert len(one) == len(other)
     for left, right in zip(one, other, strict=True):
-        assert replace(left, heard=right.heard, drums=right.drums) == right
-        assert left.heard.parts == right.heard.parts
+        assert replace(left, guitar_grid=right.guitar_grid, drums=right.drums) == right
+        assert left.guitar_grid.parts == right.guitar_grid.parts
         arrays = [
-            [*item.heard.form, *item.heard.guitar, *item.heard.bass, item.heard.programs, *item.drums]
+            [
+                *item.guitar_grid.form,
+                *item.guitar_grid.guitar,
+                *item.guitar_grid.bass,
+                item.guitar_grid.programs,
+                *item.drums,
+            ]
             for item in (left, right)
         ]
         for first, second in zip(*arrays, strict=True):
@@ -95,8 +101,8 @@ def test_the_bass_is_prepared_and_kept(tmp_path: Path) -> None:
     songs, _ = build.prepare([tmp_path / "rock"])
     save(songs, tmp_path / "cache")
     alone, hit = load(tmp_path / "cache")
-    assert hit.heard.bass.step.tolist() == list(range(0, 24 * BARS, 24))
-    assert not len(alone.heard.bass.step)
+    assert hit.guitar_grid.bass.step.tolist() == list(range(0, 24 * BARS, 24))
+    assert not len(alone.guitar_grid.bass.step)
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -143,8 +149,8 @@ def test_a_prepared_song_is_what_the_guitar_and_the_drums_play(tmp_path: Path) -
     (prepared,), account = build.prepare([tmp_path / "rock"])
     assert (prepared.path, prepared.tag) == ("rock/hit.mid", "rock")
     assert prepared.sha256 == hashlib.sha256(midi.serialise(played)).hexdigest()
-    wanted = Listening.of(midi.parse(midi.serialise(played)), [0]).heard
-    for one, other in zip(features(prepared.heard), features(wanted), strict=True):
+    wanted = SongGrid.of(midi.parse(midi.serialise(played)), [0]).guitar_grid
+    for one, other in zip(features(prepared.guitar_grid), features(wanted), strict=True):
         assert_array_equal(one, other)
     assert np.bincount(prepared.drums.key, minlength=len(FULL))[FULL.voice_of[42]] == 8 * BARS
     assert (account.files, account.songs, account.left_out.total()) == (1, 1, 0)
@@ -550,7 +556,7 @@ def test_a_cache_written_again_has_the_same_bytes(songs: list[Prepared], tmp_pat
 
 def test_a_cache_is_compact(songs: list[Prepared], tmp_path: Path) -> None:
     save(songs, tmp_path / "cache")
-    notes = sum(len(item.heard.guitar.step) + len(item.drums.step) for item in songs)
+    notes = sum(len(item.guitar_grid.guitar.step) + len(item.drums.step) for item in songs)
     assert (tmp_path / "cache").stat().st_size < 4 * notes  # of five numbers each
 
 
@@ -608,7 +614,7 @@ def test_the_sample_songs_can_all_be_learnt_from(corpus_folder: Path) -> None:
     songs, account = build.prepare([corpus_folder / "sample"])
     assert account.songs == account.files == len(songs)
     for item in songs:
-        for array in features(item.heard):
+        for array in features(item.guitar_grid):
             assert np.all(np.isfinite(array))
 
 

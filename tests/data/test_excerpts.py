@@ -22,7 +22,7 @@ CACHE = Path(__file__).parents[3] / "cache.s2d"
 
 def back(song: Prepared) -> tuple[Lattice, Grid, Grid]:
     """The notes of a song put on the lattice once more."""
-    duet = duet_of(song.heard, song.drums)
+    duet = duet_of(song.guitar_grid, song.drums)
     lattice = Lattice(duet.song.bars(), TICKS)
     (guitar,) = duet.guitars
     return lattice, encode(guitar, lattice), encode(duet.drums, lattice, FULL)
@@ -32,16 +32,16 @@ def back(song: Prepared) -> tuple[Lattice, Grid, Grid]:
 def test_notes_of_an_excerpt_lie_where_they_lay_on_the_lattice(cut: tuple[int, int]) -> None:
     song = made_song(3).between(*cut)
     lattice, guitar, drums = back(song)
-    assert lattice.counts.tolist() == song.heard.form.steps.tolist()
-    for read, own in ((guitar, song.heard.guitar), (drums, song.drums)):
+    assert lattice.counts.tolist() == song.guitar_grid.form.steps.tolist()
+    for read, own in ((guitar, song.guitar_grid.guitar), (drums, song.drums)):
         for column in ("step", "key", "velocity", "offset"):
             assert np.array_equal(getattr(read, column), getattr(own, column)), column
 
 
 def test_metres_and_tempos_of_an_excerpt_are_those_of_its_bars() -> None:
     song = made_song(0)
-    form = song.heard.form._replace(bpm=np.where(np.arange(14) < 7, 120.0, 90.0))
-    duet = duet_of(replace(song.heard, form=form), song.drums)
+    form = song.guitar_grid.form._replace(bpm=np.where(np.arange(14) < 7, 120.0, 90.0))
+    duet = duet_of(replace(song.guitar_grid, form=form), song.drums)
     read = form_of(duet.song, Lattice(duet.song.bars(), TICKS))
     assert read.numerator.tolist() == form.numerator.tolist()
     assert read.denominator.tolist() == form.denominator.tolist()
@@ -52,9 +52,11 @@ def test_metres_and_tempos_of_an_excerpt_are_those_of_its_bars() -> None:
 def test_bars_that_were_cut_short_stay_short() -> None:
     """A bar of 4/4 that a change of metre cut after 7 of its 24 places; the next is whole again."""
     song = made_song(1).between(0, 4)
-    form = song.heard.form._replace(steps=np.array([24, 7, 24, 24]))
-    inside = [grid.select(grid.step < form.first[-1]) for grid in (song.heard.guitar, song.drums)]
-    lattice, guitar, _ = back(replace(song, heard=replace(song.heard, form=form, guitar=inside[0]), drums=inside[1]))
+    form = song.guitar_grid.form._replace(steps=np.array([24, 7, 24, 24]))
+    inside = [grid.select(grid.step < form.first[-1]) for grid in (song.guitar_grid.guitar, song.drums)]
+    lattice, guitar, _ = back(
+        replace(song, guitar_grid=replace(song.guitar_grid, form=form, guitar=inside[0]), drums=inside[1])
+    )
     assert lattice.counts.tolist() == [24, 7, 24, 24]
     assert np.array_equal(guitar.step, inside[0].step)
 
@@ -63,7 +65,9 @@ def test_an_excerpt_without_notes_is_bars_without_notes() -> None:
     song = made_song(1).between(0, 2)
     none = np.zeros(0, dtype=np.int64)
     bare = replace(
-        song, heard=replace(song.heard, guitar=song.heard.guitar.select(none)), drums=song.drums.select(none)
+        song,
+        guitar_grid=replace(song.guitar_grid, guitar=song.guitar_grid.guitar.select(none)),
+        drums=song.drums.select(none),
     )
     lattice, guitar, drums = back(bare)
     assert len(lattice.bars) == 2 and not len(guitar.step) and not len(drums.step)
@@ -71,11 +75,11 @@ def test_an_excerpt_without_notes_is_bars_without_notes() -> None:
 
 def test_a_shortened_song_begins_where_both_play() -> None:
     song = made_song(2)
-    late = replace(song, drums=song.drums.select(song.drums.step >= song.heard.form.first[3]))
+    late = replace(song, drums=song.drums.select(song.drums.step >= song.guitar_grid.form.first[3]))
     cut = shortened(late, 4)
-    assert cut.heard.form.steps.tolist() == song.heard.form.steps[3:7].tolist()
-    assert np.array_equal(song.heard.between(3, 7).guitar.step, cut.heard.guitar.step)
-    assert len(shortened(song, 99).heard.form.steps) == 14
+    assert cut.guitar_grid.form.steps.tolist() == song.guitar_grid.form.steps[3:7].tolist()
+    assert np.array_equal(song.guitar_grid.between(3, 7).guitar.step, cut.guitar_grid.guitar.step)
+    assert len(shortened(song, 99).guitar_grid.form.steps) == 14
 
 
 def test_real_songs_become_notes_and_are_the_same_on_the_lattice() -> None:
@@ -83,25 +87,25 @@ def test_real_songs_become_notes_and_are_the_same_on_the_lattice() -> None:
         pytest.skip("needs a prepared corpus beside the repository")
     for song in load(CACHE)[::97]:
         lattice, guitar, drums = back(song)
-        assert lattice.counts.tolist() == song.heard.form.steps.tolist(), song.path
-        assert np.array_equal(guitar.step, song.heard.guitar.step), song.path
+        assert lattice.counts.tolist() == song.guitar_grid.form.steps.tolist(), song.path
+        assert np.array_equal(guitar.step, song.guitar_grid.guitar.step), song.path
         assert np.array_equal(drums.step, song.drums.step), song.path
 
 
 def test_bars_of_a_song_in_sevens_are_a_song_of_their_own() -> None:
     part = song_of(1, metre=(7, 8)).between(2, 5)
-    assert part.heard.form.steps.tolist() == [21] * 3
+    assert part.guitar_grid.form.steps.tolist() == [21] * 3
     assert part.drums.step.min() >= 0 and part.drums.step.max() < 63
 
 
 def test_the_guitar_sounds_from_its_first_bar_to_the_bar_its_last_note_ends_in() -> None:
-    heard = song_of(1).heard
-    assert heard.sounding == (0, 12)
-    some = heard.guitar.select((heard.guitar.step >= 30) & (heard.guitar.step < 60))
-    assert replace(heard, guitar=some).sounding == (1, 3)
+    guitar_grid = song_of(1).guitar_grid
+    assert guitar_grid.sounding == (0, 12)
+    some = guitar_grid.guitar.select((guitar_grid.guitar.step >= 30) & (guitar_grid.guitar.step < 60))
+    assert replace(guitar_grid, guitar=some).sounding == (1, 3)
     held = some._replace(length=np.full_like(some.length, 24 * 6))
-    assert replace(heard, guitar=held).sounding == (1, 4)
-    assert replace(heard, guitar=some.select(some.step < 0)).sounding == (0, 0)
+    assert replace(guitar_grid, guitar=held).sounding == (1, 4)
+    assert replace(guitar_grid, guitar=some.select(some.step < 0)).sounding == (0, 0)
 
 
 def test_another_guitar_is_of_the_same_metre_and_tempo_and_of_another_group() -> None:
@@ -113,7 +117,7 @@ def test_another_guitar_is_of_the_same_metre_and_tempo_and_of_another_group() ->
 
 
 def test_another_guitar_begins_with_the_own_and_again_when_it_is_over() -> None:
-    own, other = song_of(1, bars=7).heard, song_of(2, bars=3).heard
+    own, other = song_of(1, bars=7).guitar_grid, song_of(2, bars=3).guitar_grid
     own = replace(own, guitar=own.guitar.select(own.guitar.step >= 24))
     other = replace(other, bass=other.guitar)
     laid = lay_over(other, own)

@@ -34,8 +34,8 @@ def rows(data: Data, given: Given, draws: list[float]) -> tuple[np.ndarray, np.n
 def test_the_groove_of_a_bar_is_the_typical_one_of_its_section(data: Data) -> None:
     velocity, grooved = rows(data, Given(hidden=0), [0.5])
     song = SONGS[0]
-    form = song.heard.form
-    letters = letters_of(sections(song.heard), len(form.steps))
+    form = song.guitar_grid.form
+    letters = letters_of(sections(song.guitar_grid), len(form.steps))
     struck = np.unique(form.bar_of(song.drums.step))
     groove = typical(song.drums, form, struck[letters[struck] == letters[0]])
     assert grooved.tolist() == [[1, 1, 1, 1]]

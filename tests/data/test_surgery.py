@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 from seq2drum.data.batches.batches import flatten
 from seq2drum.data.corpus.metre_augmentation import augmented, surgery, swings
 from seq2drum.data.corpus.prepared import Prepared
-from seq2drum.lattice.features import Heard, features
+from seq2drum.lattice.features import GuitarGrid, features
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, Grid
 from seq2drum.music.kit import FULL
@@ -36,8 +36,10 @@ def song_of(
     hits = [(24 * n + step, key, 100, 0, HIT_LENGTH) for n in range(bars) for key in bar for step in bar[key]]
     strokes = guitar or [(step, E2, 90, 0, 24) for step in range(0, 24 * bars, 6)]
     form = Form(np.full(bars, 24), np.full(bars, 4), np.full(bars, 4), np.full(bars, 120.0))
-    heard = Heard(form, grid_of(strokes), np.eye(9, dtype=np.int64)[3], 1, grid_of(strokes), ((1, "chorus"),))
-    return Prepared(f"rock/{name}.mid", name, "rock", "a group", "train", heard, grid_of(hits), "an origin")
+    guitar_grid = GuitarGrid(
+        form, grid_of(strokes), np.eye(9, dtype=np.int64)[3], 1, grid_of(strokes), ((1, "chorus"),)
+    )
+    return Prepared(f"rock/{name}.mid", name, "rock", "a group", "train", guitar_grid, grid_of(hits), "an origin")
 
 
 def altered(song: Prepared, metre: tuple[int, int], at: int = 0) -> Prepared:
@@ -48,7 +50,7 @@ def altered(song: Prepared, metre: tuple[int, int], at: int = 0) -> Prepared:
 
 def places(song: Prepared, bar: int) -> dict[int, list[int]]:
     """The steps of a bar at which each voice is struck."""
-    hits = song.heard.form.notes_between(song.drums, bar, bar + 1)
+    hits = song.guitar_grid.form.notes_between(song.drums, bar, bar + 1)
     return {key: hits.step[hits.key == key].tolist() for key in np.unique(hits.key).tolist()}
 
 
@@ -76,9 +78,9 @@ def test_each_bar_of_a_backbeat_loses_or_repeats_the_same_place(
     metre: tuple[int, int], at: int, steps: int, expected: dict[int, list[int]]
 ) -> None:
     found = altered(song_of(ROCK), metre, at)
-    assert found.heard.form.metre == "{}/{}".format(*metre)
-    assert found.heard.form.steps.tolist() == [steps, steps]
-    assert found.heard.form.bpm.tolist() == [120, 120]
+    assert found.guitar_grid.form.metre == "{}/{}".format(*metre)
+    assert found.guitar_grid.form.steps.tolist() == [steps, steps]
+    assert found.guitar_grid.form.bpm.tolist() == [120, 120]
     assert [places(found, bar) for bar in (0, 1)] == [expected, expected]
     assert set(found.drums.length.tolist()) == {HIT_LENGTH}
 
@@ -86,22 +88,22 @@ def test_each_bar_of_a_backbeat_loses_or_repeats_the_same_place(
 def test_a_note_over_a_cut_is_shortened_by_it_and_one_that_begins_in_it_begins_behind_it() -> None:
     guitar = [(0, E2, 90, 0, 96), (18, G3, 80, 0, 24), (21, 60, 70, 5, 12), (22, 62, 70, 0, 60), (24, 64, 90, 0, 48)]
     found = altered(song_of(ROCK, guitar=guitar), (7, 8), 21)
-    assert notes(found.heard.guitar) == [(0, E2, 84), (18, G3, 12), (21, 62, 52), (21, 64, 48)]
-    assert found.heard.guitar.offset.tolist() == [0, 0, 0, 0]  # the early and the late one begin on the barline
-    assert_array_equal(found.heard.bass, found.heard.guitar)
+    assert notes(found.guitar_grid.guitar) == [(0, E2, 84), (18, G3, 12), (21, 62, 52), (21, 64, 48)]
+    assert found.guitar_grid.guitar.offset.tolist() == [0, 0, 0, 0]  # the early and the late one begin on the barline
+    assert_array_equal(found.guitar_grid.bass, found.guitar_grid.guitar)
 
 
 def test_a_note_that_lasts_over_several_cuts_loses_each() -> None:
     found = altered(song_of(ROCK, guitar=[(0, E2, 90, 0, 288)], bars=3), (3, 4), 12)
-    assert notes(found.heard.guitar) == [(0, E2, 3 * 72)]
+    assert notes(found.guitar_grid.guitar) == [(0, E2, 3 * 72)]
 
 
 def test_a_note_that_sounds_into_a_repeated_beat_is_longer_and_one_that_begins_there_is_struck_twice() -> None:
     guitar = [(0, E2, 90, 0, 96), (12, G3, 80, 3, 48), (14, 60, 70, -4, 4), (24, 64, 90, 0, 24)]
     found = altered(song_of(ROCK, guitar=guitar), (5, 4), 12)
     expected = [(0, E2, 120), (12, G3, 24), (14, 60, 4), (18, G3, 48), (20, 60, 4), (30, 64, 24)]
-    assert notes(found.heard.guitar) == expected
-    assert found.heard.guitar.offset.tolist() == [0, 3, -4, 3, -4, 0]
+    assert notes(found.guitar_grid.guitar) == expected
+    assert found.guitar_grid.guitar.offset.tolist() == [0, 3, -4, 3, -4, 0]
 
 
 def test_early_and_late_hits_are_moved_as_their_steps_are() -> None:
@@ -127,21 +129,21 @@ def test_of_triplets_that_come_to_lie_on_straight_steps_no_two_hits_are_on_one()
 def test_a_song_that_swings_is_in_12_8_with_its_hits_on_eighths_and_sounds_as_before() -> None:
     song = song_of(SHUFFLE)
     found = altered(song, (12, 8))
-    assert found.heard.form.metre == "12/8"
-    assert found.heard.form.steps.tolist() == [36, 36]
-    assert found.heard.form.bpm.tolist() == [180, 180]
-    assert found.heard.marks == ((1, "chorus"),)
+    assert found.guitar_grid.form.metre == "12/8"
+    assert found.guitar_grid.form.steps.tolist() == [36, 36]
+    assert found.guitar_grid.form.bpm.tolist() == [180, 180]
+    assert found.guitar_grid.marks == ((1, "chorus"),)
     assert places(found, 1) == {KICK: [0, 18], SNARE: [9, 27], HAT: [0, 6, 9, 15, 18, 24, 27, 33]}
-    assert notes(found.heard.guitar) == [(step, E2, 36) for step in range(0, 72, 9)]
+    assert notes(found.guitar_grid.guitar) == [(step, E2, 36) for step in range(0, 72, 9)]
     assert set(found.drums.length.tolist()) == {HIT_LENGTH}
 
 
 def test_in_6_8_it_has_two_bars_for_each_and_sections_begin_where_they_did() -> None:
     found = altered(song_of(SHUFFLE), (6, 8))
-    assert found.heard.form.metre == "6/8"
-    assert found.heard.form.steps.tolist() == [18] * 4
-    assert found.heard.form.bpm.tolist() == [180] * 4
-    assert found.heard.marks == ((2, "chorus"),)
+    assert found.guitar_grid.form.metre == "6/8"
+    assert found.guitar_grid.form.steps.tolist() == [18] * 4
+    assert found.guitar_grid.form.bpm.tolist() == [180] * 4
+    assert found.guitar_grid.marks == ((2, "chorus"),)
     assert all(places(found, bar) == {KICK: [0], SNARE: [9], HAT: [0, 6, 9, 15]} for bar in range(4))
 
 
@@ -168,8 +170,8 @@ def test_straight_drums_or_a_straight_guitar_are_no_swing(metre: tuple[int, int]
 def test_only_songs_of_full_bars_of_4_4_are_altered() -> None:
     song = song_of(ROCK)
     for change in ({"numerator": np.array([4, 3])}, {"steps": np.array([24, 12])}):
-        form = song.heard.form._replace(**change)
-        assert surgery(replace(song, heard=replace(song.heard, form=form)), (7, 8), 21) is None
+        form = song.guitar_grid.form._replace(**change)
+        assert surgery(replace(song, guitar_grid=replace(song.guitar_grid, form=form)), (7, 8), 21) is None
 
 
 @pytest.mark.parametrize(("metre", "at"), [((11, 8), 3), ((7, 8), 0), ((7, 8), 22), ((7, 8), 24), ((3, 4), 21)])
@@ -195,15 +197,20 @@ def many() -> list[Prepared]:
 def test_a_share_of_the_songs_is_altered_each_metre_as_often() -> None:
     songs = many()
     found = augmented(songs, 0.5, 0)
-    assert Counter(song.heard.form.metre for song in found) == dict.fromkeys(["12/8", "6/8", "7/8", "5/4", "3/4"], 10)
+    assert Counter(song.guitar_grid.form.metre for song in found) == dict.fromkeys(
+        ["12/8", "6/8", "7/8", "5/4", "3/4"], 10
+    )
     origins = [song.path.split(" as ")[0] for song in found]
     assert len(set(origins)) == len(origins)
-    assert all("straight" in song.path for song in found if song.heard.form.metre == "7/8")
-    assert {song.path.split(" at ")[1] for song in found if song.heard.form.metre == "7/8"} == {"step 15", "step 21"}
+    assert all("straight" in song.path for song in found if song.guitar_grid.form.metre == "7/8")
+    assert {song.path.split(" at ")[1] for song in found if song.guitar_grid.form.metre == "7/8"} == {
+        "step 15",
+        "step 21",
+    }
 
 
 def test_where_few_songs_swing_12_8_and_6_8_have_as_many() -> None:
-    found = Counter(song.heard.form.metre for song in augmented(many(), 1, 0))
+    found = Counter(song.guitar_grid.form.metre for song in augmented(many(), 1, 0))
     assert (found["12/8"], found["6/8"], found["7/8"], found["5/4"], found["3/4"]) == (15, 15, 20, 20, 20)
 
 
@@ -226,9 +233,12 @@ def test_songs_that_are_not_trained_on_are_not_altered() -> None:
 
 def test_songs_that_swing_fast_are_not_written_in_eighths() -> None:
     def at(bpm: float) -> list[Prepared]:
-        forms = [song.heard.form._replace(bpm=np.full(2, bpm)) for song in many()]
-        songs = [replace(one, heard=replace(one.heard, form=form)) for one, form in zip(many(), forms, strict=True)]
-        return [song for song in augmented(songs, 0.5, 0) if song.heard.form.metre in ("12/8", "6/8")]
+        forms = [song.guitar_grid.form._replace(bpm=np.full(2, bpm)) for song in many()]
+        songs = [
+            replace(one, guitar_grid=replace(one.guitar_grid, form=form))
+            for one, form in zip(many(), forms, strict=True)
+        ]
+        return [song for song in augmented(songs, 0.5, 0) if song.guitar_grid.form.metre in ("12/8", "6/8")]
 
     assert len(at(120.0)) == 20
     assert at(121.0) == []
@@ -238,8 +248,8 @@ def test_songs_that_swing_fast_are_not_written_in_eighths() -> None:
 def test_an_altered_song_has_features_and_is_laid_end_to_end_with_others(metre: tuple[int, int]) -> None:
     song = song_of(SHUFFLE, bars=5)
     found = altered(song, metre, 12)
-    known = features(found.heard)
-    assert len(known.guitar) == len(known.clock) == found.heard.form.first[-1]
+    known = features(found.guitar_grid)
+    assert len(known.guitar) == len(known.clock) == found.guitar_grid.form.first[-1]
     data = flatten([song, found])
     assert data.metre[-1].tolist() == list(metre)
     assert np.count_nonzero(data.velocity[data.first_step[data.first_bar[1]] :]) == len(found.drums.step)

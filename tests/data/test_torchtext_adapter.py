@@ -19,7 +19,7 @@ from seq2drum.data.batches.batches import PAST, Batch, Data, Window, collate, fl
 from seq2drum.data.batches.draws import draw
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import MissingExtraError
-from seq2drum.lattice.features import Listening
+from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.grid import Lattice, encode
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Part, Song
@@ -59,7 +59,7 @@ def data() -> Data:
                 "",
                 "",
                 "train",
-                Listening.of(song, [0], lattice).heard,
+                SongGrid.of(song, [0], lattice).guitar_grid,
                 encode(parts[1], lattice, FULL),
             )
         )

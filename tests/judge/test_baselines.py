@@ -11,7 +11,7 @@ import pytest
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.judge.baselines import Baseline, baselines
 from seq2drum.lattice.conditions import drums_of
-from seq2drum.lattice.features import Listening
+from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.grid import Grid, Lattice, encode
 from seq2drum.music.kit import FULL, NINE
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
@@ -46,7 +46,13 @@ def song_of(
     song = Song(480, tuple(parts), (tempo,), (signature,), bars * length)
     lattice = Lattice(song.bars(), 480)
     return Prepared(
-        name, name, "t", group or name, "train", Listening.of(song, [0], lattice).heard, encode(parts[1], lattice, FULL)
+        name,
+        name,
+        "t",
+        group or name,
+        "train",
+        SongGrid.of(song, [0], lattice).guitar_grid,
+        encode(parts[1], lattice, FULL),
     )
 
 
@@ -86,13 +92,13 @@ class TestEveryPlayer:
     def test_plays_sound_hits_in_the_bars_where_the_guitar_sounds(self, players: list[Baseline], at: int) -> None:
         for song in [*MADE[:3], made_song(99, bars=20)]:
             grid = players[at].play(song, 0)
-            form = song.heard.form
+            form = song.guitar_grid.form
             assert [len(column) for column in grid] == [len(grid.step)] * 5
             assert ((grid.velocity >= 1) & (grid.velocity <= 127)).all() and (np.abs(grid.offset) < 127).all()
             assert len(hits(grid)) == len(grid.step)
             assert (np.lexsort((grid.key, grid.step)) == np.arange(len(grid.step))).all()
-            bars, heard = form.bar_of(grid.step), form.bar_of(song.heard.guitar.step)
-            assert not len(bars) or (heard.min() <= bars.min() and bars.max() <= heard.max())
+            bars, guitar_grid = form.bar_of(grid.step), form.bar_of(song.guitar_grid.guitar.step)
+            assert not len(bars) or (guitar_grid.min() <= bars.min() and bars.max() <= guitar_grid.max())
 
     def test_plays_the_same_again_whatever_was_played_between(self, players: list[Baseline], at: int) -> None:
         first = players[at].play(MADE[0], 3)
@@ -112,7 +118,7 @@ class TestEveryPlayer:
 
     def test_plays_whole_bars_of_a_metre_it_does_not_know(self, players: list[Baseline], at: int) -> None:
         strange = song_of("strange", [[(0, 50)]] * 3, [[(0, 36)]] * 3, metre=(11, 8))
-        bars = strange.heard.form.bar_of(players[at].play(strange, 0).step)
+        bars = strange.guitar_grid.form.bar_of(players[at].play(strange, 0).step)
         assert set(bars.tolist()) == (set() if players[at].name == "silence" else {0, 1, 2})
 
     def test_plays_one_bar_and_has_an_answer_without_training(self, players: list[Baseline], at: int) -> None:
@@ -261,11 +267,13 @@ def test_a_pickup_is_played_within_its_own_length() -> None:
     guitar = Part.of([Note(at, 60, 50, 80) for at in range(0, 480 + 3 * 1920, 240)])
     song = Song(480, (guitar, drums), (), (Metre(0, 4, 4), Metre(480, 4, 4)), 480 + 3 * 1920)
     lattice = Lattice(song.bars(), 480)
-    cut = Prepared("p", "p", "t", "p", "train", Listening.of(song, [0], lattice).heard, encode(drums, lattice, FULL))
-    assert cut.heard.form.steps.tolist() == [6, 24, 24, 24]
+    cut = Prepared(
+        "p", "p", "t", "p", "train", SongGrid.of(song, [0], lattice).guitar_grid, encode(drums, lattice, FULL)
+    )
+    assert cut.guitar_grid.form.steps.tolist() == [6, 24, 24, 24]
     for row in baselines([song_of("r", [STRUM] * 9, [BACKBEAT] * 9)]):
         played = row.play(cut, 0)
-        bars = set(cut.heard.form.bar_of(played.step).tolist())
+        bars = set(cut.guitar_grid.form.bar_of(played.step).tolist())
         assert bars == (set() if row.name == "silence" else {0, 1, 2, 3})
         assert not ((played.step < 6) & (played.key == SNARE)).any()
 
@@ -278,8 +286,8 @@ def test_a_resting_guitar_finds_drums_to_a_resting_guitar() -> None:
 
 def test_the_songs_own_commonest_bar_is_looped() -> None:
     song = song_of("b", [STRUM] * 5, [CYMBALS, BACKBEAT, BACKBEAT, CYMBALS, BACKBEAT])
-    nine = drums_of(player("own bar", []).play(song, 0), song.heard.form, NINE)
-    real = drums_of(song.drums, song.heard.form, NINE)
+    nine = drums_of(player("own bar", []).play(song, 0), song.guitar_grid.form, NINE)
+    real = drums_of(song.drums, song.guitar_grid.form, NINE)
     bars = (nine.velocity > 0).reshape(5, 24, 9)
     assert (bars == (real.velocity > 0).reshape(5, 24, 9)[1]).all()
 

@@ -16,7 +16,7 @@ from seq2drum.errors import CorpusError
 from seq2drum.evaluate.critic import CriticResult, critic_auc
 from seq2drum.judge.baselines import baselines
 from seq2drum.lattice.conditions import Drums, drums_of
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import Form
 from tests.made import made_song
 
@@ -26,7 +26,7 @@ Change = Callable[[Prepared, Drums], Drums]
 
 
 def real_of(songs: Sequence[Prepared]) -> list[Drums]:
-    return [drums_of(song.drums, song.heard.form) for song in songs]
+    return [drums_of(song.drums, song.guitar_grid.form) for song in songs]
 
 
 def judged(change: Change, songs: Sequence[Prepared] = SONGS, **options: object) -> CriticResult:
@@ -40,8 +40,8 @@ def judged(change: Change, songs: Sequence[Prepared] = SONGS, **options: object)
         "resamples": 100,
         **options,
     }
-    heard = [song.heard for song in songs]
-    return critic_auc(list(zip(heard, real, strict=True)), made, **chosen)  # type: ignore[arg-type]
+    guitar_grid = [song.guitar_grid for song in songs]
+    return critic_auc(list(zip(guitar_grid, real, strict=True)), made, **chosen)  # type: ignore[arg-type]
 
 
 def copied(song: Prepared, drums: Drums) -> Drums:
@@ -64,7 +64,7 @@ def looped(song: Prepared, drums: Drums) -> Drums:
 def deaf(song: Prepared, drums: Drums) -> Drums:
     """The drums of a song like this one, played to another guitar."""
     other = made_song(int(song.sha256) + 100, bars=40)
-    return drums_of(other.drums, other.heard.form)
+    return drums_of(other.drums, other.guitar_grid.form)
 
 
 def flat(song: Prepared, drums: Drums) -> Drums:
@@ -121,15 +121,15 @@ def test_songs_of_one_group_are_judged_by_a_critic_that_heard_none_of_them() -> 
     """Real and made loops drawn alike can be told apart only by one who has heard the very song."""
     rng = np.random.default_rng(0)
     names = [str(i // 2) for i in range(16)]
-    pairs: list[tuple[Heard, Drums]] = []
+    pairs: list[tuple[GuitarGrid, Drums]] = []
     made: list[Drums] = []
     for number in range(8):
         song = made_song(number, bars=40)
-        form = song.heard.form
+        form = song.guitar_grid.form
         place = np.arange(form.first[-1]) - form.first[form.bar_of(np.arange(form.first[-1]))]
         loops = [np.where(rng.random((24, 9)) < 0.1, 90, 0)[place] for _ in range(2)]
         real, other = (Drums(form, loop, np.zeros(loop.shape, dtype=np.float32)) for loop in loops)
-        pairs += [(song.heard, real)] * 2
+        pairs += [(song.guitar_grid, real)] * 2
         made += [other] * 2
     apart = critic_auc(pairs, made, groups=names, seed=0, critics=1, epochs=8, resamples=10)
     leaking = critic_auc(pairs, made, groups=[str(i) for i in range(16)], seed=0, critics=1, epochs=8, resamples=10)
@@ -142,7 +142,7 @@ def test_bars_of_rest_are_not_judged() -> None:
         return drums._replace(velocity=drums.velocity * keep)
 
     real = [half(drums) for drums in real_of(SONGS[:4])]
-    pairs = list(zip([song.heard for song in SONGS[:4]], real, strict=True))
+    pairs = list(zip([song.guitar_grid for song in SONGS[:4]], real, strict=True))
     options = {"groups": list("abcd"), "seed": 0, "critics": 1, "epochs": 1, "resamples": 10}
     assert critic_auc(pairs, real, **options).windows < 0.6 * judged(copied, SONGS[:4], epochs=1).windows  # type: ignore[arg-type]
 
@@ -159,16 +159,16 @@ def test_bars_of_any_length_are_judged_together() -> None:
     """Made songs have 4/4, 7/8 and 3/4 bars; here every other one is in 11/4 instead, longer than what is heard."""
     pairs, made = [], []
     for number, song in enumerate(SONGS[:6]):
-        drums = drums_of(song.drums, song.heard.form)
+        drums = drums_of(song.drums, song.guitar_grid.form)
         if number % 2:
             bars, steps = int(drums.form.first[-1]) // 66, 66
             form = Form(*(np.full(bars, value) for value in (steps, 11, 4)), np.full(bars, 120.0))
-            inside = song.heard.guitar.step < bars * steps
-            heard = replace(song.heard, form=form, guitar=song.heard.guitar.select(inside))
+            inside = song.guitar_grid.guitar.step < bars * steps
+            guitar_grid = replace(song.guitar_grid, form=form, guitar=song.guitar_grid.guitar.select(inside))
             drums = Drums(form, drums.velocity[: bars * steps], drums.offset[: bars * steps])
         else:
-            heard = song.heard
-        pairs.append((heard, drums))
+            guitar_grid = song.guitar_grid
+        pairs.append((guitar_grid, drums))
         made.append(silent(song, drums))
     result = critic_auc(pairs, made, groups=list("abcdef"), seed=0, critics=1, epochs=6, resamples=10)
     assert result.songs == 6 and result.auc > 0.9
@@ -180,7 +180,7 @@ def test_on_real_songs_a_loop_is_a_machine_and_another_songs_drums_nearly_pass(s
     table = {one.name: one for one in baselines(songs)}
 
     def by(name: str) -> Change:
-        return lambda song, drums: drums_of(table[name].play(song, 0), song.heard.form)
+        return lambda song, drums: drums_of(table[name].play(song, 0), song.guitar_grid.form)
 
     loop, other = judged(by("common bar"), songs), judged(by("random song"), songs)
     assert loop.auc > 0.9 and other.auc < loop.auc - 0.1

@@ -50,7 +50,7 @@ def _loop(song: Prepared, take: int) -> Grid:
 
 def _low_notes(song: Prepared, take: int) -> Grid:
     """A kick wherever the guitar plays low: nothing but listening."""
-    guitar = song.heard.guitar
+    guitar = song.guitar_grid.guitar
     at = np.unique(guitar.step[guitar.key < 50])
     return Grid(at, np.zeros_like(at), np.full_like(at, 100), np.zeros_like(at), np.ones_like(at))
 
@@ -143,7 +143,7 @@ def test_of_four_known_bars_all_are_copied_and_the_report_says_how_many_are_know
 def test_known_bars_come_again_and_again_and_are_cut_where_a_bar_is_shorter(known: int) -> None:
     song, play_on = song_of(1, bars=9), copy_player().play_on
     assert play_on is not None
-    form, made = song.heard.form, play_on(song, range(known), 0)
+    form, made = song.guitar_grid.form, play_on(song, range(known), 0)
     for bar in range(len(form.steps)):
         own, copied = (form.notes_between(hits, at, at + 1) for hits, at in ((song.drums, bar % known), (made, bar)))
         assert np.array_equal(copied.step, own.step[own.step < form.steps[bar]])
@@ -167,7 +167,7 @@ def test_every_metre_has_a_row_of_its_bars_in_all_songs_and_one_that_no_song_has
 
 
 def test_figures_of_a_metre_are_those_of_the_bars_cut_out_of_their_songs(cheats: Evaluation) -> None:
-    form = changing().heard.form
+    form = changing().guitar_grid.form
     assert form.metre == CHANGING
     pieces = [song_of(8, metre=(7, 8)), changing().between(*np.flatnonzero(form.denominator == 8)[[0, -1]] + (0, 1))]
     alone = evaluate(pieces, [Player("listener", "", "model", _low_notes)], training(), FEW)
@@ -192,7 +192,7 @@ def test_models_stand_beside_the_commonest_bar_of_the_metre_with_the_difference(
 def test_songs_are_told_apart_by_the_style_of_their_real_drums(cheats: Evaluation) -> None:
     songs = {row.name.removesuffix(": copier"): row.songs for row in cheats.by_style if row.name.endswith(": copier")}
     assert tuple(songs) == STYLES
-    styles = [style_of(drums_of(song.drums, song.heard.form, FULL)) for song in played_songs()]
+    styles = [style_of(drums_of(song.drums, song.guitar_grid.form, FULL)) for song in played_songs()]
     assert songs == {style: styles.count(style) for style in STYLES}
     style = max(songs, key=lambda style: songs[style])
     rows = {row.name: row for row in cheats.by_style}

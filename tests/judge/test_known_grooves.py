@@ -21,26 +21,26 @@ SONG = song_of(1, bars=16)
 
 
 def f1_of(song: Prepared, made) -> float:
-    form = song.heard.form
-    trial = trial_of(drums_of(song.drums, form), drums_of(made, form), song.heard)
+    form = song.guitar_grid.form
+    trial = trial_of(drums_of(song.drums, form), drums_of(made, form), song.guitar_grid)
     both = (trial.made.hits & trial.real.hits).sum()
     return float(2 * both / (trial.made.hits.sum() + trial.real.hits.sum()))
 
 
 def test_a_song_has_a_groove_of_its_own_and_one_for_each_of_its_sections() -> None:
     assert list(of_song(SONG)) == [WHOLE]
-    letters = {section.letter for section in sections(SONG.heard)}
+    letters = {section.letter for section in sections(SONG.guitar_grid)}
     assert letters <= set(of_song(SONG, by_section=True)) - {WHOLE}
 
 
 def test_what_is_looped_is_the_groove_in_every_bar_in_which_the_guitar_sounds() -> None:
     grooves = of_song(SONG)
-    made, form = looped(SONG.heard, grooves), SONG.heard.form
-    for bar in range(*SONG.heard.sounding):
+    made, form = looped(SONG.guitar_grid, grooves), SONG.guitar_grid.form
+    for bar in range(*SONG.guitar_grid.sounding):
         own = form.notes_between(made, bar, bar + 1)
         assert len(own.step) > 0
     assert f1_of(SONG, made) > 0.5
-    assert not len(looped(SONG.heard, {}).step)
+    assert not len(looped(SONG.guitar_grid, {}).step)
 
 
 def test_a_groove_is_fitted_to_bars_of_another_metre() -> None:
@@ -56,7 +56,7 @@ def test_the_best_groove_on_offer_is_at_least_as_near_as_the_first(monkeypatch: 
         "rest", "rest", own.numerator, own.denominator, (own.bars[0].select(np.zeros(0, int)),), None, own.tempo
     )
     monkeypatch.setattr(known_bars.choosing, "offered", lambda *_: [(nothing, 0.9), (own, 0.1)])
-    assert f1_of(SONG, best_offered(SONG, 0)) == f1_of(SONG, looped(SONG.heard, {WHOLE: own})) > 0
+    assert f1_of(SONG, best_offered(SONG, 0)) == f1_of(SONG, looped(SONG.guitar_grid, {WHOLE: own})) > 0
     monkeypatch.setattr(known_bars.choosing, "offered", lambda *_: [])
     assert not len(best_offered(SONG, 0).step)
 

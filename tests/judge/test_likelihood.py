@@ -86,7 +86,7 @@ class _Copier(nn.Module):
 def looped_song(seed: int, *beats: int) -> Prepared:
     """A song that is one bar, again and again: hats on quarters, a snare on some eighths."""
     song = song_of(seed, bars=8)
-    eighths = np.arange(0, int(song.heard.form.first[-1]), 3)
+    eighths = np.arange(0, int(song.guitar_grid.form.first[-1]), 3)
     hats = eighths[::2]
     snares = eighths[np.isin(eighths % 24 // 3, beats)]
     step = np.concatenate([hats, snares])

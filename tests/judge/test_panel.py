@@ -8,7 +8,7 @@ from seq2drum.judge.measures import Copies
 from seq2drum.judge.panel import FIGURES, values
 from seq2drum.judge.trial import Judge, trial_of
 from seq2drum.lattice.conditions import Drums
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import Form
 from tests.drumming import (
     BACKBEAT,
@@ -17,7 +17,7 @@ from tests.drumming import (
     drums,
     form_of,
     four,
-    heard,
+    guitar_grid,
     loop,
     random_drums,
     random_guitar,
@@ -25,12 +25,14 @@ from tests.drumming import (
 )
 
 
-def counted(real: Drums, made: Drums, guitar: Heard, copies: Copies | None = None) -> dict[str, np.ndarray]:
+def counted(real: Drums, made: Drums, guitar: GuitarGrid, copies: Copies | None = None) -> dict[str, np.ndarray]:
     return panel.statistics(trial_of(real, made, guitar, copies))
 
 
-def figures(real: Drums, made: Drums, guitar: Heard | None = None, copies: Copies | None = None) -> dict[str, float]:
-    return values(counted(real, made, guitar or heard(real.form), copies))
+def figures(
+    real: Drums, made: Drums, guitar: GuitarGrid | None = None, copies: Copies | None = None
+) -> dict[str, float]:
+    return values(counted(real, made, guitar or guitar_grid(real.form), copies))
 
 
 # --- cheats -----------------------------------------------------------------------------------------------------------
@@ -121,15 +123,15 @@ def test_what_is_made_where_the_real_drummer_is_not_at_work_changes_nothing() ->
 
 def test_a_song_in_which_the_real_drummer_never_plays_changes_no_sum() -> None:
     real = random_drums(four(8), 10)
-    some = counted(real, random_drums(four(8), 11), heard(four(8)))
-    nothing = counted(silent(four(8)), random_drums(four(8), 11), heard(four(8)))
+    some = counted(real, random_drums(four(8), 11), guitar_grid(four(8)))
+    nothing = counted(silent(four(8)), random_drums(four(8), 11), guitar_grid(four(8)))
     assert {name: row.shape for name, row in some.items()} == {name: row.shape for name, row in nothing.items()}
     assert not any(row.any() for row in nothing.values())
 
 
 def test_a_take_over_other_bars_is_refused() -> None:
     with pytest.raises(ValueError, match="5 bars of 120 steps, the real drums have 4 of 96"):
-        counted(random_drums(four(4), 1), random_drums(four(5), 1), heard(four(4)))
+        counted(random_drums(four(4), 1), random_drums(four(5), 1), guitar_grid(four(4)))
 
 
 # --- hits -------------------------------------------------------------------------------------------------------------
@@ -152,7 +154,10 @@ def test_the_hit_f1s_are_those_computed_by_hand() -> None:
 def test_pooled_hits_weigh_by_hits_and_songs_weigh_the_same() -> None:
     long, short = loop(four(9), BACKBEAT), loop(four(1), BACKBEAT)
     rng = np.random.default_rng(0)
-    right, wrong = counted(long, long, heard(long.form)), counted(short, silent(short.form), heard(short.form))
+    right, wrong = (
+        counted(long, long, guitar_grid(long.form)),
+        counted(short, silent(short.form), guitar_grid(short.form)),
+    )
     summary = intervals.summarise([right, wrong], rng)
     assert summary["hit F1 per song"].value == pytest.approx(1 / 2)
     assert summary["hit F1"].value == pytest.approx(2 * 9 / (9 + 10))
@@ -183,7 +188,7 @@ def test_the_median_of_ratios_is_that_of_the_middle_song(ratios: tuple[int, ...]
     songs = []
     for count in ratios:
         made = drums(four(1), *((0, step, "snare") for step in range(count)))
-        songs.append(counted(real, made, heard(real.form)))
+        songs.append(counted(real, made, guitar_grid(real.form)))
     summary = intervals.summarise(songs, np.random.default_rng(0))
     assert summary["median of hits made to real"].value == pytest.approx(wanted)
     assert summary["hits made to real"].value == pytest.approx(sum(ratios) / len(ratios))
@@ -216,7 +221,7 @@ def test_the_similarity_curve_shows_the_period_of_a_song() -> None:
     odd = [(bar, step, "closed hat") for bar in range(1, 12, 2) for step in (0, 6, 12)]
     even = [(bar, step, "closed hat") for bar in range(0, 12, 2) for step in (0,)]
     part = drums(form, *odd, *even)
-    made, real = measures.curve(counted(part, loop(form, BACKBEAT), heard(form))["bar similarity error"])
+    made, real = measures.curve(counted(part, loop(form, BACKBEAT), guitar_grid(form))["bar similarity error"])
     assert made[:11] == pytest.approx(np.ones(11))
     assert real[:11] == pytest.approx([0.5, 1] * 5 + [0.5])  # 1 - |3 - 1| / (3 + 1)
     assert np.isnan(made[11:]).all()
@@ -315,7 +320,7 @@ def test_a_spread_without_a_real_one_to_compare_with_has_no_answer() -> None:
 
 def test_kicks_with_the_guitar_are_those_computed_by_hand() -> None:
     form = four(2)
-    guitar = heard(form, (0, 0, 100), (0, 3, 100), (1, 0, 100), (1, 9, 100))
+    guitar = guitar_grid(form, (0, 0, 100), (0, 3, 100), (1, 0, 100), (1, 9, 100))
     part = drums(form, (0, 0, "kick"), (0, 3, "kick"), (1, 0, "kick"), (1, 6, "kick"))
     # 3 of 4 fall together; shifted by a bar, only the two downbeats do.
     assert figures(part, part, guitar)["kicks with the guitar"] == pytest.approx(3 / 4 - 2 / 4)
@@ -352,7 +357,8 @@ def test_copies_are_windows_that_the_training_set_has_in_the_same_metre() -> Non
     assert score["copies of 2 bars"] == pytest.approx(1 / 5)
     assert score["copies of 4 bars"] == 0
     assert [
-        values(counted(trained, trained, heard(trained.form), copies))[f"copies of {n}"] for n in ("1 bar", "4 bars")
+        values(counted(trained, trained, guitar_grid(trained.form), copies))[f"copies of {n}"]
+        for n in ("1 bar", "4 bars")
     ] == [1, 1]
     waltz = drums(form_of((3, 4), (6, 8)), (0, 0, "kick"), (1, 0, "kick"))
     only = Copies.of([measures.cut(waltz, np.array([True, False]))])
@@ -380,8 +386,8 @@ def test_what_a_player_repeats_are_windows_that_its_other_take_has_wherever_they
     form = four(6)
     one, other = random_drums(form, 18), random_drums(form, 19)
     other.velocity[24 : 5 * 24] = one.velocity[: 4 * 24]
-    trial = trial_of(one, one, heard(form))
-    score = values(panel.statistics(trial._replace(another=trial_of(one, other, heard(form)).made)))
+    trial = trial_of(one, one, guitar_grid(form))
+    score = values(panel.statistics(trial._replace(another=trial_of(one, other, guitar_grid(form)).made)))
     assert [score[f"repeats of {n}"] for n in ("1 bar", "2 bars", "4 bars")] == pytest.approx([4 / 6, 3 / 5, 1 / 3])
     assert np.isnan(values(panel.statistics(trial))["repeats of 1 bar"])
 
@@ -389,7 +395,7 @@ def test_what_a_player_repeats_are_windows_that_its_other_take_has_wherever_they
 def test_some_figures_are_counted_as_all_of_them_are() -> None:
     form, names = four(6), ("hit F1", "fill rate")
     for real in (random_drums(form, 22), silent(form)):
-        trial = trial_of(real, random_drums(form, 23), heard(form))
+        trial = trial_of(real, random_drums(form, 23), guitar_grid(form))
         every, some = panel.statistics(trial), panel.statistics(trial, names)
         assert tuple(some) == names
         assert all(np.array_equal(some[name], every[name]) for name in names)
@@ -403,7 +409,9 @@ def test_some_figures_are_counted_as_all_of_them_are() -> None:
 
 def test_a_song_weighs_the_same_however_many_takes_it_has() -> None:
     form = four(12)
-    one, other = (counted(random_drums(form, seed), random_drums(form, 20 + seed), heard(form)) for seed in (1, 2))
+    one, other = (
+        counted(random_drums(form, seed), random_drums(form, 20 + seed), guitar_grid(form)) for seed in (1, 2)
+    )
     doubled = panel.mean_of([one, one, one])
     assert all(np.allclose(doubled[name], one[name]) for name in FIGURES)
     both = panel.mean_of([one, other])

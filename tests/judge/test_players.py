@@ -11,7 +11,7 @@ import pytest
 
 from seq2drum.errors import UnknownModelError
 from seq2drum.judge.players import WAYS, model_players, plan_of, play_heard
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.sections import sections
 from seq2drum.music.kit import FULL, KITS
@@ -52,7 +52,7 @@ def test_a_model_goes_on_from_the_bars_that_it_is_given(player: Path, bars: rang
     song = song_of(1, bars=4)
     assert likely.play_on is not None
     grid = likely.play_on(song, bars, 0)
-    known, real = (song.heard.form.notes_between(hits, bars.start, bars.stop) for hits in (grid, song.drums))
+    known, real = (song.guitar_grid.form.notes_between(hits, bars.start, bars.stop) for hits in (grid, song.drums))
     assert np.array_equal(known.step, real.step) and np.array_equal(known.key, real.key)
 
 
@@ -62,8 +62,10 @@ def test_a_model_that_is_not_there_is_said_before_anything_is_played() -> None:
 
 
 def test_a_heard_song_without_guitar_can_be_played_to(player: Path) -> None:
-    heard = song_of(1, bars=2).heard
-    quiet = Heard(heard.form, heard.guitar.select(np.zeros(0, dtype=np.int64)), heard.programs, 1)
+    guitar_grid = song_of(1, bars=2).guitar_grid
+    quiet = GuitarGrid(
+        guitar_grid.form, guitar_grid.guitar.select(np.zeros(0, dtype=np.int64)), guitar_grid.programs, 1
+    )
     assert len(play_heard(engine.load(str(player)), quiet).step) == 0
 
 
@@ -82,11 +84,11 @@ def test_the_ways_of_a_model_are_rows_of_which_only_those_with_the_songs_groove_
 def test_what_is_asked_of_a_model_is_what_its_row_says(player: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[dict[str, Any]] = []
 
-    def heard(engine: object, heard: object, *, given: object, **wishes: Any) -> Grid:
+    def guitar_grid(engine: object, guitar_grid: object, *, given: object, **wishes: Any) -> Grid:
         asked.append(wishes)
         return song_of(1).drums
 
-    monkeypatch.setattr("seq2drum.judge.players.play_heard", heard)
+    monkeypatch.setattr("seq2drum.judge.players.play_heard", guitar_grid)
     song = song_of(1, bars=16)
     for row in model_players(str(player), takes=1, ways=[way for way in WAYS if way != "jam"]):
         row.play(song, 2)
@@ -101,12 +103,14 @@ def test_what_is_asked_of_a_model_is_what_its_row_says(player: Path, monkeypatch
 def test_a_jam_is_judged_without_the_future_of_the_guitar(player: Path) -> None:
     (jam,) = model_players(str(player), takes=1, ways=["jam"])
     song = song_of(1, bars=12)
-    form, first = song.heard.form, int(song.heard.form.first[8])
-    late = song.heard.guitar.step >= first
-    other = replace(song, heard=replace(song.heard, guitar=song.heard.guitar.select(~late)))
+    form, first = song.guitar_grid.form, int(song.guitar_grid.form.first[8])
+    late = song.guitar_grid.guitar.step >= first
+    other = replace(song, guitar_grid=replace(song.guitar_grid, guitar=song.guitar_grid.guitar.select(~late)))
     known, unknown = (form.notes_between(jam.play(one, 0), 0, 8) for one in (song, other))
     assert len(known.step) and all(np.array_equal(a, b) for a, b in zip(known, unknown, strict=True))
-    quiet = replace(song, heard=replace(song.heard, guitar=song.heard.guitar.select(np.zeros(0, dtype=np.int64))))
+    quiet = replace(
+        song, guitar_grid=replace(song.guitar_grid, guitar=song.guitar_grid.guitar.select(np.zeros(0, dtype=np.int64)))
+    )
     assert not len(jam.play(quiet, 0).step)
 
 
@@ -114,7 +118,7 @@ def test_a_song_without_drums_has_no_groove_to_give(player: Path) -> None:
     song = song_of(1, bars=4)
     quiet = replace(song, drums=song.drums.select(np.zeros(0, dtype=np.int64)))
     given = model_players(str(player), takes=0, ways=["given"])[1].play(quiet, 0)
-    free = play_heard(engine.load(str(player)), quiet.heard, temperature=1.0)
+    free = play_heard(engine.load(str(player)), quiet.guitar_grid, temperature=1.0)
     assert len(free.step) and all(np.array_equal(a, b) for a, b in zip(given, free, strict=True))
 
 
@@ -122,9 +126,11 @@ def test_a_song_without_drums_has_no_groove_to_give(player: Path) -> None:
     "wishes", [{}, {"seed": 3}, {"temperature": 0.0}, {"daring": 0.5}, {"style": "jazz"}, {"intensity": 0.1}], ids=str
 )
 def test_what_is_kept_of_a_guitar_is_what_would_be_chosen_anew(wishes: dict[str, Any]) -> None:
-    heard, options = song_of(1, bars=16).heard, Options(**wishes)
-    _ = plan_of(heard, Options(), FULL)
-    plan = arranged(heard, sections(heard), chosen(heard, sections(heard), options), options, FULL)
-    assert [groove and groove.name for groove in plan_of(heard, options, FULL).grooves] == [
+    guitar_grid, options = song_of(1, bars=16).guitar_grid, Options(**wishes)
+    _ = plan_of(guitar_grid, Options(), FULL)
+    plan = arranged(
+        guitar_grid, sections(guitar_grid), chosen(guitar_grid, sections(guitar_grid), options), options, FULL
+    )
+    assert [groove and groove.name for groove in plan_of(guitar_grid, options, FULL).grooves] == [
         groove and groove.name for groove in plan.grooves
     ]

@@ -11,15 +11,15 @@ from seq2drum.evaluate.tables import song_critic_figures
 from seq2drum.judge.intervals import Scores, Told, told
 from seq2drum.judge.trial import Judge
 from seq2drum.lattice.conditions import Drums
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from tests.backbeats import song_of
-from tests.drumming import BACKBEAT, MIXED, VOICE, drums, form_of, four, heard, loop, random_drums, random_guitar
+from tests.drumming import BACKBEAT, MIXED, VOICE, drums, form_of, four, guitar_grid, loop, random_drums, random_guitar
 
 SONGS = 24
 
 
-def habits_of(made: Drums, guitar: Heard | None = None) -> Numbers:
-    found = habits(Judge(made, guitar or heard(made.form)).trial(made).made)
+def habits_of(made: Drums, guitar: GuitarGrid | None = None) -> Numbers:
+    found = habits(Judge(made, guitar or guitar_grid(made.form)).trial(made).made)
     assert found is not None
     return found
 
@@ -70,7 +70,7 @@ def test_songs_of_any_metre_have_the_same_numbers(form) -> None:
 
 def test_a_short_song_has_no_habits() -> None:
     made = random_drums(four(LEAST_BARS - 1), 1)
-    assert habits(Judge(made, heard(made.form)).trial(made).made) is None
+    assert habits(Judge(made, guitar_grid(made.form)).trial(made).made) is None
 
 
 def test_a_copy_passes_exactly_and_a_loop_is_caught() -> None:

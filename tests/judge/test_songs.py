@@ -44,6 +44,6 @@ def test_a_song_is_cut_to_bars_from_where_both_play() -> None:
     song = song_of(1)
     late = replace(song, drums=song.drums.select(song.drums.step >= 3 * 24))
     (cut,) = choose([late], bars=4)
-    assert cut.heard.form.steps.tolist() == [24] * 4
+    assert cut.guitar_grid.form.steps.tolist() == [24] * 4
     assert cut.drums.step.min() == late.drums.step.min() - 72
-    assert len(cut.heard.guitar.step) == 4 * 8
+    assert len(cut.guitar_grid.guitar.step) == 4 * 8

@@ -11,7 +11,7 @@ from seq2drum.judge.panel import statistics, values
 from seq2drum.judge.trial import Judge, Side, Trial
 from seq2drum.lattice.conditions import Drums
 from seq2drum.lattice.form import Form
-from tests.drumming import BACKBEAT, VOICE, drums, four, heard, loop, random_drums, random_guitar
+from tests.drumming import BACKBEAT, VOICE, drums, four, guitar_grid, loop, random_drums, random_guitar
 
 HELD = ("groove held early", "groove held late", "one groove held early", "one groove held late")
 
@@ -112,7 +112,7 @@ def test_sections_are_those_of_the_guitar_and_only_of_bars_that_count() -> None:
     real.velocity[: form.first[4]] = 0
     trial = Judge(real, random_guitar(form, 3)).trial(real)
     assert len(trial.made.letter) == len(trial.made.begins) == 20
-    silent = Judge(real, heard(form)).trial(real)
+    silent = Judge(real, guitar_grid(form)).trial(real)
     assert set(silent.made.letter.tolist()) == {-1}
     assert not silent.made.begins.any()
 

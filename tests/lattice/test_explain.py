@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from seq2drum.lattice.explain import explain
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid
 from seq2drum.music.explanation import Explanation
@@ -62,8 +62,8 @@ def explained(
     played = [
         (steps * bar + at, pitch, 90) for bar, held in enumerate(guitar) for pitch, ats in held.items() for at in ats
     ]
-    heard = Heard(form, made(played, length), np.array([0, 0, 0, len(played), 0, 0, 0, 0, 0]), 1)
-    return [str(said) for said in explain(made(struck, 3), heard, grooves=grooves)]
+    guitar_grid = GuitarGrid(form, made(played, length), np.array([0, 0, 0, len(played), 0, 0, 0, 0, 0]), 1)
+    return [str(said) for said in explain(made(struck, 3), guitar_grid, grooves=grooves)]
 
 
 def about(word: str, lines: list[str]) -> list[str]:
@@ -110,8 +110,8 @@ def test_bars_of_another_length_are_no_repeat() -> None:
     steps = np.array([24, 18, 24])
     form = Form(steps, np.array([4, 3, 4]), np.full(3, 4), np.full(3, 120.0))
     struck = [(first + at, VOICE["kick"], 90) for first in (0, 24, 42) for at in (0, 12)]
-    heard = Heard(form, made([], 1), np.zeros(9, dtype=np.int64), 1)
-    lines = [str(said) for said in explain(made(struck, 3), heard)]
+    guitar_grid = GuitarGrid(form, made([], 1), np.zeros(9, dtype=np.int64), 1)
+    lines = [str(said) for said in explain(made(struck, 3), guitar_grid)]
     assert about("as bar", lines) == ["bar 3: as bar 1"]
 
 
@@ -249,7 +249,7 @@ def test_explanations_are_in_the_order_of_the_bars_and_within_the_song() -> None
     played = [
         (24 * bar + at, pitch, 90) for bar, held in enumerate(guitar) for pitch, ats in held.items() for at in ats
     ]
-    explanations = explain(made(struck, 3), Heard(form, made(played, 6), np.zeros(9, dtype=np.int64), 1))
+    explanations = explain(made(struck, 3), GuitarGrid(form, made(played, 6), np.zeros(9, dtype=np.int64), 1))
     assert [said.first for said in explanations] == sorted(said.first for said in explanations)
     assert all(1 <= said.first <= said.last <= count for said in explanations)
 

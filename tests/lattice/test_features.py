@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from seq2drum.lattice.features import BARS, GUITAR, NEIGHBOURS, SUMMARY, Features, Heard, Listening, features
+from seq2drum.lattice.features import BARS, GUITAR, NEIGHBOURS, SUMMARY, Features, GuitarGrid, SongGrid, features
 from seq2drum.lattice.form import CLOCK, form_of, written_lattice
 from seq2drum.lattice.grid import Lattice, encode
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
@@ -49,11 +49,11 @@ def strummed(*chords: tuple[int, ...], bars: int = 4) -> Song:
 
 
 def features_of(piece: Song, *parts: int) -> Features:
-    return features(Listening.of(piece, parts or range(len(piece.parts))).heard)
+    return features(SongGrid.of(piece, parts or range(len(piece.parts))).guitar_grid)
 
 
-def assert_well_formed(known: Features, heard: Heard) -> None:
-    steps, bars = int(heard.form.steps.sum()), len(heard.form.steps)
+def assert_well_formed(known: Features, guitar_grid: GuitarGrid) -> None:
+    steps, bars = int(guitar_grid.form.steps.sum()), len(guitar_grid.form.steps)
     assert known.guitar.shape == (steps, GUITAR.size)
     assert known.clock.shape == (steps, CLOCK.size)
     assert known.bars.shape == (bars, BARS.size)
@@ -70,8 +70,8 @@ def assert_well_formed(known: Features, heard: Heard) -> None:
 @relaxed
 @given(songs(max_parts=3, max_notes=30))
 def test_features_of_any_song_are_finite_and_of_the_shapes_they_promise(piece: Song) -> None:
-    heard = Listening.of(piece, range(len(piece.parts))).heard
-    assert_well_formed(features(heard), heard)
+    guitar_grid = SongGrid.of(piece, range(len(piece.parts))).guitar_grid
+    assert_well_formed(features(guitar_grid), guitar_grid)
 
 
 @relaxed
@@ -121,7 +121,7 @@ def test_a_transposed_guitar_changes_only_the_pitch_columns() -> None:
 def test_silence_is_all_zero_but_for_the_clock_and_the_bars() -> None:
     silent = song(guitar(), bars=3)
     known = features_of(silent)
-    assert_well_formed(known, Listening.of(silent, [0]).heard)
+    assert_well_formed(known, SongGrid.of(silent, [0]).guitar_grid)
     assert not known.guitar.any()
     assert np.all(known.bars[:, BARS.at("empty")] == 1)
     assert not known.bars[:, NEIGHBOURS].any()
@@ -137,7 +137,7 @@ def test_a_song_with_nothing_in_it_has_one_silent_bar() -> None:
 def test_a_song_of_one_bar_has_no_bars_to_be_like() -> None:
     one = song(guitar(Note(0, 480, 40, 80)), bars=1)
     known = features_of(one)
-    assert_well_formed(known, Listening.of(one, [0]).heard)
+    assert_well_formed(known, SongGrid.of(one, [0]).guitar_grid)
     assert not known.bars[:, BARS.span("rhythm_before", "harmony_after")].any()
 
 
@@ -145,26 +145,26 @@ def test_a_song_of_one_bar_has_no_bars_to_be_like() -> None:
 def test_bars_longer_than_are_learnt_from_are_heard_all_the_same(metre: tuple[int, int]) -> None:
     last = 480 * 4 * metre[0] // metre[1] - 480
     long = song(guitar(Note(0, 480, 40, 80), Note(last, 480, 45, 100)), metre=metre, bars=2)
-    heard = Listening.of(long, [0], written_lattice(long)).heard
-    assert heard.form.steps.tolist() == [metre[0] * 24 // metre[1]] * 2
-    assert heard.form.steps[0] > 48
-    known = features(heard)
-    assert_well_formed(known, heard)
-    assert np.flatnonzero(known.guitar[:, GUITAR.at("played")]).tolist() == [0, heard.form.steps[0] - 6]
+    guitar_grid = SongGrid.of(long, [0], written_lattice(long)).guitar_grid
+    assert guitar_grid.form.steps.tolist() == [metre[0] * 24 // metre[1]] * 2
+    assert guitar_grid.form.steps[0] > 48
+    known = features(guitar_grid)
+    assert_well_formed(known, guitar_grid)
+    assert np.flatnonzero(known.guitar[:, GUITAR.at("played")]).tolist() == [0, guitar_grid.form.steps[0] - 6]
 
 
 @pytest.mark.parametrize("metre", [(1, 64), (1, 16), (3, 32), (1, 4)])
 def test_bars_shorter_than_a_quarter_are_heard(metre: tuple[int, int]) -> None:
     short = song(guitar(*(Note(30 * place, 20, 40 + place, 80) for place in range(40))), metre=metre, bars=40)
-    heard = Listening.of(short, [0]).heard
-    assert_well_formed(features(heard), heard)
+    guitar_grid = SongGrid.of(short, [0]).guitar_grid
+    assert_well_formed(features(guitar_grid), guitar_grid)
 
 
 def test_one_tick_a_quarter_is_enough() -> None:
     coarse = song(guitar(*(Note(beat, 1, 40 + beat % 5, 80) for beat in range(16))), quarter=1)
-    heard = Listening.of(coarse, [0]).heard
-    assert heard.form.steps.tolist() == [24] * 4
-    assert np.flatnonzero(features(heard).guitar[:, GUITAR.at("played")]).tolist() == list(range(0, 96, 6))
+    guitar_grid = SongGrid.of(coarse, [0]).guitar_grid
+    assert guitar_grid.form.steps.tolist() == [24] * 4
+    assert np.flatnonzero(features(guitar_grid).guitar[:, GUITAR.at("played")]).tolist() == list(range(0, 96, 6))
 
 
 # --- steps ------------------------------------------------------------------------------------------------------------
@@ -256,9 +256,9 @@ def test_harmony_is_seen_from_the_root() -> None:
 
 def test_the_tempo_of_a_bar_is_that_at_its_barline() -> None:
     slow = replace(song(guitar(), bars=3), tempos=(Tempo(0, 500_000), Tempo(1920, 1_000_000), Tempo(3000, 250_000)))
-    heard = Listening.of(slow, [0]).heard
-    assert heard.form.bpm.tolist() == [120, 60, 240]
-    assert features(heard).bars[:, BARS.at("tempo")].tolist() == [0, -1, 1]
+    guitar_grid = SongGrid.of(slow, [0]).guitar_grid
+    assert guitar_grid.form.bpm.tolist() == [120, 60, 240]
+    assert features(guitar_grid).bars[:, BARS.at("tempo")].tolist() == [0, -1, 1]
 
 
 def test_the_form_is_that_of_the_songs_bars() -> None:
@@ -275,10 +275,10 @@ def test_the_summary_names_the_programs_by_their_share_of_the_notes() -> None:
         guitar(Note(0, 9, 60, 80), program=31),
         guitar(*(Note(480 * beat, 9, 50, 80) for beat in range(4)), program=105),  # a banjo
     )
-    heard = Listening.of(song(*parts), [0, 1, 2]).heard
-    assert len(heard.programs) == SUMMARY.widths["programs"]
-    assert heard.programs.tolist() == [3, 0, 0, 0, 0, 0, 0, 1, 4]
-    assert_allclose(features(heard).summary[SUMMARY["programs"]], [3 / 8, 0, 0, 0, 0, 0, 0, 1 / 8, 4 / 8])
+    guitar_grid = SongGrid.of(song(*parts), [0, 1, 2]).guitar_grid
+    assert len(guitar_grid.programs) == SUMMARY.widths["programs"]
+    assert guitar_grid.programs.tolist() == [3, 0, 0, 0, 0, 0, 0, 1, 4]
+    assert_allclose(features(guitar_grid).summary[SUMMARY["programs"]], [3 / 8, 0, 0, 0, 0, 0, 0, 1 / 8, 4 / 8])
 
 
 def test_the_summary_has_the_rhythm_of_the_bars_that_are_played() -> None:
@@ -295,11 +295,15 @@ def test_several_guitars_are_heard_as_one_that_plays_all_their_notes() -> None:
     one = guitar(Note(0, 240, 40, 80), Note(480, 240, 45, 70), program=25)
     two = guitar(Note(0, 240, 52, 60), Note(480, 240, 45, 70), program=30)
     together = song(one, two)
-    heard = Listening.of(together, [0, 1]).heard
-    assert heard.parts == 2
-    assert heard.programs.tolist() == [0, 2, 0, 0, 0, 0, 2, 0, 0]
-    assert list(zip(heard.guitar.step.tolist(), heard.guitar.key.tolist(), strict=True)) == [(0, 40), (0, 52), (6, 45)]
-    assert features(heard).guitar[0, GUITAR.at("onsets")] == pytest.approx(0.6)
+    guitar_grid = SongGrid.of(together, [0, 1]).guitar_grid
+    assert guitar_grid.parts == 2
+    assert guitar_grid.programs.tolist() == [0, 2, 0, 0, 0, 0, 2, 0, 0]
+    assert list(zip(guitar_grid.guitar.step.tolist(), guitar_grid.guitar.key.tolist(), strict=True)) == [
+        (0, 40),
+        (0, 52),
+        (6, 45),
+    ]
+    assert features(guitar_grid).guitar[0, GUITAR.at("onsets")] == pytest.approx(0.6)
 
 
 @pytest.mark.slow
@@ -321,6 +325,6 @@ def test_parts_that_are_not_listened_to_do_not_matter(piece: Song, data: st.Data
 def test_hearing_one_part_is_encoding_it() -> None:
     played = strummed(E_MINOR, A_MAJOR)
     lattice = Lattice(played.bars(), played.ticks_per_quarter)
-    for heard in (Listening.of(played, [0]).heard, Listening.of(played, [0], lattice).heard):
-        for column, wanted in zip(heard.guitar, encode(played.parts[0], lattice), strict=True):
+    for guitar_grid in (SongGrid.of(played, [0]).guitar_grid, SongGrid.of(played, [0], lattice).guitar_grid):
+        for column, wanted in zip(guitar_grid.guitar, encode(played.parts[0], lattice), strict=True):
             assert_array_equal(column, wanted)

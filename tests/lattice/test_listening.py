@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from numpy.testing import assert_array_equal
 
-from seq2drum.lattice.features import Listening, features
+from seq2drum.lattice.features import SongGrid, features
 from seq2drum.lattice.form import MAX_STEPS, form_of, lattice_of, written_lattice
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.phrases import merge
@@ -23,38 +23,38 @@ def one_metre(metre: tuple[int, int], bars: int = 2) -> Song:
 
 def test_a_listening_has_the_lattice_the_form_and_the_guitar_of_the_same_bars() -> None:
     song = one_metre((7, 8), 4)
-    listening = Listening.of(song, [0])
-    assert listening.lattice == lattice_of(song)
-    assert listening.form is listening.heard.form
-    for column, wanted in zip(listening.form, form_of(song, listening.lattice), strict=True):
+    song_grid = SongGrid.of(song, [0])
+    assert song_grid.lattice == lattice_of(song)
+    assert song_grid.form is song_grid.guitar_grid.form
+    for column, wanted in zip(song_grid.form, form_of(song, song_grid.lattice), strict=True):
         assert_array_equal(column, wanted)
-    for column, wanted in zip(listening.heard.guitar, encode(song.parts[0], listening.lattice), strict=True):
+    for column, wanted in zip(song_grid.guitar_grid.guitar, encode(song.parts[0], song_grid.lattice), strict=True):
         assert_array_equal(column, wanted)
-    assert listening.heard.parts == 1
-    assert listening.heard.programs.tolist() == [0, 0, 0, 0, 0, len(song.parts[0]), 0, 0, 0]
+    assert song_grid.guitar_grid.parts == 1
+    assert song_grid.guitar_grid.programs.tolist() == [0, 0, 0, 0, 0, len(song.parts[0]), 0, 0, 0]
 
 
 def test_parts_are_heard_together() -> None:
     song = one_metre((4, 4))
     second = Part.of([Note(120, 60, 70, 90)], program=0)
-    both = Listening.of(Song(480, (*song.parts, second), song.tempos, song.metres, song.length), [0, 1])
-    for column, wanted in zip(both.heard.guitar, encode(merge([*song.parts, second]), both.lattice), strict=True):
+    both = SongGrid.of(Song(480, (*song.parts, second), song.tempos, song.metres, song.length), [0, 1])
+    for column, wanted in zip(both.guitar_grid.guitar, encode(merge([*song.parts, second]), both.lattice), strict=True):
         assert_array_equal(column, wanted)
-    assert (both.heard.parts, both.heard.programs[-1]) == (2, 1)
+    assert (both.guitar_grid.parts, both.guitar_grid.programs[-1]) == (2, 1)
 
 
 def test_the_bass_is_heard_beside_the_guitar_and_changes_no_feature_of_it() -> None:
     song = one_metre((4, 4))
     bass, drums = Part.of([Note(490, 60, 35, 90), Note(1920, 60, 36, 80)], program=33), Part.of([], is_drums=True)
     band = Song(480, (*song.parts, bass, drums), song.tempos, song.metres, song.length)
-    alone, both = Listening.of(song, [0]), Listening.of(band, [0])
-    assert not len(alone.heard.bass.step)
-    for column, wanted in zip(both.heard.bass, encode(bass, both.lattice), strict=True):
+    alone, both = SongGrid.of(song, [0]), SongGrid.of(band, [0])
+    assert not len(alone.guitar_grid.bass.step)
+    for column, wanted in zip(both.guitar_grid.bass, encode(bass, both.lattice), strict=True):
         assert_array_equal(column, wanted)
-    for known, wanted in zip(features(both.heard), features(alone.heard), strict=True):
+    for known, wanted in zip(features(both.guitar_grid), features(alone.guitar_grid), strict=True):
         assert_array_equal(known, wanted)
-    assert both.heard.between(1, 2).bass.key.tolist() == [36]
-    assert not len(Listening.of(band, [1]).heard.bass.step)  # what is the guitar is not the bass as well
+    assert both.guitar_grid.between(1, 2).bass.key.tolist() == [36]
+    assert not len(SongGrid.of(band, [1]).guitar_grid.bass.step)  # what is the guitar is not the bass as well
 
 
 @pytest.mark.parametrize(
@@ -63,19 +63,19 @@ def test_the_bass_is_heard_beside_the_guitar_and_changes_no_feature_of_it() -> N
 )
 def test_a_long_bar_is_heard_in_pieces_that_keep_its_number(metre: tuple[int, int], pieces: list[int]) -> None:
     song = one_metre(metre)
-    listening = Listening.of(song, [0])
-    assert listening.form.steps.tolist() == pieces * 2
-    assert listening.numbers.tolist() == [1] * len(pieces) + [2] * len(pieces)
+    song_grid = SongGrid.of(song, [0])
+    assert song_grid.form.steps.tolist() == pieces * 2
+    assert song_grid.numbers.tolist() == [1] * len(pieces) + [2] * len(pieces)
 
 
 @pytest.mark.parametrize("metre", [(9, 4), (17, 2), (27, 8), (16, 4)])
 def test_a_long_bar_is_whole_where_bars_are_those_of_the_file(metre: tuple[int, int]) -> None:
     song = one_metre(metre)
-    listening = Listening.of(song, [0], written_lattice(song))
-    assert listening.numbers.tolist() == [1, 2]
-    assert listening.form.steps.min() > MAX_STEPS
+    song_grid = SongGrid.of(song, [0], written_lattice(song))
+    assert song_grid.numbers.tolist() == [1, 2]
+    assert song_grid.form.steps.min() > MAX_STEPS
     # The guitar is the same on both: only the barlines differ.
-    for column, wanted in zip(listening.heard.guitar, Listening.of(song, [0]).heard.guitar, strict=True):
+    for column, wanted in zip(song_grid.guitar_grid.guitar, SongGrid.of(song, [0]).guitar_grid.guitar, strict=True):
         assert_array_equal(column, wanted)
 
 

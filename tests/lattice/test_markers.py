@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from seq2drum.formats.midi import midi
-from seq2drum.lattice.features import Listening
+from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.form import lattice_of, marks_of, name_of
 from seq2drum.lattice.sections import START, Section, sections
 from seq2drum.music.notes import Marker, Note, Part, Song
@@ -19,7 +19,7 @@ def song(*markers: tuple[float, str], first: int = 0, bars: int = 24) -> Song:
 
 
 def found(given: Song) -> tuple[Section, ...]:
-    return sections(Listening.of(given, [0]).heard)
+    return sections(SongGrid.of(given, [0]).guitar_grid)
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_what_comes_before_the_first_marker_is_a_section_of_its_own_unless_it_is
 
 
 def test_a_section_that_is_cut_out_of_a_song_keeps_its_name() -> None:
-    heard = Listening.of(song((0, "Intro"), (4, "Verse"), (12, "Chorus")), [0]).heard
-    assert sections(heard.between(8, 16)) == (Section(0, "verse"), Section(4, "chorus"))
+    guitar_grid = SongGrid.of(song((0, "Intro"), (4, "Verse"), (12, "Chorus")), [0]).guitar_grid
+    assert sections(guitar_grid.between(8, 16)) == (Section(0, "verse"), Section(4, "chorus"))
 
 
 def test_a_marker_in_the_letters_of_one_country_is_read() -> None:

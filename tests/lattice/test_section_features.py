@@ -19,23 +19,23 @@ KICK, SNARE, STICK = (FULL.names.index(name) for name in ("kick", "snare", "side
 
 
 def test_each_letter_has_the_letter_s_bars_wherever_they_lie() -> None:
-    heard = song_of(1, bars=12).heard
+    guitar_grid = song_of(1, bars=12).guitar_grid
     passages = (Section(0, "A"), Section(4, "B"), Section(8, "A"))
     assert letters_of(passages[1:], 10).tolist() == [""] * 4 + ["B"] * 4 + ["A"] * 2
-    rows = section_features(heard, passages)
+    rows = section_features(guitar_grid, passages)
     assert list(rows) == ["A", "B"]
-    onsets = heard.form.by_bar((np.bincount(heard.guitar.step, minlength=12 * 24) * 0.3).astype(np.float32))
+    onsets = guitar_grid.form.by_bar((np.bincount(guitar_grid.guitar.step, minlength=12 * 24) * 0.3).astype(np.float32))
     steps = rows["B"].row[SECTION["guitar"]].reshape(MAX_STEPS, -1)
     assert_allclose(steps[:24, 0], onsets[4:8].mean(axis=0), rtol=1e-5)
     assert not steps[24:].any()
 
 
 def test_nothing_heard_depends_on_the_key() -> None:
-    heard = replace(song_of(2).heard, bass=song_of(3).heard.guitar)
-    higher = [grid._replace(key=grid.key + 3) for grid in (heard.guitar, heard.bass)]
-    up = replace(heard, guitar=higher[0], bass=higher[1])
-    passages = sections(heard)
-    for letter, (_, bpm, row) in section_features(heard, passages).items():
+    guitar_grid = replace(song_of(2).guitar_grid, bass=song_of(3).guitar_grid.guitar)
+    higher = [grid._replace(key=grid.key + 3) for grid in (guitar_grid.guitar, guitar_grid.bass)]
+    up = replace(guitar_grid, guitar=higher[0], bass=higher[1])
+    passages = sections(guitar_grid)
+    for letter, (_, bpm, row) in section_features(guitar_grid, passages).items():
         assert bpm == 120
         moved = section_features(up, passages)[letter].row
         assert_array_equal(moved[BASS], row[BASS])
@@ -46,19 +46,19 @@ def test_nothing_heard_depends_on_the_key() -> None:
 
 
 def test_where_there_is_no_bass_nothing_is_known_of_it() -> None:
-    heard = song_of(4).heard
-    ((*_, alone),) = list(section_features(heard, (Section(0, "A"),)).values())
-    ((*_, both),) = list(section_features(replace(heard, bass=heard.guitar), (Section(0, "A"),)).values())
+    guitar_grid = song_of(4).guitar_grid
+    ((*_, alone),) = list(section_features(guitar_grid, (Section(0, "A"),)).values())
+    ((*_, both),) = list(section_features(replace(guitar_grid, bass=guitar_grid.guitar), (Section(0, "A"),)).values())
     assert not alone[BASS].any()
     assert both[SECTION["has_bass"]] == 1 and both[SECTION["bass"]].any()
     assert_array_equal(alone[: BASS.start], both[: BASS.start])
 
 
 def test_of_bars_in_several_metres_the_commonest_is_the_section_s() -> None:
-    heard = changing().heard
-    metre, bars = commonest_metre(heard.form, np.arange(3, len(heard.form.steps)))
+    guitar_grid = changing().guitar_grid
+    metre, bars = commonest_metre(guitar_grid.form, np.arange(3, len(guitar_grid.form.steps)))
     assert metre == (7, 8) or metre == (3, 4)
-    assert set(heard.form.steps[bars].tolist()) == {21 if metre == (7, 8) else 18}
+    assert set(guitar_grid.form.steps[bars].tolist()) == {21 if metre == (7, 8) else 18}
 
 
 def groove(*bars: list[tuple[int, int, int]]) -> Groove:

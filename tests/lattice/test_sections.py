@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from seq2drum.formats.midi import midi
-from seq2drum.lattice.features import Heard, Listening
+from seq2drum.lattice.features import GuitarGrid, SongGrid
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.sections import SHORTEST, SILENCE, novelty, points_of, sections
@@ -27,7 +27,9 @@ STAB: Strumming = {40: (0, 9, 12, 21)}
 QUIET: Strumming = {}
 
 
-def heard(guitar: Sequence[Strumming], steps: int = 24, metre: tuple[int, int] = (4, 4), length: int = 12) -> Heard:
+def guitar_grid(
+    guitar: Sequence[Strumming], steps: int = 24, metre: tuple[int, int] = (4, 4), length: int = 12
+) -> GuitarGrid:
     form = Form(*(np.full(len(guitar), value) for value in (steps, *metre)), np.full(len(guitar), 120.0))
     rows = sorted(
         (steps * bar + at, pitch) for bar, held in enumerate(guitar) for pitch, ats in held.items() for at in ats
@@ -35,12 +37,12 @@ def heard(guitar: Sequence[Strumming], steps: int = 24, metre: tuple[int, int] =
     table = np.array(rows, dtype=np.int64).reshape(-1, 2)
     count = len(table)
     grid = Grid(table[:, 0], table[:, 1], np.full(count, 90), np.zeros(count, dtype=np.int64), np.full(count, length))
-    return Heard(form, grid, np.array([0, 0, 0, count, 0, 0, 0, 0, 0]), 1)
+    return GuitarGrid(form, grid, np.array([0, 0, 0, count, 0, 0, 0, 0, 0]), 1)
 
 
 def lettered(guitar: Sequence[Strumming], steps: int = 24, metre: tuple[int, int] = (4, 4)) -> dict[int, str]:
     """By the bar's number, from 1."""
-    return {section.bar + 1: section.letter for section in sections(heard(guitar, steps, metre))}
+    return {section.bar + 1: section.letter for section in sections(guitar_grid(guitar, steps, metre))}
 
 
 # --- made songs -------------------------------------------------------------------------------------------------------
@@ -108,7 +110,7 @@ def test_passages_are_in_order_and_none_is_too_short() -> None:
         rng = np.random.default_rng(seed)
         kinds = [{int(pitch): rng.choice(24, 4).tolist() for pitch in rng.choice(40, 2) + 30} for _ in range(5)] + [{}]
         guitar = [kinds[kind] for kind in np.repeat(rng.integers(0, 6, 12), rng.integers(1, 9, 12))]
-        passages = sections(heard(guitar))
+        passages = sections(guitar_grid(guitar))
         bars = [section.bar for section in passages]
         assert all(np.diff([*bars, len(guitar)]) >= SHORTEST) or len(bars) == 1
         assert all(guitar[bar] for bar in bars)
@@ -122,7 +124,7 @@ def test_passages_are_in_order_and_none_is_too_short() -> None:
 
 
 def test_a_bar_is_wholly_like_itself_and_a_rest_like_nothing() -> None:
-    points, sounds = points_of(heard([VERSE, CHORUS, QUIET, VERSE]))
+    points, sounds = points_of(guitar_grid([VERSE, CHORUS, QUIET, VERSE]))
     alike = points @ points.T
     assert np.allclose(np.diag(alike), [1, 1, 0, 1], atol=1e-5)
     assert alike[0, 3] == pytest.approx(1, abs=1e-5)
@@ -131,17 +133,17 @@ def test_a_bar_is_wholly_like_itself_and_a_rest_like_nothing() -> None:
 
 
 def test_novelty_is_highest_where_something_begins_and_nought_where_all_is_one() -> None:
-    score = novelty(*points_of(heard([VERSE] * 8 + [CHORUS] * 8)))
+    score = novelty(*points_of(guitar_grid([VERSE] * 8 + [CHORUS] * 8)))
     assert score.argmax() == 8
     assert score[8] > 0.3
-    assert np.abs(novelty(*points_of(heard([VERSE] * 2)))).max() == 0
-    assert np.abs(novelty(*points_of(heard([QUIET] * 8)))).max() == 0
+    assert np.abs(novelty(*points_of(guitar_grid([VERSE] * 2)))).max() == 0
+    assert np.abs(novelty(*points_of(guitar_grid([QUIET] * 8)))).max() == 0
 
 
 def test_ten_thousand_bars_take_a_few_seconds() -> None:
     rng = np.random.default_rng(3)
     kinds = [{int(pitch): rng.choice(24, 4).tolist() for pitch in rng.choice(40, 3) + 30} for _ in range(200)]
-    song = heard([kinds[kind] for kind in np.repeat(rng.integers(0, 200, 1250), 8)])
+    song = guitar_grid([kinds[kind] for kind in np.repeat(rng.integers(0, 200, 1250), 8)])
     begun = time.process_time()
     assert len(sections(song)) > 1000
     assert time.process_time() - begun < 10
@@ -184,7 +186,9 @@ def wanted(name: str) -> dict[int, str]:
 
 def letters_of(path: Path) -> dict[int, str]:
     song = midi.read(path)
-    return {part.bar + 1: part.letter for part in sections(Listening.of(song, theory.guitar_parts(song).parts).heard)}
+    return {
+        part.bar + 1: part.letter for part in sections(SongGrid.of(song, theory.guitar_parts(song).parts).guitar_grid)
+    }
 
 
 @pytest.mark.parametrize("name", TRAINING)

@@ -124,7 +124,7 @@ def test_ctrl_c_leaves_a_checkpoint_that_plays(sides, songs: list[Prepared], tmp
     assert outcome.stopped
     for name in ("best", "last"):
         player = engine.load(tmp_path / "run" / name)
-        assert len(list(play(player, songs[0].heard, Sampling(seed=1)))) == len(songs[0].heard.form.steps)
+        assert len(list(play(player, songs[0].guitar_grid, Sampling(seed=1)))) == len(songs[0].guitar_grid.form.steps)
     assert find(tmp_path / "run") == tmp_path / "run" / "best"
 
 

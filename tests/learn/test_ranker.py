@@ -30,8 +30,8 @@ def songs() -> Sequence[Prepared]:
     """Songs of which every two have the same drums; two are for validation, one of them has a bass."""
     made = [song_of(seed // 2, bars=8, split="train") for seed in range(16)]
     named = [replace(song, sha256=str(at), group=str(at)) for at, song in enumerate(made)]
-    bass = replace(named[0].heard, bass=named[0].heard.guitar)
-    held = [replace(song, split="validation") for song in (replace(named[0], heard=bass), named[5])]
+    bass = replace(named[0].guitar_grid, bass=named[0].guitar_grid.guitar)
+    held = [replace(song, split="validation") for song in (replace(named[0], guitar_grid=bass), named[5])]
     return [*named[1:5], *named[6:], *held]
 
 

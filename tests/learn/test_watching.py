@@ -137,7 +137,7 @@ def test_what_is_played_together_is_what_each_song_gets_alone(model: Family, son
     assert played is not None and played.bars == BARS
     for index, song in enumerate(chosen.songs):
         for player, temperature in ((SAMPLED, 1.0), (LIKELY, 0.0)):
-            alone = play_heard(engine, song.heard, seed=5, temperature=temperature)
+            alone = play_heard(engine, song.guitar_grid, seed=5, temperature=temperature)
             assert np.array_equal(played.takes[player, index].step, alone.step)
             assert np.array_equal(played.takes[player, index].key, alone.key)
 
@@ -156,7 +156,7 @@ def test_when_the_time_is_over_all_songs_are_cut_to_the_bars_that_all_have(
     cut = watching.play(engine, chosen, seconds=enough * 3 // 4, now=lambda: next(looks))
     assert whole is not None and cut is not None and watching.LEAST_BARS <= cut.bars < 14
     for key, take in cut.takes.items():
-        end = chosen.songs[key[1]].heard.form.first[cut.bars]
+        end = chosen.songs[key[1]].guitar_grid.form.first[cut.bars]
         own = whole.takes[key]
         assert np.array_equal(take.step, own.step[own.step < end])
     looks = count()
@@ -210,7 +210,7 @@ def test_drums_that_are_the_real_ones_are_perfect_and_silence_is_not(songs: list
 def test_the_gain_is_the_hits_with_the_own_guitar_less_those_with_anothers() -> None:
     """A drummer who plays right to its own guitar, and the drums of another song to another's."""
     chosen = choose([song_of(seed, bars=14) for seed in range(2)])
-    chosen = Chosen(tuple(plain(song) for song in chosen.songs), (chosen.songs[0].heard,) * 2, ())
+    chosen = Chosen(tuple(plain(song) for song in chosen.songs), (chosen.songs[0].guitar_grid,) * 2, ())
     one, two = chosen.songs
     takes = {(SAMPLED, 0): one.drums, (SAMPLED, 1): two.drums, (LIKELY, 0): one.drums, (LIKELY, 1): two.drums}
     takes |= {("another guitar", 0): one.drums.select(one.drums.step < 0), ("another guitar", 1): two.drums}
@@ -373,6 +373,6 @@ def test_a_take_that_is_drawn_has_the_hits_that_were_played(model: Family, songs
     duet = watching._duet(song, played.takes[SAMPLED, 0], 4)
     assert len(duet.song.bars()) == 4
     engine, options = base.engine_of(model, "full"), Options(temperature=1.0)
-    plan = plan_of(song.heard, options, engine.kit)
-    own = [bar.hits for bar in play(engine, song.heard, options.sampling, plan=plan)][:4]
+    plan = plan_of(song.guitar_grid, options, engine.kit)
+    own = [bar.hits for bar in play(engine, song.guitar_grid, options.sampling, plan=plan)][:4]
     assert len(duet.drums) == sum(len(hits.step) for hits in own)

@@ -111,13 +111,13 @@ def test_playing_bar_after_bar_has_the_likelihood_that_training_computes(name: s
         arrays = batches.collate(data, [window], draw(np.random.default_rng(0), 1), grooves=Given(hidden=given))
         trained = float(model.losses(tensors(arrays))["nats"])
     player = engine_of(model, "full")
-    heard = made_song(2).heard
-    form, memory = heard.form, Memory.of(heard.form, len(FULL))
+    guitar_grid = made_song(2).guitar_grid
+    form, memory = guitar_grid.form, Memory.of(guitar_grid.form, len(FULL))
     held = np.where(arrays.grooved[0] > 0, 0, -1)
     grooves = GrooveRows((arrays.groove[0] > 0).astype(np.float32), arrays.groove[0], held)
     assert (held >= 0).any() == (given == 0)
     first = data.first_step[data.first_bar[2]] + form.first
-    known = player.resolve(player.encode(features(heard), form, of_controls(Controls(), 14), 0, stop, grooves))
+    known = player.resolve(player.encode(features(guitar_grid), form, of_controls(Controls(), 14), 0, stop, grooves))
     if "key" in known:
         memory.recognise(0, known["key"])
     state, previous, nats = player.silence[None], np.zeros((1, len(FULL)), dtype=np.float32), 0.0
@@ -128,7 +128,7 @@ def test_playing_bar_after_bar_has_the_likelihood_that_training_computes(name: s
         hits = (velocity > 0).astype(np.float32)
         before, count = np.concatenate([previous, hits[:-1]])[None], len(hits)
         logits, _, state = player.resolve(
-            player.walk(opened.inputs[:, :count], opened.thoughts[:, :count], before, opened.state)
+            player.decode_bar(opened.inputs[:, :count], opened.step_context[:, :count], before, opened.state)
         )
         logits, previous = logits[0] + hits @ player.voice_order.T, hits[-1:]
         nats += float(np.sum(np.logaddexp(0, logits) - hits * logits))
@@ -143,10 +143,10 @@ def test_onnx_runtime_and_torch_play_the_same_take(name: str, kit: str, tmp_path
     with torch.no_grad():
         model.heads.hits.bias += 3  # an untrained model hardly ever plays
     checkpoint.save(model, tmp_path, {"kit": kit, "max_notes": 150})
-    heard = made_song(3).heard
+    guitar_grid = made_song(3).guitar_grid
     takes = []
     for player in (engine_of(model, kit), engine.load(tmp_path)):
-        takes.append([bar.hits for bar in play(player, heard, Sampling(seed=5, temperature=1.0))])
+        takes.append([bar.hits for bar in play(player, guitar_grid, Sampling(seed=5, temperature=1.0))])
     assert sum(len(hits.step) for hits in takes[0]) > 20
     for eager, runtime in zip(*takes, strict=True):
         assert [column.tolist() for column in eager[:2]] == [column.tolist() for column in runtime[:2]]
@@ -172,8 +172,13 @@ def test_a_groove_changes_what_is_expected_and_nothing_does_where_none_is_given(
 @pytest.mark.parametrize("name", [name for name in FAMILIES if family(name).unit == "song"])
 def test_a_model_from_which_the_future_is_hidden_expects_the_same_whatever_comes(name: str) -> None:
     model, song, stop = tiny(name), made_song(2), 6
-    begin = int(song.heard.form.first[stop - 1])
-    ended = replace(song, heard=replace(song.heard, guitar=song.heard.guitar.select(song.heard.guitar.step < begin)))
+    begin = int(song.guitar_grid.form.first[stop - 1])
+    ended = replace(
+        song,
+        guitar_grid=replace(
+            song.guitar_grid, guitar=song.guitar_grid.guitar.select(song.guitar_grid.guitar.step < begin)
+        ),
+    )
     expected = []
     for one in (song, ended):
         data = batches.flatten([one], foreseen=False)
@@ -302,12 +307,12 @@ def test_the_shipped_model_has_the_digests_of_its_checkpoint() -> None:
     assert verify(find(DEFAULT))
 
 
-@pytest.mark.parametrize("damage", ["config.json", "weights.safetensors", "walk.onnx", "format"])
+@pytest.mark.parametrize("damage", ["config.json", "weights.safetensors", "decode_bar.onnx", "format"])
 def test_a_damaged_checkpoint_is_refused_with_the_name_of_the_damaged_file(damage: str, tmp_path: Path) -> None:
     checkpoint.save(tiny("lstm"), tmp_path, {"kit": "full", "max_notes": 150})
     if damage == "format":
         config = tmp_path / "config.json"
-        config.write_text(config.read_text().replace('"format": 5', '"format": 99'))
+        config.write_text(config.read_text().replace('"format": 6', '"format": 99'))
     else:
         path = tmp_path / damage
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -316,8 +321,9 @@ def test_a_damaged_checkpoint_is_refused_with_the_name_of_the_damaged_file(damag
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("older", engine.OLDER_GRAPHS)
 def test_a_checkpoint_of_the_format_before_kinds_is_refused_with_the_command_after_which_it_plays_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    older: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     about = {"kit": "full", "max_notes": 150, "recipe": {"seed": 3}}
     about["progress"] = {"bars": 7, "training": {"nats_per_bar": 5.0}, "validation": {"nats_per_bar": 6.0}}
@@ -325,10 +331,10 @@ def test_a_checkpoint_of_the_format_before_kinds_is_refused_with_the_command_aft
     with torch.no_grad():
         model.heads.hits.bias += 3
     checkpoint.save(model, tmp_path, about)
-    heard = made_song(3).heard
+    guitar_grid = made_song(3).guitar_grid
 
     def hits() -> list[list[int]]:
-        return [bar.hits.step.tolist() for bar in play(engine.load(tmp_path), heard, Sampling(seed=5))]
+        return [bar.hits.step.tolist() for bar in play(engine.load(tmp_path), guitar_grid, Sampling(seed=5))]
 
     before, now = hits(), read_config(tmp_path)
     # As it was: no kind, no grooves, a plan instead of a recipe, flat progress, a graph of single steps.
@@ -336,16 +342,16 @@ def test_a_checkpoint_of_the_format_before_kinds_is_refused_with_the_command_aft
     old |= {"plan": {"seed": 3}, "progress": {"bars": 7, "nats": 5.0, "validation": 6.0}}
     old["config"] = {name: size for name, size in old["config"].items() if name != "groove"}
     (tmp_path / CONFIG).write_text(json.dumps(old))
-    (tmp_path / "walk.onnx").rename(tmp_path / "step.onnx")
+    (tmp_path / "decode_bar.onnx").rename(tmp_path / older)
     (tmp_path / SUMS).unlink()
     upgraded = read_config(tmp_path)
     assert upgraded == now and next(iter(upgraded)) == "kind"
-    with pytest.raises(CheckpointError, match=r"graphs anew with python -m seq2drum\.models\.checkpoint") as refused:
+    with pytest.raises(CheckpointError, match=r"graphs again with python -m seq2drum\.models\.checkpoint") as refused:
         hits()
     monkeypatch.setattr(sys, "argv", str(refused.value).rpartition(" -m ")[2].split())
     assert checkpoint.main() == 0
     assert str(tmp_path) in capsys.readouterr().out
-    assert verify(tmp_path) and not (tmp_path / "step.onnx").exists()
+    assert verify(tmp_path) and not (tmp_path / older).exists()
     assert hits() == before and any(before)
     assert checkpoint.load(tmp_path)[0].state_dict().keys() == model.state_dict().keys()
 
@@ -363,9 +369,9 @@ def test_a_folder_that_is_no_checkpoint_is_not_written_anew(
     [
         ({"kind": "generator"}, "it is of the kind 'generator', wanted 'accompanist'"),
         ({"kind": "generator", "format": 2}, "it is of the kind 'generator', wanted 'accompanist'"),
-        ({"format": 6}, "it is of the format 6, wanted 5"),
-        ({"format": 1}, "it is of the format 1, wanted 5; train it again"),
-        ({"format": None}, "it is of the format None, wanted 5"),
+        ({"format": 7}, "it is of the format 7, wanted 6"),
+        ({"format": 1}, "it is of the format 1, wanted 6; train it again"),
+        ({"format": None}, "it is of the format None, wanted 6"),
     ],
 )
 def test_a_checkpoint_of_another_kind_or_format_is_refused(

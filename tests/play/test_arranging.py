@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from seq2drum import Drummer, Options, Take
-from seq2drum.lattice.features import Listening
+from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.form import lattice_of
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves.grooves import Groove
@@ -77,11 +77,11 @@ def test_a_piece_that_is_not_wanted_is_not_played_in_an_ending_either(player: Dr
 def test_time_on_the_ride_takes_a_groove_there_too(player: Drummer) -> None:
     hats = Grid(3 * np.arange(8), np.full(8, VOICE["closed hat"]), *(np.full(8, n) for n in (90, 0, 3)))
     groove = Groove("hats", "hats", 4, 4, (hats,), None, (60.0, 200.0))
-    listening = Listening.of(ended(), [0])
-    passages = sections(listening.heard)
+    song_grid = SongGrid.of(ended(), [0])
+    passages = sections(song_grid.guitar_grid)
     grooves = {section.letter: groove for section in passages}
     options = Options(time="ride")
-    plan = arranged(listening.heard, passages, grooves, options, FULL)
+    plan = arranged(song_grid.guitar_grid, passages, grooves, options, FULL)
     assert plan.pieces is not None
     assert set(plan.pieces.hits(hats).key.tolist()) == {VOICE["ride"]}
     take = player.accompany(ended(), replace(options, groove={"A": groove}))
@@ -90,10 +90,10 @@ def test_time_on_the_ride_takes_a_groove_there_too(player: Drummer) -> None:
 
 def test_fills_are_asked_for_by_the_bars_of_the_song_whatever_their_length() -> None:
     song = replace(ended(), metres=(Metre(0, 16, 4), Metre(4 * BAR, 4, 4)))
-    listening = Listening.of(song, [0])
+    song_grid = SongGrid.of(song, [0])
     assert [bar.index for bar in lattice_of(song).bars] == [0, 0, 0, 0, 1, 2, 3, 4]
     options = Options(fill_at=(1, 3), no_fills_in=((4, 9),))
-    plan = arranged(listening.heard, [], {}, options, FULL, numbers=listening.numbers)
+    plan = arranged(song_grid.guitar_grid, [], {}, options, FULL, numbers=song_grid.numbers)
     assert plan.fills is not None
     assert np.flatnonzero(plan.fills.asked).tolist() == [3, 5]
     assert np.flatnonzero(plan.fills.never).tolist() == [6, 7]

@@ -9,7 +9,7 @@ import pytest
 
 from bench import other_pieces
 from seq2drum.formats.midi import midi
-from seq2drum.lattice.features import Heard, Listening
+from seq2drum.lattice.features import GuitarGrid, SongGrid
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.grooves.styles import idiom_of, is_extreme
@@ -26,17 +26,17 @@ from seq2drum.play.options import Options
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def heard_of(name: str) -> tuple[Heard, tuple[Section, ...]]:
+def heard_of(name: str) -> tuple[GuitarGrid, tuple[Section, ...]]:
     return heard_in(midi.read(EXAMPLES / f"{name}.mid"))
 
 
-def heard_in(song: Song) -> tuple[Heard, tuple[Section, ...]]:
-    heard = Listening.of(song, theory.guitar_parts(song).parts).heard
-    return heard, sections(heard)
+def heard_in(song: Song) -> tuple[GuitarGrid, tuple[Section, ...]]:
+    guitar_grid = SongGrid.of(song, theory.guitar_parts(song).parts).guitar_grid
+    return guitar_grid, sections(guitar_grid)
 
 
 @pytest.fixture(scope="module", params=["rock_riff", "seven_eight"])
-def guitar(request: pytest.FixtureRequest) -> tuple[Heard, tuple[Section, ...]]:
+def guitar(request: pytest.FixtureRequest) -> tuple[GuitarGrid, tuple[Section, ...]]:
     return heard_of(request.param)
 
 
@@ -44,18 +44,18 @@ def names(grooves: choosing.BySection) -> dict[str, str]:
     return {letter: groove.name for letter, groove in grooves.items()}
 
 
-def test_every_section_has_a_groove_of_its_metre(guitar: tuple[Heard, tuple[Section, ...]]) -> None:
-    heard, passages = guitar
-    grooves = chosen(heard, passages, Options())
+def test_every_section_has_a_groove_of_its_metre(guitar: tuple[GuitarGrid, tuple[Section, ...]]) -> None:
+    guitar_grid, passages = guitar
+    grooves = chosen(guitar_grid, passages, Options())
     assert set(grooves) == {section.letter for section in passages}
-    assert {groove.metre for groove in grooves.values()} == {heard.form.metre}
+    assert {groove.metre for groove in grooves.values()} == {guitar_grid.form.metre}
 
 
-def test_the_safest_groove_is_the_same_for_each_seed(guitar: tuple[Heard, tuple[Section, ...]]) -> None:
+def test_the_safest_groove_is_the_same_for_each_seed(guitar: tuple[GuitarGrid, tuple[Section, ...]]) -> None:
     assert len({tuple(names(chosen(*guitar, Options(seed=seed))).items()) for seed in range(6)}) == 1
 
 
-def test_who_dares_plays_other_grooves_by_the_seed(guitar: tuple[Heard, tuple[Section, ...]]) -> None:
+def test_who_dares_plays_other_grooves_by_the_seed(guitar: tuple[GuitarGrid, tuple[Section, ...]]) -> None:
     def different(daring: float) -> int:
         return len({tuple(names(chosen(*guitar, Options(seed=seed, daring=daring))).items()) for seed in range(20)})
 
@@ -63,20 +63,20 @@ def test_who_dares_plays_other_grooves_by_the_seed(guitar: tuple[Heard, tuple[Se
     assert names(chosen(*guitar, Options(seed=3, daring=0.5))) == names(chosen(*guitar, Options(seed=3, daring=0.5)))
 
 
-def test_several_takes_are_on_several_grooves(guitar: tuple[Heard, tuple[Section, ...]]) -> None:
+def test_several_takes_are_on_several_grooves(guitar: tuple[GuitarGrid, tuple[Section, ...]]) -> None:
     first = {next(iter(names(chosen(*guitar, Options(), take)).values())) for take in range(5)}
     assert len(first) >= 4
 
 
-def test_a_groove_that_is_asked_for_is_played(guitar: tuple[Heard, tuple[Section, ...]]) -> None:
-    heard, passages = guitar
+def test_a_groove_that_is_asked_for_is_played(guitar: tuple[GuitarGrid, tuple[Section, ...]]) -> None:
+    guitar_grid, passages = guitar
     one, other = Book.load().grooves[:2]
-    assert set(chosen(heard, passages, Options(groove={WHOLE: one})).values()) == {one}
+    assert set(chosen(guitar_grid, passages, Options(groove={WHOLE: one})).values()) == {one}
     letter = passages[0].letter
-    assert chosen(heard, passages, Options(groove={WHOLE: one, letter: other}))[letter] == other
+    assert chosen(guitar_grid, passages, Options(groove={WHOLE: one, letter: other}))[letter] == other
 
 
-def test_ten_different_grooves_are_offered_the_chosen_one_first(guitar: tuple[Heard, tuple[Section, ...]]) -> None:
+def test_ten_different_grooves_are_offered_the_chosen_one_first(guitar: tuple[GuitarGrid, tuple[Section, ...]]) -> None:
     offers = offered(*guitar, Options())
     assert len(offers) == choosing.OFFERED == len({groove.name for groove, _ in offers})
     assert offers[0][0] in chosen(*guitar, Options()).values()
@@ -84,16 +84,16 @@ def test_ten_different_grooves_are_offered_the_chosen_one_first(guitar: tuple[He
 
 
 def test_a_style_that_is_asked_for_chooses_grooves_of_it() -> None:
-    heard, passages = heard_of("rock_riff")
+    guitar_grid, passages = heard_of("rock_riff")
     for style in ("reggae", "latin", "jazz", "metal", "funk"):
-        assert {groove.style for groove in chosen(heard, passages, Options(style=style)).values()} == {style}
+        assert {groove.style for groove in chosen(guitar_grid, passages, Options(style=style)).values()} == {style}
 
 
 def test_a_quiet_bossa_is_a_bossa_and_a_loud_swing_a_swing() -> None:
     for name, idiom in (("bossa_nova", "latin"), ("jazz_swing", "jazz")):
-        heard, passages = heard_of(name)
+        guitar_grid, passages = heard_of(name)
         for level in (0.0, 0.3, 0.7, 1.0):
-            grooves = chosen(heard, passages, Options(intensity=level)).values()
+            grooves = chosen(guitar_grid, passages, Options(intensity=level)).values()
             assert {idiom_of(groove) for groove in grooves} == {idiom}
 
 
@@ -115,10 +115,10 @@ def without_click(song: Song) -> Song:
 
 @pytest.mark.parametrize("name", ["rock_riff", "blues_shuffle", "funk", "metal_gallop"])
 def test_who_plays_without_a_click_gets_no_extreme_groove_unless_it_is_asked_for(name: str) -> None:
-    heard, passages = heard_in(without_click(midi.read(EXAMPLES / f"{name}.mid")))
-    assert not any(is_extreme(groove) for groove in chosen(heard, passages, Options()).values())
+    guitar_grid, passages = heard_in(without_click(midi.read(EXAMPLES / f"{name}.mid")))
+    assert not any(is_extreme(groove) for groove in chosen(guitar_grid, passages, Options()).values())
     blast = Book.load()["metal-blast"]
-    assert set(chosen(heard, passages, Options(groove={WHOLE: blast})).values()) == {blast}
+    assert set(chosen(guitar_grid, passages, Options(groove={WHOLE: blast})).values()) == {blast}
 
 
 def test_an_extreme_groove_that_is_hardly_likelier_than_another_is_not_chosen() -> None:
@@ -134,11 +134,11 @@ def test_an_extreme_groove_that_is_hardly_likelier_than_another_is_not_chosen() 
     assert safest(0.51).name == "metal-eighth-kick" and safest(0.9).name == "metal-blast-together"
 
 
-def test_crash_upon_crash_is_worth_less_than_the_groove(guitar: tuple[Heard, tuple[Section, ...]]) -> None:
-    heard, passages = guitar
-    groove, first = next(iter(chosen(heard, passages, Options()).values())), heard.form.first
-    played = Grid.join(groove.bar(0).shift(first[bar]) for bar in range(*heard.sounding))
+def test_crash_upon_crash_is_worth_less_than_the_groove(guitar: tuple[GuitarGrid, tuple[Section, ...]]) -> None:
+    guitar_grid, passages = guitar
+    groove, first = next(iter(chosen(guitar_grid, passages, Options()).values())), guitar_grid.form.first
+    played = Grid.join(groove.bar(0).shift(first[bar]) for bar in range(*guitar_grid.sounding))
     crashes = Grid(*(np.full(int(first[-1]), value) for value in (0, 3, 120, 0, 3)))._replace(step=np.arange(first[-1]))
-    good, bad = worths([played, crashes], heard, passages, Options())
+    good, bad = worths([played, crashes], guitar_grid, passages, Options())
     assert good > 0.4 > bad
-    assert worths([played], heard, passages, Options(groove={WHOLE: groove})) == [pytest.approx(1)]
+    assert worths([played], guitar_grid, passages, Options(groove={WHOLE: groove})) == [pytest.approx(1)]

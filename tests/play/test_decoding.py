@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from seq2drum.lattice.conditions import Controls
-from seq2drum.lattice.features import Heard, Listening
+from seq2drum.lattice.features import GuitarGrid, SongGrid
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.sections import Section
@@ -48,20 +48,20 @@ class Script:
         self.logits = np.array([[logits.get(name, -50.0) for name in names]], dtype=np.float32)
         self.encoded: list[tuple[int, int]] = []
         self.opened: list[dict[str, NDArray[Any]]] = []
-        self.walks: list[dict[str, NDArray[Any]]] = []
+        self.decodes: list[dict[str, NDArray[Any]]] = []
         self.voices = len(kit)
         matrix = np.zeros((len(kit), len(kit)), dtype=np.float32)
         for (earlier, later), weight in (order or {}).items():
             matrix[names.index(later), names.index(earlier)] = weight
-        runs = {"encode": self._encode, "bar": self._bar, "walk": self._walk, "feel": self._feel}
+        runs = {"encode": self._encode, "bar": self._bar, "decode_bar": self._decode_bar, "feel": self._feel}
         names_of = {
             "encode": ({"guitar", "steps"}, ("given", "key")),
             "bar": (
                 {"given", "keys", "distance", "past", "past_velocity", "state", "first"},
-                ("inputs", "thoughts", "opened"),
+                ("inputs", "step_context", "opened"),
             ),
-            "walk": ({"inputs", "thoughts", "previous", "state"}, ("logits", "thinking", "walked")),
-            "feel": ({"thoughts", "hits"}, ("velocity", "velocity_scale", "offset", "offset_scale")),
+            "decode_bar": ({"inputs", "step_context", "previous", "state"}, ("logits", "hidden", "state_after")),
+            "feel": ({"hidden", "hits"}, ("velocity", "velocity_scale", "offset", "offset_scale")),
         }
         graphs = {name: LoadedGraph(frozenset(names_of[name][0]), names_of[name][1], run) for name, run in runs.items()}
         self.engine = Engine("script", kit, unit, 150, graphs, matrix, np.zeros(2, dtype=np.float32))
@@ -76,8 +76,8 @@ class Script:
         ways, size = given["given"].shape[:2]
         return [np.zeros((ways, size, 1), np.float32), np.zeros((ways, size, HIDDEN), np.float32), given["state"] + 100]
 
-    def _walk(self, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        self.walks.append({name: array.copy() for name, array in given.items()})
+    def _decode_bar(self, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        self.decodes.append({name: array.copy() for name, array in given.items()})
         bars = given["previous"].shape[:2]
         return [np.tile(self.logits, (*bars, 1)), np.zeros((*bars, HIDDEN), np.float32), given["state"] + bars[1]]
 
@@ -85,14 +85,14 @@ class Script:
         ones = np.ones_like(given["hits"])
         return [0.5 * ones, 0.05 * ones, 0 * ones, 0.1 * ones]
 
-    def play(self, heard: Heard, **numbers: Any) -> list[PlayedBar]:
-        return list(play(self.engine, heard, Sampling(**numbers)))
+    def play(self, guitar_grid: GuitarGrid, **numbers: Any) -> list[PlayedBar]:
+        return list(play(self.engine, guitar_grid, Sampling(**numbers)))
 
 
-def heard_in(bars: int, *metre: int) -> Heard:
+def heard_in(bars: int, *metre: int) -> GuitarGrid:
     """A guitar so slow that a limb has time for each step."""
     slow = [Tempo(0, 2_000_000)]
-    return Listening.of(strummed(bars, [Metre(0, *(metre or (4, 4)))], tempos=slow), [0]).heard
+    return SongGrid.of(strummed(bars, [Metre(0, *(metre or (4, 4)))], tempos=slow), [0]).guitar_grid
 
 
 def struck(bars: list[PlayedBar], name: str) -> int:
@@ -107,8 +107,8 @@ def columns(bars: list[PlayedBar]) -> list[list[list[int]]]:
 
 @pytest.mark.parametrize(("logit", "temperature"), [(0.0, 1.0), (-1.0, 1.0), (1.5, 1.0), (-1.0, 0.5), (1.0, 2.0)])
 def test_a_voice_is_played_as_often_as_its_sharpened_probability_says(logit: float, temperature: float) -> None:
-    script, heard = Script({"kick": logit}), heard_in(20)
-    share = sum(struck(script.play(heard, seed=seed, temperature=temperature), "kick") for seed in range(12))
+    script, guitar_grid = Script({"kick": logit}), heard_in(20)
+    share = sum(struck(script.play(guitar_grid, seed=seed, temperature=temperature), "kick") for seed in range(12))
     share /= 12 * 20 * 24
     plain = np.log(HIT_THRESHOLD / (1 - HIT_THRESHOLD))  # what is sharpened moves away from here
     assert share == pytest.approx(1 / (1 + np.exp(-plain - (logit - plain) / temperature)), abs=0.035)
@@ -150,13 +150,13 @@ def test_a_voice_hears_the_voices_drawn_before_it_in_the_same_step() -> None:
 
 def test_a_bars_draws_come_from_the_seed_and_its_number_alone() -> None:
     script = Script({"kick": 0.0, "closed hat": 0.3})
-    heard = heard_in(12)
-    whole = columns(list(play(script.engine, heard, Sampling(seed=4))))
-    part = columns(list(play(script.engine, heard, Sampling(seed=4), first=8, stop=10)))
+    guitar_grid = heard_in(12)
+    whole = columns(list(play(script.engine, guitar_grid, Sampling(seed=4))))
+    part = columns(list(play(script.engine, guitar_grid, Sampling(seed=4), first=8, stop=10)))
     assert part[8:10] == whole[8:10]
     assert [bar for bars in (part[:8], part[10:]) for bar in bars] == [[[], [], [], [], []]] * 10
     assert len({str(bar) for bar in whole}) == 12
-    assert columns(list(play(script.engine, heard, Sampling(seed=5)))) != whole
+    assert columns(list(play(script.engine, guitar_grid, Sampling(seed=5)))) != whole
 
 
 def test_to_stop_asking_stops_the_work() -> None:
@@ -164,27 +164,27 @@ def test_to_stop_asking_stops_the_work() -> None:
     bars = list(islice(play(script.engine, heard_in(50), Sampling()), 2))
     assert [bar.number for bar in bars] == [0, 1]
     assert len(script.opened) == 2
-    assert len(script.walks) <= 2 * 2  # what is expected of a step depends on no hit before it
+    assert len(script.decodes) <= 2 * 2  # what is expected of a step depends on no hit before it
 
 
 def test_the_state_and_the_hits_go_from_bar_to_bar() -> None:
     script = Script({"kick": 5.0})
     script.play(heard_in(3, 3, 4), temperature=0.0)
     # The script adds 1 to the state for each step and 100 at a barline; a bar of 3/4 has 18 steps.
-    states = sorted({int(asked["state"][0, 0]) for asked in script.walks})
+    states = sorted({int(asked["state"][0, 0]) for asked in script.decodes})
     assert states == [(bar + 1) * 100 + bar * 18 for bar in range(3)]
-    first, *_, last = script.walks
+    first, *_, last = script.decodes
     assert first["previous"][0, 0].sum() == 0 and last["previous"][0].sum() == 18
 
 
 class Echo(Script):
     """A model that wants a kick wherever none was struck at the step before, and a snare where one was."""
 
-    def _walk(self, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        logits, thinking, state = super()._walk(given)
+    def _decode_bar(self, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        logits, hidden, state = super()._decode_bar(given)
         kick = given["previous"][..., 0]
         logits[..., 0], logits[..., 1] = 1 - 2 * kick, 4 * kick - 3
-        return [logits, thinking + kick[..., None], state]
+        return [logits, hidden + kick[..., None], state]
 
 
 @pytest.mark.parametrize(
@@ -199,9 +199,9 @@ def test_what_is_drawn_does_not_depend_on_the_guess_but_how_soon_does(seed: int,
     player, above = BarPlayer(script.engine), thresholds(draws.hits, Sampling(seed))
 
     def drawn(guess: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
-        script.walks.clear()
+        script.decodes.clear()
         played = script.engine.resolve(player.draw(opened, silence, draws, above, 1.0, guess, pace))
-        return played.hits, len(script.walks)
+        return played.hits, len(script.decodes)
 
     expected = np.zeros((1, 24, len(FULL)), np.float32)
     for step in range(24):
@@ -209,15 +209,15 @@ def test_what_is_drawn_does_not_depend_on_the_guess_but_how_soon_does(seed: int,
         foot = pace.seconds[1] >= ONE_FOOT or not kick
         expected[0, step, :2] = foot and 1 - 2 * kick > above[step, 0], 4 * kick - 3 > above[step, 1]
     for guess in (expected, 1 - expected, np.zeros_like(expected)):
-        hits, walks = drawn(guess)
+        hits, decodes = drawn(guess)
         assert np.array_equal(hits, expected)
-        assert walks == 1 if guess is expected else 2 < walks < 24
+        assert decodes == 1 if guess is expected else 2 < decodes < 24
 
 
 def test_earlier_bars_are_remembered_as_they_were_written_and_only_those_of_the_same_length() -> None:
     script = Script({"kick": 5.0})
     song = strummed(2, [Metre(0, 4, 4), Metre(2 * 1920, 3, 4), Metre(2 * 1920 + 1440, 4, 4)])
-    bars = list(play(script.engine, Listening.of(song, [0]).heard, Sampling()))
+    bars = list(play(script.engine, SongGrid.of(song, [0]).guitar_grid, Sampling()))
     last = script.opened[-1]
     assert last["distance"][0].tolist() == [0, 0, 0, 0, 4, 3, 0, 1]  # silence, two of 4/4, one of 3/4, one of 4/4
     assert last["past"].shape == (1, 8, 24, len(FULL))
@@ -240,14 +240,14 @@ def test_memory_has_an_end_so_that_time_does_not_grow_with_the_square_of_the_son
 
 def test_a_family_that_reads_pairs_is_given_pairs_and_where_they_begin() -> None:
     script = Script({"kick": 0.0}, unit="pair")
-    heard = heard_in(100)
-    bars = script.play(heard)
+    guitar_grid = heard_in(100)
+    bars = script.play(guitar_grid)
     assert len(bars) == 100
     assert len(script.encoded) > 3
     assert sum(size for size, _ in script.encoded) == 100
     begins = np.cumsum([0] + [size for size, _ in script.encoded])[:-1]
     assert [index for index, asked in enumerate(script.opened) if asked["first"][0, 0] == 1] == begins.tolist()
-    per_bar = np.bincount(np.searchsorted(heard.form.first, heard.guitar.step, side="right") - 1)
+    per_bar = np.bincount(np.searchsorted(guitar_grid.form.first, guitar_grid.guitar.step, side="right") - 1)
     for begin, (size, _) in zip(begins, script.encoded, strict=True):
         assert per_bar[begin : begin + size].sum() <= 150
 
@@ -292,7 +292,7 @@ def test_velocities_and_offsets_stay_within_their_bounds_and_vary() -> None:
 
 def test_a_guitar_without_notes_has_bars_too() -> None:
     song = strummed(4)
-    silent = Listening.of(type(song)(480, (Part.of([]),), song.tempos, song.metres, song.length), [0]).heard
+    silent = SongGrid.of(type(song)(480, (Part.of([]),), song.tempos, song.metres, song.length), [0]).guitar_grid
     assert len(Script({"kick": 0.0}).play(silent)) == 4
 
 
@@ -325,11 +325,11 @@ def test_of_a_bar_with_a_crash_or_a_cue_the_groove_is_remembered() -> None:
 
 
 def test_a_groove_is_remembered_in_each_bar_of_its_section() -> None:
-    script, heard = Script({"kick": 0.0}), heard_in(10)
+    script, guitar_grid = Script({"kick": 0.0}), heard_in(10)
     beat = Grid(*(np.array(column) for column in ([0, 6], [0, 1], [127, 100], [0, 0], [3, 3])))
     groove = Groove("beat", "beat", 4, 4, (beat,), None, (60.0, 180.0))
     plan = Plan.of_sections(10, [Section(0, "A"), Section(6, "B")], {"B": groove}, firm=True)
-    list(play(script.engine, heard, Sampling(), plan=plan))
+    list(play(script.engine, guitar_grid, Sampling(), plan=plan))
     rows = [opened["past"][0, :, [0, 6], [0, 1]].T for opened in script.opened]
     first = [len(past) - (memory.LOOK_BACK + bar) for bar, past in enumerate(rows)]
     assert first == [0] * 6 + [memory.FIRM_SLOTS] * 4
@@ -414,10 +414,10 @@ def test_time_that_a_bar_has_lost_is_kept_again() -> None:
     hats = Grid(*(np.array(column) for column in ([0, 6, 12, 18], [names.index("closed hat")] * 4, *[[90] * 4] * 3)))
     hats = hats._replace(offset=np.zeros(4, dtype=np.int64))
     groove = Groove("hats", "hats", 4, 4, (hats,), None, (60.0, 180.0))
-    script, heard = Script({"kick": 50.0, "closed hat": -3.0}), heard_in(4)
+    script, guitar_grid = Script({"kick": 50.0, "closed hat": -3.0}), heard_in(4)
     plan = Plan.of_sections(4, [Section(0, "A")], {"A": groove})
-    kept = list(play(script.engine, heard, Sampling(seed=1), plan=plan))
-    free = list(play(script.engine, heard, Sampling(seed=1)))
+    kept = list(play(script.engine, guitar_grid, Sampling(seed=1), plan=plan))
+    free = list(play(script.engine, guitar_grid, Sampling(seed=1)))
     assert struck(kept, "closed hat") > 2 * struck(free, "closed hat") - 6
     assert struck(kept, "kick") == 4 * 24
 
@@ -427,9 +427,9 @@ def test_time_that_a_groove_keeps_on_one_piece_is_not_kept_on_hat_and_ride_at_on
     beats = Grid(*map(np.array, ([0, 6, 12, 18], [FULL.places[own]] * 4, [90] * 4, [0] * 4, [3] * 4)))
     groove = Groove("one", "one", 4, 4, (beats,), None, (60.0, 180.0))
     plan = Plan.of_sections(20, [Section(0, "A")], {"A": groove})
-    script, heard = Script({own: 0.0, other: -1.5}), heard_in(20)
-    kept = list(play(script.engine, heard, Sampling(seed=1), plan=plan))
-    free = list(play(script.engine, heard, Sampling(seed=1)))
+    script, guitar_grid = Script({own: 0.0, other: -1.5}), heard_in(20)
+    kept = list(play(script.engine, guitar_grid, Sampling(seed=1), plan=plan))
+    free = list(play(script.engine, guitar_grid, Sampling(seed=1)))
     assert struck(free, other) > 60 > 10 > struck(kept, other)
     assert struck(kept, own) > 100
 
@@ -442,9 +442,9 @@ def test_a_run_of_toms_is_not_played_again_in_the_bars_after_it_but_those_of_the
         """The steps with toms of each bar, of a model that likes toms."""
         rows = (beats, [names.index(groove_on)] * 4, [90] * 4, [0] * 4, [3] * 4)
         groove = Groove("one", "one", 4, 4, (Grid(*map(np.array, rows)),), None, (60.0, 180.0))
-        script, heard = Script({"low tom": 1.0}), heard_in(6)
+        script, guitar_grid = Script({"low tom": 1.0}), heard_in(6)
         plan = Plan.of_sections(6, [Section(0, "A")], {"A": groove})
-        bars = play(script.engine, heard, Sampling(seed=1), plan=plan, controls=Controls(fills=0.0))
+        bars = play(script.engine, guitar_grid, Sampling(seed=1), plan=plan, controls=Controls(fills=0.0))
         return [bar.hits.step[bar.hits.key == tom].tolist() for bar in bars]
 
     first, *others, _ = steps_of("kick")
@@ -462,4 +462,4 @@ def test_a_bar_is_guessed_by_what_has_become_of_its_groove_so_far() -> None:
     bars = list(play(script.engine, heard_in(6), Sampling(), plan=plan))
     assert struck(bars, "snare") == 6 * 24 and struck(bars, "kick") == 0
     # Two bars are guessed as their groove is, and drawn otherwise; then it is known what is played on it.
-    assert len(script.walks) == 2 + 2 + 4
+    assert len(script.decodes) == 2 + 2 + 4

@@ -690,7 +690,7 @@ def opened(player: Drummer, song: Song) -> tuple[int, list[int]]:
         except StopIteration:
             return asked, hits
         answer = None
-        if isinstance(item, engine.Ask):
+        if isinstance(item, engine.GraphCall):
             asked += item.graph == "bar"
             answer = player.engine.answer(item)
         else:

@@ -17,7 +17,7 @@ from seq2drum.music.notes import Metre
 from seq2drum.play.checkpoint.runtime import Answer, LoadedGraph
 from seq2drum.play.choose import Grooves, choose
 from seq2drum.play.decode import ensemble as module
-from seq2drum.play.decode.engine import Ask, AskingStream, Engine, next_of
+from seq2drum.play.decode.engine import ComputationStream, Engine, GraphCall, next_of
 from seq2drum.play.decode.ensemble import Ended, Ensemble
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.listen import Guitar
@@ -91,13 +91,13 @@ def test_the_shipped_model_plays_songs_together_as_it_plays_them_alone() -> None
 
 def test_several_songs_share_the_models_passes(drummer: Drummer) -> None:
     sizes: list[int] = []
-    walk = drummer.engine.graphs["walk"]
+    decode_bar = drummer.engine.graphs["decode_bar"]
 
     def counted(arrays: dict[str, np.ndarray]) -> Any:
         sizes.append(len(arrays["state"]))
-        return walk.run(arrays)
+        return decode_bar.run(arrays)
 
-    graphs = {**drummer.engine.graphs, "walk": LoadedGraph(walk.inputs, walk.outputs, counted)}
+    graphs = {**drummer.engine.graphs, "decode_bar": LoadedGraph(decode_bar.inputs, decode_bar.outputs, counted)}
     watched = Drummer(replace(drummer.engine, graphs=graphs))
     each = ready(watched, strummed(8), Options(temperature=0.0))  # played in one way
     alone(watched, each)
@@ -107,14 +107,14 @@ def test_several_songs_share_the_models_passes(drummer: Drummer) -> None:
     assert len(sizes) < once + 6 and max(sizes) == 6
 
 
-def bars_opened(engine: Engine, stream: AskingStream[DrumBar]) -> list[Ask]:
+def bars_opened(engine: Engine, stream: ComputationStream[DrumBar]) -> list[GraphCall]:
     """What is asked of the graph that opens bars while a take is played."""
-    asks, answer = list[Ask](), None
+    asks, answer = list[GraphCall](), None
     with contextlib.suppress(StopIteration):
         while True:
             item = stream.send(answer)
-            answer = engine.answer(item) if isinstance(item, Ask) else None
-            asks += [item] if isinstance(item, Ask) and item.graph == "bar" else []
+            answer = engine.answer(item) if isinstance(item, GraphCall) else None
+            asks += [item] if isinstance(item, GraphCall) and item.graph == "bar" else []
     return asks
 
 
@@ -130,7 +130,7 @@ def test_a_bar_is_opened_among_others_as_it_is_alone_to_the_last_digit() -> None
         sizes.append(len(arrays["state"]))
         return bar.run(arrays)
 
-    def asking(index: int) -> AskingStream[Answer]:
+    def asking(index: int) -> ComputationStream[Answer]:
         yield (yield asks[index])  # type: ignore[misc]
 
     bar = engine.graphs["bar"]
@@ -233,23 +233,23 @@ def test_to_stop_asking_is_to_be_closed(drummer: Drummer) -> None:
     assert next(bars) == 1
     bars.close()  # type: ignore[attr-defined]
     assert closed == [True]
-    assert isinstance(next(drummer.bars(*ready_songs(drummer)[0])), Ask)
+    assert isinstance(next(drummer.bars(*ready_songs(drummer)[0])), GraphCall)
 
 
 def test_the_questions_of_a_stream_are_handed_through() -> None:
-    """What is sent for each `Ask` arrives in the stream; the item after the last answer is returned."""
+    """What is sent for each `GraphCall` arrives in the stream; the item after the last answer is returned."""
 
-    def stream() -> AskingStream[int]:
-        first = yield Ask("walk", {})
-        second = yield Ask("feel", {})
+    def stream() -> ComputationStream[int]:
+        first = yield GraphCall("decode_bar", {})
+        second = yield GraphCall("feel", {})
         assert first is not None and second is not None
         yield int(first[0] + second[0])
         yield 7
 
     playing = stream()
     asking = next_of(playing)
-    assert next(asking) == Ask("walk", {})
-    assert asking.send([np.array(1)]) == Ask("feel", {})
+    assert next(asking) == GraphCall("decode_bar", {})
+    assert asking.send([np.array(1)]) == GraphCall("feel", {})
     with pytest.raises(StopIteration) as end:
         asking.send([np.array(2)])
     assert end.value.value == 3

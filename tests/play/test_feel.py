@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from seq2drum.errors import CheckpointError, CorpusError, OptionError
 from seq2drum.formats.midi import midi
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, Grid, Lattice
 from seq2drum.learn.feel import feel as feel_network
@@ -67,10 +67,10 @@ def rock(bars: int, ghosts: bool = False) -> Grid:
     return grid(rows)
 
 
-def heard(bars: Form, at: list[tuple[int, int, int]]) -> Heard:
+def guitar_grid(bars: Form, at: list[tuple[int, int, int]]) -> GuitarGrid:
     """A guitar of notes at (step, velocity, offset)."""
     step, velocity, offset = np.array(at, dtype=np.int64).reshape(-1, 3).T
-    return Heard(
+    return GuitarGrid(
         bars, Grid(step, np.full_like(step, 52), velocity, offset, np.full_like(step, 12)), np.zeros(9, np.int64), 1
     )
 
@@ -172,9 +172,9 @@ def test_a_piece_of_a_song_is_drawn_as_in_the_song() -> None:
 
 def test_bar_by_bar_is_the_same_performance(feel: Feel) -> None:
     given, bars = rock(6, ghosts=True), form(6)
-    guitar = heard(bars, [(step, 60 + step % 50, 0) for step in range(0, 6 * 24, 7)])
-    whole = humanise(feel, given, bars, seed=4, amount=0.8, style="jazz", heard=guitar)
-    performance = Performance(feel, bars, seed=4, amount=0.8, style="jazz", heard=guitar)
+    guitar = guitar_grid(bars, [(step, 60 + step % 50, 0) for step in range(0, 6 * 24, 7)])
+    whole = humanise(feel, given, bars, seed=4, amount=0.8, style="jazz", guitar_grid=guitar)
+    performance = Performance(feel, bars, seed=4, amount=0.8, style="jazz", guitar_grid=guitar)
     for bar in range(6):
         hits = given.select(given.step // 24 == bar)
         played = performance.play(hits.shift(-24 * bar))
@@ -223,11 +223,13 @@ def test_hits_with_the_guitars_accents_are_louder_and_without_are_softer(feel: F
     bars = form(16)
     given = grid([(step, KICK) for step in range(0, 16 * 24, 6)])
     loud = np.arange(64) % 2 == 0
-    guitar = heard(bars, [(int(step), 120 if high else 60, 0) for step, high in zip(given.step, loud, strict=True)])
-    change = humanise(feel, given, bars, heard=guitar).velocity - humanise(feel, given, bars).velocity
+    guitar = guitar_grid(
+        bars, [(int(step), 120 if high else 60, 0) for step, high in zip(given.step, loud, strict=True)]
+    )
+    change = humanise(feel, given, bars, guitar_grid=guitar).velocity - humanise(feel, given, bars).velocity
     assert change[loud].mean() > 0 > change[~loud].mean()
-    flat = heard(bars, [(int(step), 90, 0) for step in given.step])
-    assert np.array_equal(humanise(feel, given, bars, heard=flat).velocity, humanise(feel, given, bars).velocity)
+    flat = guitar_grid(bars, [(int(step), 90, 0) for step in given.step])
+    assert np.array_equal(humanise(feel, given, bars, guitar_grid=flat).velocity, humanise(feel, given, bars).velocity)
 
 
 @pytest.mark.parametrize("wrong", [{"amount": 1.1}, {"amount": -0.1}, {"seed": -1}, {"style": "polka"}])
@@ -350,12 +352,12 @@ def test_swing_is_refused_beyond_triplets() -> None:
 
 def test_the_swing_of_a_part_is_where_its_offbeat_eighths_lie() -> None:
     bars = form(2)
-    assert swing_of(heard(bars, [(0, 90, 0), (6, 90, 0)]).guitar, bars) is None
-    assert swing_of(heard(bars, [(0, 90, 0), (3, 90, 0), (9, 90, 0)]).guitar, bars) == 0
-    assert swing_of(heard(bars, [(0, 90, 0), (4, 90, 0), (10, 90, 0)]).guitar, bars) == 1
-    assert swing_of(heard(bars, [(3, 90, 0), (10, 90, 0)]).guitar, bars) == pytest.approx(0.5)
-    assert swing_of(heard(bars, [(3, 90, 127)]).guitar, bars) == pytest.approx(0.5)
-    assert swing_of(heard(form(2, 6, 8), [(3, 90, 0)]).guitar, form(2, 6, 8)) is None
+    assert swing_of(guitar_grid(bars, [(0, 90, 0), (6, 90, 0)]).guitar, bars) is None
+    assert swing_of(guitar_grid(bars, [(0, 90, 0), (3, 90, 0), (9, 90, 0)]).guitar, bars) == 0
+    assert swing_of(guitar_grid(bars, [(0, 90, 0), (4, 90, 0), (10, 90, 0)]).guitar, bars) == 1
+    assert swing_of(guitar_grid(bars, [(3, 90, 0), (10, 90, 0)]).guitar, bars) == pytest.approx(0.5)
+    assert swing_of(guitar_grid(bars, [(3, 90, 127)]).guitar, bars) == pytest.approx(0.5)
+    assert swing_of(guitar_grid(form(2, 6, 8), [(3, 90, 0)]).guitar, form(2, 6, 8)) is None
 
 
 # --- songs ------------------------------------------------------------------------------------------------------------
@@ -577,8 +579,8 @@ def test_shares_are_found_again_in_what_was_drawn_by_them() -> None:
 def test_accents_are_shared_where_drums_follow_the_guitars_loudness() -> None:
     song = made_song(0, bars=40)
     rng = np.random.default_rng(0)
-    guitar = song.heard.guitar
-    loudness = module.guitar_accents(song.heard)[song.drums.step]
+    guitar = song.guitar_grid.guitar
+    loudness = module.guitar_accents(song.guitar_grid)[song.drums.step]
     follows = np.clip(80 + 15 * loudness + rng.normal(0, 5, len(loudness)), 1, 127).astype(np.int64)
     deaf = np.clip(80 + rng.normal(0, 15, len(loudness)), 1, 127).astype(np.int64)
     assert len(np.unique(guitar.velocity)) >= 20

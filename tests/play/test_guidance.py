@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seq2drum.lattice.conditions import Controls, of_controls
-from seq2drum.lattice.features import Listening, features
+from seq2drum.lattice.features import SongGrid, features
 from seq2drum.models.families import FAMILIES
 from seq2drum.play.decode import engine, ensemble
 from seq2drum.play.decode.decoding import played as play
@@ -18,7 +18,7 @@ from seq2drum.play.decode.memory import Memory
 from seq2drum.play.decode.sampling import Sampling
 from tests.players import save_player, strummed
 
-HEARD = Listening.of(strummed(6), [0]).heard
+HEARD = SongGrid.of(strummed(6), [0]).guitar_grid
 
 
 @pytest.fixture(scope="module", params=list(FAMILIES))
@@ -57,7 +57,7 @@ def test_the_difference_that_a_control_makes_is_taken_several_times(player: Engi
             memory.recognise(0, encoded["key"])
         here = {name: rows[:1] for name, rows in encoded.items()}
         opened = player.resolve(of.open_bar(here, memory.before(0), of.silence[None], first=True))
-        return player.resolve(of.walk(opened.inputs, opened.thoughts, silence, opened.state))[0][:, 0]
+        return player.resolve(of.decode_bar(opened.inputs, opened.step_context, silence, opened.state))[0][:, 0]
 
     asked_for, plain = logits(player, metal), logits(player, nothing)
     assert np.abs(asked_for - plain).max() > 1e-4
@@ -90,7 +90,9 @@ def test_the_shipped_checkpoint_plays_the_style_it_is_asked_for() -> None:
             take = drummer.accompany(folder / f"{name}.mid", Options(style=style))
             lattice = Lattice(take.song.bars(), take.song.ticks_per_quarter)
             drums = drums_of(
-                encode(take.part, lattice, FULL), Listening.of(take.song, take.guitar.parts, lattice).heard.form, FULL
+                encode(take.part, lattice, FULL),
+                SongGrid.of(take.song, take.guitar.parts, lattice).guitar_grid.form,
+                FULL,
             )
             right.append(style_of(drums) == style)
     assert np.mean(right) > 0.6  # one in eight by chance

@@ -20,9 +20,9 @@ from seq2drum.music.notes import Metre, Part, Song
 from seq2drum.play.decode import engine
 from seq2drum.play.decode.engine import Engine
 from seq2drum.play.grooves.book import read_groove
-from seq2drum.play.jam.ear import LONGEST, MOST, Ear, Strike
 from seq2drum.play.jam.guitarist import jammed, strikes
 from seq2drum.play.jam.jam import LEAD, LISTENED, SLID, Jam, JamBar, Told
+from seq2drum.play.jam.live_input import LONGEST, MOST, LiveInput, Strike
 from seq2drum.play.jam.signs import INTENSITY, SECTION, STOP, TEMPO, Sign
 from seq2drum.play.options import Options
 from tests.players import faults, save_player, strummed
@@ -196,21 +196,21 @@ def test_a_model_that_reads_pairs_cannot_play_along(tmp_path: Path) -> None:
 
 
 def test_a_note_that_never_ends_has_ended_after_two_bars() -> None:
-    ear = Ear(480)
+    ear = LiveInput(480)
     ear.hear(Strike(0.0, 60, 90))
     assert ear.part(0, 960, 27).duration.tolist() == [960]
     assert ear.part(0, 480 * 100, 27).duration.tolist() == [480 * LONGEST]
 
 
 def test_a_thousand_notes_a_second_are_heard_as_a_few() -> None:
-    ear = Ear(480)
+    ear = LiveInput(480)
     for number in range(2000):
         ear.hear(Strike(number / 1000, 40 + number % 40, 90))
     assert len(ear.part(0, 959, 27)) <= 2 * MOST + 1
 
 
 def test_what_is_no_note_is_passed_over() -> None:
-    ear = Ear(480)
+    ear = LiveInput(480)
     for strike in (Strike(0.0, 200, 90), Strike(-3.0, 60, 90), Strike(1.0, 60, 0)):
         ear.hear(strike)
     assert not len(ear.part(0, 960, 27))

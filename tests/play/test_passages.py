@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seq2drum.formats.midi import midi
-from seq2drum.lattice.features import Heard, Listening
+from seq2drum.lattice.features import GuitarGrid, SongGrid
 from seq2drum.lattice.grooves.styles import swings
 from seq2drum.music import theory
 from seq2drum.play.grooves import choosing
@@ -19,17 +19,17 @@ from seq2drum.play.options import Options
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def heard_of(name: str) -> Heard:
+def heard_of(name: str) -> GuitarGrid:
     song = midi.read(EXAMPLES / f"{name}.mid")
-    return Listening.of(song, theory.guitar_parts(song).parts).heard
+    return SongGrid.of(song, theory.guitar_parts(song).parts).guitar_grid
 
 
-def followed(heard: Heard, bars: int, options: Options | None = None) -> tuple[Passages, list[bool]]:
+def followed(guitar_grid: GuitarGrid, bars: int, options: Options | None = None) -> tuple[Passages, list[bool]]:
     """The passages of a jam with so many bars of a guitar; before which bars another kind of groove was announced."""
-    form, led = heard.form, []
+    form, led = guitar_grid.form, []
     passages = Passages(options or Options(), form.between(0, 1))
     for number in range(bars):
-        passages.follow(number, heard.between(0, number), form.between(number, number + 1))
+        passages.follow(number, guitar_grid.between(0, number), form.between(number, number + 1))
         led.append(passages.leads_on)
         passages.letters.append(passages.letter)
     return passages, led
@@ -37,9 +37,9 @@ def followed(heard: Heard, bars: int, options: Options | None = None) -> tuple[P
 
 @pytest.mark.parametrize(("name", "bars"), [("blues_shuffle", EARLY[0]), ("jazz_swing", EARLY[1])])
 def test_the_first_groove_becomes_one_of_the_guitars_kind_and_the_bar_before_announces_it(name: str, bars: int) -> None:
-    heard = heard_of(name)
-    before, led = followed(heard, bars)
-    after, _ = followed(heard, bars + 1)
+    guitar_grid = heard_of(name)
+    before, led = followed(guitar_grid, bars)
+    after, _ = followed(guitar_grid, bars + 1)
     assert not swings(before.groove)
     assert [at for at, is_led in enumerate(led) if is_led] == [bars - 1]
     assert swings(after.groove)
@@ -59,18 +59,18 @@ def test_a_groove_that_was_asked_for_stays() -> None:
 
 
 def test_a_guitar_that_is_silent_settles_nothing() -> None:
-    heard = heard_of("jazz_swing")
-    silent = replace(heard, guitar=heard.guitar.select(heard.guitar.step < 0))
+    guitar_grid = heard_of("jazz_swing")
+    silent = replace(guitar_grid, guitar=guitar_grid.guitar.select(guitar_grid.guitar.step < 0))
     passages, led = followed(silent, 2 * EARLY[0])
-    form = heard.form
+    form = guitar_grid.form
     kind = int(form.numerator[0]), int(form.denominator[0])
     assert passages.groove == choosing.unheard(kind, float(form.bpm[0]), Options())
     assert not any(led)
 
 
 def test_a_sign_for_a_section_ends_what_was_announced() -> None:
-    heard = heard_of("jazz_swing")
-    passages, led = followed(heard, EARLY[1])
+    guitar_grid = heard_of("jazz_swing")
+    passages, led = followed(guitar_grid, EARLY[1])
     assert led[-1]
-    passages.turn(EARLY[1], None, heard.between(0, EARLY[1]), heard.form.between(EARLY[1], EARLY[1] + 1))
+    passages.turn(EARLY[1], None, guitar_grid.between(0, EARLY[1]), guitar_grid.form.between(EARLY[1], EARLY[1] + 1))
     assert not passages.leads_on

@@ -14,8 +14,8 @@ from seq2drum.lattice.sections import Section
 from seq2drum.music.kit import FULL
 from seq2drum.play.decode.memory import pieces_for
 from seq2drum.play.decode.plan import (
+    CERTAIN,
     FILL_GAP,
-    SURE,
     Cue,
     Fills,
     Gestures,
@@ -107,14 +107,14 @@ def test_what_is_forbidden_is_never_played_not_even_where_a_cue_has_it() -> None
     gestures = Gestures({0: Cue(("crash", "kick"))}, heavy=frozenset({0}), crashed=frozenset({0}))
     plan = replace(Plan.of_sections(2, [Section(0, "A")]), pieces=pieces, gestures=gestures)
     tilt = plan.tilt(0, 0, NONE, FULL)
-    assert (tilt[:, voice("crash")] == -SURE).all()
-    assert tilt[0, voice("kick")] == SURE
+    assert (tilt[:, voice("crash")] == -CERTAIN).all()
+    assert tilt[0, voice("kick")] == CERTAIN
 
 
 def test_a_crash_comes_with_a_kick_and_only_where_it_is_planned_and_leaves_time_to_the_other_hand() -> None:
     plan = replace(Plan.of_sections(2, [Section(0, "A")]), crash=np.array([True, False]), fill=np.zeros(2, dtype=bool))
     here, there = plan.tilt(0, 0, NONE, FULL), plan.tilt(1, 24, NONE, FULL)
-    assert here[0, voice("crash")] == SURE and 2 < here[0, voice("kick")] < SURE
+    assert here[0, voice("crash")] == CERTAIN and 2 < here[0, voice("kick")] < CERTAIN
     assert not here[:, [voice("closed hat"), voice("ride"), voice("open hat")]].any()
     assert there[0, voice("crash")] < there[1, voice("crash")] < 0
 
@@ -142,7 +142,7 @@ def test_a_cue_is_struck_alone_and_as_hard_as_it_says() -> None:
     gestures = Gestures({24: Cue(("kick", "crash"), 0.8), 25: Cue()})
     plan = replace(Plan.of_sections(2, [Section(0, "A")]), gestures=gestures)
     tilt, velocity = plan.tilt(1, 24, NONE, FULL), plan.velocities(24, 24, FULL)
-    assert np.flatnonzero(tilt[0] == SURE).tolist() == sorted([voice("kick"), voice("crash")])
-    assert (np.delete(tilt[0], [voice("kick"), voice("crash")]) == -SURE).all() and (tilt[1] == -SURE).all()
+    assert np.flatnonzero(tilt[0] == CERTAIN).tolist() == sorted([voice("kick"), voice("crash")])
+    assert (np.delete(tilt[0], [voice("kick"), voice("crash")]) == -CERTAIN).all() and (tilt[1] == -CERTAIN).all()
     assert not tilt[2:].any()
     assert velocity is not None and velocity[0, voice("crash")] == np.float32(0.8) and np.count_nonzero(velocity) == 2

@@ -20,7 +20,7 @@ from seq2drum.play.grooves.book import Book
 from seq2drum.play.grooves.ranker import SAME, SHIPPED, Fit, Ranker, Shelf
 from tests.backbeats import changing, song_of
 
-HEARD = song_of(1).heard
+HEARD = song_of(1).guitar_grid
 WHOLE = (Section(0, "A"),)
 
 
@@ -51,7 +51,7 @@ def test_the_same_guitar_has_the_same_shares(ranker: Ranker, fit: Fit) -> None:
 
 
 def test_another_guitar_and_a_bass_change_the_shares(ranker: Ranker, fit: Fit) -> None:
-    for other in (song_of(2).heard, replace(HEARD, bass=HEARD.guitar)):
+    for other in (song_of(2).guitar_grid, replace(HEARD, bass=HEARD.guitar)):
         assert np.abs(ranker.fit(other, WHOLE, Book.load())["A"].shares - fit.shares).sum() > 0.01
 
 
@@ -73,13 +73,13 @@ def test_ten_to_choose_from_are_ten_and_cover_more_than_the_ten_likeliest(fit: F
 
 
 def test_each_section_is_ranked_in_the_metre_of_most_of_its_bars(ranker: Ranker) -> None:
-    fits = ranker.fit(changing().heard, (Section(0, "A"), Section(6, "B")), Book.load())
+    fits = ranker.fit(changing().guitar_grid, (Section(0, "A"), Section(6, "B")), Book.load())
     assert [fits[letter].grooves[0].metre for letter in "AB"] in (["4/4", "7/8"], ["4/4", "3/4"])
 
 
 def test_a_metre_that_was_hardly_learnt_goes_by_popularity_and_tempo(ranker: Ranker) -> None:
-    heard = song_of(8, metre=(7, 8)).heard
-    fit = ranker.fit(heard, WHOLE, Book.load())["A"]
+    guitar_grid = song_of(8, metre=(7, 8)).guitar_grid
+    fit = ranker.fit(guitar_grid, WHOLE, Book.load())["A"]
     assert fit.grooves and {groove.metre for groove in fit.grooves} == {"7/8"}
     assert np.array_equal(fit.shares, Fit.of(fit.shelf, fit.shelf.prior(120)).shares)
 

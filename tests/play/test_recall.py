@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seq2drum.errors import ModelError
 from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import Controls
-from seq2drum.lattice.features import Heard, Listening, features
+from seq2drum.lattice.features import GuitarGrid, SongGrid, features
 from seq2drum.models import checkpoint
 from seq2drum.models import remembering as recalling
 from seq2drum.models.attention import Attention
@@ -41,19 +41,19 @@ def remembering(tmp_path_factory: pytest.TempPathFactory) -> Attention:
     return model
 
 
-def heard_of(bars: int, metres: Sequence[Metre] = (Metre(0, 4, 4),)) -> Heard:
-    return Listening.of(strummed(bars, metres), [0]).heard
+def heard_of(bars: int, metres: Sequence[Metre] = (Metre(0, 4, 4),)) -> GuitarGrid:
+    return SongGrid.of(strummed(bars, metres), [0]).guitar_grid
 
 
-def stored_weights(model: Attention, heard: Heard) -> NDArray[Any]:
+def stored_weights(model: Attention, guitar_grid: GuitarGrid) -> NDArray[Any]:
     """(B, B): the model's own weights, mean over its heads, of what `encode` gives."""
     player = engine_of(model, "full")
-    bars = len(heard.form.steps)
+    bars = len(guitar_grid.form.steps)
     nothing_asked = conditions.of_controls(Controls(), bars)
-    known = player.resolve(player.encode(features(heard), heard.form, nothing_asked, 0, bars))
+    known = player.resolve(player.encode(features(guitar_grid), guitar_grid.form, nothing_asked, 0, bars))
     number = np.arange(bars)
     distance = number[:, None] - number
-    same = heard.form.steps[:, None] == heard.form.steps
+    same = guitar_grid.form.steps[:, None] == guitar_grid.form.steps
     distance = np.where(same & (distance > 0), distance, 0)
     with torch.no_grad():
         query = known["asking"].sum(axis=-1)  # each head has a column of its own
@@ -62,18 +62,18 @@ def stored_weights(model: Attention, heard: Heard) -> NDArray[Any]:
 
 
 def test_the_weights_are_those_that_the_model_computes(remembering: Attention) -> None:
-    heard = heard_of(9, CHANGING)
+    guitar_grid = heard_of(9, CHANGING)
 
-    recalled = recall(engine_of(remembering, "full"), heard)
+    recalled = recall(engine_of(remembering, "full"), guitar_grid)
 
-    np.testing.assert_allclose(recalled.weights[:, :-1], stored_weights(remembering, heard), atol=1e-6)
+    np.testing.assert_allclose(recalled.weights[:, :-1], stored_weights(remembering, guitar_grid), atol=1e-6)
 
 
 @pytest.mark.slow
 def test_the_weights_are_those_that_playing_uses(remembering: Attention, monkeypatch: pytest.MonkeyPatch) -> None:
-    heard = heard_of(9, CHANGING)
+    guitar_grid = heard_of(9, CHANGING)
     player = engine_of(remembering, "full")
-    recalled = recall(player, heard)
+    recalled = recall(player, guitar_grid)
     used: list[NDArray[Any]] = []
     computed = recalling.remembered
 
@@ -83,28 +83,28 @@ def test_the_weights_are_those_that_playing_uses(remembering: Attention, monkeyp
         return weights
 
     monkeypatch.setattr(recalling, "remembered", watched)
-    played = list(decoding.played(player, heard, Sampling(3)))
+    played = list(decoding.played(player, guitar_grid, Sampling(3)))
 
-    assert len(used) == len(played) == len(heard.form.steps)
+    assert len(used) == len(played) == len(guitar_grid.form.steps)
     for bar, weights in enumerate(used):  # before the song are the bars of silence
         np.testing.assert_allclose(recalled.weights[bar, :bar], weights[memory.LOOK_BACK :], atol=1e-6)
         assert not weights[: memory.LOOK_BACK].any()
 
 
 def test_the_runtime_and_torch_remember_the_same() -> None:
-    heard = heard_of(12)
+    guitar_grid = heard_of(12)
     model = checkpoint.load(find("default"))[0]
 
-    recalled = recall(engine.load(), heard)
+    recalled = recall(engine.load(), guitar_grid)
 
-    np.testing.assert_allclose(recalled.weights, recall(engine_of(model, "full"), heard).weights, atol=1e-5)
+    np.testing.assert_allclose(recalled.weights, recall(engine_of(model, "full"), guitar_grid).weights, atol=1e-5)
     assert recalled.weights[1:, :-1].max() > 0.1
 
 
 def test_a_row_sums_to_one_and_looks_back_only() -> None:
-    heard = heard_of(20)
+    guitar_grid = heard_of(20)
 
-    weights = recall(engine.load(), heard).weights
+    weights = recall(engine.load(), guitar_grid).weights
 
     assert weights.shape == (20, 21)
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-6)
@@ -113,10 +113,10 @@ def test_a_row_sums_to_one_and_looks_back_only() -> None:
 
 
 def test_the_first_bar_of_a_length_looks_at_none_and_no_bar_at_one_of_another_length() -> None:
-    heard = heard_of(9, CHANGING)
-    steps = heard.form.steps
+    guitar_grid = heard_of(9, CHANGING)
+    steps = guitar_grid.form.steps
 
-    recalled = recall(engine.load(), heard)
+    recalled = recall(engine.load(), guitar_grid)
 
     assert recalled.nothing[0] == 1
     assert recalled.nothing[np.argmax(steps == 21)] == 1  # the first of 7/8
@@ -135,11 +135,11 @@ def test_a_song_of_one_bar_has_nothing_to_remember() -> None:
 @pytest.mark.slow
 def test_more_bars_than_a_bar_has_places_for_marks_are_distinguished(remembering: Attention) -> None:
     metre = Metre(0, 1, 4)  # 6 steps of 24 voices: 144 places
-    heard = heard_of(160, (metre,))
+    guitar_grid = heard_of(160, (metre,))
 
-    recalled = recall(engine_of(remembering, "full"), heard)
+    recalled = recall(engine_of(remembering, "full"), guitar_grid)
 
-    np.testing.assert_allclose(recalled.weights[:, :-1], stored_weights(remembering, heard), atol=1e-6)
+    np.testing.assert_allclose(recalled.weights[:, :-1], stored_weights(remembering, guitar_grid), atol=1e-6)
 
 
 def test_bars_beyond_what_playing_can_remember_have_no_weight(

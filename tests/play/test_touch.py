@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from seq2drum.lattice.features import Listening
+from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.form import form_of, lattice_of
 from seq2drum.lattice.grid import Grid
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import IntArray, Part, Song
 from seq2drum.play.feel.feel import Feel
-from seq2drum.play.feel.humanise import Touch, humanise_song
+from seq2drum.play.feel.humanise import Dynamics, humanise_song
 from seq2drum.play.options import Options
 from tests.players import strummed
 
@@ -25,9 +25,9 @@ PLAIN = np.where(STEPS % 12 == 6, 110, 80) + 10 * (VOICES == 1)
 def struck(velocity: IntArray = PLAIN, **options: Any) -> IntArray:
     """(BARS, N): the velocities of one bar of hits, played over and over."""
     song = strummed(BARS)
-    heard = Listening.of(song, [0]).heard
+    guitar_grid = SongGrid.of(song, [0]).guitar_grid
     assert len(form_of(song, lattice_of(song)).steps) == BARS
-    touch = Touch(Options(**options), heard, FULL)
+    touch = Dynamics(Options(**options), guitar_grid, FULL)
     hits = Grid(STEPS, VOICES, velocity, np.zeros_like(STEPS), np.full_like(STEPS, 3))
     return np.array([touch.strike(bar, hits).velocity for bar in range(BARS)])
 

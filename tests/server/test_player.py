@@ -116,7 +116,7 @@ def reply(said: list[Frame]) -> pb.GenerateDrumsResponse:
 
 def test_grooves_that_fit_a_song_are_offered_with_what_is_expected_of_them(worker: Worker, drummer: Drummer) -> None:
     guitar, options = drummer.listen(BLUES, Options(style="jazz"))
-    expected = choosing.offered(guitar.listening.heard, guitar.sections, options)
+    expected = choosing.offered(guitar.song_grid.guitar_grid, guitar.sections, options)
     request = pb.GenerateDrumsRequest(midi=BLUES, config=pb.GenerationConfig(style="jazz"))
     worker.say({"what": "grooves", "job": 70}, request.SerializeToString())
     said = worker.until_done(70)[70]

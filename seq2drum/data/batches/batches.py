@@ -141,7 +141,7 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL, *, foreseen: bool = True
     foreseen: the future is hidden in no pair; else what is known before bars is computed, too. zeros: makes arrays.
     """
     # 1. Where each song and each bar begins.
-    forms = [song.heard.form for song in songs]
+    forms = [song.guitar_grid.form for song in songs]
     first_bar = np.concatenate([[0], np.cumsum([len(form.steps) for form in forms])]).astype(np.int64)
     first_step = np.concatenate([[0], np.cumsum(np.concatenate([form.steps for form in forms]))])
     # 2. Empty arrays over all of them.
@@ -160,14 +160,14 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL, *, foreseen: bool = True
     for index, song in enumerate(songs):
         here = slice(first_bar[index], first_bar[index + 1])
         there = slice(first_step[here.start], first_step[here.stop])
-        guitar[there], clock[there], bars[here], summary[index] = features(song.heard)
-        conditions[here] = of_measured(measure(song.drums, song.heard.form))
+        guitar[there], clock[there], bars[here], summary[index] = features(song.guitar_grid)
+        conditions[here] = of_measured(measure(song.drums, song.guitar_grid.form))
         drums = song.drums.select(voices[song.drums.key] >= 0)
         at = drums.step + there.start
         np.maximum.at(velocity.reshape(-1), at * len(kit) + voices[drums.key], drums.velocity.astype(np.uint8))
         offset[at, voices[drums.key]] = np.clip(drums.offset, -HALF_GAP, HALF_GAP)
-        for grid, counts in ((song.heard.guitar, guitar_notes), (drums, drum_notes)):
-            counts[here] = np.bincount(song.heard.form.bar_of(grid.step), minlength=len(counts[here]))
+        for grid, counts in ((song.guitar_grid.guitar, guitar_notes), (drums, drum_notes)):
+            counts[here] = np.bincount(song.guitar_grid.form.bar_of(grid.step), minlength=len(counts[here]))
     return Data(
         tuple(song.path for song in songs),
         tuple(song.tag for song in songs),

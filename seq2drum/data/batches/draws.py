@@ -122,10 +122,10 @@ def so_far(songs: Sequence[Prepared]) -> SoFar:
     summaries = list[FloatArray]()
     begin = 0
     for song in songs:
-        heard, count = song.heard, len(song.heard.form.steps)
-        like = sources(heard)
+        guitar_grid, count = song.guitar_grid, len(song.guitar_grid.form.steps)
+        like = sources(guitar_grid)
         source.append(np.where(like == NOWHERE, NOWHERE, like + begin))
-        bars.append(expected_bars(heard, features(heard), like).astype(np.float16))
+        bars.append(expected_bars(guitar_grid, features(guitar_grid), like).astype(np.float16))
         after = [number for number in SUMMED_AFTER if number < count]
         of_bar.append(len(summaries) + np.searchsorted(after, np.arange(count), side="right") - 1)
         summaries += [_summary(song, number) for number in after]
@@ -140,10 +140,10 @@ def so_far(songs: Sequence[Prepared]) -> SoFar:
 
 def _summary(song: Prepared, bars: int) -> FloatArray:
     """What is known of a song's first bars as a whole; of none, what is known of a bar of silence."""
-    heard = song.heard.between(0, max(bars, 1))
+    guitar_grid = song.guitar_grid.between(0, max(bars, 1))
     if not bars:
-        heard = heard.silenced()
-    return features(heard).summary
+        guitar_grid = guitar_grid.silenced()
+    return features(guitar_grid).summary
 
 
 NEAR = (0.7, 0.95)  # F1 of the hits of two grooves that are near each other
@@ -229,7 +229,7 @@ def section_grooves(songs: Sequence[Prepared], kit: Kit) -> SectionGrooves:
     velocity, steps, of_bar, voices = list[NDArray[np.uint8]](), list[int](), list[NDArray[np.int64]](), to_kit(kit)
     for song in songs:
         numbers: dict[_Which, int] = {}
-        which = np.full(len(song.heard.form.steps), -1, dtype=np.int64)
+        which = np.full(len(song.guitar_grid.form.steps), -1, dtype=np.int64)
         for bar, groove, one in _played_on(song):
             if one not in numbers:
                 numbers[one] = len(steps)
@@ -254,9 +254,9 @@ def _played_on(song: Prepared) -> Iterator[tuple[int, Groove, _Which]]:
 
     A groove begins with its first bar where it was not played in the bar before, as in `play.decode.memory`.
     """
-    form, drums = song.heard.form, song.drums
+    form, drums = song.guitar_grid.form, song.drums
     struck = np.unique(form.bar_of(drums.step))
-    letters = letters_of(sections(song.heard), len(form.steps))
+    letters = letters_of(sections(song.guitar_grid), len(form.steps))
     typicals = {
         letter: typical(
             drums, form, struck[letters[struck] == letter], title=letter

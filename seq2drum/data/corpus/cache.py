@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from seq2drum.data.corpus.prepared import SPLITS, Prepared, counted
 from seq2drum.errors import CorpusError
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid
 from seq2drum.system import files
@@ -41,17 +41,17 @@ _GRID_TYPES: dict[str, type[np.signedinteger | np.unsignedinteger]] = {
 _LIMITS = {name: (int(np.iinfo(kind).min), int(np.iinfo(kind).max)) for name, kind in _GRID_TYPES.items()}
 
 
-def pack(heard: Heard, drums: Grid) -> bytes:
+def pack(guitar_grid: GuitarGrid, drums: Grid) -> bytes:
     """A song's arrays as bytes: a JSON list of their names, types and lengths, then the arrays; all compressed."""
     arrays: dict[str, NDArray[Any]] = {
-        "steps": heard.form.steps.astype(np.int32),
-        "numerator": heard.form.numerator.astype(np.int16),
-        "denominator": heard.form.denominator.astype(np.int16),
-        "bpm": heard.form.bpm.astype(np.float64),
-        "programs": heard.programs.astype(np.int32),
-        "parts": np.array([heard.parts], dtype=np.int32),
+        "steps": guitar_grid.form.steps.astype(np.int32),
+        "numerator": guitar_grid.form.numerator.astype(np.int16),
+        "denominator": guitar_grid.form.denominator.astype(np.int16),
+        "bpm": guitar_grid.form.bpm.astype(np.float64),
+        "programs": guitar_grid.programs.astype(np.int32),
+        "parts": np.array([guitar_grid.parts], dtype=np.int32),
     }
-    for side, grid in (("guitar", heard.guitar), ("bass", heard.bass), ("drums", drums)):
+    for side, grid in (("guitar", guitar_grid.guitar), ("bass", guitar_grid.bass), ("drums", drums)):
         for name, kind in _GRID_TYPES.items():
             column = getattr(grid, name)
             least, most = _LIMITS[name]
@@ -63,7 +63,7 @@ def pack(heard: Heard, drums: Grid) -> bytes:
     return zlib.compress(len(header).to_bytes(4, "little") + header + body, 6)
 
 
-def unpack(packed: bytes | memoryview) -> tuple[Heard, Grid]:
+def unpack(packed: bytes | memoryview) -> tuple[GuitarGrid, Grid]:
     """What was packed: what is heard, and the drums."""
     data = zlib.decompress(packed)
     at = 4 + int.from_bytes(data[:4], "little")
@@ -78,7 +78,7 @@ def unpack(packed: bytes | memoryview) -> tuple[Heard, Grid]:
     steps, numerator, denominator = (arrays[name].astype(np.int64) for name in ("steps", "numerator", "denominator"))
     form = Form(steps, numerator, denominator, arrays["bpm"])
     programs, parts = arrays["programs"].astype(np.int64), int(arrays["parts"][0])
-    return Heard(form, grids["guitar"], programs, parts, grids["bass"]), grids["drums"]
+    return GuitarGrid(form, grids["guitar"], programs, parts, grids["bass"]), grids["drums"]
 
 
 MAGIC = b"S2DC"
@@ -145,15 +145,17 @@ def save_packed(songs: Iterable[Packed], path: Path) -> Shard:
 
 
 def _packed(song: Prepared) -> Packed:
-    bars, blob = len(song.heard.form.steps), pack(song.heard, song.drums)
+    bars, blob = len(song.guitar_grid.form.steps), pack(song.guitar_grid, song.drums)
     where = song.path, song.sha256, song.tag, song.group, song.split, song.origin, song.licence
     return Packed(*where, bars, blob)
 
 
 def unpacked(song: Packed) -> Prepared:
     """A song with its arrays."""
-    heard, drums = unpack(song.packed)
-    return Prepared(song.path, song.sha256, song.tag, song.group, song.split, heard, drums, song.origin, song.licence)
+    guitar_grid, drums = unpack(song.packed)
+    return Prepared(
+        song.path, song.sha256, song.tag, song.group, song.split, guitar_grid, drums, song.origin, song.licence
+    )
 
 
 def save_index(shards: Iterable[Shard], path: Path) -> None:
@@ -236,8 +238,10 @@ def songs_of(shard: Shard, *sides: str, rows: Collection[int] | None = None) -> 
         for name, sha256, tag, group, split, origin, licence, _bars, size in mapped.header["songs"]:
             if not sides or split in sides:
                 if rows is None or number in rows:
-                    heard, drums = unpack(bytes(mapped.blobs[at : at + size]))  # no error may hold the mapping open
-                    songs.append(Prepared(name, sha256, tag, group, split, heard, drums, origin, licence))
+                    guitar_grid, drums = unpack(
+                        bytes(mapped.blobs[at : at + size])
+                    )  # no error may hold the mapping open
+                    songs.append(Prepared(name, sha256, tag, group, split, guitar_grid, drums, origin, licence))
                 number += 1
             at += size
         return songs

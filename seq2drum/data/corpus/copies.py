@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.grid import Grid
 
 HASHES = 64  # minhash values a song; their agreement estimates the share of common bars to about 6 %
@@ -65,14 +65,14 @@ class Candidate(NamedTuple):
     fingerprint: Fingerprint
 
 
-def fingerprint(heard: Heard, drums: Grid) -> Fingerprint:
+def fingerprint(guitar_grid: GuitarGrid, drums: Grid) -> Fingerprint:
     """The fingerprint of a song's bars of guitar and drums. It is the same in all keys.
 
     Source: A. Broder, On the resemblance and containment of documents (1997).
     """
-    first = heard.form.first
+    first = guitar_grid.form.first
     bars: set[bytes] = set()
-    for grid, transposes in ((heard.guitar, True), (drums, False)):
+    for grid, transposes in ((guitar_grid.guitar, True), (drums, False)):
         edges = np.searchsorted(grid.step, first)
         many = np.diff(edges)
         place, key = grid.step - np.repeat(first[:-1], many), grid.key

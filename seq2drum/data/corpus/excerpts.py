@@ -12,7 +12,7 @@ import numpy as np
 
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.lattice import grid as grids
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import CHANGING, Form, written_lattice
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid
 from seq2drum.music.duet import DRUMS, Duet
@@ -26,24 +26,26 @@ TICKS = 480  # a quarter, of what is turned into notes: every place of the latti
 
 def shortened(song: Prepared, most: int) -> Prepared:
     """At most so many bars of a song, from the first in which guitar and drums both play."""
-    form = song.heard.form
-    both = np.intersect1d(form.bar_of(song.heard.guitar.step), form.bar_of(song.drums.step))
+    form = song.guitar_grid.form
+    both = np.intersect1d(form.bar_of(song.guitar_grid.guitar.step), form.bar_of(song.drums.step))
     first = int(both[0]) if len(both) else 0
     return song.between(first, min(first + most, len(form.steps)))
 
 
-def others_guitar(songs: Sequence[Prepared], more: Sequence[Prepared] = (), *, seed: int = 0) -> list[Heard | None]:
+def others_guitar(
+    songs: Sequence[Prepared], more: Sequence[Prepared] = (), *, seed: int = 0
+) -> list[GuitarGrid | None]:
     """For each song another one's guitar laid over its own bars; None where there is none.
 
     The other song is of another group, of the same metre throughout, and as fast within TEMPO_BAND. One of `more` is
     taken only where none of the songs themselves is so.
     """
     every = [*songs, *more]
-    metres = np.array([song.heard.form.metre for song in every])
-    bpm = np.log([float(np.median(song.heard.form.bpm)) for song in every])
-    steps = np.array([int(song.heard.form.steps[0]) for song in every])
+    metres = np.array([song.guitar_grid.form.metre for song in every])
+    bpm = np.log([float(np.median(song.guitar_grid.form.bpm)) for song in every])
+    steps = np.array([int(song.guitar_grid.form.steps[0]) for song in every])
     groups = np.array([song.group for song in every])
-    guitars: list[Heard | None] = []
+    guitars: list[GuitarGrid | None] = []
     for index, song in enumerate(songs):
         alike = (metres == metres[index]) & (steps == steps[index]) & (groups != song.group)
         able = np.flatnonzero(alike & (np.abs(bpm - bpm[index]) <= np.log(TEMPO_BAND)))
@@ -52,7 +54,7 @@ def others_guitar(songs: Sequence[Prepared], more: Sequence[Prepared] = (), *, s
             guitars.append(None)
             continue
         rng = np.random.default_rng([seed, 2, _seed_of(song)])
-        guitars.append(lay_over(every[int(rng.choice(able))].heard, song.heard))
+        guitars.append(lay_over(every[int(rng.choice(able))].guitar_grid, song.guitar_grid))
     return guitars
 
 
@@ -61,7 +63,7 @@ def _seed_of(song: Prepared) -> int:
     return int.from_bytes(hashlib.sha256(song.sha256.encode()).digest()[:8], "little")
 
 
-def lay_over(other: Heard, own: Heard) -> Heard:
+def lay_over(other: GuitarGrid, own: GuitarGrid) -> GuitarGrid:
     """Another song's guitar in the bars of this one, from where its own begins, again from the start when it is over.
 
     Its bass comes with it. Both are of bars of one length.
@@ -76,19 +78,19 @@ def lay_over(other: Heard, own: Heard) -> Heard:
             pieces.append(other.form.notes_between(grid, source, source + 1).shift(form.first[bar]))
         return Grid.join(pieces)
 
-    return Heard(form, laid(other.guitar), other.programs, other.parts, laid(other.bass))
+    return GuitarGrid(form, laid(other.guitar), other.programs, other.parts, laid(other.bass))
 
 
-def duet_of(heard: Heard, drums: Grid) -> Duet:
+def duet_of(guitar_grid: GuitarGrid, drums: Grid) -> Duet:
     """A guitar of a corpus and drums to it (keys: voices of the full kit) as notes in ticks: to be drawn or sounded.
 
     Its bars have the lengths, metres and tempos of the guitar's form; what the lattice lost stays lost, see `grid`.
     """
-    song = _song_of(heard.form)
+    song = _song_of(guitar_grid.form)
     lattice = written_lattice(song)
-    most = int(np.argmax(heard.programs))
+    most = int(np.argmax(guitar_grid.programs))
     program = GUITAR_PROGRAMS[most] if most < len(GUITAR_PROGRAMS) else 0
-    guitar = grids.decode(heard.guitar, lattice, program=program, name="Guitar")
+    guitar = grids.decode(guitar_grid.guitar, lattice, program=program, name="Guitar")
     rows = guitar.rows.copy()
     rows[:, 1] = np.minimum(rows[:, 1], np.maximum(song.length - rows[:, 0], 1))  # a cut song ends where it was cut
     part = Part.of(rows[rows[:, 0] < song.length], program=program, name="Guitar")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.data.corpus.prepared import Prepared
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import (
     HALF_GAP,
@@ -64,17 +64,17 @@ def surgery(song: Prepared, metre: Metre, at: int = 0) -> Prepared | None:
     """
     if metre not in SWUNG:
         _check(metre, at)
-    if not _is_common(song.heard.form) or (metre in SWUNG and not swings(song)):
+    if not _is_common(song.guitar_grid.form) or (metre in SWUNG and not swings(song)):
         return None
-    heard, name = song.heard, "{}-{}".format(*metre)
+    guitar_grid, name = song.guitar_grid, "{}-{}".format(*metre)
     if metre in SWUNG:
-        altered, drums = _dotted(heard, song.drums, metre)
+        altered, drums = _dotted(guitar_grid, song.drums, metre)
     else:
-        altered, drums = _resized(heard, song.drums, metre, at)
+        altered, drums = _resized(guitar_grid, song.drums, metre, at)
         name += f" at step {at}"
     sha256 = hashlib.sha256(f"{song.sha256} {name}".encode()).hexdigest()
     drums = drums._replace(length=np.full_like(drums.step, HIT_LENGTH))
-    return replace(song, path=f"{song.path} as {name}", sha256=sha256, heard=altered, drums=drums)
+    return replace(song, path=f"{song.path} as {name}", sha256=sha256, guitar_grid=altered, drums=drums)
 
 
 def augmented(songs: Sequence[Prepared], share: float, seed: int) -> list[Prepared]:
@@ -84,7 +84,7 @@ def augmented(songs: Sequence[Prepared], share: float, seed: int) -> list[Prepar
     and the place of the cut, depend on the digests of the songs and on the seed alone.
     """
     digests = {song.sha256: hashlib.sha256(f"{seed} {song.sha256}".encode()).digest() for song in songs}
-    common = [song for song in songs if song.split == "train" and _is_common(song.heard.form)]
+    common = [song for song in songs if song.split == "train" and _is_common(song.guitar_grid.form)]
     left = sorted(common, key=lambda song: digests[song.sha256])
     wanted = round(share * len(left) / (len(SWUNG) + len(PLACES_OF)))
     found: list[Prepared] = []
@@ -102,7 +102,7 @@ def augmented(songs: Sequence[Prepared], share: float, seed: int) -> list[Prepar
 
 def swings(song: Prepared) -> bool:
     """Whether drums and guitar play in eighth triplets and hardly in straight eighths or sixteenths."""
-    drums, guitar = _subdivisions(song.drums), _subdivisions(song.heard.guitar)
+    drums, guitar = _subdivisions(song.drums), _subdivisions(song.guitar_grid.guitar)
     return drums[1] >= TRIPLETS and max(drums[0], guitar[0]) <= STRAIGHT
 
 
@@ -112,7 +112,7 @@ def _suits(song: Prepared, metre: Metre) -> bool:
     For 12/8 and 6/8 it is slow and swings; half a beat is taken only out of what does not swing.
     """
     if metre in SWUNG:
-        return float(np.median(song.heard.form.bpm)) <= SLOW and swings(song)
+        return float(np.median(song.guitar_grid.form.bpm)) <= SLOW and swings(song)
     straight, triplets = _subdivisions(song.drums)
     return metre[1] == 4 or triplets <= straight
 
@@ -156,12 +156,12 @@ def _form(lattice: Lattice, metre: Metre, bpm: NDArray[np.float64]) -> Form:
 # --- a bar of another length ------------------------------------------------------------------------------------------
 
 
-def _resized(heard: Heard, drums: Grid, metre: Metre, at: int) -> tuple[Heard, Grid]:
+def _resized(guitar_grid: GuitarGrid, drums: Grid, metre: Metre, at: int) -> tuple[GuitarGrid, Grid]:
     """Each bar with the notes from step `at` on as much later, or earlier, as the metre is longer or shorter."""
-    bars = len(heard.form.steps)
+    bars = len(guitar_grid.form.steps)
     old, new = _lattice(_METRE, bars), _lattice(metre, bars)
-    guitar, bass, drums = (_moved(grid, old, new, at) for grid in (heard.guitar, heard.bass, drums))
-    return replace(heard, form=_form(new, metre, heard.form.bpm), guitar=guitar, bass=bass), drums
+    guitar, bass, drums = (_moved(grid, old, new, at) for grid in (guitar_grid.guitar, guitar_grid.bass, drums))
+    return replace(guitar_grid, form=_form(new, metre, guitar_grid.form.bpm), guitar=guitar, bass=bass), drums
 
 
 def _moved(grid: Grid, old: Lattice, new: Lattice, at: int) -> Grid:
@@ -215,17 +215,19 @@ def _encoded(grid: Grid, lattice: Lattice, begins: IntArray, ends: IntArray, lat
 # --- a dotted quarter for a quarter -----------------------------------------------------------------------------------
 
 
-def _dotted(heard: Heard, drums: Grid, metre: Metre) -> tuple[Heard, Grid]:
+def _dotted(guitar_grid: GuitarGrid, drums: Grid, metre: Metre) -> tuple[GuitarGrid, Grid]:
     """All notes half as long again, at a tempo half as fast again; a bar of 4/4 is one of 12/8 or two of 6/8."""
     parts = SWUNG[0][0] // metre[0]  # bars for each bar
-    bars = len(heard.form.steps)
+    bars = len(guitar_grid.form.steps)
     old, new = _lattice(_METRE, bars), _lattice(metre, parts * bars)
 
     def dotted(grid: Grid) -> Grid:
         start, late = _placed(grid, old)
         return _encoded(grid, new, 3 * start // 2, 3 * (start + grid.length * _LENGTH) // 2, 3 * late // 2)
 
-    form = _form(new, metre, np.repeat(heard.form.bpm * 1.5, parts))
-    marks = tuple((parts * bar, name) for bar, name in heard.marks)
-    altered = replace(heard, form=form, guitar=dotted(heard.guitar), bass=dotted(heard.bass), marks=marks)
+    form = _form(new, metre, np.repeat(guitar_grid.form.bpm * 1.5, parts))
+    marks = tuple((parts * bar, name) for bar, name in guitar_grid.marks)
+    altered = replace(
+        guitar_grid, form=form, guitar=dotted(guitar_grid.guitar), bass=dotted(guitar_grid.bass), marks=marks
+    )
     return altered, dotted(drums)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.grid import Grid
 from seq2drum.music.shown import Shown
 
@@ -29,15 +29,15 @@ class Prepared(Shown):
     tag: str
     group: str
     split: str
-    heard: Heard
+    guitar_grid: GuitarGrid
     drums: Grid
     origin: str = ""
     licence: str = ""
 
     def between(self, first: int, stop: int) -> Prepared:
         """Bars [first, stop) as a song of their own."""
-        drums = self.heard.form.notes_between(self.drums, first, stop)
-        return replace(self, heard=self.heard.between(first, stop), drums=drums)
+        drums = self.guitar_grid.form.notes_between(self.drums, first, stop)
+        return replace(self, guitar_grid=self.guitar_grid.between(first, stop), drums=drums)
 
 
 def split_of(group: str) -> str:

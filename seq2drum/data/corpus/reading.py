@@ -18,7 +18,7 @@ from seq2drum.data.corpus.corpora import CORPORA, UNKNOWN
 from seq2drum.data.corpus.parquet import Row
 from seq2drum.errors import CorpusError, InputError, MissingExtraError, NoGuitarError, NoNotesError
 from seq2drum.formats import foreign, opening
-from seq2drum.lattice.features import Listening
+from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.form import MAX_STEPS, written_lattice
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.phrases import merge
@@ -206,17 +206,18 @@ def read_song(row: Row) -> Candidate | str:
     if not len(drums):
         return "no drums"
     lattice = written_lattice(song)
-    heard = Listening.of(song, guitar.parts, lattice).heard
+    guitar_grid = SongGrid.of(song, guitar.parts, lattice).guitar_grid
     hits = encode(drums, lattice, FULL)
     step, _ = lattice.nearest(drums.onset)
     if np.abs(drums.onset - lattice.ticks[step]).mean() / song.ticks_per_quarter > MAX_GRID_ERROR:
         return "the notes do not sit on the barlines"
     guitar_plays, drums_play = (
-        np.bincount(heard.form.bar_of(grid.step), minlength=len(heard.form.steps)) > 0 for grid in (heard.guitar, hits)
+        np.bincount(guitar_grid.form.bar_of(grid.step), minlength=len(guitar_grid.form.steps)) > 0
+        for grid in (guitar_grid.guitar, hits)
     )
     if np.count_nonzero(guitar_plays & drums_play) < MIN_BARS:
         return f"guitar and drums play together in fewer than {MIN_BARS} bars"
-    if heard.form.steps.max() > 4 * MAX_STEPS:
+    if guitar_grid.form.steps.max() > 4 * MAX_STEPS:
         return "a bar longer than 32 quarters"
     said = Said(
         row.path,
@@ -225,11 +226,11 @@ def read_song(row: Row) -> Candidate | str:
         row.group,
         "; ".join(filter(None, (row.source, "" if row.licence == UNKNOWN else row.licence))),
         row.licence,
-        len(heard.form.steps),
+        len(guitar_grid.form.steps),
         int(np.sum(FULL.voice_of[drums.pitch] < 0)),
         len(drums),
     )
-    return Candidate(said, pack(heard, hits), fingerprint(heard, hits))
+    return Candidate(said, pack(guitar_grid, hits), fingerprint(guitar_grid, hits))
 
 
 def _opened(row: Row) -> Song:

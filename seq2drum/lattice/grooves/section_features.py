@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seq2drum.lattice.columns import Columns, median
-from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, Heard, features
+from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, GuitarGrid, features
 from seq2drum.lattice.form import MAX_STEPS, FloatArray, Form
 from seq2drum.lattice.grid import LENGTH_UNITS, STEPS_PER_QUARTER, Grid
 from seq2drum.lattice.sections import Section
@@ -60,19 +60,19 @@ class Wanting(NamedTuple):
     row: FloatArray
 
 
-def section_features(heard: Heard, sections: Sequence[Section]) -> dict[str, Wanting]:
+def section_features(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> dict[str, Wanting]:
     """Each letter of the sections, in the order in which they come.
 
     All passages of a letter are one section. Only bars in which the guitar begins a note count, and those of the metre
     that most of them have.
     """
     # 1. The song's bars as rows.
-    known = features(heard)
-    guitar = _by_bar(heard.form, known.guitar[:, _GUITAR])
-    bass = _by_bar(heard.form, _bass(heard.bass, int(heard.form.first[-1])))
+    known = features(guitar_grid)
+    guitar = _by_bar(guitar_grid.form, known.guitar[:, _GUITAR])
+    bass = _by_bar(guitar_grid.form, _bass(guitar_grid.bass, int(guitar_grid.form.first[-1])))
     bars = known.bars[:, _BARS]
     sounds = known.bars[:, BARS.at("empty")] == 0
-    has_bass = len(heard.bass.step) > 0
+    has_bass = len(guitar_grid.bass.step) > 0
     song: dict[str, ArrayLike] = {
         "song_guitar": _mean(guitar[sounds]),
         "song_bars": _mean(bars[sounds]),
@@ -87,7 +87,7 @@ def section_features(heard: Heard, sections: Sequence[Section]) -> dict[str, Wan
         chosen = np.flatnonzero((letters == letter) & sounds)
         if not len(chosen):
             continue
-        metre, chosen = commonest_metre(heard.form, chosen)
+        metre, chosen = commonest_metre(guitar_grid.form, chosen)
         own: dict[str, ArrayLike] = {
             "guitar": _mean(guitar[chosen]),
             "guitar_spread": guitar[chosen].std(axis=0),
@@ -95,7 +95,7 @@ def section_features(heard: Heard, sections: Sequence[Section]) -> dict[str, Wan
             "bass": _mean(bass[chosen]),
             "bass_spread": bass[chosen].std(axis=0),
         }
-        found[letter] = Wanting(metre, median(heard.form.bpm[chosen]), SECTION.row({**song, **own}))
+        found[letter] = Wanting(metre, median(guitar_grid.form.bpm[chosen]), SECTION.row({**song, **own}))
     return found
 
 

@@ -187,10 +187,10 @@ def accents(songs: Sequence[Prepared]) -> dict[str, float]:
     products, squares = np.zeros(SET), np.zeros(SET)
     for song in songs:
         hits = song.drums.select(song.drums.key < SET)
-        if min(len(np.unique(hits.velocity)), len(np.unique(song.heard.guitar.velocity))) < 20:
+        if min(len(np.unique(hits.velocity)), len(np.unique(song.guitar_grid.guitar.velocity))) < 20:
             continue
-        loudness = guitar_accents(song.heard)[hits.step]
-        form = song.heard.form
+        loudness = guitar_accents(song.guitar_grid)[hits.step]
+        form = song.guitar_grid.form
         place = form.place_of(hits.step)
         spread = np.array([np.std(hits.velocity[hits.key == voice]) if (hits.key == voice).any() else 0
                            for voice in range(SET)])  # fmt: skip

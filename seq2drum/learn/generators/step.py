@@ -71,34 +71,36 @@ class Step(nn.Module):
         self.straight = nn.Parameter(torch.zeros(voices, voices))
         self.feel = nn.Linear(size + voices, 2 * voices)
 
-    def thoughts(self, heard: Tensor, wishes: Tensor, place: Tensor, state: tuple[Tensor, Tensor] | None = None) -> Any:
-        """heard (n, T, ·), wishes (n, T, ·), place (T,) -> thoughts (n, T, H), the state after the last step."""
+    def hidden_states(
+        self, heard: Tensor, wishes: Tensor, place: Tensor, state: tuple[Tensor, Tensor] | None = None
+    ) -> Any:
+        """heard (n, T, ·), wishes (n, T, ·), place (T,) -> hidden (n, T, H), the state after the last step."""
         given = torch.relu(self.listen(torch.cat([heard, wishes], -1)) + self.place(place))
-        thought, state = self.lstm(self.dropout(given), state)
-        return self.dropout(thought), state
+        hidden, state = self.lstm(self.dropout(given), state)
+        return self.dropout(hidden), state
 
     def logit(self, first: Tensor, opened: Tensor, before: Tensor, voice: int) -> Tensor:
         """The logit of a voice (...), given `hits` and `open` of a thought and the hits (..., voice) before it."""
         known = torch.relu(opened + before @ self.order[:voice])
         return first[..., voice] + known @ self.read[voice] + before @ self.straight[voice, :voice]
 
-    def logits(self, thought: Tensor, hits: Tensor) -> Tensor:
+    def logits(self, hidden: Tensor, hits: Tensor) -> Tensor:
         """(n, T, V): the logit of each hit, given the true hits of the voices before it."""
-        first, opened = self.hits(thought), self.open(thought)
+        first, opened = self.hits(hidden), self.open(hidden)
         voices = range(self.config.voices)
         return torch.stack([self.logit(first, opened, hits[..., :voice], voice) for voice in voices], -1)
 
-    def felt(self, thought: Tensor, hits: Tensor) -> tuple[Tensor, Tensor]:
+    def felt(self, hidden: Tensor, hits: Tensor) -> tuple[Tensor, Tensor]:
         """(n, T, V) each: the middle and the spread of velocities, given all hits of the step."""
-        middle, spread = self.feel(torch.cat([thought, hits], -1)).chunk(2, -1)
+        middle, spread = self.feel(torch.cat([hidden, hits], -1)).chunk(2, -1)
         return torch.sigmoid(middle), spread.clamp(_QUIETEST, _WIDEST).exp()
 
     def forward(self, heard: Tensor, wishes: Tensor, place: Tensor, velocity: Tensor) -> tuple[Tensor, Tensor]:
         """(n, T) each: nats of the hits of each step, and of their velocities (n, T, V)."""
-        thought, _ = self.thoughts(heard, wishes, place)
+        hidden, _ = self.hidden_states(heard, wishes, place)
         hits = (velocity > 0).to(velocity.dtype)
-        nats = functional.binary_cross_entropy_with_logits(self.logits(thought, hits), hits, reduction="none")
-        middle, spread = self.felt(thought, hits)
+        nats = functional.binary_cross_entropy_with_logits(self.logits(hidden, hits), hits, reduction="none")
+        middle, spread = self.felt(hidden, hits)
         away = (velocity - middle) / spread
         return nats.sum(-1), ((away + 2 * functional.softplus(-away) + spread.log()) * hits).sum(-1)
 
@@ -117,18 +119,18 @@ class _Draw(nn.Module):
         step = self.step
         h, c = state.chunk(2, -1)
         rows = heard.expand(wishes.shape[0], -1)
-        thoughts, (h, c) = step.thoughts(
+        hidden_states, (h, c) = step.hidden_states(
             rows[:, None], wishes[:, None], place, (h[None].contiguous(), c[None].contiguous())
         )
-        thought = thoughts[:, 0]
-        first, opened = step.hits(thought), step.open(thought)
+        hidden = hidden_states[:, 0]
+        first, opened = step.hits(hidden), step.open(hidden)
         hits = torch.zeros(1, 0)
         for voice in range(step.config.voices):
             before = hits.expand(wishes.shape[0], -1)
             logit = (step.logit(first, opened, before, voice)[:, None] * weights).sum(0, keepdim=True)
             drawn = (uniform[:, voice : voice + 1] < torch.sigmoid(logit * sharpness)).to(logit.dtype)
             hits = torch.cat([hits, drawn], -1)
-        middle, spread = step.felt(thought, hits.expand(wishes.shape[0], -1))
+        middle, spread = step.felt(hidden, hits.expand(wishes.shape[0], -1))
         shares = weights.clamp(min=0) / weights.clamp(min=0).sum()
         return (
             hits,

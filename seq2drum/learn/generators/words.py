@@ -88,8 +88,8 @@ class Words(nn.Module):
         wish (n, T, wishes). state: two of (layers, n, H).
         """
         heard = self.word(word) + self.struck(self.bits[word]) + self.struck_a_bar_back(self.bits[back])
-        thought, state = self.lstm(heard + self.count(count) + self.wish(wish), state)
-        return self.next(self.dropout(thought)), state
+        hidden, state = self.lstm(heard + self.count(count) + self.wish(wish), state)
+        return self.next(self.dropout(hidden)), state
 
 
 class _Draw(nn.Module):

@@ -62,7 +62,7 @@ def examples(songs: Sequence[Prepared], show: Callable[[int, int], None] = lambd
     """The sections of all songs that have no bar longer than MAX_STEPS. show: is told how many songs are done."""
     found = list[Example]()
     for done, song in enumerate(songs, 1):
-        if song.heard.form.steps.max() <= MAX_STEPS:
+        if song.guitar_grid.form.steps.max() <= MAX_STEPS:
             found += examples_of(song)
         show(done, len(songs))
     return found
@@ -70,12 +70,12 @@ def examples(songs: Sequence[Prepared], show: Callable[[int, int], None] = lambd
 
 def examples_of(song: Prepared) -> Iterator[Example]:
     """The sections of a song in which guitar and drums play in FEWEST bars or more."""
-    form, drums = song.heard.form, song.drums
-    passages = sections(song.heard)
+    form, drums = song.guitar_grid.form, song.drums
+    passages = sections(song.guitar_grid)
     letters = letters_of(passages, len(form.steps))
     struck = np.bincount(form.bar_of(drums.step), minlength=len(form.steps)) > 0
     style = style_of(drums_of(drums, form, FULL))
-    for letter, (metre, _, heard) in section_features(song.heard, passages).items():
+    for letter, (metre, _, heard) in section_features(song.guitar_grid, passages).items():
         held = (form.numerator == metre[0]) & (form.denominator == metre[1])
         bars = np.flatnonzero((letters == letter) & struck & held)
         if len(bars) < FEWEST:

@@ -30,7 +30,7 @@ from seq2drum.judge.panel import FIGURES, Statistics, statistics
 from seq2drum.judge.players import REAL, plan_of
 from seq2drum.judge.trial import Judge
 from seq2drum.lattice.conditions import drums_of
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.grid import HIT_LENGTH, Grid
 from seq2drum.learn.run.task import Board, Forgiving, duration
 from seq2drum.models import base
@@ -80,7 +80,7 @@ class Chosen(NamedTuple):
     """
 
     songs: tuple[Prepared, ...] = ()
-    others: tuple[Heard | None, ...] = ()
+    others: tuple[GuitarGrid | None, ...] = ()
     reference: tuple[Prepared, ...] = ()
     unseen: bool = True
 
@@ -91,7 +91,7 @@ def choose(songs: Sequence[Prepared], *, seed: int = 0) -> Chosen:
     The same, whatever the order of the corpus. Of songs in which the drums play fewer than LEAST_BARS bars none is
     taken, unless all are such. A corpus too small for a validation side is watched at what it is trained on.
     """
-    both = [song for song in songs if len(song.drums.step) and len(song.heard.guitar.step)]
+    both = [song for song in songs if len(song.drums.step) and len(song.guitar_grid.guitar.step)]
     unseen = [song for song in both if song.split == "validation"]
     groups: dict[str, Prepared] = {}
     for song in _shuffled(unseen or [song for song in both if song.split == "train"], seed, 1):
@@ -105,7 +105,7 @@ def choose(songs: Sequence[Prepared], *, seed: int = 0) -> Chosen:
 
 
 def _counted(song: Prepared) -> int:
-    return int(judged_bars(drums_of(song.drums, song.heard.form)).sum())
+    return int(judged_bars(drums_of(song.drums, song.guitar_grid.form)).sum())
 
 
 def _shuffled(songs: Iterable[Prepared], seed: int, purpose: int) -> list[Prepared]:
@@ -146,15 +146,15 @@ def play(
     made: dict[tuple[str, int], list[PlayedBar]] = {}
     forms = {}
     for index, (song, other) in enumerate(zip(chosen.songs, chosen.others, strict=True)):
-        own = song.heard.between(0, min(bars, len(song.heard.form.steps)))
+        own = song.guitar_grid.between(0, min(bars, len(song.guitar_grid.form.steps)))
         plain = Options(seed=seed, temperature=0.0)
         ways = {SAMPLED: (own, Options(seed=seed, temperature=1.0)), LIKELY: (own, plain)}
         if other is not None:
             ways[_OTHER_GUITAR] = other.between(0, len(own.form.steps)), plain
-        for player, (heard, options) in ways.items():
-            plan, (first, stop) = plan_of(heard, options, engine.kit), heard.sounding
+        for player, (guitar_grid, options) in ways.items():
+            plan, (first, stop) = plan_of(guitar_grid, options, engine.kit), guitar_grid.sounding
             made[player, index], forms[index] = [], own.form
-            playing = decoding.streamed(engine, heard, options.sampling, plan=plan, first=first, stop=stop)
+            playing = decoding.streamed(engine, guitar_grid, options.sampling, plan=plan, first=first, stop=stop)
             ensemble.join((player, index), playing)
     # 2. All play on together, until they have ended or the time is over.
     going = set(made)
@@ -192,10 +192,10 @@ def panel(chosen: Chosen, loops: Sequence[Grid], played: Played) -> Figures:
     by_player: dict[str, list[Statistics]] = {}
     gains: list[tuple[Statistics, Statistics]] = []
     for index, song in enumerate(chosen.songs):
-        bars = min(played.bars, len(song.heard.form.steps))
+        bars = min(played.bars, len(song.guitar_grid.form.steps))
         cut = song.between(0, bars)
-        form = cut.heard.form
-        judge = Judge(drums_of(cut.drums, form), cut.heard)
+        form = cut.guitar_grid.form
+        judge = Judge(drums_of(cut.drums, form), cut.guitar_grid)
         loop = replace(song, drums=loops[index]).between(0, bars).drums
         takes = {player: take for (player, where), take in played.takes.items() if where == index} | {LOOP: loop}
         rows = {player: statistics(judge.trial(drums_of(take, form))) for player, take in takes.items()}
@@ -369,8 +369,8 @@ def _apart(model: Family) -> Iterator[Family]:
 
 def _duet(song: Prepared, drums: Grid, bars: int) -> Duet:
     """The bars of a song that are drawn, with the hits that a take has in them; no more than were played."""
-    cut = replace(song, drums=drums).between(0, min(bars, PICTURED_BARS, len(song.heard.form.steps)))
-    return duet_of(cut.heard, cut.drums)
+    cut = replace(song, drums=drums).between(0, min(bars, PICTURED_BARS, len(song.guitar_grid.form.steps)))
+    return duet_of(cut.guitar_grid, cut.drums)
 
 
 def _png(song: Prepared, drums: Grid, bars: int = PICTURED_BARS) -> bytes:

@@ -17,7 +17,8 @@ from seq2drum.music import choices
 from seq2drum.play.checkpoint.runtime import FILL_PLAN, GRAPHS, UNUSABLE, check_file, read_bytes, read_json
 
 KIND = "accompanist"
-FORMAT = 5  # 1: before conditions, sketch and fills; 2: before kinds; 3: before grooves; 4: graphs of single steps
+# 1: before conditions, sketch and fills; 2: before kinds; 3: before grooves; 4: graphs of single steps; 5: other names
+FORMAT = 6
 CONFIG, WEIGHTS, SUMS = "config.json", "weights.safetensors", "SHA256SUMS"
 PLAYED = (CONFIG, WEIGHTS, *(f"{graph}.onnx" for graph in (*GRAPHS, FILL_PLAN)))
 MOST_SUMS = 64 << 10
@@ -84,7 +85,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         about = read_json(folder / CONFIG)
         if not isinstance(about, dict):
             raise ValueError(f"its {CONFIG} holds no object")
-        return upgraded(about, KIND, FORMAT, {2: _without_kind, 3: _without_grooves, 4: _step_by_step})
+        return upgraded(
+            about, KIND, FORMAT, {2: _without_kind, 3: _without_grooves, 4: _same_weights, 5: _same_weights}
+        )
     except UNUSABLE as error:
         raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None
 
@@ -110,9 +113,9 @@ def upgraded(about: dict[str, Any], kind: str, wanted: int, upgrades: Mapping[in
     return about
 
 
-def _step_by_step(about: dict[str, Any]) -> dict[str, Any]:
-    """An accompanist of format 4: its graphs play a step at a time; its weights are those of today."""
-    return {**about, "format": 5}
+def _same_weights(about: dict[str, Any]) -> dict[str, Any]:
+    """Return the config of an accompanist of format 4 or 5, whose weights are today's and whose graphs are not."""
+    return {**about, "format": about["format"] + 1}
 
 
 def _without_grooves(about: dict[str, Any]) -> dict[str, Any]:

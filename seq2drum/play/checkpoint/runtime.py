@@ -309,11 +309,11 @@ def _varint(message: bytes, at: int, end: int) -> tuple[int, int]:
     raise ValueError("it is damaged")
 
 
-# The graphs that every model has, and what is asked of each by name ("walk" is asked by place).
+# The graphs that every model has, and what is asked of each by name ("decode_bar" is asked by place).
 GRAPHS: Mapping[str, frozenset[str]] = {
     "encode": frozenset(),
-    "bar": frozenset({"inputs", "thoughts", "opened"}),
-    "walk": frozenset({"logits", "thinking", "walked"}),
+    "bar": frozenset({"inputs", "step_context", "opened"}),
+    "decode_bar": frozenset({"logits", "hidden", "state_after"}),
     "feel": frozenset({"velocity", "velocity_scale", "offset", "offset_scale"}),
 }
 FILL_PLAN = "plan"  # gives the logits of a bar being a fill; some models have it

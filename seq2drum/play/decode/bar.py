@@ -23,8 +23,8 @@ from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, Grid
 from seq2drum.music.kit import Limbs, Strokes
 from seq2drum.play.checkpoint.runtime import Answer
-from seq2drum.play.decode.engine import Asking, OpenBar, Playable
-from seq2drum.play.decode.memory import Pieces, in_ways
+from seq2drum.play.decode.engine import Computation, OpenBar, Playable
+from seq2drum.play.decode.memory import Pieces, expand_batch
 from seq2drum.play.decode.sampling import HIT_THRESHOLD, Draws
 
 Numbers = NDArray[np.float64]
@@ -37,7 +37,7 @@ class Pace(NamedTuple):
     feet: int
 
 
-class PlayedWays(NamedTuple):
+class PlayedBatch(NamedTuple):
     """A bar played in n ways: hits, velocities 0..1 and offsets in gaps (n, S, V), and the state after it (n, ·)."""
 
     hits: FloatArray
@@ -81,7 +81,7 @@ class BarPlayer:
         spread: float,
         guess: FloatArray,
         pace: Pace,
-    ) -> Asking[PlayedWays]:
+    ) -> Computation[PlayedBatch]:
         """A bar, drawn step by step. previous (n, V): the hits of the step before.
 
         played_above (S, V): the logits above which hits are played. spread: see `_feel`. guess (n, S, V): what may be
@@ -89,18 +89,18 @@ class BarPlayer:
         """
         hits, known, (count, voices) = guess.copy(), 0, played_above.shape
         while known < count:
-            logits, thinking, state = yield from self._walk(opened, previous, hits)
+            logits, hidden, state = yield from self._decode_bar(opened, previous, hits)
             drawn = self._drawn(logits, played_above, pace, hits[:, :known])
             wrong = np.flatnonzero(drawn != hits[:, known:])
             hits[:, known:] = drawn
             # The first step that was guessed wrong is drawn rightly, too: nothing before it was wrong.
             known += int((wrong // voices % (count - known)).min()) + 1 if len(wrong) else count
-        velocity, offset = yield from self._feel(opened, hits, thinking, draws, spread)
-        return PlayedWays(hits, velocity, offset, state)
+        velocity, offset = yield from self._feel(opened, hits, hidden, draws, spread)
+        return PlayedBatch(hits, velocity, offset, state)
 
     def trace(
         self, opened: OpenBar, previous: FloatArray, sketch: FloatArray, draws: Draws, tilt: FloatArray, pace: Pace
-    ) -> Asking[PlayedWays]:
+    ) -> Computation[PlayedBatch]:
         """A bar after a sketch of it, logits (n, S, V): of each piece of the kit what is likelier than HIT_THRESHOLD.
 
         tilt (S, V): added to the logits.
@@ -119,30 +119,30 @@ class BarPlayer:
         # 2. Of several voices in a step, those that one drummer can strike at once.
         hits = _drawn(self._limbs, self._no_order, hits, np.zeros(hits.shape[1:]), pace, hits[:, :0])
         # 3. Tell the model, and let it say how they are struck.
-        _, thinking, state = yield from self._walk(opened, previous, hits)
-        velocity, offset = yield from self._feel(opened, hits, thinking, draws, 0.0)
-        return PlayedWays(hits, velocity, offset, state)
+        _, hidden, state = yield from self._decode_bar(opened, previous, hits)
+        velocity, offset = yield from self._feel(opened, hits, hidden, draws, 0.0)
+        return PlayedBatch(hits, velocity, offset, state)
 
-    def repeat(self, opened: OpenBar, previous: FloatArray, given: Grid, count: int) -> Asking[PlayedWays]:
+    def repeat(self, opened: OpenBar, previous: FloatArray, given: Grid, count: int) -> Computation[PlayedBatch]:
         """A bar of `count` steps that is played as it is given; the model only learns of it."""
         ways, voices = previous.shape
         rows = np.zeros((3, 1, count, voices), dtype=np.float32)
         at = (0, given.step, given.key)
         rows[0][at], rows[1][at], rows[2][at] = 1, given.velocity / 127, given.offset / OFFSET_UNITS
-        hits, velocity, offset = (in_ways(each, ways) for each in rows)
-        _, _, state = yield from self._walk(opened, previous, hits)
-        return PlayedWays(hits, velocity, offset, state)
+        hits, velocity, offset = (expand_batch(each, ways) for each in rows)
+        _, _, state = yield from self._decode_bar(opened, previous, hits)
+        return PlayedBatch(hits, velocity, offset, state)
 
-    def rest(self, opened: OpenBar, previous: FloatArray, count: int) -> PlayedWays:
+    def rest(self, opened: OpenBar, previous: FloatArray, count: int) -> PlayedBatch:
         """A silent bar of `count` steps; the model goes on from the barline."""
         silence = np.zeros((len(previous), count, previous.shape[1]), dtype=np.float32)
-        return PlayedWays(silence, silence, silence, opened.state)
+        return PlayedBatch(silence, silence, silence, opened.state)
 
-    def _walk(self, opened: OpenBar, previous: FloatArray, hits: FloatArray) -> Asking[Answer]:
+    def _decode_bar(self, opened: OpenBar, previous: FloatArray, hits: FloatArray) -> Computation[Answer]:
         """Go through a bar with these hits (n, S, V): each step's logits (n, S, V), thinking, and the last state."""
         count = hits.shape[1]
         before = np.concatenate([previous[:, None], hits[:, :-1]], axis=1)
-        return self._model.walk(opened.inputs[:, :count], opened.thoughts[:, :count], before, opened.state)
+        return self._model.decode_bar(opened.inputs[:, :count], opened.step_context[:, :count], before, opened.state)
 
     def _drawn(self, logits: FloatArray, played_above: Numbers, pace: Pace, known: FloatArray) -> FloatArray:
         """The hits of the steps after the known ones, see `_drawn`."""
@@ -151,14 +151,14 @@ class BarPlayer:
         return _drawn(self._limbs, self._order, logits, played_above, pace, known)
 
     def _feel(
-        self, opened: OpenBar, hits: FloatArray, thinking: FloatArray, draws: Draws, spread: float
-    ) -> Asking[tuple[FloatArray, FloatArray]]:
+        self, opened: OpenBar, hits: FloatArray, hidden: FloatArray, draws: Draws, spread: float
+    ) -> Computation[tuple[FloatArray, FloatArray]]:
         """How a bar's hits are struck: velocities 0..1 and offsets in gaps, both (n, S, V) and 0 where there is none.
 
         spread: 0 is what the model expects, 1 as wide as it says.
         """
         echo = None if opened.echo is None else opened.echo[:, : hits.shape[1]]
-        felt = yield from self._model.feel(thinking, hits, echo)
+        felt = yield from self._model.feel(hidden, hits, echo)
         # A drummer varies within bounds: the tails of the distributions are errors, not feel.
         at = np.flatnonzero(hits)
         noise = 0.05 + 0.9 * draws.struck.reshape(2, -1)[:, at % draws.hits.size]

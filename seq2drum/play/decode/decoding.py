@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.lattice.conditions import Controls, of_controls
-from seq2drum.lattice.features import Features, Heard, features
+from seq2drum.lattice.features import Features, GuitarGrid, features
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import Grid, quarters_into, to_full
 from seq2drum.lattice.phrases import spans
@@ -27,12 +27,12 @@ from seq2drum.lattice.sections import sections
 from seq2drum.music.choices import FAMILIES
 from seq2drum.music.kit import Kit, feet_for
 from seq2drum.music.notes import IntArray
-from seq2drum.play.decode.bar import BarPlayer, Pace, PlayedWays
-from seq2drum.play.decode.engine import Asking, AskingStream, Engine, OpenBar, Playable
+from seq2drum.play.decode.bar import BarPlayer, Pace, PlayedBatch
+from seq2drum.play.decode.engine import Computation, ComputationStream, Engine, OpenBar, Playable
 from seq2drum.play.decode.ensemble import guided
-from seq2drum.play.decode.memory import GrooveRows, Memory, in_ways
+from seq2drum.play.decode.memory import GrooveRows, Memory, expand_batch
 from seq2drum.play.decode.plan import (
-    KEPT,
+    TIMEKEEPERS,
     Arrangement,
     BoolArray,
     Plan,
@@ -44,7 +44,7 @@ from seq2drum.play.decode.plan import (
 )
 from seq2drum.play.decode.sampling import Draws, Sampling, draws_of, thresholds
 
-BODY = ("kick", "snare", "side stick", "clap", *KEPT)  # the pieces that make a groove what it is
+BODY = ("kick", "snare", "side stick", "clap", *TIMEKEEPERS)  # the pieces that make a groove what it is
 FIRM = 2.5  # logits that they gain where a groove that is held firmly has them, and lose elsewhere
 LEAST_BEATS = 3  # hits a bar of a groove's hat or ride, from which time is kept on it
 LOST = 0.35  # of them, that are played at least
@@ -53,7 +53,7 @@ HAT_BY_HAND, RIDE = ("closed hat", "open hat"), ("ride", "bell")
 LEAST_STRANGE = 2  # strokes on one of these in a bar of a groove on the other, from which time is kept on both
 TOMS = FAMILIES["toms"]
 RUN = 2  # toms of a bar that its groove does not have, from which they are a run
-AT_ONCE = 8  # bars of which it is found out at once what is known before they are played
+LOOKAHEAD_BARS = 8  # bars of which it is found out at once what is known before they are played
 BESIDE = 2  # bars either side, whose fills a model sees when it reads a bar
 HABIT = 1, 2, 4  # bars back, of which two tell how a groove is being played
 APART = 4  # bars, within which a run or a fill on toms is followed by no other run
@@ -70,14 +70,16 @@ class PlayedBar(NamedTuple):
     unwished: Grid | None = None
 
 
-def play(model: Playable, heard: Heard, arrangement: Arrangement, guitar: Features) -> AskingStream[PlayedBar]:
+def play(
+    model: Playable, guitar_grid: GuitarGrid, arrangement: Arrangement, guitar: Features
+) -> ComputationStream[PlayedBar]:
     """Play to a guitar, a bar at a time.
 
-    heard: the guitar. guitar: the same as the model reads it. A wish, and a fill that is asked for, change their own
-    bars alone: the other bars are as they would be without, and remember nothing of it.
+    guitar_grid: the guitar. guitar: its features. A wish, and a fill at a given bar, change their own bars alone: the
+    other bars are as they would be without, and remember nothing of it.
     """
     # 1. What is played in each bar.
-    form, controls, given, plan = heard.form, arrangement.controls, arrangement.given, arrangement.plan
+    form, controls, given, plan = guitar_grid.form, arrangement.controls, arrangement.given, arrangement.plan
     first, sampling = arrangement.first, arrangement.sampling
     bars = np.arange(len(form.steps))
     stop = len(bars) if arrangement.stop is None else arrangement.stop
@@ -89,7 +91,7 @@ def play(model: Playable, heard: Heard, arrangement: Arrangement, guitar: Featur
     take = _Way.of(model, Request(form, sampling, plan, grooves, first, stop, given), able, memory, sampling)
     ways = [take.wished(replace(wish, bars=wish.bars & able)) for wish in arrangement.wishes]
     readings, refilled = _readings(take, ways, controls)
-    for begin, end in _ranges(model, heard, idle):
+    for begin, end in _ranges(model, guitar_grid, idle):
         # 2. Encode the bars that are read as one, if there is any that is played.
         if idle[begin:end].all():
             yield from (PlayedBar(number, Grid.join([])) for number in range(begin, end))
@@ -192,14 +194,16 @@ class _Way:
         if self.last != number - 1:
             self.state, self.previous = take.state, take.previous
 
-    def play(self, request: Request, number: int, rows: dict[str, NDArray[Any]], *, opens: bool) -> Asking[PlayedWays]:
+    def play(
+        self, request: Request, number: int, rows: dict[str, NDArray[Any]], *, opens: bool
+    ) -> Computation[PlayedBatch]:
         """Play a bar as a request has it; rows: of what was encoded. opens: whether it is the first of what was."""
         remembered = self.memory.before(number, fill=request.plan.is_fill(number), instead=self.instead)
         opened = yield from self.model.open_bar(rows, remembered, self.state, first=opens)
         recent = self.memory.recent(number, APART, self.instead)
         return (yield from request.play(number, self.player, opened, self.previous, rows.get("sketch"), recent))
 
-    def keep(self, number: int, played: PlayedWays) -> None:
+    def keep(self, number: int, played: PlayedBatch) -> None:
         """Remember a bar of a wish, in its other bars alone."""
         self.instead[number] = self.request.remembered(number, played, self.model.kit)
         self.last, self.state, self.previous = number, played.state, played.hits[:, -1]
@@ -236,13 +240,13 @@ def _readings(take: _Way, ways: Sequence[_Way], controls: Controls) -> tuple[lis
     return readings, refilled
 
 
-def _crashed_as(other: PlayedWays, played: PlayedWays, kit: Kit) -> PlayedWays:
+def _crashed_as(other: PlayedBatch, played: PlayedBatch, kit: Kit) -> PlayedBatch:
     """A bar with the cymbals and hats of another one on its first beat, where it may crash."""
     hits, velocity, offset = (each.copy() for each in played[:3])
-    cymbals = kit.voices_named(("crash", *KEPT))
+    cymbals = kit.voices_named(("crash", *TIMEKEEPERS))
     for here, there in zip((hits, velocity, offset), other, strict=False):
         here[:, 0, cymbals] = there[:, 0, cymbals]
-    return PlayedWays(hits, velocity, offset, played.state)
+    return PlayedBatch(hits, velocity, offset, played.state)
 
 
 class Beforehand(NamedTuple):
@@ -285,7 +289,7 @@ class Request:
         previous: FloatArray,
         sketch: FloatArray | None,
         recent: FloatArray,
-    ) -> Asking[PlayedWays]:
+    ) -> Computation[PlayedBatch]:
         """Play a bar; sketch (1, S, V): the logits of its hits that the guitar alone gives, from a model that has them.
 
         recent (APART, S, V): the hits of the bars before it.
@@ -300,7 +304,7 @@ class Request:
         temperature, draws, edges, tilt, struck, is_groove, pace = self._beforehand(number, player.kit)
         spread = min(temperature, 1.0)
         if sketch is None or temperature or self.given or plan.grooves[number] is not None:
-            guess = in_ways(self._guess(number, count, recent)[None], len(previous))
+            guess = expand_batch(self._guess(number, count, recent)[None], len(previous))
             played = yield from player.draw(opened, previous, draws, edges - tilt, spread, guess, pace)
             mended = self._mended(number, played.hits[0], recent, player.kit) if is_groove else None
             if mended is not None:
@@ -312,7 +316,7 @@ class Request:
             return played
         return played._replace(velocity=np.where(struck > 0, played.hits * struck, played.velocity))
 
-    def remembered(self, number: int, played: PlayedWays, kit: Kit) -> tuple[FloatArray, FloatArray]:
+    def remembered(self, number: int, played: PlayedBatch, kit: Kit) -> tuple[FloatArray, FloatArray]:
         """What is remembered of a bar: hits (n, S, V), and velocities 0..1; its groove, of an accident.
 
         A drummer who left the hat for a crash does not leave it there in every bar.
@@ -323,7 +327,7 @@ class Request:
             return hits, played.velocity * hits
         if not self.plan.is_accident(self._first_steps[number], hits, rows.hits[of_bar], kit):
             return hits, played.velocity * hits
-        return in_ways(rows.hits[of_bar][None], len(hits)), in_ways(rows.velocity[of_bar][None], len(hits))
+        return expand_batch(rows.hits[of_bar][None], len(hits)), expand_batch(rows.velocity[of_bar][None], len(hits))
 
     def _guess(self, number: int, count: int, recent: FloatArray) -> FloatArray:
         """(count, V): what a bar of so many steps may be: its groove, with what has mostly become of it so far."""
@@ -341,7 +345,7 @@ class Request:
         """What is known of a bar. It is found out for several at once: after each graph caches have to fill anew."""
         if number not in self._known:
             self._known.clear()
-            for bar in range(number, min(number + AT_ONCE, self.stop)):
+            for bar in range(number, min(number + LOOKAHEAD_BARS, self.stop)):
                 self._known[bar] = self._found(bar, kit)
         return self._known.pop(number)
 
@@ -398,7 +402,7 @@ class Request:
         added = np.zeros_like(groove)
         added[:, strange] = -RECOVERED
         if is_lost:
-            time = kit.voices_named(KEPT)
+            time = kit.voices_named(TIMEKEEPERS)
             added[:, time] = RECOVERED * groove[:, time]
         if is_run:
             toms = kit.voices_named(TOMS)
@@ -411,7 +415,7 @@ def _is_time_lost(hits: FloatArray, groove: FloatArray, kit: Kit) -> bool:
 
     A drummer who plays a groove on the hat or the ride stops with it for a fill or with the band, not for a bar.
     """
-    keeps = is_one_of(KEPT, kit)
+    keeps = is_one_of(TIMEKEEPERS, kit)
     beats = np.count_nonzero(groove @ keeps)
     return bool(beats >= LEAST_BEATS and np.count_nonzero(hits @ keeps) < LOST * beats)
 
@@ -439,7 +443,7 @@ def _is_run_again(hits: FloatArray, groove: FloatArray, recent: FloatArray, kit:
     return bool(((recent @ toms).sum(axis=1) >= RUN).any())
 
 
-def _ranges(model: Playable, heard: Heard, idle: BoolArray) -> list[tuple[int, int]]:
+def _ranges(model: Playable, guitar_grid: GuitarGrid, idle: BoolArray) -> list[tuple[int, int]]:
     """The bars [begin, end) that are encoded as one, in the portions the model was trained on.
 
     idle (B,): bars that are not played; they are apart from those that are, but for the last of the song.
@@ -447,7 +451,7 @@ def _ranges(model: Playable, heard: Heard, idle: BoolArray) -> list[tuple[int, i
     bars = len(idle)
     whole = [(0, bars)]
     if model.unit == "pair":
-        notes = np.bincount(heard.form.bar_of(heard.guitar.step), minlength=bars).tolist()
+        notes = np.bincount(guitar_grid.form.bar_of(guitar_grid.guitar.step), minlength=bars).tolist()
         whole = spans([notes], max_notes=model.max_notes)
     end = int(np.flatnonzero(~idle).max(initial=0)) + 1
     cuts = set((np.flatnonzero(np.diff(idle[:end])) + 1).tolist())
@@ -461,7 +465,7 @@ def take_of(played: Iterable[PlayedBar], form: Form, kit: Kit) -> Grid:
 
 def streamed(
     engine: Engine,
-    heard: Heard,
+    guitar_grid: GuitarGrid,
     sampling: Sampling,
     *,
     plan: Plan | None = None,
@@ -471,22 +475,22 @@ def streamed(
     given: Mapping[int, Grid] | None = None,
     stopped: BoolArray | None = None,
     wishes: Sequence[Wish] = (),
-) -> AskingStream[PlayedBar]:
+) -> ComputationStream[PlayedBar]:
     """Play to a guitar without a song: fills and crashes are planned, then `play` plays.
 
     plan: the sections and their grooves; by default those of the guitar, without grooves. For the others, see
     `Arrangement`.
     """
-    controls, guitar = controls or Controls(), features(heard)
+    controls, guitar = controls or Controls(), features(guitar_grid)
     model = guided(engine, controls)
-    plan = plan or Plan.of_sections(len(heard.form.steps), sections(heard))
-    plan = yield from planned(model, guitar, heard.form, plan, controls.fills, sampling)
+    plan = plan or Plan.of_sections(len(guitar_grid.form.steps), sections(guitar_grid))
+    plan = yield from planned(model, guitar, guitar_grid.form, plan, controls.fills, sampling)
     arrangement = Arrangement(
         plan, sampling, controls, first=first, stop=stop, given=given or {}, stopped=stopped, wishes=wishes
     )
-    yield from play(model, heard, arrangement, guitar)
+    yield from play(model, guitar_grid, arrangement, guitar)
 
 
-def played(engine: Engine, heard: Heard, sampling: Sampling, **more: Any) -> Iterator[PlayedBar]:
+def played(engine: Engine, guitar_grid: GuitarGrid, sampling: Sampling, **more: Any) -> Iterator[PlayedBar]:
     """The bars of `streamed`, computed at once."""
-    return engine.run(streamed(engine, heard, sampling, **more))
+    return engine.run(streamed(engine, guitar_grid, sampling, **more))

@@ -1,9 +1,9 @@
-"""A model that plays: it encodes a guitar, opens bars and walks through them. What to make of it is in `decoding`.
+"""A model that plays: it encodes a guitar, opens bars and decodes them. `decoding` draws drums from its logits.
 
 A model is a handful of graphs (see `models.base`). Here they are run by ONNX Runtime from a checkpoint folder, without
 torch; `eager` runs the same graphs in torch, and a test holds the two equal.
 
-What plays does not call a graph: it is a generator that yields an `Ask` and is sent the answer. What drives the
+What plays does not call a graph: it is a generator that yields an `GraphCall` and is sent the answer. What drives the
 generator decides when that is computed: at once (`Engine.run`), or in one batch with other generators (`ensemble`).
 """
 
@@ -29,6 +29,7 @@ from seq2drum.play.decode.memory import GrooveRows
 
 T = TypeVar("T")
 
+OLDER_GRAPHS = "step.onnx", "walk.onnx"  # in checkpoints of earlier formats, in place of decode_bar.onnx
 LAST = 4  # bars that a graph is given as they were played, beside all that are remembered
 # Of what a graph is given what is of any length (its second axis), and what it may be lengthened with.
 OF_ANY_LENGTH: Mapping[str, int] = MappingProxyType(
@@ -36,24 +37,24 @@ OF_ANY_LENGTH: Mapping[str, int] = MappingProxyType(
 )
 
 
-class Ask(NamedTuple):
+class GraphCall(NamedTuple):
     """Something to be computed: by which graph, and of which arrays by name."""
 
     graph: str
     arrays: dict[str, NDArray[Any]]
 
 
-Asking: TypeAlias = Generator[Ask, Answer, T]
-"""A generator that asks and returns a T: `value = yield from ...`."""
+Computation: TypeAlias = Generator[GraphCall, Answer, T]
+"""A generator that yields graph calls and returns a T: `value = yield from ...`."""
 
-AskingStream: TypeAlias = Generator[Ask | T, Answer | None, None]
-"""A generator that yields T after T, and asks in between. It is sent the answer to an `Ask`, and None after a T."""
+ComputationStream: TypeAlias = Generator[GraphCall | T, Answer | None, None]
+"""A generator that yields items T and graph calls. It is sent the outputs after a `GraphCall`, and None after a T."""
 
 
-def next_of(stream: AskingStream[T]) -> Asking[T]:
+def next_of(stream: ComputationStream[T]) -> Computation[T]:
     """The next T of a stream that has one more; its questions are handed through."""
     item, answer = next(stream), None
-    while isinstance(item, Ask):
+    while isinstance(item, GraphCall):
         answer = yield item
         item = stream.send(answer)
     return item
@@ -62,11 +63,11 @@ def next_of(stream: AskingStream[T]) -> Asking[T]:
 class OpenBar(NamedTuple):
     """A bar ready to be played, for n songs at once: what its steps are made of, and the state before the first.
 
-    inputs (n, S, ·), thoughts (n, S, ·), echo (n, S, ·) of the loudness of the bars remembered, state (n, ·).
+    inputs (n, S, ·), step_context (n, S, ·), echo (n, S, ·) of the loudness of the bars remembered, state (n, ·).
     """
 
     inputs: FloatArray
-    thoughts: FloatArray
+    step_context: FloatArray
     echo: FloatArray | None
     state: FloatArray
 
@@ -100,7 +101,7 @@ class Playable(Protocol):
         first: int,
         stop: int,
         grooves: GrooveRows | None = None,
-    ) -> Asking[dict[str, NDArray[Any]]]:
+    ) -> Computation[dict[str, NDArray[Any]]]:
         """Read the guitar of bars [first, stop): arrays by name, the first axis being the bars.
 
         conditions (B, CONDITIONS.size): what is asked for in each bar of the song, see `lattice.conditions`. grooves:
@@ -108,11 +109,11 @@ class Playable(Protocol):
         """
         ...
 
-    def fill_logits(self, features: Features, form: Form) -> Asking[FloatArray | None]:
+    def fill_logits(self, features: Features, form: Form) -> Computation[FloatArray | None]:
         """The logits (B,) of each bar of a song being a fill; None from a model that plans no fills."""
         ...
 
-    def open_bar(self, encoded: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> Asking[OpenBar]:
+    def open_bar(self, encoded: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> Computation[OpenBar]:
         """Begin a bar.
 
         encoded: the bar's rows of what `encode` gave, each (n, ...). memory: "keys" (n, M, ·), "distance" (n, M) in
@@ -121,15 +122,19 @@ class Playable(Protocol):
         """
         ...
 
-    def walk(self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray) -> Asking[Answer]:
-        """Go through a bar: inputs and thoughts (n, S, ·) of its steps, previous (n, S, V) the hits before each.
+    def decode_bar(
+        self, inputs: FloatArray, step_context: FloatArray, previous: FloatArray, state: FloatArray
+    ) -> Computation[Answer]:
+        """Go through a bar: inputs and step_context (n, S, ·) of its steps, previous (n, S, V) the hits before each.
 
-        Returns logits (n, S, V) before any voice of a step is drawn, thinking (n, S, ·) and the state after the bar
+        Returns logits (n, S, V) before any voice of a step is drawn, hidden (n, S, ·) and the state after the bar
         (n, ·). What it says of a step depends on no step after it.
         """
         ...
 
-    def feel(self, thinking: FloatArray, hits: FloatArray, echo: FloatArray | None) -> Asking[dict[str, NDArray[Any]]]:
+    def feel(
+        self, hidden: FloatArray, hits: FloatArray, echo: FloatArray | None
+    ) -> Computation[dict[str, NDArray[Any]]]:
         """How a bar's hits (n, S, V) are struck: centres and scales of velocity (0..1) and offset (gaps), (n, S, V)."""
         ...
 
@@ -146,23 +151,23 @@ class Engine:
     voice_order: FloatArray = field(repr=False)
     silence: FloatArray = field(repr=False)
 
-    def answer(self, ask: Ask) -> Answer:
+    def answer(self, ask: GraphCall) -> Answer:
         """Compute what is asked."""
         return self.graphs[ask.graph].run(ask.arrays)
 
-    def run(self, stream: AskingStream[T]) -> Iterator[T]:
+    def run(self, stream: ComputationStream[T]) -> Iterator[T]:
         """The items of a stream; each of its questions is answered at once."""
         answer = None
         with contextlib.closing(stream), contextlib.suppress(StopIteration):
             while True:
                 item = stream.send(answer)
-                if isinstance(item, Ask):
+                if isinstance(item, GraphCall):
                     answer = self.answer(item)
                 else:
                     yield item
                     answer = None
 
-    def resolve(self, asking: Asking[T]) -> T:
+    def resolve(self, asking: Computation[T]) -> T:
         """What a generator that asks returns; each of its questions is answered at once."""
         try:
             ask = next(asking)
@@ -172,14 +177,14 @@ class Engine:
             value: T = stop.value
             return value
 
-    def _asked(self, graph: str, arrays: Arrays) -> Asking[dict[str, NDArray[Any]]]:
+    def _asked(self, graph: str, arrays: Arrays) -> Computation[dict[str, NDArray[Any]]]:
         """Ask a graph, of those of some arrays that it takes: its outputs by name.
 
         Raises:
             CheckpointError: they are no numbers, as of weights that a training drove beyond all bounds.
         """
         inputs, names, _ = self.graphs[graph]
-        outputs = yield Ask(graph, {name: array for name, array in arrays.items() if name in inputs})
+        outputs = yield GraphCall(graph, {name: array for name, array in arrays.items() if name in inputs})
         if not all(np.isfinite(array).all() for array in outputs):
             raise CheckpointError(
                 f"the model {self.name!r} does not come to numbers: its training went astray; train it again with a"
@@ -200,14 +205,14 @@ class Engine:
         first: int,
         stop: int,
         grooves: GrooveRows | None = None,
-    ) -> Asking[dict[str, NDArray[Any]]]:
+    ) -> Computation[dict[str, NDArray[Any]]]:
         """See `Playable.encode`."""
         arrays = {**_guitar(features, form, first, stop), "conditions": conditions[first:stop]}
         if self.hears_grooves:
             arrays |= (grooves or GrooveRows.none(form, self.kit)).between(first, stop)
         return (yield from self._asked("encode", arrays))
 
-    def fill_logits(self, features: Features, form: Form) -> Asking[FloatArray | None]:
+    def fill_logits(self, features: Features, form: Form) -> Computation[FloatArray | None]:
         """See `Playable.fill_logits`."""
         if FILL_PLAN not in self.graphs:
             return None
@@ -219,21 +224,27 @@ class Engine:
     def _is_told_last(self) -> bool:
         return "last_rows" in self.graphs["bar"].inputs
 
-    def open_bar(self, encoded: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> Asking[OpenBar]:
+    def open_bar(self, encoded: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> Computation[OpenBar]:
         """See `Playable.open_bar`."""
         flag = np.full((len(state), 1), float(first), dtype=np.float32)
         known = {**encoded, **memory, "state": state, "first": flag}
         outputs = yield from self._asked("bar", known | (last_of(memory) if self._is_told_last else {}))
-        return OpenBar(outputs["inputs"], outputs["thoughts"], outputs.get("echo"), outputs["opened"])
+        return OpenBar(outputs["inputs"], outputs["step_context"], outputs.get("echo"), outputs["opened"])
 
-    def walk(self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray) -> Asking[Answer]:
-        """See `Playable.walk`."""
-        outputs = yield Ask("walk", {"inputs": inputs, "thoughts": thoughts, "previous": previous, "state": state})
+    def decode_bar(
+        self, inputs: FloatArray, step_context: FloatArray, previous: FloatArray, state: FloatArray
+    ) -> Computation[Answer]:
+        """See `Playable.decode_bar`."""
+        outputs = yield GraphCall(
+            "decode_bar", {"inputs": inputs, "step_context": step_context, "previous": previous, "state": state}
+        )
         return outputs
 
-    def feel(self, thinking: FloatArray, hits: FloatArray, echo: FloatArray | None) -> Asking[dict[str, NDArray[Any]]]:
+    def feel(
+        self, hidden: FloatArray, hits: FloatArray, echo: FloatArray | None
+    ) -> Computation[dict[str, NDArray[Any]]]:
         """See `Playable.feel`."""
-        inputs: dict[str, NDArray[Any]] = {"thoughts": thinking, "hits": hits}
+        inputs: dict[str, NDArray[Any]] = {"hidden": hidden, "hits": hits}
         return (yield from self._asked("feel", inputs if echo is None else {**inputs, "echo": echo}))
 
 
@@ -283,10 +294,10 @@ def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
     folder = find(name)
     about = read_config(folder)
     verify(folder)
-    if not (folder / "walk.onnx").is_file() and (folder / "step.onnx").is_file():
+    if not (folder / "decode_bar.onnx").is_file() and any((folder / old).is_file() for old in OLDER_GRAPHS):
         raise CheckpointError(
-            f"{str(folder)!r} was saved by an earlier version, whose graphs play a step at a time; write its"
-            f" graphs anew with python -m seq2drum.models.checkpoint {folder}"
+            f"{str(folder)!r} was saved by an earlier version, whose graphs are others; write its graphs again with"
+            f" python -m seq2drum.models.checkpoint {folder}"
         )
     known = {**GRAPHS, FILL_PLAN: frozenset({"fill"})} if (folder / f"{FILL_PLAN}.onnx").is_file() else GRAPHS
     paths = {graph: folder / f"{graph}.onnx" for graph in known}

@@ -25,7 +25,15 @@ from seq2drum.lattice.features import Features
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.music.kit import Kit
 from seq2drum.play.checkpoint.runtime import Answer, Arrays
-from seq2drum.play.decode.engine import OF_ANY_LENGTH, Ask, Asking, AskingStream, Engine, OpenBar, Playable
+from seq2drum.play.decode.engine import (
+    OF_ANY_LENGTH,
+    Computation,
+    ComputationStream,
+    Engine,
+    GraphCall,
+    OpenBar,
+    Playable,
+)
 from seq2drum.play.decode.memory import GrooveRows
 
 if TYPE_CHECKING:
@@ -35,7 +43,7 @@ if TYPE_CHECKING:
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 # The graphs whose questions are answered together, as a stream asks them one after another.
-TOGETHER = "feel", "bar", "walk"
+TOGETHER = "feel", "bar", "decode_bar"
 SHARED_BARS = 256  # remembered bars up to which bars are opened together: what is copied costs more than is gained
 ASIDE, ASIDE_BARS = "encode", 256  # the graph that is computed aside, of more bars than these
 MOST_ITEMS = 8  # items of a stream in one round: bars for which nothing is asked come one after another
@@ -53,8 +61,8 @@ class Ended:
 class _Seat(Generic[T]):
     """A stream: what it asks for now, what is computed of that aside, or the answer that it is to be sent."""
 
-    stream: AskingStream[T]
-    ask: Ask | None = None
+    stream: ComputationStream[T]
+    ask: GraphCall | None = None
     answer: Answer | None = None
     aside: Future[Answer] | None = None
 
@@ -72,7 +80,7 @@ class Ensemble(Generic[K, T]):
     def __len__(self) -> int:
         return len(self._seats)
 
-    def join(self, key: K, stream: AskingStream[T]) -> None:
+    def join(self, key: K, stream: ComputationStream[T]) -> None:
         """Take part from the next pass on."""
         if key in self._seats:
             raise ValueError(f"{key!r} plays already")
@@ -115,7 +123,7 @@ class Ensemble(Generic[K, T]):
             while seat.ask is None and seat.aside is None and items < MOST_ITEMS:
                 item = seat.stream.send(seat.answer)
                 seat.answer = None
-                if not isinstance(item, Ask):
+                if not isinstance(item, GraphCall):
                     items += 1
                     yield item
                 elif item.graph in TOGETHER:
@@ -155,14 +163,14 @@ class Ensemble(Generic[K, T]):
             for seat, answer in zip(seats, self._answers(asks), strict=True):
                 seat.ask, seat.answer = None, answer
 
-    def _answers(self, asks: Sequence[Ask]) -> Iterator[Answer]:
+    def _answers(self, asks: Sequence[GraphCall]) -> Iterator[Answer]:
         """The answers to questions of one kind."""
         if len(asks) == 1:
             yield self._engine.answer(asks[0])
             return
         graph, names = asks[0].graph, asks[0].arrays
         together = {name: _joined(name, [ask.arrays[name] for ask in asks]) for name in names}
-        answers = self._engine.answer(Ask(graph, together))
+        answers = self._engine.answer(GraphCall(graph, together))
         begin = 0
         for ask in asks:
             end = begin + len(next(iter(ask.arrays.values())))
@@ -170,7 +178,7 @@ class Ensemble(Generic[K, T]):
             begin = end
 
 
-def _kind(ask: Ask) -> Hashable:
+def _kind(ask: GraphCall) -> Hashable:
     """What is equal of questions to a graph that can be answered together: the shapes of one way's arrays."""
     if ask.graph != "bar":
         return tuple(array.shape[1:] for array in ask.arrays.values())
@@ -258,7 +266,7 @@ class Guided:
         first: int,
         stop: int,
         grooves: GrooveRows | None = None,
-    ) -> Asking[dict[str, NDArray[Any]]]:
+    ) -> Computation[dict[str, NDArray[Any]]]:
         """See `Playable.encode`. Both runs have the fills: these need no guidance."""
         fills_only = np.zeros_like(conditions)
         fills_only[:, CONDITIONS["fill"]] = conditions[:, CONDITIONS["fill"]]
@@ -269,28 +277,32 @@ class Guided:
             both["sketch"] = self._weighed(both["sketch"])
         return both
 
-    def fill_logits(self, features: Features, form: Form) -> Asking[FloatArray | None]:
+    def fill_logits(self, features: Features, form: Form) -> Computation[FloatArray | None]:
         """See `Playable.fill_logits`: the engine's."""
         return self.engine.fill_logits(features, form)
 
-    def open_bar(self, encoded: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> Asking[OpenBar]:
+    def open_bar(self, encoded: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> Computation[OpenBar]:
         """See `Playable.open_bar`."""
         apart = {name: _apart(rows) for name, rows in encoded.items() if name not in _COMMON | {"sketch"}}
         twice = {name: np.repeat(rows, 2, axis=0) for name, rows in memory.items()}
         opened = yield from self.engine.open_bar(apart, twice, _apart(state), first=first)
         echo = None if opened.echo is None else opened.echo[::2]
-        return OpenBar(_together(opened.inputs), _together(opened.thoughts), echo, _together(opened.state))
+        return OpenBar(_together(opened.inputs), _together(opened.step_context), echo, _together(opened.state))
 
-    def walk(self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray) -> Asking[Answer]:
-        """See `Playable.walk`."""
-        logits, thinking, walked = yield from self.engine.walk(
-            _apart(inputs), _apart(thoughts), np.repeat(previous, 2, axis=0), _apart(state)
+    def decode_bar(
+        self, inputs: FloatArray, step_context: FloatArray, previous: FloatArray, state: FloatArray
+    ) -> Computation[Answer]:
+        """See `Playable.decode_bar`."""
+        logits, hidden, state_after = yield from self.engine.decode_bar(
+            _apart(inputs), _apart(step_context), np.repeat(previous, 2, axis=0), _apart(state)
         )
-        return self._weighed(_together(logits)), thinking[::2], _together(walked)
+        return self._weighed(_together(logits)), hidden[::2], _together(state_after)
 
-    def feel(self, thinking: FloatArray, hits: FloatArray, echo: FloatArray | None) -> Asking[dict[str, NDArray[Any]]]:
+    def feel(
+        self, hidden: FloatArray, hits: FloatArray, echo: FloatArray | None
+    ) -> Computation[dict[str, NDArray[Any]]]:
         """See `Playable.feel`: the engine's."""
-        return self.engine.feel(thinking, hits, echo)
+        return self.engine.feel(hidden, hits, echo)
 
     def _weighed(self, logits: FloatArray) -> FloatArray:
         asked, plain = np.split(logits, 2, axis=-1)

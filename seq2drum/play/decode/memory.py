@@ -253,8 +253,8 @@ class Memory:
         distance = np.where(self.steps[since] == self.steps[now], now - np.arange(since.start, now), 0)
         ways = len(self.hits)
         remembered = {
-            "keys": in_ways(self.keys[:, since], ways),
-            "distance": in_ways(distance[None], ways),
+            "keys": expand_batch(self.keys[:, since], ways),
+            "distance": expand_batch(distance[None], ways),
             "past": _with(self.hits, 0, since, instead),
             "past_velocity": _with(self.velocity, 1, since, instead),
         }
@@ -280,7 +280,9 @@ class Memory:
             remembered = remembered | {name: known}
             out[name] = np.broadcast_to(rows[bar], (1, slots, *rows.shape[1:]))
         ways = len(self.hits)
-        return {name: np.concatenate([in_ways(out[name], ways), rows], axis=1) for name, rows in remembered.items()}
+        return {
+            name: np.concatenate([expand_batch(out[name], ways), rows], axis=1) for name, rows in remembered.items()
+        }
 
 
 def _with(rows: FloatArray, which: int, since: slice, instead: Instead) -> FloatArray:
@@ -297,6 +299,6 @@ def _with(rows: FloatArray, which: int, since: slice, instead: Instead) -> Float
     return kept
 
 
-def in_ways(rows: NDArray[Any], ways: int) -> NDArray[Any]:
+def expand_batch(rows: NDArray[Any], ways: int) -> NDArray[Any]:
     """(1, ...) -> (n, ...), the same in each way; (n, ...) as it is."""
     return rows if len(rows) == ways else np.broadcast_to(rows, (ways, *rows.shape[1:]))

@@ -24,7 +24,7 @@ from seq2drum.lattice.sections import Section
 from seq2drum.music.choices import AUTO, CHOKE, NO_ENDING, RING, RITARD
 from seq2drum.music.kit import Kit
 from seq2drum.music.notes import IntArray
-from seq2drum.play.decode.engine import Asking, Playable
+from seq2drum.play.decode.engine import Computation, Playable
 from seq2drum.play.decode.memory import Pieces
 from seq2drum.play.decode.sampling import Sampling
 
@@ -226,7 +226,7 @@ INTO_SECTION = 0.7  # what the logit of a fill gains in the bar before a section
 CRASHES = {"section": 0.4, "fill": 0.5, "section after fill": 0.8, "phrase": 0.16, "other": 0.03}
 PHRASE = 8  # bars
 SOFT_CRASHES = 0.4  # of these shares in a soft groove
-SURE = 400.0  # logit that is certain, or, taken away, never: above what temperature and top_p can move
+CERTAIN = 400.0  # logit that is certain, or, taken away, never: above what temperature and top_p can move
 UNASKED = 6.0  # logits that a crash on the first beat of a bar loses where none is planned
 STRAY = 1.5  # and one elsewhere in a bar that is no fill
 CRASHED_KICK = 3.0  # logits that a kick gains under a crash: drummers play one in 93 % of them
@@ -236,8 +236,8 @@ RIDDEN = 2  # crashes in a bar of a groove, from which time is kept on them
 # What pieces gain in the third quarter of a bar in which a fill is asked for, in logits, and twice as much in the last.
 BROKEN = {"snare": 1.3, "high tom": 2.0, "mid tom": 2.0, "low tom": 2.0}
 UNKEPT = 2.0  # and what hat and ride lose there
-KEPT = ("closed hat", "pedal hat", "open hat", "ride", "bell")  # what time is kept on
-KEPT_BY_HAND = tuple(name for name in KEPT if name != "pedal hat")
+TIMEKEEPERS = ("closed hat", "pedal hat", "open hat", "ride", "bell")  # what time is kept on
+TIMEKEEPERS_BY_HAND = tuple(name for name in TIMEKEEPERS if name != "pedal hat")
 
 
 @dataclass(frozen=True, eq=False)
@@ -342,15 +342,15 @@ class Plan:
                 tilt[0, crash] -= UNASKED
                 tilt[1:, crash] -= 0 if is_fill else STRAY
         if crash is not None and crashed and (self.pieces is None or self.pieces.allowed[crash]):
-            tilt[0, crash] = SURE
+            tilt[0, crash] = CERTAIN
         if "kick" in kit.places and (crashed or bar in gestures.heavy):
-            tilt[0, kit.places["kick"]] = SURE if bar in gestures.heavy else CRASHED_KICK
+            tilt[0, kit.places["kick"]] = CERTAIN if bar in gestures.heavy else CRASHED_KICK
         # 3. Cues have the last word but for what may not be played.
         for place, cue in self.cues(first, len(groove)):
-            tilt[place] = -SURE
-            tilt[place, kit.voices_named(cue.pieces)] = SURE
+            tilt[place] = -CERTAIN
+            tilt[place, kit.voices_named(cue.pieces)] = CERTAIN
         if self.pieces is not None:
-            tilt[:, ~self.pieces.allowed] = -SURE
+            tilt[:, ~self.pieces.allowed] = -CERTAIN
         return tilt
 
 
@@ -390,10 +390,10 @@ class Arrangement:
 def _held(groove: bytes, kit: Kit) -> FloatArray:
     """(S, V): what makes a bar keep time as its groove does; groove: the bytes of its hits (S, V)."""
     hits = np.frombuffer(groove, dtype=np.float32).reshape(-1, len(kit))
-    by_hand = is_one_of(KEPT_BY_HAND, kit)
+    by_hand = is_one_of(TIMEKEEPERS_BY_HAND, kit)
     kept = (hits * by_hand).any(axis=1, keepdims=True)
     # One hand keeps time: where it does on one piece, the others are less likely.
-    tilt: FloatArray = HELD * hits * is_one_of(KEPT, kit) - HELD * by_hand * (kept & (hits == 0))
+    tilt: FloatArray = HELD * hits * is_one_of(TIMEKEEPERS, kit) - HELD * by_hand * (kept & (hits == 0))
     return tilt
 
 
@@ -410,7 +410,7 @@ def _broken(steps: int, kit: Kit, *, swung: bool) -> FloatArray:
     tilt = np.zeros((steps, len(kit)), dtype=np.float32)
     inside = np.arange(steps)
     rise = (2 * inside >= steps).astype(np.float32) + (4 * inside >= 3 * steps)
-    tilt[:, kit.voices_named(KEPT)] -= UNKEPT * (rise > 0)[:, None]
+    tilt[:, kit.voices_named(TIMEKEEPERS)] -= UNKEPT * (rise > 0)[:, None]
     if swung:
         rise[inside % STEPS_PER_QUARTER % 2 == 1] = 0
     for name, more in BROKEN.items():
@@ -425,7 +425,7 @@ def planned(
     plan: Plan,
     fills: float | None,
     sampling: Sampling,
-) -> Asking[Plan]:
+) -> Computation[Plan]:
     """The plan with fills and crashes, of which there are as many as drummers play.
 
     What is asked of fills is not heeded, but that there are others at the level `fills`, 0..1; see `asked_for`.

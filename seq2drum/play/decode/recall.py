@@ -18,7 +18,7 @@ import numpy as np
 from seq2drum.errors import ModelError
 from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import Controls
-from seq2drum.lattice.features import Heard, features
+from seq2drum.lattice.features import GuitarGrid, features
 from seq2drum.lattice.form import FloatArray
 from seq2drum.music.notes import IntArray
 from seq2drum.play.decode.engine import Engine
@@ -56,7 +56,7 @@ class Recall(NamedTuple):
         return np.array([0.0, *sums], dtype=np.float32)
 
 
-def recall(engine: Engine, heard: Heard) -> Recall:
+def recall(engine: Engine, guitar_grid: GuitarGrid) -> Recall:
     """Ask a model which bars it remembers in each bar of a guitar.
 
     Raises:
@@ -68,9 +68,11 @@ def recall(engine: Engine, heard: Heard) -> Recall:
             f"the model {engine.name!r} has no memory of bars, so there is nothing to show;"
             " wanted one of a family that has, such as `attention`"
         )
-    form, voices = heard.form, len(engine.kit)
+    form, voices = guitar_grid.form, len(engine.kit)
     bars = len(form.steps)
-    known = engine.resolve(engine.encode(features(heard), form, conditions.of_controls(Controls(), bars), 0, bars))
+    known = engine.resolve(
+        engine.encode(features(guitar_grid), form, conditions.of_controls(Controls(), bars), 0, bars)
+    )
     memory = Memory.of(form, voices)
     memory.recognise(0, known["key"])
     weights = np.zeros((bars, bars + 1), dtype=np.float32)

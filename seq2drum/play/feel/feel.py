@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from seq2drum.errors import CheckpointError, OptionError
 from seq2drum.lattice.columns import Columns
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import CLOCK, FloatArray, Form, clock_of
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid
 from seq2drum.music.kit import FULL
@@ -236,13 +236,13 @@ def in_set() -> IntArray:
     return np.array([FULL.names.index(STAND_INS.get(name, name)) for name in FULL.names])
 
 
-def guitar_accents(heard: Heard) -> Array:
+def guitar_accents(guitar_grid: GuitarGrid) -> Array:
     """(T,): how much louder than its mean the guitar begins at each step, in its standard deviations, -2 to 2.
 
     0 where it begins nothing, and everywhere if it is as loud everywhere.
     """
-    loudest = np.zeros(int(heard.form.first[-1]))
-    np.maximum.at(loudest, heard.guitar.step, heard.guitar.velocity)
+    loudest = np.zeros(int(guitar_grid.form.first[-1]))
+    np.maximum.at(loudest, guitar_grid.guitar.step, guitar_grid.guitar.velocity)
     begins = loudest > 0
     spread = float(np.std(loudest[begins])) if begins.any() else 0.0
     if spread < 1:

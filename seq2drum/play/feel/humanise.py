@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.errors import NoGuitarError, NoNotesError, OptionError
-from seq2drum.lattice.features import Heard, Listening
+from seq2drum.lattice.features import GuitarGrid, SongGrid
 from seq2drum.lattice.form import Form, form_of, written_lattice
 from seq2drum.lattice.grid import HIT_LENGTH, OFFSET_UNITS, STEPS_PER_QUARTER, Grid, Lattice
 from seq2drum.music import drum_maps, theory
@@ -47,7 +47,7 @@ class Performance:
 
     form: the bars of the part. kit: whose voices the hits are. amount: 0 is on the lattice with the velocities given, 1
     as human as it was learnt, and between them everything is that share of the way. seed, 0 or more: which performance.
-    style: one of `Feel.styles`, or unknown. heard: the guitar, whose accents are shared. first: the number of the
+    style: one of `Feel.styles`, or unknown. guitar_grid: the guitar, whose accents are shared. first: the number of the
     form's first bar, so that a piece of a song is drawn as in the song.
 
     A bar's draws come from (seed, bar); what is expected of it, from its own hits and those of bars before it. So it is
@@ -66,7 +66,7 @@ class Performance:
         amount: float = 1.0,
         seed: int = 0,
         style: str | None = None,
-        heard: Heard | None = None,
+        guitar_grid: GuitarGrid | None = None,
         first: int = 0,
     ) -> None:
         if not 0 <= amount <= 1:
@@ -75,7 +75,7 @@ class Performance:
             raise OptionError(f"the seed is {seed}, wanted 0 or more")
         self._feel, self._form, self._amount, self._first = feel, form, amount, first
         self._voices, self._style = _voices(kit), feel.style(style)
-        self._accents = np.zeros(int(form.first[-1])) if heard is None else guitar_accents(heard)
+        self._accents = np.zeros(int(form.first[-1])) if guitar_grid is None else guitar_accents(guitar_grid)
         self._copula = Copula(seed, feel.velocity, feel.moment)
         self._state, self._next = feel.silence, 0
         self._late = np.zeros((2, 2))  # of second eighths and of beats so far: the sum of their moments, and how many
@@ -150,8 +150,8 @@ def humanise_song(
     drums = [index for index, part in enumerate(song.parts) if part.is_drums and len(part)]
     lattice = written_lattice(song)
     rows = np.concatenate([np.empty((0, 4), dtype=np.int64), *(song.parts[index].rows for index in drums)])
-    form, heard = form_of(song, lattice), _heard(song, lattice)
-    performance = Performance(feel, form, amount=amount, seed=seed, style=style, heard=heard)
+    form, guitar_grid = form_of(song, lattice), _heard(song, lattice)
+    performance = Performance(feel, form, amount=amount, seed=seed, style=style, guitar_grid=guitar_grid)
     kits = drum_maps.load(drum_maps.GM)
     voices = [kits.voices(song.parts[index]) for index in drums]
     voice = np.concatenate([np.empty(0, dtype=np.int64), *voices])
@@ -185,10 +185,10 @@ def _between(pedal: IntArray, before: IntArray, after: IntArray) -> IntArray:
     return moved
 
 
-def _heard(song: Song, lattice: Lattice) -> Heard | None:
+def _heard(song: Song, lattice: Lattice) -> GuitarGrid | None:
     """The song's guitar, if it has one."""
     try:
-        return Listening.of(song, theory.guitar_parts(song).parts, lattice).heard
+        return SongGrid.of(song, theory.guitar_parts(song).parts, lattice).guitar_grid
     except (NoGuitarError, NoNotesError):
         return None
 
@@ -311,18 +311,18 @@ def _voices(kit: Kit) -> IntArray:
     return np.array([FULL.names.index(name) for name in kit.names])
 
 
-AT_ONCE = 8  # bars whose random numbers are begun at once: after each graph caches have to fill anew
+LOOKAHEAD_BARS = 8  # bars whose random numbers are begun at once: after each graph caches have to fill anew
 _TAG_TOUCH = 0x700C  # in the seeds of these draws only
 
 
-class Touch:
+class Dynamics:
     """Strikes the hits of a take, bar after bar; those of bars that are given, too, as later ones go on from them.
 
     What is drawn for a bar comes from (seed, bar). The take of temperature 0 does not vary.
     """
 
-    def __init__(self, options: Options, heard: Heard, kit: Kit) -> None:
-        self._form, self._options, self._performance = heard.form, options, None
+    def __init__(self, options: Options, guitar_grid: GuitarGrid, kit: Kit) -> None:
+        self._form, self._options, self._performance = guitar_grid.form, options, None
         self._total, self._count = 0.0, 0
         self._before: dict[tuple[int, int], int] = {}
         self._begun: dict[int, np.random.Generator] = {}
@@ -331,7 +331,13 @@ class Touch:
         feel = Feel.load()
         style = options.style if feel.knows(options.style) else None
         self._performance = Performance(
-            feel, heard.form, kit=kit, amount=options.humanize, seed=options.seed, style=style, heard=heard
+            feel,
+            guitar_grid.form,
+            kit=kit,
+            amount=options.humanize,
+            seed=options.seed,
+            style=style,
+            guitar_grid=guitar_grid,
         )
 
     def change(self, options: Options) -> None:
@@ -373,7 +379,9 @@ class Touch:
 
     def _random(self, bar: int) -> np.random.Generator:
         if bar not in self._begun:
-            self._begun = {each: random_of(_TAG_TOUCH, self._options.seed, each) for each in range(bar, bar + AT_ONCE)}
+            self._begun = {
+                each: random_of(_TAG_TOUCH, self._options.seed, each) for each in range(bar, bar + LOOKAHEAD_BARS)
+            }
         return self._begun.pop(bar)
 
     @property

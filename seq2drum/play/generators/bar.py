@@ -20,7 +20,7 @@ GRAPHS = ("bar.onnx",)
 _COMMON, _OWN = 21, 22  # what noise is for
 
 
-class BarPlayer:
+class BarGanSampler:
     """Makes bars of 24 places. noise: how many numbers a bar is made of."""
 
     places = 24
@@ -29,7 +29,7 @@ class BarPlayer:
         self._graph, self.noise = graph, noise
 
     @classmethod
-    def load(cls, folder: Path) -> BarPlayer:
+    def load(cls, folder: Path) -> BarGanSampler:
         """Load its checkpoint.
 
         Raises:

@@ -128,7 +128,7 @@ GENERATORS: MappingProxyType[str, str] = MappingProxyType(
     {
         "step": "seq2drum.play.generators.step:StepPlayer",
         "words": "seq2drum.play.generators.words:WordsPlayer",
-        "bar": "seq2drum.play.generators.bar:BarPlayer",
+        "bar": "seq2drum.play.generators.bar:BarGanSampler",
         "phrase": "seq2drum.play.generators.phrase:PhrasePlayer",
     }
 )

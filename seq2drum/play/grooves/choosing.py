@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import bars_of, drums_of
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import OFFSET_UNITS, Grid
 from seq2drum.lattice.grooves.grooves import MOST_BARS, Groove, hits_of
@@ -63,17 +63,17 @@ IDIOMS = (
     "metal",
 )  # styles whose drummers play what no other does
 NOT_LATIN = ("dance", "funk")  # idioms that have as much percussion as Latin music
-HEARD = 0.85  # how much a few bars of guitar count for the first groove, in nats; the rest is the tempo's
-SURE = 0.5  # F1 that a groove must be expected to have, to take the place of another while the guitar plays on
-KNOWN = 0.02  # F1 that a groove gains by being one of those that every drummer knows
+OPENING_WEIGHT = 0.85  # how much a few bars of guitar count for the first groove, in nats; the rest is the tempo's
+REPLACING_F1 = 0.5  # F1 that a groove must be expected to have, to take the place of another while the guitar plays on
+FAMILIAR_F1 = 0.02  # F1 that a groove gains by being one of those that every drummer knows
 CLEAR = 0.04  # F1 that an extreme groove must be better by than all others
 OFF_GRID = 0.22  # of the gap between steps, that notes are off on average; by chance it is 0.25
 UNHEARD = 1e-9  # what an extreme groove keeps of its probability where the guitar is off the grid
-OWN = 0.5  # how much a section's own fit counts; the rest is the song's
+SECTION_WEIGHT = 0.5  # how much a section's own fit counts; the rest is the song's
 OTHER_STYLE = 1e-9  # what a groove of another style than the one that is asked for keeps of its probability
 # How far a groove's level mostly is from the one that is asked for.
 AROUND: Mapping[str, float] = MappingProxyType({"intensity": 0.25, "complexity": 0.04})
-KEPT = 0.2  # how far a level that is not asked for mostly is from that of the safest groove
+LEVEL_WIDTH = 0.2  # how far a level that is not asked for mostly is from that of the safest groove
 _TAG = 0x6200  # in the seeds of these draws only
 _MEASURED = 8  # bars in which a groove's levels are measured
 
@@ -84,7 +84,7 @@ def make_ready() -> None:
     _ = _kinds(shelf), shelf.alike
 
 
-def chosen(heard: Heard, sections: Sequence[Section], options: Options, take: int = 0) -> BySection:
+def chosen(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options, take: int = 0) -> BySection:
     """The groove of each section.
 
     options: settled, so that the grooves in them are values. take: which of several. The first is on the safest groove,
@@ -92,10 +92,10 @@ def chosen(heard: Heard, sections: Sequence[Section], options: Options, take: in
     """
     letters = dict.fromkeys(section.letter for section in sections)
     given = {letter: groove for letter in letters if (groove := asked(options, letter)) is not None}
-    bars = _bars_of(sections, len(heard.form.steps))
+    bars = _bars_of(sections, len(guitar_grid.form.steps))
     if len(given) == len(bars):
         return given
-    return {**_fitting(_fits(heard, sections, options), bars, options, take), **given}
+    return {**_fitting(_fits(guitar_grid, sections, options), bars, options, take), **given}
 
 
 def unheard(metre: tuple[int, int], bpm: float, options: Options) -> Groove:
@@ -105,23 +105,27 @@ def unheard(metre: tuple[int, int], bpm: float, options: Options) -> Groove:
     return fit.grooves[_safest(Fit.of(shelf, np.log(fit.shares) + _at_levels(fit, options)))]
 
 
-def settled(heard: Heard, sections: Sequence[Section], options: Options, letter: str, playing: Groove) -> Groove:
+def groove_to_keep(
+    guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options, letter: str, playing: Groove
+) -> Groove:
     """The groove of a section that was begun unheard, by a few bars of it and by the tempo; see `better`."""
-    fit = _heard_of(heard, sections, options, letter)
+    fit = _heard_of(guitar_grid, sections, options, letter)
     if fit is None:
         return playing
-    blind = fit.shelf.prior(float(heard.form.bpm[-1])) + _of_style(fit.grooves, options.style)
+    blind = fit.shelf.prior(float(guitar_grid.form.bpm[-1])) + _of_style(fit.grooves, options.style)
     with np.errstate(divide="ignore"):
-        both = Fit.of(fit.shelf, HEARD * np.log(fit.shares) + (1 - HEARD) * blind)
+        both = Fit.of(fit.shelf, OPENING_WEIGHT * np.log(fit.shares) + (1 - OPENING_WEIGHT) * blind)
     return _surest(both, _safest(both), playing)
 
 
-def better(heard: Heard, sections: Sequence[Section], options: Options, letter: str, playing: Groove) -> Groove:
+def better(
+    guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options, letter: str, playing: Groove
+) -> Groove:
     """The groove of a section by what was heard of it so far: the one that is being played, unless another is sure.
 
     What is told by a few bars of guitar alone is mostly no safer than what was played to them.
     """
-    fit = _heard_of(heard, sections, options, letter)
+    fit = _heard_of(guitar_grid, sections, options, letter)
     if fit is None:
         return playing
     return _surest(fit, _safest(fit, fit.grooves.index(playing) if playing in fit.grooves else None), playing)
@@ -130,7 +134,7 @@ def better(heard: Heard, sections: Sequence[Section], options: Options, letter: 
 def _surest(fit: Fit, safest: int, playing: Groove) -> Groove:
     """The safest groove, or that which is being played if that one is not SURE."""
     likely, _ = _in_style(fit)
-    return playing if fit.shelf.alike[safest] @ likely.shares < SURE else fit.grooves[safest]
+    return playing if fit.shelf.alike[safest] @ likely.shares < REPLACING_F1 else fit.grooves[safest]
 
 
 def is_of_kind(groove: Groove, other: Groove) -> bool:
@@ -138,21 +142,25 @@ def is_of_kind(groove: Groove, other: Groove) -> bool:
     return _kind(groove) == _kind(other)
 
 
-def _heard_of(heard: Heard, sections: Sequence[Section], options: Options, letter: str) -> Fit | None:
+def _heard_of(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options, letter: str) -> Fit | None:
     """How likely drummers play each groove to a section, by itself and the whole; None if none is in its metre."""
-    fits = _fits(heard, sections, options)
+    fits = _fits(guitar_grid, sections, options)
     if letter not in fits:
         return None
-    fit, song = fits[letter], _of_song(fits, _bars_of(sections, len(heard.form.steps)))
-    return Fit(fit.shelf, OWN * fit.shares + (1 - OWN) * song.shares) if fit.shelf is song.shelf else fit
+    fit, song = fits[letter], _of_song(fits, _bars_of(sections, len(guitar_grid.form.steps)))
+    return (
+        Fit(fit.shelf, SECTION_WEIGHT * fit.shares + (1 - SECTION_WEIGHT) * song.shares)
+        if fit.shelf is song.shelf
+        else fit
+    )
 
 
-def another(heard: Heard, sections: Sequence[Section], options: Options, playing: Groove) -> Groove:
+def another(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options, playing: Groove) -> Groove:
     """Another groove of the kind and style that is being played, the safest; the same if there is none."""
-    fits = _fits(heard, sections, options)
+    fits = _fits(guitar_grid, sections, options)
     if not fits:
         return playing
-    song = _of_song(fits, _bars_of(sections, len(heard.form.steps)))
+    song = _of_song(fits, _bars_of(sections, len(guitar_grid.form.steps)))
     expected, _ = _expected(song)
     like = [
         one.name != playing.name and one.style == playing.style and _kind(one) == _kind(playing) for one in song.grooves
@@ -161,44 +169,46 @@ def another(heard: Heard, sections: Sequence[Section], options: Options, playing
 
 
 def likeliest(
-    heard: Heard, sections: Sequence[Section], options: Options, letter: str, family: Sequence[Groove]
+    guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options, letter: str, family: Sequence[Groove]
 ) -> Groove:
     """Of some grooves the safest for a section, or with `WHOLE` for the song: one that every drummer knows, if any is.
 
     The first of them, if none is in the metre that is wanted.
     """
-    fits, names = _fits(heard, sections, options), {groove.name for groove in family}
+    fits, names = _fits(guitar_grid, sections, options), {groove.name for groove in family}
     if not fits:
         return family[0]
-    fit = fits.get(letter) or _of_song(fits, _bars_of(sections, len(heard.form.steps)))
+    fit = fits.get(letter) or _of_song(fits, _bars_of(sections, len(guitar_grid.form.steps)))
     among = np.array([groove.name in names for groove in fit.grooves])
     known = among & (fit.shelf.popularity == 0)
     expected = np.where(known if known.any() else among, _expected(fit)[0], -1)
     return fit.grooves[int(np.argmax(expected))] if among.any() else family[0]
 
 
-def offered(heard: Heard, sections: Sequence[Section], options: Options) -> list[tuple[Groove, float]]:
+def offered(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options) -> list[tuple[Groove, float]]:
     """Up to OFFERED different grooves that fit a song; the first is the one that is chosen.
 
     Beside each: the F1 of hits that it is expected to have with what a drummer would play.
     """
-    fits = _fits(heard, sections, options)
+    fits = _fits(guitar_grid, sections, options)
     if not fits:
         return []
-    song = _of_song(fits, _bars_of(sections, len(heard.form.steps)))
+    song = _of_song(fits, _bars_of(sections, len(guitar_grid.form.steps)))
     expected = song.shelf.alike @ song.shares
     return [(song.grooves[place], float(expected[place])) for place in _offers(song)]
 
 
-def worths(takes: Sequence[Grid], heard: Heard, sections: Sequence[Section], options: Options) -> list[float]:
+def worths(
+    takes: Sequence[Grid], guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options
+) -> list[float]:
     """The F1, 0..1, that the bars of takes are expected to have with what a drummer of the likeliest style would play.
 
     takes: hits of the full kit. In a section for which a groove is asked, the F1 with that groove. Counted are the bars
     in which the guitar sounds, but for those of metres in which no groove is known; 0 if there are none.
     """
-    form = heard.form
+    form = guitar_grid.form
     plan = Plan.of_sections(len(form.steps), sections)
-    fits, rolls = _fits(heard, sections, options), [bars_of(drums_of(hits, form)) for hits in takes]
+    fits, rolls = _fits(guitar_grid, sections, options), [bars_of(drums_of(hits, form)) for hits in takes]
     expected: list[list[Shares]] = [[] for _ in takes]
     for letter in dict.fromkeys(plan.letter):
         given = asked(options, letter)
@@ -209,7 +219,7 @@ def worths(takes: Sequence[Grid], heard: Heard, sections: Sequence[Section], opt
         steps = grooves[0].steps
         patterns = hits_of(grooves, steps)
         here = np.array([each == letter for each in plan.letter]) & (form.steps == steps)
-        here[: heard.sounding[0]], here[heard.sounding[1] :] = False, False
+        here[: guitar_grid.sounding[0]], here[guitar_grid.sounding[1] :] = False, False
         for turn in range(MOST_BARS):
             bars = here & (plan.number % MOST_BARS == turn)
             for roll, of_take in zip(rolls, expected, strict=True):
@@ -235,14 +245,14 @@ def _bars_of(sections: Sequence[Section], bars: int) -> Counter[str]:
 # --- by fit -----------------------------------------------------------------------------------------------------------
 
 
-def _fits(heard: Heard, sections: Sequence[Section], options: Options) -> dict[str, Fit]:
+def _fits(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options) -> dict[str, Fit]:
     """How likely drummers play each groove to each section, if they play what is asked for."""
     fits = {}
-    for letter, fit in Ranker.load().fit(heard, sections, Book.load()).items():
+    for letter, fit in Ranker.load().fit(guitar_grid, sections, Book.load()).items():
         with np.errstate(divide="ignore"):
             styled = Fit.of(fit.shelf, np.log(fit.shares) + _of_style(fit.grooves, options.style))
             nats = np.log(styled.shares) + _at_levels(styled, options)
-        if options.style is None and is_off_the_grid(heard.guitar):
+        if options.style is None and is_off_the_grid(guitar_grid.guitar):
             nats = nats + np.where([is_extreme(groove) for groove in fit.grooves], np.log(UNHEARD), 0.0)
         fits[letter] = Fit.of(fit.shelf, nats)
     return fits
@@ -282,10 +292,17 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
         if fit.shelf is not song.shelf:
             place = _drawn(fit, options.daring, rng) if options.daring else _safest(fit)
         elif options.daring:
-            nats = np.log(OWN * fit.shares + (1 - OWN) * song.shares) + LIKE_LEADING * fit.shelf.likeness[leading]
+            nats = (
+                np.log(SECTION_WEIGHT * fit.shares + (1 - SECTION_WEIGHT) * song.shares)
+                + LIKE_LEADING * fit.shelf.likeness[leading]
+            )
             place = _drawn(Fit.of(fit.shelf, nats), options.daring, rng)
         else:
-            place = leading if take else _safest(Fit(fit.shelf, OWN * fit.shares + (1 - OWN) * song.shares), leading)
+            place = (
+                leading
+                if take
+                else _safest(Fit(fit.shelf, SECTION_WEIGHT * fit.shares + (1 - SECTION_WEIGHT) * song.shares), leading)
+            )
         grooves[letter] = fit.grooves[place]
     return grooves
 
@@ -312,7 +329,7 @@ def _best(expected: Shares, grooves: Sequence[Groove]) -> int:
 def _expected(fit: Fit) -> tuple[Shares, NDArray[np.bool_]]:
     """(n,): the F1 with what a drummer of the style would play, more for known grooves; and which to play on."""
     likely, able = _in_style(fit)
-    return likely.shelf.alike @ likely.shares + KNOWN * (fit.shelf.popularity == 0), able
+    return likely.shelf.alike @ likely.shares + FAMILIAR_F1 * (fit.shelf.popularity == 0), able
 
 
 def _offers(song: Fit) -> list[int]:
@@ -413,7 +430,7 @@ def _at_levels(fit: Fit, options: Options) -> Shares:
     safest = grooves[_safest(fit)]
     for name, level in asked.items():
         levels = np.array([getattr(_levels(groove), name) for groove in grooves])
-        wanted, around = (getattr(_levels(safest), name), KEPT) if level is None else (level, AROUND[name])
+        wanted, around = (getattr(_levels(safest), name), LEVEL_WIDTH) if level is None else (level, AROUND[name])
         loss -= ((levels - wanted) / around) ** 2 / 2
     kind = _kind(safest)
     of_kind = [_kind(groove) == kind for groove in grooves]

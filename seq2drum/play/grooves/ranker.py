@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.errors import CheckpointError
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.grooves.fitting import beats_of
 from seq2drum.lattice.grooves.grooves import GROOVE, Groove, groove_features, hits_of
@@ -166,12 +166,12 @@ class Ranker:
             self._shelves[key] = book, Shelf(grooves, popularity, points)
         return self._shelves[key][1]
 
-    def fit(self, heard: Heard, sections: Sequence[Section], book: Book) -> dict[str, Fit]:
+    def fit(self, guitar_grid: GuitarGrid, sections: Sequence[Section], book: Book) -> dict[str, Fit]:
         """How likely drummers play each groove of a book to each section, by its letter.
 
         The grooves are those of the metre that most bars of the section have.
         """
-        found = section_features(heard, sections)
+        found = section_features(guitar_grid, sections)
         if not found:
             return {}
         (points,) = self.guitar.run({"rows": np.stack([wanting.row for wanting in found.values()])})

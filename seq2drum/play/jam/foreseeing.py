@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.sections import Section, sections
@@ -125,35 +125,35 @@ class Passages:
         """What is played on."""
         return self.grooves[self.letter]
 
-    def turn(self, number: int, letter: str | None, heard: Heard, here: Form) -> bool:
+    def turn(self, number: int, letter: str | None, guitar_grid: GuitarGrid, here: Form) -> bool:
         """Begin a passage with a bar, because a sign says so; whether it is another.
 
-        letter: None for a new one. heard: the bars before it; here: the bar itself.
+        letter: None for a new one. guitar_grid: the bars before it; here: the bar itself.
         """
         playing = self.grooves[self.letters[-1]] if self.letters else None
         wanted = new_letter([*self.letters, *self.grooves]) if letter is None else letter
         is_new = wanted != self.letter
         self.letter, self.begun, self._is_led, self._settled = wanted, number, True, None
         if wanted not in self.grooves:
-            self._choose(wanted, heard, here, other=playing)
+            self._choose(wanted, guitar_grid, here, other=playing)
         return is_new
 
-    def follow(self, number: int, heard: Heard, here: Form) -> bool:
+    def follow(self, number: int, guitar_grid: GuitarGrid, here: Form) -> bool:
         """Find the passage that a bar belongs to, and its groove; whether it begins with this bar.
 
         It does where the guitar has played something else for a phrase, and the last passage has lasted as long.
         """
         at = len(self.letters)
-        found = sections(heard) if at and not self._is_led else ()
+        found = sections(guitar_grid) if at and not self._is_led else ()
         if not found:
             return number == 0
         now = passage(found, self.letters)
         if now.letter != self.letter and (at - now.bar) % SPAN == 0 and number - self._changed >= SPAN:
             self.letter, self.begun, self._changed = now.letter, number - at + now.bar, number
             if now.letter not in self.grooves:
-                self._choose(now.letter, heard, here, found)
+                self._choose(now.letter, guitar_grid, here, found)
             return True
-        self._settle(number, heard, found)
+        self._settle(number, guitar_grid, found)
         return False
 
     @property
@@ -164,19 +164,19 @@ class Passages:
             return False
         return not choosing.is_of_kind(settled, playing)
 
-    def _settle(self, number: int, heard: Heard, found: Sequence[Section]) -> None:
+    def _settle(self, number: int, guitar_grid: GuitarGrid, found: Sequence[Section]) -> None:
         """Choose the groove of the first passage anew, a bar before it is played."""
         playing, is_blind = self.groove, choosing.asked(self.options, FIRST) is None
         if self._settled is not None:
             self.grooves[FIRST], self._settled = self._settled, None
-        elif number + 1 in EARLY and self.letter == FIRST and playing and is_blind and len(heard.guitar.step):
+        elif number + 1 in EARLY and self.letter == FIRST and playing and is_blind and len(guitar_grid.guitar.step):
             passages = [*found[:-1], found[-1]._replace(letter=FIRST)]
-            self._settled = choosing.settled(heard, passages, self.options, FIRST, playing)
+            self._settled = choosing.groove_to_keep(guitar_grid, passages, self.options, FIRST, playing)
 
     def _choose(
         self,
         letter: str,
-        heard: Heard | None,
+        guitar_grid: GuitarGrid | None,
         here: Form,
         found: Sequence[Section] = (),
         *,
@@ -191,12 +191,12 @@ class Passages:
         asked = choosing.asked(options, letter)
         if asked is not None:
             self.grooves[letter] = asked
-        elif heard is None or not len(heard.guitar.step):
+        elif guitar_grid is None or not len(guitar_grid.guitar.step):
             kind = int(here.numerator[0]), int(here.denominator[0])
             self.grooves[letter] = choosing.unheard(kind, float(here.bpm[0]), options)
         elif other is not None:
-            self.grooves[letter] = choosing.another(heard, passages, options, other)
+            self.grooves[letter] = choosing.another(guitar_grid, passages, options, other)
         elif (playing := self.grooves.get(self.letters[-1])) is not None:
-            self.grooves[letter] = choosing.better(heard, passages, options, letter, playing)
+            self.grooves[letter] = choosing.better(guitar_grid, passages, options, letter, playing)
         else:
             self.grooves.setdefault(letter, None)

@@ -13,8 +13,8 @@ from seq2drum.music.explanation import SectionGroove
 from seq2drum.music.notes import Bar, Marker, Part, Song, merged
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.decode.engine import Engine
-from seq2drum.play.jam.ear import Strike, in_order
 from seq2drum.play.jam.jam import Jam, JamBar, Told
+from seq2drum.play.jam.live_input import Strike, in_order
 from seq2drum.play.jam.signs import STOP, Sign
 from seq2drum.play.options import Options
 from seq2drum.play.take import TRACK_NAME, Take

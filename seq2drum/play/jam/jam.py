@@ -16,7 +16,7 @@ import numpy as np
 
 from seq2drum.errors import OptionError
 from seq2drum.lattice.conditions import of_controls
-from seq2drum.lattice.features import Features, Heard, features
+from seq2drum.lattice.features import Features, GuitarGrid, features
 from seq2drum.lattice.form import MAX_STEPS, FloatArray, Form, form_of, lattice_of
 from seq2drum.lattice.grid import HIT_LENGTH, STEPS_PER_QUARTER, Grid, Lattice, encode
 from seq2drum.lattice.grooves.grooves import Groove
@@ -29,17 +29,17 @@ from seq2drum.play.asked import by_letter, by_section
 from seq2drum.play.decode import plan as cues
 from seq2drum.play.decode.bar import BarPlayer
 from seq2drum.play.decode.decoding import APART, Request
-from seq2drum.play.decode.engine import Asking, Engine, Playable
+from seq2drum.play.decode.engine import Computation, Engine, Playable
 from seq2drum.play.decode.ensemble import guided
 from seq2drum.play.decode.memory import LOOK_BACK, GrooveRows, Memory, Pieces
 from seq2drum.play.decode.plan import Fills as AskedFills
 from seq2drum.play.decode.plan import Gestures, Plan
-from seq2drum.play.feel.humanise import Touch
+from seq2drum.play.feel.humanise import Dynamics
 from seq2drum.play.grooves.book import read_groove
-from seq2drum.play.jam.ear import Ear, Strike
 from seq2drum.play.jam.foreseeing import FIRST, Fills, Passages, crashes
+from seq2drum.play.jam.live_input import LiveInput, Strike
 from seq2drum.play.jam.signs import FILL, INTENSITY, SECTION, STOP, TEMPO, Sign
-from seq2drum.play.kept import Joint, kept_of
+from seq2drum.play.kept import DrumMerger, kept_of
 from seq2drum.play.options import Options
 from seq2drum.play.take import TRACK_NAME
 
@@ -97,7 +97,7 @@ class Jam:
             raise OptionError(f"the model {engine.name!r} cannot play along; wanted one such as live or default")
         self._engine, self._options = engine, _with_grooves(options or Options())
         self.score, self._program = replace(score or Song(480), parts=(), markers=(), length=0), program
-        self._told, self._ear = list[Told](), Ear(self.score.ticks_per_quarter)
+        self._told, self._ear = list[Told](), LiveInput(self.score.ticks_per_quarter)
         self._fills, self._asked, self._turning = Fills(self._options.fills), set[str](), False
         self._next_letter: str | None = None
         self.number, self.is_over = 0, False  # of the next bar that is to be decided
@@ -110,7 +110,9 @@ class Jam:
         self._state, self._previous = engine.silence[None], np.zeros((1, len(kit)), dtype=np.float32)
         self._was_fill = False
         self._lay_out(_HORIZON)
-        self._touch = Touch(self._options, Heard(self._form, Grid.join([]), np.zeros(9, dtype=np.int64), 0), kit)
+        self._dynamics = Dynamics(
+            self._options, GuitarGrid(self._form, Grid.join([]), np.zeros(9, dtype=np.int64), 0), kit
+        )
         self._passages = Passages(self._options, self._form.between(0, 1))
 
     # --- being told ---------------------------------------------------------------------------------------------------
@@ -157,7 +159,7 @@ class Jam:
         self._fills.played(False)
         self._passages.letters.append(self._passages.letter)
         self._was_fill = False
-        bar = self._as_bar(number, self._touch.strike(number, hits), is_fill=False, is_last=False)
+        bar = self._as_bar(number, self._dynamics.strike(number, hits), is_fill=False, is_last=False)
         self.number += 1
         self._slide()
         return bar
@@ -185,7 +187,7 @@ class Jam:
         elif one.what == INTENSITY:
             self._options = replace(self._options, intensity=one.number)
             self._passages.options = self._options
-            self._touch.change(self._options)
+            self._dynamics.change(self._options)
         elif one.what == TEMPO:
             tick = self._lattice.bars[self.number].start
             tempos = [tempo for tempo in self.score.tempo_map if tempo.tick < tick]
@@ -198,7 +200,7 @@ class Jam:
 
     # --- a bar --------------------------------------------------------------------------------------------------------
 
-    def _deciding(self, number: int) -> Asking[JamBar]:
+    def _deciding(self, number: int) -> Computation[JamBar]:
         """Decide the next bar."""
         # 1. What is known: the last bars, and how the guitar is expected to go on.
         at = number - self._first
@@ -220,7 +222,7 @@ class Jam:
         plan = replace(plan, pieces=pieces)
         # 3. Play it, and remember it.
         played = yield from self._played(model, number, known, form, plan, low)
-        struck = self._touch.strike(number, played)
+        struck = self._dynamics.strike(number, played)
         self._passages.letters.append(self._passages.letter)
         self._was_fill, self.is_over = is_fill, is_last
         self._asked.clear()
@@ -236,7 +238,9 @@ class Jam:
             self._rows.put(at, groove, self._held, form, self._engine.kit, pieces)
         return pieces
 
-    def _played(self, model: Playable, number: int, known: Features, form: Form, plan: Plan, low: int) -> Asking[Grid]:
+    def _played(
+        self, model: Playable, number: int, known: Features, form: Form, plan: Plan, low: int
+    ) -> Computation[Grid]:
         """The hits of a bar that is planned; known and form: of the bars from `low` of the memory on up to it."""
         at, size = number - self._first, int(form.steps.max())
         rows, is_fill = self._rows, plan.is_fill(0)
@@ -268,7 +272,9 @@ class Jam:
         self._state, self._previous = played.state, played.hits[:, -1]
         return played.grid
 
-    def _is_fill(self, model: Playable, known: Features, form: Form, *, begins: bool, is_last: bool) -> Asking[bool]:
+    def _is_fill(
+        self, model: Playable, known: Features, form: Form, *, begins: bool, is_last: bool
+    ) -> Computation[bool]:
         """Whether the next bar is a fill: for a sign, before another kind of groove, or as drummers would play one."""
         logits = yield from model.fill_logits(known, form)
         rng = np.random.default_rng([self._options.sampling.seed, self.number, _TAG])
@@ -315,7 +321,7 @@ class Jam:
         groove, drum_map = self._passages.groove, drum_maps.load(self._options.drum_map)
         brushes = groove is not None and "brush" in groove.title
         program, is_xg = drum_map.kit_to_play(self.score, brushes=brushes)
-        part = drum_map.apply(self._joint.fitted(number, hits, program, is_xg=is_xg))
+        part = drum_map.apply(self._merger.fitted(number, hits, program, is_xg=is_xg))
         part = replace(part, name=TRACK_NAME, is_drums=True)
         name, title = (groove.name, groove.title) if groove is not None else ("", "")
         bar, letter = self._lattice.bars[number], self._passages.letter
@@ -323,7 +329,7 @@ class Jam:
 
     # --- what was heard -----------------------------------------------------------------------------------------------
 
-    def _heard(self, number: int) -> Heard:
+    def _heard(self, number: int) -> GuitarGrid:
         """The bars from the first that is remembered on up to a bar, as the guitar is expected to go on."""
         lattice, first = self._lattice, self._first
         begin, quarter = lattice.bars[first].start, self.score.ticks_per_quarter
@@ -335,7 +341,7 @@ class Jam:
         programs = np.zeros(len(GUITAR_PROGRAMS) + 1, dtype=np.int64)
         known = self._program in GUITAR_PROGRAMS
         programs[self._program - GUITAR_PROGRAMS.start if known else -1] = max(len(part), 1)
-        heard = Heard(self._form.between(first, number + 1), encode(part, Lattice(bars, quarter)), programs, 1)
+        heard = GuitarGrid(self._form.between(first, number + 1), encode(part, Lattice(bars, quarter)), programs, 1)
         here = int(heard.form.first[-2])
         lead = min(round(LEAD * STEPS_PER_QUARTER), int(heard.form.steps[-2]) if number > first else 0)
         return gone_on(heard, here - lead)
@@ -361,7 +367,7 @@ class Jam:
         self._lattice, self._form = lattice, form_of(score, lattice)
         drum_map = drum_maps.load(self._options.drum_map)
         kept = kept_of(score, lattice, Options(), drum_map, self._engine.kit)
-        self._joint = Joint(kept, lattice, self._engine.kit, score)
+        self._merger = DrumMerger(kept, lattice, self._engine.kit, score)
 
 
 def _with_grooves(options: Options) -> Options:

@@ -18,9 +18,9 @@ from seq2drum.music.duet import counted_in, later
 from seq2drum.music.notes import Bar, Part, Song
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.decode.engine import Engine
-from seq2drum.play.jam.ear import Ear, Strike
 from seq2drum.play.jam.guitarist import as_take
 from seq2drum.play.jam.jam import Jam, JamBar, Told
+from seq2drum.play.jam.live_input import LiveInput, Strike
 from seq2drum.play.jam.ports import Came, Feet, Key, Shown, Transport, read
 from seq2drum.play.jam.signs import TEMPO, Sign
 from seq2drum.play.jam.songtime import SongTime
@@ -37,7 +37,7 @@ class Recording:
     """Keeps what was heard, in song time."""
 
     def __init__(self, ticks_per_quarter: int) -> None:
-        self._ear, self._quarter = Ear(ticks_per_quarter), ticks_per_quarter
+        self._ear, self._quarter = LiveInput(ticks_per_quarter), ticks_per_quarter
         self._bars = list[JamBar]()
 
     def hear(self, strike: Strike) -> None:

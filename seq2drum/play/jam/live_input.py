@@ -30,7 +30,7 @@ def in_order(strikes: Iterable[Strike]) -> list[Strike]:
     return sorted(strikes, key=lambda one: (one.quarter, one.velocity > 0, one.pitch))
 
 
-class Ear:
+class LiveInput:
     """Keeps the notes of a guitar, in ticks; strikes are heard in the order of time."""
 
     def __init__(self, ticks_per_quarter: int) -> None:
