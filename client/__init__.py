@@ -29,7 +29,6 @@ __all__ = [
 
 if TYPE_CHECKING:
     from client.asynchronous import AsyncRemoteDrummer
-    from client.beats import RemoteBeat, RemoteBrief
     from client.errors import (
         DeadlineExceeded,
         ServerBusy,
@@ -38,8 +37,8 @@ if TYPE_CHECKING:
         ServerUnavailable,
         Unauthenticated,
     )
-    from client.jams import RemoteJamBar, RemoteNote
     from client.messages import RemoteBar, RemoteHit, RemoteOptions, RemoteTake
+    from client.sessions import RemoteBeat, RemoteBrief, RemoteJamBar, RemoteNote
     from client.synchronous import RemoteDrummer
     from seq2drum.errors import Seq2DrumError
 
@@ -47,10 +46,10 @@ _HOMES = {
     "AsyncRemoteDrummer": "client.asynchronous",
     "RemoteDrummer": "client.synchronous",
     "RemoteBar": "client.messages",
-    "RemoteBeat": "client.beats",
-    "RemoteBrief": "client.beats",
-    "RemoteJamBar": "client.jams",
-    "RemoteNote": "client.jams",
+    "RemoteBeat": "client.sessions",
+    "RemoteBrief": "client.sessions",
+    "RemoteJamBar": "client.sessions",
+    "RemoteNote": "client.sessions",
     "RemoteHit": "client.messages",
     "RemoteOptions": "client.messages",
     "RemoteTake": "client.messages",

@@ -12,14 +12,12 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from client import addresses, beats, connection, jams, messages, rendered
-from client.attempts import Attempts
-from client.beats import Asking, RemoteBeat, RemoteBeatBar, RemoteBrief
-from client.connection import Connection
+from client import connection, messages, rendered, sessions
+from client.connection import Attempts, Connection
 from client.errors import DeadlineExceeded, ServerUnavailable
-from client.jams import RemoteJamBar
 from client.messages import Answered, OnProgress, RemoteBar, RemoteTake, Reply, Source
 from client.rendered import RemoteFile
+from client.sessions import BeatRequests, RemoteBeat, RemoteBeatBar, RemoteBrief, RemoteJamBar
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.rpc.accompaniment_pb2_grpc import AccompanimentServiceStub
 
@@ -34,7 +32,7 @@ class AsyncRemoteDrummer:
 
     def __init__(
         self,
-        address: str | Sequence[str] = addresses.DEFAULT_ADDRESS,
+        address: str | Sequence[str] = connection.DEFAULT_ADDRESS,
         *,
         token: str | None = None,
         ca: str | os.PathLike[str] | None = None,
@@ -43,7 +41,7 @@ class AsyncRemoteDrummer:
         tls: bool = False,
         deadline: float = connection.DEADLINE_SECONDS,
     ) -> None:
-        self.connection = Connection(addresses.normal(address), token, ca, certificate, key, tls, deadline)
+        self.connection = Connection(connection.normalize_address(address), token, ca, certificate, key, tls, deadline)
         self._credentials = self.connection.credentials() if self.connection.secure else None
         self._opened: grpc.aio.Channel | None = None
 
@@ -109,23 +107,23 @@ class AsyncRemoteDrummer:
     ) -> RemoteBeat:
         """A beat without a guitar, see `RemoteDrummer.compose`."""
         wanted = None if options is None else messages.options_of(options, {})
-        return (await self._beats(beats.request(beats.brief_of(brief, asked), 1, guitar, wanted)))[0]
+        return (await self._beats(sessions.compose_request(sessions.brief_of(brief, asked), 1, guitar, wanted)))[0]
 
     async def beats(self, brief: Any = None, count: int = 1, **asked: Any) -> list[RemoteBeat]:
         """Several beats, with seeds that follow each other; as `compose`."""
-        return await self._beats(beats.request(beats.brief_of(brief, asked), count))
+        return await self._beats(sessions.compose_request(sessions.brief_of(brief, asked), count))
 
     def stream_compose(self, brief: Any = None, **asked: Any) -> AsyncRemoteBeatStream:
         """A beat without an end, see `RemoteDrummer.stream_compose`."""
         call = self._stub.StreamCompose(timeout=self.connection.deadline, metadata=self.connection.metadata)
-        return AsyncRemoteBeatStream(call, self.connection, beats.brief_of(brief, asked))
+        return AsyncRemoteBeatStream(call, self.connection, sessions.brief_of(brief, asked))
 
     def jam(
         self, options: Any = None, *, bpm: float = 120.0, metre: str = "4/4", program: int = 24, **asked: Any
     ) -> AsyncRemoteJam:
         """A drummer who plays along, see `RemoteDrummer.jam`."""
-        request = jams.opening(messages.options_of(options, asked), bpm, metre, program)
-        call = self._stub.Jam(timeout=jams.SECONDS, metadata=self.connection.metadata)
+        request = sessions.opening_request(messages.options_of(options, asked), bpm, metre, program)
+        call = self._stub.Jam(timeout=sessions.JAM_SECONDS, metadata=self.connection.metadata)
         return AsyncRemoteJam(call, self.connection, request)
 
     async def models(self) -> list[pb.ModelInfo]:
@@ -155,7 +153,7 @@ class AsyncRemoteDrummer:
 
     async def is_ready(self) -> bool:
         """Whether the server says of itself that it serves; see `RemoteDrummer.is_ready`."""
-        method = self._channel.unary_unary(connection.HEALTH, bytes, bytes)
+        method = self._channel.unary_unary(connection.HEALTH_METHOD, bytes, bytes)
         seconds = min(connection.HEALTH_SECONDS, self.connection.deadline)
         return connection.is_serving(await self._ask(method, b"", seconds))
 
@@ -193,7 +191,7 @@ class AsyncRemoteDrummer:
         return AccompanimentServiceStub(self._channel)
 
     async def _beats(self, request: pb.ComposeRequest) -> list[RemoteBeat]:
-        return beats.beats_of(await self._ask(self._stub.Compose, request))
+        return sessions.beats_of(await self._ask(self._stub.Compose, request))
 
     async def _answers(self) -> bool:
         try:
@@ -303,14 +301,14 @@ class AsyncRemoteBeatStream:
     """A beat without an end, see `RemoteBeatStream`. Leaving an `async with` statement ends it."""
 
     def __init__(self, call: Any, connection: Connection, brief: RemoteBrief) -> None:
-        self._call, self._connection, self._asking = call, connection, Asking(brief)
+        self._call, self._connection, self._beat = call, connection, BeatRequests(brief)
         self._end = _End(call)
 
     async def bars(self, count: int, **asked: Any) -> AsyncIterator[RemoteBeatBar]:
         """So many more bars, as they are made; see `RemoteBeatStream.bars`."""
-        while self._asking.owed:
+        while self._beat.owed:
             await self._receive()
-        request = self._asking.more(count, asked)
+        request = self._beat.request(count, asked)
         with suppress(grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError):  # whoever reads learns why
             await self._call.write(request)
         for _ in range(count):
@@ -331,7 +329,7 @@ class AsyncRemoteBeatStream:
             piece = await self._call.read()
         except grpc.RpcError as error:
             raise self._connection.fault(await self._end.error(error)) from error
-        return self._asking.take(None if piece is EOF else piece)
+        return self._beat.bar(None if piece is EOF else piece)
 
 
 class AsyncRemoteJam:
@@ -344,11 +342,11 @@ class AsyncRemoteJam:
 
     async def hear(self, notes: Iterable[Sequence[float]] = (), until: float | None = None) -> None:
         """Tell what the guitar does, see `RemoteJam.hear`."""
-        await self._tell(jams.told(notes, until))
+        await self._tell(sessions.notes_request(notes, until))
 
     async def show(self, sign: str, quarter: float, value: float | str | None = None) -> None:
         """Give a sign, see `RemoteJam.show`."""
-        await self._tell(jams.shown(sign, quarter, value))
+        await self._tell(sessions.sign_request(sign, quarter, value))
 
     async def end(self) -> None:
         """Tell nothing more: the bars that what was told decides still come."""
@@ -366,9 +364,9 @@ class AsyncRemoteJam:
             await self._tell()
             while (piece := await self._call.read()) is not EOF:
                 if piece.HasField("bar"):
-                    yield jams.bar_of(piece.bar)
+                    yield sessions.jam_bar_of(piece.bar)
         except grpc.RpcError as error:
-            raise self._connection.fault(await self._end.error(error), jams.SECONDS) from error
+            raise self._connection.fault(await self._end.error(error), sessions.JAM_SECONDS) from error
 
     async def __aenter__(self) -> AsyncRemoteJam:
         return self

@@ -31,10 +31,10 @@ from seq2drum.system import files
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once
     from client.asynchronous import AsyncRemoteDrummer
-    from client.beats import RemoteBrief
-    from client.finding import Located
+    from client.discovery import Location
     from client.messages import RemoteOptions, RemoteTake
-    from client.songs import Work
+    from client.sessions import RemoteBrief
+    from client.songs import Job
     from client.status_file import StatusFile
 
 STOPPED = 130
@@ -101,7 +101,7 @@ def _status_file(words: list[str]) -> StatusFile:
     return StatusFile(parser.parse_known_args(words)[0].status_file or None)
 
 
-def _wanted(options: argparse.Namespace, *, explain: bool = False) -> RemoteOptions:
+def remote_options(options: argparse.Namespace, *, explain: bool = False) -> RemoteOptions:
     """What is asked for.
 
     Raises:
@@ -148,12 +148,12 @@ def _run(options: argparse.Namespace, status: StatusFile) -> int:
     if options.files and not fitting:
         from client import songs
 
-        wanted, work = _wanted(options, explain=options.explain), songs.plan(options)
-        return asyncio.run(_heeding(options.cancel_file, lambda: _play(work, wanted, options, status)))
-    return asyncio.run(_heeding(options.cancel_file, lambda: _tell_of_server(options)))
+        wanted, work = remote_options(options, explain=options.explain), songs.plan(options)
+        return asyncio.run(_until_cancel_file(options.cancel_file, lambda: _play(work, wanted, options, status)))
+    return asyncio.run(_until_cancel_file(options.cancel_file, lambda: _show_lists(options)))
 
 
-async def _heeding(cancel_file: str | None, work: Callable[[], Awaitable[int]]) -> int:
+async def _until_cancel_file(cancel_file: str | None, work: Callable[[], Awaitable[int]]) -> int:
     """Do some work, and cancel it when a file appears."""
     if cancel_file is None:
         return await work()
@@ -172,7 +172,7 @@ async def _heeding(cancel_file: str | None, work: Callable[[], Awaitable[int]]) 
         looking.cancel()
 
 
-async def _play(work: Sequence[Work], wanted: RemoteOptions, options: argparse.Namespace, status: StatusFile) -> int:
+async def _play(work: Sequence[Job], wanted: RemoteOptions, options: argparse.Namespace, status: StatusFile) -> int:
     from client import songs
 
     async with _server(options) as drummer:
@@ -185,23 +185,23 @@ async def _play(work: Sequence[Work], wanted: RemoteOptions, options: argparse.N
 @asynccontextmanager
 async def _server(options: argparse.Namespace) -> AsyncIterator[AsyncRemoteDrummer]:
     """The server that is meant; one is started if that is asked for and none answers."""
-    from client import finding
+    from client import discovery
     from client.errors import DeadlineExceeded, ServerUnavailable
 
-    where = finding.find(options.server)
+    where = discovery.find(options.server)
     if getattr(options, "start_server", False):
         try:
             async with _drummer(where, options) as drummer:
                 await drummer.is_ready()
         except (ServerUnavailable, DeadlineExceeded):
-            where = await finding.start(where)
+            where = await discovery.start(where)
         async with _drummer(where, options) as drummer:
-            await drummer.wait_until_ready(finding.START_SECONDS)
+            await drummer.wait_until_ready(discovery.START_SECONDS)
     async with _drummer(where, options) as drummer:
         yield drummer
 
 
-def _drummer(where: Located, options: argparse.Namespace) -> AsyncRemoteDrummer:
+def _drummer(where: Location, options: argparse.Namespace) -> AsyncRemoteDrummer:
     from client.asynchronous import AsyncRemoteDrummer
 
     return AsyncRemoteDrummer(
@@ -225,12 +225,12 @@ def _token(options: argparse.Namespace) -> str | None:
         raise InputError(f"{name} holds no token; wanted letters, digits and signs alone") from None
 
 
-async def _tell_of_server(options: argparse.Namespace) -> int:
+async def _show_lists(options: argparse.Namespace) -> int:
     """Print what is asked for of the server itself; returns the exit code."""
     from client import listing, messages
 
     if options.status:
-        return await _tell_status(options)
+        return await _show_status(options)
     async with _server(options) as drummer:
         if options.list_models:
             listing.show(map(listing.model, await drummer.models()), as_json=options.json)
@@ -238,7 +238,7 @@ async def _tell_of_server(options: argparse.Namespace) -> int:
             listing.show(map(listing.generator, await drummer.generators()), as_json=options.json)
         if options.list_grooves:
             song = paths.read(options.files[0], messages.MOST_BYTES) if options.files else None
-            found = await drummer.grooves(song, _wanted(options))
+            found = await drummer.grooves(song, remote_options(options))
             listing.show(map(listing.groove, found), as_json=options.json)
         if options.list_drum_maps:
             listing.show(map(listing.drum_map, await drummer.drum_maps()), as_json=options.json)
@@ -248,11 +248,11 @@ async def _tell_of_server(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _tell_status(options: argparse.Namespace) -> int:
-    from client import finding
+async def _show_status(options: argparse.Namespace) -> int:
+    from client import discovery
     from client.errors import DeadlineExceeded, ServerUnavailable
 
-    line: dict[str, object] = {"serving": False, "address": finding.find(options.server).address}
+    line: dict[str, object] = {"serving": False, "address": discovery.find(options.server).address}
     try:
         async with _server(options) as drummer:
             line["address"] = drummer.connection.address
@@ -270,10 +270,10 @@ async def _tell_status(options: argparse.Namespace) -> int:
 
 def _compose(options: argparse.Namespace) -> int:
     """Ask for beats, and write them; returns the exit code."""
-    from client import beats
+    from client import sessions
 
-    brief = beats.RemoteBrief(**{name: getattr(options, name) for name in BRIEF}, model=options.model)
-    genres = [share.name for share in beats.message(brief, options.takes).genres]
+    brief = sessions.RemoteBrief(**{name: getattr(options, name) for name in BRIEF}, model=options.model)
+    genres = [share.name for share in sessions.brief_message(brief, options.takes).genres]
     if options.guitar and options.takes > 1:
         raise OptionError(f"--takes is {options.takes}, and one beat is played to --guitar; leave out one of them")
     targets = paths.numbered(paths.beat(options.output, genres, brief.bpm), options.takes)
@@ -309,7 +309,7 @@ async def _write_beats(brief: RemoteBrief, targets: Sequence[str], drums: str, o
 def _watch(options: argparse.Namespace) -> int:
     if not 0 <= options.settle < float("inf"):
         raise OptionError(f"--settle is {options.settle}, wanted a number of seconds")
-    wanted = _wanted(options)
+    wanted = remote_options(options)
     try:
         return asyncio.run(_watch_folder(options, wanted))
     except KeyboardInterrupt:
@@ -320,14 +320,14 @@ def _watch(options: argparse.Namespace) -> int:
 
 
 async def _watch_folder(options: argparse.Namespace, wanted: RemoteOptions) -> int:
-    from client import listing, turns
+    from client import listing, songs
     from client.watch import FolderWatch
 
     async with _server(options) as drummer:
 
         async def play(data: bytes) -> list[RemoteTake]:
             patience = options.timeout if options.once else 0.0
-            return await turns.again(lambda: drummer.takes(data, wanted, options.takes), patience)
+            return await songs.retry(lambda: drummer.takes(data, wanted, options.takes), patience)
 
         def written(take: RemoteTake, source: str, target: str, seconds: float) -> None:
             terminal.show(listing.take(take, source, target, seconds), as_json=options.json)
@@ -341,7 +341,7 @@ async def _watch_folder(options: argparse.Namespace, wanted: RemoteOptions) -> i
             lambda text: say(f"seq2drum: {text}"),
             options.settle,
             options.once,
-            lambda: turns.places(drummer),
+            lambda: songs.parallel_calls(drummer),
         )
         return await watch.run()
 

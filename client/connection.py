@@ -1,10 +1,18 @@
-"""The way to a server: its address, what proves who is who, how long to wait and when to try again."""
+"""The connection to a server: addresses, credentials, gRPC options, and retries of streams.
+
+An address is HOST:PORT, unix:PATH, dns:///NAME:PORT (all addresses of the name), or several HOST:PORT with commas
+between them, all of which serve the same.
+"""
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
+import socket
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,13 +20,108 @@ from typing import Any
 import grpc
 
 from client import errors
-from client.addresses import DEFAULT_ADDRESS, is_local, is_several, name, normal, target
+from client.errors import ServerError
 from seq2drum import __version__
 from seq2drum.errors import InputError, OptionError, Seq2DrumError
 from seq2drum.system import files
 
+# --- addresses --------------------------------------------------------------------------------------------------------
+
+
+DEFAULT_PORT = 50051
+DEFAULT_ADDRESS = f"localhost:{DEFAULT_PORT}"
+_DNS = "dns:///"
+_ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s:/,\[\]]+)(:(?P<port>\d{1,5}))?")
+
+
+def normalize_address(address: str | Sequence[str]) -> str:
+    """An address with its port, or several: a list, or a text with commas.
+
+    Raises:
+        OptionError: it is none.
+    """
+    if isinstance(address, str) and address.startswith("unix:") and len(address) > len("unix:"):
+        return address
+    parts = address.split(",") if isinstance(address, str) else address
+    if not parts:
+        raise OptionError(f"there is no address of a server, wanted at least one, such as {DEFAULT_ADDRESS}")
+    several = len(parts) > 1
+    return ",".join(_normal(part.strip(), several=several) for part in parts)
+
+
+def is_several(address: str) -> bool:
+    """Whether more than one server may answer there."""
+    return "," in address or address.startswith(_DNS)
+
+
+def is_local(address: str) -> bool:
+    """Whether what goes there stays on this machine."""
+    if address.startswith("unix:"):
+        return True
+    return all(_is_loopback(part.removeprefix(_DNS)) for part in address.split(","))
+
+
+def certificate_host(address: str) -> str:
+    """The name that a certificate has to have: that of the host, and of several the first."""
+    return address.split(",")[0].removeprefix(_DNS).rpartition(":")[0].strip("[]")
+
+
+def grpc_target(address: str) -> str:
+    """What gRPC is to connect to. It takes no list of names: those of several servers are looked up here, each once.
+
+    One that cannot be looked up is left out, as long as there are others.
+    """
+    if "," not in address:
+        return address
+    found = {ip: None for part in address.split(",") for ip in _looked_up(part)}
+    if not found:
+        return _DNS + address.split(",")[0]  # which fails with the reason
+    if all("." in ip for ip in found):
+        return "ipv4:" + ",".join(found)
+    return "ipv6:" + ",".join(ip if ip.startswith("[") else _in_version_6(ip) for ip in found)
+
+
+def _normal(address: str, *, several: bool) -> str:
+    prefix = _DNS if address.startswith(_DNS) and not several else ""
+    match = _ADDRESS.fullmatch(address.removeprefix(prefix))
+    port = int(match["port"] or DEFAULT_PORT) if match else 0
+    if not match or not 0 < port < 1 << 16:
+        raise OptionError(
+            f"the server's address is {address!r}, wanted HOST:PORT such as {DEFAULT_ADDRESS}, several of them with "
+            "commas between, or dns:///NAME:PORT for all that a name stands for"
+        )
+    return f"{prefix}{match['host']}:{port}"
+
+
+def _is_loopback(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _looked_up(address: str) -> list[str]:
+    """The address with an IP in place of the name: the first of version 4, or else the first."""
+    host, _, port = address.rpartition(":")
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    version_4 = [str(where[0]) for family, *_, where in found if family == socket.AF_INET]
+    return [f"{version_4[0]}:{port}"] if version_4 else [f"[{found[0][4][0]}]:{port}"]
+
+
+def _in_version_6(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    return f"[::ffff:{host}]:{port}"
+
+
+# --- the connection ---------------------------------------------------------------------------------------------------
+
+
 DEADLINE_SECONDS = 120.0
-HEALTH = "/grpc.health.v1.Health/Check"
+HEALTH_METHOD = "/grpc.health.v1.Health/Check"
 HEALTH_SECONDS = 2.0  # that one question may take whether the server is ready
 POLL_SECONDS = 0.1  # between two such questions
 MOST_REPLY_BYTES = 64 << 20
@@ -54,7 +157,7 @@ SERVICE_CONFIG = {
     # A player that dies fails all its calls at once: as many as one program has under way are tried again.
     "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.5},
 }
-SEVERAL = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}
+SEVERAL_SERVERS = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}
 """What is added for several servers: calls go round those that say SERVING."""
 LOOK_UP_SECONDS = 5  # between two times that a name is looked up, where a server went away
 
@@ -63,9 +166,8 @@ LOOK_UP_SECONDS = 5  # between two times that a name is looked up, where a serve
 class Connection:
     """Where servers are and how to talk to them. Nothing is opened yet.
 
-    address: as `addresses` has it; several servers serve the same. token: sent with every call; without TLS to this
-    machine only. ca, certificate, key: PEM files; any of them, or tls, asks for TLS. deadline: seconds that a call may
-    take.
+    address: as `normalize_address` returns it. token: sent with every call; without TLS to this machine only. ca,
+    certificate, key: PEM files; any of them, or tls, asks for TLS. deadline: seconds that a call may take.
 
     Raises:
         OptionError, InputError: something of it makes no sense, or a file cannot be read.
@@ -80,7 +182,7 @@ class Connection:
     deadline: float = DEADLINE_SECONDS
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "address", normal(self.address))
+        object.__setattr__(self, "address", normalize_address(self.address))
         if not 0 < self.deadline < float("inf"):
             raise OptionError(f"the deadline is {self.deadline} seconds, wanted more than 0")
         if (self.certificate is None) != (self.key is None):
@@ -108,14 +210,14 @@ class Connection:
     @property
     def target(self) -> str:
         """What gRPC is to connect to."""
-        return target(self.address)
+        return grpc_target(self.address)
 
     @property
     def channel_options(self) -> list[tuple[str, Any]]:
         """How gRPC is to behave."""
         several = is_several(self.address)
         options: list[tuple[str, Any]] = [
-            ("grpc.service_config", json.dumps(SERVICE_CONFIG | (SEVERAL if several else {}))),
+            ("grpc.service_config", json.dumps(SERVICE_CONFIG | (SEVERAL_SERVERS if several else {}))),
             ("grpc.enable_retries", 1),
             ("grpc.per_rpc_retry_buffer_size", 1 << 20),  # a message that does not fit in is never sent again
             ("grpc.initial_reconnect_backoff_ms", 100),  # by default longer than all attempts together
@@ -129,7 +231,7 @@ class Connection:
         ]
         if several:
             options.append(("grpc.dns_min_time_between_resolutions_ms", 1000 * LOOK_UP_SECONDS))
-            options.append(("grpc.default_authority", name(self.address)))
+            options.append(("grpc.default_authority", certificate_host(self.address)))
         if is_local(self.address):
             options.append(("grpc.enable_http_proxy", 0))
         return options
@@ -161,3 +263,48 @@ def _pem(path: str | os.PathLike[str] | None) -> bytes | None:
         return Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{files.named(path)} cannot be read ({error.strerror}); wanted a PEM file") from None
+
+
+# --- retries of streams -----------------------------------------------------------------------------------------------
+
+
+MOST_ATTEMPTS = 4
+"""Attempts at a stream, as at a call in one message."""
+MOST_KILLED_WORKERS = 3
+"""Attempts that may cost the server a worker."""
+FIRST_WAIT, LONGEST_WAIT = 0.1, 1.0
+"""Seconds between two attempts, twice as many each time, where the server does not say."""
+_RETRIED_CODES = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
+
+
+class Attempts:
+    """The attempts at one stream, which together may take so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+        self._made, self._deaths = 1, 0
+        self._first: Seq2DrumError | None = None
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline of the stream."""
+        return max(self._until - time.monotonic(), 0.001)
+
+    def wait(self, error: Any, fault: Seq2DrumError) -> float:
+        """How many seconds to wait until the next attempt.
+
+        error: what the last attempt ended with, a `grpc.RpcError` that is a `grpc.Call`. fault: what that means here.
+
+        Raises:
+            Seq2DrumError: there is no other attempt. It is the first one's fault where that might have been mended.
+        """
+        if error.code() not in _RETRIED_CODES:
+            raise fault from error
+        self._first = self._first or fault
+        said = fault.retry_seconds if isinstance(fault, ServerError) else None
+        self._deaths += isinstance(fault, ServerError) and fault.reason == "WORKER_DIED"
+        seconds = min(FIRST_WAIT * 2 ** (self._made - 1), LONGEST_WAIT) if said is None else said
+        if self._made >= MOST_ATTEMPTS or self._deaths >= MOST_KILLED_WORKERS or seconds >= self.left:
+            raise self._first from error
+        self._made += 1
+        return seconds

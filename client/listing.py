@@ -13,8 +13,8 @@ from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.system import files
 
 if TYPE_CHECKING:
-    from client.beats import RemoteBeat
     from client.messages import RemoteTake
+    from client.sessions import RemoteBeat
 
 _LETS_IN = {1: "everyone", 2: "whoever has the token", 3: "whoever has a certificate"}  # by the number of an AuthMode
 

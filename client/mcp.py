@@ -10,8 +10,7 @@ from mcp import types
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
-from client.mcp_files import Folders
-from client.mcp_tools import Reach, Tool, Tools
+from client.mcp_tools import Connect, Folders, Tool, Tools
 from seq2drum import __version__
 from seq2drum.errors import Seq2DrumError
 
@@ -22,13 +21,13 @@ Nothing that exists is replaced unless overwrite is true: ask the user before. W
 what to do."""
 
 
-async def serve(folders: Sequence[str], reach: Reach) -> None:
-    """Serve an assistant until it hangs up. folders: those that are open to it. reach: opens the way to a server.
+async def serve(folders: Sequence[str], connect: Connect) -> None:
+    """Serve an assistant until it hangs up. folders: those that are open to it. connect: opens the way to a server.
 
     Raises:
         OptionError: a folder is none.
     """
-    tools = Tools(Folders(folders), reach)
+    tools = Tools(Folders(folders), connect)
 
     async def list_tools(_: Any, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         return types.ListToolsResult(tools=[_described(tool) for tool in tools.by_name.values()])

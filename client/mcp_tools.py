@@ -1,31 +1,164 @@
-"""The tools of an assistant: what it is told of each, and what each does with a server and the open folders."""
+"""The tools for an assistant: their descriptions, and what each does with a server and the open folders.
+
+Files are reached by path, under folders that are named once, and nowhere else. A path is relative to one of the
+folders, or absolute and inside one. Neither `..` nor a link is followed, so a path leads where it says. Another process
+of the same user that changes these folders at the same moment is trusted: it is the user's own machine.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import stat
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from client import beats, listing
+from client import listing, sessions
 from client.asynchronous import AsyncRemoteDrummer
 from client.listing import Line
-from client.mcp_files import Folders
 from client.mcp_wishes import FORM, WISHES, Schema, schema, values
-from client.messages import RemoteOptions, RemoteTake
+from client.messages import MOST_BYTES, RemoteOptions, RemoteTake
 from seq2drum.console import paths
-from seq2drum.errors import OptionError
+from seq2drum.errors import InputError, LimitError, OptionError, OutputError
 from seq2drum.music import choices
 from seq2drum.music.choices import BRIEF, STYLES
-from seq2drum.music.limits import MIDI_SUFFIXES, PICTURE_SUFFIXES
+from seq2drum.music.limits import MIDI_SUFFIXES, OPENED_SUFFIXES, PICTURE_SUFFIXES, SONG_SUFFIXES
 from seq2drum.play.asked import by_section, reference
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.system import files
 
-Reach = Callable[[], AbstractAsyncContextManager[AsyncRemoteDrummer]]
+# --- the open folders -------------------------------------------------------------------------------------------------
+
+
+MOST_LISTED = 200
+_MOST_SEEN = 20_000  # entries of folders that are looked at for a list
+_MOST_LETTERS = 1024
+_SHOWN_LETTERS = 80
+
+
+class Folders:
+    """The folders whose files may be read, and in which files may be written.
+
+    Raises:
+        OptionError: a name is none of a folder.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._named = [Path(name).absolute() for name in names]
+        for name, folder in zip(names, self._named, strict=True):
+            if not folder.is_dir():
+                raise OptionError(f"{name!r} is no folder; name a folder that holds your songs")
+        self.roots = [folder.resolve() for folder in self._named]
+
+    def source(self, path: str) -> Path:
+        """The file that a path leads to, to be read.
+
+        Raises:
+            InputError, LimitError: it lies elsewhere, it is a link, a folder or a device, it is not there or too large.
+        """
+        file = self._place(path)
+        try:
+            status = file.lstat()
+        except (OSError, ValueError):
+            raise InputError(f"{_shown(path)} does not exist; list_songs tells what there is") from None
+        if stat.S_ISDIR(status.st_mode):
+            raise InputError(f"{_shown(path)} is a folder; name a file in it")
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"{_shown(path)} is a device and no file; name a song")
+        if file.suffix.lower() not in OPENED_SUFFIXES:
+            raise InputError(
+                f"{_shown(path)} is no song by its name; wanted a name that ends in {', '.join(OPENED_SUFFIXES)}"
+            )
+        if status.st_size > MOST_BYTES:
+            raise LimitError(f"{_shown(path)} is larger than {MOST_BYTES} bytes, the most that is read")
+        return file
+
+    def targets(self, path: str | Path, count: int, suffixes: Sequence[str], *, overwrite: bool) -> list[Path]:
+        """Where so many results go: numbered, where there are several. suffixes: what the name may end in.
+
+        Raises:
+            OutputError, InputError: one lies elsewhere, is a link, a folder or a device, or exists and may not be
+                replaced; its folder is not there, or the name ends in something else.
+        """
+        file = self._place(str(path))
+        if file.suffix.lower() not in suffixes:
+            raise OutputError(f"{_shown(str(path))} was to be written; wanted a name that ends in {suffixes[0]}")
+        targets = [self._place(name) for name in paths.numbered(str(file), count)]
+        for target in targets:
+            if target.exists() and not overwrite:
+                raise OutputError(f"{target} exists already; give another name, or overwrite=true to replace it")
+            paths.check_target(str(target), set(), overwrite=True)
+        return targets
+
+    def songs(self) -> tuple[list[Path], bool]:
+        """The songs in the folders, by path, and whether these are all: a long list is cut."""
+        found: list[Path] = []
+        for seen, file in enumerate(path for root in self.roots for path in _files(root)):
+            if len(found) == MOST_LISTED or seen == _MOST_SEEN:
+                return sorted(found), False
+            if file.suffix.lower() in SONG_SUFFIXES:
+                found.append(file)
+        return sorted(found), True
+
+    def _place(self, path: str) -> Path:
+        """Where a path leads: inside one of the folders, by way of no link.
+
+        Raises:
+            InputError: it leads elsewhere.
+        """
+        if not path or len(path) > _MOST_LETTERS or not path.isprintable():
+            raise InputError(f"the path {_shown(path)} is none of a file; give one such as {self.roots[0]}/song.mid")
+        given = Path(path)
+        if ".." in given.parts:
+            raise InputError(f"{_shown(path)} has '..' in it; give the path without")
+        inside = [(root, rest) for root in self.roots if (rest := self._inside(given, root)) is not None]
+        if not inside:
+            there = ", ".join(map(str, self.roots))
+            raise InputError(f"{_shown(path)} lies outside the folders that are open here; these are {there}")
+        root, rest = next((pair for pair in inside if os.path.lexists(pair[0] / pair[1])), inside[0])
+        place = root
+        for part in rest.parts:
+            place /= part
+            if place.is_symlink():
+                raise InputError(f"{_shown(path)} leads over a link, {place}, and none is followed")
+        if not place.resolve().is_relative_to(root):  # other kinds of links than symbolic ones
+            raise InputError(f"{_shown(path)} leads out of {root}, and only what lies in it is open here")
+        return place
+
+    def _inside(self, path: Path, root: Path) -> Path | None:
+        """The way from a folder to a path; None if it is not in it."""
+        if not path.is_absolute():
+            return None if path.drive or path.root else path
+        for folder in (root, self._named[self.roots.index(root)]):
+            if path.is_relative_to(folder):
+                return path.relative_to(folder)
+        return None
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All files in a folder and those in it, by way of no link."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(place, name)
+            if not name.startswith(".") and not path.is_symlink():
+                yield path
+
+
+def _shown(path: str) -> str:
+    """A path as a message has it."""
+    cut = path if len(path) <= _SHOWN_LETTERS else f"{path[:_SHOWN_LETTERS]}..."
+    return files.named(cut) or "''"
+
+
+# --- the tools --------------------------------------------------------------------------------------------------------
+
+
+Connect = Callable[[], AbstractAsyncContextManager[AsyncRemoteDrummer]]
 """Opens the way to a server."""
 
 _MOST_GROOVES = 60  # that are told at once; the rest by style
@@ -58,8 +191,8 @@ class Tool:
 class Tools:
     """The tools over a server and some folders."""
 
-    def __init__(self, folders: Folders, reach: Reach) -> None:
-        self._folders, self._reach = folders, reach
+    def __init__(self, folders: Folders, connect: Connect) -> None:
+        self._folders, self._connect = folders, connect
         beat = (*BRIEF, "model", "takes", "guitar", "output", "overwrite")
         listed = [
             Tool(
@@ -149,7 +282,7 @@ class Tools:
     async def _list_choices(self, wanted: dict[str, Any]) -> Reply:
         song = wanted.pop("song", None)
         file = self._folders.source(song) if song else None
-        async with self._reach() as drummer:
+        async with self._connect() as drummer:
             grooves = await drummer.grooves(file, RemoteOptions(**wanted))
             models, generators = await drummer.models(), await drummer.generators()
             maps = await drummer.drum_maps()
@@ -171,9 +304,9 @@ class Tools:
 
     async def _look(self, wanted: dict[str, Any]) -> Reply:
         song = self._folders.source(wanted["song"])
-        async with self._reach() as drummer:
+        async with self._connect() as drummer:
             seen = await drummer.analyze(song, wanted.get("track"))
-        return _seen(wanted["song"], seen)
+        return _analysis_reply(wanted["song"], seen)
 
     async def _make(self, wanted: dict[str, Any]) -> Reply:
         source = self._folders.source(wanted.pop("song"))
@@ -187,12 +320,12 @@ class Tools:
         takes, seconds = await self._takes(source, wanted, len(targets))
         for take, target in zip(takes, targets, strict=True):
             files.write_file(target, take.midi, overwrite=overwrite)
-        return _told(takes, str(source), list(map(str, targets)), seconds)
+        return _takes_reply(takes, str(source), list(map(str, targets)), seconds)
 
     async def _explain(self, wanted: dict[str, Any]) -> Reply:
         source = self._folders.source(wanted.pop("song"))
         takes, seconds = await self._takes(source, wanted | {"explain": True}, 1)
-        return _told(takes, str(source), ["nothing written"], seconds)
+        return _takes_reply(takes, str(source), ["nothing written"], seconds)
 
     async def _takes(self, source: Path, wanted: dict[str, Any], count: int) -> tuple[list[RemoteTake], float]:
         """The takes of a song, and how many seconds each took."""
@@ -200,7 +333,7 @@ class Tools:
         drums = self._folders.source(wanted["drums"]) if wanted.get("drums") else None
         asked = {name: value for name, value in wanted.items() if name != "drums"}
         options = RemoteOptions(**asked | self._opened(wanted))
-        async with self._reach() as drummer:
+        async with self._connect() as drummer:
             takes = await drummer.takes(source, options, count, drums=drums)
         return takes, (time.perf_counter() - begun) / count
 
@@ -208,7 +341,7 @@ class Tools:
         source, drums = (self._folders.source(wanted.pop(name)) for name in ("song", "drums"))
         output, overwrite = wanted.pop("output", None), wanted.pop("overwrite", False)
         targets = self._folders.targets(output, 1, PICTURE_SUFFIXES, overwrite=overwrite) if output else []
-        async with self._reach() as drummer:
+        async with self._connect() as drummer:
             made = await drummer.render(source, drums, "picture", **wanted)
         for target in targets:
             made.save(target, overwrite=overwrite)
@@ -237,8 +370,8 @@ class Tools:
         count, overwrite = wanted.pop("takes", 1), wanted.pop("overwrite", False)
         if guitar and count > 1:
             raise OptionError(f"takes is {count}, and one beat is played to a guitar; leave out one of them")
-        brief = beats.RemoteBrief(**wanted)
-        genres = [share.name for share in beats.message(brief, count).genres]
+        brief = sessions.RemoteBrief(**wanted)
+        genres = [share.name for share in sessions.brief_message(brief, count).genres]
         name = output or self._folders.roots[0] / paths.beat(None, genres, brief.bpm)
         targets = self._folders.targets(name, count, MIDI_SUFFIXES, overwrite=overwrite)
         source = self._folders.source(guitar) if guitar else None
@@ -247,7 +380,7 @@ class Tools:
             self._folders.targets(played, 1, MIDI_SUFFIXES, overwrite=overwrite)
             for target in (targets[0], played):
                 paths.check_target(str(target), paths.identities([str(source)]), overwrite=True)
-        async with self._reach() as drummer:
+        async with self._connect() as drummer:
             made = [await drummer.compose(brief, guitar=source)] if source else await drummer.beats(brief, count)
         for beat, target in zip(made, targets, strict=True):
             beat.save(target, overwrite=overwrite)
@@ -258,7 +391,7 @@ class Tools:
         return Reply("\n".join(line.text for line in lines), {"beats": [line.fields for line in lines]})
 
 
-def _told(takes: list[RemoteTake], source: str, targets: list[str], seconds: float) -> Reply:
+def _takes_reply(takes: list[RemoteTake], source: str, targets: list[str], seconds: float) -> Reply:
     """What there is to say of takes, the best first."""
     reports = [listing.take(take, source, target, seconds) for take, target in zip(takes, targets, strict=True)]
     lines = [report.as_text() for report in reports]
@@ -267,7 +400,7 @@ def _told(takes: list[RemoteTake], source: str, targets: list[str], seconds: flo
     return Reply("\n".join(lines), {"takes": [json.loads(report.as_json()) for report in reports]})
 
 
-def _seen(song: str, seen: pb.AnalyzeGuitarResponse) -> Reply:
+def _analysis_reply(song: str, seen: pb.AnalyzeGuitarResponse) -> Reply:
     """What there is to say of a song."""
     line, guitar = seen.timeline, list(seen.guitar.tracks)
     tempos = [{"quarter": change.quarter, "bpm": round(change.bpm, 2)} for change in line.tempos]

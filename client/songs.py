@@ -1,19 +1,24 @@
-"""Songs of the command line in their turn: each is sent, its drums are written, and a report is printed."""
+"""Songs of the command line: several at once at one server, tried again where the server says when.
+
+gRPC retries a call by itself, for a moment. With many songs it pays to wait longer for a server that is there and has
+no capacity, or is just replacing a player; but not for one that no longer answers.
+"""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from client import listing, turns
+from client import listing
 from client.asynchronous import AsyncRemoteDrummer
-from client.errors import ServerUnavailable, Unauthenticated, exit_code
+from client.errors import ServerBusy, ServerError, ServerUnavailable, Unauthenticated, exit_code
 from client.messages import MOST_BYTES, RemoteOptions
 from client.status_file import StatusFile
 from seq2drum.console import paths, terminal
@@ -22,11 +27,78 @@ from seq2drum.errors import Seq2DrumError
 from seq2drum.music.explanation import in_words
 from seq2drum.music.limits import SONG_SUFFIXES
 
+# --- several songs at one server --------------------------------------------------------------------------------------
+
+
+MOST_PARALLEL = 32
+"""Calls that a server takes on one connection."""
+_Item = TypeVar("_Item")
+_Done = TypeVar("_Done")
+
+
+async def parallel_calls(drummer: AsyncRemoteDrummer) -> int:
+    """How many songs to send at once: as many as the server plays; 1 if it does not say."""
+    with suppress(ServerError):
+        return max(1, min((await drummer.server_info()).limits.max_playing, MOST_PARALLEL))
+    return 1
+
+
+async def retry(call: Callable[[], Awaitable[_Done]], seconds: float) -> _Done:
+    """What a call returns, which is made again when the server says so, for so many seconds.
+
+    A call that killed worker after worker, so that gRPC gave it up, is not made again.
+
+    Raises:
+        ServerUnavailable, ServerBusy: the server did not say when, or the time is over; and all that the call raises.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return await call()
+        except (ServerUnavailable, ServerBusy) as error:
+            wait = error.retry_seconds
+            if wait is None or kills_workers(error) or time.monotonic() + wait > until:
+                raise
+        await asyncio.sleep(wait)
+
+
+def kills_workers(error: Exception) -> bool:
+    """Whether the song seems to be what kills the server's workers: gRPC tried it on one after another."""
+    return isinstance(error, ServerError) and error.reason == "WORKER_DIED"
+
+
+async def run_in_order(
+    items: Iterable[_Item], most: int, do: Callable[[_Item], Awaitable[_Done]]
+) -> AsyncGenerator[_Done, None]:
+    """Do something with each item, at most so many at once and begun in their order; gives what came of them in it.
+
+    Raises:
+        Exception: what `do` raised for the item whose turn it is; the others are cancelled.
+    """
+    gate = asyncio.Semaphore(most)
+
+    async def one(item: _Item) -> _Done:
+        async with gate:
+            return await do(item)
+
+    tasks = [asyncio.ensure_future(one(item)) for item in items]
+    try:
+        for task in tasks:
+            yield await task
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+# --- the songs of the command line ------------------------------------------------------------------------------------
+
+
 _ALL_SONGS = (StandardOutputError, ServerUnavailable, Unauthenticated)
 """What is the matter with all songs that follow, too."""
 
 
-class Work(NamedTuple):
+class Job(NamedTuple):
     """A song, as it is called; what to open, which is not its name if it came on standard input; and where it goes."""
 
     name: str
@@ -34,16 +106,16 @@ class Work(NamedTuple):
     targets: Sequence[str]
 
 
-def plan(options: argparse.Namespace) -> list[Work]:
+def plan(options: argparse.Namespace) -> list[Job]:
     """The songs in their turn. Standard input is read here: nothing can interrupt that later."""
     jobs = paths.jobs(options.files, options.output, SONG_SUFFIXES)
-    work = [Work(source, source, paths.numbered(target, options.takes)) for source, target in jobs]
+    work = [Job(source, source, paths.numbered(target, options.takes)) for source, target in jobs]
     return [item._replace(song=paths.read(item.name, MOST_BYTES)) for item in work]
 
 
 async def play(
     drummer: AsyncRemoteDrummer,
-    work: Sequence[Work],
+    work: Sequence[Job],
     wanted: RemoteOptions,
     options: argparse.Namespace,
     status: StatusFile,
@@ -56,23 +128,23 @@ async def play(
         ServerUnavailable, Unauthenticated, StandardOutputError: so it would be with all that follow.
     """
     inputs = paths.identities(item.name for item in work)
-    at_once = 1 if status.is_wanted or len(work) == 1 else await turns.places(drummer)
+    at_once = 1 if status.is_wanted or len(work) == 1 else await parallel_calls(drummer)
     patience = options.timeout if len(work) > 1 else 0.0
     code = 0
     with bar(len(work), "playing") as advance:
 
-        async def do(item: Work) -> list[terminal.Report] | Seq2DrumError:
+        async def do(item: Job) -> list[terminal.Report] | Seq2DrumError:
             try:
                 for target in item.targets:
                     paths.check_target(target, inputs, overwrite=options.force)
                 call = partial(_play_one, drummer, item, wanted, options, advance, status)
-                return await turns.again(call, patience)
+                return await retry(call, patience)
             except Seq2DrumError as error:
-                if isinstance(error, _ALL_SONGS) and not turns.kills(error):
+                if isinstance(error, _ALL_SONGS) and not kills_workers(error):
                     raise
                 return error
 
-        async with aclosing(turns.in_turn(work, at_once, do)) as done:
+        async with aclosing(run_in_order(work, at_once, do)) as done:
             number = 0
             async for made in done:
                 item, number = work[number], number + 1
@@ -89,7 +161,7 @@ async def play(
 
 async def _play_one(
     drummer: AsyncRemoteDrummer,
-    item: Work,
+    item: Job,
     wanted: RemoteOptions,
     options: argparse.Namespace,
     advance: Callable[[float, str], None],

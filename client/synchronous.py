@@ -10,14 +10,12 @@ from typing import Any
 
 import grpc
 
-from client import addresses, beats, connection, jams, messages, rendered
-from client.attempts import Attempts
-from client.beats import Asking, RemoteBeat, RemoteBeatBar, RemoteBrief
-from client.connection import Connection
+from client import connection, messages, rendered, sessions
+from client.connection import Attempts, Connection
 from client.errors import DeadlineExceeded, ServerUnavailable
-from client.jams import RemoteJamBar
 from client.messages import Answered, OnProgress, RemoteBar, RemoteTake, Reply, Source
 from client.rendered import RemoteFile
+from client.sessions import BeatRequests, RemoteBeat, RemoteBeatBar, RemoteBrief, RemoteJamBar
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.rpc.accompaniment_pb2_grpc import AccompanimentServiceStub
 
@@ -40,7 +38,7 @@ class RemoteDrummer:
 
     def __init__(
         self,
-        address: str | Sequence[str] = addresses.DEFAULT_ADDRESS,
+        address: str | Sequence[str] = connection.DEFAULT_ADDRESS,
         *,
         token: str | None = None,
         ca: str | os.PathLike[str] | None = None,
@@ -49,7 +47,7 @@ class RemoteDrummer:
         tls: bool = False,
         deadline: float = connection.DEADLINE_SECONDS,
     ) -> None:
-        self.connection = Connection(addresses.normal(address), token, ca, certificate, key, tls, deadline)
+        self.connection = Connection(connection.normalize_address(address), token, ca, certificate, key, tls, deadline)
         options = self.connection.channel_options
         if self.connection.secure:
             self._channel = grpc.secure_channel(self.connection.target, self.connection.credentials(), options)
@@ -145,18 +143,18 @@ class RemoteDrummer:
             ModelError, ServerError: the server has no such generator; or something is the matter with it.
         """
         wanted = None if options is None else messages.options_of(options, {})
-        return self._beats(beats.request(beats.brief_of(brief, asked), 1, guitar, wanted))[0]
+        return self._beats(sessions.compose_request(sessions.brief_of(brief, asked), 1, guitar, wanted))[0]
 
     def beats(self, brief: Any = None, count: int = 1, **asked: Any) -> list[RemoteBeat]:
         """Several beats, with seeds that follow each other; as `compose`."""
-        return self._beats(beats.request(beats.brief_of(brief, asked), count))
+        return self._beats(sessions.compose_request(sessions.brief_of(brief, asked), count))
 
     def stream_compose(self, brief: Any = None, **asked: Any) -> RemoteBeatStream:
         """A beat without an end, bar by bar, with new wishes while it runs; close it, or use it in a `with` statement.
 
         brief: as for `compose`; `bars`, `grid` and `metre` do not count. What fails is raised with the bars.
         """
-        return RemoteBeatStream(self._stub.StreamCompose, self.connection, beats.brief_of(brief, asked))
+        return RemoteBeatStream(self._stub.StreamCompose, self.connection, sessions.brief_of(brief, asked))
 
     def jam(
         self, options: Any = None, *, bpm: float = 120.0, metre: str = "4/4", program: int = 24, **asked: Any
@@ -169,7 +167,7 @@ class RemoteDrummer:
         Raises:
             OptionError: the metre or the program is none.
         """
-        request = jams.opening(messages.options_of(options, asked), bpm, metre, program)
+        request = sessions.opening_request(messages.options_of(options, asked), bpm, metre, program)
         return RemoteJam(self._stub.Jam, self.connection, request)
 
     def models(self) -> list[pb.ModelInfo]:
@@ -203,7 +201,7 @@ class RemoteDrummer:
         Raises:
             ServerError: it does not answer, or not in time.
         """
-        method = self._channel.unary_unary(connection.HEALTH, bytes, bytes)
+        method = self._channel.unary_unary(connection.HEALTH_METHOD, bytes, bytes)
         return connection.is_serving(self._ask(method, b"", min(connection.HEALTH_SECONDS, self.connection.deadline)))
 
     def wait_until_ready(self, seconds: float) -> None:
@@ -229,7 +227,7 @@ class RemoteDrummer:
         self.close()
 
     def _beats(self, request: pb.ComposeRequest) -> list[RemoteBeat]:
-        return beats.beats_of(self._ask(self._stub.Compose, request))
+        return sessions.beats_of(self._ask(self._stub.Compose, request))
 
     def _answers(self) -> bool:
         try:
@@ -259,7 +257,7 @@ class RemoteBeatStream:
     """A beat without an end. Closing it, also by leaving a `with` statement, ends it."""
 
     def __init__(self, method: Any, connection: Connection, brief: RemoteBrief) -> None:
-        self._asking, self._connection = Asking(brief), connection
+        self._beat, self._connection = BeatRequests(brief), connection
         self._requests: SimpleQueue[pb.StreamComposeRequest | None] = SimpleQueue()
         requests = iter(self._requests.get, None)
         self._call = method(requests, timeout=connection.deadline, metadata=connection.metadata)
@@ -272,9 +270,9 @@ class RemoteBeatStream:
         Raises:
             OptionError, ModelError, ServerError: as `RemoteDrummer.compose`; or there have been as many as may be.
         """
-        while self._asking.owed:
+        while self._beat.owed:
             self._receive()
-        self._requests.put(self._asking.more(count, asked))
+        self._requests.put(self._beat.request(count, asked))
         for _ in range(count):
             yield self._receive()
 
@@ -291,7 +289,7 @@ class RemoteBeatStream:
 
     def _receive(self) -> RemoteBeatBar:
         try:
-            return self._asking.take(next(self._call, None))
+            return self._beat.bar(next(self._call, None))
         except grpc.RpcError as error:
             raise self._connection.fault(error) from error
 
@@ -304,7 +302,7 @@ class RemoteJam:
         self._requests: SimpleQueue[pb.JamRequest | None] = SimpleQueue()
         self._requests.put(opening)
         requests = iter(self._requests.get, None)
-        self._call = method(requests, timeout=jams.SECONDS, metadata=connection.metadata)
+        self._call = method(requests, timeout=sessions.JAM_SECONDS, metadata=connection.metadata)
 
     def hear(self, notes: Iterable[Sequence[float]] = (), until: float | None = None) -> None:
         """Tell what the guitar does: its notes as `RemoteNote` has them, and up to which quarter all is told.
@@ -312,7 +310,7 @@ class RemoteJam:
         Raises:
             OptionError: a note is none.
         """
-        self._requests.put(jams.told(notes, until))
+        self._requests.put(sessions.notes_request(notes, until))
 
     def show(self, sign: str, quarter: float, value: float | str | None = None) -> None:
         """Give a sign: "fill", "section" with a letter or none, "stop", "intensity" or "bpm" with a number.
@@ -320,7 +318,7 @@ class RemoteJam:
         Raises:
             OptionError: there is no such sign.
         """
-        self._requests.put(jams.shown(sign, quarter, value))
+        self._requests.put(sessions.sign_request(sign, quarter, value))
 
     def end(self) -> None:
         """Tell nothing more: the bars that what was told decides still come."""
@@ -340,9 +338,9 @@ class RemoteJam:
         try:
             for piece in self._call:
                 if piece.HasField("bar"):
-                    yield jams.bar_of(piece.bar)
+                    yield sessions.jam_bar_of(piece.bar)
         except grpc.RpcError as error:
-            raise self._connection.fault(error, jams.SECONDS) from error
+            raise self._connection.fault(error, sessions.JAM_SECONDS) from error
 
     def __enter__(self) -> RemoteJam:
         return self

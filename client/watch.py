@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from client import turns
+from client import songs
 from client.errors import ServerBusy, ServerUnavailable, Unauthenticated, exit_code
 from client.messages import MOST_BYTES, RemoteTake
 from seq2drum.console import paths
@@ -28,7 +28,7 @@ from seq2drum.system import files
 
 ERROR_SUFFIX = ".error.txt"
 LOOK_SECONDS = 0.25  # between two looks at the folder
-PATIENCE = (
+RETRY_SECONDS = (
     1.0,
     30.0,
 )  # seconds to wait for a server that is away or drums that cannot be written, at first and at most
@@ -46,7 +46,7 @@ class Stamp(NamedTuple):
     time: int
 
 
-class PutOff(NamedTuple):
+class Postponed(NamedTuple):
     """Until when a song is put off, for how many seconds the last time, and why."""
 
     until: float
@@ -54,7 +54,7 @@ class PutOff(NamedTuple):
     why: str
 
 
-_NOT_PUT_OFF = PutOff(0.0, 0.0, "")
+_NOT_POSTPONED = Postponed(0.0, 0.0, "")
 
 
 class Ledger:
@@ -64,7 +64,7 @@ class Ledger:
         self._settle = settle
         self._done = dict(done)
         self._seen: dict[str, tuple[Stamp, float]] = {}
-        self._put_off: dict[str, PutOff] = {}
+        self._postponed: dict[str, Postponed] = {}
 
     def see(self, there: Mapping[str, Stamp], now: float) -> list[str]:
         """Take in what is there now, in seconds of any clock; returns the songs to play to.
@@ -78,19 +78,19 @@ class Ledger:
             for name, stamp in there.items()
         }
         whole = [name for name in self._open() if now - self._seen[name][1] >= self._settle]
-        ready = [name for name in whole if now >= self._put_off.get(name, _NOT_PUT_OFF).until]
-        return sorted(ready, key=lambda name: name in self._put_off)
+        ready = [name for name in whole if now >= self._postponed.get(name, _NOT_POSTPONED).until]
+        return sorted(ready, key=lambda name: name in self._postponed)
 
     def finish(self, name: str, stamp: Stamp) -> str:
         """Note that a song is done, for good or ill, until it changes. Returns why it had been put off."""
         self._done[name] = stamp
-        return self._put_off.pop(name, _NOT_PUT_OFF).why
+        return self._postponed.pop(name, _NOT_POSTPONED).why
 
-    def put_off(self, name: str, now: float, why: str = "") -> bool:
+    def postpone(self, name: str, now: float, why: str = "") -> bool:
         """Note that a song is to be tried again later, longer each time. Returns whether the reason is a new one."""
-        before = self._put_off.get(name, _NOT_PUT_OFF)
-        seconds = min(max(2 * before.seconds, PATIENCE[0]), PATIENCE[1])
-        self._put_off[name] = PutOff(now + seconds, seconds, why)
+        before = self._postponed.get(name, _NOT_POSTPONED)
+        seconds = min(max(2 * before.seconds, RETRY_SECONDS[0]), RETRY_SECONDS[1])
+        self._postponed[name] = Postponed(now + seconds, seconds, why)
         return why != before.why
 
     def stamp(self, name: str) -> Stamp:
@@ -111,11 +111,11 @@ class Ledger:
         return [name for name, (stamp, _) in self._seen.items() if self._done.get(name) != stamp]
 
 
-class Waiting:
+class Backoff:
     """The wait for what all songs need, the server above all: said once, longer each time, over with a success."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        self._say, self._said, self._next, self._until = say, "", PATIENCE[0], 0.0
+        self._say, self._said, self._next, self._until = say, "", RETRY_SECONDS[0], 0.0
 
     @property
     def needed(self) -> bool:
@@ -136,13 +136,13 @@ class Waiting:
         """Say what is the matter, and wait. Of several songs that fail at once the first counts."""
         self.tell(text)
         if not self.holds(now):
-            self._until, self._next = now + max(self._next, least), min(2 * self._next, PATIENCE[1])
+            self._until, self._next = now + max(self._next, least), min(2 * self._next, RETRY_SECONDS[1])
 
     def end(self) -> None:
         """Something succeeded."""
         if self._said:
             self._say("going on")
-        self._said, self._next = "", PATIENCE[0]
+        self._said, self._next = "", RETRY_SECONDS[0]
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ class FolderWatch:
     say: Callable[[str], None]
     settle: float = 1.0
     once: bool = False
-    places: Callable[[], Awaitable[int]] = _one
+    parallel_calls: Callable[[], Awaitable[int]] = _one
 
     async def run(self) -> int:
         """Watch until cancelled, or, for once, until all is done; returns the exit code.
@@ -176,16 +176,16 @@ class FolderWatch:
         there = self._look() or {}
         done = {name: stamp for name, stamp in there.items() if self._is_done(name, list(there))}
         ledger = Ledger(self.settle, done)
-        waiting, running = Waiting(self.say), dict[asyncio.Task[int], str]()
+        waiting, running = Backoff(self.say), dict[asyncio.Task[int], str]()
         code, most = 0, 1
         try:
             while True:
                 # 1. Songs that are there are begun, the first by itself where something was the matter.
                 ready = self._ready(ledger, waiting, running)
                 if most == 1 and len(ready) > 1 and not waiting.needed:
-                    most = await self.places()
+                    most = await self.parallel_calls()
                 for name in ready[: max(0, (1 if waiting.needed else most) - len(running))]:
-                    running[asyncio.create_task(self._serve(name, ledger))] = name
+                    running[asyncio.create_task(self._play_song(name, ledger))] = name
                 if self.once and ledger.is_done and not running:
                     return code
                 # 2. Songs are done.
@@ -197,7 +197,7 @@ class FolderWatch:
                         if self.once:
                             raise
                         if error.retry_seconds is not None:  # the server is there: another song may do better
-                            ledger.put_off(name, time.monotonic())
+                            ledger.postpone(name, time.monotonic())
                         waiting.wait(f"{error}; waiting", time.monotonic(), error.retry_seconds or 0)
                     else:
                         waiting.end()
@@ -206,7 +206,7 @@ class FolderWatch:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    def _ready(self, ledger: Ledger, waiting: Waiting, running: Mapping[asyncio.Task[int], str]) -> list[str]:
+    def _ready(self, ledger: Ledger, waiting: Backoff, running: Mapping[asyncio.Task[int], str]) -> list[str]:
         """The songs that may be begun, by name."""
         there, now = self._look(), time.monotonic()
         if there is None:
@@ -258,7 +258,7 @@ class FolderWatch:
         songs = [name, *(other for other in others if other != name and _is_song(other))]
         return [Path(path) for path in paths.numbered(paths.named_apart(songs, folder=self.output)[0], self.takes)]
 
-    async def _serve(self, name: str, ledger: Ledger) -> int:
+    async def _play_song(self, name: str, ledger: Ledger) -> int:
         """Play to one song, or say beside its drums why not; returns the exit code.
 
         Raises:
@@ -278,7 +278,7 @@ class FolderWatch:
                 return 0  # it goes on changing, and is seen to
             takes = await self.play(data)
         except (ServerUnavailable, ServerBusy, Unauthenticated) as error:
-            if not turns.kills(error):
+            if not songs.kills_workers(error):
                 raise
             return self._refused(name, stamp, ledger, error)
         except Seq2DrumError as error:
@@ -290,7 +290,7 @@ class FolderWatch:
         except OutputError as error:
             if self.once:
                 return self._refused(name, stamp, ledger, error)
-            if ledger.put_off(name, time.monotonic(), str(error)):
+            if ledger.postpone(name, time.monotonic(), str(error)):
                 self.say(f"{paths.about(name, error)}; waiting")
             return 0
         if ledger.finish(name, stamp):

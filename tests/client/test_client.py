@@ -35,11 +35,10 @@ from client import (
     ServerFault,
     ServerUnavailable,
     Unauthenticated,
-    addresses,
     cli,
     connection,
+    discovery,
     errors,
-    finding,
     messages,
 )
 from client.options import song_parser
@@ -752,8 +751,8 @@ def test_an_invalid_address_is_refused(address: str) -> None:
 
 
 def test_an_address_without_a_port_gets_the_default_port() -> None:
-    assert addresses.normal("studio") == "studio:50051"
-    assert addresses.normal("[::1]") == "[::1]:50051"
+    assert connection.normalize_address("studio") == "studio:50051"
+    assert connection.normalize_address("[::1]") == "[::1]:50051"
 
 
 def test_only_calls_in_one_message_are_tried_again_and_only_where_nothing_was_done() -> None:
@@ -835,7 +834,7 @@ def test_tls_is_used_where_an_authority_is_given_and_both_sides_are_checked(
 
 def test_importing_the_client_imports_neither_numpy_nor_a_model_nor_a_midi_reader() -> None:
     script = (
-        "import sys, client, client.cli, client.watch, client.finding, client.status_file\n"
+        "import sys, client, client.cli, client.watch, client.discovery, client.status_file\n"
         "client.RemoteDrummer('localhost:1').close(), client.AsyncRemoteDrummer\n"
         "heavy = {'numpy', 'torch', 'music21', 'onnxruntime', 'symusic', 'rich', 'server', "
         "'seq2drum.formats.midi.midi'}\n"
@@ -914,8 +913,8 @@ def test_the_client_has_every_option_of_infer(run: Run, playing: Playing, song: 
     chosen = shared.chosen(song_parser().parse(["x", *words]))
     assert chosen == shared.chosen(core._parser("infer").parse(["x", *words]))
     options = song_parser().parse(["x", "--bars", "9:16"])
-    assert cli._wanted(options).bars == (9, 16)
-    assert cli._wanted(song_parser().parse(["x", "--prime", "4", "--bars", "3"])).prime == 4
+    assert cli.remote_options(options).bars == (9, 16)
+    assert cli.remote_options(song_parser().parse(["x", "--prime", "4", "--bars", "3"])).prime == 4
 
 
 def test_a_folder_goes_to_a_folder_and_a_bad_song_does_not_stop_the_others(run: Run, tmp_path: Path) -> None:
@@ -1297,7 +1296,7 @@ def test_status_says_in_one_line_whether_a_server_answers(run: Run, address: str
 
 def note(address: str, token: str | None = None) -> Path:
     """Write the state file that this process would write were it the server; returns its path."""
-    path = finding.state_file()
+    path = discovery.state_file()
     path.parent.mkdir(parents=True, exist_ok=True)
     port, started = int(address.rpartition(":")[2]), psutil.Process().create_time()
     line = {"address": address, "port": port, "pid": os.getpid(), "started": started}
@@ -1309,41 +1308,41 @@ def note(address: str, token: str | None = None) -> Path:
 def test_the_address_is_the_one_given_else_that_of_the_state_file_else_the_default(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert finding.find(None) == finding.Located("localhost:50051")
+    assert discovery.find(None) == discovery.Location("localhost:50051")
     path = note(address, "its-token")
-    assert finding.find(None) == finding.Located(address, "its-token")
-    assert finding.find("studio") == finding.Located("studio:50051", named=True)
+    assert discovery.find(None) == discovery.Location(address, "its-token")
+    assert discovery.find("studio") == discovery.Location("studio:50051", named=True)
     monkeypatch.setenv("SEQ2DRUM_SERVER", "garage:4")
-    assert finding.find(None) == finding.Located("garage:4", named=True)
-    assert finding.find("studio") == finding.Located("studio:50051", named=True)
+    assert discovery.find(None) == discovery.Location("garage:4", named=True)
+    assert discovery.find("studio") == discovery.Location("studio:50051", named=True)
     monkeypatch.delenv("SEQ2DRUM_SERVER")
     for text in ("", "{", "[]", "null", '{"address": 4}', '{"address": "drums.example:1"}', '{"address": "a b"}'):
         path.write_text(text)
-        assert finding.find(None) == finding.Located("localhost:50051")
+        assert discovery.find(None) == discovery.Location("localhost:50051")
     note(NOWHERE)  # of a server that was killed
-    assert finding.find(None) == finding.Located("localhost:50051")
+    assert discovery.find(None) == discovery.Location("localhost:50051")
 
 
 def test_a_note_of_a_server_that_is_gone_is_nothing_whoever_has_its_port_now(address: str) -> None:
     path = note(address, "its-token")
     written = json.loads(path.read_text())
-    assert finding.find(None) == finding.Located(address, "its-token")
+    assert discovery.find(None) == discovery.Location(address, "its-token")
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     for change in ({"pid": gone.pid}, {"started": written["started"] - 60}, {"started": None}, {"pid": -1}, {"pid": 1}):
         path.write_text(json.dumps(written | change))
-        assert finding.find(None) == finding.Located("localhost:50051"), change
+        assert discovery.find(None) == discovery.Location("localhost:50051"), change
     path.write_text(json.dumps({name: value for name, value in written.items() if name != "started"}))
-    assert finding.find(None) == finding.Located("localhost:50051")
+    assert discovery.find(None) == discovery.Location("localhost:50051")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="owners and modes of files are of POSIX")
 def test_a_note_that_others_may_have_written_is_nothing(address: str) -> None:
     path = note(address, "its-token")
     path.chmod(0o622)
-    assert finding.find(None) == finding.Located("localhost:50051")
+    assert discovery.find(None) == discovery.Location("localhost:50051")
     path.chmod(0o600)
-    assert finding.find(None) == finding.Located(address, "its-token")
+    assert discovery.find(None) == discovery.Location(address, "its-token")
     for process, file, mode, mine in (
         (7, 7, 0o100600, True),
         (7, 7, 0o100644, True),
@@ -1355,20 +1354,20 @@ def test_a_note_that_others_may_have_written_is_nothing(address: str) -> None:
         (8, 7, 0o100600, False),
         (0, 7, 0o100600, False),
     ):
-        assert finding.is_own(process, file, mode, user=7) is mine, (process, file, oct(mode))
+        assert discovery.is_own(process, file, mode, user=7) is mine, (process, file, oct(mode))
 
 
 def test_a_state_file_that_the_environment_names_is_read(
     run: Run, address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    usual = finding.state_file()
+    usual = discovery.state_file()
     monkeypatch.setenv("SEQ2DRUM_STATE_FILE", str(tmp_path / "elsewhere" / "it.json"))
     assert note(address) == tmp_path / "elsewhere" / "it.json"
     code, out, _ = run("--status", server=None)
     assert (code, json.loads(out)["address"]) == (0, address)
     for nowhere in ("none", ""):
         monkeypatch.setenv("SEQ2DRUM_STATE_FILE", nowhere)
-        assert finding.state_file() == usual
+        assert discovery.state_file() == usual
 
 
 def test_the_token_of_a_server_that_runs_here_is_used(run: Run, address: str, playing: Playing, song: Path) -> None:
@@ -1381,12 +1380,12 @@ STAND_IN = """
 import json, os, psutil, sys, time
 sys.path.insert(0, {root!r})
 from tests.fake_server import Playing, serving
-from client import finding
+from client import discovery
 from seq2drum import Drummer
 print("words:", *sys.argv[1:], file=sys.stderr, flush=True)
 port = int(sys.argv[sys.argv.index("--port") + 1])
 with serving(Playing(Drummer.load()), port=port) as where:
-    path = finding.state_file()
+    path = discovery.state_file()
     started = psutil.Process().create_time()
     path.write_text(json.dumps({{"address": where, "port": 1, "pid": os.getpid(), "started": started}}))
     path.chmod(0o600)
@@ -1401,10 +1400,10 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """What --start-server starts is a stand-in, which ends when its state file is removed; gives that file."""
     script = tmp_path / "stand_in.py"
     script.write_text(STAND_IN.format(root=str(ROOT)))
-    monkeypatch.setattr(finding, "COMMAND", (sys.executable, str(script)))
-    yield finding.state_file()
-    pid = json.loads(finding.state_file().read_text())["pid"] if finding.state_file().exists() else None
-    finding.state_file().unlink(missing_ok=True)
+    monkeypatch.setattr(discovery, "COMMAND", (sys.executable, str(script)))
+    yield discovery.state_file()
+    pid = json.loads(discovery.state_file().read_text())["pid"] if discovery.state_file().exists() else None
+    discovery.state_file().unlink(missing_ok=True)
     if pid is not None:
         with pytest.MonkeyPatch.context():
             os.waitpid(pid, 0)
@@ -1428,8 +1427,8 @@ def test_a_server_that_cannot_be_started_says_why(
 ) -> None:
     script = tmp_path / "broken.py"
     script.write_text("import sys; sys.exit('the model is damaged')")
-    monkeypatch.setattr(finding, "COMMAND", (sys.executable, str(script)))
+    monkeypatch.setattr(discovery, "COMMAND", (sys.executable, str(script)))
     refused(run(song, "--start-server", server=None), 3, "could not be started: the model is damaged")
-    monkeypatch.setattr(finding, "COMMAND", (str(tmp_path / "nothing"),))
+    monkeypatch.setattr(discovery, "COMMAND", (str(tmp_path / "nothing"),))
     refused(run(song, "--start-server", server=None), 3, "could not be started (No such file")
     refused(run(song, "--start-server", server="studio.example:1"), 2, "not this machine's to start")

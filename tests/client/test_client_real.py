@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from client import AsyncRemoteDrummer, RemoteBeat, RemoteBrief, RemoteDrummer, cli, finding
+from client import AsyncRemoteDrummer, RemoteBeat, RemoteBrief, RemoteDrummer, cli, discovery
 from seq2drum.cli import main
 from seq2drum.errors import LimitError, OptionError, Seq2DrumError, UnknownModelError
 from seq2drum.formats.midi import midi
@@ -262,7 +262,7 @@ def test_the_real_server_is_started_where_none_runs(
         assert cli.main(["--status"]) == 0
         assert json.loads(capsys.readouterr().out)["serving"] is True
     finally:
-        pid = json.loads(finding.state_file().read_text())["pid"]
+        pid = json.loads(discovery.state_file().read_text())["pid"]
         os.kill(pid, signal.SIGTERM)
         os.waitpid(pid, 0)
 

@@ -16,8 +16,7 @@ import pytest
 
 import client
 from client import cli, mcp_wishes
-from client.mcp_files import Folders
-from client.mcp_tools import Tools
+from client.mcp_tools import Folders, Tools
 from client.messages import MOST_BYTES
 from seq2drum.errors import InputError, LimitError, OptionError, OutputError
 from seq2drum.formats.midi import midi

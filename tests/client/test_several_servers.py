@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from client import AsyncRemoteDrummer, RemoteDrummer, ServerUnavailable, addresses
+from client import AsyncRemoteDrummer, RemoteDrummer, ServerUnavailable, connection
 from client.connection import Connection
-from client.finding import find, start
+from client.discovery import find, start
 from seq2drum.errors import OptionError
 from tests.certificates import make_certificates
 from tests.servers import Served, served, settings, until
@@ -33,8 +33,8 @@ HANDED = "ListDrumMaps"
     ],
 )
 def test_an_address_is_one_or_several_or_a_name_that_stands_for_several(given: Any, wanted: str) -> None:
-    assert addresses.normal(given) == wanted
-    assert addresses.normal(wanted) == wanted
+    assert connection.normalize_address(given) == wanted
+    assert connection.normalize_address(wanted) == wanted
     assert find(wanted).address == find(None, {"SEQ2DRUM_SERVER": wanted}).address == wanted
 
 
@@ -43,12 +43,12 @@ def test_an_address_is_one_or_several_or_a_name_that_stands_for_several(given: A
 )
 def test_what_is_no_address_is_refused_with_what_is_wanted(given: Any) -> None:
     with pytest.raises(OptionError, match="wanted"):
-        addresses.normal(given)
+        connection.normalize_address(given)
 
 
 def test_several_are_local_only_if_all_are_and_a_token_goes_nowhere_else() -> None:
-    assert addresses.is_local("localhost:1,127.0.0.1:2,[::1]:3")
-    assert not addresses.is_local("localhost:1,studio:2") and not addresses.is_local("dns:///studio:1")
+    assert connection.is_local("localhost:1,127.0.0.1:2,[::1]:3")
+    assert not connection.is_local("localhost:1,studio:2") and not connection.is_local("dns:///studio:1")
     with pytest.raises(OptionError, match="for all to read"):
         RemoteDrummer(["localhost:1", "studio:2"], token="x" * 20)
     with pytest.raises(OptionError, match="not this machine's to start"):
@@ -56,11 +56,11 @@ def test_several_are_local_only_if_all_are_and_a_token_goes_nowhere_else() -> No
 
 
 def test_several_are_looked_up_for_grpc_in_one_family() -> None:
-    assert addresses.target("127.0.0.1:1,localhost:2,127.0.0.1:1") == "ipv4:127.0.0.1:1,127.0.0.1:2"
-    assert addresses.target("127.0.0.1:1,[::1]:2") == "ipv6:[::ffff:127.0.0.1]:1,[::1]:2"
-    assert addresses.target("studio:1") == "studio:1"
-    assert addresses.target("a.invalid:1,b.invalid:2") == "dns:///a.invalid:1"
-    assert addresses.target("a.invalid:1,127.0.0.1:2") == "ipv4:127.0.0.1:2"
+    assert connection.grpc_target("127.0.0.1:1,localhost:2,127.0.0.1:1") == "ipv4:127.0.0.1:1,127.0.0.1:2"
+    assert connection.grpc_target("127.0.0.1:1,[::1]:2") == "ipv6:[::ffff:127.0.0.1]:1,[::1]:2"
+    assert connection.grpc_target("studio:1") == "studio:1"
+    assert connection.grpc_target("a.invalid:1,b.invalid:2") == "dns:///a.invalid:1"
+    assert connection.grpc_target("a.invalid:1,127.0.0.1:2") == "ipv4:127.0.0.1:2"
 
 
 def test_only_several_are_gone_round_by_their_health() -> None:

@@ -153,7 +153,7 @@ class Stage:
 @pytest.fixture
 def stage(drummer: Drummer, folder: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     monkeypatch.setattr(watch, "LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(watch, "PATIENCE", (0.02, 0.1))
+    monkeypatch.setattr(watch, "RETRY_SECONDS", (0.02, 0.1))
     return Stage(drummer, folder, output)
 
 

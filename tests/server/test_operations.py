@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from client.addresses import DEFAULT_PORT
+from client.connection import DEFAULT_PORT
 from server import cli, settings
 from server.statuses import REASONS
 from tests.conftest import ROOT

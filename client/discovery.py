@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from client.addresses import DEFAULT_ADDRESS, is_local, is_several, normal
+from client.connection import DEFAULT_ADDRESS, is_local, is_several, normalize_address
 from client.errors import ServerUnavailable
 from seq2drum.errors import OptionError
 
@@ -33,7 +33,7 @@ _POLL_SECONDS = 0.05
 _TOLERANCE_SECONDS = 2.0  # of the time at which a process began, which the system computes anew for whoever asks
 
 
-class Located(NamedTuple):
+class Location(NamedTuple):
     """A server: its address; the token it wrote down, if it did; and whether it was named by whoever asks."""
 
     address: str
@@ -52,18 +52,18 @@ def state_file(environ: Mapping[str, str] = os.environ) -> Path:
     return base / "seq2drum" / "server.json"
 
 
-def find(server: str | None, environ: Mapping[str, str] = os.environ) -> Located:
+def find(server: str | None, environ: Mapping[str, str] = os.environ) -> Location:
     """The server that is meant: the one named, by an argument or the environment; one that runs here; or the usual one.
 
     Raises:
         OptionError: the name is no address.
     """
     if name := server or environ.get(VARIABLE):
-        return Located(normal(name), named=True)
-    return _running(environ) or Located(DEFAULT_ADDRESS)
+        return Location(normalize_address(name), named=True)
+    return _running(environ) or Location(DEFAULT_ADDRESS)
 
 
-async def start(where: Located, seconds: float = START_SECONDS, environ: Mapping[str, str] = os.environ) -> Located:
+async def start(where: Location, seconds: float = START_SECONDS, environ: Mapping[str, str] = os.environ) -> Location:
     """Start a server on this machine that outlives this program, and wait until it has written down its address.
 
     It ends by itself when nobody has called it for a quarter of an hour.
@@ -118,17 +118,17 @@ def _spawn(command: list[str], log: Path, environ: Mapping[str, str]) -> subproc
         raise ServerUnavailable(f"the server could not be started ({error.strerror})") from None
 
 
-def _running(environ: Mapping[str, str]) -> Located | None:
+def _running(environ: Mapping[str, str]) -> Location | None:
     """The server that wrote down its address here, if it is still there."""
     place = state_file(environ)
     try:
         written = json.loads(_content(place) or b"null")
-        address, token = normal(written["address"]), written.get("token") or None
+        address, token = normalize_address(written["address"]), written.get("token") or None
     except (ValueError, TypeError, KeyError, AttributeError, OptionError):
         return None
     if not is_local(address) or not _runs(place, written) or not _listens(address):
         return None
-    return Located(address, token)
+    return Location(address, token)
 
 
 def _runs(place: Path, written: Mapping[str, Any]) -> bool:

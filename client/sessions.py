@@ -1,13 +1,13 @@
-"""What is said to a server of beats without a guitar and what it says, as plain values; as `messages` for songs."""
+"""Messages of Compose and Jam as plain values; `messages` has those of songs."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from client import messages
 from client.errors import ServerFault
@@ -15,8 +15,12 @@ from client.messages import RemoteHit, RemoteOptions, RemoteTake, Source
 from seq2drum.errors import OptionError
 from seq2drum.music import choices
 from seq2drum.music.choices import BRIEF
+from seq2drum.music.explanation import SectionGroove
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.system import files
+
+# --- beats ------------------------------------------------------------------------------------------------------------
+
 
 _NUMBERS = ("bpm", "bars", "variability", "fill", "temperature", "grid")
 
@@ -85,13 +89,13 @@ class RemoteBeatBar:
     bpm: float
 
 
-class Asking:
+class BeatRequests:
     """What is asked of a beat without an end, message after message. owed: bars that are still to come."""
 
     def __init__(self, brief: RemoteBrief) -> None:
         self._brief, self._begun, self.owed = brief, False, 0
 
-    def more(self, count: int, asked: dict[str, Any]) -> pb.StreamComposeRequest:
+    def request(self, count: int, asked: dict[str, Any]) -> pb.StreamComposeRequest:
         """The next message. asked: what changes in the brief.
 
         Raises:
@@ -102,12 +106,12 @@ class Asking:
         brief = replace(self._brief, **asked)
         request = pb.StreamComposeRequest(bars=count)
         if asked or not self._begun:
-            request.brief.CopyFrom(message(brief))
+            request.brief.CopyFrom(brief_message(brief))
         self._brief, self._begun = brief, True
         self.owed += count
         return request
 
-    def take(self, piece: pb.StreamComposeResponse | None) -> RemoteBeatBar:
+    def bar(self, piece: pb.StreamComposeResponse | None) -> RemoteBeatBar:
         """The bar of a reply. piece: None where the server has ended.
 
         Raises:
@@ -133,7 +137,7 @@ def brief_of(given: Any, asked: dict[str, Any]) -> RemoteBrief:
     return replace(known, **asked)
 
 
-def message(brief: RemoteBrief, takes: int = 1) -> pb.Brief:
+def brief_message(brief: RemoteBrief, takes: int = 1) -> pb.Brief:
     """What is asked for, as a message.
 
     Raises:
@@ -165,7 +169,7 @@ def _check_whole(name: str, value: int | None) -> None:
         raise OptionError(f"{name} is {value}, wanted 0 or more, and less than 2^32")
 
 
-def request(
+def compose_request(
     brief: RemoteBrief, takes: int = 1, guitar: Source | None = None, options: RemoteOptions | None = None
 ) -> pb.ComposeRequest:
     """Asks for beats, and for one to be played to a guitar.
@@ -173,7 +177,7 @@ def request(
     Raises:
         OptionError, InputError: as `message` and `messages.config`; or there are options and no guitar.
     """
-    asked = pb.ComposeRequest(brief=message(brief, takes))
+    asked = pb.ComposeRequest(brief=brief_message(brief, takes))
     if guitar is not None:
         asked.midi = messages.song_bytes(guitar)
         asked.config.CopyFrom(messages.config(options or RemoteOptions()))
@@ -209,3 +213,104 @@ def beats_of(response: pb.ComposeResponse) -> list[RemoteBeat]:
             )
         )
     return beats
+
+
+# --- jams -------------------------------------------------------------------------------------------------------------
+
+
+JAM_SECONDS = 4 * 3600.0
+"""How long a jam may last."""
+
+
+class RemoteNote(NamedTuple):
+    """A note of the guitar begins: when, in quarters from the first barline; pitch; velocity, 0 where it ends."""
+
+    quarter: float
+    pitch: int
+    velocity: int
+
+
+@dataclass(frozen=True)
+class RemoteJamBar:
+    """One bar of a jam, as it is decided: its number from 1, where it begins and how long it is, in quarters, its hits.
+
+    decided: the quarter from which on nothing changes it. section: the letter of its passage. groove: what it is played
+    on, if on anything. fill, last: whether it is one.
+    """
+
+    number: int
+    quarter: float
+    quarters: float
+    bpm: float
+    decided: float
+    hits: tuple[RemoteHit, ...]
+    section: str
+    groove: SectionGroove | None
+    fill: bool
+    last: bool
+
+
+def opening_request(options: RemoteOptions, bpm: float, metre: str, program: int) -> pb.JamRequest:
+    """The first message.
+
+    Raises:
+        OptionError, InputError: as `messages.config`, or the metre is none. All else is for the server to judge.
+    """
+    over, _, under = metre.partition("/")
+    if not (over.isascii() and over.isdigit() and under.isascii() and under.isdigit() and len(metre) < 12):
+        raise OptionError(f"the metre is {metre!r}, wanted one such as 4/4")
+    if not 0 <= program < 128:
+        raise OptionError(f"the program is {program}, wanted 0 to 127")
+    config = messages.config(options)
+    config.ClearField("takes")
+    jam = pb.JamConfig(config=config, program=program)
+    jam.tempos.add(quarter=0.0, bpm=bpm)
+    jam.meters.add(quarter=0.0, numerator=int(over), denominator=int(under))
+    return pb.JamRequest(config=jam)
+
+
+def notes_request(notes: Iterable[Sequence[float]], until: float | None) -> pb.JamRequest:
+    """Notes of the guitar, as `RemoteNote` has them, and up to where all is told.
+
+    Raises:
+        OptionError: a note is none.
+    """
+    request = pb.JamRequest(until=until)
+    for note in notes:
+        quarter, pitch, velocity = note
+        if not (pitch in range(128) and velocity in range(128)):
+            raise OptionError(f"a note is {tuple(note)}, wanted its quarter, and pitch and velocity of 0 to 127")
+        request.notes.add(quarter=quarter, pitch=int(pitch), velocity=int(velocity))
+    return request
+
+
+def sign_request(sign: str, quarter: float, value: float | str | None) -> pb.JamRequest:
+    """A sign: "fill", "section" with a letter or None, "stop", "intensity" or "bpm" with a number.
+
+    Raises:
+        OptionError: there is no such sign, or the value is none of it.
+    """
+    fields: dict[str, Any] = {"fill": True, "stop": True, "section": value or "", "intensity": value, "bpm": value}
+    if sign not in fields:
+        raise OptionError(f"there is no sign {sign!r}; wanted one of {', '.join(fields)}")
+    wanted, name = (str, "letter") if sign == "section" else (int | float, "number")
+    if not isinstance(fields[sign], wanted):
+        raise OptionError(f"the sign {sign!r} comes with {value!r}, wanted a {name}")
+    return pb.JamRequest(signs=[pb.JamSign(quarter=quarter, **{sign: fields[sign]})])
+
+
+def jam_bar_of(bar: pb.JamBar) -> RemoteJamBar:
+    """The bar of a message."""
+    groove = bar.groove if bar.HasField("groove") else None
+    return RemoteJamBar(
+        bar.bar,
+        bar.quarter,
+        bar.quarters,
+        bar.bpm,
+        bar.decided,
+        messages.hits_of(bar.hits),
+        bar.section,
+        None if groove is None else SectionGroove(groove.section, groove.name, groove.title),
+        bar.fill,
+        bar.last,
+    )
