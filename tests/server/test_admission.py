@@ -169,12 +169,12 @@ async def test_a_call_whose_deadline_passes_in_the_queue_never_has_its_turn_and_
 
 @in_loop
 async def test_a_deadline_ends_the_wait_in_the_queue_even_if_no_turn_becomes_free() -> None:
-    hall = Hall()
-    hall.admission.clock = asyncio.get_running_loop().time
-    playing = asyncio.create_task(hall.call("plays", until=asyncio.Event()))
+    hall, clock = Hall(), asyncio.get_running_loop().time
+    hall.admission = Admission(1, 2, 60.0, hall.metrics, clock)
+    playing = asyncio.create_task(hall.call("plays", until=asyncio.Event(), seconds=0.0))
     await settle()
     with pytest.raises(Refusal) as refusal:
-        await hall.call("late", deadline=asyncio.get_running_loop().time() + 0.01)
+        await hall.call("late", deadline=clock() + 0.1, seconds=0.0)  # turns without a price: there is time for both
     assert refusal.value.reason == "DEADLINE_PASSED"
     playing.cancel()
     await asyncio.gather(playing, return_exceptions=True)
