@@ -97,7 +97,7 @@ def test_a_file_plays_the_guitar_where_the_browser_has_no_ports(blank: Page) -> 
     try:
         blank.open(blank.address + "&view=jam")
         ready(blank)
-        blank.says("This browser has no MIDI ports for pages", "A file as the guitarist")
+        blank.says("This browser gives pages no MIDI ports", "A file as the guitarist")
         blank.find("#jam-file").send_keys(str(SONG))
         blank.until("!document.querySelector('#jam-play').disabled")
         blank.touch("#jam-play")

@@ -202,8 +202,8 @@ def test_the_first_screen_says_what_cannot_be_read_and_the_command_that_changes_
         "document.querySelector('.welcome').replaceWith(root);",
         [["tab", foreign.GET_GUITARPRO], ["recording", foreign.GET_NETWORK]],
     )
-    page.says("Guitar Pro is not read yet", foreign.GET_GUITARPRO, selector=".drop")
-    page.says("Recordings are not heard yet", foreign.GET_NETWORK, selector=".drop")
+    page.says("To open Guitar Pro tabs", foreign.GET_GUITARPRO, selector=".drop")
+    page.says("To open recordings", foreign.GET_NETWORK, selector=".drop")
 
 
 def test_a_file_that_is_too_large_is_refused_in_a_sentence(page, tmp_path):
@@ -213,7 +213,7 @@ def test_a_file_that_is_too_large_is_refused_in_a_sentence(page, tmp_path):
         file.truncate(65 << 20)
     large.write_bytes(b"MThd" + bytes(40 << 20))
     choose(page, huge)
-    page.says("huge.wav has 65 MiB, and at most 64 MiB are read", selector="#messages")
+    page.says("huge.wav has 65 MiB; the limit is 64 MiB", selector="#messages")
     choose(page, large)
     page.says("wanted at most", selector="#messages")
     assert not page.run("return document.querySelector('#gone').innerText;")
@@ -411,7 +411,7 @@ def test_quick_downloads_come_one_after_another_and_what_is_said_of_them_goes(pa
     page.touch("#download")
     for form in ("wav", "musicxml", "picture"):
         page.run("document.querySelector(`[data-format=${given[0]}]`).click();", form)
-    page.says("the download begins by itself", selector="#messages")
+    page.says("The download starts by itself", selector="#messages")
     waited(
         lambda: len([one for one in page.downloads.iterdir() if one.suffix in (".wav", ".musicxml", ".png")]) == 3,
         "3 files",
@@ -514,7 +514,7 @@ def test_two_tabs_on_one_song_keep_both(page):
     theirs, second = hits_of(page), page.driver.current_window_handle
     page.driver.switch_to.window(first)
     roll(page, END, ENTER)
-    page.says("Both are kept", selector="#messages")
+    page.says("Both versions are safe", selector="#messages")
     mine = hits_of(page)
     page.driver.switch_to.window(second)
     assert hits_of(page) == theirs != mine
@@ -538,7 +538,7 @@ def test_a_browser_without_sound_says_so_and_all_else_works(blank, drummer):
     blank.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
     played(blank.open(), SONG)
     blank.touch("#play")
-    blank.says("cannot make sound", selector="#messages")
+    blank.says("cannot play sound", selector="#messages")
     assert take_of(blank) == drummer.takes(SONG, Options(), TAKES)[0].to_bytes()
 
 

@@ -46,6 +46,17 @@ def test_no_key_of_the_table_is_without_use():
     assert not unused
 
 
+def test_the_manual_of_the_page_quotes_its_labels_and_its_messages_as_they_are():
+    manual = " ".join((PAGE.parents[2] / "docs" / "guitarists" / "page.md").read_text(encoding="utf-8").split())
+    english = [words[0] for words in WORDS.values()]
+    labels = set(re.findall(r"(?<![*\w])\*([A-Z][^*`]+)\*(?!\*)", manual))
+    assert len(labels) > 8
+    assert labels - set(english) == set()
+    messages = re.findall(r"\| ([A-Z][^|]+) \| [A-Z]", manual.split("## Read its messages")[1])
+    assert len(messages) > 8
+    assert [one for one in messages if not any(one in word for word in english)] == []
+
+
 def pattern_of(template: str) -> re.Pattern[str]:
     """Matches the keys that a template of JavaScript, such as `piece.${name}`, may stand for."""
     pieces = re.split(r"\$\{[^}]*\}", template)

@@ -1,14 +1,14 @@
-/** What stands where there is no song yet: a place to drop one, an example, and the songs that were worked on before. */
+/** The first page: a place to drop a song, an example, and earlier songs. */
 
 import { fill, h, sign } from "./dom.js";
 import { language, t } from "./words.js";
 
-/** What a chooser of files offers; what is something else can be dropped all the same, and the server says what it thinks. */
+/** Suffixes that the file chooser offers. Other files can still be dropped; the server judges them. */
 export const SUFFIXES = ".mid,.midi,.kar,.rmi,.musicxml,.mxl,.xml,.abc,.krn,.gp,.gp3,.gp4,.gp5,.gpx,.wav,.flac,.ogg,.mp3,.aif,.aiff";
 
 export class Welcome {
   /**
-   * @param {readonly {kind: string, install: string}[]} missing kinds of files that the server cannot read yet
+   * @param {readonly {kind: string, install: string}[]} missing kinds of files that the server cannot read until more is installed
    * @param {{file: (file: File) => void, example: () => void, open: (id: string) => void, forget: (id: string) => void}} deeds
    */
   constructor(missing, deeds) {
@@ -17,7 +17,7 @@ export class Welcome {
       type: "file", id: "file", class: "hidden-input", accept: SUFFIXES,
       onchange: () => {
         const [file] = input.files ?? [];
-        input.value = ""; // the same file can be chosen again
+        input.value = ""; // so that the same file can be chosen again
         if (file) deeds.file(file);
       },
     }); // prettier-ignore
@@ -71,7 +71,7 @@ export class Welcome {
     );
   }
 
-  /** Say which song an address was meant for. @param {string} name */
+  /** Say which song an address is for. @param {string} name */
   meant(name) {
     this.shared.hidden = !name;
     this.shared.textContent = name ? t("song.meant", { name }) : "";
@@ -82,8 +82,8 @@ export class Welcome {
  * Ask which parts of a file are the guitar.
  *
  * @param {readonly {number: number, name: string, notes: number}[]} parts
- * @param {AbortSignal} signal takes the question back
- * @returns {Promise<string | null>} their numbers, such as "2,3"; null: none
+ * @param {AbortSignal} signal withdraws the question
+ * @returns {Promise<string | null>} their numbers, such as "2,3"; null if none
  */
 export function askForParts(parts, signal) {
   return new Promise((resolve) => {

@@ -6,7 +6,7 @@ import { JAM_WORDS } from "./words_jam.js";
 import { SAID_WORDS } from "./words_said.js";
 import { SONG_WORDS } from "./words_song.js";
 
-/** By their codes. */
+/** Languages by their codes. */
 export const LANGUAGES = { en: "English", de: "Deutsch" };
 /** @typedef {keyof typeof LANGUAGES} Code */
 
@@ -31,7 +31,7 @@ export function setLanguage(wanted) {
  * A sentence or label in the language of the page.
  *
  * @param {string} key
- * @param {Record<string, string | number>} [values] what stands in its braces
+ * @param {Record<string, string | number>} [values] what its braces stand for
  */
 export function t(key, values = {}) {
   const text = WORDS[key]?.[CODES.indexOf(code)] ?? key;
@@ -39,7 +39,7 @@ export function t(key, values = {}) {
 }
 
 /**
- * What is said of some bars, in the language of the page; in English what a newer server, or an older one, says otherwise.
+ * The explanation of some bars in the language of the page; in English if the server's version has pieces that this page does not know.
  *
  * @param {{text: string, pieces?: readonly {what: string, values: Record<string, string>}[]}} explanation
  */
