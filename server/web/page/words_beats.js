@@ -34,7 +34,7 @@ export const BEATS_WORDS = {
   "beats.bars": ["Bars played so far", "Bisher gespielte Takte"],
   "beats.bar": ["Bring back bar {bar} and keep it", "Takt {bar} zurückholen und behalten"],
   "beats.now": ["bar {bar}", "Takt {bar}"],
-  "beats.take": ["Take away", "Mitnehmen"],
+  "beats.take": ["Export", "Exportieren"],
   "beats.take.1": ["this bar", "diesen Takt"],
   "beats.take.n": ["the last {bars} bars", "die letzten {bars} Takte"],
   "beats.midi": ["MIDI", "MIDI"],
