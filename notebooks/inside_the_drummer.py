@@ -38,8 +38,8 @@ from seq2drum.lattice.grid import encode
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Note, Part
+from seq2drum.play.arrange.fills import plan_fills
 from seq2drum.play.checkpoint.folder import WEIGHTS, find, read_tensors
-from seq2drum.play.decode.plan import plan_fills
 from seq2drum.play.decode.recall import recall
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options

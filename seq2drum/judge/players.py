@@ -21,11 +21,12 @@ from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.grid import Grid, to_full
 from seq2drum.lattice.grooves.grooves import typical
 from seq2drum.music.kit import Kit, to_kit
-from seq2drum.play.arrange import arranged
+from seq2drum.play.arrange.arrange import make_plan
 from seq2drum.play.asked import WHOLE
-from seq2drum.play.decode import decoding, engine
+from seq2drum.play.decode import engine
 from seq2drum.play.decode.decoding import take_of
 from seq2drum.play.decode.plan import Plan
+from seq2drum.play.drummer import play_grid
 from seq2drum.play.grooves.choosing import chosen
 from seq2drum.play.jam.guitarist import jammed_bars
 from seq2drum.play.options import Options
@@ -253,9 +254,7 @@ def play_heard(
         if options.groove is None and len(known.step):
             options = replace(options, groove={WHOLE: typical(known, form)}, temperature=options.freedom)
     asked = {"plan": plan_of(guitar_grid, options, player.kit), "controls": options.controls, "given": given}
-    return take_of(
-        decoding.played(player, guitar_grid, options.sampling, first=first, stop=stop, **asked), form, player.kit
-    )
+    return take_of(play_grid(player, guitar_grid, options.sampling, first=first, stop=stop, **asked), form, player.kit)
 
 
 def plan_of(guitar_grid: GuitarGrid, options: Options, kit: Kit) -> Plan:
@@ -263,4 +262,4 @@ def plan_of(guitar_grid: GuitarGrid, options: Options, kit: Kit) -> Plan:
     passages = known_bars.passages(guitar_grid)
     asks_nothing = options == Options(seed=options.seed, temperature=options.temperature)
     grooves = known_bars.safest(guitar_grid) if asks_nothing else chosen(guitar_grid, passages, options)
-    return arranged(guitar_grid, passages, grooves, options, kit)
+    return make_plan(guitar_grid, passages, grooves, options, kit)

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.lattice.columns import distinct, median, quantile
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import LENGTH_UNITS, STEPS_PER_QUARTER, Grid, Lattice
 from seq2drum.music.notes import IntArray, Song
@@ -69,7 +68,7 @@ def entrance(notes: Grid, form: Form) -> Entrance | None:
 
 def _is_usual(notes: Grid, form: Form, bar: int, place: int) -> bool:
     """Whether USUAL of the later bars with notes are silent on the one and begin at a place or after it."""
-    begun = distinct(notes.step)
+    begun = np.unique(notes.step)
     numbers, at = np.unique(form.bar_of(begun), return_index=True)
     later = numbers > bar
     if not later.any():
@@ -83,7 +82,7 @@ def _is_usual(notes: Grid, form: Form, bar: int, place: int) -> bool:
 
 def stops(notes: Grid, form: Form) -> tuple[Stop, ...]:
     """Where all stop after a strong chord on a beat for half a bar to LONGEST_STOP bars, if that is RARE."""
-    strokes = distinct(notes.step)
+    strokes = np.unique(notes.step)
     if len(strokes) < 2:
         return ()
     # 1. Where nothing sounds for half a bar, after which stroke.
@@ -96,7 +95,7 @@ def stops(notes: Grid, form: Form) -> tuple[Stop, ...]:
     held = np.diff(strokes) - rest
     short = (rest <= LONGEST_STOP * form.steps[bar]) & (2 * held <= form.steps[bar])
     on_beat = form.place_of(strokes[:-1]) % STEPS_PER_QUARTER == 0
-    usual, found = median(notes.velocity), []
+    usual, found = np.median(notes.velocity), []
     for index in np.flatnonzero(long & short & on_beat).tolist():
         here = notes.step == strokes[index]
         if here.sum() >= STRONG or notes.velocity[here].max() > usual:
@@ -109,12 +108,12 @@ def stops(notes: Grid, form: Form) -> tuple[Stop, ...]:
 
 def last_chord(notes: Grid, form: Form) -> LastChord | None:
     """The chord that a song ends with; None where it just goes on to the end, as a loop does."""
-    strokes, many = np.unique(form.bar_of(distinct(notes.step)), return_counts=True)
+    strokes, many = np.unique(form.bar_of(np.unique(notes.step)), return_counts=True)
     if not len(strokes):
         return None
     # 1. The strokes of the last bar that has any, and what comes after them up to the barline where nothing sounds.
-    bar, usual = int(strokes[-1]), median(many)
-    own = distinct(notes.step)[-many[-1] :]
+    bar, usual = int(strokes[-1]), np.median(many)
+    own = np.unique(notes.step)[-many[-1] :]
     first, last = int(own[0]), int(own[-1])
     sounding = np.flatnonzero(~_silent(notes, form))
     end = int(form.first[int(form.bar_of(sounding[-1:])[0]) + 1])
@@ -125,9 +124,9 @@ def last_chord(notes: Grid, form: Form) -> LastChord | None:
     if len(own) <= FEW * usual and end - last >= STEPS_PER_QUARTER:
         is_held = _length(notes, first) >= end - first - STEPS_PER_QUARTER
         return _chord(notes, first if on_one and is_held else last)
-    gaps = np.diff(distinct(notes.step))
-    usual = quantile(gaps, 0.95) if len(gaps) else 0.0
-    return _chord(notes, last) if end - last > max(LONG * usual, STEPS_PER_QUARTER) else None
+    gaps = np.diff(np.unique(notes.step))
+    longest = float(np.quantile(gaps, 0.95)) if len(gaps) else 0.0
+    return _chord(notes, last) if end - last > max(LONG * longest, STEPS_PER_QUARTER) else None
 
 
 def is_swung(notes: Grid, form: Form) -> bool:

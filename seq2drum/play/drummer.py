@@ -7,22 +7,32 @@ crashes and the ending, `play` the bars (`decode.decoding`), `write` them as not
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from seq2drum.errors import OptionError
+from seq2drum.lattice.conditions import Controls
+from seq2drum.lattice.features import GuitarGrid, features
+from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.sections import sections
 from seq2drum.music import drum_maps
 from seq2drum.music.choices import MOST_TAKES
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import Song
 from seq2drum.music.shown import Shown
-from seq2drum.play.arrange import arrange
+from seq2drum.play.arrange.arrange import arrange
+from seq2drum.play.arrange.fills import add_fills, version_of
 from seq2drum.play.checkpoint.folder import DEFAULT
 from seq2drum.play.choose import Grooves, choose, variants
 from seq2drum.play.decode import engine
-from seq2drum.play.decode.decoding import play
+from seq2drum.play.decode.decoding import PlayedBar, play
 from seq2drum.play.decode.engine import ComputationStream, Engine
 from seq2drum.play.decode.ensemble import Ensemble, guided
+from seq2drum.play.decode.plan import Arrangement, BoolArray, Plan
+from seq2drum.play.decode.sampling import Sampling
 from seq2drum.play.grooves import choosing
 from seq2drum.play.kept import kept_of
 from seq2drum.play.listen import Guitar, listen
@@ -131,5 +141,38 @@ class Drummer(Shown):
         kept = kept_of(guitar.song, song_grid.lattice, options, drum_maps.load(options.drum_map), self.engine.kit)
         model = guided(self.engine, options.controls)
         arrangement = yield from arrange(model, guitar, grooves, kept)
-        played = play(model, song_grid.guitar_grid, arrangement, guitar.features)
+        played = play(model, song_grid.guitar_grid, guitar.features, arrangement)
         yield from write(guitar, grooves, kept, played, self.engine.kit)
+
+
+def stream_grid(
+    engine: Engine,
+    guitar_grid: GuitarGrid,
+    sampling: Sampling,
+    *,
+    plan: Plan | None = None,
+    controls: Controls | None = None,
+    first: int = 0,
+    stop: int | None = None,
+    given: Mapping[int, Grid] | None = None,
+    idle: BoolArray | None = None,
+) -> ComputationStream[PlayedBar]:
+    """Play to a guitar without a song.
+
+    plan: the sections and their grooves, fills and crashes to be added; by default the guitar's sections, without
+    grooves. For the others, see `Arrangement`.
+    """
+    form, controls, given = guitar_grid.form, controls or Controls(), given or {}
+    count, read, model = len(form.steps), features(guitar_grid), guided(engine, controls)
+    plan = plan or Plan.of_sections(count, sections(guitar_grid))
+    plan = yield from add_fills(model, read, form, plan, controls.fills, sampling)
+    bars, stop = np.arange(count), count if stop is None else stop
+    idle = (np.zeros(count, dtype=np.bool_) if idle is None else idle) & ~np.isin(bars, list(given))
+    decoded = (first <= bars) & (bars < stop) & ~np.isin(bars, list(given)) & ~idle
+    take = version_of(plan, decoded, sampling, sampling)
+    yield from play(model, guitar_grid, read, Arrangement(take, (), controls, first, stop, given, idle))
+
+
+def play_grid(engine: Engine, guitar_grid: GuitarGrid, sampling: Sampling, **more: Any) -> Iterator[PlayedBar]:
+    """The bars of `stream_grid`, computed at once."""
+    return engine.run(stream_grid(engine, guitar_grid, sampling, **more))

@@ -15,7 +15,7 @@ from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.sections import sections
 from seq2drum.music.kit import FULL, KITS
-from seq2drum.play.arrange import arranged
+from seq2drum.play.arrange.arrange import make_plan
 from seq2drum.play.asked import WHOLE
 from seq2drum.play.decode import engine
 from seq2drum.play.grooves.choosing import chosen
@@ -128,7 +128,7 @@ def test_a_song_without_drums_has_no_groove_to_give(player: Path) -> None:
 def test_what_is_kept_of_a_guitar_is_what_would_be_chosen_anew(wishes: dict[str, Any]) -> None:
     guitar_grid, options = song_of(1, bars=16).guitar_grid, Options(**wishes)
     _ = plan_of(guitar_grid, Options(), FULL)
-    plan = arranged(
+    plan = make_plan(
         guitar_grid, sections(guitar_grid), chosen(guitar_grid, sections(guitar_grid), options), options, FULL
     )
     assert [groove and groove.name for groove in plan_of(guitar_grid, options, FULL).grooves] == [

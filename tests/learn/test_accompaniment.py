@@ -37,8 +37,8 @@ from seq2drum.models.layers import SameDropout
 from seq2drum.music.kit import KITS
 from seq2drum.play.checkpoint.folder import find, read_config
 from seq2drum.play.decode import engine
-from seq2drum.play.decode.decoding import played as play
 from seq2drum.play.decode.sampling import Sampling
+from seq2drum.play.drummer import play_grid as play
 from tests.backbeats import song_of
 from tests.made import made_song
 

@@ -38,7 +38,7 @@ from seq2drum.models import base
 from seq2drum.models.base import Family
 from seq2drum.models.families import family
 from seq2drum.music.kit import FULL
-from seq2drum.play.decode.decoding import played as play
+from seq2drum.play.drummer import play_grid as play
 from seq2drum.play.options import Options
 from seq2drum.show import draw
 from tests.made import made_song

@@ -27,9 +27,9 @@ from seq2drum.models.layers import hit_nats
 from seq2drum.music.kit import FULL, KITS
 from seq2drum.play.checkpoint.folder import CONFIG, DEFAULT, SUMS, WEIGHTS, find, read_config, verify
 from seq2drum.play.decode import engine
-from seq2drum.play.decode.decoding import played as play
 from seq2drum.play.decode.memory import GrooveRows, Memory
 from seq2drum.play.decode.sampling import Sampling
+from seq2drum.play.drummer import play_grid as play
 from tests.conftest import ROOT
 from tests.made import made_song
 from tests.players import SIZES

@@ -16,7 +16,7 @@ from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.sections import sections
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song
-from seq2drum.play.arrange import arranged, is_soft
+from seq2drum.play.arrange.arrange import is_soft, make_plan
 from tests.players import faults, save_player
 
 BAR = 1920
@@ -81,7 +81,7 @@ def test_time_on_the_ride_takes_a_groove_there_too(player: Drummer) -> None:
     passages = sections(song_grid.guitar_grid)
     grooves = {section.letter: groove for section in passages}
     options = Options(time="ride")
-    plan = arranged(song_grid.guitar_grid, passages, grooves, options, FULL)
+    plan = make_plan(song_grid.guitar_grid, passages, grooves, options, FULL)
     assert plan.pieces is not None
     assert set(plan.pieces.hits(hats).key.tolist()) == {VOICE["ride"]}
     take = player.accompany(ended(), replace(options, groove={"A": groove}))
@@ -93,9 +93,9 @@ def test_fills_are_asked_for_by_the_bars_of_the_song_whatever_their_length() -> 
     song_grid = SongGrid.of(song, [0])
     assert [bar.index for bar in lattice_of(song).bars] == [0, 0, 0, 0, 1, 2, 3, 4]
     options = Options(fill_at=(1, 3), no_fills_in=((4, 9),))
-    plan = arranged(song_grid.guitar_grid, [], {}, options, FULL, numbers=song_grid.numbers)
+    plan = make_plan(song_grid.guitar_grid, [], {}, options, FULL, numbers=song_grid.numbers)
     assert plan.fills is not None
-    assert np.flatnonzero(plan.fills.asked).tolist() == [3, 5]
+    assert np.flatnonzero(plan.fills.requested).tolist() == [3, 5]
     assert np.flatnonzero(plan.fills.never).tolist() == [6, 7]
 
 

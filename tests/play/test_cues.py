@@ -8,7 +8,8 @@ import pytest
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid
 from seq2drum.music.kit import FULL
-from seq2drum.play.decode.plan import Cue, gestures_of
+from seq2drum.play.arrange.cues import gestures_of
+from seq2drum.play.decode.plan import Cue
 from tests.lattice.test_gestures import form, notes, riff
 
 ALL = frozenset(FULL.names)

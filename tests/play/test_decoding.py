@@ -20,13 +20,13 @@ from seq2drum.music.kit import FULL, KITS, NINE, ONE_FOOT, Kit, Limbs
 from seq2drum.music.notes import Metre, Part, Tempo
 from seq2drum.play.checkpoint.runtime import LoadedGraph
 from seq2drum.play.decode import memory
-from seq2drum.play.decode.bar import BarPlayer, Pace
+from seq2drum.play.decode.bar import BarSampler, Pace
 from seq2drum.play.decode.decoding import PlayedBar
-from seq2drum.play.decode.decoding import played as play
 from seq2drum.play.decode.engine import Engine, OpenBar
 from seq2drum.play.decode.memory import GrooveRows, Memory
 from seq2drum.play.decode.plan import Cue, Gestures, Plan
 from seq2drum.play.decode.sampling import HIT_THRESHOLD, SHARED, Sampling, draws_of, thresholds
+from seq2drum.play.drummer import play_grid as play
 from tests.players import strummed
 
 HIDDEN = 3
@@ -196,7 +196,7 @@ def test_what_is_drawn_does_not_depend_on_the_guess_but_how_soon_does(seed: int,
     script = Echo({})
     opened = OpenBar(np.zeros((1, 24, 1)), np.zeros((1, 24, HIDDEN)), None, np.zeros((1, 2)))
     draws, silence = draws_of(seed, 0, 24, len(FULL), ("A", 0)), np.zeros((1, len(FULL)), np.float32)
-    player, above = BarPlayer(script.engine), thresholds(draws.hits, Sampling(seed))
+    player, above = BarSampler(script.engine), thresholds(draws.hits, Sampling(seed))
 
     def drawn(guess: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
         script.decodes.clear()
@@ -394,7 +394,7 @@ def test_given_bars_are_played_as_they_are_and_remembered() -> None:
 def test_a_plain_take_plays_the_piece_that_is_likely_by_its_likeliest_voice() -> None:
     """A snare at 0.2 and a side stick at 0.25 are a backbeat at 0.4; at most two hands play at once."""
     engine = Script({}).engine
-    drum = BarPlayer(engine)
+    drum = BarSampler(engine)
     sketch = np.full((1, 24, len(FULL)), -9.0, dtype=np.float32)
     names = [voice.name for voice in FULL.voices]
     chances = {"snare": 0.2, "side stick": 0.25, "ride": 0.9, "crash": 0.8, "kick": 0.31, "cowbell": 0.29}

@@ -11,11 +11,11 @@ from seq2drum.lattice.conditions import Controls, of_controls
 from seq2drum.lattice.features import SongGrid, features
 from seq2drum.models.families import FAMILIES
 from seq2drum.play.decode import engine, ensemble
-from seq2drum.play.decode.decoding import played as play
 from seq2drum.play.decode.engine import Engine
 from seq2drum.play.decode.ensemble import Guided
 from seq2drum.play.decode.memory import Memory
 from seq2drum.play.decode.sampling import Sampling
+from seq2drum.play.drummer import play_grid as play
 from tests.players import save_player, strummed
 
 HEARD = SongGrid.of(strummed(6), [0]).guitar_grid

@@ -12,18 +12,14 @@ from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.sections import Section
 from seq2drum.music.kit import FULL
+from seq2drum.play.arrange.fills import FILL_GAP, plan_crashes, plan_fills, with_fills, with_requests
 from seq2drum.play.decode.memory import pieces_for
 from seq2drum.play.decode.plan import (
     CERTAIN,
-    FILL_GAP,
     Cue,
     Fills,
     Gestures,
     Plan,
-    asked_for,
-    plan_crashes,
-    plan_fills,
-    with_fills,
 )
 from seq2drum.play.decode.sampling import Sampling
 
@@ -88,7 +84,7 @@ def test_fills_are_where_they_are_asked_for_and_those_of_all_other_bars_stay() -
     plan = with_fills(Plan.of_sections(40, [Section(0, "A")]), np.arange(40) % 8 == 7, Sampling(3))
     asked, never = np.zeros((2, 40), dtype=bool)
     asked[[4, 7]], never[8:24] = True, True
-    wished = asked_for(replace(plan, fills=Fills(asked, never)), Sampling(3))
+    wished = with_requests(replace(plan, fills=Fills(asked, never)), Sampling(3))
     assert np.flatnonzero(wished.fill).tolist() == [4, 7, 31, 39]  # type: ignore[arg-type]
     differ = np.flatnonzero(wished.crash != plan.crash)  # type: ignore[operator]
     assert set(differ.tolist()) <= {5, 16, 24}, "a crash goes with its fill"

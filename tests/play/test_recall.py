@@ -18,10 +18,11 @@ from seq2drum.models.attention import Attention
 from seq2drum.models.base import engine_of
 from seq2drum.music.notes import Metre
 from seq2drum.play.checkpoint.folder import find
-from seq2drum.play.decode import decoding, engine, memory
+from seq2drum.play.decode import engine, memory
 from seq2drum.play.decode.engine import Engine
 from seq2drum.play.decode.recall import Recall, recall
 from seq2drum.play.decode.sampling import Sampling
+from seq2drum.play.drummer import play_grid
 from tests.players import save_player, strummed
 
 CHANGING = (Metre(0, 4, 4), Metre(4 * 1920, 7, 8), Metre(4 * 1920 + 3 * 1680, 4, 4))
@@ -83,7 +84,7 @@ def test_the_weights_are_those_that_playing_uses(remembering: Attention, monkeyp
         return weights
 
     monkeypatch.setattr(recalling, "remembered", watched)
-    played = list(decoding.played(player, guitar_grid, Sampling(3)))
+    played = list(play_grid(player, guitar_grid, Sampling(3)))
 
     assert len(used) == len(played) == len(guitar_grid.form.steps)
     for bar, weights in enumerate(used):  # before the song are the bars of silence

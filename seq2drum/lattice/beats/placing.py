@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from seq2drum.lattice.beats import tracking
 from seq2drum.lattice.beats.performance import Beats, FloatArray, Performance
-from seq2drum.lattice.columns import distinct, median
 from seq2drum.music.notes import IntArray, Metre, Part, Song, Tempo
 
 TICKS_PER_QUARTER = 960
@@ -161,7 +160,7 @@ def missed(song: Song, parts: Sequence[int]) -> Missed:
     """How many strikes of the parts are off the grid of their file: its sixteenths or its triplets, bar by bar."""
     # 1. In quarters, each window on the grid that it is nearer to.
     rows = np.concatenate([song.parts[index].rows for index in parts])
-    ticks = distinct(rows[:, 0])
+    ticks = np.unique(rows[:, 0])
     quarters = ticks / song.ticks_per_quarter
     off = np.zeros(len(quarters))
     for here in _windows(quarters, _WINDOW):
@@ -170,7 +169,7 @@ def missed(song: Song, parts: Sequence[int]) -> Missed:
     miss = off > _OFF
     starts, lengths = np.array(song.tempo_map, dtype=np.float64).T
     periods = lengths[np.searchsorted(starts, ticks, side="right") - 1] / 1e6
-    by = median((off * periods)[miss]) if miss.any() else 0.0
+    by = np.median((off * periods)[miss]) if miss.any() else 0.0
     # 2. In seconds, each window as likely as it is with two parts to a beat or with three.
     feels = (tracking.STRAIGHT, tracking.TRIPLETS)
     likely = np.stack([tracking.likelihood(quarters % 1, periods, feel) for feel in feels])
@@ -181,7 +180,7 @@ def missed(song: Song, parts: Sequence[int]) -> Missed:
 def _windows(quarters: FloatArray, length: float) -> Iterator[NDArray[np.bool_]]:
     """Which of some places are in each window of so many quarters that has any."""
     windows = quarters // length
-    for window in distinct(windows):
+    for window in np.unique(windows):
         yield windows == window
 
 

@@ -37,10 +37,10 @@ from seq2drum.models import base
 from seq2drum.models.base import Family
 from seq2drum.music.duet import Duet
 from seq2drum.music.kit import Kit
-from seq2drum.play.decode import decoding
 from seq2drum.play.decode.decoding import PlayedBar, take_of
 from seq2drum.play.decode.engine import Engine
 from seq2drum.play.decode.ensemble import Ended, Ensemble
+from seq2drum.play.drummer import stream_grid
 from seq2drum.play.options import Options
 from seq2drum.show import draw
 
@@ -154,7 +154,7 @@ def play(
         for player, (guitar_grid, options) in ways.items():
             plan, (first, stop) = plan_of(guitar_grid, options, engine.kit), guitar_grid.sounding
             made[player, index], forms[index] = [], own.form
-            playing = decoding.streamed(engine, guitar_grid, options.sampling, plan=plan, first=first, stop=stop)
+            playing = stream_grid(engine, guitar_grid, options.sampling, plan=plan, first=first, stop=stop)
             ensemble.join((player, index), playing)
     # 2. All play on together, until they have ended or the time is over.
     going = set(made)

@@ -58,7 +58,7 @@ class PlayedBatch(NamedTuple):
         )
 
 
-class BarPlayer:
+class BarSampler:
     """Plays the bars that a model has opened. wished: the pieces to play on; None for all."""
 
     def __init__(self, model: Playable, wished: Pieces | None = None) -> None:

@@ -15,7 +15,7 @@ from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.sections import Section, sections
-from seq2drum.play.decode.plan import CRASHES, FILL_GAP, PHRASE, PLANNED_PER_FILL, SOFT_CRASHES, USUAL_FILLS
+from seq2drum.play.arrange.fills import CRASHES, FILL_GAP, PHRASE, PLANNED_PER_FILL, SOFT_CRASHES, USUAL_FILLS
 from seq2drum.play.grooves import choosing
 from seq2drum.play.options import Options
 
@@ -55,7 +55,7 @@ class Fills:
 
 
 def crashes(place: int, *, begins: bool, after_fill: bool, soft: bool, rng: np.random.Generator) -> bool:
-    """Whether a cymbal crashes on the first beat of a bar: as often as `plan.plan_crashes` lets it.
+    """Whether a cymbal crashes on the first beat of a bar: as often as `fills.plan_crashes` lets it.
 
     place: the bar's number in its section. begins: the section, as far as that is known.
     """

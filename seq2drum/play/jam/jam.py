@@ -24,11 +24,10 @@ from seq2drum.lattice.sections import gone_on, without_future
 from seq2drum.music import choices, drum_maps
 from seq2drum.music.notes import Bar, Part, Song, Tempo
 from seq2drum.music.theory import GUITAR_PROGRAMS
-from seq2drum.play.arrange import is_soft, pieces_of
+from seq2drum.play.arrange import cues
+from seq2drum.play.arrange.arrange import is_soft, pieces_of
 from seq2drum.play.asked import by_letter, by_section
-from seq2drum.play.decode import plan as cues
-from seq2drum.play.decode.bar import BarPlayer
-from seq2drum.play.decode.decoding import APART, Request
+from seq2drum.play.decode.decoder import RUN_GAP, BarDecoder
 from seq2drum.play.decode.engine import Computation, Engine, Playable
 from seq2drum.play.decode.ensemble import guided
 from seq2drum.play.decode.memory import LOOK_BACK, GrooveRows, Memory, Pieces
@@ -256,19 +255,11 @@ class Jam:
         remembered |= {name: remembered[name][:, :, :size] for name in ("past", "past_velocity")}
         state = _for(model, self._state)
         opened = yield from model.open_bar(here, remembered, state, first=number == 0)
-        request = Request(
-            form.between(at - low, at - low + 1),
-            self._options.sampling,
-            plan,
-            read.part(len(fills) - 1, len(fills), size),
-            0,
-            1,
-            {},
-            number,
-        )
-        player, recent = BarPlayer(model, plan.pieces), self._memory.recent(at, APART)
-        played = yield from request.play(0, player, opened, self._previous, here.get("sketch"), recent)
-        self._memory.keep(at, *request.remembered(0, played, model.kit))
+        groove, sampling = read.part(len(fills) - 1, len(fills), size), self._options.sampling
+        decoder = BarDecoder(model, form.between(at - low, at - low + 1), plan, groove, sampling, 0, 1, {}, number)
+        recent = self._memory.recent(at, RUN_GAP)
+        played = yield from decoder.decode(0, opened, self._previous, here.get("sketch"), recent)
+        self._memory.keep(at, *decoder.remembered(0, played))
         self._state, self._previous = played.state, played.hits[:, -1]
         return played.grid
 

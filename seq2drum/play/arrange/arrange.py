@@ -1,0 +1,150 @@
+"""Arrange: from the guitar and its grooves to a plan for each bar: fills, crashes, cues, pieces, and what stays.
+
+`make_plan` needs no model. `arrange` completes it: the model says once where drummers would fill, and each wish makes a
+version of the bars that it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from seq2drum.lattice.features import GuitarGrid
+from seq2drum.lattice.form import Form
+from seq2drum.lattice.gestures import stopped
+from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.grooves.grooves import Groove
+from seq2drum.lattice.sections import Section
+from seq2drum.music import choices
+from seq2drum.music.kit import FULL, Kit, to_kit
+from seq2drum.music.notes import IntArray
+from seq2drum.play.arrange.cues import gestures_of
+from seq2drum.play.arrange.fills import add_fills, version_of, wished_version
+from seq2drum.play.choose import Grooves
+from seq2drum.play.decode.engine import Computation, Playable
+from seq2drum.play.decode.memory import Pieces, pieces_for
+from seq2drum.play.decode.plan import Arrangement, BoolArray, Fills, Gestures, Plan
+from seq2drum.play.kept import KeptDrums
+from seq2drum.play.listen import Guitar
+from seq2drum.play.options import Options
+
+SOFT_STYLES = frozenset({"jazz", "latin"})
+SOFT_VELOCITY = 68  # mean velocity of a groove's hits up to which it is soft
+SOFT_INTENSITY = 0.3  # the control below which a take is soft
+
+
+def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) -> Computation[Arrangement]:
+    """Arrange a take. kept: the song's own drums that stay in it."""
+    options, unplaced, form = grooves.options, grooves.without, guitar.song_grid.form
+
+    def plan_on(by_section: Mapping[str, Groove], asked: Options) -> Plan:
+        grid, numbers = guitar.song_grid.guitar_grid, guitar.song_grid.numbers
+        return make_plan(grid, guitar.sections, by_section, asked, model.kit, notes=guitar.everything, numbers=numbers)
+
+    # 1. The bars that are decoded: neither given, nor silent, nor outside the song.
+    bars, (first, stop) = np.arange(len(form.steps)), guitar.sounding
+    is_given = np.isin(bars, list(kept.given))
+    idle = stopped(guitar.resting) & ~is_given
+    decoded = (first <= bars) & (bars < stop) & ~is_given & ~idle
+    # 2. The plan without the wishes that have a place, with fills where drummers would play them.
+    plan = plan_on(grooves.everywhere, unplaced)
+    gestures = plan.gestures
+    plan = yield from add_fills(model, guitar.features, form, plan, options.controls.fills, unplaced.sampling)
+    take = version_of(plan, decoded, unplaced.sampling, unplaced.sampling)
+    # 3. A version for each wish: the groove of a section, and the ending.
+    wishes, unwished = [], np.ones(len(bars), dtype=np.bool_)
+    for letter, groove in grooves.placed.items():
+        own = replace(options, groove={letter: groove})
+        if groove == grooves.everywhere.get(letter) and own.sampling == unplaced.sampling:
+            continue  # the section is played on it anyway
+        here = np.array([each == letter for each in plan.letter])
+        unwished &= ~here
+        wish = plan_on({**grooves.everywhere, letter: groove}, own)
+        wishes.append(wished_version(wish, here & decoded, own.sampling, plan, unplaced.sampling))
+    if options.ending != choices.AUTO:
+        wish = plan_on(grooves.everywhere, replace(unplaced, ending=options.ending))
+        here = unwished & _differ(gestures, wish.gestures, form)
+        wishes.append(wished_version(wish, here & decoded, unplaced.sampling, plan, unplaced.sampling))
+    return Arrangement(take, tuple(wishes), options.controls, first, stop, kept.given, idle)
+
+
+def make_plan(
+    guitar_grid: GuitarGrid,
+    sections: Sequence[Section],
+    grooves: Mapping[str, Groove],
+    options: Options,
+    kit: Kit,
+    *,
+    notes: Grid | None = None,
+    numbers: IntArray | None = None,
+) -> Plan:
+    """Return the plan of a take, as far as it needs no model.
+
+    Args:
+        guitar_grid: The guitar.
+        sections: Its sections.
+        grooves: The groove of each section, by its letter.
+        options: The request.
+        kit: The kit of the model that plays.
+        notes: All that sounds besides the drums; by default the guitar and its bass.
+        numbers: (B,) the number of each bar in the song, from 1; by default each bar is one of the song.
+    """
+    form = guitar_grid.form
+    plan = Plan.of_sections(len(form.steps), sections, grooves, firm=options.is_plain)
+    notes = Grid.join([guitar_grid.guitar, guitar_grid.bass]) if notes is None else notes
+    numbers = np.arange(1, len(form.steps) + 1) if numbers is None else numbers
+    pieces = pieces_of(options, grooves, kit)
+    known = frozenset(name for name, allowed in zip(kit.names, pieces.allowed.tolist(), strict=True) if allowed)
+    soft = is_soft(options, next((groove for groove in plan.grooves[::-1] if groove is not None), None))
+    seed = options.sampling.seed if options.sampling.temperature else 0
+    gestures = gestures_of(notes, form, options.ending, soft=soft, seed=seed)
+    gestures = replace(gestures, cues={step: cue.of(known) for step, cue in gestures.cues.items()})
+    fills = _requested_fills(options, numbers) if options.fill_at or options.no_fills_in else None
+    return replace(plan, fills=fills, gestures=gestures, pieces=pieces)
+
+
+def _differ(one: Gestures, other: Gestures, form: Form) -> BoolArray:
+    """Return the bars (B,) in which two takes do different things together with the band."""
+    differ = np.zeros(len(form.steps), dtype=np.bool_)
+    steps = [step for step in {*one.cues, *other.cues} if one.cues.get(step) != other.cues.get(step)]
+    differ[form.bar_of(np.array(steps, dtype=np.int64))] = True
+    for name in ("heavy", "crashed", "full", "still"):
+        differ[list(getattr(one, name) ^ getattr(other, name))] = True
+    return differ
+
+
+def is_soft(options: Options, groove: Groove | None) -> bool:
+    """Return True if the drums answer the last chord softly: by the request, else as the groove is."""
+    if options.intensity is not None:
+        return options.intensity < SOFT_INTENSITY
+    if options.style is not None:
+        return options.style in SOFT_STYLES
+    if groove is None:
+        return False
+    velocity = np.concatenate([bar.velocity for bar in groove.bars])
+    return groove.style in SOFT_STYLES or (len(velocity) > 0 and float(velocity.mean()) <= SOFT_VELOCITY)
+
+
+def pieces_of(options: Options, grooves: Mapping[str, Groove], kit: Kit) -> Pieces:
+    """Return the pieces that may be played, by the request and the grooves of all sections."""
+    keys = [bar.key for groove in grooves.values() for bar in groove.bars]
+    voices = to_kit(kit, FULL)[np.concatenate([np.empty(0, dtype=np.int64), *keys])]
+    return pieces_for(
+        kit,
+        pieces=options.pieces,
+        time=options.time,
+        without=options.forbidden,
+        style=options.style,
+        groove=np.unique(voices[voices >= 0]).tolist(),
+    )
+
+
+def _requested_fills(options: Options, numbers: IntArray) -> Fills:
+    """Return the requests for fills. A long bar is several of the lattice: its last piece is the fill."""
+    is_last: BoolArray = np.append(np.diff(numbers) > 0, True)
+    never = np.zeros(len(numbers), dtype=bool)
+    for first, last in options.no_fills_in:
+        never |= (first <= numbers) & (numbers <= last)
+    return Fills(np.isin(numbers, options.fill_at) & is_last, never)

@@ -1,0 +1,221 @@
+"""The decoder of single bars: the numbers each is drawn with, and the checks that a drawn bar passes or is mended by.
+
+Letters of shapes: n batch, B bars, S steps of a bar, V voices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.lattice.form import FloatArray, Form
+from seq2drum.lattice.grid import Grid, quarters_into
+from seq2drum.music.choices import FAMILIES
+from seq2drum.music.kit import Kit, feet_for
+from seq2drum.play.decode.bar import BarSampler, Pace, PlayedBatch
+from seq2drum.play.decode.engine import Computation, OpenBar, Playable
+from seq2drum.play.decode.memory import GrooveRows, expand_batch
+from seq2drum.play.decode.plan import TIMEKEEPERS, Plan, is_one_of
+from seq2drum.play.decode.sampling import Draws, Sampling, draws_of, thresholds
+
+BODY = ("kick", "snare", "side stick", "clap", *TIMEKEEPERS)  # the pieces that make a groove what it is
+FIRM = 2.5  # logits that these gain where a firmly held groove has them, and lose elsewhere
+LEAST_BEATS = 3  # hits a bar on hat or ride from which a groove keeps time there
+LOST = 0.35  # share of these hits below which a bar has lost the time
+RECOVERED = 4.0  # logits that they gain when such a bar is drawn again
+HAT_BY_HAND, RIDE = ("closed hat", "open hat"), ("ride", "bell")
+LEAST_STRANGE = 2  # strokes on the other of the two from which a bar keeps time on both
+TOMS = FAMILIES["toms"]
+RUN = 2  # toms in a bar, beyond its groove's, from which they are a run
+HABIT = 1, 2, 4  # bars back; where two of these agree on a change to the groove, the guess has it
+RUN_GAP = 4  # bars in which a run or a fill on toms is followed by no other run
+LOOKAHEAD_BARS = 8
+
+
+class BarInputs(NamedTuple):
+    """Numbers that a bar is drawn with, known before any bar is decoded.
+
+    thresholds (S, V): logits above which hits are played. bias (S, V): added to the logits. struck (S, V): velocities
+    of the bar's cues, None without cues. on_groove: the bar is on a groove, no fill, and has no cue.
+    """
+
+    temperature: float
+    draws: Draws
+    thresholds: NDArray[np.float64]
+    bias: FloatArray
+    struck: FloatArray | None
+    on_groove: bool
+    pace: Pace
+
+
+@dataclass(frozen=True)
+class BarDecoder:
+    """Decodes the bars of a plan: bars [first, stop), of which the given ones as they are; silence elsewhere.
+
+    grooves: the rows of the plan's grooves. before: bars of the song before those of the form.
+    """
+
+    model: Playable
+    form: Form
+    plan: Plan
+    grooves: GrooveRows
+    sampling: Sampling
+    first: int
+    stop: int
+    given: Mapping[int, Grid]
+    before: int = 0
+    _sampler: BarSampler = field(init=False, repr=False)
+    _first_steps: list[int] = field(init=False, repr=False)
+    _ahead: dict[int, BarInputs] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_sampler", BarSampler(self.model, self.plan.pieces))
+        object.__setattr__(self, "_first_steps", self.form.first.tolist())
+
+    def decode(
+        self, number: int, opened: OpenBar, previous: FloatArray, sketch: FloatArray | None, recent: FloatArray
+    ) -> Computation[PlayedBatch]:
+        """Decode a bar that the model has opened.
+
+        The most likely take follows the sketch, unless it has a groove or a bar to go on from.
+
+        Args:
+            number: The bar.
+            opened: Its step inputs and state.
+            previous: (n, V) the hits of the step before it.
+            sketch: (n, S, V) logits of its hits by the guitar alone; None from a model without one.
+            recent: (RUN_GAP, S, V) the hits of the bars before it.
+        """
+        count, kit = int(self.form.steps[number]), self.model.kit
+        # 1. A bar that is given, and silence outside the take.
+        if number in self.given:
+            return (yield from self._sampler.repeat(opened, previous, self.given[number], count))
+        if not self.first <= number < self.stop:
+            return self._sampler.rest(opened, previous, count)
+        # 2. Draw its hits; where they lose the time or run again, draw once more with those logits corrected.
+        temperature, draws, above, bias, struck, on_groove, pace = self._inputs(number)
+        spread = min(temperature, 1.0)
+        if sketch is None or temperature or self.given or self.plan.grooves[number] is not None:
+            guess = expand_batch(self._guess(number, count, recent)[None], len(previous))
+            played = yield from self._sampler.draw(opened, previous, draws, above - bias, spread, guess, pace)
+            groove = self.grooves.hits[number, :count]
+            correction = correction_of(played.hits[0], groove, recent, kit) if on_groove else None
+            if correction is not None:
+                above = above - (bias + correction)
+                played = yield from self._sampler.draw(opened, previous, draws, above, spread, played.hits, pace)
+        else:
+            played = yield from self._sampler.trace(opened, previous, sketch[:, :count], draws, bias, pace)
+        # 3. Strike its cues as hard as they are planned.
+        if struck is None:
+            return played
+        return played._replace(velocity=np.where(struck > 0, played.hits * struck, played.velocity))
+
+    def remembered(self, number: int, played: PlayedBatch) -> tuple[FloatArray, FloatArray]:
+        """Return the hits (n, S, V) and velocities 0..1 to remember of a bar; of an accident, those of its groove.
+
+        A drummer who left the hat for a crash does not leave it there in every bar.
+        """
+        hits, rows = played.hits, self.grooves
+        of_bar = number, slice(hits.shape[1])
+        if rows.held[number] < 0 or number in self.given:
+            return hits, played.velocity * hits
+        if not self.plan.is_accident(self._first_steps[number], hits, rows.hits[of_bar], self.model.kit):
+            return hits, played.velocity * hits
+        return expand_batch(rows.hits[of_bar][None], len(hits)), expand_batch(rows.velocity[of_bar][None], len(hits))
+
+    def _guess(self, number: int, count: int, recent: FloatArray) -> FloatArray:
+        """Return a guess (count, V) of a bar's hits: its groove, with the changes that two recent bars agree on."""
+        if self.grooves.held[number] < 0:
+            return recent[-1, :count]
+        groove, held, steps = self.grooves.hits[number, :count], self.grooves.held, self.form.steps
+        back = [each for each in HABIT if each <= number and held[number - each] >= 0 and steps[number - each] == count]
+        if len(back) < 2:
+            return groove
+        theirs = self.grooves.hits[[number - each for each in back], :count]
+        other = (recent[[-each for each in back], :count] - theirs).sum(axis=0)
+        return np.where(abs(other) < 2, groove, other > 0).astype(np.float32)
+
+    def _inputs(self, number: int) -> BarInputs:
+        """Return the inputs of a bar. Precomputes LOOKAHEAD_BARS bars; batching keeps CPU caches warm."""
+        if number not in self._ahead:
+            self._ahead.clear()
+            self._ahead.update({bar: self._made(bar) for bar in range(number, min(number + LOOKAHEAD_BARS, self.stop))})
+        return self._ahead.pop(number)
+
+    def _made(self, number: int) -> BarInputs:
+        plan, kit, count, begin = self.plan, self.model.kit, int(self.form.steps[number]), self._first_steps[number]
+        is_fill, groove = plan.is_fill(number), self.grooves.hits[number, :count]
+        # 1. The random numbers, shared with the bars at its place of the section.
+        sampling = self.sampling.of_bar(fill=is_fill)
+        place = plan.letter[number], int(plan.number[number])
+        draws = draws_of(sampling.seed, self.before + number, count, len(kit), place, kit.voices_named(["crash"]))
+        # 2. The bias of the plan, and of a groove that is held firmly.
+        bias = plan.tilt(number, begin, groove, kit)
+        on_groove = self.grooves.held[number] >= 0 and not is_fill and not plan.cues(begin, count)
+        if self.grooves.firm and on_groove:
+            body = kit.voices_named(BODY)
+            bias[:, body] += FIRM * (2 * groove[:, body] - 1)
+        # 3. How fast the bar is, and whether its groove takes two feet.
+        seconds = quarters_into(count) * 60 / self.form.bpm[number]
+        kicks = groove[:, kit.voices_named(["kick"])].any(axis=1)
+        pace = Pace(seconds.tolist(), feet_for(seconds[kicks].tolist()))
+        struck = plan.velocities(begin, count, kit)
+        above = thresholds(draws.hits, sampling)
+        return BarInputs(sampling.temperature, draws, above, bias, struck, on_groove, pace)
+
+
+def correction_of(hits: FloatArray, groove: FloatArray, recent: FloatArray, kit: Kit) -> FloatArray | None:
+    """Return what to add to the logits (S, V) of a bar on a groove, given its drawn hits (S, V); None if it may stay.
+
+    groove (S, V). recent (RUN_GAP, S, V): the hits of the bars before it.
+    """
+    is_lost, is_run = _is_time_lost(hits, groove, kit), _is_run_again(hits, groove, recent, kit)
+    strange = _strange_time(hits, groove, kit)
+    if not is_lost and not is_run and not strange:
+        return None
+    added = np.zeros_like(groove)
+    added[:, strange] = -RECOVERED
+    if is_lost:
+        time = kit.voices_named(TIMEKEEPERS)
+        added[:, time] = RECOVERED * groove[:, time]
+    if is_run:
+        toms = kit.voices_named(TOMS)
+        added[:, toms] = -RECOVERED * (1 - groove[:, toms])
+    return added
+
+
+def _is_time_lost(hits: FloatArray, groove: FloatArray, kit: Kit) -> bool:
+    """Return True if a bar (S, V) does not keep the time that its groove (S, V) keeps.
+
+    A drummer who plays a groove on the hat or the ride stops with it for a fill or with the band, not for a bar.
+    """
+    keeps = is_one_of(TIMEKEEPERS, kit)
+    beats = np.count_nonzero(groove @ keeps)
+    return bool(beats >= LEAST_BEATS and np.count_nonzero(hits @ keeps) < LOST * beats)
+
+
+def _strange_time(hits: FloatArray, groove: FloatArray, kit: Kit) -> list[int]:
+    """Return the voices that a bar (S, V) keeps time on beside the piece that its groove (S, V) keeps it on.
+
+    A drummer goes from the hat to the ride, and does not play both at once.
+    """
+    hat, ride = (is_one_of(piece, kit) for piece in (HAT_BY_HAND, RIDE))
+    for own, other in ((hat, ride), (ride, hat)):
+        if (groove @ own).sum() >= LEAST_BEATS and not (groove @ other).any() and (hits @ own).any():
+            return np.flatnonzero(other).tolist() if (hits @ other).sum() >= LEAST_STRANGE else []
+    return []
+
+
+def _is_run_again(hits: FloatArray, groove: FloatArray, recent: FloatArray, kit: Kit) -> bool:
+    """Return True if a bar (S, V) has a run of toms soon after another; groove (S, V), recent (RUN_GAP, S, V).
+
+    A drummer leaves the groove for the toms now and then. A model that remembers such a bar plays it again and again.
+    """
+    toms = is_one_of(TOMS, kit)
+    if (hits @ toms).sum() < RUN or (hits * (1 - groove) @ toms).sum() < RUN:
+        return False
+    return bool(((recent @ toms).sum(axis=1) >= RUN).any())
