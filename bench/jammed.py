@@ -38,7 +38,7 @@ from seq2drum.lattice.grid import encode
 from seq2drum.lattice.sections import sections
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
-from seq2drum.music.notes import Part, Song, merged
+from seq2drum.music.notes import Part, Song, merge_drums
 from seq2drum.play.decode import engine
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.jam.guitarist import jammed
@@ -64,7 +64,7 @@ def examples() -> Iterator[Written]:
         song = midi.read(ROOT / "examples" / f"{piece.name}.mid")
         both = midi.read(ROOT / "examples" / "training" / f"{piece.name}_1.mid")
         parts = [part for part in both.parts if part.is_drums]
-        part = merged(parts, kit=parts[0], name="")
+        part = merge_drums(parts, kit=parts[0], name="")
         song_grid = SongGrid.of(song, theory.guitar_parts(song).parts)
         begins = [section.bar for section in sections(song_grid.guitar_grid)[1:]]
         yield Written(piece.name, song, guitar_grid(part, song), part, begins)

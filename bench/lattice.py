@@ -23,10 +23,10 @@ from seq2drum.errors import InputError, Seq2DrumError
 from seq2drum.formats.midi import midi
 from seq2drum.lattice.form import written_lattice
 from seq2drum.lattice.grid import Lattice, decode, encode, quantise
-from seq2drum.lattice.phrases import Phrase, merge, pairs
+from seq2drum.lattice.phrases import Phrase, pairs
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL, KITS, Kit
-from seq2drum.music.notes import IntArray, Part, Song
+from seq2drum.music.notes import IntArray, Part, Song, merge_parts
 
 SAMPLE = Path(__file__).parent.parent.parent / "shared" / "corpus" / "sample"
 TOLERANCE = 1 / 48  # of a quarter
@@ -66,8 +66,8 @@ def near_sixteenth(drums: Part, lattice: Lattice, bar: IntArray) -> int:
 
 def look_at(song: Song, name: str, tally: Tally) -> None:
     """Add one song to the tally."""
-    guitar = merge([song.parts[index] for index in theory.guitar_parts(song).parts])
-    drums = merge([song.parts[index] for index in theory.drum_parts(song)])
+    guitar = merge_parts([song.parts[index] for index in theory.guitar_parts(song).parts])
+    drums = merge_parts([song.parts[index] for index in theory.drum_parts(song)])
     if not len(drums):
         tally.files_left_out["no drums"] += 1
         return

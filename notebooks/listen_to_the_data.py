@@ -36,6 +36,7 @@ from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.form import lattice_of
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
+from seq2drum.music.notes import merge_parts
 from seq2drum.show.page import Table
 
 EXAMPLES = Path("../examples/training")
@@ -132,8 +133,8 @@ song
 # goes on across pairs, so that a song is never cut.
 
 # %% tags=["keep-output"]
-guitar = phrases.merge([song.parts[index] for index in theory.guitar_parts(song).parts])
-kit_part = phrases.merge([song.parts[index] for index in theory.drum_parts(song)])
+guitar = merge_parts([song.parts[index] for index in theory.guitar_parts(song).parts])
+kit_part = merge_parts([song.parts[index] for index in theory.drum_parts(song)])
 pairs, cut = phrases.pairs(song, guitar, kit_part)
 rows = [
     [

@@ -18,7 +18,7 @@ from seq2drum.music import drum_maps, theory
 from seq2drum.music.duet import redrummed
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import Limits
-from seq2drum.music.notes import Part, Song, merged
+from seq2drum.music.notes import Part, Song, merge_drums
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.listen import Guitar
 from seq2drum.play.options import Options
@@ -93,7 +93,7 @@ def _take(request: pb.RenderRequest, options: Options, limits: Limits, max_bars:
 def _merged(song: Song) -> Part:
     """All drums of a song as one part."""
     parts = [song.parts[index] for index in theory.drum_parts(song) if len(song.parts[index])]
-    return merged(parts, kit=max(parts, key=len), name=TRACK_NAME)
+    return merge_drums(parts, kit=max(parts, key=len), name=TRACK_NAME)
 
 
 def _struck(placed: pb.PlacedHits, song: Song, limits: Limits) -> Part:

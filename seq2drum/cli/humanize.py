@@ -80,7 +80,7 @@ def _with_notes(song: Song) -> Song:
 def _with_drums(data: bytes, song: Song) -> bytes:
     """The original file with the drums of a song: all that is no drum note stays as it was."""
     from seq2drum.formats.midi import midi
-    from seq2drum.music.notes import merged
+    from seq2drum.music.notes import merge_drums
 
     drums = [part for part in song.parts if part.is_drums and len(part)]
-    return midi.with_drums(data, merged(drums, kit=max(drums, key=len), name=drums[0].name))
+    return midi.with_drums(data, merge_drums(drums, kit=max(drums, key=len), name=drums[0].name))

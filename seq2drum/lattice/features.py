@@ -26,9 +26,8 @@ from seq2drum.lattice.form import (
     quarters_of,
 )
 from seq2drum.lattice.grid import LENGTH_UNITS, STEPS_PER_QUARTER, Grid, Lattice, encode
-from seq2drum.lattice.phrases import merge
 from seq2drum.music import metres, theory
-from seq2drum.music.notes import IntArray, Song
+from seq2drum.music.notes import IntArray, Song, merge_parts
 from seq2drum.music.shown import Shown
 from seq2drum.music.theory import GUITAR_PROGRAMS, bass_parts
 
@@ -92,7 +91,7 @@ class SongGrid:
             known = part.program in GUITAR_PROGRAMS
             programs[part.program - GUITAR_PROGRAMS.start if known else -1] += len(part)
         basses = [song.parts[index] for index in bass_parts(song) if index not in parts]
-        guitar, bass = (encode(merge(some), lattice) for some in (chosen, basses))
+        guitar, bass = (encode(merge_parts(some), lattice) for some in (chosen, basses))
         marks = marks_of(song.markers, lattice)
         return cls(lattice, GuitarGrid(form_of(song, lattice), guitar, programs, len(chosen), bass, marks))
 

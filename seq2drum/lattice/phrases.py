@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -101,19 +100,6 @@ def cut_bars(
         else:
             ranges.append((first, stop))
     return Cut(tuple(ranges), left_out)
-
-
-def merge(parts: Sequence[Part]) -> Part:
-    """Several parts as one, equal notes once."""
-    if not parts:
-        return Part.of([])
-    first = parts[0]
-    named = partial(Part.of_columns, program=first.program, name=first.name, is_drums=first.is_drums)
-    every = zip(*(part.columns for part in parts), strict=True)
-    merged = named(*(np.concatenate(column) for column in every))
-    differs = [column[1:] != column[:-1] for column in merged.columns]  # equal notes are neighbours
-    first_of = np.concatenate([[True], np.logical_or.reduce(differs)])[: len(merged)]
-    return merged if first_of.all() else named(*(column[first_of] for column in merged.columns))
 
 
 def bar_of_notes(part: Part, lattice: Lattice) -> IntArray:

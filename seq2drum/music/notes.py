@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -202,8 +202,21 @@ def in_order(pedal: Sequence[IntArray]) -> IntArray:
     return np.unique(np.concatenate(positions), axis=0) if positions else NO_PEDAL
 
 
-def merged(drums: Sequence[Part], *, kit: Part, name: str) -> Part:
-    """Some drum parts, one or more, as one of this name: all their notes and positions of the pedal, on one's kit."""
+def merge_parts(parts: Sequence[Part]) -> Part:
+    """Return several parts as one; equal notes come once."""
+    if not parts:
+        return Part.of([])
+    first = parts[0]
+    named = partial(Part.of_columns, program=first.program, name=first.name, is_drums=first.is_drums)
+    every = zip(*(part.columns for part in parts), strict=True)
+    merged = named(*(np.concatenate(column) for column in every))
+    differs = [column[1:] != column[:-1] for column in merged.columns]  # equal notes are neighbours
+    first_of = np.concatenate([[True], np.logical_or.reduce(differs)])[: len(merged)]
+    return merged if first_of.all() else named(*(column[first_of] for column in merged.columns))
+
+
+def merge_drums(drums: Sequence[Part], *, kit: Part, name: str) -> Part:
+    """Return drum parts, one or more, as one part of a name: all notes and pedal positions, on the kit of `kit`."""
     rows = np.concatenate([part.rows for part in drums])
     part = Part.of(rows, program=kit.program, name=name, is_drums=True, is_xg=kit.is_xg)
     return replace(part, pedal=in_order([each.pedal for each in drums]))

@@ -29,8 +29,8 @@ from seq2drum.play.checkpoint.folder import DEFAULT
 from seq2drum.play.choose import Grooves, choose, variants
 from seq2drum.play.decode import engine
 from seq2drum.play.decode.decoding import PlayedBar, play
-from seq2drum.play.decode.engine import ComputationStream, Engine
-from seq2drum.play.decode.ensemble import Ensemble, guided
+from seq2drum.play.decode.engine import ComputationStream, Engine, guided
+from seq2drum.play.decode.ensemble import Ensemble
 from seq2drum.play.decode.plan import Arrangement, BoolArray, Plan
 from seq2drum.play.decode.sampling import Sampling
 from seq2drum.play.grooves import choosing

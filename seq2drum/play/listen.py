@@ -13,13 +13,12 @@ from seq2drum.formats.opening import open_song
 from seq2drum.lattice.features import Features, SongGrid, features
 from seq2drum.lattice.gestures import rests
 from seq2drum.lattice.grid import Grid, encode
-from seq2drum.lattice.phrases import merge
 from seq2drum.lattice.sections import Section, sections
 from seq2drum.music import theory
 from seq2drum.music.choices import sections_of
 from seq2drum.music.duet import redrummed
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
-from seq2drum.music.notes import Marker, Song
+from seq2drum.music.notes import Marker, Song, merge_parts
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.decode.plan import BoolArray
 
@@ -84,7 +83,7 @@ class Guitar:
     def everything(self) -> Grid:
         """All notes but drums on the lattice."""
         parts = [part for part in self.song.parts if not part.is_drums and len(part)]  # the guitar at least
-        return encode(merge(parts), self.song_grid.lattice)
+        return encode(merge_parts(parts), self.song_grid.lattice)
 
 
 def listen(

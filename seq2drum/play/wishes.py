@@ -18,12 +18,11 @@ from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.form import Form, form_of, lattice_of
 from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid, encode
 from seq2drum.lattice.grooves.grooves import Groove, typical
-from seq2drum.lattice.phrases import merge
 from seq2drum.lattice.sections import Section, bars_of, sections
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
-from seq2drum.music.notes import IntArray, Song
+from seq2drum.music.notes import IntArray, Song, merge_parts
 from seq2drum.music.shown import Shown
 from seq2drum.play.asked import WHOLE, by_letter, by_section
 from seq2drum.play.feel.feel import moments
@@ -63,7 +62,7 @@ def wishes_of(song: Song) -> Wishes:
         OptionError: it has no drums.
     """
     lattice = lattice_of(song)
-    grid, form = encode(merge(drum_maps.drum_parts(song)), lattice, FULL), form_of(song, lattice)
+    grid, form = encode(merge_parts(drum_maps.drum_parts(song)), lattice, FULL), form_of(song, lattice)
     if not len(grid.step):
         raise OptionError(f"the song to play like: {theory.no_drums(song)}")
     played = np.zeros(len(form.steps), dtype=bool)

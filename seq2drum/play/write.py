@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 
+from seq2drum.lattice.grid import Grid, Lattice, notes_of
 from seq2drum.music import drum_maps
 from seq2drum.music.explanation import SectionGroove, Swap
-from seq2drum.music.kit import Kit
-from seq2drum.music.notes import NO_PEDAL, IntArray, Part, in_order, merged
+from seq2drum.music.kit import Kit, Limbs, Strokes
+from seq2drum.music.notes import NO_PEDAL, IntArray, Part, Song, in_order, merge_drums
 from seq2drum.play.choose import Grooves
 from seq2drum.play.decode.decoding import PlayedBar
 from seq2drum.play.decode.engine import ComputationStream, next_of
 from seq2drum.play.feel.humanise import Dynamics
-from seq2drum.play.kept import DrumMerger, KeptDrums
+from seq2drum.play.kept import KeptDrums
 from seq2drum.play.listen import Guitar
 from seq2drum.play.take import TRACK_NAME, DrumBar, Take
+
+LATE = 0.04  # seconds that a stroke may come late by for its limb
 
 
 def write(
@@ -83,7 +87,7 @@ def take_of(guitar: Guitar, grooves: Grooves, bars: Iterable[DrumBar]) -> Take:
     named = [(letter, by_section[letter]) for letter in letters if letter in by_section]
     return Take(
         guitar.song,
-        merged(parts, kit=parts[0], name=TRACK_NAME),
+        merge_drums(parts, kit=parts[0], name=TRACK_NAME),
         guitar.choice,
         grooves.options,
         guitar.source,
@@ -92,3 +96,67 @@ def take_of(guitar: Guitar, grooves: Grooves, bars: Iterable[DrumBar]) -> Take:
         named=guitar.is_named,
         swaps=tuple(Swap(*pieces, count) for pieces, count in sorted(hits.items())),
     )
+
+
+class DrumMerger:
+    """Joins what is played, bar after bar, to what stays of a song: notes that one drummer can play beside it."""
+
+    def __init__(self, kept: KeptDrums, lattice: Lattice, kit: Kit, song: Song) -> None:
+        self._kept, self._lattice, self._kit, self._song = kept, lattice, kit, song
+        self._limbs = Limbs(kit)
+        self._struck = {tick: list(voices) for tick, voices in kept.struck.items()}
+        self._strokes = Strokes(self._limbs)
+        for tick in sorted(tick for tick in kept.struck if tick < kept.low):
+            for voice in kept.struck[tick]:
+                self._strokes.strike(voice, song.seconds(tick))
+
+    def aside(self) -> DrumMerger:
+        """A copy, by which a bar is joined that later ones do not go on from."""
+        other = DrumMerger(self._kept._replace(struck=self._struck), self._lattice, self._kit, self._song)
+        other._strokes = self._strokes.copy()
+        return other
+
+    def fitted(self, index: int, hits: Grid, program: int, *, is_xg: bool) -> Part:
+        """The notes of a bar of the lattice, as General MIDI has them, by its hits, which count from its barline.
+
+        program, is_xg: the kit that they are played on.
+        """
+        kept, kit = self._kept, self._kit
+        if index == kept.first:
+            hits = hits.select((hits.step > 0) | ~np.isin(hits.key, list(kept.downbeat)))
+        rows = notes_of(hits.shift(self._lattice.first[index]), self._lattice, kit)
+        rows = rows[rows[:, 0] < kept.high]
+        rows[:, 0] = np.maximum(rows[:, 0], kept.low)
+        rows = self._playable(rows, kit.voice_of[rows[:, 2]])
+        rows[:, 1] = np.minimum(rows[:, 1], self._song.end - rows[:, 0])
+        return Part.of(rows, program=program, is_drums=True, is_xg=is_xg)
+
+    def _playable(self, rows: IntArray, voices: IntArray) -> IntArray:
+        """The notes (n, 4) that can be struck beside those struck before at the same ticks.
+
+        A drummer's limits hold for each step. But late and early hits of neighbouring steps can meet in one tick, and
+        where a quarter has few ticks, steps do; also across a barline. A note that comes too soon for its limb is as
+        late as that is, or left out if that is later than LATE.
+        """
+        if len(rows):
+            for tick in [tick for tick in self._struck if tick < rows[0, 0]]:
+                del self._struck[tick]
+        order, stop = np.lexsort((voices, rows[:, 0])), min(self._kept.high, self._song.end)
+        seconds = self._song.elapsed(rows[order, 0]) / self._song.ticks_per_quarter / 1e6
+        playable = []
+        for index, voice, moment in zip(order.tolist(), voices[order].tolist(), seconds.tolist(), strict=True):
+            tick = int(rows[index, 0])
+            if wait := self._strokes.wait(voice, moment):
+                late = math.ceil(wait * 1e6 * self._song.ticks_per_quarter / self._song.tempo_at(tick).microseconds)
+                ready = self._song.seconds(tick + late)
+                if ready - moment >= LATE:
+                    continue
+                tick, moment = tick + late, ready
+            if tick >= stop or not self._limbs.can_add(voice, together := self._struck.setdefault(tick, [])):
+                continue
+            together.append(voice)
+            self._strokes.strike(voice, moment)
+            rows[index, 0] = tick
+            playable.append(index)
+        rows = rows[playable]
+        return rows[np.lexsort((rows[:, 2], rows[:, 0]))]

@@ -22,10 +22,9 @@ from seq2drum.errors import InputError, NotationError
 from seq2drum.formats.notation.reading import read_musicxml
 from seq2drum.formats.score.musicxml import write_score
 from seq2drum.formats.score.score import SIGNS
-from seq2drum.lattice.phrases import merge
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import SCORE_LIMITS
-from seq2drum.music.notes import Marker, Metre, Note, Part, Song, Tempo
+from seq2drum.music.notes import Marker, Metre, Note, Part, Song, Tempo, merge_parts
 from seq2drum.music.theory import guitar_parts
 
 ROOT = Path(__file__).parents[2]
@@ -533,7 +532,7 @@ def takes(draw: st.DrawFn) -> tuple[Song, Part]:
 def test_what_is_written_is_read_again_hit_for_hit_and_bar_for_bar(take: tuple[Song, Part]) -> None:
     song, part = take
     again = read_musicxml(write_score(song, part, "a take"))
-    assert hit_set(merge(again.parts), again.ticks_per_quarter) == hit_set(part, 480)
+    assert hit_set(merge_parts(again.parts), again.ticks_per_quarter) == hit_set(part, 480)
     assert bar_quarters(again) == bar_quarters(song)
 
 
@@ -575,7 +574,7 @@ def test_every_piece_of_the_kit_has_its_own_sign_and_each_is_read_back() -> None
     assert len(set(SIGNS.values())) == len(SIGNS)
     part = drums([(index, voice.notes[0]) for index, voice in enumerate(FULL.voices)])
     again = read_musicxml(write_score(empty_song(6), part, "kit"))
-    assert merge(again.parts).pitch.tolist() == [voice.notes[0] for voice in FULL.voices]
+    assert merge_parts(again.parts).pitch.tolist() == [voice.notes[0] for voice in FULL.voices]
     assert all(staff.is_drums for staff in again.parts)
 
 
@@ -845,7 +844,7 @@ def test_percussion_swings_with_the_kit_and_is_straight_where_either_plays_sixte
     data = write_score(empty_song(4), part, "")
     assert b">Swing<" in data
     again = read_musicxml(data)
-    assert hit_set(merge(again.parts), again.ticks_per_quarter) == hit_set(part, 480)
+    assert hit_set(merge_parts(again.parts), again.ticks_per_quarter) == hit_set(part, 480)
 
 
 def test_silence_is_whole_bar_rests() -> None:

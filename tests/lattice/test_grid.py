@@ -13,10 +13,10 @@ from numpy.testing import assert_array_equal
 from seq2drum.errors import InputError
 from seq2drum.formats.midi import midi
 from seq2drum.lattice.grid import HALF_GAP, PLACES, Grid, Lattice, decode, encode, quantise, steps_in
-from seq2drum.lattice.phrases import merge, pairs
+from seq2drum.lattice.phrases import pairs
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL, KITS, NINE, Kit
-from seq2drum.music.notes import Bar, Metre, Note, Part, Song
+from seq2drum.music.notes import Bar, Metre, Note, Part, Song, merge_parts
 from tests.strategies import TICKS_PER_QUARTER, songs
 
 # Songs are long to draw, and the machine may be busy: neither is a fault.
@@ -143,10 +143,10 @@ def test_the_law_holds_for_every_pair_of_real_music(sample: list[Path]) -> None:
     for path in sample:
         song = midi.parse(path.read_bytes())
         try:
-            guitar = merge([song.parts[index] for index in theory.guitar_parts(song).parts])
+            guitar = merge_parts([song.parts[index] for index in theory.guitar_parts(song).parts])
         except InputError:
             continue
-        drums = merge([song.parts[index] for index in theory.drum_parts(song)])
+        drums = merge_parts([song.parts[index] for index in theory.drum_parts(song)])
         for pair in pairs(song, guitar, drums)[0]:
             for phrase, kit in ((pair.guitar, None), *((pair.drums, kit) for kit in KITS.values())):
                 kept = quantise(phrase.part, phrase.lattice, kit)

@@ -10,8 +10,7 @@ from numpy.testing import assert_array_equal
 from seq2drum.lattice.features import SongGrid, features
 from seq2drum.lattice.form import MAX_STEPS, form_of, lattice_of, written_lattice
 from seq2drum.lattice.grid import encode
-from seq2drum.lattice.phrases import merge
-from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.music.notes import Metre, Note, Part, Song, Tempo, merge_parts
 from tests.strategies import songs
 
 
@@ -38,7 +37,9 @@ def test_parts_are_heard_together() -> None:
     song = one_metre((4, 4))
     second = Part.of([Note(120, 60, 70, 90)], program=0)
     both = SongGrid.of(Song(480, (*song.parts, second), song.tempos, song.metres, song.length), [0, 1])
-    for column, wanted in zip(both.guitar_grid.guitar, encode(merge([*song.parts, second]), both.lattice), strict=True):
+    for column, wanted in zip(
+        both.guitar_grid.guitar, encode(merge_parts([*song.parts, second]), both.lattice), strict=True
+    ):
         assert_array_equal(column, wanted)
     assert (both.guitar_grid.parts, both.guitar_grid.programs[-1]) == (2, 1)
 

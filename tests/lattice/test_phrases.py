@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from seq2drum.formats.midi import midi
 from seq2drum.lattice.grid import Lattice
-from seq2drum.lattice.phrases import MAX_BARS, MAX_NOTES, Cut, bar_of_notes, cut_bars, merge, pairs, spans
+from seq2drum.lattice.phrases import MAX_BARS, MAX_NOTES, Cut, bar_of_notes, cut_bars, pairs, spans
 from seq2drum.music import theory
-from seq2drum.music.notes import Metre, Note, Part, Song
+from seq2drum.music.notes import Metre, Note, Part, Song, merge_parts
 from tests.strategies import parts, songs
 
 # Songs are long to draw, and the machine may be busy: neither is a fault.
@@ -176,8 +176,8 @@ def test_pairs_of_real_music_never_have_more_than_150_notes_a_side(sample: list[
     most = 0
     for path in sample:
         song = midi.parse(path.read_bytes())
-        guitar = merge([song.parts[index] for index in theory.guitar_parts(song).parts])
-        drums = merge([song.parts[index] for index in theory.drum_parts(song)])
+        guitar = merge_parts([song.parts[index] for index in theory.guitar_parts(song).parts])
+        drums = merge_parts([song.parts[index] for index in theory.drum_parts(song)])
         cut_pairs, cut = pairs(song, guitar, drums)
         assert sum(stop - first for first, stop in cut.ranges) + cut.left_out.total() == len(song.bars())
         for pair in cut_pairs:
@@ -196,11 +196,11 @@ def test_pairs_of_real_music_never_have_more_than_150_notes_a_side(sample: list[
 @relaxed
 @given(st.lists(parts(500, max_notes=15), max_size=4))
 def test_merged_parts_hold_every_note_once(several: list[Part]) -> None:
-    assert list(merge(several)) == sorted(
+    assert list(merge_parts(several)) == sorted(
         {note for part in several for note in part}, key=lambda note: (note.onset, note.pitch, note.duration, note[3])
     )
 
 
 def test_a_merged_part_is_named_as_the_first() -> None:
-    merged = merge([Part.of(hits(5), program=27, name="lead"), Part.of(hits(1, 5), program=30, name="rhythm")])
+    merged = merge_parts([Part.of(hits(5), program=27, name="lead"), Part.of(hits(1, 5), program=30, name="rhythm")])
     assert (merged.program, merged.name, merged.onset.tolist()) == (27, "lead", [1, 5])

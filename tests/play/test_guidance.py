@@ -11,8 +11,7 @@ from seq2drum.lattice.conditions import Controls, of_controls
 from seq2drum.lattice.features import SongGrid, features
 from seq2drum.models.families import FAMILIES
 from seq2drum.play.decode import engine, ensemble
-from seq2drum.play.decode.engine import Engine
-from seq2drum.play.decode.ensemble import Guided
+from seq2drum.play.decode.engine import Engine, Guided
 from seq2drum.play.decode.memory import Memory
 from seq2drum.play.decode.sampling import Sampling
 from seq2drum.play.drummer import play_grid as play

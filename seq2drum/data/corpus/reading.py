@@ -21,11 +21,10 @@ from seq2drum.formats import foreign, opening
 from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.form import MAX_STEPS, written_lattice
 from seq2drum.lattice.grid import encode
-from seq2drum.lattice.phrases import merge
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS, NOTE_SUFFIXES
-from seq2drum.music.notes import Part, Song, loudest
+from seq2drum.music.notes import Part, Song, loudest, merge_parts
 from seq2drum.system import files
 
 RULES: tuple[tuple[str, str], ...] = (
@@ -201,7 +200,7 @@ def read_song(row: Row) -> Candidate | str:
         return UNREADABLE
     except MissingExtraError as error:
         return str(error)
-    drums = merge(drum_maps.drum_parts(song))
+    drums = merge_parts(drum_maps.drum_parts(song))
     drums = drums if len(drums) else named_drums(song) or drums
     if not len(drums):
         return "no drums"

@@ -10,7 +10,7 @@ from seq2drum.lattice.form import lattice_of
 from seq2drum.music import theory
 from seq2drum.music.choices import NO_ENDING
 from seq2drum.music.explanation import SectionGroove
-from seq2drum.music.notes import Bar, Marker, Part, Song, merged
+from seq2drum.music.notes import Bar, Marker, Part, Song, merge_drums
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.decode.engine import Engine
 from seq2drum.play.jam.jam import Jam, JamBar, Told
@@ -122,7 +122,7 @@ def _ended(song: Song, last: int, *, ends: bool) -> tuple[Song, Bar]:
 
 def as_take(bars: Sequence[JamBar], take: Take) -> Take:
     """The bars of a jam as a take; take: what they were played to."""
-    part = merged([bar.part for bar in bars], kit=bars[0].part, name=TRACK_NAME)
+    part = merge_drums([bar.part for bar in bars], kit=bars[0].part, name=TRACK_NAME)
     grooves = dict.fromkeys((bar.letter, bar.groove, bar.title) for bar in bars if bar.groove)
     passages = tuple(Marker(bar.bar.start, bar.letter) for bar in _first_of(bars))
     played_on = tuple(SectionGroove(*one) for one in grooves)

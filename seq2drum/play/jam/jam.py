@@ -28,8 +28,7 @@ from seq2drum.play.arrange import cues
 from seq2drum.play.arrange.arrange import is_soft, pieces_of
 from seq2drum.play.asked import by_letter, by_section
 from seq2drum.play.decode.decoder import RUN_GAP, BarDecoder
-from seq2drum.play.decode.engine import Computation, Engine, Playable
-from seq2drum.play.decode.ensemble import guided
+from seq2drum.play.decode.engine import Computation, Engine, Playable, guided
 from seq2drum.play.decode.memory import LOOK_BACK, GrooveRows, Memory, Pieces
 from seq2drum.play.decode.plan import Fills as AskedFills
 from seq2drum.play.decode.plan import Gestures, Plan
@@ -38,9 +37,10 @@ from seq2drum.play.grooves.book import read_groove
 from seq2drum.play.jam.foreseeing import FIRST, Fills, Passages, crashes
 from seq2drum.play.jam.live_input import LiveInput, Strike
 from seq2drum.play.jam.signs import FILL, INTENSITY, SECTION, STOP, TEMPO, Sign
-from seq2drum.play.kept import DrumMerger, kept_of
+from seq2drum.play.kept import kept_of
 from seq2drum.play.options import Options
 from seq2drum.play.take import TRACK_NAME
+from seq2drum.play.write import DrumMerger
 
 LEAD = 0.5  # quarters before a bar begins, at which it is decided
 LISTENED, SLID = 128, 32  # bars that are remembered, and after how many more the first ones are forgotten

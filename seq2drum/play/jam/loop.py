@@ -15,7 +15,7 @@ from typing import Any
 from seq2drum.errors import PortError
 from seq2drum.music import drum_maps
 from seq2drum.music.duet import Duet, later
-from seq2drum.music.notes import Metre, Part, Song, Tempo, merged
+from seq2drum.music.notes import Metre, Part, Song, Tempo, merge_drums
 from seq2drum.music.theory import pitch_name
 from seq2drum.play.jam.jam import JamBar
 from seq2drum.play.jam.live import Jamming, View
@@ -176,7 +176,7 @@ def _played(bar: JamBar) -> str:
 def duet(bars: Sequence[JamBar], guitar: Part, bpm: float, ticks_per_quarter: int, drum_map: str) -> Duet:
     """Some bars that follow each other, and what was heard in them, as a song that begins with the first."""
     first = bars[0].bar.start
-    drums = merged([later(bar.part, -first) for bar in bars], kit=bars[0].part, name="Drums")
+    drums = merge_drums([later(bar.part, -first) for bar in bars], kit=bars[0].part, name="Drums")
     own = Part.of(guitar.rows[guitar.onset >= first], program=guitar.program, name="Guitar")
     heard = later(own, -first)
     metres = [Metre(bar.bar.start - first, bar.bar.numerator, bar.bar.denominator) for bar in bars]
