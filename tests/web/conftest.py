@@ -54,7 +54,7 @@ class Site:
         self.server = server
         self.port = server.port()
         server.wait("ready in")
-        self.address = str(waited(lambda: json.loads(server.front.read_text())["page"], "the address of the page"))
+        self.address = str(waited(lambda: json.loads(server.state.read_text())["page"], "the address of the page"))
 
     @property
     def token(self) -> str:
