@@ -22,4 +22,4 @@ build:
 
 # The service for an hour.
 soak *flags:
-    python bench/soak.py {{flags}}
+    python -m bench soak {{flags}}

@@ -1,4 +1,4 @@
-"""What a caller with a short song waits beside callers who ask for much: `python bench/beside.py [--before CHECKOUT]`.
+"""Wait of a caller with a short song beside callers who ask for much.
 
 A real server plays a song of 64 bars again and again, alone and beside
 
@@ -7,32 +7,24 @@ A real server plays a song of 64 bars again and again, alone and beside
     greedy   sixteen calls at once for eight takes of two notes that are 2,000 bars apart, of a caller from 127.0.0.2
 
 once with one process that plays and once with two. Each row has the times of the short song in the median and at most,
-how many times as long as alone that is, and the most memory of the processes that play. `--before` measures the server
-of another checkout in the same run, turn and turn about.
+how many times as long as alone that is, and the most memory of the processes that play.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import socket
 import statistics
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from pathlib import Path
 from typing import Any
-
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import grpc
 
 from bench.callers import stub_of
-from bench.machine import machine
+from bench.harness import Row, Table
 from bench.serving import Served, serving
 from seq2drum.formats.midi import midi
 from seq2drum.music.notes import Note, Part, Song
@@ -142,39 +134,42 @@ LOADS: dict[str, Callable[[str], None]] = {
 }
 
 
-def measured(checkout: Path, engines: int, name: str, calls: int, most: float) -> str:
-    """A row: a server of its own for each."""
-    with serving("--engines", str(engines), environ={"PYTHONPATH": str(checkout)}) as served:
+WAITS = Table(
+    {
+        "beside": "",
+        "server": "",
+        "alone": "{:.0f} ms",
+        "beside it, median": "{:.0f} ms",
+        "most": "{:.0f} ms",
+        "calls": "{}",
+        "times as long, median": "{:.1f}",
+        "times as long, most": "{:.1f}",
+        "memory of players": "{:.0f} MiB",
+    }
+)
+
+
+def measured(engines: int, name: str, calls: int, most: float) -> Row:
+    """Return a row: a server of its own for each."""
+    with serving("--engines", str(engines)) as served:
         channel, stub = stub_of(served.address)
         with channel:
             played(stub, SHORT)
             alone = statistics.median(played(stub, SHORT) for _ in range(5))
         times, memory = beside(served, LOADS[name], calls, most)
     middle, worst = statistics.median(times), max(times)
-    return (
-        f"{1000 * alone:.0f} ms | {1000 * middle:.0f} ms, at most {1000 * worst:.0f} ms ({len(times)} calls) | "
-        f"{middle / alone:.1f}, at most {worst / alone:.1f} | {memory:.0f} MiB"
-    )
+    seconds = 1000 * alone, 1000 * middle, 1000 * worst
+    return WAITS.row(name, f"--engines {engines}", *seconds, len(times), middle / alone, worst / alone, memory)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--before", type=Path, metavar="CHECKOUT")
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calls", type=int, default=20, help="short songs beside each load, at most")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each load, at most")
     parser.add_argument("--only", nargs="+", choices=list(LOADS), default=list(LOADS))
     parser.add_argument("--engines", type=int, nargs="+", default=[1, 2])
-    options = parser.parse_args()
-    print(machine())
-    print("\n| server | beside | alone | beside it | times as long | memory of players |\n|---|---|---|---|---|---|")
+
+
+def run(options: argparse.Namespace) -> Iterator[Row]:
     for name in options.only:
         for engines in options.engines:
-            for what, checkout in {"before": options.before, "now": ROOT}.items():
-                if checkout:
-                    row = measured(checkout, engines, name, options.calls, options.seconds)
-                    print(f"| {what}, {engines} | {name} | {row} |", flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+            yield measured(engines, name, options.calls, options.seconds)

@@ -20,16 +20,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any, NamedTuple
-
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
 
 import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from bench.machine import environment
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.rpc.accompaniment_pb2_grpc import AccompanimentServiceStub
 
@@ -180,7 +178,7 @@ def opened(address: str, asks: Sequence[Ask], rate: float, seconds: float) -> di
         time.sleep(max(begin + index / rate - time.perf_counter(), 0))
         ask, begun = asks[index % len(asks)], time.perf_counter()
         future = ways[index % len(ways)][1].GenerateDrums.future(ask.request, timeout=SECONDS)
-        future.add_done_callback(lambda future, begun=begun, ask=ask: ended(future, begun, ask))
+        future.add_done_callback(partial(ended, begun=begun, ask=ask))
     for _ in range(count):
         over.acquire()
     for channel, _ in ways:
@@ -232,7 +230,11 @@ class Callers:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.callers"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-P", "-m", "bench.callers"],
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def ask(self, what: str, address: str, asks: Sequence[Ask], **numbers: float) -> dict[str, Any]:

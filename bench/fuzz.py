@@ -1,4 +1,4 @@
-"""Damaged input by the hundred thousand, guided by coverage: `python bench/fuzz.py [TARGET ...] [--runs N]`.
+"""Damaged input by the hundred thousand, guided by coverage.
 
 Two targets: "midi" is `formats.midi.midi.parse`, of any bytes; "wire" is what a parser does with a message of the
 contract, of any bytes that are one: the conversion of its configuration, its song, and a brief. Atheris (a libFuzzer
@@ -22,13 +22,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from bench.machine import machine
+from bench.harness import BenchError, Row, Table
+from bench.machine import CHECKOUT, command, environment, most_memory
 
 TARGETS = ("midi", "wire")
 RUNS = 200_000
@@ -38,43 +37,41 @@ LOOK = 500  # runs between two notes of how far it is
 KINDS = ("analyze", "convert", "brief")  # of a message, by its first byte
 
 
-def main() -> int:
-    """Fuzz each target in a process of its own; returns the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+TRIED = Table(
+    {
+        "target": "",
+        "inputs": "{:,}",
+        "seconds": "{:.0f}",
+        "taken": "{:,}",
+        "refused": "{:,}",
+        "faults": "{}",
+        "slowest, ms of CPU": "{:.0f}",
+        "most memory, MB": "{:.0f}",
+    }
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", nargs="*", help=f"of {', '.join(TARGETS)} (default: all)")
     parser.add_argument("--runs", type=int, default=RUNS, help=f"inputs of each (default: {RUNS:,})")
     parser.add_argument("--minutes", type=int, default=0, help="after which each is stopped (default: never)")
     parser.add_argument("--seed", type=int, default=1, help="of the mutations (default: 1)")
-    parser.add_argument("--inside", metavar="FILE", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.inside:
-        fuzz(options.target[0], options, Path(options.inside))
-    print(machine(), "\n")
-    print("| target | inputs | seconds | taken | refused | faults | slowest (ms of CPU) | most memory (MB) |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|")
-    faults = 0
+
+
+def run(options: argparse.Namespace) -> Iterator[Row]:
     for target in options.target or TARGETS:
         with tempfile.TemporaryDirectory() as folder:
             told = Path(folder) / "told.json"
-            words = [target, "--inside", str(told)]
-            for name in ("runs", "seed", "minutes"):
-                words += [f"--{name}", str(getattr(options, name))]
-            ended = subprocess.run([sys.executable, __file__, *words], capture_output=True, text=True, errors="replace")
+            words = command(fuzz, target, options.runs, options.seed, options.minutes, str(told))
+            ended = subprocess.run(words, capture_output=True, text=True, errors="replace", env=environment())
             if not told.exists():
-                print(ended.stderr[-2000:], file=sys.stderr)
-                return 1
-            line = json.loads(told.read_text())
-        faults += line["faults"]
-        print(
-            f"| {target} | {line['inputs']:,} | {line['seconds']:.0f} | {line['taken']:,} | {line['refused']:,} "
-            f"| {line['faults']} | {line['slowest_ms']:.0f} | {line['megabytes']:.0f} |",
-            flush=True,
-        )
-    return 1 if faults else 0
+                raise BenchError(ended.stderr[-2000:])
+            numbers = json.loads(told.read_text())
+        yield TRIED.row(target, *numbers.values())._replace(kept=not numbers["faults"])
 
 
 class Tally:
-    """What came of the inputs so far, which is written down again and again: libFuzzer ends the process itself."""
+    """Outcomes of the inputs so far, written down again and again: libFuzzer ends the process itself."""
 
     def __init__(self, target: str, file: Path) -> None:
         self.target, self.file = target, file
@@ -84,12 +81,12 @@ class Tally:
     def note(self) -> None:
         line = {
             "inputs": self.inputs,
+            "seconds": time.process_time(),
             "taken": self.taken,
             "refused": self.refused,
             "faults": self.faults,
             "slowest_ms": 1000 * self.slowest,
-            "seconds": time.process_time(),
-            "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "megabytes": most_memory(resource.RUSAGE_SELF),
         }
         self.file.write_text(json.dumps(line))
 
@@ -101,14 +98,14 @@ class Tally:
         raise RuntimeError(f"{why}; the input is in {name}")
 
 
-def fuzz(target: str, options: argparse.Namespace, told: Path) -> None:
+def fuzz(target: str, runs: int, seed: int, minutes: int, told: str) -> None:
     """Fuzz one target in this process, which ends with it."""
     import atheris
 
     with atheris.instrument_imports(include=["seq2drum", "server"], enable_loader_override=False):
         try_one = {"midi": midi_target, "wire": wire_target}[target]()
     logging.disable(logging.CRITICAL)
-    tally = Tally(target, told)
+    tally = Tally(target, Path(told))
     tally.note()
 
     def one(data: bytes) -> None:
@@ -121,13 +118,13 @@ def fuzz(target: str, options: argparse.Namespace, told: Path) -> None:
         tally.refused += not taken
         if why or seconds > MOST_SECONDS:
             tally.fault(data, why or f"it took {seconds:.1f} s")
-        if tally.inputs % LOOK == 0 or tally.inputs >= options.runs:
+        if tally.inputs % LOOK == 0 or tally.inputs >= runs:
             tally.note()
 
     with tempfile.TemporaryDirectory() as corpus:
         for number, example in enumerate(examples(target)):
             (Path(corpus) / f"{number:03}").write_bytes(example)
-        words = [f"-runs={options.runs}", f"-seed={options.seed}", f"-max_total_time={60 * options.minutes}"]
+        words = [f"-runs={runs}", f"-seed={seed}", f"-max_total_time={60 * minutes}"]
         words += [f"-max_len={LONGEST}", "-timeout=60", "-rss_limit_mb=4096"]
         atheris.Setup([sys.argv[0], *words, corpus], one)
         atheris.Fuzz()
@@ -155,6 +152,7 @@ def midi_target() -> Trial:
 
 def wire_target() -> Trial:
     from google.protobuf.message import DecodeError
+    from google.rpc import status_pb2
 
     from seq2drum.rpc import accompaniment_pb2 as pb
     from server import parser, statuses
@@ -163,7 +161,7 @@ def wire_target() -> Trial:
     from server.workers import start_frame
 
     rules = parser.RequestRules.of(start_frame(Settings()).head)
-    messages = {"analyze": pb.GenerateDrumsRequest, "brief": pb.ComposeRequest}
+    messages: dict[str, Any] = {"analyze": pb.GenerateDrumsRequest, "brief": pb.ComposeRequest}
 
     def try_one(data: bytes) -> tuple[bool, str]:
         kind, body = KINDS[data[0] % len(KINDS)] if data else KINDS[0], data[1:]
@@ -175,7 +173,7 @@ def wire_target() -> Trial:
         reply = parser.answer(Frame({"what": kind, "job": 1}, body), rules)
         if reply.head["what"] == "done":
             return True, ""
-        status = statuses.status_pb2.Status.FromString(reply.body)
+        status = status_pb2.Status.FromString(reply.body)
         reason = statuses.reason_of(status)
         return False, "" if reason and reason != statuses.INTERNAL_ERROR else f"{reason or 'no reason'}: {status}"
 
@@ -183,8 +181,8 @@ def wire_target() -> Trial:
 
 
 def examples(target: str) -> list[bytes]:
-    """What mutations begin with: the songs of the repository, and messages that ask for all there is."""
-    songs = [path.read_bytes() for path in sorted((ROOT / "examples").glob("**/*.mid"))]
+    """Return what mutations begin with: the songs of the repository, and messages that ask for all there is."""
+    songs = [path.read_bytes() for path in sorted((CHECKOUT / "examples").glob("**/*.mid"))]
     songs = sorted((song for song in songs if len(song) < LONGEST), key=len)
     if target == "midi":
         return songs
@@ -200,7 +198,3 @@ def examples(target: str) -> list[bytes]:
         b"\2" + one.SerializeToString() for one in composed
     ]
     return messages + [b"\1" + song for song in songs[:6]]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

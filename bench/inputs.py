@@ -1,4 +1,4 @@
-"""What it costs to read what guitarists have: `python bench/inputs.py [WHAT ...]`.
+"""Time and memory to read what guitarists have: tabs and recordings.
 
 A large input of each kind is made, and read by us and by its peers, each in a process of its own: CPU seconds from the
 start of the process to the song, imports included, the best of several rounds, and the most memory it had (told by
@@ -15,26 +15,21 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
-import subprocess
-import sys
 import tempfile
 import time
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from bench.machine import machine
+from bench.harness import BenchError, Row, Table
+from bench.machine import CHECKOUT, apart, peak
 
 BARS, SECONDS, ROUNDS = 300, 180, 3
 
 
 class Input(NamedTuple):
-    """A kind of input: what its file is called, what makes its bytes, which readers read it."""
+    """A kind of input: the name of its file, a function that makes its bytes, and the names of its readers."""
 
     file: str
     make: Callable[[], bytes]
@@ -76,7 +71,7 @@ def recording() -> bytes:
     from seq2drum.music.notes import Part
     from seq2drum.show import sound
 
-    song = midi.read(ROOT / "examples" / "blues_shuffle.mid")
+    song = midi.read(CHECKOUT / "examples" / "blues_shuffle.mid")
     made = io.BytesIO()
     with wave.open(io.BytesIO(sound.wav(Duet(song, song.parts, Part.of([], is_drums=True))))) as once:
         frames = once.readframes(once.getnframes())
@@ -140,42 +135,27 @@ READERS = {
 
 # --- measuring --------------------------------------------------------------------------------------------------------
 
-
-def measured(reader: str, path: str) -> dict[str, Any]:
-    """What a reader found, CPU seconds and MB; in a process of its own. One that fails says why, and ends this one."""
-    command = [sys.executable, __file__, "--reader", reader, path]
-    rounds = [json.loads(subprocess.check_output(command, cwd=ROOT)) for _ in range(ROUNDS)]
-    return min(rounds, key=lambda one: one["seconds"])
+COSTS = Table({"input": "", "reader": "", "KB": "{:.0f}", "CPU s": "{:.2f}", "MB": "{:.0f}", "found": ""})
 
 
-def peak() -> float:
-    """MB: the most memory that this process had at once; `getrusage` counts that of its parent, too."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+def read(reader: str, path: str) -> tuple[float, float, str]:
+    """Return CPU seconds, megabytes and what a reader finds, in a process of its own."""
+    found = READERS[reader](path)
+    return time.process_time(), peak(), found
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="*", metavar="WHAT", help=f"some of {', '.join(INPUTS)} (default: all)")
-    parser.add_argument("--reader", choices=tuple(READERS), help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.reader:
-        found = READERS[given.reader](given.what[0])
-        print(json.dumps({"found": found, "seconds": time.process_time(), "mb": peak()}))
-        return 0
-    if strange := set(given.what) - set(INPUTS):
-        parser.error(f"there is no input {', '.join(strange)}; there are {', '.join(INPUTS)}")
-    print(f"{machine()}\n\n| input | KB | reader | found | seconds | MB |\n|---|---|---|---|---|---|")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help=f"some of {', '.join(INPUTS)} (default: all)")
+
+
+def run(options: argparse.Namespace) -> Iterator[Row]:
+    chosen = options.inputs or list(INPUTS)
+    if strange := set(chosen) - set(INPUTS):
+        raise BenchError(f"there is no input {', '.join(strange)}; there are {', '.join(INPUTS)}")
     with tempfile.TemporaryDirectory() as folder:
-        for name in given.what or INPUTS:
+        for name in chosen:
             path = Path(folder) / INPUTS[name].file
             path.write_bytes(INPUTS[name].make())
             for reader in (*INPUTS[name].readers, "nothing"):
-                row = measured(reader, str(path))
-                size = path.stat().st_size / 1024
-                print(f"| {name} | {size:.0f} | {reader} | {row['found']} | {row['seconds']:.2f} | {row['mb']:.0f} |")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+                seconds, megabytes, found = min(apart(read, reader, str(path)) for _ in range(ROUNDS))
+                yield COSTS.row(name, reader, path.stat().st_size / 1024, seconds, megabytes, found)

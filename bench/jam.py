@@ -1,4 +1,4 @@
-"""How early a jam has each bar, and how even its hits are: `python bench/jam.py [SONG] [--model NAME|DIR]`.
+"""Lead of each bar of a jam, and jitter of its hits.
 
 The guitar of an example, or of SONG, in 4/4, is played again and again at four tempos, and each bar of drums is asked
 for at the moment at which it is decided. The lead is what is left then until the bar begins, less the time that it
@@ -15,23 +15,21 @@ was repeated, and left out are hits that would have been more than 30 ms late.
 from __future__ import annotations
 
 import argparse
-import os
 import resource
-import sys
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 
-from bench.machine import machine
+from bench.harness import Row, Table, figure
+from bench.machine import CHECKOUT, most_memory, spent
 from bench.play import long_song
 from seq2drum.music.notes import Song, Tempo
 from seq2drum.play.decode import engine
@@ -47,14 +45,40 @@ from seq2drum.play.options import Options
 TEMPOS = 60, 120, 180, 240
 LEAST = 0.020  # seconds
 QUARTERS = 4
+DECIDED = Table(
+    {
+        "tempo": "",
+        "bars": "{}",
+        "a bar, median": "{:.0f} ms",
+        "p99": "{:.0f} ms",
+        "lead, least": "{:.0f} ms",
+        "late": "{}",
+        "lead, least, by CPU": "{:.0f} ms",
+        "late by CPU": "{}",
+    }
+)
+IN_TIME = Table(
+    {
+        "tempo": "",
+        "bars": "{}",
+        "lead, median": "{:.0f} ms",
+        "lead, least": "{:.0f} ms",
+        "jitter, median": "{:.2f} ms",
+        "p99": "{:.2f} ms",
+        "most": "{:.2f} ms",
+        "of a core": "{:.1%}",
+        "late": "{}",
+        "left out": "{}",
+    }
+)
 
 
 class Timed(NamedTuple):
     """The bars of a jam, all (n,): seconds that each took by the clock and of the processor; and megabytes after it."""
 
-    wall: np.ndarray[tuple[int], np.dtype[np.float64]]
-    cpu: np.ndarray[tuple[int], np.dtype[np.float64]]
-    megabytes: np.ndarray[tuple[int], np.dtype[np.float64]]
+    wall: NDArray[np.float64]
+    cpu: NDArray[np.float64]
+    megabytes: NDArray[np.float64]
 
 
 def timed(player: engine.Engine, song: Song, bpm: float, bars: int) -> Timed:
@@ -69,10 +93,8 @@ def timed(player: engine.Engine, song: Song, bpm: float, bars: int) -> Timed:
             at += 1
             if at == len(told):
                 at, turn = 0, turn + 1
-        wall, cpu = time.perf_counter(), time.process_time()
-        jam.hear(heard, point)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        rows.append((time.perf_counter() - wall, time.process_time() - cpu, peak))
+        taken = spent(partial(jam.hear, heard, point))
+        rows.append((*taken, most_memory(resource.RUSAGE_SELF)))
     return Timed(*np.array(rows).T)
 
 
@@ -82,8 +104,8 @@ def timed(player: engine.Engine, song: Song, bpm: float, bars: int) -> Timed:
 class Even(NamedTuple):
     """A jam in time: seconds of lead of each bar, of jitter of each hit; shares of a core; megabytes each second."""
 
-    lead: np.ndarray[tuple[int], np.dtype[np.float64]]
-    jitter: np.ndarray[tuple[int], np.dtype[np.float64]]
+    lead: NDArray[np.float64]
+    jitter: NDArray[np.float64]
     cpu: float
     megabytes: list[float]
     late: int
@@ -153,57 +175,45 @@ def strum(song: Song, bpm: float, inbox: Inbox, end: float) -> None:
         turn += 1
 
 
-def print_in_time(player: engine.Engine, song: Song, tempos: list[float], minutes: float) -> None:
-    """Print a table of jams in time, and what the memory did."""
-    print("| tempo | bars | lead, median | least | jitter, median | p99 | most | of a core | late | left out |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
-    grown = []
+def evenness(player: engine.Engine, song: Song, tempos: Sequence[float], minutes: float) -> Iterator[Row]:
+    """Jam in time at each tempo."""
     for bpm in tempos:
         one = in_time(player, song, bpm, minutes)
-        leads = f"{1000 * np.median(one.lead):.0f} ms | {1000 * one.lead.min():.0f} ms"
-        jitter = " | ".join(
-            f"{1000 * value:.2f} ms" for value in (*np.quantile(one.jitter, (0.5, 0.99)), one.jitter.max())
-        )
-        print(
-            f"| {bpm:g} | {len(one.lead)} | {leads} | {jitter} | {one.cpu:.1%} | {one.late} | {one.left_out} |",
-            flush=True,
-        )
-        tenth = max(len(one.megabytes) // 10, 1)
-        grown.append(f"{one.megabytes[tenth]:.1f} to {one.megabytes[-1]:.1f}" if len(one.megabytes) > tenth else "?")
-    print(f"\nMegabytes after a tenth of each and at its end: {'; '.join(grown)}.")
+        leads = 1000 * np.median(one.lead), 1000 * one.lead.min()
+        jitter = *(1000 * np.quantile(one.jitter, (0.5, 0.99))), 1000 * one.jitter.max()
+        yield IN_TIME.row(f"{bpm:g}", len(one.lead), *leads, *jitter, one.cpu, one.late, one.left_out)
+        tenth = min(len(one.megabytes) // 10, 1)
+        yield figure(f"memory after a tenth, tempo {bpm:g}", one.megabytes[tenth], "MB")
+        yield figure(f"memory at the end, tempo {bpm:g}", one.megabytes[-1], "MB")
 
 
-def main() -> None:
-    """Print a table of tempos, and a line about a long jam."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("song", nargs="?", type=Path, default=ROOT / "examples" / "rock_riff.mid")
+def leads(player: engine.Engine, song: Song, minutes: float) -> Iterator[Row]:
+    """Decide bars at each tempo as fast as they can be, the last tempo for some minutes."""
+    for bpm in TEMPOS:
+        bars = round(minutes * bpm / QUARTERS) if bpm == TEMPOS[-1] else 128
+        one = timed(player, song, bpm, bars)
+        by_wall, by_cpu = (LEAD * 60 / bpm - seconds for seconds in (one.wall, one.cpu))
+        each = [value for left in (by_wall, by_cpu) for value in (1000 * left.min(), int((left < LEAST).sum()))]
+        yield DECIDED.row(str(bpm), bars, *(1000 * np.quantile(one.cpu, (0.5, 0.99))), *each)
+    tenth = max(len(one.cpu) // 10, 1)
+    yield figure("a bar of the second tenth of the last jam", 1000 * one.cpu[tenth : 2 * tenth].mean(), "ms")
+    yield figure("a bar of its last tenth", 1000 * one.cpu[-tenth:].mean(), "ms")
+    yield figure("memory after its first tenth", one.megabytes[tenth], "MB")
+    yield figure("memory at its end", one.megabytes[-1], "MB")
+    yield figure("processor", 100 * one.cpu.sum() / (bars * QUARTERS * 60 / TEMPOS[-1]), "% of a core")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("song", nargs="?", type=Path, default=CHECKOUT / "examples" / "rock_riff.mid")
     parser.add_argument("--model", default="live")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--in-time", type=float, metavar="MINUTES", help="jam in time, so long at each tempo")
-    parser.add_argument("--bpm", default=",".join(map(str, TEMPOS)), help="the tempos of --in-time")
-    options = parser.parse_args()
+    parser.add_argument("--bpm", nargs="+", type=float, default=TEMPOS, help="the tempos of --in-time")
+
+
+def run(options: argparse.Namespace) -> Iterator[Row]:
     song, player = long_song(options.song), engine.load(options.model)
-    print(machine(), end="\n\n")
     if options.in_time is not None:
-        print_in_time(player, song, [float(bpm) for bpm in options.bpm.split(",")], options.in_time)
-        return
-    print("| tempo | bars | a bar, median | p99 | lead, least | late | the same by processor time | late |")
-    print("|---|---|---|---|---|---|---|---|")
-    for bpm in TEMPOS:
-        bars = round(options.minutes * bpm / QUARTERS) if bpm == TEMPOS[-1] else 128
-        one = timed(player, song, bpm, bars)
-        room = LEAD * 60 / bpm
-        row = [f"{bpm} | {bars}", *(f"{1000 * value:.0f} ms" for value in np.quantile(one.cpu, (0.5, 0.99)))]
-        for leads in (room - one.wall, room - one.cpu):
-            row += [f"{1000 * leads.min():.0f} ms", str((leads < LEAST).sum())]
-        print(f"| {' | '.join(row)} |")
-    tenth = max(len(one.cpu) // 10, 1)
-    first, last = one.cpu[tenth : 2 * tenth].mean(), one.cpu[-tenth:].mean()
-    busy = one.cpu.sum() / (bars * QUARTERS * 60 / TEMPOS[-1])
-    print(f"\nOver {bars} bars at {TEMPOS[-1]}: {1000 * first:.1f} ms a bar of the second tenth,", end=" ")
-    print(f"{1000 * last:.1f} of the last;", end=" ")
-    print(f"{one.megabytes[tenth]:.0f} MB after a tenth, {one.megabytes[-1]:.0f} at the end; {busy:.1%} of a core.")
-
-
-if __name__ == "__main__":
-    main()
+        yield from evenness(player, song, options.bpm, options.in_time)
+    else:
+        yield from leads(player, song, options.minutes)

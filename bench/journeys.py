@@ -1,4 +1,4 @@
-"""How far one job leads through the code: `python bench/journeys.py [NAME ...]`.
+"""Functions and files of the project that one job enters.
 
 Counted are the functions of the project that a job enters and the files that they are in, in a process of its own:
 what was imported and cached before would not be entered again. `tests/test_journeys.py` holds the counts.
@@ -6,27 +6,26 @@ what was imported and cached before would not be entered again. `tests/test_jour
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import inspect
-import json
-import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from bench.harness import Row, Table
+from bench.machine import CHECKOUT, apart
 
-SONG = ROOT / "examples" / "waltz.mid"
-SONGS = ROOT / "examples" / "training"
+SONG = CHECKOUT / "examples" / "waltz.mid"
+SONGS = CHECKOUT / "examples" / "training"
 _FUNCTION = inspect.CO_OPTIMIZED | inspect.CO_NEWLOCALS  # the bodies of modules and classes lack the first
 
 
 class Journey(NamedTuple):
-    """How many functions a job enters, and in how many files they are."""
+    """Numbers of functions that a job enters, and of the files that they are in."""
 
     functions: int
     files: int
@@ -90,24 +89,22 @@ def entered(job: Callable[[Path], None], package: str) -> set[tuple[str, str]]:
     return found
 
 
+def counted(name: str) -> Journey:
+    """Return the journey of a job that is done in this process."""
+    found = entered(*JOBS[name])
+    return Journey(len(found), len({module for module, _ in found}))
+
+
 def journey(name: str) -> Journey:
-    """The journey of a job, made in a new process."""
-    done = subprocess.run([sys.executable, __file__, "--one", name], cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{name} failed:\n{done.stderr}")
-    return Journey(*json.loads(done.stdout.splitlines()[-1]))
+    """Return the journey of a job that is done in a new process."""
+    return Journey(*apart(counted, name))
 
 
-def main() -> None:
-    names = sys.argv[1:]
-    if names[:1] == ["--one"]:
-        found = entered(*JOBS[names[1]])
-        print(json.dumps([len(found), len({module for module, _ in found})]))
-        return
-    for name in names or JOBS:
-        functions, files = journey(name)
-        print(f"{name:10} {functions:5} functions in {files:3} files")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="JOB", help=f"some of {', '.join(JOBS)} (default: all)")
 
 
-if __name__ == "__main__":
-    main()
+def run(options: argparse.Namespace) -> Iterator[Row]:
+    table = Table({"job": "", "functions": "{}", "files": "{}"})
+    for name in options.names or JOBS:
+        yield table.row(name, *journey(name))

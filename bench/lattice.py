@@ -1,4 +1,4 @@
-"""What the lattice does to real music: `python bench/lattice.py [DIR ...]`.
+"""Loss of the lattice on real music: hits off the steps, notes and bars left out.
 
 Over every pair of every song the law `decode(encode(x)) == quantise(x)` is checked, for the guitar and for the drums of
 both kits; violations must be 0. Then: how many drum onsets lie within 1/48 of a quarter of the six places, and of plain
@@ -9,17 +9,17 @@ the corpus beside the repository are read.
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from bench.harness import Row, figure
+from bench.midi import SAMPLE
 from seq2drum.data.corpus.reading import find_files
-from seq2drum.errors import InputError, Seq2DrumError
+from seq2drum.errors import InputError
 from seq2drum.formats.midi import midi
 from seq2drum.lattice.form import written_lattice
 from seq2drum.lattice.grid import Lattice, decode, encode, quantise
@@ -28,13 +28,12 @@ from seq2drum.music import theory
 from seq2drum.music.kit import FULL, KITS, Kit
 from seq2drum.music.notes import IntArray, Part, Song, merge_parts
 
-SAMPLE = Path(__file__).parent.parent.parent / "shared" / "corpus" / "sample"
 TOLERANCE = 1 / 48  # of a quarter
 
 
 @dataclass
 class Tally:
-    """What was counted over all files."""
+    """Counts over all files."""
 
     songs: int = 0
     pairs: int = 0
@@ -50,7 +49,7 @@ class Tally:
 
 
 def keeps_the_law(phrase: Phrase, kit: Kit | None) -> bool:
-    """Whether what is encoded and decoded is what `quantise` promises, and quantising again changes nothing."""
+    """Return whether encoding and decoding is what `quantise` promises, and quantising again changes nothing."""
     lattice = phrase.lattice
     wanted = quantise(phrase.part, lattice, kit)
     decoded = decode(encode(phrase.part, lattice, kit), lattice, kit)
@@ -90,44 +89,33 @@ def look_at(song: Song, name: str, tally: Tally) -> None:
                 tally.violations.append(f"{name}, pair {number}, {side}")
 
 
-def report(tally: Tally, seconds: float) -> list[str]:
-    """The tally as lines."""
-    out = [f"{tally.songs} songs, {tally.pairs} pairs, {tally.phrases} phrases checked in {seconds:.0f} s"]
-    out += [f"  {count:6d} files left out: {reason}" for reason, count in tally.files_left_out.most_common()]
-    out.append(f"violations of the law: {len(tally.violations)}")
-    out += [f"  {violation}" for violation in tally.violations[:20]]
+def report(tally: Tally) -> Iterator[str | Row]:
+    """Yield the tally."""
+    yield figure("songs", tally.songs)
+    yield figure("pairs", tally.pairs)
+    yield figure("phrases", tally.phrases)
+    yield figure("violations of the law", len(tally.violations), most=0)
     share = 100 / max(tally.hits, 1)
-    out.append(
-        f"of {tally.hits} drum onsets, within 1/48 of a quarter of the six places: {tally.near_places * share:.1f} %; "
-        f"of plain sixteenths: {tally.near_sixteenths * share:.1f} %"
-    )
-    total = tally.outside.total()
-    out.append(f"drum notes outside the kit: {total} ({total * share:.2f} %), by General MIDI number:")
-    out.append("  " + (", ".join(f"{note}: {count}" for note, count in tally.outside.most_common(30)) or "none"))
-    left = tally.bars_left_out.total()
-    out.append(f"of {tally.bars} bars, in no pair: {left} ({100 * left / max(tally.bars, 1):.1f} %)")
-    out += [f"  {count:7d} {reason}" for reason, count in tally.bars_left_out.most_common()]
-    return out
+    yield figure("drum onsets", tally.hits)
+    yield figure("of them within 1/48 of a quarter of the six places", tally.near_places * share, "%")
+    yield figure("of them within 1/48 of a quarter of plain sixteenths", tally.near_sixteenths * share, "%")
+    yield figure("drum notes outside the kit", tally.outside.total() * share, "%")
+    yield figure("bars in no pair", 100 * tally.bars_left_out.total() / max(tally.bars, 1), "%")
+    yield from (f"{count:6d} files left out: {reason}" for reason, count in tally.files_left_out.most_common())
+    yield from (f"{count:6d} bars left out: {reason}" for reason, count in tally.bars_left_out.most_common())
+    yield from (f"{count:6d} notes outside the kit: {note}" for note, count in tally.outside.most_common(30))
+    yield from (f"violation: {violation}" for violation in tally.violations[:20])
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folders", nargs="*", type=Path, default=[SAMPLE], metavar="DIR")
-    options = parser.parse_args(arguments)
-    tally, begun = Tally(), time.perf_counter()
-    try:
-        files = find_files(options.folders)
-    except Seq2DrumError as error:
-        print(error, file=sys.stderr)
-        return 2
-    for path in files:
+
+
+def run(options: argparse.Namespace) -> Iterator[str | Row]:
+    tally = Tally()
+    for path in find_files(options.folders):
         try:
             look_at(midi.parse(path.read_bytes()), path.name, tally)
         except InputError as error:
             tally.files_left_out[type(error).__name__] += 1
-    print("\n".join(report(tally, time.perf_counter() - begun)))
-    return 1 if tally.violations else 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    yield from report(tally)

@@ -1,4 +1,4 @@
-"""How fast MIDI is read and written, against symusic itself and other libraries: `python bench/midi.py [DIR]`.
+"""Time to read and write MIDI files, beside symusic itself and other libraries.
 
 Every reader reads the same bytes; every writer writes the song it read. Times are CPU time of this process, the best of
 several rounds, in milliseconds a file. A ratio above 1 means slower than symusic alone. Without DIR the sample songs of
@@ -9,36 +9,29 @@ from __future__ import annotations
 
 import argparse
 import io
-import sys
-import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from symusic import Score
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-from bench.machine import machine
+from bench.harness import BenchError, Row, Table
+from bench.machine import ROOT, spent
 from seq2drum.formats.midi import midi
 
-SAMPLE = Path(__file__).parent.parent.parent / "shared" / "corpus" / "sample"
-
-
-def best(work: Callable[[], object], rounds: int) -> float:
-    """The least CPU time of some rounds, in seconds."""
-    times = []
-    for _ in range(rounds):
-        before = time.process_time()
-        work()
-        times.append(time.process_time() - before)
-    return min(times)
-
-
-def all_of(work: Callable[[Any], object], things: Sequence[Any]) -> None:
-    for thing in things:
-        work(thing)
+SAMPLE = ROOT.parent / "shared" / "corpus" / "sample"
+TIMES = Table(
+    {
+        "library": "",
+        "read ms": "{:.3f}",
+        "write ms": "{:.3f}",
+        "both ms": "{:.3f}",
+        "read x": "{:.1f}",
+        "write x": "{:.1f}",
+        "both x symusic": "{:.1f}",
+        "both x seq2drum": "{:.1f}",
+    }
+)
 
 
 def read_mido(data: bytes) -> Any:
@@ -78,10 +71,10 @@ def write_music21(file: Any) -> bytes:
 
 
 Library = tuple[Callable[[bytes], Any], Callable[[Any], bytes], int]
-"""What reads, what writes, and how many rounds are timed."""
+"""A reader, a writer, and how many rounds are timed."""
 
 LIBRARIES: dict[str, Library] = {
-    "symusic": (Score.from_midi, lambda score: score.dumps_midi(), 15),
+    "symusic": (Score.from_midi, lambda score: bytes(score.dumps_midi()), 15),
     "seq2drum": (midi.parse, midi.serialise, 15),
     "mido": (read_mido, write_mido, 1),
     "pretty_midi": (read_pretty_midi, write_pretty_midi, 1),
@@ -89,23 +82,23 @@ LIBRARIES: dict[str, Library] = {
 }
 
 
-def readable(files: Sequence[bytes]) -> tuple[dict[str, Library], list[bytes]]:
-    """The libraries that are installed, and the files that all of these read; tells of what is left out."""
-    libraries, left = {}, list(files)
+def readable(files: Sequence[bytes]) -> tuple[dict[str, Library], list[bytes], list[str]]:
+    """Return the libraries that are installed, the files that all of these read, and notes of what is left out."""
+    libraries, left, notes = {}, list(files), []
     for name, library in LIBRARIES.items():
         try:
             kept = [data for data in left if is_read(library[0], data)]
         except ImportError:
-            sys.stderr.write(f"{name} is not installed and is left out\n")
+            notes.append(f"{name} is not installed and is left out")
             continue
         if len(kept) < len(left):
-            sys.stderr.write(f"{name} does not read {len(left) - len(kept)} of {len(left)} files: they are left out\n")
+            notes.append(f"{name} does not read {len(left) - len(kept)} of {len(left)} files: they are left out")
         libraries[name], left = library, kept
-    return libraries, left
+    return libraries, left, notes
 
 
 def is_read(read: Callable[[bytes], Any], data: bytes) -> bool:
-    """Whether a library that is installed reads a file."""
+    """Return whether a library that is installed reads a file."""
     try:
         read(data)
     except ImportError:
@@ -115,39 +108,33 @@ def is_read(read: Callable[[bytes], Any], data: bytes) -> bool:
     return True
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def best(work: Callable[[Any], object], things: Sequence[Any], rounds: int) -> float:
+    """Return the milliseconds of CPU time a thing, in the best of some rounds."""
+
+    def once() -> None:
+        for thing in things:
+            work(thing)
+
+    return 1e3 * min(spent(once).cpu for _ in range(rounds)) / len(things)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=SAMPLE, metavar="DIR")
-    folder = parser.parse_args(arguments).folder
-    files = [path.read_bytes() for path in sorted(folder.rglob("*.mid"))]
+
+
+def run(options: argparse.Namespace) -> Iterator[str | Row]:
+    files = [path.read_bytes() for path in sorted(options.folder.rglob("*.mid"))]
+    libraries, files, notes = readable(files)
     if not files:
-        sys.stderr.write(f"{folder} has no MIDI files; name a folder that has\n")
-        return 2
-    libraries, files = readable(files)
-    if not files:
-        sys.stderr.write(f"there is no MIDI file in {folder} that all libraries read; name another folder\n")
-        return 2
-    rows = []
+        raise BenchError(f"{options.folder} has no MIDI file that all libraries read; name another folder")
+    yield from notes
+    yield f"{len(files)} files"
+    times = {}
     for name, (read, write, rounds) in libraries.items():
         songs = [read(data) for data in files]
-        reading, writing = best(partial(all_of, read, files), rounds), best(partial(all_of, write, songs), rounds)
-        rows.append((name, reading / len(files) * 1e3, writing / len(files) * 1e3))
-    own, ours = rows[0], rows[1]
-    out = [f"{len(files)} files; {machine()}", ""]
-    out.append(
-        f"| {'library':22} | read ms | write ms | both ms | read x | write x | both x symusic | both x seq2drum |"
-    )
-    out.append("|---|---|---|---|---|---|---|---|")
-    for name, reading, writing in rows:
+        times[name] = best(read, files, rounds), best(write, songs, rounds)
+    alone, ours = times["symusic"], sum(times["seq2drum"])
+    for name, (reading, writing) in times.items():
         both = reading + writing
-        out.append(
-            f"| {name:22} | {reading:.3f} | {writing:.3f} | {both:.3f} "
-            f"| {reading / own[1]:.1f} | {writing / own[2]:.1f} "
-            f"| {both / (own[1] + own[2]):.1f} | {both / (ours[1] + ours[2]):.1f} |"
-        )
-    sys.stdout.write("\n".join(out) + "\n")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+        ratios = reading / alone[0], writing / alone[1], both / sum(alone), both / ours
+        yield TIMES.row(name, reading, writing, both, *ratios)

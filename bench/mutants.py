@@ -41,8 +41,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from bench.harness import commit_of, worktree
 from bench.machine import machine
-from bench.same import commit_of, worktree
 
 TOPS = ("seq2drum", "server", "client")
 KINDS = ("comparison", "boundary", "arithmetic", "constant", "condition", "return", "argument", "flag")

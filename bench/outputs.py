@@ -3,9 +3,10 @@
 Everything is made through what users call: the command line, `seq2drum`'s names, the server and the client. So it works
 for any commit that has these, however its files are arranged. `same.py` and `tests/test_bytes.py` compare the digests.
 
-What the floating-point kernels of a processor compute may differ from another processor's. Each group of entries names
-the probes that it depends on: a probe (`probes.py`) is a digest of plain computations with the libraries that the group
-uses. Digests of two machines are compared only where their probes are equal.
+What the floating-point kernels of a processor compute may differ from another processor's, and that of one version of a
+library from another's. Each group of entries names the probes that it depends on: a probe is a digest of plain
+computations with the libraries that the group uses. Digests of two machines are compared only where their probes are
+equal.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -345,7 +347,7 @@ def _command(checkout: Path, *words: str) -> str:
     finally:
         sys.argv = before
     out.flush()
-    printed: str = out.buffer.getvalue().decode()  # type: ignore[attr-defined]
+    printed: str = out.buffer.getvalue().decode()
     return printed
 
 
@@ -354,6 +356,91 @@ def _program(checkout: Path, *words: str) -> None:
     done = subprocess.run([sys.executable, str(checkout / "main.py"), *words], capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(words)} ended with {done.returncode}:\n{done.stderr}")
+
+
+# --- probes: what this machine computes -------------------------------------------------------------------------------
+
+
+def playing_probe(checkout: Path) -> str:
+    """The shipped model's graphs on fixed inputs, one thread, and NumPy's functions."""
+    import numpy as np
+    import onnxruntime
+
+    rng, known = np.random.default_rng(0), hashlib.sha256()
+    for path in sorted((checkout / "seq2drum").rglob("checkpoints/default/*.onnx")):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        for size in (1, 2, 5):
+            # Bars, songs, bars remembered, steps, and hits of the bar before.
+            lengths = {"B": size + 3, "n": size, "M": size + 8, "S": 8 * size, "K": size + 6}
+            arrays = {}
+            for given in session.get_inputs():
+                shape = [side if isinstance(side, int) else lengths[side] for side in given.shape]
+                whole = "int" in given.type
+                arrays[given.name] = np.ones(shape, np.int64) if whole else 1 + rng.random(shape, np.float32)
+            for answer in session.run(None, arrays):
+                known.update(np.ascontiguousarray(answer).tobytes())
+    for kind in (np.float32, np.float64):
+        values: Any = rng.random((37, 129)).astype(kind) + kind(0.01)
+        for function in (np.exp, np.log, np.tanh, np.sqrt, np.cumsum, np.sum, np.mean, np.std, np.sin):
+            known.update(np.asarray(function(values)).tobytes())
+        known.update((values @ values.T).tobytes())
+        known.update((values**1.7).tobytes())
+    return known.hexdigest()
+
+
+def training_probe(checkout: Path) -> str:
+    """A few steps of a small network of the usual layers in torch, one thread."""
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    reader, norm, head = nn.LSTM(40, 96, batch_first=True), nn.LayerNorm(96), nn.Linear(96, 24)
+    attention = nn.MultiheadAttention(96, 4, batch_first=True)
+    cell, drop = nn.LSTMCell(96, 96), nn.Dropout(0.2)
+    network = nn.ModuleList([reader, norm, head, attention, cell])
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
+    for _ in range(3):
+        read, _ = reader(torch.randn(5, 19, 40))
+        state, _ = cell(drop(read[:, -1]))
+        mixed, _ = attention(read, read, read)
+        thought = nn.functional.gelu(norm(mixed + state[:, None]))
+        logits = head(thought)
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, torch.rand(5, 19, 24).round())
+        loss = loss + logits.softmax(-1).logsumexp(-1).mean() + torch.tanh(thought).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+    known = hashlib.sha256()
+    for value in network.parameters():
+        known.update(value.detach().numpy().tobytes())
+    return known.hexdigest()
+
+
+def drawing_probe(checkout: Path) -> str:
+    """A small figure, and the versions of the libraries that draw."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(2, 1))
+    axes.bar([1, 2, 3], [3, 1, 2])
+    axes.set_title("Tempo 104")
+    data = io.BytesIO()
+    figure.savefig(data, format="png", metadata={"Software": None})
+    versions = [version(name) for name in ("matplotlib", "verovio")]
+    return hashlib.sha256(data.getvalue() + repr(versions).encode()).hexdigest()
+
+
+PROBES: Mapping[str, Callable[[Path], str]] = {
+    "playing": playing_probe,
+    "training": training_probe,
+    "drawing": drawing_probe,
+}
 
 
 # --- all of them ------------------------------------------------------------------------------------------------------
@@ -381,55 +468,56 @@ GROUPS: Mapping[str, Group] = {
 
 
 def made(name: str, checkout: Path = ROOT) -> Entries:
-    """The entries of a group by the code of a checkout, in a process of its own.
+    """Return the entries of a group by the code of a checkout, in a process of its own.
 
     Raises:
         RuntimeError: it ended with an error.
     """
-    entries: Entries = json.loads(answered(HERE, checkout, "--make", name))
+    entries: Entries = json.loads(_answered("--make", name, checkout))
     return entries
 
 
-def answered(script: Path, checkout: Path, *words: str) -> str:
-    """What a script writes to the file --answer, run with the code of a checkout in an empty folder.
+def probed(names: Iterable[str], checkout: Path = ROOT) -> dict[str, str]:
+    """Return the digests of some probes on this machine."""
+    return {name: json.loads(_answered("--probe", name, checkout)) for name in names}
 
-    Raises:
-        RuntimeError: it ended with an error.
-    """
+
+def _answered(what: str, name: str, checkout: Path) -> str:
+    """Return the answer of this script, run with the code of a checkout in an empty folder."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
     clean |= {"PYTHONPATH": str(checkout), "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     clean |= {"NO_COLOR": "1", "COLUMNS": "100", "CUDA_VISIBLE_DEVICES": "", "TZ": "UTC"}
     with tempfile.TemporaryDirectory(prefix="seq2drum-same-") as folder:
         answer, work = Path(folder) / "answer", Path(folder) / "work"
         work.mkdir()
-        command = [sys.executable, "-P", str(script), *words, "--checkout", str(checkout), "--answer", str(answer)]
+        command = [sys.executable, "-P", str(HERE), what, name, "--checkout", str(checkout), "--answer", str(answer)]
         done = subprocess.run(command, cwd=work, env=clean, capture_output=True, text=True, timeout=SECONDS)
         if done.returncode:
-            raise RuntimeError(f"{script.name} {' '.join(words)} of {checkout} failed:\n{done.stderr[-4000:]}")
+            raise RuntimeError(f"{what} {name} of {checkout} failed:\n{done.stderr[-4000:]}")
         return answer.read_text(encoding="utf-8")
 
 
 def make(name: str, checkout: Path) -> Entries:
-    """In the process of its own: a group's entries, if it is the checkout's code that makes them."""
+    """Make a group's entries, in the process of its own, if it is the checkout's code that makes them."""
     package = find_spec("seq2drum")
     if package is None or checkout not in Path(package.origin or "").parents:
         raise RuntimeError(f"seq2drum would be imported from {package and package.origin}, wanted {checkout}")
     return GROUPS[name].make(checkout)
 
 
-def main() -> int:
-    """What `made` and `training` call in processes of their own."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for flag in ("--make", "--answer", "--stop-training"):
+def main() -> None:
+    """Answer `made` and `probed`, and train for `training`, each in a process of its own."""
+    parser = argparse.ArgumentParser()
+    for flag in ("--make", "--probe", "--answer", "--stop-training"):
         parser.add_argument(flag)
     parser.add_argument("--checkout", required=True, type=Path)
     options = parser.parse_args()
     if options.stop_training:
         stop_training(options.checkout, json.loads(options.stop_training))
-    else:
-        Path(options.answer).write_text(json.dumps(make(options.make, options.checkout)), encoding="utf-8")
-    return 0
+        return
+    answer = make(options.make, options.checkout) if options.make else PROBES[options.probe](options.checkout)
+    Path(options.answer).write_text(json.dumps(answer), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

@@ -1,6 +1,6 @@
-"""What the page gives and costs in a browser: `python bench/page.py [--minutes N] [--only PART] [--pictures FOLDER]`.
+"""Time to the first sound of the page in a browser, its bytes, requests and memory.
 
-A real server with the page, and Chromium without a network. The table has
+A real server with the page, and Chromium without a network. Measured are
 
     first sound  from the drop of a file of 128 bars until the master is not silent, four songs, the slowest; the bound
                  is 2 seconds
@@ -19,19 +19,15 @@ import argparse
 import gzip
 import io
 import os
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-from bench.machine import machine
+from bench.harness import Row, figure
+from bench.machine import ROOT
 from bench.service import song
 from tests.web.browser import Page, chromium, waited
 from tests.web.conftest import PAGE, site
@@ -136,20 +132,24 @@ def memory(page: Page) -> tuple[float, float]:
     return used / 1e6, sum(process.memory_info().rss for process in processes if process.is_running()) / 1e6
 
 
+def _is_over(end: float) -> bool:
+    return time.monotonic() > end
+
+
 def minutes_of_playing(page: Page, name: str, minutes: float) -> Iterator[tuple[float, float, float]]:
     """Minutes, and `memory`, while a song plays round and round."""
     page.run("const { app } = seq2drum; app.sound.loop(0, 128); app.sound.tempo(1.5); await app.sound.play(0);")
     begun = time.monotonic()
     for minute in range(1, max(int(minutes), 1) + 1):
         end = begun + 60 * minute if minutes >= 1 else begun + 60 * minutes
-        waited(lambda end=end: time.monotonic() > end, "a minute", 120)
+        waited(partial(_is_over, end), "a minute", 120)
         assert page.run("return seq2drum.app.sound.playing;"), f"{name} does not play any more"
         yield minute, *memory(page)
     page.run("seq2drum.app.sound.stop();")
 
 
-def pictures(folder: Path) -> None:
-    """The screenshots of the page's page, as small as they can be."""
+def pictures(folder: Path) -> Iterator[str]:
+    """Make the screenshots of the page's page, as small as they can be."""
     with opened("--hide-scrollbars") as page:
         page.find("#file").send_keys(str(ROOT / "examples" / "rock_riff.mid"))
         page.until(DONE, "rock_riff.mid")
@@ -157,16 +157,16 @@ def pictures(folder: Path) -> None:
         page.run("seq2drum.app.sound.stop(); await seq2drum.app.sound.seek(29.5);")
         page.run("seq2drum.song.session.edit((take) => ({ ...take, locks: [8] }));")
         for name in SIZES:
-            shown(page, folder / f"page-{name}.png", name)
+            yield shown(page, folder / f"page-{name}.png", name)
         page.touch("#to-beats")
         page.touch("#beats-play")
         page.until("document.querySelectorAll('.beat-bar').length > 5")
         page.touch("#beats-play")
-        shown(page, folder / "page-beats.png", "wide")
+        yield shown(page, folder / "page-beats.png", "wide")
 
 
-def shown(page: Page, path: Path, size: str) -> None:
-    """One screenshot."""
+def shown(page: Page, path: Path, size: str) -> str:
+    """Make one screenshot; return its size in words."""
     from PIL import Image
 
     width, height = SIZES[size]
@@ -178,43 +178,41 @@ def shown(page: Page, path: Path, size: str) -> None:
     )
     seen = Image.open(io.BytesIO(page.driver.get_screenshot_as_png())).convert("RGB")
     seen.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
-    print(f"{path}: {seen.width} x {seen.height}, {path.stat().st_size} bytes")
+    return f"{path}: {seen.width} x {seen.height}, {path.stat().st_size} bytes"
 
 
-def measure(only: str | None, minutes: float) -> None:
-    """Print the table."""
-    wanted = lambda part: only in (None, part)  # noqa: E731
+def measure(parts: Sequence[str], minutes: float) -> Iterator[str | Row]:
+    """Measure some parts."""
     with opened() as page, tempfile.TemporaryDirectory() as place:
-        told: list[tuple[str, float]] = []
-        if only != "bytes":
-            told = list(first_sounds(page, Path(place)))
-            each = ", ".join(f"{name} {seconds:.2f}" for name, seconds in told)
-            print(
-                f"first sound: {max(seconds for _, seconds in told):.2f} s at most of {BARS} bars ({each})", flush=True
-            )
-        if wanted("bytes"):
-            print("bytes: " + ", ".join(f"{size} {name}" for name, size in sizes().items()), flush=True)
-        if wanted("requests"):
-            print("requests: {} in all, {} beyond this machine".format(*requests(page)), flush=True)
-        if wanted("violations"):
+        if "bytes" in parts:
+            yield from (figure(f"bytes, {what}", size) for what, size in sizes().items())
+        if set(parts) == {"bytes"}:
+            return
+        for name, seconds in first_sounds(page, Path(place)):
+            yield figure(f"first sound of {BARS} bars, {name}", seconds, "s", most=2)
+        if "requests" in parts:
+            count, beyond = requests(page)
+            yield figure("requests", count)
+            yield figure("requests beyond this machine", beyond, most=0)
+        if "violations" in parts:
             found = violations(page)
-            print(f"violations: {'axe-core is not installed' if found is None else found}", flush=True)
-        if wanted("memory"):
-            for minute, values, processes in minutes_of_playing(page, told[-1][0], minutes):
-                print(f"memory after minute {minute}: {values:.1f} MB of values, {processes:.0f} MB in all", flush=True)
+            yield "axe-core is not installed" if found is None else figure("violations", found, most=0)
+        if "memory" in parts:
+            for minute, values, processes in minutes_of_playing(page, SONGS[-1], minutes):
+                yield figure(f"values after minute {minute}", values, "MB")
+                yield figure(f"processes after minute {minute}", processes, "MB")
 
 
-def main(words: list[str] | None = None) -> Any:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+PARTS = ("first sound", "bytes", "requests", "violations", "memory")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=10, help="of playing (default: 10)")
-    parser.add_argument("--only", choices=("first sound", "bytes", "requests", "violations", "memory"))
-    parser.add_argument("--pictures", metavar="FOLDER", help="make the screenshots of the documentation there")
-    options = parser.parse_args(words)
-    if options.pictures:
-        return pictures(Path(options.pictures))
-    print(machine())
-    return measure(options.only, options.minutes)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
+    parser.add_argument(
+        "--pictures", type=Path, metavar="FOLDER", help="make the screenshots of the documentation there"
+    )
 
 
-if __name__ == "__main__":
-    main()
+def run(options: argparse.Namespace) -> Iterator[str | Row]:
+    yield from pictures(options.pictures) if options.pictures else measure(options.only, options.minutes)

@@ -1,29 +1,22 @@
-"""What a change must not change: `python bench/same.py COMMIT [--only GROUP ...]`.
+"""Bytes that a change must not change, compared with another commit, or with `tests/bytes.json`.
 
-Takes, scores, pictures, projects, answers of the service, trained weights and evaluations are made with the code of
-COMMIT and with the code here, on this machine in one run, and compared byte by byte (see `bench/outputs.py`). The exit
-code is 1 if anything differs or is on one side only.
+`python -m bench same COMMIT [--only GROUP ...]`: takes, scores, pictures, projects, answers of the service, trained
+weights and evaluations are made with the code of COMMIT and with the code here, on this machine in one run, and
+compared byte by byte (see `bench/outputs.py`). The exit code is 1 if anything differs or is on one side only.
 
-`python bench/same.py --write` makes them with the code here and keeps their digests in `tests/bytes.json`, which
-`tests/test_bytes.py` compares with. `python bench/same.py` alone compares all with that file.
+`python -m bench same --write` makes them with the code here and keeps their digests in `tests/bytes.json`, which
+`tests/test_bytes.py` compares with. `python -m bench same` alone compares all with that file.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from bench.outputs import GROUPS, Entries, answered, made
-from bench.probes import PROBES
+from bench.harness import Row, commit_of, figure, worktree
+from bench.machine import ROOT
+from bench.outputs import GROUPS, PROBES, Entries, made, probed
 
 RECORD = ROOT / "tests" / "bytes.json"
 
@@ -41,88 +34,56 @@ def recorded() -> tuple[dict[str, str], dict[str, Entries]]:
     return record["probes"], record["groups"]
 
 
-def probed(names: Iterable[str]) -> dict[str, str]:
-    """The digests of some probes on this machine."""
-    script = ROOT / "bench" / "probes.py"
-    return {name: answered(script, ROOT, "--probe", name) for name in names}
-
-
-def commit_of(name: str) -> str:
-    """The commit of a name, as an option of a command.
-
-    Raises:
-        ArgumentTypeError: there is none.
-    """
-    git = ["git", "-C", str(ROOT), "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"]
-    if subprocess.run(git, stdout=subprocess.DEVNULL).returncode:
-        raise argparse.ArgumentTypeError(f"there is no commit {name!r}; git log --oneline lists them")
-    return name
-
-
-@contextmanager
-def worktree(commit: str) -> Iterator[Path]:
-    """A checkout of a commit, until the end of the block."""
-    git = ("git", "-C", str(ROOT), "worktree")
-    with tempfile.TemporaryDirectory(prefix="seq2drum-commit-") as folder:
-        place = Path(folder).resolve() / "checkout"
-        subprocess.run([*git, "add", "--quiet", "--detach", str(place), commit], check=True)
-        try:
-            yield place
-        finally:
-            subprocess.run([*git, "remove", "--force", str(place)], check=True)
-
-
-def _compare(group: str, before: Entries, after: Entries) -> int:
-    """Print how the entries of a group compare; returns how many are not equal."""
+def compared(group: str, before: Entries, after: Entries) -> Iterator[str]:
+    """Yield a line for each entry of a group."""
     different = differences(before, after)
     for name in before | after:
-        print(f"{different.get(name, 'equal'):11}  {group}: {name}", flush=True)
-    return len(different)
+        yield f"{different.get(name, 'equal'):11}  {group}: {name}"
 
 
-def _against_record(names: Sequence[str]) -> int:
-    """Compare with the recorded digests where the probes say that they hold here; returns how many are not equal."""
+def against_record(names: Iterable[str]) -> Iterator[str]:
+    """Compare with the recorded digests where the probes say that they hold here."""
     probes, groups = recorded()
     here = probed(sorted({probe for name in names for probe in GROUPS[name].probes}))
-    count = 0
     for name in names:
         strange = [probe for probe in GROUPS[name].probes if here[probe] != probes[probe]]
         if strange:
-            print(f"not compared {name}: this machine computes otherwise ({', '.join(strange)}); name a COMMIT")
+            yield f"not compared {name}: this machine computes otherwise ({', '.join(strange)}); name a COMMIT"
         else:
-            count += _compare(name, groups.get(name, {}), made(name))
-    return count
+            yield from compared(name, groups.get(name, {}), made(name))
 
 
-def _write(names: Sequence[str]) -> None:
-    """Record the digests of some groups, and of all probes."""
+def against_commit(names: Iterable[str], commit: str) -> Iterator[str]:
+    """Compare with what the code of a commit makes on this machine."""
+    with worktree(commit) as before:
+        for name in names:
+            yield from compared(name, made(name, before), made(name))
+
+
+def write(names: Sequence[str]) -> str:
+    """Record the digests of some groups, and of all probes; return how many there are."""
     groups = recorded()[1] if RECORD.exists() else {}
     groups = {name: made(name) if name in names else groups.get(name, {}) for name in GROUPS}
     record = {"probes": probed(PROBES), "groups": groups}
     RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    print(f"{sum(map(len, groups.values()))} digests in {RECORD}")
+    return f"{sum(map(len, groups.values()))} digests in {RECORD}"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "commit", nargs="?", type=commit_of, metavar="COMMIT", help="compare with it, not with tests/bytes.json"
     )
     parser.add_argument("--only", nargs="+", choices=GROUPS, metavar="GROUP", help=f"of {', '.join(GROUPS)}")
     parser.add_argument("--write", action="store_true", help="record the digests of the code here")
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> Iterator[str | Row]:
     names = options.only or list(GROUPS)
     if options.write:
-        _write(names)
-        return 0
-    if options.commit is None:
-        count = _against_record(names)
-    else:
-        with worktree(options.commit) as before:
-            count = sum(_compare(name, made(name, before), made(name)) for name in names)
-    print(f"{count} not equal" if count else "all equal")
-    return 1 if count else 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+        yield write(names)
+        return
+    count = 0
+    for line in against_commit(names, options.commit) if options.commit else against_record(names):
+        count += not line.startswith(("equal", "not compared"))
+        yield line
+    yield figure("entries that are not equal", count, most=0)

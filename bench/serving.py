@@ -6,7 +6,6 @@ It knows how a server is started and what it prints for its operator, and nothin
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -24,7 +23,8 @@ import grpc
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-ROOT = Path(__file__).parent.parent
+from bench.machine import environment
+
 SERVER = ("-m", "server")
 START_SECONDS = 60.0  # that a start may take on a busy machine
 HEALTH = "/grpc.health.v1.Health/Check"
@@ -141,8 +141,8 @@ def begin(folder: Path, *flags: str, program: Sequence[str] = SERVER, environ: d
     (folder / "tmp").mkdir()
     state = folder / "server.json"
     known = ["--port", "0", "--metrics-port", "0", "--log-format", "json", "--state-file", str(state)]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("SEQ2DRUM_")}
-    clean |= {"TMPDIR": str(folder / "tmp"), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | (environ or {})
+    whole = environment(TMPDIR=str(folder / "tmp"), OMP_NUM_THREADS="1")
+    clean = {name: value for name, value in whole.items() if not name.startswith("SEQ2DRUM_")} | (environ or {})
     begun = time.perf_counter()
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(

@@ -1,12 +1,11 @@
-"""A corpus of millions, and what learning from it holds.
+"""Speed and memory of learning from a corpus of millions.
 
-    python bench/shards.py make CACHE FOLDER [--songs 2000000]
-    python bench/shards.py train CACHE [--minutes 4] [--threads 2] [--batch 96] [--out runs/shards]
+Trains the default family on CACHE, a cache, a shard or an index of shards, in processes of its own: bars a second, and
+the most memory that these processes held at once: anonymous, which nothing can take back, and files that are mapped,
+which the system may drop.
 
-`make` writes shards and an index of as many songs: those of a cache in twelve keys, guitar and bass moved, drums as
-they are; what is still wanted are copies of these shards, files of their own. `train` trains the default family on a
-cache, one shard or an index, in processes of its own, and tells bars a second and the most memory that these processes
-held at once: anonymous, which nothing can take back, and files that are mapped, which the system may drop.
+With `--make FOLDER` it trains nothing, and writes shards and an index of `--songs` songs: those of CACHE in twelve
+keys, guitar and bass moved, drums as they are; what is still wanted are copies of these shards, files of their own.
 """
 
 from __future__ import annotations
@@ -18,18 +17,37 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from bench.harness import BenchError, Row, figure
+from bench.machine import CHECKOUT, environment
 from seq2drum.data.corpus.cache import Shard, load, save, save_index
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.learn.run.task import History
 
 KEYS = range(-6, 6)
 SONGS = 2048  # of a shard
-ROOT = Path(__file__).parents[1]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("cache", type=Path, help="a cache, a shard or an index")
+    parser.add_argument("--make", type=Path, metavar="FOLDER", help="write a large corpus instead")
+    parser.add_argument("--songs", type=int, default=2_000_000, metavar="N", help="of the large corpus")
+    parser.add_argument("--minutes", type=float, default=4)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=96, help="pairs at once: what a step wants grows with these")
+    parser.add_argument("--out", type=Path, default=Path("runs/shards"))
+
+
+def run(options: argparse.Namespace) -> Iterator[str | Row]:
+    if options.make:
+        yield from make(options.cache, options.make, options.songs)
+    else:
+        yield from train(options.cache, options.minutes, options.threads, options.batch, options.out)
 
 
 def moved(song: Prepared, key: int) -> Prepared:
@@ -42,7 +60,7 @@ def moved(song: Prepared, key: int) -> Prepared:
     return replace(song, path=f"{song.path} {key:+d}", sha256=f"{song.sha256[:-3]}{key:+03d}", guitar_grid=guitar_grid)
 
 
-def make(cache: Path, folder: Path, wanted: int) -> None:
+def make(cache: Path, folder: Path, wanted: int) -> Iterator[Row]:
     """Write shards and an index of so many songs, or a few more."""
     songs = load(cache)
     order = np.random.default_rng(0).permutation(len(songs) * len(KEYS))
@@ -61,8 +79,11 @@ def make(cache: Path, folder: Path, wanted: int) -> None:
         total += sum(like.sides.values())
     save_index(shards, folder / "index.json")
     size = sum(shard.path.stat().st_size for shard in shards)
-    print(f"{total} songs in {len(shards)} shards, {len(first)} of them different")
-    print(f"{size / 1e9:.2f} GB, {size / total:.0f} bytes a song")
+    yield figure("songs", total)
+    yield figure("shards", len(shards))
+    yield figure("different shards", len(first))
+    yield figure("size", size / 1e9, "GB")
+    yield figure("a song", size / total, "bytes")
 
 
 def family_of(pid: int) -> list[int]:
@@ -81,60 +102,35 @@ def held(pid: int) -> tuple[int, int]:
     return anonymous, mapped
 
 
-def train(cache: Path, minutes: float, threads: int, batch: int, out: Path) -> None:
-    """Train the default family, and print bars a second and memory."""
+def train(cache: Path, minutes: float, threads: int, batch: int, out: Path) -> Iterator[str | Row]:
+    """Train the default family in a process of its own, and watch its memory."""
     shutil.rmtree(out, ignore_errors=True)
-    command = [sys.executable, str(ROOT / "main.py"), "--mode", "train", "--cache", str(cache), "--out", str(out)]
-    command += ["--minutes", str(minutes), "--threads", str(threads), "--device", "cpu"]
-    command += ["--batch", str(batch)]
-    begun = time.monotonic()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        most, at = [0, 0, 0], 0.0
+    command = [sys.executable, str(CHECKOUT / "main.py"), "--mode", "train", "--cache", str(cache), "--out", str(out)]
+    command += ["--minutes", str(minutes), "--threads", str(threads), "--device", "cpu", "--batch", str(batch)]
+    begun, seen = time.monotonic(), [(0, 0, 0.0)]  # bytes anonymous, bytes mapped, when
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=subprocess.STDOUT, text=True, env=environment()) as process:
 
         def watch() -> None:
-            nonlocal at
             while process.poll() is None:
                 try:
-                    now = held(process.pid)
+                    seen.append((*held(process.pid), time.monotonic() - begun))
                 except (OSError, KeyError):  # one of them has just ended
                     continue
-                if now[0] > most[0]:
-                    at = time.monotonic() - begun
-                most[:] = [max(most[0], now[0]), max(most[1], now[1]), max(most[2], sum(now))]
                 time.sleep(0.5)
 
         threading.Thread(target=watch, daemon=True).start()
         said, _ = process.communicate()
-    for line in said.splitlines():
-        if re.search(r"bars a second|portions|nats a bar|rror", line):
-            print(line.strip()[-200:])
+    if process.returncode:
+        raise BenchError(f"training ended with {process.returncode}:\n{said[-2000:]}")
+    yield from (
+        line.strip()[-200:] for line in said.splitlines() if re.search(r"bars a second|portions|nats a bar", line)
+    )
     points = History.from_json((out / "last" / "history.json").read_text()).training
     first, last = points[0], points[-1]
-    print(f"{(last.seen - first.seen) / (last.seconds - first.seconds):.0f} bars a second after the first step")
-    print(
-        f"at most {most[0] / 1e9:.2f} GB anonymous (after {at:.0f} s), {most[1] / 1e9:.2f} GB of mapped files,"
-        f" {most[2] / 1e9:.2f} GB together"
-    )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ways = parser.add_subparsers(dest="way", required=True)
-    making, training = ways.add_parser("make"), ways.add_parser("train")
-    for one in (making, training):
-        one.add_argument("cache", type=Path, help="what --mode prepare made")
-    making.add_argument("folder", type=Path)
-    making.add_argument("--songs", type=int, default=2_000_000)
-    training.add_argument("--minutes", type=float, default=4)
-    training.add_argument("--threads", type=int, default=2)
-    training.add_argument("--batch", type=int, default=96, help="pairs at once: what a step wants grows with these")
-    training.add_argument("--out", type=Path, default=Path("runs/shards"))
-    options = parser.parse_args()
-    if options.way == "make":
-        make(options.cache, options.folder, options.songs)
-    else:
-        train(options.cache, options.minutes, options.threads, options.batch, options.out)
-
-
-if __name__ == "__main__":
-    main()
+    yield figure("bars a second after the first step", (last.seen - first.seen) / (last.seconds - first.seconds))
+    most, _, when = max(seen)
+    yield figure("anonymous memory, at most", most / 1e9, "GB")
+    yield figure("seconds until then", when, "s")
+    yield figure("mapped files, at most", max(mapped for _, mapped, _ in seen) / 1e9, "GB")
+    yield figure("both together, at most", max(anonymous + mapped for anonymous, mapped, _ in seen) / 1e9, "GB")

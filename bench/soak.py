@@ -1,36 +1,29 @@
-"""The service for an hour: `python bench/soak.py` sends calls of all kinds and prints what came of them.
+"""Calls of all kinds to the service for an hour: nothing fails, dies, slows down or grows.
 
 Four callers send good, bad, cancelled and late calls at once; with `--rest` each waits for so long between two of its
 calls. Wanted: no call ends in a way it must not, no worker dies, the last third of the calls is not 10 % slower than
 the second (which says little on a machine that does other work, too), and after the first third no more than 24 MB, or
-1,024 bytes a call, are kept. Exit code 1 if not.
+1,024 bytes a call, are kept.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import random
 import statistics
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
-
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
 
 import grpc
 
 from bench import service
 from bench.callers import SECONDS, Ask, fault_of, stub_of
-from bench.machine import machine
+from bench.harness import Row, figure
 from bench.serving import Served, serving
-from seq2drum.play.drummer import Drummer
-from seq2drum.play.options import Options
+from seq2drum import Drummer
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server.statuses import REASONS
 from tests.mutants import damaged
@@ -58,11 +51,7 @@ class Soak:
         self.begun = time.perf_counter()
         drummer = Drummer.load()
         self.songs = [service.song(name, bars) for name, bars in (("funk", 2), ("jazz_swing", 2), ("rock_riff", 6))]
-        self.good = [
-            Ask(song, seed, hashlib.sha256(drummer.accompany(song, Options(seed=seed)).to_bytes()).hexdigest())
-            for song in self.songs
-            for seed in (0, 1)
-        ]
+        self.good = [service.ask_of(drummer, song, seed) for song in self.songs for seed in (0, 1)]
         self.long = service.song("blues_shuffle", 64)
         self.kinds: dict[str, tuple[Callable[[Any, random.Random], str], set[str], int]] = {
             # what is done, how it may end, how often of all
@@ -208,46 +197,39 @@ def soak(served: Served, seconds: float, callers: int = CALLERS, rest: float = 0
     return Found(seconds, work.noted, unexpected, looks, survived)
 
 
-def rows(found: Found) -> Iterator[tuple[str, str, str, bool]]:
-    """What is printed: what it is, the figure, what is wanted, whether that is so."""
+def rows(found: Found) -> Iterator[str | Row]:
+    """Yield the figures of a soak."""
+    yield from (f"calls that ended as they must not: {count} {what}" for what, count in found.unexpected.most_common())
     kinds = Counter(noted.kind for noted in found.noted)
-    told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
-    yield "calls", f"{len(found.noted):,}: {told}", "", True
-    yield "calls that ended as they must not", str(dict(found.unexpected) or 0), "0", not found.unexpected
-    yield "workers that died", "none" if found.survived else "some", "none", found.survived
-    thirds = ", ".join(f"{1000 * found.median(third):.0f} ms" for third in range(3))
-    yield "a song of 2 or 6 bars, median of each third", thirds, "", True
-    yield "the last third to the second", f"{found.drift:.2f}", f"{MOST_DRIFT} or less", found.drift <= MOST_DRIFT
+    yield from (figure(f"calls, {kind}", count) for kind, count in kinds.most_common())
+    yield figure("calls that ended as they must not", found.unexpected.total(), most=0)
+    yield figure("workers that died", not found.survived, most=0)
+    for third, name in enumerate(("first", "second", "last")):
+        yield figure(f"a song of 2 or 6 bars, median of the {name} third", 1000 * found.median(third), "ms")
+    yield figure("the last third to the second", found.drift, most=MOST_DRIFT)
     grown, calls = found.growth
     most = max(MOST_GROWTH, MOST_BYTES_A_CALL * calls)
-    wanted = f"{most / 1e6:.0f} MB or less"
+    yield figure("memory gained after the first third", grown / 1e6, "MB", most=most / 1e6)
+    yield figure("calls meanwhile", calls)
     first, last = found.warm[0], found.warm[-1]
-    shares = {kind: getattr(last, kind) - getattr(first, kind) for kind in ("front", "parsers", "players")}
-    told = ", ".join(f"{kind} {share / 1e6:.1f}" for kind, share in shares.items())
-    told = f"{grown / 1e6:.1f} MB in {calls:,} calls: {told}"
-    yield "memory gained after the first third", told, wanted, grown <= most
-    tenths = found.looks[:: max(len(found.looks) // 10, 1)]
-    yield "memory, MB, at each tenth of the time", " ".join(f"{look.bytes / 1e6:.0f}" for look in tenths), "", True
-    each = f"front {last.front / 1e6:.0f} MB, parsers {last.parsers / 1e6:.0f}, players {last.players / 1e6:.0f}"
-    yield "memory at the end", each, "", True
+    for kind in ("front", "parsers", "players"):
+        held = getattr(last, kind)
+        yield figure(f"memory gained by {kind}", (held - getattr(first, kind)) / 1e6, "MB")
+        yield figure(f"memory of {kind} at the end", held / 1e6, "MB")
+    for tenth, look in enumerate(found.looks[:: max(len(found.looks) // 10, 1)]):
+        yield figure(f"memory after {tenth} tenths", look.bytes / 1e6, "MB")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=3600.0, metavar="N", help="how long (default: an hour)")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seconds", type=float, default=3600.0, metavar="N", help="of calling (default: an hour)")
     parser.add_argument("--callers", type=int, default=CALLERS, metavar="N")
     parser.add_argument("--rest", type=float, default=0.0, metavar="SECONDS", help="of a caller between two calls")
-    options = parser.parse_args()
-    print(f"{options.callers} callers for {options.seconds:g} s; {machine()}\n")
+
+
+def run(options: argparse.Namespace) -> Iterator[str | Row]:
+    yield f"{options.callers} callers for {options.seconds:g} s"
     with serving() as served:
         found = soak(served, options.seconds, options.callers, options.rest)
         ended = served.end()
-    print("| what | figure | wanted | kept |\n|---|---|---|---|")
-    table = [*rows(found), ("exit code of the server", str(ended), "0", ended == 0)]
-    for what, figure, wanted, kept in table:
-        print(f"| {what} | {figure} | {wanted} | {('yes' if kept else 'no') if wanted else ''} |")
-    return 0 if all(kept for *_, kept in table) else 1
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    yield from rows(found)
+    yield figure("exit code of the server", ended, most=0)

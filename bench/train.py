@@ -1,6 +1,4 @@
-"""How fast the families train, beside a plain torch encoder-decoder in the same run.
-
-    python bench/train.py CACHE [--seconds 60] [--threads 2] [--device cpu] [--models transformer lstm] [--compile]
+"""Speed of training each family, beside a plain torch encoder-decoder in the same run.
 
 The peer is what one would write first: `nn.LSTM` of 256 to read and `nn.LSTM` of 256 to play, eight bars of 24 steps,
 random numbers, float32, AdamW, no data to gather. Ours includes gathering, context, memory, velocity and offset. The
@@ -14,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -22,16 +19,17 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import nn
 
+from bench.harness import Row, Table, figure
 from seq2drum.data.batches import batches
 from seq2drum.data.corpus.cache import load
-from seq2drum.errors import Seq2DrumError
 from seq2drum.learn.accompaniment import Accompaniment, Recipe
 from seq2drum.learn.run.devices import fabric_of
 from seq2drum.learn.run.loop import train
@@ -43,7 +41,24 @@ AS_SMALL: dict[str, dict[str, Any]] = {
     "attention": {"hidden": 80, "reader": 24, "bar": 16, "played": 16, "mixed": 48},
     "lstm": {"hidden": 148},
 }
+RATES = Table(
+    {
+        "family": "",
+        "million parameters": "{:.2f}",
+        "bars/s": "{:.0f}",
+        "of the peer's": "{:.2f}",
+        "% of the GPU busy": "{:.0f}",
+        "GB on the GPU": "{:.1f}",
+    }
+)
 T = TypeVar("T")
+
+
+class Busy(NamedTuple):
+    """Percent of the time that a GPU was busy, in the median, and the most gigabytes held; None without a GPU."""
+
+    percent: float | None = None
+    gigabytes: float | None = None
 
 
 def peer(seconds: float, device: torch.device, pairs: int = 48, steps: int = 192) -> tuple[float, int]:
@@ -78,18 +93,18 @@ def waited(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def watched(work: Callable[[], T], device: torch.device) -> tuple[T, str]:
-    """What some work gives, and how busy a GPU was meanwhile, in words; nothing of a CPU."""
-    if device.type != "cuda" or shutil.which("nvidia-smi") is None:
-        return work(), ""
-    busy: list[int] = []
+def watched(work: Callable[[], T], device: torch.device) -> tuple[T, Busy]:
+    """Return the value of some work, and how busy a GPU was meanwhile."""
+    if device.type != "cuda":
+        return work(), Busy()
+    seen: list[int] = []
     over = threading.Event()
 
     def watch() -> None:
-        while not over.wait(1):
-            command = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
+        command = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
+        while shutil.which(command[0]) and not over.wait(1):
             said = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
-            busy.extend(int(line) for line in said[:1] if line.strip().isdigit())
+            seen.extend(int(line) for line in said[:1] if line.strip().isdigit())
 
     torch.cuda.reset_peak_memory_stats(device)
     watcher = threading.Thread(target=watch, daemon=True)
@@ -99,9 +114,7 @@ def watched(work: Callable[[], T], device: torch.device) -> tuple[T, str]:
     finally:
         over.set()
         watcher.join()
-    held = torch.cuda.max_memory_allocated(device) / 1e9
-    share = f"{statistics.median(busy):.0f} % busy" if busy else "not seen by nvidia-smi"
-    return result, f"   {share}, {held:.1f} GB"
+    return result, Busy(statistics.median(seen) if seen else None, torch.cuda.max_memory_allocated(device) / 1e9)
 
 
 def pace(data: batches.Data, recipe: Recipe) -> tuple[float, int]:
@@ -133,8 +146,7 @@ def waits(data: batches.Data, device: str) -> int:
     return sum("synchroniz" in str(one.message) for one in caught) // steps
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("cache", type=Path, help="what --mode prepare made")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
@@ -142,29 +154,28 @@ def main() -> None:
     parser.add_argument("--precision", choices=("auto", "32", "bf16"), default="auto")
     parser.add_argument("--models", nargs="+", choices=tuple(FAMILIES), default=tuple(FAMILIES))
     parser.add_argument("--compile", action="store_true", help="through torch.compile, which takes minutes first")
-    options = parser.parse_args()
-    try:
-        device = fabric_of(options.device, options.precision).device
-        songs = [song for song in load(options.cache) if song.split == "train"][::4]
-    except Seq2DrumError as error:
-        raise SystemExit(str(error)) from None
+
+
+def run(options: argparse.Namespace) -> Iterator[str | Row]:
+    device = fabric_of(options.device, options.precision).device
+    data = batches.flatten([song for song in load(options.cache) if song.split == "train"][::4])
     torch.set_num_threads(options.threads)
-    data = batches.flatten(songs)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "no GPU"
-    print(f"{platform.machine()}, {os.cpu_count()} cores, {options.threads} threads, {name}, torch {torch.__version__}")
+    yield f"{options.threads} threads, {name}, torch {torch.__version__}"
     (plain, size), busy = watched(lambda: peer(options.seconds / 4, device), device)
-    print(f"{'plain torch LSTM, float32':28} {size / 1e6:5.2f} M {plain:8.0f} bars/s   1.00{busy}", flush=True)
+    yield RATES.row("plain torch LSTM, float32", size / 1e6, plain, 1.0, *busy)
     for model in options.models:
         for title, sizes in ((model, {}), (f"{model}, as small", AS_SMALL[model])):
             recipe = Recipe(
-                model=model, rate=family(model).rate, minutes=options.seconds / 60, sizes=sizes, device=options.device,
-                precision=options.precision, compiled=options.compile,
-            )  # fmt: skip
-            (rate, size), busy = watched(lambda recipe=recipe: pace(data, recipe), device)  # type: ignore[misc]
-            print(f"{title:28} {size / 1e6:5.2f} M {rate:8.0f} bars/s   {rate / plain:.2f}{busy}", flush=True)
+                model=model,
+                rate=family(model).rate,
+                minutes=options.seconds / 60,
+                sizes=sizes,
+                device=options.device,
+                precision=options.precision,
+                compiled=options.compile,
+            )
+            (rate, size), busy = watched(partial(pace, data, recipe), device)
+            yield RATES.row(title, size / 1e6, rate, rate / plain, *busy)
     if device.type == "cuda":
-        print(f"a step of {DEFAULT_FAMILY} waits for the GPU {waits(data, options.device)} times")
-
-
-if __name__ == "__main__":
-    main()
+        yield figure(f"times that a step of {DEFAULT_FAMILY} waits for the GPU", waits(data, options.device))

@@ -245,7 +245,7 @@ print(
 # %% [markdown]
 # And what would be lost without offsets, on coarser lattices? The share of onsets within 1/48 of a quarter of a
 # place. On 10.8 million drum onsets of the real corpus it is 92.3 % for the six places and 87.1 % for plain
-# sixteenths (`python bench/lattice.py DIR`); the offset keeps what is left. These pieces were written, and are
+# sixteenths (`python -m bench lattice DIR`); the offset keeps what is left. These pieces were written, and are
 # cleaner than most files.
 
 # %% tags=["keep-output"]

@@ -1,7 +1,7 @@
 """What the program makes has the bytes that it had: takes, scores, pictures, answers, weights, figures.
 
-The digests of `bytes.json` were recorded by `python bench/same.py --write`. Where this machine computes otherwise than
-the one that recorded them, `python bench/same.py COMMIT` makes both sides here.
+The digests of `bytes.json` were recorded by `python -m bench same --write`. Where this machine computes otherwise than
+the one that recorded them, `python -m bench same COMMIT` makes both sides here.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def expected(name: str) -> Entries:
     if strange:
         pytest.skip(
             f"this machine computes otherwise than the one that recorded the digests ({', '.join(strange)}); "
-            "python bench/same.py COMMIT compares with a commit"
+            "python -m bench same COMMIT compares with a commit"
         )
     return groups[name]
 

@@ -117,8 +117,7 @@ OTHERS_OPTIONS = {
     "--no-deps",
     "--steps",
     "--data-binary",
-    "--seconds",
-}  # of torchrun, tensorboard, pip, seq2drum.learn, curl, bench/soak.py
+}  # of torchrun, tensorboard, pip, seq2drum.learn, curl
 
 
 class Block(NamedTuple):
@@ -234,9 +233,10 @@ class Shell:
             return self._inside(client_cli.main, arguments)
         if words == ["python", "-m", "server"]:
             return 0 if self.server() else 1
-        if words[:2] == ["python", "bench/lattice.py"]:
-            script = [sys.executable, str(ROOT / words[1]), *words[2:]]
-            done = subprocess.run(script, capture_output=True, text=True, check=False)
+        if words[:4] == ["python", "-m", "bench", "lattice"]:
+            program = [sys.executable, *words[1:]]
+            environment = os.environ | {"PYTHONPATH": str(ROOT)}
+            done = subprocess.run(program, capture_output=True, text=True, check=False, env=environment)
             self.printed = done.stdout + done.stderr
             return done.returncode
         raise AssertionError(f"{command!r} is not known here; run it in this test, or name it in NOT_RUN")
@@ -353,6 +353,13 @@ def options_of(*command: str) -> frozenset[str]:
     return frozenset(re.findall(r"(?<![\w-])--[a-z][\w-]*", out.getvalue()))
 
 
+@functools.cache
+def options_of_benches() -> frozenset[str]:
+    """The options that the benches add to their parsers; to import them all wants a browser and a GPU's libraries."""
+    sources = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "bench").glob("*.py")))
+    return frozenset(re.findall(r"""add_argument\(\s*"(--[a-z-]+)\"""", sources))
+
+
 def options_in(text: str) -> set[str]:
     return set(re.findall(r"(?<![\w-])--[a-z][\w-]*\w(?![\w-])", text))
 
@@ -365,6 +372,7 @@ def test_options_that_a_page_names_exist(page):
         | options_of("client", "watch")
         | options_of("client", "compose")
         | options_of("server")
+        | options_of_benches()
     )
     assert options_in((ROOT / page).read_text(encoding="utf-8")) - known - OTHERS_OPTIONS == set()
 

@@ -1,4 +1,4 @@
-"""A newcomer who follows one job through the code has no longer way to go than before: see `bench/journeys.py`.
+"""A newcomer who follows one job through the code has no longer way to go than before: see `python -m bench journeys`.
 
 The bounds only ever fall. A change that makes a way longer is redesigned; one that makes it shorter lowers its bound.
 """

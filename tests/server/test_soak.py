@@ -1,6 +1,6 @@
 """The service for a while: good, bad, cancelled and late calls from several callers at once, and nothing gets worse.
 
-Ten seconds; `python bench/soak.py` makes it an hour, with tight bounds.
+Ten seconds; `python -m bench soak` makes it an hour, with tight bounds.
 """
 
 from __future__ import annotations
