@@ -183,7 +183,8 @@ def _next_stronger(level: FloatArray) -> IntArray:
     return stronger
 
 
-# Style is one of several; each other condition is a value, and a 1 that says that it is known.
+# Style is one of several; each other condition is a value, and a 1 that says that it is known. A new style is appended
+# to STYLES, so that models trained without it can be played, see `columns_for`.
 CONDITIONS = Columns(style=len(STYLES), intensity=2, complexity=2, fill=2)
 SMOOTH = 4  # bars either side that a measured level is a mean of, as a level is asked for over many bars
 # Shares of the training pairs that are given no condition at all, and of the rest, that are not given each of them.
@@ -290,6 +291,18 @@ def style_of(drums: Drums) -> str:
     if off > 0.2:
         return "funk"
     return "pop" if stick > 0.5 or total / quarters < 2.2 else "rock"
+
+
+def columns_for(width: int) -> IntArray:
+    """The columns (width,) of CONDITIONS that a model of so many has: it lacks the styles that STYLES gained since.
+
+    Raises:
+        ValueError: the model has more than there are, or too few for levels and fills.
+    """
+    styles = width - (CONDITIONS.size - len(STYLES))
+    if not 0 <= styles <= len(STYLES):
+        raise ValueError(f"it has {width} conditions, where this version has {CONDITIONS.size}")
+    return np.r_[:styles, len(STYLES) : CONDITIONS.size]
 
 
 def of_measured(measured: Measured) -> FloatArray:

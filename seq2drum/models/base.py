@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seq2drum.data.batches.batches import PAST, Batch
-from seq2drum.lattice.conditions import CONDITIONS
+from seq2drum.lattice.conditions import CONDITIONS, columns_for
 from seq2drum.lattice.features import BARS, GUITAR, SUMMARY
 from seq2drum.lattice.form import CLOCK
 from seq2drum.lattice.phrases import MAX_NOTES
@@ -258,7 +258,8 @@ def engine_of(model: Family, kit: str, *, max_notes: int = MAX_NOTES) -> engine.
     model.eval()
     graphs = {name: _graph(graph) for name, graph in model.graphs().items()}
     order, silence = (value.detach().cpu().numpy() for value in (model.voice_order(), model.silence()))
-    return engine.Engine("in torch", KITS[kit], model.unit, max_notes, graphs, order, silence)
+    conditions = columns_for(model.config.asked)
+    return engine.Engine("in torch", KITS[kit], model.unit, max_notes, graphs, order, silence, conditions)
 
 
 def _graph(graph: Graph) -> LoadedGraph:

@@ -18,12 +18,13 @@ from seq2drum.data.batches import batches
 from seq2drum.data.batches.batches import Data, Window
 from seq2drum.data.batches.draws import Given, draw
 from seq2drum.errors import CheckpointError, UnknownModelError
-from seq2drum.lattice.conditions import Controls, of_controls
+from seq2drum.lattice.conditions import CONDITIONS, Controls, of_controls
 from seq2drum.lattice.features import features
 from seq2drum.models import base, checkpoint
 from seq2drum.models.base import Family, Graph, engine_of, tensors
 from seq2drum.models.families import DEFAULT_FAMILY, FAMILIES, family
 from seq2drum.models.layers import hit_nats
+from seq2drum.music.choices import STYLES
 from seq2drum.music.kit import FULL, KITS
 from seq2drum.play.checkpoint.folder import CONFIG, DEFAULT, SUMS, WEIGHTS, find, read_config, verify
 from seq2drum.play.decode import engine
@@ -279,6 +280,26 @@ def test_a_checkpoint_says_on_a_card_what_it_was_trained_on(tmp_path: Path) -> N
         assert words in card
     for words in ("| nats a bar, unseen songs | 6.40 |", "| given the groove of the section | 4.80 |"):
         assert words in card
+
+
+@pytest.mark.parametrize("name", ONE_FAST)
+def test_a_model_trained_before_a_style_was_added_is_played_without_it_and_one_of_a_later_version_refused(
+    name: str, tmp_path: Path
+) -> None:
+    about = {"kit": "full", "max_notes": 150}
+    checkpoint.save(tiny(name, asked=CONDITIONS.size - 1), tmp_path / "before", about)
+    checkpoint.save(tiny(name, asked=CONDITIONS.size + 1), tmp_path / "later", about)
+    before, guitar_grid = engine.load(tmp_path / "before"), made_song(3).guitar_grid
+    heard = features(guitar_grid)
+
+    def encoded(style: str | None) -> list[list[float]]:
+        asked = of_controls(Controls(style=style, intensity=0.5), len(guitar_grid.form.steps))
+        arrays = before.resolve(before.encode(heard, guitar_grid.form, asked, 0, 2))
+        return [array.ravel().tolist() for array in arrays.values()]
+
+    assert encoded(STYLES[-1]) == encoded(None) != encoded(STYLES[-2])
+    with pytest.raises(CheckpointError, match=f"has {CONDITIONS.size + 1} conditions, where this version has"):
+        engine.load(tmp_path / "later")
 
 
 def test_an_unknown_family_is_named_beside_the_known_ones() -> None:

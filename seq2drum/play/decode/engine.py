@@ -20,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.errors import CheckpointError
-from seq2drum.lattice.conditions import CONDITIONS, Controls
+from seq2drum.lattice.conditions import CONDITIONS, Controls, columns_for
 from seq2drum.lattice.features import Features
 from seq2drum.lattice.form import MAX_STEPS, FloatArray, Form
 from seq2drum.music.kit import KITS, Kit
+from seq2drum.music.notes import IntArray
 from seq2drum.play.checkpoint.folder import CONFIG, DEFAULT, WEIGHTS, find, read_config, read_tensors, verify
 from seq2drum.play.checkpoint.runtime import FILL_PLAN, GRAPHS, UNUSABLE, Answer, Arrays, LoadedGraph, session
 from seq2drum.play.decode.memory import GrooveRows
@@ -142,7 +143,10 @@ class Playable(Protocol):
 
 @dataclass(frozen=True)
 class Engine:
-    """A model whose graphs are loaded, whatever computes them: a `Playable`, see there for what it has and does."""
+    """A model whose graphs are loaded, whatever computes them: a `Playable`, see there for what it has and does.
+
+    conditions: the columns of CONDITIONS that it was trained with.
+    """
 
     name: str
     kit: Kit = field(repr=False)
@@ -151,6 +155,7 @@ class Engine:
     graphs: Mapping[str, LoadedGraph] = field(repr=False)
     voice_order: FloatArray = field(repr=False)
     silence: FloatArray = field(repr=False)
+    conditions: IntArray = field(repr=False, default_factory=lambda: columns_for(CONDITIONS.size))
 
     def answer(self, ask: GraphCall) -> Answer:
         """Compute what is asked."""
@@ -208,7 +213,7 @@ class Engine:
         grooves: GrooveRows | None = None,
     ) -> Computation[dict[str, NDArray[Any]]]:
         """See `Playable.encode`."""
-        arrays = {**_guitar(features, form, first, stop), "conditions": conditions[first:stop]}
+        arrays = {**_guitar(features, form, first, stop), "conditions": conditions[first:stop, self.conditions]}
         if self.hears_grooves:
             arrays |= (grooves or GrooveRows.none(form, self.kit)).between(first, stop)
         return (yield from self._asked("encode", arrays))
@@ -313,7 +318,8 @@ def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
             raise ValueError(
                 f"its weights have shapes {order.shape} and {silence.shape}, which do not fit the kit {kit.name!r}"
             )
-        return Engine(str(name), kit, about["unit"], about["max_notes"], graphs, order, silence)
+        conditions = columns_for(about["config"]["asked"])
+        return Engine(str(name), kit, about["unit"], about["max_notes"], graphs, order, silence, conditions)
     except KeyError as error:
         raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: its {CONFIG} lacks {error}") from None
     except UNUSABLE as error:
