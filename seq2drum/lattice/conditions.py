@@ -302,7 +302,8 @@ def columns_for(width: int) -> IntArray:
     styles = width - (CONDITIONS.size - len(STYLES))
     if not 0 <= styles <= len(STYLES):
         raise ValueError(f"it has {width} conditions, where this version has {CONDITIONS.size}")
-    return np.r_[:styles, len(STYLES) : CONDITIONS.size]
+    columns: IntArray = np.r_[:styles, len(STYLES) : CONDITIONS.size]
+    return columns
 
 
 def of_measured(measured: Measured) -> FloatArray:
