@@ -1,4 +1,4 @@
-"""Grooves as they are asked for: the words that name them, and the sections of a song that they are for."""
+"""Requests for grooves: the words that name them, and the sections of a song that they are for."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Reference(NamedTuple):
 
 
 def reference(text: str) -> Reference:
-    """What NAME, FILE, FILE:BAR or FILE:FIRST-LAST stands for. A file is what ends as songs do.
+    """Return the reference that NAME, FILE, FILE:BAR or FILE:FIRST-LAST stands for. Suffixes of songs mark a file.
 
     Raises:
         OptionError: it is empty, or the bars are none.
@@ -82,14 +82,14 @@ def by_section(groove: Grooves) -> dict[str, One]:
 
 
 def by_letter(grooves: Mapping[str, Named], letters: Sequence[str]) -> dict[str, Named]:
-    """What is asked for by the names of sections, by the letters of a song's sections; `WHOLE` stays.
+    """Return requests for sections by name as requests by the letters of a song's sections; `WHOLE` stays.
 
     A name is one of the song's letters, or of the names that its file has in their place, in upper or lower case. Where
     the file names none, another name stands for the first letter that is not taken: of "verse" and "chorus" verse is A
     and chorus is B. letters: in the order in which they first come.
 
     Raises:
-        OptionError: there are more sections asked for than the song has, or there is no such letter or name.
+        OptionError: the request names more sections than the song has, or there is no such letter or name.
     """
     known = {letter.casefold(): letter for letter in letters} | {WHOLE: WHOLE}
     asked = {section.casefold() for section in grooves}

@@ -1,4 +1,4 @@
-"""Choose: the groove of each section, by what is asked for and what fits the guitar."""
+"""Choose: the groove of each section, by the request and what fits the guitar."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from seq2drum.play.options import Options
 class Grooves:
     """The grooves of a take, by the letters of their sections.
 
-    A groove that is asked for in one section changes the bars of that section alone. So the take is arranged as it is
+    A groove requested for one section changes the bars of that section alone. So the take is arranged as it is
     without such wishes, and then with them.
 
-    options: what is asked for, resolved. without: the same without the wishes that have a place: the ending, and the
+    options: the request, resolved. without: the same without the wishes that have a place: the ending, and the
     grooves of some sections alone. everywhere: the grooves without these wishes. placed: those that they name.
     """
 
@@ -55,7 +55,7 @@ def choose(guitar: Guitar, options: Options) -> Grooves:
 def variants(guitar: Guitar, options: Options, count: int) -> list[Options]:
     """The options of several takes, of which the first are those given.
 
-    The others have seeds made from the given one, and other grooves that fit unless some are asked for.
+    The others have seeds made from the given one, and other grooves that fit unless some are requested.
     """
     varied = [options]
     for number, seed in enumerate(_seeds(options.seed, count)[1:], 1):
@@ -73,7 +73,7 @@ def _seeds(seed: int, count: int) -> list[int]:
 
 
 def _placed(options: Options, sections: Sequence[Section]) -> dict[str, Groove]:
-    """The grooves that are asked for in some sections of a song alone, by their letters."""
+    """Return the grooves requested for some sections alone, by their letters."""
     asked = _by_letter(options)
     whole = _whole(asked, sections)
     letters = dict.fromkeys(section.letter for section in sections)
@@ -94,7 +94,7 @@ def _by_letter(options: Options) -> Mapping[str, Groove]:
 
 
 def _whole(asked: Mapping[str, Groove], sections: Sequence[Section]) -> Groove | None:
-    """The groove of the whole song: the one that is asked for, or that of all its sections, if that is one."""
+    """Return the groove of the whole song: the requested one, or that of all its sections, if they share one."""
     if WHOLE in asked:
         return asked[WHOLE]
     grooves = [asked.get(section.letter) for section in sections]

@@ -92,7 +92,7 @@ class Drummer(Shown):
         """Several takes, the best first.
 
         One of them is `accompany`'s; the others have seeds that are made from its seed, and are in their options, and
-        are played on other grooves that fit, unless one is asked for. The score says how much a take has in common with
+        are played on other grooves that fit, unless one is requested. The score says how much a take has in common with
         what drummers would play to this guitar, see `take.ranked`. drums: as `listen` has it.
 
         Raises:

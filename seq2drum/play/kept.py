@@ -1,4 +1,4 @@
-"""What of a song's own drums stays in a take: the notes themselves, and what a model is to remember of them."""
+"""Drums of the song that stay in a take: the notes themselves, and the bars that a model remembers of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from seq2drum.play.options import Options
 
 
 class KeptDrums(NamedTuple):
-    """What of a song's own drums stays. The take is played in bars [first, stop) of the lattice, ticks [low, high).
+    """Drums of the song that stay. The take is played in bars [first, stop) of the lattice, ticks [low, high).
 
     rows (n, 4): the notes that stay, as they are in the file, and pedal (positions, 2) that of their hats. given: the
     bars before `first`, as a model remembers them. struck: the voices that sound at each tick. downbeat: those that are
@@ -56,7 +56,7 @@ class KeptDrums(NamedTuple):
 
 
 def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, kit: Kit) -> KeptDrums:
-    """What stays of a song's own drums.
+    """Return the drums of a song that stay.
 
     A note belongs to the bar it sounds in, but for those that come early on the downbeat after the last bar that is
     played: they stay, too.

@@ -60,7 +60,7 @@ class Guitar:
 
     @property
     def is_named(self) -> bool:
-        """Whether the song's own markers name the sections."""
+        """True if the song's own markers name the sections."""
         return bool(self.song_grid.guitar_grid.marks)
 
     @cached_property

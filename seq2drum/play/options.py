@@ -1,4 +1,4 @@
-"""What a musician can ask for."""
+"""Options of a take."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from seq2drum.play.decode.sampling import Sampling
 
 @dataclass(frozen=True, slots=True)
 class Options(Shown):
-    """What a musician can ask for.
+    """A musician's request for a take.
 
-    What is asked for, and None leaves to the model:
+    The fields; None leaves a choice to the model:
 
         style       one of `choices.STYLES`
         intensity   0..1, how much is played and how loud; 0.5 is what half of all music stays below
@@ -29,7 +29,7 @@ class Options(Shown):
         groove      what is played on: a name in the groove book, a file with drums (`FILE`, `FILE:5` for one of
                     its bars, `FILE:5-8` for several), a `Groove`, or one of these for each section: a mapping of
                     section to it, or "verse=NAME,chorus=FILE". See `asked`
-        like        a song with drums, a file of any kind but recordings or its bytes: what is not asked for is as in
+        like        a song with drums, a file of any kind but recordings or its bytes: what is left open is as in
         daring      0..1, how a groove is chosen: 0 the safest, 0.5 as drummers choose, 1 wilder
         fills       0..1, how many bars break the pattern: 0 none, 0.5 as many as drummers play, 1 twice as many
         fill_at     the bars that are fills, counted from 1
@@ -46,7 +46,7 @@ class Options(Shown):
     What of the file's own drums stays, one of
 
         prime       the drums up to their first bars, that many; the take goes on from there
-        bars        (first, last), counted from 1: all drums but these bars, which are played anew
+        bars        (first, last), counted from 1: all drums but these bars, which are played again
 
     And
 
@@ -116,19 +116,19 @@ class Options(Shown):
 
     @property
     def controls(self) -> Controls:
-        """What the model is asked for."""
+        """The controls that the model is conditioned on."""
         return Controls(self.style, self.intensity, self.complexity, self.fills)
 
     @property
     def freedom(self) -> float:
-        """The temperature that holds for bars: what was asked for, else 1, and 0 where a groove is given."""
+        """The temperature of bars: the requested one, else 1, and 0 where a groove is given."""
         if self.temperature is not None:
             return self.temperature
         return 0.0 if self.is_plain else 1.0
 
     @property
     def is_plain(self) -> bool:
-        """Whether a groove that is given is played as it is, but for fills."""
+        """True if a given groove is played as it is, except in fills."""
         return self.temperature is None and not (self.groove is None and self.like is None)
 
     @property
@@ -138,12 +138,12 @@ class Options(Shown):
 
     @property
     def sampling(self) -> Sampling:
-        """How the take is drawn. Where bars are plain because a groove is given, fills are free."""
+        """The sampling of the take. Where bars are plain because a groove is given, fills are free."""
         return Sampling(self.seed, self.freedom, self.top_p, 1.0 if self.temperature is None else None)
 
 
 def in_words(name: str, value: object) -> str:
-    """What is asked for by an option of this name; of bytes and grooves what they are."""
+    """Return an option's value in words; of bytes and grooves, their names."""
     match value:
         case tuple() if name == "bars":
             return " to ".join(map(str, value))

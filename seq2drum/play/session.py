@@ -41,7 +41,7 @@ _GROUP_OF = np.array([next(at for at, names in enumerate(GROUPS.values()) if nam
 
 @dataclass(frozen=True, slots=True)
 class Session(Shown):
-    """What a file has beside the drums.
+    """Parts of a file beside the drums.
 
     count_in: how many bars are counted before the song, 0 for none. click: whether there is a track with a click on
     every beat. split: whether each of GROUPS has a track of its own. tail: whether cymbals of the last bar ring on
@@ -78,7 +78,7 @@ class Delivery(Shown):
 
 
 def delivered(song: Song, part: Part, drum_map: DrumMap, session: Session) -> Delivery:
-    """What a session gets of a song and the drums that were played to it, which are on the notes of a drum map."""
+    """Return the song and its drums, on the notes of a drum map, as a session delivers them."""
     shift, its_metres = 0, tuple[Metre, ...]()
     if session.count_in:
         counted = duet.counted_in(song, session.count_in)

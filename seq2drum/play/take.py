@@ -79,7 +79,7 @@ class Take(Shown):
 
     @property
     def markers(self) -> tuple[Marker, ...]:
-        """What a file says of the song: its own markers, and the found sections where none of these names one."""
+        """The markers of the file: its own, and the found sections where none of these names one."""
         return self.song.markers if self.named else tuple(sorted({*self.song.markers, *self.sections}))
 
     def delivered(self, session: Session) -> Delivery:
@@ -96,7 +96,7 @@ class Take(Shown):
         return replace(self, song=given.song, part=given.drums[0], source=None, sections=moved)
 
     def audible(self, session: Session) -> tuple[Duet, tuple[Part, ...]]:
-        """The duet behind the count-in, and what is heard beside it: the click, if there is one."""
+        """The duet behind the count-in, and what sounds beside it: the click, if there is one."""
         given = self.delivered(replace(session, split=False))
         drums = drum_maps.load(self.options.drum_map).read(given.drums[0])
         return Duet(given.song, tuple(given.song.parts[index] for index in self.guitar.parts), drums), given.click
@@ -121,7 +121,7 @@ class Take(Shown):
         return midi.serialise(replace(given.song, parts=(*pitched, *tracks), length=given.song.end))
 
     def explain(self) -> tuple[Explanation, ...]:
-        """What was done, bar by bar, and what of the guitar it goes with; see `explain`."""
+        """Return the take bar by bar, with the parts of the guitar that each goes with; see `explain`."""
         song_grid = SongGrid.of(self.song, self.guitar.parts)
         hits = encode(self.standard_part, song_grid.lattice, FULL)
         titles = {groove.section: groove.title for groove in self.grooves}
@@ -147,7 +147,7 @@ class Take(Shown):
 def ranked(takes: Sequence[Take], asked: Options) -> list[Take]:
     """Takes of one song with their scores, the best first; a single one has none.
 
-    asked: what all of them were asked for, settled. The score is how much a take has in common with what a drummer
+    asked: the request of all of them, resolved. The score is how much a take has in common with what a drummer
     would play, see `choosing.worths`: crash upon crash, or a groove that is lost, has little.
     """
     if len(takes) == 1:

@@ -1,4 +1,4 @@
-"""What is asked for, made definite for a song: grooves are looked up or read, and what a song to play like tells is in.
+"""Options resolved for a song: grooves looked up or read, and the levels of a song to play like filled in.
 
 No resolved option names a file.
 """
@@ -40,7 +40,7 @@ HUMAN_MS = 13.4  # how far drummers strike from where they mostly strike a piece
 
 @dataclass(frozen=True)
 class Wishes(Shown):
-    """What a song's drums tell, by the names of `Options`; levels 0 to 1, None where nothing tells them.
+    """Levels and grooves of a song's drums, by the names of `Options`; levels 0 to 1, None where nothing tells them.
 
     grooves: of each section of its guitar, by its letter, and of `WHOLE` that of all bars.
     """
@@ -54,7 +54,7 @@ class Wishes(Shown):
 
 
 def wishes_of(song: Song) -> Wishes:
-    """What a song's drums tell.
+    """Return the levels and grooves of a song's drums.
 
     Sections are those of its guitar; without one, the song has no sections.
 
@@ -92,12 +92,12 @@ def _passages(song: Song, bars: int) -> dict[str, list[int]]:
 
 
 def _fills(measured: Measured, played: IntArray) -> float:
-    """How often the pattern breaks: 0.5 is as often as drummers do on average, 1 twice as often and more."""
+    """Return how often the pattern breaks: 0.5 is the drummers' average, 1 twice as often and more."""
     return float(np.clip(measured.fill.sum() / played.sum() / FILLS_A_BAR / 2, 0, 1))
 
 
 def _humanize(grid: Grid, form: Form) -> float:
-    """How human the moments are: 0 where each is the same as ever, 1 as far from that as drummers are, and further.
+    """Return how human the moments are: 0 where each is the same, 1 as far from that as drummers are, and further.
 
     A swing or a lag that is always the same is no error: what counts is the mean distance, over the hits of a voice at
     a place of the quarter, from the median of these.
@@ -132,7 +132,7 @@ def check(options: Options) -> None:
 def resolve_options(guitar: Guitar, options: Options, limits: Limits = DEFAULT_LIMITS) -> Options:
     """The options with each groove as a `Groove`, by the letter of its section, and without `like`.
 
-    What was asked for wins over the song's own drums that stay, and these over what the song to play like tells.
+    The request wins over the song's own drums that stay, and these over what the song to play like tells.
 
     Raises:
         OptionError: there is no such groove, section or bar, or nothing of the song's own drums that could stay.
@@ -155,19 +155,19 @@ def _stays(guitar: Guitar, options: Options) -> Options:
     """The options with the grooves of the song's own drums that stay.
 
     What goes on from the first bars is as plain as with any groove that is given: so it has the most in common with the
-    drums that were there (notebooks/LOG.md, 2026-11-22). Bars that are played anew are to be others with each seed.
+    drums that were there (notebooks/LOG.md, 2026-11-22). Bars that are played again differ with each seed.
     """
     song_grid = guitar.song_grid
     kept = kept_of(guitar.song, song_grid.lattice, options, drum_maps.load(options.drum_map), FULL)
     grooves = grooves_of(kept, song_grid.form, guitar.sections)
     if not grooves:
         return options
-    anew = options.bars is not None and options.like is None
-    return replace(options, groove=grooves, temperature=options.freedom if anew else options.temperature)
+    replays = options.bars is not None and options.like is None
+    return replace(options, groove=grooves, temperature=options.freedom if replays else options.temperature)
 
 
 def _read(groove: str | Groove, guitar: Guitar, options: Options, letter: str) -> Groove:
-    """A groove that is asked for in a section; of a family the one that is likeliest there."""
+    """Return the groove requested for a section; of a family the likeliest there."""
     if not isinstance(groove, str):
         return groove
     meant = read_grooves(groove)
@@ -177,7 +177,7 @@ def _read(groove: str | Groove, guitar: Guitar, options: Options, letter: str) -
 
 
 def _like(options: Options, wishes: Wishes, passages: Sequence[Section]) -> Options:
-    """The options with what a song tells, where nothing was asked for."""
+    """Return the options, filled in from a song where they leave something open."""
     told = {name: getattr(wishes, name) for name in LEVELS if getattr(options, name) is None}
     if options.groove is None:
         told["groove"] = _in_turn(wishes.grooves, tuple(dict.fromkeys(passage.letter for passage in passages)))

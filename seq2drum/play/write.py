@@ -32,7 +32,7 @@ def write(
 
     Args:
         guitar: The song.
-        grooves: What it is played on, and what is asked for.
+        grooves: The grooves of the take, and the request.
         kept: The song's own drums that stay.
         played: The bars as hits.
         kit: Whose voices these are.
@@ -99,7 +99,7 @@ def take_of(guitar: Guitar, grooves: Grooves, bars: Iterable[DrumBar]) -> Take:
 
 
 class DrumMerger:
-    """Joins what is played, bar after bar, to what stays of a song: notes that one drummer can play beside it."""
+    """Joins bars of a take to the drums of the song that stay, so that one drummer can play both."""
 
     def __init__(self, kept: KeptDrums, lattice: Lattice, kit: Kit, song: Song) -> None:
         self._kept, self._lattice, self._kit, self._song = kept, lattice, kit, song

@@ -43,7 +43,7 @@ Lead = Callable[[int], Cues]
 
 
 def gestures_of(notes: Grid, form: Form, ending: str, *, soft: bool, seed: int) -> Gestures:
-    """What drums do where the band comes in, stops and ends.
+    """Return what the drums do where the band comes in, stops and ends.
 
     Args:
         notes: Everything that sounds besides the drums.

@@ -33,7 +33,7 @@ def available() -> list[str]:
 
 
 def _is_accompanist(config: Path) -> bool:
-    """Whether a checkpoint is an accompanist, or is damaged, which whoever loads it is told."""
+    """Return True for an accompanist, and for a damaged checkpoint, which is refused when it is loaded."""
     try:
         about = read_json(config)
     except OSError:
@@ -76,7 +76,7 @@ def place_in(name: str | Path) -> Path | None:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """What an accompanist's checkpoint says of itself, in today's format.
+    """Return the config of an accompanist's checkpoint, in today's format.
 
     Raises:
         CheckpointError: it says nothing that can be understood, or is of another kind.
@@ -97,7 +97,7 @@ Upgrade: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def upgraded(about: dict[str, Any], kind: str, wanted: int, upgrades: Mapping[int, Upgrade]) -> dict[str, Any]:
-    """What a checkpoint of a kind says of itself, in the format that is wanted. upgrades: by the format they upgrade.
+    """Return the config of a checkpoint of a kind in the wanted format. upgrades: by the format they upgrade from.
 
     Raises:
         ValueError: it is of another kind, or of a format that cannot be upgraded.
@@ -154,7 +154,7 @@ def digests(folder: Path, names: Sequence[str] = PLAYED) -> dict[str, str]:
 
 
 def verify(folder: Path, names: Sequence[str] = PLAYED) -> bool:
-    """Whether a checkpoint says what its files should be; where it does, they are. names: see `digests`.
+    """Check the files of a checkpoint against its digests; return False if it has none. names: see `digests`.
 
     Checkpoints that were made before there were sums say nothing.
 

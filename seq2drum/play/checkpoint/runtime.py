@@ -79,7 +79,7 @@ def read_bytes(path: Path, most: int = MOST_FILE) -> bytes:
 
 
 def read_json(path: Path) -> Any:
-    """What a file of JSON holds.
+    """Return the value that a JSON file holds.
 
     Raises:
         OSError: it cannot be read.

@@ -1,4 +1,4 @@
-"""Who made a checkpoint: an Ed25519 signature over its `SHA256SUMS`, in a file beside it.
+"""Signatures of checkpoints: an Ed25519 signature over `SHA256SUMS`, in a file beside it.
 
 Digests say that files are those that a checkpoint was made with; whoever may change the files may change the digests,
 too. A signature says that the holder of a key has vouched for the digests. A private key never lies in a checkpoint or
@@ -62,7 +62,7 @@ def sign(folder: Path, key: Path) -> None:
 
 
 def check(folder: Path, trusted: Sequence[Path]) -> Path:
-    """Which of some public keys a checkpoint's digests are signed by. Whether its files have them, `verify` says.
+    """Return which of some public keys signed a checkpoint's digests. `verify` compares its files with these.
 
     Raises:
         CheckpointError: by none of them. InputError: a file is no such key.
@@ -104,7 +104,7 @@ def _sums(folder: Path) -> bytes:
         return read_bytes(folder / SUMS, MOST_SUMS)
     except (OSError, ValueError) as error:
         why = f"{str(folder)!r} has no usable {SUMS} ({error})"
-        raise CheckpointError(f"{why}: write it anew with python -m seq2drum.models.checkpoint {folder}") from None
+        raise CheckpointError(f"{why}: write it again with python -m seq2drum.models.checkpoint {folder}") from None
 
 
 def _key(file: Path, *, private: bool) -> Any:

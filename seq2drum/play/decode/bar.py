@@ -3,12 +3,12 @@
 What is drawn at a step depends on what was drawn before it. A bar is drawn with few passes through its steps all the
 same: its hits are guessed, all steps are drawn at once as if the guess were right, and those from the first that is
 drawn otherwise on are drawn again, the guess being what was drawn of them. This is speculative decoding: Y. Leviathan,
-M. Kalman, Y. Matias, Fast inference from transformers via speculative decoding (2023), where the model guesses anew by
+M. Kalman, Y. Matias, Fast inference from transformers via speculative decoding (2023), where the model guesses again by
 itself as in A. Santilli et al., Accelerating transformer inference for translation via parallel decoding (2023). Since
 the random numbers of each step are known beforehand, what is drawn is the same, and not only as likely, whatever the
 guess.
 
-All of it in n ways at once. Letters of shapes: n ways of playing, S steps of the bar, V voices.
+All of it for a batch. Letters of shapes: n batch, S steps of the bar, V voices.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ Numbers = NDArray[np.float64]
 
 
 class Pace(NamedTuple):
-    """How fast a bar is: seconds (S,) from the barline to each step; and how many feet play its kicks."""
+    """Speed of a bar: seconds (S,) from the barline to each step, and the number of feet that play its kicks."""
 
     seconds: Sequence[float]
     feet: int
 
 
 class PlayedBatch(NamedTuple):
-    """A bar played in n ways: hits, velocities 0..1 and offsets in gaps (n, S, V), and the state after it (n, ·)."""
+    """A played bar, for a batch of n: hits, velocities 0..1 and offsets in gaps (n, S, V); state (n, ·) after it."""
 
     hits: FloatArray
     velocity: FloatArray
@@ -114,8 +114,8 @@ class BarSampler:
         hits = np.zeros(sketch.shape, dtype=np.float32)
         for members in self._pieces:
             any_of = 1 - np.prod(1 - likely[..., members], axis=-1)
-            way, step = np.nonzero(any_of > HIT_THRESHOLD)
-            hits[way, step, np.array(members)[likely[..., members].argmax(axis=-1)[way, step]]] = 1
+            member, step = np.nonzero(any_of > HIT_THRESHOLD)
+            hits[member, step, np.array(members)[likely[..., members].argmax(axis=-1)[member, step]]] = 1
         # 2. Of several voices in a step, those that one drummer can strike at once.
         hits = _drawn(self._limbs, self._no_order, hits, np.zeros(hits.shape[1:]), pace, hits[:, :0])
         # 3. Tell the model, and let it say how they are struck.
@@ -125,11 +125,11 @@ class BarSampler:
 
     def repeat(self, opened: OpenBar, previous: FloatArray, given: Grid, count: int) -> Computation[PlayedBatch]:
         """A bar of `count` steps that is played as it is given; the model only learns of it."""
-        ways, voices = previous.shape
+        batch, voices = previous.shape
         rows = np.zeros((3, 1, count, voices), dtype=np.float32)
         at = (0, given.step, given.key)
         rows[0][at], rows[1][at], rows[2][at] = 1, given.velocity / 127, given.offset / OFFSET_UNITS
-        hits, velocity, offset = (expand_batch(each, ways) for each in rows)
+        hits, velocity, offset = (expand_batch(each, batch) for each in rows)
         _, _, state = yield from self._decode_bar(opened, previous, hits)
         return PlayedBatch(hits, velocity, offset, state)
 
@@ -153,7 +153,7 @@ class BarSampler:
     def _feel(
         self, opened: OpenBar, hits: FloatArray, hidden: FloatArray, draws: Draws, spread: float
     ) -> Computation[tuple[FloatArray, FloatArray]]:
-        """How a bar's hits are struck: velocities 0..1 and offsets in gaps, both (n, S, V) and 0 where there is none.
+        """Return how a bar's hits are struck: velocities 0..1 and offsets in gaps, (n, S, V), 0 where there is none.
 
         spread: 0 is what the model expects, 1 as wide as it says.
         """
@@ -181,7 +181,7 @@ def _clipped(numbers: Numbers, least: float, most: float) -> Numbers:
 
 
 class _Order(NamedTuple):
-    """What hits add to the logits of those drawn after them in a step.
+    """Logits that hits add to those drawn after them in a step.
 
     added: of each voice, by the voices before it. most (V,): what all of these add at most.
     """
@@ -210,12 +210,12 @@ def _drawn(
     able = np.flatnonzero(logits > played_above - order.most)
     thresholds = played_above.ravel()[able % played_above.size].tolist()
     (count, voices), seconds = played_above.shape, pace.seconds[begin:]
-    last, last_way, struck, drawn = -1, -1, list[int](), list[int]()
+    last, last_row, struck, drawn = -1, -1, list[int](), list[int]()
     for place, logit, threshold in zip(able.tolist(), logits.ravel()[able].tolist(), thresholds, strict=True):
         row, voice = divmod(place, voices)
-        way, step = divmod(row, count)
-        if way != last_way:
-            last_way, strokes = way, _strokes(limbs, pace, known[way])
+        member, step = divmod(row, count)
+        if member != last_row:
+            last_row, strokes = member, _strokes(limbs, pace, known[member])
         if row != last:
             last, struck = row, []
         for earlier in struck:
@@ -230,7 +230,7 @@ def _drawn(
 
 
 def _strokes(limbs: Limbs, pace: Pace, hits: FloatArray) -> Strokes:
-    """What was struck in the first steps of a bar, (S, V)."""
+    """Return the strokes of the first steps of a bar, given their hits (S, V)."""
     strokes = Strokes(limbs, pace.feet)
     for step, voice in np.argwhere(hits).tolist():
         strokes.strike(voice, pace.seconds[step])

@@ -75,7 +75,7 @@ class OpenBar(NamedTuple):
 
 
 class Playable(Protocol):
-    """What decoding needs of a model. The arrays in it are of any width, which is the model's own affair.
+    """A model as decoding needs it. The widths of its arrays are its own affair.
 
     unit: whether guitar is read a "song" or a "pair" at a time, of at most max_notes notes. voice_order (V, V): what a
     hit of a voice (column) adds to the logits of the voices drawn after it (rows). silence (·,): the state before
@@ -106,7 +106,7 @@ class Playable(Protocol):
     ) -> Computation[dict[str, NDArray[Any]]]:
         """Read the guitar of bars [first, stop): arrays by name, the first axis being the bars.
 
-        conditions (B, CONDITIONS.size): what is asked for in each bar of the song, see `lattice.conditions`. grooves:
+        conditions (B, CONDITIONS.size): the request for each bar of the song, see `lattice.conditions`. grooves:
         what each bar is played on, for a model that hears it.
         """
         ...
@@ -137,7 +137,7 @@ class Playable(Protocol):
     def feel(
         self, hidden: FloatArray, hits: FloatArray, echo: FloatArray | None
     ) -> Computation[dict[str, NDArray[Any]]]:
-        """How a bar's hits (n, S, V) are struck: centres and scales of velocity (0..1) and offset (gaps), (n, S, V)."""
+        """Return centres and scales (n, S, V) of the velocity, 0..1, and the offset, in gaps, of a bar's hits."""
         ...
 
 
@@ -174,7 +174,7 @@ class Engine:
                     answer = None
 
     def resolve(self, asking: Computation[T]) -> T:
-        """What a generator that asks returns; each of its questions is answered at once."""
+        """Return the result of a computation, running each of its graph calls at once."""
         try:
             ask = next(asking)
             while True:
@@ -200,7 +200,7 @@ class Engine:
 
     @property
     def hears_grooves(self) -> bool:
-        """Whether the model was trained on grooves."""
+        """True if the model was trained on grooves."""
         return "groove" in self.graphs["encode"].inputs
 
     def encode(
@@ -255,7 +255,7 @@ class Engine:
 
 
 def _guitar(features: Features, form: Form, first: int, stop: int) -> dict[str, NDArray[Any]]:
-    """What is known of the guitar in bars [first, stop), by the names that graphs have for it."""
+    """Return the inputs that the guitar of bars [first, stop) gives to graphs, by their names."""
     steps = form.steps[first:stop]
     start = form.first[first:stop]
     size = int(form.steps.max())

@@ -171,7 +171,7 @@ class Ensemble(Generic[K, T]):
 
 
 def _kind(ask: GraphCall) -> Hashable:
-    """What is equal of questions to a graph that can be answered together: the shapes of one way's arrays."""
+    """Return a key that is equal for graph calls that can run as one batch: the shapes of a row of their arrays."""
     if ask.graph != "bar":
         return tuple(array.shape[1:] for array in ask.arrays.values())
     bars = ask.arrays["distance"].shape[1] if "last_rows" in ask.arrays else SHARED_BARS + 1

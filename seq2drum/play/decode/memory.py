@@ -5,7 +5,7 @@ the groove was played, and in each bar some rows of its memory say that it was p
 it is held to the last bar, where a groove that is given as the first bars of a take is forgotten by and by. A model
 that hears the groove needs those rows only where it is to be held firmly.
 
-Letters of shapes: n ways of playing, B bars of the song, M bars that are remembered, S steps of the longest bar, V
+Letters of shapes: n batch, B bars of the song, M bars that are remembered, S steps of the longest bar, V
 voices.
 """
 
@@ -43,12 +43,12 @@ class Pieces(NamedTuple):
 
     @property
     def are_all(self) -> bool:
-        """Whether nothing is forbidden, and so nothing is moved."""
+        """True if nothing is forbidden, and so nothing is moved."""
         return bool(self.allowed.all())
 
     @property
     def moves(self) -> bool:
-        """Whether a voice is played as another one."""
+        """True if a voice is played as another one."""
         return bool((self.moved != np.arange(len(self.moved))).any())
 
     def logits(self, logits: FloatArray) -> FloatArray:
@@ -81,14 +81,14 @@ def pieces_for(
     style: str | None = None,
     groove: Collection[int] = (),
 ) -> Pieces:
-    """What a musician wishes of the pieces.
+    """Return the pieces that a musician allows.
 
     Args:
         kit: Whose voices are meant.
         pieces: "kit" for no hand percussion, "all" for any, None for what the groove has of it, and any in latin music.
         time: On which line time is kept: "hat", "ride", or "auto" for either. The other line is not played.
         without: Names of pieces that are not played. Where that forbids a line, time is kept on the other one.
-        style: What is asked for, or None.
+        style: The requested one, or None.
         groove: The voices of the kit that the groove has, of all sections.
     """
     names = list(kit.names)
@@ -174,7 +174,7 @@ class GrooveRows:
         return GrooveRows(self.hits[here], self.velocity[here], self.held[first:stop], self.firm)
 
     def between(self, first: int, stop: int) -> dict[str, FloatArray]:
-        """What a model that hears grooves is given of bars [first, stop), by the names that graphs have for it."""
+        """Return the grooves of bars [first, stop) as inputs of graphs, by their names."""
         held = (self.held[first:stop, None] >= 0).astype(np.float32)
         return {"groove": self.velocity[first:stop], "grooved": held}
 
@@ -194,10 +194,10 @@ _NOTHING: Instead = MappingProxyType({})
 
 @dataclass(eq=False)
 class Memory:
-    """What the guitar did in each bar, and what was played to it, in n ways. The first LOOK_BACK bars are silence.
+    """The guitar's key and the drums of each bar so far, for a batch of n. The first LOOK_BACK bars are silence.
 
     steps (bars,): the length of each. keys (1, bars, ·): what each is recognised by. hits and velocity (n, bars, S, V):
-    what was played, velocities 0..1. grooves: what is remembered beside that. heard: the model hears them, too.
+    what was played, velocities 0..1. grooves: remembered beside that. heard: the model hears them, too.
     """
 
     steps: IntArray
@@ -209,7 +209,7 @@ class Memory:
 
     @staticmethod
     def of(form: Form, voices: int, grooves: GrooveRows | None = None, *, heard: bool = False) -> Memory:
-        """The memory before a song, in one way."""
+        """Return the memory before a song, with a batch of one."""
         count = LOOK_BACK + len(form.steps)
         steps = np.concatenate([np.zeros(LOOK_BACK, dtype=np.int64), form.steps])
         hits = np.zeros((1, count, int(form.steps.max()), voices), dtype=np.float32)
@@ -227,7 +227,7 @@ class Memory:
         self.velocity[:, LOOK_BACK + bar, : hits.shape[1]] = velocity * hits
 
     def forget(self, bars: int) -> None:
-        """Forget the first bars: those after them take their places, and the last ones are to be remembered anew."""
+        """Forget the first bars: those after them take their places, and the last ones are to be remembered again."""
         rows: list[NDArray[Any]] = [self.steps, self.keys[0], *self.hits, *self.velocity]
         if self.grooves is not None:
             rows += [self.grooves.hits, self.grooves.velocity, self.grooves.held]
@@ -244,17 +244,17 @@ class Memory:
         return recent
 
     def before(self, bar: int, *, fill: bool = False, instead: Instead = _NOTHING) -> dict[str, NDArray[Any]]:
-        """What `Engine.open_bar` takes of the bars before one. Only bars of as many steps are remembered.
+        """Return the inputs that `Engine.open_bar` takes of the bars before one. Only bars of as many steps count.
 
         fill: the bar is to break the pattern. instead: what is remembered of some bars in place of what was kept.
         """
         now = LOOK_BACK + bar
         since = slice(max(now - MEMORY_BARS, 0), now)
         distance = np.where(self.steps[since] == self.steps[now], now - np.arange(since.start, now), 0)
-        ways = len(self.hits)
+        batch = len(self.hits)
         remembered = {
-            "keys": expand_batch(self.keys[:, since], ways),
-            "distance": expand_batch(distance[None], ways),
+            "keys": expand_batch(self.keys[:, since], batch),
+            "distance": expand_batch(distance[None], batch),
             "past": _with(self.hits, 0, since, instead),
             "past_velocity": _with(self.velocity, 1, since, instead),
         }
@@ -267,8 +267,8 @@ class Memory:
         """The same with rows of the groove before it, and in place of bars in which it was another or none."""
         assert self.grooves is not None
         held = int(self.grooves.held[bar])
-        anew = [-back for back in range(1, LOOK_BACK + 1) if back > held or (self.grooves.firm and back == AGAIN)]
-        if not anew and not slots:
+        restored = [-back for back in range(1, LOOK_BACK + 1) if back > held or (self.grooves.firm and back == AGAIN)]
+        if not restored and not slots:
             return remembered
         out = {
             "keys": np.broadcast_to(self.keys[:, [LOOK_BACK + bar]], (1, slots, self.keys.shape[-1])),
@@ -276,12 +276,12 @@ class Memory:
         }
         for name, rows in (("past", self.grooves.hits), ("past_velocity", self.grooves.velocity)):
             known = remembered[name].copy()
-            known[:, anew] = rows[bar]
+            known[:, restored] = rows[bar]
             remembered = remembered | {name: known}
             out[name] = np.broadcast_to(rows[bar], (1, slots, *rows.shape[1:]))
-        ways = len(self.hits)
+        batch = len(self.hits)
         return {
-            name: np.concatenate([expand_batch(out[name], ways), rows], axis=1) for name, rows in remembered.items()
+            name: np.concatenate([expand_batch(out[name], batch), rows], axis=1) for name, rows in remembered.items()
         }
 
 
@@ -299,6 +299,6 @@ def _with(rows: FloatArray, which: int, since: slice, instead: Instead) -> Float
     return kept
 
 
-def expand_batch(rows: NDArray[Any], ways: int) -> NDArray[Any]:
+def expand_batch(rows: NDArray[Any], batch: int) -> NDArray[Any]:
     """(1, ...) -> (n, ...), the same in each way; (n, ...) as it is."""
-    return rows if len(rows) == ways else np.broadcast_to(rows, (ways, *rows.shape[1:]))
+    return rows if len(rows) == batch else np.broadcast_to(rows, (batch, *rows.shape[1:]))

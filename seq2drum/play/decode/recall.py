@@ -1,4 +1,4 @@
-"""Which earlier bars the bar memory of a model looks at, and how much.
+"""Recall: the earlier bars that a model's bar memory attends to, and their weights.
 
 It asks the model that plays, not a copy of its formula: the drums of every earlier bar are replaced by a mark of that
 bar's own, and how much of each mark comes back is how much the bar is remembered. What the guitar plays decides that,
@@ -28,10 +28,10 @@ _ASKED = frozenset({"keys", "distance", "past_velocity"})  # what `bar` takes in
 
 
 class Recall(NamedTuple):
-    """What is remembered in each bar of a song.
+    """The weights of earlier bars in each bar of a song.
 
     weights (B, B + 1): row b is how much bar b looks at each bar before it, and last at none of them. A row sums to 1.
-    Where a model remembers in several ways at once (heads), it is their mean.
+    Where a model has several heads, it is their mean.
     """
 
     weights: FloatArray

@@ -1,4 +1,4 @@
-"""How a take is drawn: the numbers that a musician or a test sets, and what they make of the draws."""
+"""Sampling: seed, temperature and top_p of a take, its random numbers, and the thresholds they give."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PLAIN = np.log(HIT_THRESHOLD / (1 - HIT_THRESHOLD))
 
 
 class Sampling(NamedTuple):
-    """How a take is drawn.
+    """Numbers that a take is drawn by.
 
     seed. temperature: 0 plays what is likelier than HIT_THRESHOLD, 1 as often as the model says. top_p: the share of
     likely outcomes that is kept. fill_temperature: the temperature of bars that are fills, if it is another.

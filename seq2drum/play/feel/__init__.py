@@ -1,1 +1,1 @@
-"""How hits are struck: velocities, moments and loudness."""
+"""The feel of hits: velocities, moments and loudness."""

@@ -67,7 +67,7 @@ PLAYED = HALF_GAP / OFFSET_UNITS  # the largest offset, in gaps
 
 
 class Shares(NamedTuple):
-    """How much of what is drawn belongs to what, as shares of the variance; the rest is the hit's own.
+    """Shares of the variance of draws by song, voice, place, bar and step; the rest is the hit's own.
 
     song: the song. place: a place of the bar, for all voices. bar: the bar, and `drift` is the correlation of
     neighbouring bars. step: the step, all its voices together. voice (SET,): each voice in the song. habit (SET,): each
@@ -92,7 +92,7 @@ class Shares(NamedTuple):
 
 
 class Expected(NamedTuple):
-    """What the network says of hits: (N, MIXTURE) of velocity, in 127ths, and of the moment, in units of MOMENT.
+    """The network's output for hits: (N, MIXTURE) of velocity, in 127ths, and of the moment, in units of MOMENT.
 
     low and high (N,): between which moments a hit belongs to its step, in the same unit.
     """
@@ -130,12 +130,12 @@ class Feel:
         return _load((path or SHIPPED).resolve())
 
     def expect(self, step: IntArray, voice: IntArray, form: Form, style: int = -1) -> Expected:
-        """What the network says of hits (N,) of the drum set's voices; style is a number in `styles`, or -1."""
+        """Return the network's output for hits (N,) of the drum set's voices; style is a number in `styles`, or -1."""
         return self.expect_on(self.silence, step, voice, form, style)[0]
 
     @property
     def silence(self) -> FloatArray:
-        """What is remembered before a song."""
+        """Return the memory before a song."""
         return np.zeros((1, self.state), dtype=np.float32)
 
     def expect_on(
@@ -143,7 +143,7 @@ class Feel:
     ) -> tuple[Expected, FloatArray]:
         """The same for some bars of a song, given what is remembered of those before; and what is after them.
 
-        Bar by bar, so that no bar's numbers depend on how many are asked for.
+        Bar by bar, so that no bar's numbers depend on how many are requested.
         """
         velocity = np.empty((len(step), MIXTURE))
         moment = np.empty((len(step), MIXTURE))
@@ -162,7 +162,7 @@ class Feel:
         return Expected(velocity, moment, low / MOMENT, high / MOMENT), state
 
     def knows(self, style: str | None) -> bool:
-        """Whether there is a feel for a style."""
+        """Return True if there is a feel for a style."""
         return style is None or STYLE_NAMES.get(style, style) in self.styles
 
     def style(self, name: str | None) -> int:
@@ -184,7 +184,7 @@ class Feel:
 
 
 def input_size(styles: int) -> int:
-    """How many numbers the network is given for each step."""
+    """Return the size of the network's input for each step."""
     return _columns(styles).size
 
 

@@ -311,7 +311,7 @@ def _voices(kit: Kit) -> IntArray:
     return np.array([FULL.names.index(name) for name in kit.names])
 
 
-LOOKAHEAD_BARS = 8  # bars whose random numbers are begun at once: after each graph caches have to fill anew
+LOOKAHEAD_BARS = 8  # bars whose generators are made together: batching keeps CPU caches warm
 _TAG_TOUCH = 0x700C  # in the seeds of these draws only
 
 
@@ -386,7 +386,7 @@ class Dynamics:
 
     @property
     def _share(self) -> float:
-        """How much of a drummer's variation there is, 0 to 1."""
+        """Return the share of a drummer's variation to apply, 0 to 1."""
         if self._options.temperature == 0:
             return 0.0
         return 1.0 if self._options.humanize is None else self._options.humanize

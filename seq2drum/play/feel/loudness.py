@@ -1,4 +1,4 @@
-"""How loud the hits of a take are, once it is known which there are: levels, a soft limit, and a drummer's variation.
+"""Loudness of the hits of a take: levels, a soft limit, a drummer's variation, and swing.
 
 Velocities are those of MIDI, 1 to 127; here they are arrays of any shape, not rounded where a function says nothing
 else. N hits.
@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 
 KNEE = 110.0  # up to here a velocity is as it comes
 ROOM = 16.4  # what is louder comes at most this much above: 126 when rounded
-# The mean velocity of a take at levels of intensity. Half way it is what is played where nothing is asked for.
+# The mean velocity of a take at levels of intensity. Half way is the level without a request.
 _LEVELS, _MEANS = (0.0, 0.25, 0.5, 0.75, 1.0), (58.0, 75.0, 90.0, 99.0, 108.0)
 _MOST = 1.5  # how much more velocities are raised to come to a mean, where the limit holds some of them back
 _HEEDED = 0.85  # how far a take is brought to the mean of its level: a song that is soft stays a little softer
@@ -94,7 +94,7 @@ def swing(grid: Grid, form: Form, amount: float) -> Grid:
 
 
 def swing_of(grid: Grid, form: Form) -> float | None:
-    """How much a part swings, 0 to 1: the mean place of its off-beat eighths. None if it plays none."""
+    """Return the swing of a part, 0 to 1: the mean place of its off-beat eighths. None without any."""
     eighth = _off_beats(grid, form)
     if not eighth.any():
         return None

@@ -1,7 +1,7 @@
 """Beats without a guitar: a generator's bars as a song.
 
 A generator is a line in `GENERATORS`, and a class that keeps to `Generator`. It makes bars one after the other, as long
-as it is asked, and looks at the brief anew before each: so a beat can be streamed, changed while it runs, and stopped
+as it is asked, and looks at the brief again before each: so a beat can be streamed, changed while it runs, and stopped
 by asking no more. What it draws for a bar comes from (seed, bar) alone.
 """
 
@@ -56,7 +56,7 @@ _MIDDLE, _SPREAD = 110, 50  # of tempos, in quarters a minute
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What a musician can ask for of a beat.
+    """A musician's request for a beat.
 
     genre: one of `briefs.GENRES`, a mix of them as "funk:2,jazz:1" or a mapping of names to weights; None for any.
     bpm: quarters a minute. bars: how many. variability: 0..1, 0 for one bar again and again, 1 for always something
@@ -91,29 +91,29 @@ class Brief:
 
     @property
     def genres(self) -> Mapping[str, float]:
-        """The share of each genre that is asked for, 1 together; empty for any."""
+        """Return the share of each requested genre; they sum to 1. Empty for any."""
         if self.genre is None:
             return {}
         return choices.genres_of(self.genre) if isinstance(self.genre, str) else choices.shares_of(self.genre)
 
     def in_words(self) -> str:
-        """What is asked for, in words."""
+        """Return the request in words."""
         mixed = ", ".join(name if share == 1 else f"{name} {share:.0%}" for name, share in self.genres.items())
         bars = "1 bar" if self.bars == 1 else f"{self.bars} bars"
         fills = f", a fill every {self.fill}" if self.fill else ""
         return f"{mixed or 'any genre'}, {bars}{fills}, {self.metre}, ♩={self.bpm:g}, variability {self.variability:g}"
 
     def is_fill(self, bar: int) -> bool:
-        """Whether a bar, counted from 0, is a fill."""
+        """Return True if a bar, counted from 0, is a fill."""
         return self.fill is not None and bar % self.fill == self.fill - 1
 
     def passage(self, bar: int) -> int:
-        """How many changes come before a bar, counted from 0, or at it."""
+        """Return the number of changes before a bar, counted from 0, or at it."""
         return sum(change - 1 <= bar for change in self.change)
 
 
 def wish(genre: str | None, bpm: float, *, fill: bool) -> NDArray[np.float32]:
-    """(WISHES,): one genre (None: any, all zero), a tempo and whether it is a fill, as networks are told them."""
+    """(WISHES,): one genre (None: any, all zero), a tempo and whether it is a fill, as networks take them."""
     numbers = np.zeros(WISHES, dtype=np.float32)
     if genre is not None:
         numbers[GENRES.index(genre)] = 1
@@ -136,7 +136,7 @@ GENERATORS: MappingProxyType[str, str] = MappingProxyType(
 
 
 class Generator(Protocol):
-    """What makes bars.
+    """A generator of bars.
 
     places: how many a bar of it has. MODEL: its name.
     """
@@ -153,7 +153,7 @@ class Generator(Protocol):
         ...
 
     def bars(self, brief: Callable[[], Brief], seed: int) -> Iterator[Velocities]:
-        """Bars without an end, each velocities (places, 9) 0..1. brief: what is asked for now."""
+        """Bars without an end, each velocities (places, 9) 0..1. brief: the request as it is now."""
         ...
 
 
@@ -272,7 +272,7 @@ class Composer:
     ) -> Beat:
         """A beat. The same brief and seed give the same beat.
 
-        primed: bars that it goes on from, of which it has none. show: is told of each bar that is made.
+        primed: bars that it goes on from, of which it has none. show: is called with each bar that is made.
 
         Raises:
             OptionError: the generator cannot go on from bars.
@@ -321,7 +321,7 @@ def available() -> list[str]:
 
 
 def is_generator(name: str) -> bool:
-    """Whether a name or a folder is that of a generator that `Composer` loads."""
+    """Return True if a name or a folder is that of a generator that `Composer` loads."""
     try:
         return bool(_kind(find(name)))
     except (UnknownModelError, CheckpointError):
@@ -345,7 +345,7 @@ def find(name: str) -> Path:
 
 
 def _kind(folder: Path) -> str:
-    """Which generator a checkpoint is of.
+    """Return the kind of generator that a checkpoint holds.
 
     Raises:
         CheckpointError: of none.

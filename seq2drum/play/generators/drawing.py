@@ -1,4 +1,4 @@
-"""What players of generators share: their checkpoint, their noise, their wishes, and hits drawn by their logits."""
+"""Shared by the players of generators: their checkpoint, noise and wishes, and hits drawn by their logits."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def logistic(normal: Numbers) -> Numbers:
 
 
 def wished(asked: Brief, *, fill: bool) -> FloatArray:
-    """(WISHES,): what a network is told; of a mix of genres each counts by its share."""
+    """(WISHES,): the wishes that a network takes; in a mix of genres each counts by its share."""
     told = wish(None, asked.bpm, fill=fill)
     for genre, share in asked.genres.items():
         told += share * (wish(genre, asked.bpm, fill=fill) - wish(None, asked.bpm, fill=fill))
@@ -88,7 +88,7 @@ def wished(asked: Brief, *, fill: bool) -> FloatArray:
 
 
 def guided(asked: Brief, guidance: float, *, fill: bool) -> tuple[FloatArray, FloatArray]:
-    """What a network is told (n, WISHES), and what the logits of each wish weigh (n, 1), 1 together.
+    """Return the wishes (n, WISHES) that the network is given, and the weights (n, 1) of their logits, which sum to 1.
 
     Those of the genres weigh as they are mixed, times guidance; what is then too much is taken from no genre at all.
     """

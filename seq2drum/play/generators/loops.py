@@ -86,7 +86,7 @@ class LoopMaker:
         """Bars as sound. The same brief, seed, form and kit give the same samples.
 
         Bars with the same letter are the same. B differs from A by the brief's variability: at 0 not at all. A fill is
-        made of its bar's letter, and so is different from it. From a change on, letters begin anew. kit: one of
+        made of its bar's letter, and so is different from it. From a change on, letters begin again. kit: one of
         `kits`; by default it is drawn.
 
         Raises:

@@ -86,7 +86,7 @@ class PhrasePlayer:
 
 
 def sameness(learnt: Numbers, variability: float) -> Numbers:
-    """What bars have in common, 0..1, where the network has learnt a share: all of it at 0, none of it at 1."""
+    """Return the share that bars have in common, 0..1, if the network has learnt one: all at 0, none at 1."""
     usual = BRIEF["variability"].default
     if variability <= usual:
         return np.asarray(1 - (1 - learnt) * (variability / usual))

@@ -118,7 +118,7 @@ class StepPlayer:
 
 
 def _hidden(about: Mapping[str, Any]) -> int:
-    """How wide the net is."""
+    """Return the width of the net."""
     config = about["config"]
     if (config["heard"], config["wishes"], config["places"]) != (HEARD, WISHES, StepPlayer.places):
         raise ValueError(f"it hears {config['heard']} numbers, wanted {HEARD}")
@@ -135,7 +135,7 @@ class _Beat:
         self.shared = np.random.default_rng([seed, 11, passage]).standard_normal((player.places, 2, len(NINE)))
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Begin again."""
         self.memory = BarMemory(1, self.player.places)
         self.state = np.zeros((1, 2 * self.player.hidden), dtype=np.float32)
         self.last = np.zeros((1, len(NINE)), dtype=np.float32)
@@ -214,7 +214,7 @@ def sameness(variability: float) -> float:
 
 
 def newness(variability: float) -> float:
-    """How likely a bar begins without any memory of those before it, 0..1; 0 as drummers vary."""
+    """Return the probability, 0..1, that a bar begins without memory of those before it; 0 as drummers vary."""
     return max((variability - AS_DRUMMERS) / (1 - AS_DRUMMERS), 0.0)
 
 

@@ -31,9 +31,7 @@ GUIDANCE = 2.0
 _BAR, _START = patterns.COUNT, patterns.COUNT + 1
 _STATES = 4  # two layers, each with what it gives and what it keeps
 _USUAL: float = BRIEF["variability"].default
-_ANEW = (
-    2.5  # the share of places that are drawn anew, by variability: half of them as usual, bars then change as drummers'
-)
+_REDRAWN = 2.5  # share of places that are drawn again, by variability: usually half, so bars change as drummers' do
 _UNPLAYABLE = np.where(patterns.hits_of(np.arange(patterns.COUNT))[:, BY_HAND].sum(axis=1) > HANDS, -np.inf, 0)
 _SHARED, _OWN = 21, 22  # which of the random numbers of a seed
 
@@ -82,10 +80,10 @@ class WordsPlayer:
 
 
 def _numbers(about: Mapping[str, Any]) -> tuple[int, FloatArray]:
-    """How wide the net is, and the velocity of a hit (24, 9), in whole multiples of 1/127."""
+    """Return the width of the net, and the velocity of a hit (24, 9), in whole multiples of 1/127."""
     config = about["config"]
     if (config["wishes"], config["places"]) != (WISHES, PLACES):
-        raise ValueError(f"it is told {config['wishes']} numbers on {config['places']} places a bar")
+        raise ValueError(f"it takes {config['wishes']} numbers on {config['places']} places a bar")
     hidden, usual = int(config["hidden"]), np.array(about["velocity"], dtype=np.float32)
     if usual.shape != (PLACES, len(NINE)) or not ((usual > 0) & (usual <= 1)).all():
         raise ValueError("its velocities are none")
@@ -102,7 +100,7 @@ class _Text:
         self.shared = np.random.default_rng([seed, _SHARED, passage]).gumbel(size=(PLACES, patterns.COUNT))
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Begin again."""
         self.state = np.zeros((1, _STATES * self.player.hidden), dtype=np.float32)
         self.word = _START
         self.before = np.zeros(PLACES, dtype=np.int64)
@@ -113,17 +111,17 @@ class _Text:
 
         The most likely word is taken after noise was added, which draws it as likely as it is (E. Gumbel's trick).
         Places have the same noise in all bars of the passage but for a share of them, by the variability; where more
-        than the usual one is asked for, the net forgets what was before some of the bars. A performance begins with
+        than the usual one is requested, the net forgets what was before some of the bars. A performance begins with
         pickups and fills: the first bar that the net draws is not heard.
         """
         is_fill = asked.is_fill(number)
         if self.loop is not None and not asked.variability and not is_fill:
             return self.read(self.loop, asked)
         rng = np.random.default_rng([self.seed, _OWN, number])
-        anew = rng.random(PLACES) < (1 if is_fill else _ANEW * asked.variability)
+        redrawn = rng.random(PLACES) < (1 if is_fill else _REDRAWN * asked.variability)
         if rng.random() < (asked.variability - _USUAL) / (1 - _USUAL):
             self.forget()
-        noise = np.where(anew[:, None], rng.gumbel(size=self.shared.shape), self.shared)
+        noise = np.where(redrawn[:, None], rng.gumbel(size=self.shared.shape), self.shared)
         if not self.heard:
             self._drawn(rng.gumbel(size=noise.shape), asked, is_fill=False)
         bar = self._drawn(noise, asked, is_fill)

@@ -60,7 +60,7 @@ _STRUCK = frozenset(
 )
 """Words that say what is struck, or how often: they are in the names of grooves of every kind."""
 _HALVES = ("beat", "double", "time")  # words that name a kind only beside another
-_NEAR = 4  # names that are told where there is none of a name
+_NEAR = 4  # similar names in a refusal
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Book(Shown):
 
     @cached_property
     def _places(self) -> Mapping[str, int]:
-        """Which groove each name and each title means; of several with one title the first."""
+        """Return the groove that each name and each title means; of several with one title the first."""
         places: dict[str, int] = {}
         for words in ([groove.name for groove in self.grooves], [groove.title for groove in self.grooves]):
             for place, one in enumerate(words):
@@ -173,7 +173,7 @@ def _loaded(folder: Path) -> Book:
                 grooves.append(of_json(held))
                 popularity.append(int(held.get("popularity", 0)))
     except (OSError, ValueError, KeyError, TypeError, RecursionError, OptionError) as error:
-        raise ModelError(f"the groove book in {folder} is damaged ({error}); install seq2drum anew") from None
+        raise ModelError(f"the groove book in {folder} is damaged ({error}); install seq2drum again") from None
     for metre, groups in ODD:
         grooves += composed(*metre, groups)
     popularity += [0] * (len(grooves) - len(popularity))

@@ -1,4 +1,4 @@
-"""Which grooves a take is played on: those that are given, or those that fit the guitar, the safest or by a seed.
+"""Choice of grooves: those that are given, or those that fit the guitar, the safest first or drawn by a seed.
 
 How well each groove of the book fits each section is what the `ranker` says. What is chosen is coherent: one groove
 leads, that of the whole song, and each section has one that fits it and is like the leading one.
@@ -70,10 +70,10 @@ CLEAR = 0.04  # F1 that an extreme groove must be better by than all others
 OFF_GRID = 0.22  # of the gap between steps, that notes are off on average; by chance it is 0.25
 UNHEARD = 1e-9  # what an extreme groove keeps of its probability where the guitar is off the grid
 SECTION_WEIGHT = 0.5  # how much a section's own fit counts; the rest is the song's
-OTHER_STYLE = 1e-9  # what a groove of another style than the one that is asked for keeps of its probability
-# How far a groove's level mostly is from the one that is asked for.
+OTHER_STYLE = 1e-9  # share of its probability that a groove of another style than the requested one keeps
+# How far a groove's level mostly is from the requested one.
 AROUND: Mapping[str, float] = MappingProxyType({"intensity": 0.25, "complexity": 0.04})
-LEVEL_WIDTH = 0.2  # how far a level that is not asked for mostly is from that of the safest groove
+LEVEL_WIDTH = 0.2  # how far a level mostly is from that of the safest groove, without a request
 _TAG = 0x6200  # in the seeds of these draws only
 _MEASURED = 8  # bars in which a groove's levels are measured
 
@@ -88,7 +88,7 @@ def chosen(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Option
     """The groove of each section.
 
     options: settled, so that the grooves in them are values. take: which of several. The first is on the safest groove,
-    or one drawn by the daring that is asked for; the others are on other grooves that fit, and dare more.
+    or one drawn by the requested daring; the others are on other grooves that fit, and dare more.
     """
     letters = dict.fromkeys(section.letter for section in sections)
     given = {letter: groove for letter in letters if (groove := asked(options, letter)) is not None}
@@ -99,7 +99,7 @@ def chosen(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Option
 
 
 def unheard(metre: tuple[int, int], bpm: float, options: Options) -> Groove:
-    """The groove to begin with before anything is heard: the safest at a tempo, of what is asked for."""
+    """The groove to begin with before anything is heard: the safest at a tempo, given the request."""
     shelf = Ranker.load().shelf(Book.load(), *metre)
     fit = Fit.of(shelf, shelf.prior(bpm) + _of_style(shelf.grooves, options.style))
     return fit.grooves[_safest(Fit.of(shelf, np.log(fit.shares) + _at_levels(fit, options)))]
@@ -123,7 +123,7 @@ def better(
 ) -> Groove:
     """The groove of a section by what was heard of it so far: the one that is being played, unless another is sure.
 
-    What is told by a few bars of guitar alone is mostly no safer than what was played to them.
+    A few bars of guitar alone mostly tell no more than the drums that were played to them.
     """
     fit = _heard_of(guitar_grid, sections, options, letter)
     if fit is None:
@@ -138,12 +138,12 @@ def _surest(fit: Fit, safest: int, playing: Groove) -> Groove:
 
 
 def is_of_kind(groove: Groove, other: Groove) -> bool:
-    """Whether two grooves are of one kind: both swing or none does, both are of an idiom such as jazz or of none."""
+    """Return True if two grooves are of one kind: both or neither swing, both or neither have an idiom."""
     return _kind(groove) == _kind(other)
 
 
 def _heard_of(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options, letter: str) -> Fit | None:
-    """How likely drummers play each groove to a section, by itself and the whole; None if none is in its metre."""
+    """Return how likely drummers play each groove to a section; None if no groove is in its metre."""
     fits = _fits(guitar_grid, sections, options)
     if letter not in fits:
         return None
@@ -228,14 +228,14 @@ def worths(
 
 
 def asked(options: Options, letter: str) -> Groove | None:
-    """The groove that is asked for in a section."""
+    """Return the groove requested for a section."""
     given: Mapping[str, str | Groove] = options.groove if isinstance(options.groove, Mapping) else {}
     groove = given.get(letter, given.get(WHOLE))
     return None if isinstance(groove, str) else groove
 
 
 def _bars_of(sections: Sequence[Section], bars: int) -> Counter[str]:
-    """How many bars the sections of each letter have together, in a song of so many."""
+    """Return the number of bars that the sections of each letter have together, in a song of so many."""
     count = Counter[str]()
     for section, stop in zip(sections, [*(section.bar for section in sections[1:]), bars], strict=False):
         count[section.letter] += stop - section.bar
@@ -246,7 +246,7 @@ def _bars_of(sections: Sequence[Section], bars: int) -> Counter[str]:
 
 
 def _fits(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options) -> dict[str, Fit]:
-    """How likely drummers play each groove to each section, if they play what is asked for."""
+    """Return how likely drummers play each groove to each section, given the request."""
     fits = {}
     for letter, fit in Ranker.load().fit(guitar_grid, sections, Book.load()).items():
         with np.errstate(divide="ignore"):
@@ -259,7 +259,7 @@ def _fits(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options
 
 
 def is_off_the_grid(guitar: Grid) -> bool:
-    """Whether notes are anywhere between steps, as without a click: they look dense, and say nothing of density."""
+    """Return True if notes lie anywhere between steps, as without a click: they look dense without being so."""
     return len(guitar.offset) > 0 and float(np.abs(guitar.offset).mean()) > OFF_GRID * OFFSET_UNITS
 
 
@@ -340,7 +340,7 @@ def _offers(song: Fit) -> list[int]:
 
 
 def _in_style(fit: Fit) -> tuple[Fit, NDArray[np.bool_]]:
-    """What drummers play who know the style, and (n,) which grooves of it are to be played on.
+    """Return the fit to drummers who know the style, and (n,) the grooves of it that may be chosen.
 
     What lies between two kinds is neither. So of swung and straight grooves only the likelier kind is left, and where
     the likeliest style is one of IDIOMS, its own grooves. To be played on are those without hand percussion, if there
@@ -356,7 +356,7 @@ def _in_style(fit: Fit) -> tuple[Fit, NDArray[np.bool_]]:
 
 
 class _Kinds(NamedTuple):
-    """What kinds of grooves there are on a shelf, all (n,): see `character`.
+    """Kinds of the grooves on a shelf, all (n,): see `character`.
 
     swung. style and idiom: numbers of names. on_kit: without hand percussion. names: of styles and of idioms, or None,
     in the order in which they come; number: that of an idiom.
@@ -408,18 +408,18 @@ def _drawn(fit: Fit, daring: float, rng: np.random.Generator) -> int:
     return int(rng.choice(len(power), p=power))
 
 
-# --- as it is asked for -----------------------------------------------------------------------------------------------
+# --- as it is requested -----------------------------------------------------------------------------------------------
 
 
 def _of_style(grooves: Sequence[Groove], style: str | None) -> Shares:
-    """(n,): nats that grooves lose by being of another style than is asked for."""
+    """(n,): nats that grooves lose by being of another style than the requested one."""
     if style is None:
         return np.zeros(len(grooves))
     return np.where([is_of(groove, style) for groove in grooves], 0.0, np.log(OTHER_STYLE))
 
 
 def _at_levels(fit: Fit, options: Options) -> Shares:
-    """(n,): nats that grooves lose by being of other levels than are asked for.
+    """(n,): nats that grooves lose by being of other levels than the requested ones.
 
     A quiet bossa is a bossa: grooves of another kind than the safest one at any level lose as those of another style.
     """

@@ -91,7 +91,7 @@ class Shelf:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """How likely drummers play each groove of a shelf to a section: shares (n,), 1 together."""
+    """Likelihood that drummers play each groove of a shelf to a section: shares (n,), which sum to 1."""
 
     shelf: Shelf
     shares: Shares
@@ -167,7 +167,7 @@ class Ranker:
         return self._shelves[key][1]
 
     def fit(self, guitar_grid: GuitarGrid, sections: Sequence[Section], book: Book) -> dict[str, Fit]:
-        """How likely drummers play each groove of a book to each section, by its letter.
+        """Return how likely drummers play each groove of a book to each section, by its letter.
 
         The grooves are those of the metre that most bars of the section have.
         """
@@ -185,7 +185,7 @@ class Ranker:
         return fits
 
     def _is_taught(self, metre: Metre) -> bool:
-        """Whether enough was learnt from sections of a metre or of one with the same beats, as 2/2 and 4/4 are."""
+        """Return True if enough sections of a metre, or of one with the same beats as 2/2 and 4/4, were learnt from."""
         beats = beats_of(*metre)
         kinds = ((tuple(map(int, name.split("/"))), count) for name, count in self.metres.items())
         return sum(count for kind, count in kinds if beats_of(*kind) == beats) >= TAUGHT

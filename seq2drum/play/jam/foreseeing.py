@@ -1,4 +1,4 @@
-"""What a drummer decides of the next bar without knowing what comes after it: the passage, a fill, a crash.
+"""Decisions for the next bar of a jam without knowing what comes after it: the section, a fill, a crash.
 
 `plan` decides the same of a whole song at once.
 """
@@ -39,7 +39,7 @@ class Fills:
     likely: tuple[float, ...] = ()
 
     def next(self, logit: float, rng: np.random.Generator) -> bool:
-        """Whether the next bar is a fill; logit: of drummers playing one."""
+        """Return True if the next bar is a fill; logit: of drummers playing one."""
         chance = float(1 / (1 + np.exp(-logit)))
         self.owed += PLANNED_PER_FILL * chance * (USUAL_FILLS if self.level is None else self.level) / USUAL_FILLS
         seen = float(1 / (1 + np.exp(-(logit + _NOISE * rng.gumbel()))))
@@ -55,7 +55,7 @@ class Fills:
 
 
 def crashes(place: int, *, begins: bool, after_fill: bool, soft: bool, rng: np.random.Generator) -> bool:
-    """Whether a cymbal crashes on the first beat of a bar: as often as `fills.plan_crashes` lets it.
+    """Return True if a cymbal crashes on the first beat of a bar: as often as `fills.plan_crashes` lets it.
 
     place: the bar's number in its section. begins: the section, as far as that is known.
     """
@@ -66,7 +66,7 @@ def crashes(place: int, *, begins: bool, after_fill: bool, soft: bool, rng: np.r
 
 
 def passage(found: Sequence[Section], letters: Sequence[str]) -> Section:
-    """The passage that is being played, as it is found anew after each bar, under the letter that it has been given.
+    """The passage that is being played, as it is found again after each bar, under the letter that it has been given.
 
     found: what `sections` finds in the bars heard; at least one. letters: what each of these bars was played as. A
     passage that is like an earlier one has its letter; what is new has a new letter.
@@ -108,7 +108,7 @@ class Passages:
     remembered. grooves: by letter; None if there is none in that metre.
 
     Args:
-        options: What is asked for; its grooves are values.
+        options: The request; its grooves are values.
         form: The first bar.
     """
 
@@ -122,7 +122,7 @@ class Passages:
 
     @property
     def groove(self) -> Groove | None:
-        """What is played on."""
+        """The groove that is played on."""
         return self.grooves[self.letter]
 
     def turn(self, number: int, letter: str | None, guitar_grid: GuitarGrid, here: Form) -> bool:
@@ -158,14 +158,14 @@ class Passages:
 
     @property
     def leads_on(self) -> bool:
-        """Whether a groove of another kind begins with the next bar."""
+        """True if a groove of another kind begins with the next bar."""
         settled, playing = self._settled, self.groove
         if settled is None or playing is None or self.letter != FIRST:
             return False
         return not choosing.is_of_kind(settled, playing)
 
     def _settle(self, number: int, guitar_grid: GuitarGrid, found: Sequence[Section]) -> None:
-        """Choose the groove of the first passage anew, a bar before it is played."""
+        """Choose the groove of the first passage again, a bar before it is played."""
         playing, is_blind = self.groove, choosing.asked(self.options, FIRST) is None
         if self._settled is not None:
             self.grooves[FIRST], self._settled = self._settled, None
@@ -182,7 +182,7 @@ class Passages:
         *,
         other: Groove | None = None,
     ) -> None:
-        """Choose the groove of a passage, which is the last of those found; if nothing was heard, by what is asked for.
+        """Choose the groove of a passage, which is the last of those found; without any guitar, by the request.
 
         other: what it must not be.
         """

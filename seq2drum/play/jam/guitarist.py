@@ -40,7 +40,7 @@ class Jammed(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Guitarist:
-    """A song as what a drummer is told of it: its guitar, the signs, and where it ends.
+    """A song as a drummer hears it: its guitar, the signs, and where it ends.
 
     song: a bar longer than it was if the drums are to end behind its last bar. told: sorted by time. end: the quarter
     up to which the drums play. program: the General MIDI program of the guitar.
@@ -96,7 +96,7 @@ def jammed_bars(engine: Engine, song: Song, options: Options, *, signs: Sequence
 
     Raises:
         InputError: the song has no guitar.
-        OptionError: there is no such part, groove or sign; something is asked for that needs a whole song.
+        OptionError: there is no such part, groove or sign; an option needs a whole song.
     """
     player = Guitarist.of(song, options, signs)
     jam = Jam(engine, options, player.song, program=player.program)

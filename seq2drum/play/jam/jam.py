@@ -1,6 +1,6 @@
 """A drummer who plays along: each bar of drums is decided shortly before it begins, from what was heard until then.
 
-A `Jam` is told what the guitar does as it is played, in song time, in pieces of any size; what is decided depends on
+A `Jam` is given what the guitar does as it is played, in song time, in pieces of any size; what is decided depends on
 what was heard before, and on nothing else. What the guitar will do it expects, see `lattice.sections`; what it knows
 of the song is the last LISTENED bars or some more.
 """
@@ -76,7 +76,7 @@ class Jam:
 
     Args:
         engine: The model; one that has learnt with the future hidden plays best.
-        options: What is asked for. What says where something is in a song that is not yet played has no meaning here.
+        options: The request. Options with a place in the song have no meaning here.
         score: The tempos and metres of the jam; its notes are not looked at.
         program: The General MIDI program of the guitar.
 
@@ -266,7 +266,7 @@ class Jam:
     def _is_fill(
         self, model: Playable, known: Features, form: Form, *, begins: bool, is_last: bool
     ) -> Computation[bool]:
-        """Whether the next bar is a fill: for a sign, before another kind of groove, or as drummers would play one."""
+        """Return True if the next bar is a fill: for a sign, before another kind of groove, or by the model."""
         logits = yield from model.fill_logits(known, form)
         rng = np.random.default_rng([self._options.sampling.seed, self.number, _TAG])
         if is_last or begins or logits is None:
@@ -283,7 +283,7 @@ class Jam:
     def _plan(
         self, number: int, form: Form, groove: Groove | None, *, begins: bool, is_fill: bool, is_last: bool
     ) -> Plan:
-        """What is decided of a bar, as the plan of a song of that bar alone."""
+        """Return the plan of a bar, as that of a song of that bar alone."""
         options, place = self._options, number - self._passages.begun
         soft = is_soft(options, groove)
         rng = np.random.default_rng([options.sampling.seed, number, _TAG, 1])
@@ -378,7 +378,7 @@ def _with_grooves(options: Options) -> Options:
 
 
 def _of_bars(known: Features, form: Form, first: int) -> Features:
-    """What is known of the bars from a number on."""
+    """Return the features of the bars from a number on."""
     step = int(form.first[first])
     return Features(known.guitar[step:], known.clock[step:], known.bars[first:], known.summary)
 

@@ -52,11 +52,11 @@ class Recording:
         self._bars.append(replace(bar, hits=_NONE))
 
     def guitar(self, tick: int, now: int, program: int) -> Part:
-        """What was heard from a tick on until another, in ticks of the song."""
+        """Return the guitar from one tick of the song until another."""
         return later(replace(self._ear.part(tick, now, program), name=NAME), tick)
 
     def take(self, score: Song, options: Options, program: int, quarter: float) -> Take | None:
-        """What was heard until a quarter; None if that was before the first bar. score: the tempos and metres."""
+        """Return the take until a quarter; None if that is before the first bar. score: the tempos and metres."""
         if not self._bars or quarter <= 0:
             return None
         now = max(round(quarter * self._quarter), 1)
@@ -69,22 +69,22 @@ class Recording:
 
 
 def _until(part: Part, tick: int) -> Part:
-    """What of a part begins before a tick."""
+    """Return the notes of a part that begin before a tick."""
     rows = part.rows[np.asarray(part.onset < tick)]
     kept = Part.of(rows, program=part.program, name=part.name, is_drums=True, is_xg=part.is_xg)
     return replace(kept, pedal=part.pedal[part.pedal[:, 0] < tick])
 
 
 EARLY = 0.25  # quarters before the first barline, from which a note is meant to be on it
-OTHER_TEMPO = 0.03  # by which the tempo must differ before the drummer is told
+OTHER_TEMPO = 0.03  # by which the tempo must differ before the drummer follows
 REHEARSED = 40  # quarters, so that a groove is chosen by what was heard, too
-_LOOK = 0.05  # seconds after which it is looked anew at the latest
+_LOOK = 0.05  # seconds after which it looks again at the latest
 _KEPT = 8  # bars that were decided and may still be heard, or repeated
 
 
 @dataclass
 class View:
-    """What a jam is at a moment, as a person sees it.
+    """A jam at a moment, as a person sees it.
 
     here, coming: the bar that is heard and the next, as far as it is decided; quarter: None while the song stands
     still. heard: pitches of the last notes, the newest last. asked: signs that no bar has heeded yet.
@@ -114,7 +114,7 @@ class Jamming:
         jam: The drummer.
         striker: Who sends the hits.
         time: Where the song is; the striker's, too.
-        options: What was asked for.
+        options: The request.
         feet: The foot switches.
         guitarist: What is played, sorted by time, if not by a port.
         count_in: Bars that are counted before the first.
@@ -180,11 +180,11 @@ class Jamming:
 
     @property
     def is_over(self) -> bool:
-        """Whether the last hit has been heard."""
+        """True if the last hit has sounded."""
         return self._striker.is_over or self._jam.number >= MOST_BARS
 
     def view(self, now: float) -> View:
-        """What it is at a moment."""
+        """Return the jam at a moment."""
         line, number = self._time.line, self._striker.number
         return View(
             self._bars.get(number),
@@ -204,7 +204,7 @@ class Jamming:
         return [self._bars[one] for one in range(max(number - before, 0), number + 2) if one in self._bars]
 
     def guitar(self, tick: int) -> Part:
-        """What was heard of the guitar from a tick of the song on."""
+        """Return the guitar from one tick of the song until another."""
         return self.recording.guitar(tick, round(self._until * self._quarter), self._program)
 
     @property
@@ -213,14 +213,14 @@ class Jamming:
         return self._bars[0].part.program
 
     def take(self) -> Take | None:
-        """What was heard until now; None if that is nothing."""
+        """Return the take until a quarter; None if that is before the first bar. score: the tempos and metres."""
         self._note_played()
         return self.recording.take(self._jam.score, self._options, self._program, self._until)
 
     # --- what comes in ------------------------------------------------------------------------------------------------
 
     def _told(self, seconds: float, what: bytes | Shown) -> Iterable[Told]:
-        """What the drummer is told of something that came."""
+        """Return an event as the drummer is given it."""
         line = self._time.line
         quarter = 0.0 if line is None else max(line.quarter_at(seconds), 0.0)
         if isinstance(what, Shown):

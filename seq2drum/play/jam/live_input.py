@@ -1,4 +1,4 @@
-"""What was heard of a guitar that is still being played: note after note, in song time."""
+"""Live input: the notes of a guitar that is still being played, in song time."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class LiveInput:
             self._sounding[strike.pitch] = note
 
     def part(self, first: int, now: int, program: int) -> Part:
-        """What began from a tick on, counted from there, as it is known now: what still sounds has lasted until now."""
+        """Return the notes from a tick on, counted from there; a note that still sounds has lasted until now."""
         longest = LONGEST * self._quarter
         rows = [
             (onset - first, max(min(now if end < 0 else end, onset + longest) - onset, 1), pitch, velocity)

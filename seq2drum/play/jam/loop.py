@@ -30,7 +30,7 @@ _AT_ONCE = 1_000  # of which so many are heard at a time
 
 
 class Inbox:
-    """What came and was not yet heard; filled by any thread."""
+    """Events that came and were not yet read; any thread may fill it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._queue, self._clock = SimpleQueue[Came | None](), clock
@@ -47,7 +47,7 @@ class Inbox:
         self._queue.put(None)
 
     def take(self, seconds: float) -> list[Came]:
-        """What came; if that is nothing, wait so long for it."""
+        """Return the events that came; without any, wait so long for one."""
         came = list[Came]()
         try:
             one = self._queue.get(timeout=max(seconds, 0.0))
@@ -139,7 +139,7 @@ WAITING = "waiting for the MIDI clock to start"
 
 
 def status(view: View) -> str:
-    """Where the jam is, in a line."""
+    """Return a line that says where the jam is."""
     if view.quarter is None:
         return WAITING
     here, parts = view.here, list[str]()

@@ -88,7 +88,7 @@ def open_output(name: str) -> Port:
 
 
 def chosen(name: str, there: Sequence[str]) -> int:
-    """Which of some ports has a name, or alone has it as a part of its own; capitals do not matter.
+    """Return the port of some with a name, or the only one whose name contains it; capitals do not matter.
 
     Raises:
         PortError: none has, or several have.
@@ -170,7 +170,7 @@ def _opening(name: str) -> Iterator[None]:
 
 @contextmanager
 def _captured() -> Iterator[Callable[[], bytes]]:
-    """What libraries in C write to standard error, which would otherwise stand between the program's own lines."""
+    """Capture what libraries in C write to standard error, which would otherwise break the program's own lines."""
     with tempfile.TemporaryFile() as file:
         try:
             before = os.dup(2)
@@ -238,7 +238,7 @@ class Switch(NamedTuple):
 
     @property
     def is_down(self) -> bool:
-        """Whether a foot switch that sends this is down."""
+        """Return True if a foot switch that sends this is down."""
         return self.value >= _DOWN
 
 
@@ -253,7 +253,7 @@ Message: TypeAlias = Key | Switch | Transport | None
 
 
 def read(message: bytes) -> Message:
-    """What a message says; None if it is nothing that is heeded here, or no message."""
+    """Return the event of a message; None for other messages, and for bytes that are no message."""
     if not message:
         return None
     status, data = message[0], message[1:]
@@ -327,7 +327,7 @@ class Feet:
         return self._pedals[CC, message.controller] if message.is_down and not was_down else None
 
     def is_pedal(self, key: Key) -> bool:
-        """Whether a note is no note of the guitar but a foot switch."""
+        """Return True if a note is a foot switch and no note of the guitar."""
         return (NOTE, key.pitch) in self._pedals
 
 

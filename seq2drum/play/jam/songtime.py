@@ -1,4 +1,4 @@
-"""Where a song is at a moment: seconds of a clock that never goes back, and quarters from the first barline on.
+"""Song time: seconds of a clock that never goes back, and quarters from the first barline on.
 
 A `Line` says so. `Steady` keeps a tempo, `Clocked` takes it from a MIDI clock, `Following` from the guitar, within
 limits. All give a new line whenever they know better; what is behind a line is never asked again.
@@ -24,13 +24,13 @@ class Line(NamedTuple):
     then: float = 0.0
 
     def seconds_at(self, quarter: float) -> float:
-        """When a quarter begins."""
+        """Return the moment at which a quarter begins."""
         if quarter <= self.turn:
             return self.seconds + (quarter - self.quarter) * self.length
         return self.seconds + (self.turn - self.quarter) * self.length + (quarter - self.turn) * self.then
 
     def quarter_at(self, seconds: float) -> float:
-        """Where the song is at a moment."""
+        """Return the place of the song at a moment."""
         quarter = self.quarter + (seconds - self.seconds) / self.length
         return quarter if quarter <= self.turn else self.turn + (quarter - self.turn) * self.length / self.then
 
@@ -52,7 +52,7 @@ class Line(NamedTuple):
 
 
 class SongTime(Protocol):
-    """What says where the song is."""
+    """A clock of the song."""
 
     line: Line | None  # None: it stands still
     bpm: float  # quarters a minute, as they are now
@@ -64,7 +64,7 @@ class SongTime(Protocol):
         """A message of a MIDI clock came. barline: the quarter at which the next bar begins that is not yet heard."""
 
     def asked(self, bpm: float, barline: float) -> bool:
-        """Another tempo is asked for from a barline on; whether it can be had."""
+        """Request another tempo from a barline on; return True if it can be had."""
 
     def pass_to(self, seconds: float) -> None:
         """So late it is now."""
@@ -74,7 +74,7 @@ class SongTime(Protocol):
 
 
 class Steady:
-    """A tempo that stays until another is asked for."""
+    """A tempo that stays until another is requested."""
 
     def __init__(self, bpm: float) -> None:
         self.line: Line | None = None
@@ -102,7 +102,7 @@ class Steady:
 
 # --- the guitar -------------------------------------------------------------------------------------------------------
 
-LIMIT = 0.1  # of the tempo that was asked for, by which it may be left
+LIMIT = 0.1  # of the requested tempo, by which it may be left
 NEAR = 0.15  # quarters beside an eighth, within which a note was meant to be on it; swung eighths are farther away
 CHORD = 0.06  # seconds within which notes are one chord
 PHASE, PERIOD = 0.3, 0.04  # of what a guitarist is late: what is made up for in a quarter, and what the tempo takes
@@ -149,7 +149,7 @@ GONE = 1.0  # seconds without a message after which a clock has stopped; at the 
 class Clocked:
     """The tempo and the place of a MIDI clock: a straight line through its last messages, a quarter of them.
 
-    After a jump of the tempo the messages before it are forgotten. A song that is begun anew, or goes on elsewhere,
+    After a jump of the tempo the messages before it are forgotten. A song that begins again, or goes on elsewhere,
     goes on here with the next bar, at the same place in the bar.
     """
 

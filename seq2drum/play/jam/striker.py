@@ -126,7 +126,7 @@ class Striker:
 
     @property
     def has_place(self) -> bool:
-        """Whether a bar can be handed over."""
+        """True if a bar can be handed over."""
         return self._next is None
 
     @property
