@@ -397,12 +397,18 @@ def failed(checkout: Path, tests: Sequence[str], limit: float) -> str | None:
         return noted.read_text() if noted.exists() else f"exit {run.returncode}"
 
 
-def verdict(place: Place, checkout: Path, tests: Tests, limit: float, stamp: int) -> tuple[str, str | None, int]:
-    """(killed, survived or timed out; the test that failed; the number of tests) of one mutant."""
+def verdict(
+    place: Place, checkout: Path, tests: Tests, limit: float, stamp: int, earlier: str | None = None
+) -> tuple[str, str | None, int]:
+    """(killed, survived or timed out; the test that failed; the number of tests) of one mutant.
+
+    earlier: the test that failed for another commit, which is tried first.
+    """
     path = checkout / place.file
     text = path.read_text("utf-8")
+    before = [name for name in tests.seconds if earlier and name.split("::")[1:] == earlier.split("::")[1:]]
     while True:
-        chosen = tests.of(place)
+        chosen = [name for name in before if name not in tests.unsteady] or tests.of(place)
         if not chosen:
             return "survived", None, 0
         write(path, place.applied(text), stamp)
@@ -410,6 +416,9 @@ def verdict(place: Place, checkout: Path, tests: Tests, limit: float, stamp: int
             killer = failed(checkout, chosen, limit)
         finally:
             write(path, text, stamp + 1)
+        if killer is None and before:
+            before = []
+            continue
         if killer is None:
             return "survived", None, len(chosen)
         if killer == "time":
@@ -471,6 +480,11 @@ def chosen_places(
     return [place for place in again if place is not None], [asdict(place) for place in gone]
 
 
+def earlier_killers(before: Path | None) -> list[str | None]:
+    """The test that failed for each place of an earlier result."""
+    return [one["test"] for one in json.loads(before.read_text("utf-8"))["places"]] if before else []
+
+
 def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("commit", type=commit_of, metavar="COMMIT")
@@ -498,6 +512,7 @@ def main(words: Sequence[str] | None = None) -> int:
             trace(checkouts.queue[0], traces.resolve(), options.processes)
         tests = Tests.read(traces)
         candidates = all_places(checkouts.queue[0])
+        killers = earlier_killers(options.places) or [None] * options.number
         chosen, gone = chosen_places(candidates, options.number, options.seed, options.places)
         print(
             f"{len(chosen)} of {len(candidates)} places, {len(gone)} of them new; {len(tests.seconds)} tests",
@@ -509,7 +524,7 @@ def main(words: Sequence[str] | None = None) -> int:
         def judge(index: int) -> None:
             checkout, begun, stamp = checkouts.get(), time.monotonic(), next(clock)
             try:
-                word, killer, count = verdict(chosen[index], checkout, tests, options.limit, stamp)
+                word, killer, count = verdict(chosen[index], checkout, tests, options.limit, stamp, killers[index])
             finally:
                 checkouts.put(checkout)
             seconds = round(time.monotonic() - begun, 1)
@@ -527,7 +542,7 @@ def main(words: Sequence[str] | None = None) -> int:
                 )
 
         with ThreadPoolExecutor(options.processes) as pool:
-            list(pool.map(judge, range(len(chosen))))
+            list(pool.map(judge, sorted(range(len(chosen)), key=lambda index: killers[index] is None)))
     print("\n".join(table([results[index] for index in sorted(results)])))
     return 0
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,8 +20,16 @@ from seq2drum.learn import accompaniment
 from seq2drum.learn.accompaniment import Accompaniment, Recipe
 from seq2drum.learn.run import loop, runs
 from seq2drum.learn.run.task import Progress
+from seq2drum.models import checkpoint
 
 SIZES = {"hidden": 24, "reader": 8, "mixed": 16, "bar": 12, "played": 10, "heads": 2, "dropout": 0.0}
+
+
+class Unplayed(Accompaniment):
+    """Learns to accompany, and saves no graphs: to trace them takes longer than a few steps, and nothing plays them."""
+
+    def save(self, folder: Path, about: Mapping[str, Any]) -> None:
+        checkpoint.save(self.model, folder, {"kit": self.recipe.kit, **about}, graphs=False)
 
 
 def main(index: str, folder: str, batch: str, killed: str = "") -> None:
@@ -40,7 +50,7 @@ def main(index: str, folder: str, batch: str, killed: str = "") -> None:
     again = runs.begun_again(Path(folder))
     sys.stdout.write(f"begins, resuming: {again}\n")
     sys.stdout.flush()
-    task = Accompaniment(songs, None, recipe)
+    task = Unplayed(songs, None, recipe)
     for module in task.model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0  # each process draws its own

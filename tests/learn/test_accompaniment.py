@@ -40,6 +40,7 @@ from seq2drum.play.decode import engine
 from seq2drum.play.decode.sampling import Sampling
 from seq2drum.play.drummer import play_grid as play
 from tests.backbeats import song_of
+from tests.learn.shards import Unplayed
 from tests.made import made_song
 
 ROOT = Path(__file__).parents[2]
@@ -74,10 +75,13 @@ def train(
     folder: Path,
     *,
     chosen: Chosen | None = None,
+    plays: bool = False,
     **options: Any,
 ) -> Trained:
+    """A run. plays: its checkpoints have the graphs that play, which take most of the time of a short one."""
     given = {"warn": options["warn"]} if "warn" in options else {}
-    return loop.train(Accompaniment(training, validation, recipe, chosen=chosen, **given), folder, **options)
+    kind = Accompaniment if plays else Unplayed
+    return loop.train(kind(training, validation, recipe, chosen=chosen, **given), folder, **options)
 
 
 def previews(folder: Path) -> tuple[Preview, ...]:
@@ -120,7 +124,7 @@ def test_a_resumed_run_ends_as_the_unbroken_run(sides, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_a_checkpoint_that_plays(sides, songs: list[Prepared], tmp_path: Path) -> None:
-    outcome = train(*sides, RECIPE, tmp_path / "run", show=Stop(2))
+    outcome = train(*sides, RECIPE, tmp_path / "run", show=Stop(2), plays=True)
     assert outcome.stopped
     for name in ("best", "last"):
         player = engine.load(tmp_path / "run" / name)
@@ -250,7 +254,7 @@ def test_micro_batches_are_as_many_as_asked_and_their_gradients_those_of_the_who
     monkeypatch.setattr(accompaniment, "PARTS", 1)
     for most in (10**6, 200):  # all bars have 24 steps: of shorter pairs other bars would be cut short
         monkeypatch.setattr(accompaniment, "MICRO_BATCH", most)
-        task = Accompaniment(songs, None, replace(RECIPE, steps=1, drawn=0.0, rate=10.0))
+        task = Unplayed(songs, None, replace(RECIPE, steps=1, drawn=0.0, rate=10.0))
         # Plain gradients, and no units left out: these are drawn for each part anew.
         task.optimizers = {name: torch.optim.SGD(model.parameters()) for name, model in task.models.items()}
         for module in task.model.modules():
@@ -437,7 +441,7 @@ def test_a_real_ctrl_c_waits_for_the_end_of_the_step(sides, tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_all_files_of_a_checkpoint_may_be_read_by_the_same_people(sides, tmp_path: Path) -> None:
-    train(*sides, replace(RECIPE, epochs=1), tmp_path)
+    train(*sides, replace(RECIPE, epochs=1), tmp_path, plays=True)
     assert len({path.stat().st_mode for path in (tmp_path / "best").iterdir()}) == 1
 
 
@@ -479,7 +483,7 @@ def test_validation_with_the_own_guitar_is_what_the_losses_say(sides, tmp_path: 
 @pytest.mark.parametrize("kit", ["full", pytest.param("nine", marks=pytest.mark.slow)])
 def test_a_model_of_either_kit_trains(kit: str, songs: list[Prepared], tmp_path: Path) -> None:
     data = batches.flatten(songs, KITS[kit])
-    outcome = train(data, None, replace(RECIPE, kit=kit, epochs=1), tmp_path)
+    outcome = train(data, None, replace(RECIPE, kit=kit, epochs=1), tmp_path, plays=True)
     assert engine.load(outcome.folder).kit is KITS[kit]
 
 

@@ -18,12 +18,12 @@ from seq2drum.data.batches import streaming
 from seq2drum.data.batches.streaming import Layout, Portioned
 from seq2drum.data.corpus.cache import save, save_index, shards_of
 from seq2drum.learn import accompaniment
-from seq2drum.learn.accompaniment import Accompaniment, Recipe
+from seq2drum.learn.accompaniment import Recipe
 from seq2drum.learn.run import loop
 from seq2drum.learn.run.loop import Trained
 from seq2drum.learn.run.task import Progress
 from tests.backbeats import song_of
-from tests.learn.shards import SIZES
+from tests.learn.shards import SIZES, Unplayed
 
 ROOT = Path(__file__).parents[2]
 RECIPE = Recipe(model="attention", epochs=2, batch=4, sizes=SIZES | {"dropout": 0.2}, device="cpu", precision="32")
@@ -40,7 +40,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def trained(index: Path, folder: Path, **options: Any) -> Trained:
     songs = Portioned(shards_of(index), Layout(altered=RECIPE.altered), size=3)
-    return loop.train(Accompaniment(songs, None, RECIPE), folder, **options)
+    return loop.train(Unplayed(songs, None, RECIPE), folder, **options)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -64,6 +64,14 @@ def ran(command: list[str], *arguments: object) -> str:
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def run_of_two(index: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of two processes with batches of four."""
+    folder = tmp_path_factory.mktemp("two") / "run"
+    ran(torchrun(2), index, folder, 4)
+    return folder
+
+
 @pytest.mark.slow
 def test_a_run_that_is_stopped_amid_any_portion_and_resumed_is_the_unbroken_one(
     index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -85,27 +93,31 @@ def test_a_run_that_is_stopped_amid_any_portion_and_resumed_is_the_unbroken_one(
 
 
 @pytest.mark.slow
-def test_two_processes_over_shards_do_what_one_does_with_the_double_batch(index: Path, tmp_path: Path) -> None:
+def test_two_processes_over_shards_do_what_one_does_with_the_double_batch(
+    index: Path, run_of_two: Path, tmp_path: Path
+) -> None:
     script = str(ROOT / "tests" / "learn" / "shards.py")
     ran([sys.executable, script], index, tmp_path / "one", 8)
-    ran(torchrun(2), index, tmp_path / "two", 4)
-    steps = [json.loads((tmp_path / out / "last" / "progress.json").read_text()) for out in ("one", "two")]
+    folders = tmp_path / "one", run_of_two
+    steps = [json.loads((folder / "last" / "progress.json").read_text()) for folder in folders]
     assert steps[0]["step"] == steps[1]["step"] > 6
     assert steps[0]["seen"] == steps[1]["seen"]
-    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    one, two = map(weights, folders)
     assert max(float(value.abs().max()) for value in one.values()) > 0.1
     for name in one:  # Adam divides by the size of the gradient, so rounding in small ones shows
         assert torch.allclose(one[name], two[name], atol=1e-6), name
 
 
 @pytest.mark.slow
-def test_a_run_of_which_a_process_is_killed_goes_on_and_ends_as_the_unbroken_one(index: Path, tmp_path: Path) -> None:
-    ran(torchrun(2), index, tmp_path / "whole", 4)
+def test_a_run_of_which_a_process_is_killed_goes_on_and_ends_as_the_unbroken_one(
+    index: Path, run_of_two: Path, tmp_path: Path
+) -> None:
     said = ran(torchrun(2, "--max-restarts", "1"), index, tmp_path / "killed", 4, 4)
     assert sorted(said.split("begins, ")[1:]) == ["resuming: False\n"] * 2 + ["resuming: True\n"] * 2
-    steps = [json.loads((tmp_path / out / "last" / "progress.json").read_text()) for out in ("whole", "killed")]
+    folders = run_of_two, tmp_path / "killed"
+    steps = [json.loads((folder / "last" / "progress.json").read_text()) for folder in folders]
     assert steps[0]["seen"] == steps[1]["seen"]
-    one, other = weights(tmp_path / "whole"), weights(tmp_path / "killed")
+    one, other = map(weights, folders)
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
