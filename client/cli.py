@@ -26,7 +26,7 @@ from seq2drum.console.terminal import (
     standard_output,
 )
 from seq2drum.errors import InputError, MissingExtraError, OptionError, Seq2DrumError
-from seq2drum.music.choices import BRIEF
+from seq2drum.music.options import BRIEF, SESSION
 from seq2drum.system import files
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once
@@ -112,11 +112,8 @@ def remote_options(options: argparse.Namespace, *, explain: bool = False) -> Rem
     wanted = messages.RemoteOptions(
         model=options.model,
         with_guitar=options.with_guitar,
-        count_in=options.count_in,
-        click=options.click,
-        split=options.split,
-        tail=options.tail,
         explain=explain,
+        **{name: getattr(options, name) for name in SESSION},
         **shared.chosen(options),
     )
     messages.config(wanted, options.takes)  # what makes no sense is refused once, and not with every file

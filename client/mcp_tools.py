@@ -24,9 +24,9 @@ from client.mcp_wishes import FORM, WISHES, Schema, schema, values
 from client.messages import MOST_BYTES, RemoteOptions, RemoteTake
 from seq2drum.console import paths
 from seq2drum.errors import InputError, LimitError, OptionError, OutputError
-from seq2drum.music import choices
-from seq2drum.music.choices import BRIEF, STYLES
+from seq2drum.music.choices import STYLES
 from seq2drum.music.limits import MIDI_SUFFIXES, OPENED_SUFFIXES, PICTURE_SUFFIXES, SONG_SUFFIXES
+from seq2drum.music.options import BRIEF, check
 from seq2drum.play.asked import by_section, reference
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.system import files
@@ -312,7 +312,7 @@ class Tools:
         source = self._folders.source(wanted.pop("song"))
         output, overwrite = wanted.pop("output", None), wanted.pop("overwrite", False)
         count = wanted.pop("takes", 1)
-        choices.check("takes", count)
+        check("takes", count)
         name = output or source.with_name(source.stem + paths.OUTPUT_SUFFIX)
         targets = self._folders.targets(name, count, MIDI_SUFFIXES, overwrite=overwrite)
         for target in targets:

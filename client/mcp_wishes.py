@@ -10,7 +10,8 @@ from typing import Any
 
 from seq2drum.console import shared
 from seq2drum.errors import OptionError
-from seq2drum.music.choices import BRIEF, CHOICES, Choice
+from seq2drum.music.choices import Choice
+from seq2drum.music.options import BRIEF, CHOICES, SESSION
 
 Schema = dict[str, Any]
 
@@ -26,15 +27,6 @@ _OTHERS: dict[str, Schema] = {
         "type": "boolean",
         "description": "write the whole song, with these drums instead of its own (default: false, the drums alone)",
     },
-    "count_in": {
-        "type": "integer",
-        "minimum": 0,
-        "maximum": 8,
-        "description": "count so many bars before the song, which moves back (default: 0)",
-    },
-    "click": {"type": "boolean", "description": "add a track with a click on every beat (default: false)"},
-    "split": {"type": "boolean", "description": "a track for each group of the kit (default: false)"},
-    "tail": {"type": "boolean", "description": "let the cymbals of the last bar ring on (default: false)"},
 }
 _HELP = {
     "groove": "the beat to play on: a name that list_choices gives, a file with drums under the open folders, or bars "
@@ -42,9 +34,9 @@ _HELP = {
     "like": "play as the drums of this file do, a path under the open folders",
     "drum_map": "the notes of a sampler, an id that list_choices gives (default: gm)",
 }
-FORM = ("model", "with_guitar", "count_in", "click", "split", "tail")
+FORM = ("model", "with_guitar", *SESSION)
 WISHES = tuple(name for name in CHOICES if name not in ("takes", "prime", "bars"))
-_KINDS = {int: "integer", float: "number", str: "string", tuple: "string"}
+_KINDS = {bool: "boolean", int: "integer", float: "number", str: "string", tuple: "string"}
 _TYPES: dict[str, type | tuple[type, ...]] = {"string": str, "boolean": bool, "integer": int, "number": (int, float)}
 
 
@@ -96,6 +88,9 @@ def _of_choice(name: str, choice: Choice) -> Schema:
     if choice.many and (choice.words or choice.kind is not str):
         return {"type": "array", "items": one} | about
     return one | about
+
+
+_OTHERS |= {name: _of_choice(name, one) for name, one in SESSION.items()}
 
 
 def _chosen(name: str, choice: Choice, given: Any) -> Any:

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 from client.errors import ServerFault
 from seq2drum.errors import InputError, OptionError
 from seq2drum.formats import foreign
-from seq2drum.music import choices
-from seq2drum.music.choices import CHOICES, check_bars
+from seq2drum.music.choices import AUTO, check_bars, check_number
 from seq2drum.music.explanation import Explanation, Piece, SectionGroove, Swap
-from seq2drum.music.limits import MOST_COUNT_IN, OPENED_SUFFIXES
-from seq2drum.play.asked import Grooves, One, by_section, reference
+from seq2drum.music.limits import OPENED_SUFFIXES
+from seq2drum.music.options import OPTIONS, SESSION, BaseOptions, BaseSession, check
+from seq2drum.play.asked import One, by_section, reference
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.system import files
 
@@ -30,53 +30,23 @@ OnProgress = Callable[[int, int], object]
 MOST_BYTES = 64 << 20  # of a file that is read at all; how much a server takes is for it to say
 CHUNK_BYTES = 32 << 10  # half of what a server takes by default
 LARGE_BYTES = 256 << 10  # a larger file goes out in chunks: a server refuses one too large before it has all of it
-_OPTIONAL = ("temperature", "top_p", "daring", "intensity", "complexity", "fills", "humanize", "swing")
-_WORDS = ("ending", "pieces", "time")
 
 
 @dataclass(frozen=True, slots=True)
-class RemoteOptions:
-    """What a musician can ask for, as in `seq2drum.Options`; None leaves it to the server and its model.
+class RemoteOptions(BaseSession, BaseOptions):
+    """The options of a take, as in `seq2drum.Options`; None leaves an option to the server and its model.
 
-    The names and defaults are those of `Options`. Values are checked by the server, by the same rules. Besides:
+    `seq2drum.music.options` has the fields, their meanings and defaults, those of `play.session.Session` too. Values
+    are checked by the server, by the same rules.
 
-        drum_map     the id of one of the server's maps: a file of one's own is not sent
-        groove       by name, or a file with drums whose bytes are sent; no `Groove`
-        model        the id of one of the server's models; "" is its default
-        with_guitar  the whole file comes back with these drums in place of its own, instead of the drums alone
-        count_in, click, split, tail  as `seq2drum.play.session.Session` has them
-        explain      `RemoteTake.explain` tells what was done bar by bar
+    groove: by name, or a file with drums whose bytes are sent; no `Groove`. drum_map: the id of one of the server's
+    maps; no file. model: the id of one of the server's models; "" is its default. with_guitar: the whole file comes
+    back with these drums in place of its own, and not the drums alone. explain: `RemoteTake.explain` tells what was
+    done bar by bar.
     """
 
-    seed: int | None = CHOICES["seed"].default
-    temperature: float | None = CHOICES["temperature"].default
-    top_p: float | None = CHOICES["top_p"].default
-    track: str | None = None
-    style: str | None = None
-    intensity: float | None = None
-    complexity: float | None = None
-    fills: float | None = None
-    humanize: float | None = None
-    swing: float | None = None
-    prime: int = CHOICES["prime"].default
-    bars: tuple[int, int] | None = None
-    drum_map: str | None = CHOICES["drum_map"].default
-    groove: Grooves | None = None
-    like: Source | None = None
-    daring: float | None = CHOICES["daring"].default
-    ending: str | None = CHOICES["ending"].default
-    fill_at: Sequence[int] = CHOICES["fill_at"].default
-    no_fills_in: Sequence[tuple[int, int]] = CHOICES["no_fills_in"].default
-    pieces: str | None = None
-    time: str | None = CHOICES["time"].default
-    without: Sequence[str] = CHOICES["without"].default
-    sections: str | None = None
     model: str = ""
     with_guitar: bool = False
-    count_in: int = 0
-    click: bool = False
-    split: bool = False
-    tail: bool = False
     explain: bool = False
 
 
@@ -201,40 +171,46 @@ def config(options: RemoteOptions, takes: int = 1) -> pb.GenerationConfig:
         raise OptionError(f"the seed is {options.seed}, wanted 0 or more, and less than 2^64 for a server")
     if not 0 <= options.prime < 1 << 32:
         raise OptionError(f"prime is {options.prime}, wanted a number of bars")
-    choices.check("takes", takes)
-    for bar in options.fill_at:
-        _bars((bar, bar), "bars of fill_at are")
-    message = pb.GenerationConfig(
-        model=options.model,
-        style="" if options.style in (None, "auto") else options.style,
-        track="" if options.track is None else str(options.track),
-        prime_bars=options.prime,
-        bars=None if options.bars is None else _bars(options.bars),
-        drum_map=options.drum_map or "",
-        takes=takes,
-        with_guitar=options.with_guitar,
-        sections=options.sections or "",
-        click=options.click,
-        split=options.split,
-        tail=options.tail,
-        explain=options.explain,
-        groove=[] if options.groove is None else [_groove(*item) for item in by_section(options.groove).items()],
-        like=b"" if options.like is None else drum_bytes(options.like),
-        fill_at=options.fill_at,
-        no_fills_in=[_bars(bars, "bars of no_fills_in are") for bars in options.no_fills_in],
-        without=options.without,
-    )
-    if not 0 <= options.count_in <= MOST_COUNT_IN:
-        raise OptionError(f"the count-in has {options.count_in} bars, wanted 0 to {MOST_COUNT_IN}")
-    message.count_in = options.count_in
-    if options.seed is not None:
-        message.seed = options.seed
-    for name in _OPTIONAL:
-        if (value := getattr(options, name)) is not None:
-            setattr(message, name, value)
-    for name in _WORDS:
-        setattr(message, name, getattr(options, name) or "")
+    check("takes", takes)
+    check_number(SESSION["count_in"], options.count_in, "the count-in")
+    message = pb.GenerationConfig(model=options.model, takes=takes)
+    for name in ("with_guitar", "explain", *SESSION):
+        setattr(message, name, getattr(options, name))
+    for name, one in OPTIONS.items():
+        value = getattr(options, name)
+        if value is not None and not (name == "style" and value == AUTO):
+            _set(message, one.field or name, _sendable(name, value))
     return message
+
+
+def _sendable(name: str, value: Any) -> Any:
+    """The value of an option as its field of the contract has it.
+
+    Raises:
+        OptionError, InputError: as `config`.
+    """
+    if name == "groove":
+        return [_groove(*item) for item in by_section(value).items()]
+    if name == "like":
+        return drum_bytes(value)
+    if name == "track":
+        return str(value)
+    if name == "fill_at":
+        return [_bars((bar, bar), "bars of fill_at are").first_bar for bar in value]
+    if OPTIONS[name].kind is tuple:
+        title = OPTIONS[name].title
+        return [_bars(bars, title) for bars in value] if OPTIONS[name].many else _bars(value)
+    return value
+
+
+def _set(message: pb.GenerationConfig, field: str, value: Any) -> None:
+    """Set a field, be it of one value, of a message, or of several of either."""
+    if isinstance(value, pb.BarRange):
+        getattr(message, field).CopyFrom(value)
+    elif isinstance(value, list | tuple):
+        getattr(message, field).extend(value)
+    else:
+        setattr(message, field, value)
 
 
 def _bars(bars: tuple[int, int], title: str = "the bars are") -> pb.BarRange:

@@ -6,7 +6,7 @@ import argparse
 
 from seq2drum.console import shared
 from seq2drum.console.arguments import Parser
-from seq2drum.music.choices import BRIEF
+from seq2drum.music.options import BRIEF, WHAT
 
 TOKEN_VARIABLE = "SEQ2DRUM_TOKEN"
 TIMEOUT_SECONDS = 120.0
@@ -124,7 +124,7 @@ def mcp_parser() -> Parser:
 def _add_music(parser: Parser) -> None:
     """Add what a musician can choose, as in --mode infer; the models are those of the server."""
     groups = shared.add_choices(parser)
-    groups[shared.WHAT].add_argument(
+    groups[WHAT].add_argument(
         "--model", default="", metavar="NAME", help="one of the server's models (default: the server's)"
     )
 
@@ -133,7 +133,7 @@ def _add_form(output: shared.Container) -> None:
     """Add what is in the file; a drum map of one's own is not sent."""
     shared.add_with_guitar(output)
     shared.add_session(output)
-    shared.add_choice(output, "drum_map", metavar="NAME", help="the notes of a sampler (default: gm)")
+    shared.add_choice(output, "drum_map", metavar="NAME", about="the notes of a sampler")
 
 
 def _add_server(parser: Parser) -> argparse._ArgumentGroup:

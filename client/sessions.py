@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,8 +14,8 @@ from client.errors import ServerFault
 from client.messages import RemoteHit, RemoteOptions, RemoteTake, Source
 from seq2drum.errors import OptionError
 from seq2drum.music import choices
-from seq2drum.music.choices import BRIEF
 from seq2drum.music.explanation import SectionGroove
+from seq2drum.music.options import BRIEF, BaseBrief, check, check_brief
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.system import files
 
@@ -26,21 +26,12 @@ _NUMBERS = ("bpm", "bars", "variability", "fill", "temperature", "grid")
 
 
 @dataclass(frozen=True, slots=True)
-class RemoteBrief:
-    """What a musician can ask for of a beat: the names and defaults are those of `seq2drum.Brief`.
+class RemoteBrief(BaseBrief):
+    """The options of a beat, those of `seq2drum.Brief`.
 
     seed: which beat. model: the id of one of the server's generators; "" is its default.
     """
 
-    genre: str | Mapping[str, float] | None = None
-    bpm: float = BRIEF["bpm"].default
-    bars: int = BRIEF["bars"].default
-    variability: float = BRIEF["variability"].default
-    fill: int | None = None
-    change: Sequence[int] = BRIEF["change"].default
-    temperature: float = BRIEF["temperature"].default
-    grid: int = BRIEF["grid"].default
-    metre: str = BRIEF["metre"].default
     seed: int = BRIEF["seed"].default
     model: str = ""
 
@@ -144,8 +135,8 @@ def brief_message(brief: RemoteBrief, takes: int = 1) -> pb.Brief:
         OptionError: a number is one that no message can hold, takes are more than any player makes, or the genre is no
             text of genres. All else is for the server to judge.
     """
-    choices.check_brief("seed", brief.seed)
-    choices.check("takes", takes)
+    check_brief("seed", brief.seed)
+    check("takes", takes)
     for name in ("bars", "fill", "grid"):
         _check_whole(name, getattr(brief, name))
     for bar in brief.change:

@@ -17,6 +17,7 @@ from seq2drum.errors import LimitError, OptionError
 from seq2drum.lattice.patterns import TICKS, Pattern, Velocities, part_of
 from seq2drum.music import choices
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
+from seq2drum.music.options import check_brief
 from seq2drum.play.checkpoint.folder import CONFIG, SUMS
 from seq2drum.play.generators import composer
 from seq2drum.play.generators.composer import Beat, Brief, Composer
@@ -61,7 +62,7 @@ def brief_of(message: pb.Brief, limits: Limits = DEFAULT_LIMITS) -> Brief:
     for name, value in given.items():
         with_bars = {"bars": given["bars"]} if name == "change" and "bars" in given else {}
         _check(name, lambda one={name: value, **with_bars}: Brief(**one))
-    _check("seed", lambda: choices.check_brief("seed", message.seed))
+    _check("seed", lambda: check_brief("seed", message.seed))
     brief = Brief(**given)
     _check("bars", lambda: _check_length(brief, limits))
     return brief

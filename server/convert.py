@@ -26,6 +26,7 @@ from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import IntArray, Part, Song
+from seq2drum.music.options import OPTIONS, SESSION
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import wishes
 from seq2drum.play.asked import reference
@@ -50,8 +51,8 @@ MOST_SECTIONS_TEXT = 4000
 MOST_FILLS = 2000
 """The most bars or ranges of bars of a wish for fills."""
 
-_NUMBERS = ("temperature", "top_p", "daring", "intensity", "complexity", "fills", "humanize", "swing")
-_WORDS = ("model", "style", "track", "drum_map", "ending", "pieces", "time")
+_MOST_VALUES = {"groove": MOST_SECTIONS, "without": MOST_WORD}
+"""The most values of an option of several, where they are not as many as `MOST_FILLS`."""
 
 
 # --- what comes in ----------------------------------------------------------------------------------------------------
@@ -68,8 +69,10 @@ def options_of(config: pb.GenerationConfig, limits: Limits = DEFAULT_LIMITS) -> 
         OptionError: two fields contradict each other.
     """
     # 1. Words are short, and a drum map is one by its name: a path must never get to `drum_maps.load`, which opens it.
-    for name in _WORDS:
-        _check_word(getattr(config, name), name)
+    for field, value in config.ListFields():
+        if field.type == field.TYPE_STRING and field.name != "sections":
+            for word in (value,) if isinstance(value, str) else value:
+                _check_word(word, field.name)
     if config.drum_map and config.drum_map not in drum_maps.names():
         known = ", ".join(drum_maps.names())
         raise Refusal(
@@ -79,31 +82,43 @@ def options_of(config: pb.GenerationConfig, limits: Limits = DEFAULT_LIMITS) -> 
             metadata={"drum_maps": known},
         )
     # 2. The fields that are set.
-    given: dict[str, Any] = {field.name: value for field, value in config.ListFields() if field.name in _NUMBERS}
     if len(config.sections) > MOST_SECTIONS_TEXT:
         message = f"sections has {len(config.sections)} characters, at most {MOST_SECTIONS_TEXT} are read"
         raise Refusal("INVALID_OPTION", message, field="config.sections")
     if kind := foreign.recognised(config.like):  # other kinds are for the processes that read, and this one may play
         raise Refusal("INVALID_MIDI", f"the song to play like: {kind}", field="config.like")
-    words = ("seed", "track", "drum_map", "ending", "pieces", "time", "like", "sections")
-    given |= {name: value for name in words if (value := getattr(config, name))}
-    if config.style not in ("", AUTO):
-        given["style"] = config.style
-    if config.prime_bars:
-        given["prime"] = config.prime_bars
-    if config.HasField("bars"):
-        given["bars"] = _bars(config.bars)
-    given |= _lists(config)
-    if config.groove:
-        given["groove"] = _grooves(config.groove, limits)
+    given: dict[str, Any] = {}
+    fields = {field.name: value for field, value in config.ListFields()}
+    for name, one in OPTIONS.items():
+        if (one.field or name) in fields:
+            given[name] = _value(name, fields[one.field or name], limits)
+    if given.get("style") == AUTO:
+        del given["style"]
     # 3. One by one first, so that the field can be named; all together they can still contradict each other.
     for name, value in given.items():
         try:
             Options(**{name: value})
         except OptionError as error:
-            field = "config.prime_bars" if name == "prime" else f"config.{name}"
-            raise Refusal("INVALID_OPTION", str(error), field=field) from None
+            raise Refusal("INVALID_OPTION", str(error), field=f"config.{OPTIONS[name].field or name}") from None
     return Options(**given)
+
+
+def _value(name: str, value: Any, limits: Limits) -> Any:
+    """The value of an option for that of its field, which is set.
+
+    Raises:
+        Refusal: there are too many values, or a groove cannot be used.
+    """
+    if isinstance(value, pb.BarRange):
+        return _bars(value)
+    if isinstance(value, bool | int | float | str | bytes):
+        return value
+    if len(value) > (most := _MOST_VALUES.get(name, MOST_FILLS)):
+        message = f"{name} has {len(value)} values, at most {most} are read"
+        raise Refusal("INVALID_OPTION", message, field=f"config.{name}")
+    if name == "groove":
+        return _grooves(value, limits)
+    return tuple(map(_bars, value) if OPTIONS[name].kind is tuple else value)
 
 
 def _check_word(word: str, name: str, field: str = "") -> None:
@@ -115,28 +130,6 @@ def _check_word(word: str, name: str, field: str = "") -> None:
 
 def _bars(bars: pb.BarRange) -> tuple[int, int]:
     return bars.first_bar, bars.last_bar
-
-
-def _lists(config: pb.GenerationConfig) -> dict[str, tuple[Any, ...]]:
-    """The fields of several values, as far as they have any."""
-    for name, most in (
-        ("groove", MOST_SECTIONS),
-        ("fill_at", MOST_FILLS),
-        ("no_fills_in", MOST_FILLS),
-        ("without", MOST_WORD),
-    ):
-        if (count := len(getattr(config, name))) > most:
-            raise Refusal(
-                "INVALID_OPTION", f"{name} has {count} values, at most {most} are read", field=f"config.{name}"
-            )
-    for name in config.without:
-        _check_word(name, "without")
-    given = {
-        "fill_at": tuple(config.fill_at),
-        "no_fills_in": tuple(map(_bars, config.no_fills_in)),
-        "without": tuple(config.without),
-    }
-    return {name: value for name, value in given.items() if value}
 
 
 def _grooves(choices: Sequence[pb.GrooveChoice], limits: Limits) -> dict[str, Groove | str]:
@@ -243,9 +236,10 @@ def effective(config: pb.GenerationConfig, options: Options, model: str) -> pb.G
     filled.ClearField("like")
     for groove in filled.groove:
         groove.ClearField("midi")
-    filled.model, filled.seed, filled.drum_map = model, options.seed, options.drum_map
-    filled.top_p, filled.daring = options.top_p, options.daring
-    filled.ending, filled.time = options.ending, options.time
+    filled.model = model
+    for name, one in OPTIONS.items():
+        if one.default not in (None, ()):
+            setattr(filled, one.field or name, getattr(options, name))
     if options.groove is None and options.like is None:
         filled.temperature = options.freedom
     filled.style, filled.takes = options.style or "", config.takes or 1
@@ -326,7 +320,7 @@ def session_of(config: pb.GenerationConfig) -> Session:
         Refusal: INVALID_OPTION, the count-in is longer than it may be.
     """
     try:
-        return Session(config.count_in, config.click, config.split, config.tail)
+        return Session(**{name: getattr(config, name) for name in SESSION})
     except OptionError as error:
         raise Refusal("INVALID_OPTION", str(error), field="config.count_in") from None
 

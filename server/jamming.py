@@ -15,6 +15,7 @@ from seq2drum.lattice.form import lattice_of
 from seq2drum.music import drum_maps, duet
 from seq2drum.music.limits import MOST_TICKS_PER_QUARTER, Limits
 from seq2drum.music.notes import Metre, Part, Song, Tempo
+from seq2drum.music.options import OPTIONS
 from seq2drum.play.decode.engine import Engine
 from seq2drum.play.jam.jam import LEAD, Jam, JamBar, Told
 from seq2drum.play.jam.live_input import Strike, in_order
@@ -26,8 +27,7 @@ from server.ipc import Frame
 from server.statuses import Refusal
 
 JAM_OPTIONS = frozenset(
-    {"model", "seed", "temperature", "top_p", "style", "intensity", "complexity", "fills", "humanize", "swing"}
-    | {"drum_map", "groove", "daring", "ending", "pieces", "time", "without", "count_in"}
+    {name for name, one in OPTIONS.items() if one.jam and name != "track"} | {"model", "daring", "count_in"}
 )
 """What of a GenerationConfig holds for a jam."""
 MOST_BARS = 8192

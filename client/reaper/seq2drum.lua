@@ -28,18 +28,7 @@ S.SILENT_SECONDS = 30 -- without a new status before a program is given up
 S.WAITING_SECONDS = 75 -- the same while the program waits for a server to start or for a free drummer
 S.CANCEL_SECONDS = 5 -- how long a cancelled program may take to say that it has stopped
 S.SIXTEENTH = 0.25 -- in quarters
-S.MOST_TAKES = 8
-S.MOST_COUNT_IN = 8
 S.MOST_NOTES = 50000
-
-S.DRUM_MAPS = {
-  "gm", "abbey-road-60s", "addictive-drums-2", "alesis-nitro", "avl-drumkits", "bfd3", "ezdrummer-2", "ezdrummer-3",
-  "ggd-invasion", "ggd-modern-massive", "ggd-p4-halpern", "logic-drum-kit-designer", "mt-power-drumkit-2",
-  "roland-td", "ssd5", "studio-drummer", "superior-drummer-3", "yamaha-dtx502", "yamaha-dtxplorer", "gs-analog",
-  "gs-brush", "gs-electronic", "gs-orchestra", "xg-brush", "xg-electronic", "xg-orchestra", "xg-standard",
-}
-S.ENDINGS = { "auto", "ring", "choke", "ritard", "none" }
-S.STYLES = { "auto", "jazz", "shuffle", "latin", "metal", "dance", "reggae", "funk", "pop", "rock" }
 
 -- The messages to the user. docs/reaper.md explains each.
 S.MESSAGES = {
@@ -517,21 +506,31 @@ end
 
 ---------------------------------------------------------------------------------------------------- what is asked for
 
+-- The options, made by python proto/options.py
 S.CONTROLS = {
-  { key = "style", caption = "Style (auto or jazz rock funk ...)", default = "auto", words = S.STYLES },
-  { key = "intensity", caption = "Intensity 0 to 1 (empty: as it fits)", level = true },
-  { key = "complexity", caption = "Complexity 0 to 1 (empty: as it fits)", level = true },
-  { key = "fills", caption = "Fills 0 to 1 (empty: as it fits)", level = true },
-  { key = "swing", caption = "Swing 0 to 1 (empty: as it fits)", level = true },
-  { key = "drum-map", caption = "Drum map (gm ssd5 ...; ? for all)", default = "gm", words = S.DRUM_MAPS },
-  { key = "seed", caption = "Seed (empty: a new one each time)", whole = { 0, 4294967295 } },
-  { key = "takes", caption = "How many takes (1 to 8)", default = "1", whole = { 1, S.MOST_TAKES } },
+  { key = "style", caption = "Style (auto or jazz shuffle latin ...)", default = "auto", words = {
+    "auto", "jazz", "shuffle", "latin", "metal", "dance", "reggae", "funk", "pop", "rock",
+  } },
+  { key = "intensity", caption = "Intensity (0 to 1; empty: as it fits)", level = true },
+  { key = "complexity", caption = "Complexity (0 to 1; empty: as it fits)", level = true },
   { key = "groove", caption = "Groove (empty: one that fits)", title = true },
-  { key = "daring", caption = "Daring 0 to 1 (empty: the safest groove)", level = true },
-  { key = "ending", caption = "Ending (auto or ring choke ritard none)", default = "auto", words = S.ENDINGS },
-  { key = "count-in", caption = "Bars counted in before the item (0 to 8)", default = "0", whole = { 0, S.MOST_COUNT_IN } },
+  { key = "daring", caption = "Daring (0 to 1; empty: the safest groove)", level = true },
+  { key = "fills", caption = "Fills (0 to 1; empty: as it fits)", level = true },
+  { key = "ending", caption = "Ending (auto or ring choke ritard none)", default = "auto", words = { "auto", "ring", "choke", "ritard", "none" } },
+  { key = "swing", caption = "Swing (0 to 1; empty: as it fits)", level = true },
+  { key = "seed", caption = "Seed (empty: a new one each time)", whole = { 0, 4294967295 } },
+  { key = "takes", caption = "Takes (1 to 8)", default = "1", whole = { 1, 8 } },
+  { key = "drum-map", caption = "Drum map (empty: gm; ? for all)", default = "gm", words = {
+    "gm", "abbey-road-60s", "addictive-drums-2", "alesis-nitro", "avl-drumkits", "bfd3", "ezdrummer-2",
+    "ezdrummer-3", "ggd-invasion", "ggd-modern-massive", "ggd-p4-halpern", "logic-drum-kit-designer",
+    "mt-power-drumkit-2", "roland-td", "ssd5", "studio-drummer", "superior-drummer-3", "yamaha-dtx502",
+    "yamaha-dtxplorer", "gs-analog", "gs-brush", "gs-electronic", "gs-orchestra", "xg-brush", "xg-electronic",
+    "xg-orchestra", "xg-standard",
+  } },
+  { key = "count-in", caption = "Bars counted in before the item (0 to 8)", default = "0", whole = { 0, 8 } },
   { key = "split", caption = "A track for each piece (no or yes)", default = "no", words = { "no", "yes" } },
 }
+-- end
 
 local function contains(list, value)
   for _, found in ipairs(list) do

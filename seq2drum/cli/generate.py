@@ -16,7 +16,8 @@ from seq2drum.console import maps, paths, shared
 from seq2drum.console.terminal import bar, standard_output
 from seq2drum.deliver.export import EXPORTS
 from seq2drum.errors import InputError, OptionError
-from seq2drum.music.choices import BRIEF, GENERATORS, check
+from seq2drum.music.choices import GENERATORS
+from seq2drum.music.options import BRIEF, check
 from seq2drum.system import files
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from seq2drum.console.terminal import can_say, has_colours, say, standard_output
 from seq2drum.errors import OptionError
 from seq2drum.music import choices
 from seq2drum.music.choices import STYLES
+from seq2drum.music.options import check_word
 
 if TYPE_CHECKING:
     from seq2drum.lattice.grooves.grooves import Groove
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     """List, draw, play or write; returns the exit code."""
     from seq2drum.play.grooves.book import Book
 
-    choices.check_word("style", options.style)
+    check_word("style", options.style)
     words = " ".join(options.files).strip()
     song = _song(words, options)
     one = None if song is not None else _meant(words, options)
@@ -73,8 +74,6 @@ def run(options: argparse.Namespace) -> int:
 
 def _metre(text: str) -> tuple[int, int]:
     """N/M as numbers."""
-    from seq2drum.music import choices
-
     try:
         return choices.metre_of(text)
     except OptionError:

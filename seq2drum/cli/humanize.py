@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from seq2drum.console import paths, shared
 from seq2drum.console.terminal import standard_output
 from seq2drum.errors import InputError, OptionError
-from seq2drum.music.choices import CHOICES
 from seq2drum.music.limits import NOTE_SUFFIXES
+from seq2drum.music.options import CHOICES
 from seq2drum.system import files
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from seq2drum.console.shared import Container
 from seq2drum.console.terminal import as_text, say
 from seq2drum.deliver.export import Played
 from seq2drum.errors import OptionError, PartNotFoundError
-from seq2drum.music.choices import check
 from seq2drum.music.limits import RECORDING_SUFFIXES, SONG_SUFFIXES
+from seq2drum.music.options import STAYS, WHAT, check
 from seq2drum.system import files
 
 if TYPE_CHECKING:
@@ -158,13 +158,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
   seq2drum --mode infer songs/ -o drums/ --seed 3"""
     shared.add_songs(parser, f"{paths.KINDS}, folders of them, or - for MIDI on stdin")
     groups = shared.add_choices(parser)
-    groups[shared.STAYS].add_argument(
+    groups[STAYS].add_argument(
         "--drums",
         metavar="FILE",
         type=arguments.named,
         help="the drums that stay are in this file and not in the song's",
     )
-    groups[shared.WHAT].add_argument(
+    groups[WHAT].add_argument(
         "--model",
         default="default",
         metavar="NAME|DIR",

@@ -18,6 +18,7 @@ from seq2drum.deliver.export import Played
 from seq2drum.errors import OptionError, PortError
 from seq2drum.music import choices
 from seq2drum.music.limits import SONG_SUFFIXES
+from seq2drum.music.options import WHAT
 from seq2drum.play.jam.ports import CC, NOTE, PEDALS, Shown
 from seq2drum.play.jam.signs import FASTEST, FILL, SECTION, SLOWEST, STOP
 from seq2drum.system import files
@@ -352,10 +353,6 @@ def _record(
 
 
 MADE = ".jam.mid"
-CHOSEN = {
-    shared.WHAT: ("style", "intensity", "complexity", "seed", "temperature", "top_p", "track", "groove", "fills"),
-    "the end, the kit and its feel": ("ending", "pieces", "time", "without", "humanize", "swing"),
-}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -388,17 +385,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="what the guitarist shows the drummer in a bar, who does it in the next: fill, section or section=LETTER,"
         " intensity=0..1, stop",
     )
-    for title, names in CHOSEN.items():
-        group = parser.add_argument_group(title)
-        for name in names:
-            shared.add_choice(group, name)
-        if title == shared.WHAT:
-            group.add_argument(
-                "--model",
-                default="live",
-                metavar="NAME|DIR",
-                help="a model in the package, or the folder of a training run (default: live)",
-            )
+    shared.add_choices(parser, jam=True)[WHAT].add_argument(
+        "--model",
+        default="live",
+        metavar="NAME|DIR",
+        help="a model in the package, or the folder of a training run (default: live)",
+    )
     output = parser.add_argument_group("output")
     output.add_argument(
         "-o",
@@ -408,8 +400,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=f"in time a MIDI port, or virtual for a new one; with --fast where to write (default: SONG{MADE})",
     )
     add_live_options(parser)
-    shared.add_session(output)
-    parser.set_defaults(count_in=1)
+    shared.add_session(output, count_in=1)
     maps.add_drum_map(output)
     exports.add_options(output)
     shared.add_explain(output)
@@ -425,8 +416,7 @@ def run(options: argparse.Namespace) -> int:
 
     if options.ports:
         return list_ports()
-    names = [name for group in CHOSEN.values() for name in group] + ["drum_map"]
-    wanted = Options(**{name: getattr(options, name) for name in names} | {"style": shared.style(options)})
+    wanted = Options(**shared.chosen(options))
     exports.session(options)  # what makes no sense is refused before anything is played
     if options.source is None:
         raise OptionError("--mode jam wants a guitarist: name a MIDI port or file with --in; --ports lists the ports")

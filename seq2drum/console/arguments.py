@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 from seq2drum.console.terminal import standard_output
 from seq2drum.errors import OptionError
 from seq2drum.music import choices
-from seq2drum.music.choices import AUTO, CHOICES
+from seq2drum.music.choices import AUTO
+from seq2drum.music.options import CHOICES
 
 
 class _Formatter(argparse.HelpFormatter):

@@ -8,30 +8,26 @@ from typing import Any
 
 from seq2drum import __version__
 from seq2drum.console import paths
-from seq2drum.music.choices import AUTO, CHOICES, Choice
+from seq2drum.music.choices import AUTO, Choice
+from seq2drum.music.options import CHOICES, OPTIONS, OUTPUT, SECTIONS, SESSION, WHAT, names_in
 
 Container = argparse.ArgumentParser | argparse._ArgumentGroup  # both have `add_argument`
 
 SHELLS = ("bash", "zsh", "tcsh")
-WHAT, STAYS = "what to play", "which of the file's own drums stay"
-GROUPS = {
-    WHAT: ("style", "intensity", "complexity", "seed", "takes", "temperature", "top_p", "track", "sections"),
-    "the groove": ("groove", "like", "daring"),
-    "fills and the end": ("fills", "fill_at", "no_fills_in", "ending"),
-    "pieces of the kit": ("pieces", "time", "without"),
-    "feel": ("humanize", "swing"),
-    STAYS: ("prime", "bars"),
-}
+_ABOUT = {WHAT: "What is not asked for, the model decides."}
 
 
-def add_choices(parser: argparse.ArgumentParser) -> dict[str, argparse._ArgumentGroup]:
-    """Add what a musician can choose, and return the groups by title: all but what is said of the output."""
+def add_choices(parser: argparse.ArgumentParser, *, jam: bool = False) -> dict[str, argparse._ArgumentGroup]:
+    """Add what a musician can choose, and return the groups by section: all but what is said of the output.
+
+    jam: only what holds for a jam, where there is one take.
+    """
     groups = {}
-    for title, names in GROUPS.items():
-        about = "What is not asked for, the model decides." if title == WHAT else None
-        groups[title] = parser.add_argument_group(title, about)
-        for name in names:
-            add_choice(groups[title], name)
+    for section in SECTIONS:
+        if section != OUTPUT and (names := names_in(section, jam=jam)):
+            groups[section] = parser.add_argument_group(section, _ABOUT.get(section))
+            for name in names:
+                add_choice(groups[section], name)
     return groups
 
 
@@ -41,24 +37,28 @@ def add_choice(
     *,
     table: Mapping[str, Choice] = CHOICES,
     action: type[argparse.Action] | None = None,
+    help: str | None = None,
     **other: Any,
 ) -> None:
-    """Add one of a table. action: what takes the value, if not as usual. other: what is not as there, as `help`."""
+    """Add one of a table. action: what takes the value, if not as usual. help, other: what is not as in the table."""
     choice = table[name]._replace(**other)
+    flag, help = "--" + name.replace("_", "-"), help or choice.help
+    if choice.kind is bool:
+        to.add_argument(flag, action="store_true", help=help)
+        return
     to.add_argument(
-        "--" + name.replace("_", "-"),
+        flag,
         type=reader(choice),
         default=choice.default,
         metavar=choice.metavar,
-        help=choice.help,
+        help=help,
         action=action or (_Adds if choice.many else "store"),
     )
 
 
 def chosen(options: argparse.Namespace) -> dict[str, Any]:
-    """What was chosen, by the fields of `Options`."""
-    names = [name for name in CHOICES if name != "takes"]
-    return {name: getattr(options, name) for name in names} | {"style": style(options)}
+    """What was chosen, by the fields of `Options`, as far as the command line has such options."""
+    return {name: getattr(options, name) for name in OPTIONS if name in options} | {"style": style(options)}
 
 
 def style(options: argparse.Namespace) -> str | None:
@@ -153,16 +153,11 @@ def add_with_guitar(to: Container) -> None:
     )
 
 
-def add_session(to: Container) -> None:
-    """Add what a session wants beside the drums."""
-    to.add_argument(
-        "--count-in", type=int, default=0, metavar="BARS", help="count so many bars before the song, which moves back"
-    )
-    to.add_argument("--tail", action="store_true", help="let the cymbals of the last bar ring on behind it")
-    to.add_argument("--click", action="store_true", help="add a track with a click on every beat")
-    to.add_argument(
-        "--split", action="store_true", help="a track for kick, snare, hats, toms, cymbals, percussion each"
-    )
+def add_session(to: Container, count_in: int = 0) -> None:
+    """Add what a session wants beside the drums. count_in: how many bars by default."""
+    for name in SESSION:
+        table = SESSION if name != "count_in" else {name: SESSION[name]._replace(default=count_in)}
+        add_choice(to, name, table=table)
 
 
 def where_drums_go(suffix: str = paths.OUTPUT_SUFFIX) -> str:

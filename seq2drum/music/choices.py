@@ -1,4 +1,4 @@
-"""What a musician can choose of a take: names, meanings, ranges and defaults, for playing and all command lines.
+"""One option as a value, the words of options, the options of a beat, and options as texts.
 
 Only the standard library and the errors are imported, so that programs which never read a note know the same table.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field, fields
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -75,144 +76,92 @@ FAMILIES = MappingProxyType(
 """Several pieces by one name."""
 
 
-class Choice(NamedTuple):
-    """One thing that can be chosen.
+class Form(NamedTuple):
+    """An option in the form of the page; each text in English and in German.
 
-    kind: int, float or str, or tuple for the numbers of a first and a last bar. metavar: how a value is written.
-    default: what holds where nothing is said; None: the model or the song decides. least, most: the range of a number,
+    about: the meaning beside it; in English by default that of the table. ends: what the left and the right end of a
+    slider stand for. words: of a menu, each word that is offered and how it is shown; none where they are shown as
+    they are written. is_rare: it lies under "More". is_choosing: it chooses grooves or takes, so that all takes are
+    played again; any other option acts on the take that is heard.
+    """
+
+    about: tuple[str, str]
+    ends: tuple[tuple[str, str], tuple[str, str]] | None = None
+    words: Mapping[str, tuple[str, str]] = MappingProxyType({})
+    is_rare: bool = False
+    is_choosing: bool = False
+
+
+class Dialog(NamedTuple):
+    """An option in the dialog of REAPER.
+
+    empty: what holds where nothing is answered; is_value: it is the answer that stands there at first. about: the
+    meaning, by default that of the table. most: the greatest whole number, by default that of the table.
+    """
+
+    empty: str
+    is_value: bool = False
+    about: str = ""
+    most: int | None = None
+
+
+class Choice(NamedTuple):
+    """One option: all that command lines, clients, the page, REAPER and the docs say of it.
+
+    kind: int, float, str or bool, or tuple for the numbers of a first and a last bar. metavar: how a value is written.
+    about: the meaning, with what is typed between backticks. section: one of `SECTIONS`. default: what holds where
+    nothing is said; None: the model or the song decides. unset: the same in words. least, most: the range of a number,
     both within it. wanted: the range in words. title: what a refusal calls it, where not by its name. words: all that a
     text can be; without any, it can be any text. many: a choice is several such values, with commas between them.
+    label: its name in English and German. field: its name in the contract, where that is another. jam: whether it holds
+    for a jam, too. form, dialog: how the page and REAPER show it, if they do.
     """
 
     kind: type
     metavar: str
-    help: str
+    about: str
+    section: str = ""
     default: Any = None
+    unset: str = ""
     least: float = -math.inf
     most: float = math.inf
     wanted: str = ""
     title: str = ""
     words: tuple[str, ...] = ()
     many: bool = False
+    label: tuple[str, str] = ("", "")
+    field: str = ""
+    jam: bool = False
+    form: Form | None = None
+    dialog: Dialog | None = None
+
+    @property
+    def holds(self) -> str:
+        """What holds where nothing is said, in words; empty where the model or the song decides."""
+        if self.unset or self.default is None or self.default is False or self.default == ():
+            return self.unset
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
+
+    @property
+    def help(self) -> str:
+        """The meaning and the default, as a command line says them."""
+        default = f" (default: {self.holds})" if self.holds else ""
+        return self.about.replace("`", "") + default
 
 
-def _level(help: str, default: float | None = None) -> Choice:
-    return Choice(float, "0..1", help, default, least=0, most=1, wanted="0 to 1")
+def choice(kind: type, metavar: str, about: str, *, default: Any = None, **other: Any) -> Any:
+    """The default of a field that is an option; its `Choice` is in the field's metadata. other: fields of `Choice`."""
+    return field(default=default, metadata={"choice": Choice(kind, metavar, about, default=default, **other)})
 
 
-CHOICES = MappingProxyType(
-    {
-        "style": Choice(str, "NAME", f"{', '.join(STYLES)}, or {AUTO} (default)", words=STYLES),
-        "groove": Choice(
-            str,
-            "NAME|FILE",
-            "the beat to play on: a name that --mode grooves lists, a file with drums, or bars of one as FILE:5 or"
-            " FILE:5-8; of sections verse=NAME,chorus=FILE (default: one that fits)",
-        ),
-        "like": Choice(str, "SONG", "play as the drums of this file do: their grooves, levels, fills and feel"),
-        "daring": _level("0 the safest groove, 0.5 as drummers choose, 1 wilder (default: 0)", 0.0),
-        "intensity": _level("how much is played and how loud; 0.5 is what half of all music stays below"),
-        "complexity": _level("how much the drums lean against the beat, likewise"),
-        "fills": _level("how often: 0 the fewest, 0.5 as drummers do, 1 twice as often"),
-        "fill_at": Choice(
-            int, "BARS", "fills in these bars, such as 8,16", (), least=1, wanted="numbers of bars from 1", many=True
-        ),
-        "no_fills_in": Choice(tuple, "BARS", "no fills in these bars, such as 1-4,9-12", (), many=True),
-        "ending": Choice(
-            str, "NAME", f"how the last chord ends: {', '.join(ENDINGS)} (default: {AUTO})", AUTO, words=ENDINGS
-        ),
-        "pieces": Choice(
-            str,
-            "NAME",
-            f"{KIT}: no hand percussion, or {ALL} (default: {KIT}, but where the groove or the style has percussion)",
-            words=(KIT, ALL),
-            title="set of pieces",
-        ),
-        "time": Choice(
-            str,
-            "NAME",
-            f"what time is kept on: {', '.join(TIMES)} (default: {AUTO})",
-            AUTO,
-            words=TIMES,
-            title="piece to keep time on",
-        ),
-        "without": Choice(
-            str,
-            "PIECES",
-            f"never play these: pieces such as crash,clap, or {', '.join(FAMILIES)}",
-            (),
-            words=(*PIECES, *FAMILIES),
-            title="piece",
-            many=True,
-        ),
-        "sections": Choice(
-            str,
-            "NAMES",
-            'the sections by name and bars, such as "intro 1-4, verse 5-20" (default: the file\'s markers, or found)',
-            many=True,
-        ),
-        "seed": Choice(int, "N", "which take (default: 0)", 0, least=0, wanted="0 or more", title="the seed"),
-        "takes": Choice(
-            int,
-            "N",
-            "make N takes, SONG.drums.1.mid being the best (default: 1)",
-            1,
-            least=1,
-            most=MOST_TAKES,
-            wanted=f"1 to {MOST_TAKES}",
-        ),
-        "temperature": Choice(
-            float,
-            "T",
-            "0 the most likely take, 1 as free as real music (default: 1; with a groove, plain bars and free fills)",
-            least=0,
-            most=2,
-            wanted="0 (the most likely take) to 2 (wild)",
-            title="the temperature",
-        ),
-        "top_p": Choice(
-            float,
-            "P",
-            "keep this share of what is likely; lower is tamer (default: 0.99)",
-            0.99,
-            least=math.nextafter(0.5, 1),
-            most=1,
-            wanted="more than 0.5 and at most 1",
-            title="top-p",
-        ),
-        "track": Choice(
-            str,
-            "N|NAME",
-            "the guitar, by number from 1 or by name, several parts as 1,3,5-8 (default: what looks like a guitar)",
-            many=True,
-        ),
-        "humanize": _level("velocity and timing of human drummers: 0 stiff, 1 as they are"),
-        "swing": _level("where the second eighth falls: 0 half way, 1 at two thirds"),
-        "prime": Choice(
-            int, "BARS", "play on from the first drum bars of the file", 0, least=0, wanted="a number of bars"
-        ),
-        "bars": Choice(tuple, "A:B", "play only these bars of the file's own drums anew, and keep the rest"),
-        "drum_map": Choice(
-            str,
-            "NAME|FILE",
-            "the notes of a sampler, list for all of them, or a JSON file of your own (default: gm)",
-            "gm",
-        ),
-    }
-)
-"""Each by the name that it has as a field of `Options`; `takes` is how many of them are made."""
+def level(about: str, *, default: float | None = None, **other: Any) -> Any:
+    """A number from 0 to 1."""
+    return choice(float, "0..1", about, default=default, least=0, most=1, wanted="0 to 1", **other)
 
 
-def check(name: str, value: float | None, title: str = "") -> None:
-    """Refuse a number that is out of its range. title: what the refusal calls it, if not as the table.
-
-    None is in the range of what the model decides by default, and of nothing else.
-
-    Raises:
-        OptionError: it is out of its range.
-    """
-    choice = CHOICES[name]
-    check_number(choice, value, title or choice.title or name)
+def table_of(options: type) -> Mapping[str, Choice]:
+    """The choices of a dataclass, by the names of its fields."""
+    return MappingProxyType({one.name: one.metadata["choice"] for one in fields(options)})
 
 
 def check_number(choice: Choice, value: float | None, title: str) -> None:
@@ -225,18 +174,6 @@ def check_number(choice: Choice, value: float | None, title: str) -> None:
         return
     if value is None or not choice.least <= value <= choice.most:
         raise OptionError(f"{title} is {value}, wanted {choice.wanted}")
-
-
-def check_word(name: str, word: str | None) -> None:
-    """Refuse a word that is none of those that can be chosen. None is taken where it is the default.
-
-    Raises:
-        OptionError: it is none of them.
-    """
-    choice = CHOICES[name]
-    if word not in choice.words and not (word is None and choice.default is None):
-        there = instead(word or "", choice.words, OTHER_STYLES if choice.words is STYLES else {})
-        raise OptionError(f"there is no {choice.title or name} {word!r}; {there}")
 
 
 def instead(word: str, known: Sequence[str], others: Mapping[str, str] = MappingProxyType({})) -> str:
@@ -291,17 +228,6 @@ def sections_of(text: str) -> tuple[tuple[str, int, int], ...]:
     return tuple(found)
 
 
-def pieces_of(names: Sequence[str]) -> frozenset[str]:
-    """The pieces of the kit that some names of pieces and families stand for.
-
-    Raises:
-        OptionError: there is no such name.
-    """
-    for name in names:
-        check_word("without", name)
-    return frozenset(piece for name in names for piece in FAMILIES.get(name, (name,)))
-
-
 GENRES = (
     "afrobeat",
     "afrocuban",
@@ -324,33 +250,6 @@ LEAST_BPM, MOST_BPM = 20, 400
 
 MOST_SEED = (1 << 63) - 1
 
-
-def _number(
-    metavar: str, help: str, default: Any, least: float, most: float, title: str, kind: type | None = None
-) -> Choice:
-    """A number from least to most; its kind is by default that of its default."""
-    shown = "" if default in (None, ()) else f" (default: {default:g})"
-    many, wanted = default == (), f"{least} to {most}"
-    return Choice(kind or type(default), metavar, help + shown, default, least, most, wanted, title, many=many)
-
-
-BRIEF = MappingProxyType(
-    {
-        "genre": Choice(str, "NAME", f"{', '.join(GENRES)}, or a mix as funk:2,jazz:1 (default: any)", words=GENRES),
-        "bpm": _number("B", "quarters a minute", 110.0, LEAST_BPM, MOST_BPM, "the tempo"),
-        "bars": _number("N", "how many", 8, 1, MOST_BARS, "the number of bars"),
-        "variability": _number(
-            "0..1", "0 the same bar again and again, 0.2 as drummers vary, 1 all new", 0.2, 0, 1, "variability"
-        ),
-        "fill": _number("EVERY", "a fill every so many bars", None, 2, MOST_BARS, "a fill every", int),
-        "change": _number("BAR", "something else begins in these bars, such as 5,9", (), 2, MOST_BARS, "a change", int),
-        "temperature": _number("T", "0 the most likely, 1 as drummers play", 1.0, 0, 2, "the temperature"),
-        "metre": Choice(str, "N/M", "the metre that the bars, made in 4/4, are brought into (default: 4/4)", "4/4"),
-        "grid": _number("16|24|32", "places a bar, of which 24 has triplets", 24, 16, 32, "the grid"),
-        "seed": _number("N", "which beat", 0, 0, MOST_SEED, "the seed"),
-    }
-)
-"""Each by the name that it has as a field of `Brief`; `seed` is beside it."""
 
 _METRE = re.compile(r"(\d{1,3})/(\d{1,3})")
 _SHARE = re.compile(r"([^:=,\s]+)\s*(?:[:=]\s*([^,\s]+))?")
@@ -418,12 +317,3 @@ def shares_of(weights: Mapping[str, float]) -> Mapping[str, float]:
     if weights and not 0 < total < math.inf:
         raise OptionError(f"the weights of the genres are {total:g} together, wanted more than 0")
     return MappingProxyType({name: weight / total for name, weight in weights.items()})
-
-
-def check_brief(name: str, value: float | None, title: str = "") -> None:
-    """Refuse a number of a brief that is out of its range. title: what the refusal calls it, if not as the table.
-
-    Raises:
-        OptionError: it is out of its range.
-    """
-    check_number(BRIEF[name], value, title or BRIEF[name].title or name)

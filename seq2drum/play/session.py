@@ -11,13 +11,12 @@ from types import MappingProxyType
 
 import numpy as np
 
-from seq2drum.errors import OptionError
 from seq2drum.music import duet
-from seq2drum.music.choices import FAMILIES
+from seq2drum.music.choices import FAMILIES, check_number
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.kit import FULL
-from seq2drum.music.limits import MOST_COUNT_IN
 from seq2drum.music.notes import NO_PEDAL, Metre, Part, Song
+from seq2drum.music.options import SESSION, BaseSession
 from seq2drum.music.shown import Shown
 
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -40,22 +39,15 @@ _GROUP_OF = np.array([next(at for at, names in enumerate(GROUPS.values()) if nam
 
 
 @dataclass(frozen=True, slots=True)
-class Session(Shown):
-    """Parts of a file beside the drums.
+class Session(BaseSession, Shown):
+    """Parts of a file beside the drums; `music.options.BaseSession` has the fields.
 
-    count_in: how many bars are counted before the song, 0 for none. click: whether there is a track with a click on
-    every beat. split: whether each of GROUPS has a track of its own. tail: whether cymbals of the last bar ring on
-    behind it, and the file lasts until they have rung out.
+    split: each of GROUPS has a track of its own. tail: cymbals of the last bar ring on behind it, and the file lasts
+    until they have rung out.
     """
 
-    count_in: int = 0
-    click: bool = False
-    split: bool = False
-    tail: bool = False
-
     def __post_init__(self) -> None:
-        if not 0 <= self.count_in <= MOST_COUNT_IN:
-            raise OptionError(f"the count-in has {self.count_in} bars, wanted 0 to {MOST_COUNT_IN}")
+        check_number(SESSION["count_in"], self.count_in, "the count-in")
 
 
 PLAIN = Session()

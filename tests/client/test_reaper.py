@@ -660,14 +660,14 @@ def test_a_python_is_asked_to_run_the_program_as_a_module(studio: Callable[..., 
 def test_the_answers_of_the_dialog_reach_the_program_and_are_remembered(studio: Callable[..., Studio]) -> None:
     here = studio()
     here.item()
-    answers = ["Funk", "0,9", "0.25", "1", " 0 ", "SSD5", "12", "2", "Half-time rock, ride", "0,5", "choke", "0", "no"]
+    answers = ["Funk", "0,9", "0.25", "Half-time rock, ride", "0,5", "1", "choke", " 0 ", "12", "2", "SSD5", "0", "no"]
     here.reaper.answers = [answers]
     here.run()
     flags = here.words[here.words.index("--style") :]
     assert flags == [
-        *("--style", "funk", "--intensity", "0.9", "--complexity", "0.25", "--fills", "1", "--swing", "0"),
-        *("--drum-map", "ssd5", "--seed", "12", "--takes", "2"),
-        *("--groove", "half-time rock, ride", "--daring", "0.5", "--ending", "choke"),
+        *("--style", "funk", "--intensity", "0.9", "--complexity", "0.25"),
+        *("--groove", "half-time rock, ride", "--daring", "0.5", "--fills", "1", "--ending", "choke", "--swing", "0"),
+        *("--seed", "12", "--takes", "2", "--drum-map", "ssd5"),
     ]
     names = [f"Drums, seed {seed}, half-time rock, ride" for seed in (12, 13)]
     assert [take.name for take in here.drum_item.takes] == names
@@ -685,7 +685,7 @@ def test_empty_answers_set_no_option_and_each_run_has_a_new_seed(studio: Callabl
         here.reaper.answers = [[""] * 13]
         here.run()
         flags = here.words[here.words.index("--cancel-file") + 2 :]
-        assert [*flags[:5], *flags[6:]] == ["--style", "auto", "--drum-map", "gm", "--seed", "--ending", "auto"]
+        assert [*flags[:5], *flags[6:]] == ["--style", "auto", "--ending", "auto", "--seed", "--drum-map", "gm"]
         seeds.add(int(flags[5]))
     assert len(seeds) == 3
     assert all(0 <= seed < 1_000_000 for seed in seeds)
@@ -697,18 +697,18 @@ def test_empty_answers_set_no_option_and_each_run_has_a_new_seed(studio: Callabl
         (0, "polka", ["no style polka", "shuffle"]),
         (1, "1.5", ["Intensity: 1.5", "0 to 1"]),
         (2, "loud", ["Complexity: loud"]),
-        (3, "-0.1", ["Fills: -0.1"]),
-        (4, "nan", ["Swing: nan"]),
-        (5, 'gm" --force "', ["no drum map gm"]),
-        (5, "ezdrummer", ["no drum map ezdrummer", "ezdrummer-2, ezdrummer-3"]),
-        (5, "?", ["Drum map: there are gm, ", "superior-drummer-3"]),
+        (5, "-0.1", ["Fills: -0.1"]),
+        (7, "nan", ["Swing: nan"]),
+        (10, 'gm" --force "', ["no drum map gm"]),
+        (10, "ezdrummer", ["no drum map ezdrummer", "ezdrummer-2, ezdrummer-3"]),
+        (10, "?", ["Drum map: there are gm, ", "superior-drummer-3"]),
         (0, "?", ["Style: there are auto, jazz"]),
-        (6, "1.5", ["Seed: 1.5", "whole number"]),
-        (6, "-1", ["Seed: -1"]),
-        (7, "9", ["How many takes: 9", "from 1 to 8"]),
-        (8, 'rock" --force "', ["Groove", "no name"]),
-        (9, "2", ["Daring: 2", "0 to 1"]),
-        (10, "fade", ["no ending fade", "ritard"]),
+        (8, "1.5", ["Seed: 1.5", "whole number"]),
+        (8, "-1", ["Seed: -1"]),
+        (9, "9", ["Takes: 9", "from 1 to 8"]),
+        (3, 'rock" --force "', ["Groove", "no name"]),
+        (4, "2", ["Daring: 2", "0 to 1"]),
+        (6, "fade", ["no ending fade", "ritard"]),
         (11, "9", ["Bars counted in before the item: 9", "from 0 to 8"]),
     ],
 )
@@ -728,9 +728,10 @@ def test_an_invalid_answer_is_asked_for_again(
 def test_the_styles_endings_and_drum_maps_are_those_of_the_drummer() -> None:
     reaper = Reaper()
     _, script = reaper.library()
-    assert list(script.STYLES.values()) == ["auto", *choices.STYLES]
-    assert list(script.ENDINGS.values()) == list(choices.ENDINGS)
-    assert list(script.DRUM_MAPS.values()) == list(drum_maps.names())
+    words = {control.key: list(control.words.values()) for control in script.CONTROLS.values() if control.words}
+    assert words["style"] == ["auto", *choices.STYLES]
+    assert words["ending"] == list(choices.ENDINGS)
+    assert words["drum-map"] == list(drum_maps.names())
 
 
 def test_every_piece_of_the_kit_has_a_name_on_its_key() -> None:

@@ -11,8 +11,7 @@ import pytest
 from client.messages import RemoteOptions
 from seq2drum import Options
 from seq2drum.errors import OptionError
-from seq2drum.music import choices
-from seq2drum.music.choices import CHOICES
+from seq2drum.music.options import CHOICES, check, check_word, pieces_of
 
 NUMBERS = {name: choice for name, choice in CHOICES.items() if choice.wanted and name != "takes" and not choice.many}
 
@@ -41,8 +40,8 @@ def test_options_take_a_number_up_to_the_ends_of_its_range_and_none_beyond(name:
 
 def test_a_number_that_is_none_is_out_of_every_range() -> None:
     with pytest.raises(OptionError, match="temperature is nan"):
-        choices.check("temperature", math.nan)
-    choices.check("swing", None)
+        check("temperature", math.nan)
+    check("swing", None)
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -56,8 +55,8 @@ def test_none_is_taken_only_where_the_model_decides_by_default(name: str) -> Non
 
 def test_a_word_that_is_nearly_right_is_told_what_it_is_near() -> None:
     with pytest.raises(OptionError, match="no piece 'clapp'; did you mean clap"):
-        choices.pieces_of(["clapp"])
+        pieces_of(["clapp"])
     with pytest.raises(OptionError, match="did you mean jazz"):
-        choices.check_word("style", "jaz")
+        check_word("style", "jaz")
     with pytest.raises(OptionError, match="there are jazz, shuffle"):
-        choices.check_word("style", "polka")
+        check_word("style", "polka")

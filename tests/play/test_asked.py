@@ -6,8 +6,9 @@ import pytest
 
 from seq2drum import Options
 from seq2drum.errors import OptionError
-from seq2drum.music.choices import CHOICES, FAMILIES, PIECES
+from seq2drum.music.choices import FAMILIES, PIECES
 from seq2drum.music.kit import FULL
+from seq2drum.music.options import CHOICES
 from seq2drum.play.asked import WHOLE, Reference, by_section, reference
 from seq2drum.play.decode.sampling import Sampling
 

@@ -25,6 +25,7 @@ from seq2drum.music.explanation import SectionGroove, Swap
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.music.options import OPTIONS
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.checkpoint.folder import DEFAULT, WEIGHTS, find
 from seq2drum.play.drummer import Drummer
@@ -42,6 +43,8 @@ Config = pb.GenerationConfig
 _HITS = [Note(480 * beat, 60, 36 if beat % 2 == 0 else 38, 90 + beat % 4) for beat in range(16)]
 BEAT = midi.serialise(Song(480, (Part.of([*_HITS, Note(2040, 60, 42, 80)], is_drums=True),), (Tempo(0, 500_000),)))
 """Four bars of a beat, of which the second has a hit more."""
+
+NUMBERS = [name for name, one in OPTIONS.items() if one.kind is float]
 
 
 # --- what comes in ----------------------------------------------------------------------------------------------------
@@ -120,7 +123,7 @@ def test_a_session_is_what_is_asked_for_and_a_long_count_in_is_refused() -> None
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        *[(name, value) for name in convert._NUMBERS for value in (math.nan, math.inf, -math.inf, -1e-9, 2.5, 1e308)],
+        *[(name, value) for name in NUMBERS for value in (math.nan, math.inf, -math.inf, -1e-9, 2.5, 1e308)],
         ("top_p", 0.5),
         ("style", "Funk"),
         ("style", "x" * 65),

@@ -138,7 +138,7 @@ def test_a_bar_says_where_it_is_and_when_it_was_decided(player: Engine) -> None:
         ({"config": {"takes": 2}}, "config.takes", "no meaning in a jam"),
         ({"config": {"prime_bars": 2}}, "config.prime_bars", "no meaning in a jam"),
         ({"config": {"groove": [{"midi": b"MThd"}]}}, "config.groove", "grooves by name"),
-        ({"config": {"count_in": 9}}, "config.count_in", "9 bars"),
+        ({"config": {"count_in": 9}}, "config.count_in", "count-in is 9, wanted 0 to 8 bars"),
         ({"config": {"intensity": 2}}, "config.intensity", "intensity"),
         ({"tempos": [{"quarter": 0, "bpm": 1e9}]}, "config.tempos", "the tempo is"),
         ({"tempos": [{"quarter": math.nan, "bpm": 100}]}, "config.tempos", "not in order"),

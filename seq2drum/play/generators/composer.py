@@ -38,11 +38,12 @@ from seq2drum.lattice.patterns import (
     song_of_part,
 )
 from seq2drum.music import choices, drum_maps, theory
-from seq2drum.music.choices import BRIEF, GENRES
+from seq2drum.music.choices import GENRES
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.duet import DRUMS, Duet
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Bar, Metre, Part, Song, Tempo
+from seq2drum.music.options import BaseBrief, check_brief
 from seq2drum.music.shown import Shown
 from seq2drum.play.checkpoint.folder import CONFIG, meant, place_in
 from seq2drum.play.checkpoint.runtime import UNUSABLE, read_json
@@ -55,34 +56,21 @@ _MIDDLE, _SPREAD = 110, 50  # of tempos, in quarters a minute
 
 
 @dataclass(frozen=True, slots=True)
-class Brief:
-    """A musician's request for a beat.
+class Brief(BaseBrief):
+    """The options of a beat; `music.options.BaseBrief` has the fields, their meanings, ranges and defaults.
 
-    genre: one of `briefs.GENRES`, a mix of them as "funk:2,jazz:1" or a mapping of names to weights; None for any.
-    bpm: quarters a minute. bars: how many. variability: 0..1, 0 for one bar again and again, 1 for always something
-    new. fill: a fill every so many bars; None for none. change: the bars, counted from 1, in which something else
-    begins. temperature: 0..2. grid: places a bar, see `lattice.patterns`. metre: what the bars, which are made in 4/4,
-    are brought into, as in `lattice.grooves.fitting`.
+    genre: a name, a mix of names as "funk:2,jazz:1" or a mapping of names to weights; None for any. change: bars
+    counted from 1. grid: see `lattice.patterns`. metre: see `lattice.grooves.fitting`.
 
     Raises:
         OptionError: one of these is out of its range.
     """
 
-    genre: str | Mapping[str, float] | None = None
-    bpm: float = BRIEF["bpm"].default
-    bars: int = BRIEF["bars"].default
-    variability: float = BRIEF["variability"].default
-    fill: int | None = None
-    change: tuple[int, ...] = ()
-    temperature: float = BRIEF["temperature"].default
-    grid: int = BRIEF["grid"].default
-    metre: str = BRIEF["metre"].default
-
     def __post_init__(self) -> None:
         for name in ("bpm", "bars", "variability", "fill", "temperature"):
-            choices.check_brief(name, getattr(self, name))
+            check_brief(name, getattr(self, name))
         for bar in self.change:
-            choices.check_brief("change", bar, "a bar of change")
+            check_brief("change", bar)
             if bar > self.bars:
                 raise OptionError(f"something else is to begin in bar {bar}, of {self.bars} bars; ask for more bars")
         if self.grid not in GRIDS:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from seq2drum.errors import OptionError
-from seq2drum.music import choices
+from seq2drum.music.options import check
 
 FILL, SECTION, STOP, INTENSITY, TEMPO = SIGNS = ("fill", "section", "stop", "intensity", "tempo")
 SLOWEST, FASTEST = 30.0, 300.0  # quarters a minute
@@ -40,6 +40,6 @@ class Sign(NamedTuple):
         if self.what not in known:
             raise OptionError(f"there is no sign {self.what!r}; wanted one of {', '.join(known)}")
         if self.what == INTENSITY:
-            choices.check("intensity", self.number)
+            check("intensity", self.number)
         if self.what == TEMPO and not SLOWEST <= self.number <= FASTEST:
             raise OptionError(f"the tempo is {self.value}, wanted {SLOWEST:g} to {FASTEST:g} quarters a minute")

@@ -1,30 +1,17 @@
 /** What the address says behind its "#": which view, and what is wished for in it. Pure functions. */
 
+import { OPTIONS } from "./options.js";
+
 /**
- * @typedef {object} Wishes What is asked of the drummer. What is not there, the drummer decides.
- * @property {string} [style]
- * @property {number} [intensity]
- * @property {number} [complexity]
- * @property {number} [fills]
- * @property {number} [swing]
- * @property {number} [humanize]
- * @property {number} [daring]
- * @property {string} [groove] a name of the book
- * @property {{title: string, midi: Uint8Array}} [beat] in place of a groove of the book; no address can hold it
- * @property {string} [ending]
- * @property {string} [time]
- * @property {string} [pieces]
- * @property {number} [temperature]
- * @property {string} [track] the guitar, by number or name
- * @property {string} [seed] digits
- * @property {number} [takes]
+ * What is asked of the drummer. What is not there, the drummer decides. `seed` is digits, `groove` a name of the book,
+ * `beat` in its place one that no address can hold, and `track` the guitar, by number or name.
+ *
+ * @typedef {import("./options.js").Values & {track?: string, beat?: {title: string, midi: Uint8Array}}} Wishes
  */
 
-/** The numbers, and how far each goes. @type {Record<string, [number, number]>} */
-export const LEVELS = {
-  intensity: [0, 1], complexity: [0, 1], fills: [0, 1], swing: [0, 1], humanize: [0, 1], daring: [0, 1], temperature: [0, 2],
-}; // prettier-ignore
-const WORDS = ["style", "groove", "ending", "time", "pieces", "track"];
+/** The numbers, and how far each goes. @type {Record<string, readonly [number, number]>} */
+export const LEVELS = Object.fromEntries(OPTIONS.flatMap(({ name, range }) => (range ? [[name, range]] : [])));
+const WORDS = [...OPTIONS.filter(({ kind }) => kind === "text").map(({ name }) => name), "track"];
 const MOST_WORD = 64;
 
 /**
@@ -100,7 +87,7 @@ export function configOf(wishes) {
  */
 export function isOfAllTakes(before, now) {
   /** @type {(keyof Wishes)[]} */
-  const names = ["style", "groove", "beat", "daring", "seed", "takes", "track"];
+  const names = [...OPTIONS.filter(({ isChoosing }) => isChoosing).map(({ name }) => name), "beat", "track"];
   return names.some((name) => before[name] !== now[name]);
 }
 

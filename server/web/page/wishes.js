@@ -2,14 +2,12 @@
 
 import { LEVELS } from "./address.js";
 import { fill, h, sign } from "./dom.js";
+import { OPTIONS } from "./options.js";
 import { t } from "./words.js";
 
 /** @typedef {import("./address.js").Wishes} Wishes */
 /** @typedef {Record<string, any>} Groove as ListGrooves has it */
 
-const SHOWN = ["intensity", "complexity", "fills", "swing", "humanize", "daring"];
-/** @type {Record<string, string[]>} */
-const WORDS = { ending: ["auto", "ring", "choke", "ritard", "none"], time: ["hat", "ride"], pieces: ["kit", "all"] };
 const STEP = 0.05;
 
 export class WishPanel {
@@ -26,31 +24,21 @@ export class WishPanel {
    */
   constructor(styles, mostTakes, changed) {
     this.#changed = changed;
-    const style = this.#menu("style", styles, (name) => name);
     this.groove = h("select", { id: "groove", onchange: () => this.#set("groove", this.groove.value || undefined) });
-    const groove = h(
-      "div",
-      { class: "field" },
-      h("label", { htmlFor: "groove" }, t("wish.groove")),
-      this.groove,
-      h("p", { class: "meaning" }, t("wish.groove.what")),
-    );
-    this.#fields.set("groove", (value) => (this.groove.value = String(value ?? "")));
+    /** Those that are no slider and no menu of their own words. @type {Record<string, () => HTMLElement>} */
+    const special = {
+      style: () => this.#menu("style", styles, (name) => name),
+      groove: () => this.#groove(),
+      seed: () => this.#seed(),
+      takes: () => this.#takes(mostTakes),
+    };
+    const field = (/** @type {import("./options.js").Option} */ { name, words }) =>
+      special[name]?.() ?? (words ? this.#menu(name, words, (word) => t(`wish.${name}.${word}`)) : this.#level(name));
     this.root = h(
       "div",
       { class: "wishes" },
-      style,
-      groove,
-      ...SHOWN.map((name) => this.#level(name)),
-      h(
-        "details",
-        { class: "more" },
-        h("summary", {}, t("wish.more")),
-        ...Object.entries(WORDS).map(([name, words]) => this.#menu(name, words, (word) => t(`wish.${name}.${word}`))),
-        this.#level("temperature"),
-        this.#seed(),
-        this.#takes(mostTakes),
-      ),
+      ...OPTIONS.filter(({ isRare }) => !isRare).map(field),
+      h("details", { class: "more" }, h("summary", {}, t("wish.more")), ...OPTIONS.filter(({ isRare }) => isRare).map(field)),
     );
     this.offer([], []);
   }
@@ -151,6 +139,17 @@ export class WishPanel {
       h("p", { class: "meaning", id: `${name}-what` }, t(`wish.${name}.what`)),
     );
     return field;
+  }
+
+  #groove() {
+    this.#fields.set("groove", (value) => (this.groove.value = String(value ?? "")));
+    return h(
+      "div",
+      { class: "field" },
+      h("label", { htmlFor: "groove" }, t("wish.groove")),
+      this.groove,
+      h("p", { class: "meaning" }, t("wish.groove.what")),
+    );
   }
 
   #seed() {

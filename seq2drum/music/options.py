@@ -1,0 +1,564 @@
+"""The options of a take: one table that makes `Options`, command lines, clients, the page, REAPER and the docs.
+
+`python proto/options.py` writes what is made of it in other languages. CONTRIBUTING.md, "Add an option", has the steps.
+
+Only the standard library and the errors are imported, so that programs which never read a note know the same table.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from seq2drum.errors import OptionError
+from seq2drum.music.choices import (
+    ALL,
+    AUTO,
+    CHOKE,
+    ENDINGS,
+    FAMILIES,
+    GENRES,
+    KIT,
+    LEAST_BPM,
+    MOST_BARS,
+    MOST_BPM,
+    MOST_SEED,
+    MOST_TAKES,
+    NO_ENDING,
+    OTHER_STYLES,
+    PIECES,
+    RING,
+    RITARD,
+    STYLES,
+    TIMES,
+    Choice,
+    Dialog,
+    Form,
+    check_bars,
+    check_number,
+    choice,
+    instead,
+    level,
+    table_of,
+)
+from seq2drum.music.limits import MOST_COUNT_IN
+
+if TYPE_CHECKING:  # a type alone: nothing of that room is known here
+    from seq2drum.play.asked import Grooves
+
+WHAT, TAKE, GROOVE = "what to play", "which take", "the groove"
+FILLS, OF_THE_KIT, FEEL = "fills and the end", "pieces of the kit", "feel"
+STAYS, OUTPUT = "which of the file's own drums stay", "output"
+SECTIONS = (WHAT, GROOVE, FILLS, OF_THE_KIT, FEEL, TAKE, STAYS, OUTPUT)
+"""The sections of options, in the order in which they are shown."""
+
+_FITS = Dialog("as it fits")
+_AS_MUSIC = "; half of all music is below 0.5"
+
+
+@dataclass(frozen=True)
+class BaseOptions:
+    """The options of a take: `seq2drum.Options` checks them, and the client's `RemoteOptions` sends them.
+
+    A new option is a new field at the end. What else is to be done: CONTRIBUTING.md, "Add an option".
+    """
+
+    __slots__ = ()
+
+    seed: int = choice(
+        int,
+        "N",
+        "another number, another take; the same number and options, the same take",
+        section=TAKE,
+        default=0,
+        least=0,
+        wanted="0 or more",
+        title="the seed",
+        label=("Seed", "Seed"),
+        jam=True,
+        form=Form(
+            (
+                "another number, another take; the same number and wishes, the same take",
+                "andere Zahl, anderer Take; gleiche Zahl und gleiche Wünsche, gleicher Take",
+            ),
+            is_rare=True,
+            is_choosing=True,
+        ),
+        dialog=Dialog("a new one each time", most=(1 << 32) - 1),
+    )
+    temperature: float | None = choice(
+        float,
+        "T",
+        "0 the plainest take, 1 as free as real music, 2 wild",
+        section=TAKE,
+        unset="1; with a groove, plain bars and free fills",
+        least=0,
+        most=2,
+        wanted="0 (the most likely take) to 2 (wild)",
+        title="the temperature",
+        label=("Freedom", "Freiheit"),
+        jam=True,
+        form=Form(
+            ("1 is as free as real music", "1 ist so frei wie echte Musik"),
+            ends=(("the plainest take", "ganz schlicht"), ("wild", "wild")),
+            is_rare=True,
+        ),
+    )
+    top_p: float = choice(
+        float,
+        "P",
+        "keep this share of what is likely; lower is tamer",
+        section=TAKE,
+        default=0.99,
+        least=math.nextafter(0.5, 1),
+        most=1,
+        wanted="more than 0.5 and at most 1",
+        title="top-p",
+        jam=True,
+    )
+    track: str | None = choice(
+        str,
+        "N|NAME",
+        "the guitar, by number from 1 or by name, several parts as `1,3,5-8`",
+        section=WHAT,
+        unset="what looks like a guitar",
+        many=True,
+        jam=True,
+    )
+    style: str | None = choice(
+        str,
+        "NAME",
+        f"{', '.join(f'`{style}`' for style in STYLES)}, or `{AUTO}`",
+        section=WHAT,
+        unset=AUTO,
+        words=STYLES,
+        label=("Style", "Stil"),
+        jam=True,
+        form=Form(
+            (
+                "for example jazz: a ride cymbal in swung eighths",
+                "zum Beispiel Jazz: Ride-Becken in geswingten Achteln",
+            ),
+            is_choosing=True,
+        ),
+        dialog=Dialog(AUTO, is_value=True),
+    )
+    intensity: float | None = level(
+        f"how busy and how loud{_AS_MUSIC}",
+        section=WHAT,
+        label=("Intensity", "Intensität"),
+        jam=True,
+        form=Form(
+            ("", "wie dicht und wie laut; die Hälfte aller Musik liegt unter 0.5"),
+            ends=(("sparse and soft", "sparsam und leise"), ("busy and loud", "dicht und laut")),
+        ),
+        dialog=_FITS,
+    )
+    complexity: float | None = level(
+        f"how far kick, snare and toms lean against the beat{_AS_MUSIC}",
+        section=WHAT,
+        label=("Complexity", "Komplexität"),
+        jam=True,
+        form=Form(
+            (
+                "how far kick, snare and toms lean against the beat",
+                "wie stark Bassdrum, Snare und Toms gegen den Beat gehen",
+            ),
+            ends=(("straight on the beat", "gerade auf dem Beat"), ("leaning against it", "gegen den Beat")),
+        ),
+        dialog=_FITS,
+    )
+    fills: float | None = level(
+        "how often the pattern breaks: 0 the fewest, 0.5 as often as drummers do, 1 twice as often",
+        section=FILLS,
+        label=("Fills", "Fills"),
+        jam=True,
+        form=Form(
+            (
+                "how often the pattern breaks; 0.5 is as often as drummers do",
+                "wie oft das Pattern unterbrochen wird; 0.5 ist so oft wie bei echten Drummern",
+            ),
+            ends=(("the fewest", "so wenige wie möglich"), ("twice as often", "doppelt so oft")),
+        ),
+        dialog=_FITS,
+    )
+    humanize: float | None = level(
+        "velocity and timing of human drummers: 0 stiff, 1 as human as they are",
+        section=FEEL,
+        label=("Human feel", "Human Feel"),
+        jam=True,
+        form=Form(
+            ("loudness and timing of human drummers", "Dynamik und Timing wie bei echten Drummern"),
+            ends=(("like a machine", "wie eine Maschine"), ("like a human", "wie ein Mensch")),
+        ),
+    )
+    swing: float | None = level(
+        "where the second eighth of a beat falls: 0 half way, 1 at two thirds",
+        section=FEEL,
+        label=("Swing", "Swing"),
+        jam=True,
+        form=Form(
+            ("where the second eighth of a beat falls", "wo das zweite Achtel einer Zählzeit liegt"),
+            ends=(
+                ("half way: straight", "auf der Hälfte: gerade"),
+                ("two thirds: shuffle", "auf zwei Dritteln: Shuffle"),
+            ),
+        ),
+        dialog=_FITS,
+    )
+    prime: int = choice(
+        int,
+        "BARS",
+        "keep the file's own drums up to their first so many bars, and play on from there",
+        section=STAYS,
+        default=0,
+        least=0,
+        wanted="a number of bars",
+        field="prime_bars",
+    )
+    bars: tuple[int, int] | None = choice(
+        tuple,
+        "A:B",
+        "play only these bars, counted from 1, and keep the file's own drums elsewhere; `A-B` is the same",
+        section=STAYS,
+    )
+    drum_map: str = choice(
+        str,
+        "NAME|FILE",
+        "the notes of a sampler, `list` for all of them, or a JSON file of your own",
+        section=OUTPUT,
+        default="gm",
+        label=("Drum map", ""),
+        jam=True,
+        dialog=Dialog(
+            "gm",
+            is_value=True,
+            about="where your drum plug-in has its pieces, such as `superior-drummer-3`; `?` shows all",
+        ),
+    )
+    groove: Grooves | None = choice(
+        str,
+        "NAME|FILE",
+        "the beat to play on: a name that `--mode grooves` lists or a part of it, a file with drums, or bars of one as"
+        " `FILE:5` or `FILE:5-8`; for sections `verse=NAME,chorus=FILE`",
+        section=GROOVE,
+        unset="one that fits",
+        label=("Groove", "Groove"),
+        jam=True,
+        form=Form(
+            (
+                "the beat that the drummer plays on: it shapes a take more than anything else",
+                "der Beat, auf dem der Drummer spielt: Er prägt einen Take mehr als alles andere",
+            ),
+            is_choosing=True,
+        ),
+        dialog=Dialog("one that fits", about="a beat by its name, such as `half-time rock, ride`"),
+    )
+    like: bytes | str | os.PathLike[str] | None = choice(
+        str,
+        "SONG",
+        "play as the drums of this file do: their grooves, levels, fills and feel",
+        section=GROOVE,
+    )
+    daring: float = level(
+        "how a groove is chosen where none is given: 0 the safest, 0.5 as drummers choose, 1 wilder",
+        section=GROOVE,
+        default=0.0,
+        label=("Daring", "Risikofreude"),
+        form=Form(
+            (
+                "how the drummer picks a groove if you choose none",
+                "wie der Drummer den Groove auswählt, wenn du keinen vorgibst",
+            ),
+            ends=(("the safest", "der sicherste"), ("wilder", "wilder")),
+            is_choosing=True,
+        ),
+        dialog=Dialog("the safest groove"),
+    )
+    ending: str = choice(
+        str,
+        "NAME",
+        f"how the last chord ends: {', '.join(f'`{word}`' for word in ENDINGS[1:])}, or `{AUTO}`",
+        section=FILLS,
+        default=AUTO,
+        words=ENDINGS,
+        label=("Ending", "Schluss"),
+        jam=True,
+        form=Form(
+            ("what the drummer does on your last chord", "was der Drummer auf deinem letzten Akkord macht"),
+            words={
+                AUTO: ("as your last chord does", "wie dein letzter Akkord"),
+                RING: ("ring: kick and crash, then silence", "ausklingen: Bassdrum und Crash, dann Stille"),
+                CHOKE: ("choke: short and tight", "abstoppen: kurz und trocken"),
+                RITARD: ("ritard: thin out, swell, ring", "ritardando: ausdünnen, anschwellen, ausklingen"),
+                NO_ENDING: ("none: play on, as a loop does", "keiner: weiterspielen wie ein Loop"),
+            },
+            is_rare=True,
+        ),
+        dialog=Dialog(AUTO, is_value=True),
+    )
+    fill_at: tuple[int, ...] = choice(
+        int,
+        "BARS",
+        "fills in these bars, such as `8,16`",
+        section=FILLS,
+        default=(),
+        least=1,
+        wanted="numbers of bars from 1",
+        title="a bar of fill_at",
+        many=True,
+    )
+    no_fills_in: tuple[tuple[int, int], ...] = choice(
+        tuple,
+        "BARS",
+        "no fills in these bars, such as `1-4,9-12`",
+        section=FILLS,
+        default=(),
+        title="bars of no_fills_in are",
+        many=True,
+    )
+    pieces: str | None = choice(
+        str,
+        "NAME",
+        f"`{KIT}`: no hand percussion, or `{ALL}`",
+        section=OF_THE_KIT,
+        unset=f"{KIT}, but where the groove or the style has percussion",
+        words=(KIT, ALL),
+        title="set of pieces",
+        label=("Pieces", "Instrumente"),
+        jam=True,
+        form=Form(
+            ("with or without hand percussion", "mit oder ohne Percussion"),
+            words={
+                KIT: ("drum set only", "nur Drumset"),
+                ALL: ("with hand percussion", "mit Percussion"),
+            },
+            is_rare=True,
+        ),
+    )
+    time: str = choice(
+        str,
+        "NAME",
+        f"what time is kept on: {', '.join(f'`{word}`' for word in TIMES)}",
+        section=OF_THE_KIT,
+        default=AUTO,
+        words=TIMES,
+        title="piece to keep time on",
+        label=("Time on", "Time auf"),
+        jam=True,
+        form=Form(
+            ("what keeps the time", "was die Time hält"),
+            words={"hat": ("hi-hat", "Hi-Hat"), "ride": ("ride cymbal", "Ride-Becken")},
+            is_rare=True,
+        ),
+    )
+    without: tuple[str, ...] = choice(
+        str,
+        "PIECES",
+        f"never play these: pieces such as `crash,clap`, or {', '.join(f'`{name}`' for name in FAMILIES)}",
+        section=OF_THE_KIT,
+        default=(),
+        words=(*PIECES, *FAMILIES),
+        title="piece",
+        many=True,
+        jam=True,
+    )
+    sections: str | None = choice(
+        str,
+        "NAMES",
+        'the sections by name and bars, such as `"intro 1-4, verse 5-20"`',
+        section=WHAT,
+        unset="the file's markers, or found",
+        many=True,
+    )
+
+
+OPTIONS = table_of(BaseOptions)
+"""The options of a take, each by the name that it has as a field."""
+
+CHOICES = MappingProxyType(
+    {
+        **OPTIONS,
+        "takes": Choice(
+            int,
+            "N",
+            "make N takes, the best first: `SONG.drums.1.mid`, `SONG.drums.2.mid` and so on",
+            TAKE,
+            1,
+            least=1,
+            most=MOST_TAKES,
+            wanted=f"1 to {MOST_TAKES}",
+            label=("Takes", "Takes"),
+            form=Form(
+                (
+                    "how many the drummer plays; each takes its time",
+                    "wie viele der Drummer spielt; jeder braucht seine Zeit",
+                ),
+                is_rare=True,
+                is_choosing=True,
+            ),
+            dialog=Dialog(
+                "1", is_value=True, about="1 to 8, the best first. Each is named by its seed and its groove", most=8
+            ),
+        ),
+    }
+)
+"""The options of a take, and `takes`: how many of them are made."""
+
+
+@dataclass(frozen=True)
+class BaseSession:
+    """Parts of a file beside the drums: `play.session.Session` makes it, and the client's `RemoteOptions` sends it."""
+
+    __slots__ = ()
+
+    count_in: int = choice(
+        int,
+        "BARS",
+        "count so many bars before the song, which moves back",
+        default=0,
+        least=0,
+        most=MOST_COUNT_IN,
+        wanted=f"0 to {MOST_COUNT_IN} bars",
+        label=("Bars counted in before the item", ""),
+        dialog=Dialog(
+            "0",
+            is_value=True,
+            about="so many bars of sticks before it, where the project has room for them; the song stays where it is",
+        ),
+    )
+    click: bool = choice(bool, "", "add a track with a click on every beat", default=False)
+    split: bool = choice(
+        bool,
+        "",
+        "a track for kick, snare, hats, toms, cymbals, percussion each",
+        default=False,
+        label=("A track for each piece", ""),
+        dialog=Dialog(
+            "no", is_value=True, about="yes: kick, snare, hats, toms, cymbals and percussion on tracks of their own"
+        ),
+    )
+    tail: bool = choice(bool, "", "let the cymbals of the last bar ring on behind it", default=False)
+
+
+SESSION = table_of(BaseSession)
+
+
+def _number(
+    metavar: str, about: str, default: Any, least: float, most: float, title: str, kind: type | None = None
+) -> Any:
+    """A number of a beat, from least to most; its kind is by default that of its default."""
+    return choice(
+        kind or type(default),
+        metavar,
+        about,
+        default=default,
+        least=least,
+        most=most,
+        wanted=f"{least} to {most}",
+        title=title,
+        many=default == (),
+    )
+
+
+@dataclass(frozen=True)
+class BaseBrief:
+    """The options of a beat: `seq2drum.Brief` checks them, and the client's `RemoteBrief` sends them."""
+
+    __slots__ = ()
+
+    genre: str | Mapping[str, float] | None = choice(
+        str, "NAME", f"{', '.join(GENRES)}, or a mix as `funk:2,jazz:1`", unset="any", words=GENRES
+    )
+    bpm: float = _number("B", "quarters a minute", 110.0, LEAST_BPM, MOST_BPM, "the tempo")
+    bars: int = _number("N", "how many", 8, 1, MOST_BARS, "the number of bars")
+    variability: float = _number(
+        "0..1", "0 the same bar again and again, 0.2 as drummers vary, 1 all new", 0.2, 0, 1, "variability"
+    )
+    fill: int | None = _number("EVERY", "a fill every so many bars", None, 2, MOST_BARS, "a fill every", int)
+    change: tuple[int, ...] = _number(
+        "BAR", "something else begins in these bars, such as `5,9`", (), 2, MOST_BARS, "a bar of change", int
+    )
+    temperature: float = _number("T", "0 the most likely, 1 as drummers play", 1.0, 0, 2, "the temperature")
+    grid: int = _number("16|24|32", "places a bar, of which 24 has triplets", 24, 16, 32, "the grid")
+    metre: str = choice(str, "N/M", "the metre that the bars, made in 4/4, are brought into", default="4/4")
+
+
+BRIEF = MappingProxyType(
+    {
+        **table_of(BaseBrief),
+        "seed": Choice(
+            int, "N", "which beat", default=0, least=0, most=MOST_SEED, wanted=f"0 to {MOST_SEED}", title="the seed"
+        ),
+    }
+)
+"""The options of a beat, and `seed`, which is beside them."""
+
+
+def names_in(section: str, *, jam: bool = False) -> tuple[str, ...]:
+    """The names of the options of a section; jam: of those that hold for a jam."""
+    return tuple(name for name, one in CHOICES.items() if one.section == section and (one.jam or not jam))
+
+
+def check_value(name: str, value: Any) -> None:
+    """Refuse a value of an option that is out of its range or none of its words; other kinds of values pass.
+
+    Raises:
+        OptionError: it is one.
+    """
+    one = OPTIONS[name]
+    for single in value if one.many and isinstance(value, tuple) else (value,):
+        if one.words:
+            check_word(name, single)
+        elif one.kind is tuple and single is not None:
+            check_bars(single, *([one.title] if one.title else []))
+        elif one.kind in (int, float):
+            check(name, single)
+
+
+def check(name: str, value: float | None, title: str = "") -> None:
+    """Refuse a number that is out of its range. title: what the refusal calls it, if not as the table.
+
+    None is in the range of what the model decides by default, and of nothing else.
+
+    Raises:
+        OptionError: it is out of its range.
+    """
+    one = CHOICES[name]
+    check_number(one, value, title or one.title or name)
+
+
+def check_word(name: str, word: str | None) -> None:
+    """Refuse a word that is none of those that can be chosen. None is taken where it is the default.
+
+    Raises:
+        OptionError: it is none of them.
+    """
+    one = CHOICES[name]
+    if word not in one.words and not (word is None and one.default is None):
+        there = instead(word or "", one.words, OTHER_STYLES if one.words is STYLES else {})
+        raise OptionError(f"there is no {one.title or name} {word!r}; {there}")
+
+
+def pieces_of(names: Sequence[str]) -> frozenset[str]:
+    """The pieces of the kit that some names of pieces and families stand for.
+
+    Raises:
+        OptionError: there is no such name.
+    """
+    for name in names:
+        check_word("without", name)
+    return frozenset(piece for name in names for piece in FAMILIES.get(name, (name,)))
+
+
+def check_brief(name: str, value: float | None, title: str = "") -> None:
+    """Refuse a number of a brief that is out of its range. title: what the refusal calls it, if not as the table.
+
+    Raises:
+        OptionError: it is out of its range.
+    """
+    check_number(BRIEF[name], value, title or BRIEF[name].title or name)

@@ -1,0 +1,47 @@
+/** The options of the form. Made by `python proto/options.py` of seq2drum/music/options.py. */
+
+/**
+ * @typedef {object} Values
+ * @property {string} [style]
+ * @property {number} [intensity]
+ * @property {number} [complexity]
+ * @property {string} [groove]
+ * @property {number} [daring]
+ * @property {number} [fills]
+ * @property {number} [humanize]
+ * @property {number} [swing]
+ * @property {string} [ending]
+ * @property {string} [pieces]
+ * @property {string} [time]
+ * @property {string} [seed]
+ * @property {number} [temperature]
+ * @property {number} [takes]
+ */
+
+/**
+ * @typedef {object} Option
+ * @property {keyof Values} name
+ * @property {"number" | "text" | "whole"} kind
+ * @property {readonly [number, number]} [range] of a number, its ends
+ * @property {readonly string[]} [words] of a text that is one of a few words
+ * @property {boolean} isRare whether it lies under what more there is to ask for
+ * @property {boolean} isChoosing whether all takes are others with it, and not the chosen one alone
+ */
+
+/** In the order in which they are shown. @type {readonly Option[]} */
+export const OPTIONS = [
+  { name: "style", kind: "text", isRare: false, isChoosing: true },
+  { name: "intensity", kind: "number", range: [0, 1], isRare: false, isChoosing: false },
+  { name: "complexity", kind: "number", range: [0, 1], isRare: false, isChoosing: false },
+  { name: "groove", kind: "text", isRare: false, isChoosing: true },
+  { name: "daring", kind: "number", range: [0, 1], isRare: false, isChoosing: true },
+  { name: "fills", kind: "number", range: [0, 1], isRare: false, isChoosing: false },
+  { name: "humanize", kind: "number", range: [0, 1], isRare: false, isChoosing: false },
+  { name: "swing", kind: "number", range: [0, 1], isRare: false, isChoosing: false },
+  { name: "ending", kind: "text", words: ["auto", "ring", "choke", "ritard", "none"], isRare: true, isChoosing: false },
+  { name: "pieces", kind: "text", words: ["kit", "all"], isRare: true, isChoosing: false },
+  { name: "time", kind: "text", words: ["hat", "ride"], isRare: true, isChoosing: false },
+  { name: "seed", kind: "whole", isRare: true, isChoosing: true },
+  { name: "temperature", kind: "number", range: [0, 2], isRare: true, isChoosing: false },
+  { name: "takes", kind: "whole", isRare: true, isChoosing: true },
+];
