@@ -2,11 +2,10 @@
 
 A mode is a module here and a line in `MODES`. The module has
 
-    add_options(parser)   adds the options of the mode, and says how it is used
+    add_options(parser)   adds the options of the mode, and describes its use
     run(options)          does it, and returns the exit code
 
-Exit codes: 0 all done; 2 something was wrong with what was asked or given, each in one line; 130 stopped by
-Ctrl-C.
+Exit codes: 0 all done; 2 bad options or input, each in one line; 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -82,18 +81,18 @@ examples:
 """The first help: no longer than a screen of 24 lines."""
 
 
-_AT_ONCE = 100_000  # objects that are made before garbage is looked for: more than a short run makes
+_AT_ONCE = 100_000  # allocations before the first garbage collection: more than a short run makes
 _LEARNING = ("train", "eval")  # with torch, which in some builds shares BLAS and its threads with NumPy
 
 
 def program() -> int:
     """Run the command line as a process that ends with it; returns the exit code.
 
-    Most of what a short run makes it keeps to its end. So garbage is looked for seldom. And the process ends without
-    freeing one object after the other, when all that Python does at its end is done, see `_leave`.
+    A short run keeps most of its objects to its end, so the garbage collector runs seldom, and the process ends without
+    freeing each object once Python's own exit handlers are done, see `_leave`.
 
-    NumPy multiplies with one thread, in modes that do not learn: what is multiplied is so small that others only wait,
-    at the price of a core.
+    NumPy multiplies with one thread in modes that do not learn: the matrices are so small that other threads would only
+    wait, at the price of a core.
     """
     gc.set_threshold(_AT_ONCE)
     if arguments.split_mode(sys.argv[1:])[0] not in _LEARNING:
@@ -104,10 +103,10 @@ def program() -> int:
 
 
 def _leave(code: int, others: int) -> None:
-    """End the process once its threads have ended: write what is not yet written, and call what waits for its end.
+    """End the process once its threads have ended: flush the streams, and run the other exit handlers.
 
-    As it is registered last it is called first of all that Python calls at its end, and sees to the others itself.
-    others: how many these are. Where more came, Python ends as it always does.
+    Registered last, it is called first of all exit handlers, and runs the others itself. others: their number. If more
+    were registered since, Python exits in the usual way.
     """
     if atexit._ncallbacks() > others + 1:
         return
@@ -125,7 +124,7 @@ def _leave(code: int, others: int) -> None:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code. words: by default those that the program was called with."""
+    """Run the command line; returns the exit code. words: by default those of the process."""
     open_closed_streams()
     say_any_letters()
     try:
@@ -136,7 +135,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except Seq2DrumError as error:
         say(f"seq2drum: {error}")
         return 2
-    except PermissionError as error:  # a name in a folder that may not be looked into
+    except PermissionError as error:  # a name in an unreadable folder
         say(f"seq2drum: {error.filename} cannot be used ({error.strerror}); name what you may read and write")
         return 2
     except KeyboardInterrupt:
@@ -153,13 +152,13 @@ def _run(words: Sequence[str]) -> int:
         raise OptionError(f"--mode wants one of {', '.join(MODES)}; seq2drum --help says what each does")
     if mode not in MODES:
         raise OptionError(f"there is no --mode {mode!r}; {choices.instead(mode, tuple(MODES), _OTHER_WORDS)}")
-    options = _options(mode, others)
+    options = options_of(mode, others)
     code: int = import_module(MODES[mode][0]).run(options)
     return code
 
 
 class _First(Parser):
-    """What can be asked for without a mode. Its help is no list of options."""
+    """The options that need no mode. Its help is not a list of options."""
 
     def __init__(self) -> None:
         super().__init__(prog="seq2drum")
@@ -172,7 +171,7 @@ class _First(Parser):
 
 
 def _names_a_song(words: Sequence[str]) -> bool:
-    """Whether words without a mode name something to play to: more than options, and no --help and the like.
+    """Return whether words without a mode name a song to play to: not options alone, and no --help and the like.
 
     Raises:
         OptionError: the first is the name of a mode.
@@ -189,17 +188,17 @@ def _names_a_song(words: Sequence[str]) -> bool:
 def _without_mode(words: Sequence[str]) -> int:
     first = _First()
     options, _ = first.parse_known(words)  # --help and --version end the program
-    if options.mode is not None:  # by a short form, which with a mode may stand for --model
+    if options.mode is not None:  # by a short form, which can stand for --model with a mode
         raise OptionError(f"--mode is written in full; did you mean --mode {options.mode}?")
     if options.print_completion is None:
         first.error("say what to do: --mode demo shows what it does, seq2drum SONG.mid makes drums")
     from seq2drum.console import arguments
 
-    arguments.show(options.print_completion, "seq2drum", first, {mode: _parser(mode) for mode in MODES})
+    arguments.show(options.print_completion, "seq2drum", first, {mode: parser_of(mode) for mode in MODES})
     return 0
 
 
-def _parser(mode: str) -> Parser:
+def parser_of(mode: str) -> Parser:
     """The options of a mode."""
     parser = Parser(prog=f"seq2drum --mode {mode}")
     parser.add_argument("--version", action="version", version=f"seq2drum {__version__}", help=argparse.SUPPRESS)
@@ -208,15 +207,15 @@ def _parser(mode: str) -> Parser:
     return parser
 
 
-def _options(mode: str, words: Sequence[str]) -> argparse.Namespace:
-    """The options that words after a mode stand for.
+def options_of(mode: str, words: Sequence[str]) -> argparse.Namespace:
+    """The options in the words after a mode.
 
     Raises:
-        OptionError: the mode has no use for one of them, or its value makes no sense.
+        OptionError: an unknown option of this mode, or an impossible value.
     """
-    parser = _parser(mode)
+    parser = parser_of(mode)
     strange = [name for name in arguments.names_of(words) if name not in parser.option_names]
-    if strange:  # before all else: the name of another mode's option may be a short form of one of this mode's
+    if strange:  # first of all: the name of another mode's option can be a short form of one of this mode's
         _refuse_foreign(mode, strange)
     options, unknown = parser.parse_known(words)
     if unknown and not unknown[0].startswith("-"):
@@ -227,11 +226,11 @@ def _options(mode: str, words: Sequence[str]) -> argparse.Namespace:
 
 
 def _refuse_foreign(mode: str, names: Sequence[str]) -> None:
-    """Refuse options that other modes have. Of several at a time those of the same modes, as one advice fits them.
+    """Refuse options of other modes; one message covers those that share their modes.
 
-    names: those that the mode does not have. What may be a short form of its own options is not refused.
+    names: those that the mode does not have. Possible short forms of its own options are not refused.
     """
-    known = {other: _parser(other).option_names for other in MODES}
+    known = {other: parser_of(other).option_names for other in MODES}
     every = frozenset[str]().union(*known.values())
     foreign = []
     for name in names:
@@ -250,4 +249,4 @@ def _refuse_foreign(mode: str, names: Sequence[str]) -> None:
 
 
 def _takes_songs(mode: str) -> bool:
-    return "files" in vars(_parser(mode).parse_args([]))
+    return "files" in vars(parser_of(mode).parse_args([]))

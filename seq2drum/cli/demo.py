@@ -1,4 +1,4 @@
-"""Mode demo: what the project does, in ten seconds, from a song that comes with it."""
+"""Mode demo: a tour in ten seconds, from a song that comes with the project."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GUITAR, DRUMS, TOGETHER, PICTURE, SOUND = "guitar.mid", "drums.mid", "song.mid",
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add where it writes, and what it sounds with."""
+    """Add the output folder and the soundfont."""
     parser.usage = "%(prog)s [options]"
     parser.description = "Plays to a song that comes with it, and writes MIDI, a picture and sound."
     parser.epilog = """examples:
@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Play to the song, and write all that can be made of it; returns the exit code."""
+    """Play to the song, and write all outputs; returns the exit code."""
     from seq2drum.play.drummer import Drummer
 
     guitar = SONG.read_bytes()
@@ -61,7 +61,7 @@ class _File(NamedTuple):
 
 
 def _made(take: Take, soundfont: str | None) -> Iterator[_File]:
-    """All that comes out, one after the other: the picture and the sound take their time."""
+    """All outputs, one after the other: the picture and the sound are slow."""
     from seq2drum.show import draw, sound
 
     yield _File(DRUMS, take.to_bytes(), "what comes out: the drums that were played to it")
@@ -81,11 +81,11 @@ def _check(soundfont: str) -> None:
     try:
         sound.check(soundfont)
     except MissingExtraError:
-        return  # said when it is missed
+        return  # a missing one is reported where it is needed
 
 
 def _folder(name: str, guitar: bytes, *, force: bool) -> Path:
-    """The folder, made if it is not there. One that this mode has filled before may be filled again, and no other.
+    """The folder, made if necessary. Only a folder that this mode has filled can be filled again.
 
     Raises:
         OptionError: the name is that of standard output or of a file.
@@ -108,10 +108,10 @@ def _folder(name: str, guitar: bytes, *, force: bool) -> Path:
 
 
 def _write(folder: Path, file: _File, force: bool) -> None:
-    """Write a file and say so. One that is there already and is another is the user's.
+    """Write a file and say so. A different existing file belongs to the user.
 
     Raises:
-        OutputError: it is another, and may not be overwritten; or it cannot be written.
+        OutputError: it exists with other contents; or it cannot be written.
     """
     path = folder / file.name
     same = path.is_file() and path.stat().st_size == len(file.data) and path.read_bytes() == file.data

@@ -1,4 +1,4 @@
-"""What is to be shown or heard, from the files that were named: a song with its drums, or a guitar's and its drums'."""
+"""Guitar and drums to be shown or played, from the named files: a song with its drums, or one file of each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `read` looks at, and --bars."""
+    """Add the options that `read` uses, and --bars."""
     shared.add_songs(parser, "a song with its drums, or a guitar's file and its drums' file; - is standard input")
     shared.add_choice(parser, "bars", help="only these bars")
     shared.add_choice(parser, "track")
@@ -27,11 +27,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def read(options: argparse.Namespace) -> Duet:
     """The guitar and the drums of one file or two; "-" is a MIDI file on standard input.
 
-    Drums alone that the program has written for a song get the guitar of that song, if it is still beside them. What
-    is missing, and where something else comes from, is said.
+    Drums alone that the program has written for a song get the guitar of that song, if it is still beside them. Missing
+    parts, and parts taken from another file, are reported.
 
     Raises:
-        OptionError: no file is named, or too many, or a folder; there is no such track or drum map.
+        OptionError: no file, too many, or a folder; no such track or drum map.
         InputError: a file cannot be read, or there is neither guitar nor drums.
     """
     from seq2drum.music import drum_maps, duet, theory
@@ -59,7 +59,7 @@ def read(options: argparse.Namespace) -> Duet:
 
 
 def title(options: argparse.Namespace) -> str:
-    """What a picture of these files is called: the name of the first, without what the program added to it."""
+    """The title of a picture of these files: the name of the first, without the program's own suffix."""
     name: str = options.files[0]
     if name == "-":
         return ""
@@ -74,7 +74,7 @@ def song_of(name: str, mode: str) -> Song:
     """The song of a file; "-" is a MIDI file on standard input.
 
     Raises:
-        OptionError: it is a folder.
+        OptionError: a folder.
         InputError: it cannot be read.
     """
     from seq2drum.formats.opening import open_song
@@ -93,7 +93,7 @@ def song_of(name: str, mode: str) -> Song:
 
 
 def _guitar_beside(name: str, mode: str) -> list[Song]:
-    """The song that a file of drums was made for, if it was made for one and that can be read; else none."""
+    """The song that a file of drums was made for; None if there was none or it cannot be read."""
     path = Path(name)
     if not paths.is_ours(path.name):
         return []

@@ -1,6 +1,6 @@
 """The options that write more of a take than its MIDI file, and the files they name.
 
-`deliver` makes the bytes; here is what the command line adds: flags, names, refusals, and what is said when it is done.
+`deliver` makes the bytes; the command line adds flags, names, refusals and reports.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
 
 def session(options: argparse.Namespace) -> Session:
-    """What a session wants beside the drums.
+    """The files' contents beside the drums.
 
     Raises:
-        OptionError: the count-in is longer than it may be.
+        OptionError: the count-in is too long.
     """
     from seq2drum.play.session import Session
 
     return Session(options.count_in, options.click, options.split, options.tail)
 
 
-_OTHERS = (".mp3", ".ogg", ".flac", ".pdf", ".jpg", ".jpeg", ".mxl")  # what nothing here writes
+_OTHERS = (".mp3", ".ogg", ".flac", ".pdf", ".jpg", ".jpeg", ".mxl")  # formats that nothing here writes
 
 
 def add_options(to: Container) -> None:
@@ -68,11 +68,11 @@ def add_soundfont(to: Container) -> None:
 
 
 def wanted(options: argparse.Namespace) -> dict[str, str]:
-    """Which of them are asked for: the flag's name, and the file's.
+    """The requested exports: the flag's name, and the file's.
 
     Raises:
-        OptionError: a name ends in what cannot be written, or is that of standard output.
-        MissingExtraError: what makes it is not installed.
+        OptionError: a name with a suffix that cannot be written, or that of standard output.
+        MissingExtraError: a package for one of them is not installed.
     """
     _check_midi(options.output or "")
     names = {flag: name for flag in EXPORTS if (name := getattr(options, flag))}
@@ -91,10 +91,10 @@ def wanted(options: argparse.Namespace) -> dict[str, str]:
 
 
 def write_stems(played: Played, name: str, place: Place, *, overwrite: bool) -> None:
-    """Write the stems of the best take into a folder, which is made if it is not there. place: see `keep`.
+    """Write the stems of the best take into a folder, made if necessary. place: see `keep`.
 
     Raises:
-        OutputError: one of them is there already, or cannot be written.
+        OutputError: one of them exists, or cannot be written.
     """
     from seq2drum.show import loudness, sound
 
@@ -118,7 +118,7 @@ def spelt(flag: str) -> str:
 
 
 def _check_midi(name: str) -> None:
-    """Refuse to call a MIDI file what it is not.
+    """Refuse a MIDI file name with the suffix of another format.
 
     Raises:
         OptionError: the name ends as those of sound, pictures or scores.
@@ -131,7 +131,7 @@ def _check_midi(name: str) -> None:
 
 
 def write(flag: str, played: Played, name: str, place: Place, *, overwrite: bool) -> None:
-    """Make what a flag asks for, and write it into a file, whole or not at all. place: see `keep`.
+    """Make the export of a flag, and write it into a file, whole or not at all. place: see `keep`.
 
     Raises:
         OutputError: it cannot be written.
@@ -146,7 +146,7 @@ def write(flag: str, played: Played, name: str, place: Place, *, overwrite: bool
 
 
 def tell_if_cut(duet: Duet, span: tuple[int, int] | None = None) -> None:
-    """Say that a song is longer than what is made of it as sound, if it is."""
+    """Report that a song is longer than its sound file, if it is."""
     from seq2drum.show import sound
 
     if (lasts := sound.seconds(duet, span)) > sound.MOST_SECONDS:
@@ -154,7 +154,7 @@ def tell_if_cut(duet: Duet, span: tuple[int, int] | None = None) -> None:
 
 
 def _tell_if_merged(played: Played, name: str) -> None:
-    """Say how many hits of the best take its score does not have, if there are such."""
+    """Report how many hits the score of the best take lacks, if any."""
     from seq2drum.formats.score import score
 
     best = played.counted
@@ -180,10 +180,10 @@ def keep(
     with_guitar: bool,
     once: bool = False,
 ) -> None:
-    """Write the takes and what else was asked for, and say of each take what there is to say.
+    """Write the takes and the other requested files, and report on each take.
 
-    All files get their names together, when the last is made: sound takes its time, and who stops the program meanwhile
-    can run it again. once: the takes cannot be made again, and so have their names before the rest is made.
+    All files get their names together, when the last is made: sound is slow, and a program stopped meanwhile can run
+    again. once: the takes cannot be made again, and so get their names before the rest is made.
 
     targets: the file of each take. also: names of files by their flags, see `wanted`. begun: when work on the takes
     began, by `time.perf_counter`.
@@ -217,7 +217,7 @@ def keep(
 
 
 def report_of(take: Take, source: str, target: str, seconds: float, options: argparse.Namespace) -> terminal.Report:
-    """What there is to say of a take that was written."""
+    """The report on a written take."""
     parts = take.guitar.parts
     return terminal.Report(
         source=source,

@@ -1,4 +1,4 @@
-"""Mode generate: beats without a guitar, as MIDI files and what else is asked for of each."""
+"""Mode generate: beats without a guitar, as MIDI files and in the other requested formats."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OF_MIDI = ("text", "score", "rpp", "picture", "split", "play", "prime")
 
 
 def add_loop_options(to: argparse._ActionsContainer) -> None:
-    """Add what only audio loops have."""
+    """Add the options of audio loops alone."""
     to.add_argument("--form", metavar="FORM", help="of audio loops: AAAA, AAAB, AABB, ABAB or another (default: AAAB)")
     to.add_argument("--kit", metavar="NAME", help="of audio loops: the kit, such as power or 808 (default: any)")
 
@@ -42,7 +42,7 @@ def make_loops(options: argparse.Namespace, brief: Brief, folder: Path) -> int:
     from seq2drum.play.generators.loops import FORM, LoopMaker, letters_of
     from seq2drum.show.loudness import mono_wav
 
-    # 1. What makes no sense is refused before anything is made.
+    # 1. Refuse impossible options before anything is made.
     check("takes", options.takes, "--takes")
     for name in _OF_MIDI:
         if getattr(options, name):
@@ -67,10 +67,10 @@ def make_loops(options: argparse.Namespace, brief: Brief, folder: Path) -> int:
 
 
 def _target(options: argparse.Namespace, brief: Brief, form: str) -> str:
-    """Where the first loop goes.
+    """The file of the first loop.
 
     Raises:
-        OptionError: the name is that of no WAV file, or the folder cannot be made.
+        OptionError: not a WAV file's name, or the folder cannot be made.
     """
     name = f"{'-'.join(brief.genres) or 'any'}-{brief.bpm:g}-{form.upper()}.wav"
     output = options.output
@@ -107,7 +107,7 @@ def _tell_loops(loop: Loop, target: str, seconds: float, options: argparse.Names
 
 
 class Extra(NamedTuple):
-    """What else is written of a beat, beside its MIDI file: the end of its name, what the help says, and its bytes."""
+    """Another file of a beat, beside its MIDI file: its suffix, the help text, and its bytes."""
 
     suffix: str
     help: str
@@ -119,7 +119,7 @@ def _picture(beat: Beat, options: argparse.Namespace) -> bytes:
     from seq2drum.lattice import patterns
     from seq2drum.show import draw
 
-    if beat.model == "phrase" and beat.pattern.bars <= patterns.BARS:  # the picture that it made, which is read again
+    if beat.model == "phrase" and beat.pattern.bars <= patterns.BARS:  # the model's own picture, which can be read back
         return write_drum_picture(next(patterns.pictures_of(beat.pattern)))
     return draw.picture(beat.duet, "png", title=_title(beat))
 
@@ -162,7 +162,7 @@ EXTRAS: Mapping[str, Extra] = MappingProxyType(
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add who makes beats, what is asked for of them, and what is written."""
+    """Add the generator, its settings, and the outputs."""
     parser.usage = "%(prog)s [--genre NAME] [--bpm B] [options]"
     parser.description = (
         "Makes beats out of nothing: no guitar is needed. Each can be the --groove of a song. With --model loop, audio."
@@ -179,7 +179,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=f"{', '.join(GENERATORS)}, or the folder of a training run (default: {GENERATORS[0]})",
     )
     for name in BRIEF:
-        other = {"default": None} if name == "bpm" else {}  # that of a file that is gone on from, if none is said
+        other = {"default": None} if name == "bpm" else {}  # by default that of a continued file
         shared.add_choice(what, name, table=BRIEF, **other)
     what.add_argument("--takes", type=int, default=1, metavar="N", help="how many beats (default: 1)")
     for alias, meant, kind in (("--weights", "model", str), ("--track-nums", "takes", int)):
@@ -206,7 +206,7 @@ def run(options: argparse.Namespace) -> int:
     from seq2drum.play.generators.composer import Composer
     from seq2drum.play.generators.loops import folder_of
 
-    # 1. What makes no sense is refused before anything is made.
+    # 1. Refuse impossible options before anything is made.
     check("takes", options.takes, "--takes")
     check("seed", options.seed, "--seed")
     primed, bpm = _primed(options)
@@ -245,10 +245,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def brief_of(options: argparse.Namespace, bpm: float | None = None) -> Brief:
-    """What was asked for. bpm: of the file that is gone on from.
+    """The brief of the options. bpm: of a continued file.
 
     Raises:
-        OptionError: something of it is out of its range.
+        OptionError: a value is out of its range.
     """
     from seq2drum.play.generators.composer import Brief
 
@@ -259,7 +259,7 @@ def brief_of(options: argparse.Namespace, bpm: float | None = None) -> Brief:
 
 
 def _primed(options: argparse.Namespace) -> tuple[Pattern | None, float | None]:
-    """The bars to go on from, and their tempo.
+    """The bars to continue, and their tempo.
 
     Raises:
         InputError: the file cannot be read.
@@ -285,7 +285,7 @@ def _beside(target: str, extra: Extra) -> str:
 
 
 def _drums(beat: Beat, options: argparse.Namespace) -> list[Part]:
-    """The drums as they are delivered: on the notes of the drum map, in one track or several."""
+    """The drums as delivered: on the notes of the drum map, in one track or several."""
     from seq2drum.music import drum_maps
     from seq2drum.play import session
 

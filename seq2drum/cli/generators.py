@@ -1,4 +1,4 @@
-"""What `--mode train` and `--mode eval` do for generators of beats: they learn from drums alone."""
+"""Modes train and eval for generators of beats, which learn from drums alone."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ _UNJUDGED = ("cache", "licence", "metre", "tag", "reference", "listen", "votes")
 
 
 def folders_of(words: Sequence[str]) -> list[Path]:
-    """The folders that words behind --data name; that of a known corpus, such as groove:DIR, is one, too."""
+    """The folders named by the words behind --data; a known corpus, such as groove:DIR, is one as well."""
     from seq2drum.data.corpus.corpora import source_of
 
     return [source_of(word).path for word in words]
 
 
 def train(options: argparse.Namespace, folders: list[Path], out: Path) -> int:
-    """Train a generator, or go on training; returns the exit code.
+    """Train a generator, or resume; returns the exit code.
 
     Raises:
-        OptionError: an option means nothing to generators.
+        OptionError: an option that does not apply to generators.
     """
     from seq2drum.learn.generators import generating
     from seq2drum.learn.run import loop
@@ -67,7 +67,7 @@ def train(options: argparse.Namespace, folders: list[Path], out: Path) -> int:
     about = {**generating.about(options.model, folders), "command": command()}
     with watched(task, out, resume=options.resume) as show:
         trained = loop.train(task, out, resume=options.resume, about=about, show=show, warn=say)
-    # What it has learnt, and how to go on.
+    # The result, and the command to resume.
     progress = trained.progress
     say(f"{'stopped' if trained.stopped else 'trained'} after {progress.seconds:.0f} s: {task.status(progress)}")
     unseen = ", ".join(f"{name} {value:.4g}" for name, value in progress.validation.items())
@@ -78,10 +78,10 @@ def train(options: argparse.Namespace, folders: list[Path], out: Path) -> int:
 
 @contextmanager
 def watched(task: Task[Any, Any], out: Path, *, resume: bool) -> Iterator[Callable[[float, Progress], None]]:
-    """What shows a run how far it is; before it, of a run that goes on, what is behind it and what is left.
+    """A callback that shows a run's progress; a resumed run first reports its past and its remainder.
 
     Raises:
-        CheckpointError: there is no run to go on with, or it is damaged.
+        CheckpointError: no run to resume, or a damaged one.
     """
     from seq2drum.learn.run import runs
 
@@ -99,7 +99,7 @@ def watched(task: Task[Any, Any], out: Path, *, resume: bool) -> Iterator[Callab
 
 
 def going_on(progress: Progress, recipe: Recipe, portions: int) -> str:
-    """What is behind a run, and what is left of it: both count for --minutes and --epochs."""
+    """The past and the remainder of a run: both count for --minutes and --epochs."""
     behind, whole, unit = float(progress.epoch), float(recipe.epochs * portions), "epochs"
     if recipe.minutes is not None:
         behind, whole, unit = progress.seconds / 60, recipe.minutes, "minutes"
@@ -112,7 +112,7 @@ def going_on(progress: Progress, recipe: Recipe, portions: int) -> str:
 
 
 def _combined(bars: Beats, count: int, seed: int) -> Beats:
-    """The loops of several lines, and as many as `count` that are made of the lines of all; it is said how many."""
+    """The loops of several lines, and up to `count` combined from the lines of all; the number is reported."""
     import numpy as np
 
     from seq2drum.data.drums import loops
@@ -123,7 +123,7 @@ def _combined(bars: Beats, count: int, seed: int) -> Beats:
 
 
 def _recipe(options: argparse.Namespace) -> dict[str, Any]:
-    """What was asked for of the run; the rest is as the generator's own recipe has it."""
+    """The options as a recipe; the rest is the generator's default."""
     given = {name: getattr(options, name) for name in ("minutes", "epochs", "batch", "rate")}
     machine = {name: getattr(options, name) for name in ("device", "precision") if getattr(options, name) != "auto"}
     return {name: value for name, value in given.items() if value is not None} | machine | {"seed": options.seed}
@@ -133,7 +133,7 @@ def _recipe(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def all_generators(names: Sequence[str]) -> bool:
-    """Whether models are generators, by their names or what their folders hold; False if none is.
+    """Return whether models are generators, by their names or their folders' contents; False if none is.
 
     Raises:
         OptionError: some are, and some are drummers.
@@ -151,12 +151,12 @@ def evaluate(options: argparse.Namespace) -> int:
     """Print the panel of generators, beside real bars of the same genre and tempo; returns the exit code.
 
     Raises:
-        OptionError: an option means nothing to generators, or no folder of drums is named.
+        OptionError: an option that does not apply to generators, or no folder of drums.
         MissingExtraError: the critic's library is not installed.
     """
     from seq2drum.play.generators import loops
 
-    # 1. Refuse what makes no sense before anything takes its time.
+    # 1. Refuse impossible options before any slow work.
     sounding = [name for name in options.model if loops.folder_of(name)]
     if sounding and len(options.model) > 1:
         raise OptionError(f"audio loops have no hits to measure beside others'; name {sounding[0]} alone")

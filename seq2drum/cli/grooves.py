@@ -1,4 +1,4 @@
-"""Mode grooves: the grooves that the drummer knows, listed, drawn, heard, and written as MIDI."""
+"""Mode grooves: the drummer's grooves listed, drawn, played, and written as MIDI."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from seq2drum.music.notes import Song
     from seq2drum.play.grooves.book import Book
 
-LOOP = 4  # bars of a groove that are written and played
-OFFERED = 10  # grooves that are offered for a song
+LOOP = 4  # bars of a groove written and played
+OFFERED = 10  # grooves offered for a song
 _NAME = 30  # columns of a name in the list
 _ONE = "name one, as --mode grooves lists them"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add which grooves, and what is done with them."""
+    """Add the selection of grooves, and the outputs."""
     parser.usage = "%(prog)s [SONG|WORDS|NAME|FILE:BAR|FILE:A-B] [options]"
     parser.description = (
         f"Lists the grooves that the drummer knows: all, the {OFFERED} that fit a song best, those with some words in "
@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _metre(text: str) -> tuple[int, int]:
-    """N/M as numbers."""
+    """N/M as two numbers."""
     try:
         return choices.metre_of(text)
     except OptionError:
@@ -84,7 +84,7 @@ def _metre(text: str) -> tuple[int, int]:
 
 
 def _song(words: str, options: argparse.Namespace) -> Song | None:
-    """The song that words name and that grooves are looked for; None if they name none, or one of drums alone."""
+    """The song to find grooves for, if the words name one with more than drums; else None."""
     from seq2drum.play import asked
 
     is_song = words == "-"
@@ -96,7 +96,7 @@ def _song(words: str, options: argparse.Namespace) -> Song | None:
 
 
 def _meant(words: str, options: argparse.Namespace) -> Groove | None:
-    """The one groove that words name, or that is in a file; None if they name none."""
+    """The one groove that words or a file name; None without one."""
     from seq2drum.music import drum_maps
     from seq2drum.play import asked
     from seq2drum.play.grooves.book import Book, read_groove
@@ -107,7 +107,7 @@ def _meant(words: str, options: argparse.Namespace) -> Groove | None:
 
 
 def _found(book: Book, words: str, options: argparse.Namespace) -> Sequence[Groove]:
-    """The grooves of a metre and a style in which all of some words are.
+    """The grooves of a metre and a style whose titles contain all words.
 
     Raises:
         OptionError: there is none.
@@ -123,19 +123,19 @@ def _found(book: Book, words: str, options: argparse.Namespace) -> Sequence[Groo
     if found:
         return found
     if words and options.style is None and options.metre is None:
-        return [book[words]]  # which says what is near
+        return [book[words]]  # raises an error that lists near names
     limits = [words and f"with {words!r}", options.style, options.metre and "in {}/{}".format(*options.metre)]
     raise OptionError(f"there is no groove {' '.join(filter(None, limits))}; --mode grooves lists all")
 
 
 def _offered(song: Song, options: argparse.Namespace) -> list[tuple[Groove, float]]:
-    """The grooves that fit a song best, of a style if one is asked for, each with its fit.
+    """The grooves that fit a song best, optionally of one style, each with its fit.
 
-    They are chosen to differ, see `Fit.best`, and are listed by their fit: the F1 of the hits that a groove is expected
-    to have with what drummers play to such a guitar.
+    They are chosen to differ, see `Fit.best`, and are listed by their fit: the expected F1 of a groove's hits with
+    those that drummers play to such a guitar.
 
     Raises:
-        OptionError: there is none of that style in the song's metre.
+        OptionError: none of that style in the song's metre.
         InputError: the song has no guitar.
     """
     import numpy as np
@@ -162,7 +162,7 @@ def _offered(song: Song, options: argparse.Namespace) -> list[tuple[Groove, floa
     return [(fit.grooves[at], float(expected[at])) for at in sorted(wanted, key=lambda at: -expected[at])]
 
 
-# --- what is done -----------------------------------------------------------------------------------------------------
+# --- output -----------------------------------------------------------------------------------------------------------
 
 
 def _list(grooves: Sequence[tuple[Groove, float | None]], options: argparse.Namespace) -> int:
@@ -191,11 +191,11 @@ def _line(groove: Groove, fit: float | None) -> str:
 
 
 def _show(groove: Groove, options: argparse.Namespace) -> int:
-    """Draw, write and play one groove, as far as it is asked for."""
+    """Draw, write and play one groove, as requested."""
     from seq2drum.formats.midi import midi
     from seq2drum.lattice.grooves.grooves import looped, to_json
 
-    # 1. Nothing is made before it is clear that all of it can be.
+    # 1. Check that all of it can be made.
     inputs = paths.identities([word.partition(":")[0] for word in options.files])
     for name in filter(None, (options.output, options.wav)):
         paths.check_target(name, inputs, overwrite=options.force)
@@ -222,8 +222,8 @@ def _ready(options: argparse.Namespace) -> list[list[str]]:
     """The players that are needed.
 
     Raises:
-        OptionError: a name ends in what is not written to it.
-        MissingExtraError: there is nothing to make sound with.
+        OptionError: a name with an unsupported suffix.
+        MissingExtraError: there is no player.
     """
     for name, flag, suffix in ((options.output, "-o", ".mid"), (options.wav, "--wav", ".wav")):
         if name is not None and not (name == "-" and flag == "-o") and not name.lower().endswith(suffix):
@@ -246,7 +246,7 @@ def _duet(groove: Groove, bars: int) -> Duet:
 
 
 def _drawn(groove: Groove) -> str:
-    """What a groove is called, and its bars as a picture in characters."""
+    """The title of a groove, and its bars as a picture in characters."""
     from seq2drum.show import console
 
     picture = console.picture(_duet(groove, len(groove.bars)), width=width(), colour=has_colours())

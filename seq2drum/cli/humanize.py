@@ -1,4 +1,4 @@
-"""Mode humanize: a stiff drum file is struck as a drummer would strike it."""
+"""Mode humanize: a stiff drum file gets a drummer's velocities and timing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the songs, and how they are struck."""
+    """Add the songs, and the feel."""
     parser.usage = "%(prog)s SONG [SONG ...] [options]"
     parser.description = (
         "Gives the drums of a file the velocities and the timing of a drummer. All else of a MIDI file stays; a tab or"
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
         seed=options.seed,
         style=shared.style(options),
     )
-    humanise(Song(480, (), length=1920))  # what makes no sense is refused once, and not with every file
+    humanise(Song(480, (), length=1920))  # refuses impossible options once, instead of with every file
     jobs = paths.jobs(options.files, options.output, NOTE_SUFFIXES, paths.HUMAN_SUFFIX)
 
     def write(source: str, targets: Sequence[str]) -> None:
@@ -78,7 +78,7 @@ def _with_notes(song: Song) -> Song:
 
 
 def _with_drums(data: bytes, song: Song) -> bytes:
-    """The original file with the drums of a song: all that is no drum note stays as it was."""
+    """The original file with the drums of a song; everything but drum notes is unchanged."""
     from seq2drum.formats.midi import midi
     from seq2drum.music.notes import merge_drums
 

@@ -30,7 +30,7 @@ _ADVICE = "--bpm, --metre, --first-downbeat, or --beat-scale 2 or 0.5 put it rig
 
 
 def add_hearing_options(to: Container) -> None:
-    """Add what one may say of the beats of a recording."""
+    """Add the options about the beats of a recording."""
     to.add_argument("--bpm", type=float, metavar="B", help="its tempo, in quarters a minute, if it never changes")
     to.add_argument("--metre", type=_metre, metavar="N/D", help="its metre, such as 4/4, 3/4 or 7/8")
     to.add_argument("--first-downbeat", type=float, metavar="SECONDS", help="when a bar begins, such as the first")
@@ -45,7 +45,7 @@ def add_hearing_options(to: Container) -> None:
 
 
 def timing(options: argparse.Namespace) -> Timing:
-    """What was said of the beats.
+    """The given facts about the beats.
 
     Raises:
         OptionError: a value is out of its range.
@@ -56,10 +56,10 @@ def timing(options: argparse.Namespace) -> Timing:
 
 
 def _check_track(track: str | None) -> None:
-    """Refuse a track that no recording has, before it is listened to.
+    """Refuse a track that no recording has, before it is transcribed.
 
     Raises:
-        OptionError: it is not the one part that a recording becomes.
+        OptionError: not the one part that a recording becomes.
     """
     from seq2drum.formats.audio import recording
     from seq2drum.music import theory
@@ -73,10 +73,10 @@ def _check_track(track: str | None) -> None:
 
 
 class Given(NamedTuple):
-    """What a file is to the drummer.
+    """A file as the drummer's input.
 
-    song: the song of a recording or of what is followed, or else the file itself. recording: the bytes of the file, if
-    it is a recording. found: whether its beats were looked for.
+    song: the song of a recording or of a file with tracked beats, or else the file itself. recording: the bytes of the
+    file, if it is a recording. found: whether its beats were tracked.
     """
 
     song: Song | bytes | str
@@ -85,10 +85,10 @@ class Given(NamedTuple):
 
 
 def read_given(source: str, options: argparse.Namespace) -> Given:
-    """What to give to the drummer for a file. What was found of the beats is said.
+    """A file as the drummer's input; tracked beats are reported.
 
     Raises:
-        OptionError: something is said of beats that the file has itself.
+        OptionError: options about beats for a file that has its own.
         InputError: it cannot be read.
     """
     from seq2drum.formats import opening
@@ -99,7 +99,7 @@ def read_given(source: str, options: argparse.Namespace) -> Given:
     if source.lower().endswith(RECORDING_SUFFIXES):
         kind, file = opening.recognised(file)
     if kind is opening.RECORDING and isinstance(file, bytes):
-        from seq2drum.formats.audio import recording  # what hears recordings is loaded for them alone
+        from seq2drum.formats.audio import recording  # loaded for recordings alone
 
         sound = file
         _check_track(options.track)
@@ -124,7 +124,7 @@ def read_given(source: str, options: argparse.Namespace) -> Given:
 
 
 def warn(source: str, take: Take, given: Given) -> None:
-    """Say what the reader of a file left out, and if the guitar misses the grid of the file or the beats found."""
+    """Report what the reader of a file left out, and a guitar that misses the grid of the file or the tracked beats."""
     from seq2drum.lattice.beats import placing
 
     for remark in take.song.remarks:
@@ -149,7 +149,7 @@ def _metre(text: str) -> tuple[int, int]:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the songs, what a musician can choose, and what is written."""
+    """Add the songs, the musician's choices, and the outputs."""
     parser.usage = "%(prog)s SONG [SONG ...] [-o FILE|DIR] [options]"
     parser.description = "Makes drums for your guitar files, at the bars, the tempo and the metre of each."
     parser.epilog = """examples:
@@ -191,7 +191,7 @@ def run(options: argparse.Namespace) -> int:
     wanted, count = Options(**shared.chosen(options)), options.takes
     check("takes", count, "--takes")
     timing(options)
-    exports.session(options)  # what makes no sense is refused before anything is played
+    exports.session(options)  # refuses impossible options before anything is played
     if not options.files:
         raise OptionError(
             "--mode infer wants songs: MIDI files, tabs, scores or recordings, folders, or - for MIDI on stdin"
@@ -223,7 +223,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _drums(options: argparse.Namespace, wanted: Options, songs: int) -> Song | None:
-    """The song whose drums stay, where that is another than the guitar's."""
+    """The song whose drums stay, if it is not the guitar's."""
     from seq2drum.formats.opening import open_drums
 
     if options.drums is None:
@@ -259,7 +259,7 @@ def _play_one(
 
 
 def _say_grooves(source: str, take: Take, wanted: Options) -> None:
-    """Say which groove was taken of each family that is asked for."""
+    """Report the groove taken of each requested family."""
     from seq2drum.play.asked import by_letter, by_section, reference
     from seq2drum.play.grooves.book import Book
 

@@ -1,4 +1,4 @@
-"""Mode jam: a drummer who plays along, and does not know what comes."""
+"""Mode jam: a drummer who plays along without knowing the future."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 BPM = 120.0
 KEYS = {"f": Shown(FILL), "s": Shown(SECTION), "q": Shown(STOP)}
 _HELP = "keys: f fill, s section, q end; Ctrl-C stops at once"
-_LOOK = 0.1  # seconds from one look at the jam to the next
-_SHOWN = 2  # bars before the one that is heard
+_LOOK = 0.1  # seconds between two looks at the jam
+_SHOWN = 2  # bars shown before the current one
 
 
 def add_live_options(parser: argparse.ArgumentParser) -> None:
-    """Add what a jam in time needs, and one as fast as it goes does not."""
+    """Add the options of a jam in real time."""
     time = parser.add_argument_group("in time")
     time.add_argument("--ports", action="store_true", help="list the MIDI ports, and end")
     time.add_argument("--bpm", type=float, metavar="B", help="the tempo (default: the file's, or 120)")
@@ -78,10 +78,10 @@ def _add_signs(to: Container) -> None:
 
 
 def refuse(options: argparse.Namespace) -> None:
-    """Refuse what only a jam in time has a use for.
+    """Refuse options that only a jam in real time can use.
 
     Raises:
-        OptionError: there is something of that kind.
+        OptionError: there is one.
     """
     names = ("bpm", "metre", "follow", "clock_in", "clock_out", "latency", "osc", "record", "no_record")
     for name in names:
@@ -104,7 +104,7 @@ def list_ports() -> int:
 def play_live(
     options: argparse.Namespace, wanted: Options, player: Engine, song: Song | None, signs: Sequence[Sign]
 ) -> int:
-    """Jam in time; returns the exit code. song: which plays the guitar, if one does; signs: those in it."""
+    """Jam in real time; returns the exit code. song: the guitarist, if it is one; signs: those in the song."""
     from seq2drum.play.jam import ports
     from seq2drum.play.jam.loop import Inbox, play
     from seq2drum.play.jam.striker import Striker
@@ -140,14 +140,14 @@ def play_live(
     return 0
 
 
-# --- what is asked for ------------------------------------------------------------------------------------------------
+# --- options ---------------------------------------------------------------------------------------------------------
 
 
 def _target(options: argparse.Namespace) -> str | None:
-    """Where the recording goes; None if nowhere.
+    """The file of the recording; None without one.
 
     Raises:
-        OptionError, OutputError: it could not be written there.
+        OptionError, OutputError: it could not be written.
     """
     if options.no_record:
         return None
@@ -161,7 +161,7 @@ def _target(options: argparse.Namespace) -> str | None:
 
 
 def _guitarist(options: argparse.Namespace, wanted: Options, song: Song | None, signs: Sequence[Sign]) -> Guitarist:
-    """Who plays: the song that was given, or nobody yet, in the tempo and metre that were asked for."""
+    """The guitarist: the given song, or a player yet to come, in the given tempo and metre."""
     from dataclasses import replace
 
     from seq2drum.music.notes import Metre, Song, Tempo
@@ -228,7 +228,7 @@ def _jamming(
 def _ports(
     options: argparse.Namespace, port: str | None, inbox: Inbox, opened: ExitStack, *, from_file: bool
 ) -> tuple[list[Port], Port]:
-    """The ports that were named, each closed when all is over."""
+    """The named ports, each closed at the end."""
     from seq2drum.play.jam import ports
 
     if port is None:
@@ -260,7 +260,7 @@ def _metre(text: str) -> tuple[int, int]:
 
 
 def _pedals(text: str) -> dict[tuple[str, int], str]:
-    """WHAT:SIGN, several of them with commas between: cc64:fill, note24:stop."""
+    """The pairs in WHAT:SIGN, separated by commas: cc64:fill, note24:stop."""
     pedals = {}
     for part in text.casefold().split(","):
         what, _, sign = part.strip().partition(":")
@@ -282,12 +282,12 @@ def _address(text: str) -> tuple[str, int]:
     return host or LOOPBACK, int(number)
 
 
-# --- what is seen and kept --------------------------------------------------------------------------------------------
+# --- display and recording -------------------------------------------------------------------------------------------
 
 
 @contextmanager
 def _shown(jamming: Jamming, inbox: Inbox, drum_map: str) -> Iterator[Callable[[float], None]]:
-    """What looks at a jam now and then, shows it, and heeds keys."""
+    """A callback that looks at a jam now and then, draws it, and handles keys."""
     from seq2drum.cli import live_beat
 
     looked, before = 0.0, -1 << 30
@@ -310,7 +310,7 @@ def _shown(jamming: Jamming, inbox: Inbox, drum_map: str) -> Iterator[Callable[[
 
 @contextmanager
 def _screen(jamming: Jamming, drum_map: str) -> Iterator[Callable[[View, bool], None]]:
-    """What draws a jam: on a terminal always in the same place, elsewhere a line a bar."""
+    """A function that draws a jam: on a terminal always in the same place, elsewhere a line a bar."""
     from seq2drum.play.jam import loop
 
     if not sys.stderr.isatty():
@@ -344,7 +344,7 @@ def _screen(jamming: Jamming, drum_map: str) -> Iterator[Callable[[View, bool], 
 def _record(
     jamming: Jamming, target: str | None, also: dict[str, str], begun: float, options: argparse.Namespace
 ) -> None:
-    """Write what was heard."""
+    """Write the recording."""
     take = jamming.take()
     if target is None or take is None:
         return
@@ -356,7 +356,7 @@ MADE = ".jam.mid"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add who plays the guitar, what a musician can choose, and what is written."""
+    """Add the guitarist, the musician's choices, and the outputs."""
     parser.usage = (
         "%(prog)s --in PORT|SONG --out PORT [options]\n       %(prog)s --in SONG --fast [--out FILE] [options]"
     )
@@ -417,7 +417,7 @@ def run(options: argparse.Namespace) -> int:
     if options.ports:
         return list_ports()
     wanted = Options(**shared.chosen(options))
-    exports.session(options)  # what makes no sense is refused before anything is played
+    exports.session(options)  # refuses impossible options before anything is played
     if options.source is None:
         raise OptionError("--mode jam wants a guitarist: name a MIDI port or file with --in; --ports lists the ports")
     if paths.is_folder(options.source):
@@ -450,7 +450,7 @@ def _played(player: Engine, source: str, wanted: Options, options: argparse.Name
 
 
 def _is_file(name: str) -> bool:
-    """Whether what plays the guitar is a file, and no port."""
+    """Return whether the guitarist is a file instead of a port."""
     return name == "-" or Path(name).suffix.lower() in SONG_SUFFIXES or Path(name).exists()
 
 
@@ -458,7 +458,7 @@ def _in_song(song: Song, signs: tuple[tuple[int, str, str], ...]) -> list[Sign]:
     """The signs with their moments in a song: the first beats of their bars.
 
     Raises:
-        OptionError: the song has no such bar, or a sign makes no sense.
+        OptionError: the song has no such bar, or an impossible sign.
     """
     from seq2drum.play.jam.signs import FILL, INTENSITY, SECTION, STOP, Sign
 
@@ -478,11 +478,11 @@ def _value(what: str, text: str) -> float | str | None:
     try:
         return float(text) if what == INTENSITY else text or None
     except ValueError:
-        return text  # which the check refuses
+        return text  # refused by the check
 
 
 def _signs(text: str) -> tuple[tuple[int, str, str], ...]:
-    """BAR:SIGN or BAR:SIGN=VALUE, several of them with commas between: (bar, sign, value) of each."""
+    """(bar, sign, value) of each BAR:SIGN or BAR:SIGN=VALUE, separated by commas."""
     signs = []
     for part in text.split(","):
         bar, colon, sign = part.strip().partition(":")

@@ -1,6 +1,6 @@
-"""A beat that is heard while it is made: bar after bar to a program that plays, and keys that change what comes next.
+"""A beat streamed to a player while it is made, bar by bar, with keys that change what comes next.
 
-Each bar is rendered by itself; what rings on behind it is added to the next. A key is heeded two bars or so later: that
+Each bar is rendered by itself, with the tail of the one before added. A key takes effect about two bars later: that
 much is made ahead, so that the sound never waits.
 """
 
@@ -35,19 +35,19 @@ STREAMERS = (
 """Programs that play samples of 16 bits and two channels as they come, the best first."""
 
 KEYS = "keys: + - tempo, g G genre, v V variability, f fill, c something else, q stop"
-_TEMPO, _VARIABILITY = 5, 0.05  # that a key changes
+_TEMPO, _VARIABILITY = 5, 0.05  # steps of a key
 _LOUDEST = 0.7  # of the first bar
 _MOST = 32_767
 
 
 class Desk:
-    """What is asked for now, as keys change it."""
+    """The current settings, as changed by keys."""
 
     def __init__(self, brief: Brief) -> None:
         self.brief, self.fill, self.changes, self.stopped = replace(brief, change=()), False, 0, False
 
     def press(self, key: str) -> None:
-        """Heed a key; one that means nothing changes nothing."""
+        """Handle a key; an unknown one changes nothing."""
         asked = self.brief
         if key in "+-=":
             bpm = asked.bpm + (-_TEMPO if key == "-" else _TEMPO)
@@ -67,13 +67,13 @@ class Desk:
             self.stopped = True
 
     def words(self) -> str:
-        """What is asked for, in words."""
+        """The settings in words."""
         genre = ", ".join(self.brief.genres) or "any genre"
         return f"{genre}, {self.brief.bpm:g} bpm, variability {self.brief.variability:g}"
 
 
 def run(composer: Composer, brief: Brief, seed: int, primed: Pattern | None, soundfont: str | None) -> int:
-    """Make bars and play them until it is stopped; returns the exit code."""
+    """Make bars and play them until stopped; returns the exit code."""
     from seq2drum.show import fluidsynth
 
     synthesiser, command = fluidsynth.find(soundfont), streamer()
@@ -114,7 +114,7 @@ def _pour(sounds: Iterator[bytes], process: subprocess.Popen[bytes], desk: Desk,
 def bars_of_sound(
     composer: Composer, desk: Desk, seed: int, primed: Pattern | None, render: Callable[[Any], Sound]
 ) -> Iterator[bytes]:
-    """The samples of bar after bar, as a `Desk` asks for them; what rings on is added to the bar behind it."""
+    """The samples of each bar by the settings of a `Desk`, with the tail of the bar before added."""
     import numpy as np
 
     from seq2drum.show import fluidsynth
@@ -141,14 +141,14 @@ def bars_of_sound(
 
 
 class _Fill(Brief):
-    """A brief of which every bar is a fill."""
+    """A brief in which every bar is a fill."""
 
     def is_fill(self, bar: int) -> bool:
         return True
 
 
 def _now(desk: Desk) -> Brief:
-    """What the next bar is asked to be: where a fill was asked for, that."""
+    """The brief of the next bar: a fill if one was requested."""
     asked = {field.name: getattr(desk.brief, field.name) for field in fields(Brief)}
     return _Fill(**asked) if desk.fill else desk.brief
 
@@ -175,7 +175,7 @@ def streamer() -> list[str]:
 
 @contextmanager
 def keyboard() -> Iterator[Callable[[], str]]:
-    """What gives the keys that were pressed since it was last asked; none where there is no terminal."""
+    """A function that returns the keys pressed since its last call; none without a terminal."""
     if not sys.stdin.isatty():
         yield lambda: ""
         return

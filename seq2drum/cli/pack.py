@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what is packed, and where to."""
+    """Add the input and the output."""
     from seq2drum.data.corpus.corpora import CORPORA
 
     parser.usage = "%(prog)s DIR [DIR ...] --data-out FILE.parquet [options]"

@@ -25,11 +25,11 @@ PORT = 50052
 """The page's own: what a browser keeps for a page belongs to its address, port and all."""
 _NEEDED = ("grpc", "grpc_health", "prometheus_client", "starlette", "uvicorn", "wsproto")
 _LOOK_SECONDS = 0.05
-_END_SECONDS = 10.0  # how long the server has to end
+_END_SECONDS = 10.0  # the server's time to end
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add where the page is, and whether it is opened."""
+    """Add the address of the page, and whether to open it."""
     parser.usage = "%(prog)s [options]"
     parser.description = (
         "Opens a page in your browser, for this machine alone: drop a guitar file, hear and change its drums, or make "
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     missing = next((name for name in _NEEDED if importlib.util.find_spec(name) is None), None)
     if missing:
         raise MissingExtraError(f"{missing} is not installed: pip install 'seq2drum[page]'")
-    for name in ("SIGTERM", "SIGHUP"):  # of who stops it, and of a terminal that is closed: the server ends, too
+    for name in ("SIGTERM", "SIGHUP"):  # from kill, and from a closed terminal: the server ends as well
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
     with tempfile.TemporaryDirectory() as folder, _server(options.port, Path(folder)) as server:
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _server(port: int, folder: Path) -> Any:
-    """The server as a process of its own, which is ended with the context. What it says is in the folder."""
+    """The server as a process of its own, which ends with the context. Its output is in the folder."""
     command = [sys.executable, "-m", "server", "--port", "0", "--web-port", str(port), "--grace-seconds", "2"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SEQ2DRUM_")}
     environment |= {"SEQ2DRUM_STATE_FILE": str(folder / "state.json"), "SEQ2DRUM_TOKEN": secrets.token_urlsafe(32)}
@@ -100,7 +100,7 @@ def _address(server: subprocess.Popen[bytes], folder: Path) -> str:
 
 
 def _last_words(folder: Path) -> str:
-    """What the server said last to a person."""
+    """The last human-readable line of the server's output."""
     lines = (folder / "log").read_text(encoding="utf-8", errors="replace").splitlines()
     said = [line.partition(": ")[2] for line in lines if line.startswith("seq2drum-server: ")]
     return said[-1] if said else "the page's server has ended and said nothing; start it again"

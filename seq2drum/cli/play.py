@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what is heard, and where."""
+    """Add the songs, the sound, and the output."""
     parser.usage = "%(prog)s SONG [DRUMS] [options]"
     parser.description = "Plays guitar and drums through the loudspeakers, or into a file. Needs FluidSynth."
     parser.epilog = """examples:

@@ -38,7 +38,7 @@ DATA = "folders of songs with guitar and drums, tables of --mode pack, or NAME:D
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add where songs come from."""
+    """Add the sources of songs."""
     parser.usage = "%(prog)s --data DIR [DIR ...] [options]"
     parser.description = "Reads songs with guitar and drums, and keeps what is to be learnt from them."
     parser.epilog = """examples:
@@ -58,7 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_data(to: Container, data: str = DATA) -> None:
-    """Add the options that say where songs come from, for whatever learns from songs or measures by them."""
+    """Add the sources of songs, for all modes that learn from songs or measure with them."""
     to.add_argument("--data", nargs="+", type=named, metavar="DIR", help=data)
     to.add_argument(
         "--cache",
@@ -84,7 +84,7 @@ def add_data(to: Container, data: str = DATA) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Read the songs and keep them; returns the exit code."""
+    """Read the songs and store them; returns the exit code."""
     check_least(options, workers=1, tasks=1)
     if not options.data:
         raise OptionError("--mode prepare wants --data DIR, one or more folders of songs")
@@ -93,12 +93,12 @@ def run(options: argparse.Namespace) -> int:
     for name in ("engine", "tasks", "slurm"):
         if getattr(options, name):
             raise OptionError(f"--{name} is for shards; name their folder with --data-out DIR")
-    _prepare(options.data, options, _cache_of(options.data, options))
+    _prepare(options.data, options, cache_of(options.data, options))
     return 0
 
 
 def _shards(options: argparse.Namespace) -> int:
-    """Prepare shards into a folder, or hand that to a cluster; returns the exit code."""
+    """Prepare shards into a folder, or hand the job to a cluster; returns the exit code."""
     if options.cache:
         raise OptionError("--cache is one file and --data-out a folder of shards; leave one of them out")
     told = _slurm(options)
@@ -124,16 +124,16 @@ def _shards(options: argparse.Namespace) -> int:
 def _all_stages(
     options: argparse.Namespace, folder: Path, told: Mapping[str, str | int], engine: Callable[..., None]
 ) -> None:
-    """Prepare shards into a folder that nobody else prepares into. told: what Slurm is told."""
+    """Prepare shards into a folder of which this process has sole use. told: Slurm's options."""
     from seq2drum.data.corpus import stages
     from seq2drum.data.corpus.corpora import Licences
     from seq2drum.data.corpus.stages import Run
 
-    # 1. What is to be done.
+    # 1. The plan.
     manifest = Path(options.manifest) if options.manifest else None
     with bar(None, "listing songs"):
         parts = stages.plan(folder, options.data, manifest, Licences(options.licence)).parts
-    # 2. All stages, or what is left of them.
+    # 2. All stages, or those left.
     if not (folder / stages.INDEX).exists():
         workers = options.workers or os.cpu_count() or 1
         tasks = min(options.tasks or 4 * workers, max(len(parts), 1))
@@ -145,7 +145,7 @@ def _all_stages(
     if options.engine == "slurm" and not (folder / stages.INDEX).exists():
         say(f"handed to Slurm: {tasks} tasks a stage; when all are done, {folder / stages.ACCOUNT} tells what was used")
         return
-    # 3. Say how it went.
+    # 3. The report.
     stages.check(folder)
     stages.clear(folder)
     for line in stages.account_of(folder).lines():
@@ -154,7 +154,7 @@ def _all_stages(
 
 
 def _slurm(options: argparse.Namespace) -> dict[str, str | int]:
-    """What Slurm is told, checked; nothing for the other engines."""
+    """Slurm's options, checked; none for the other engines."""
     if options.engine != "slurm":
         if options.slurm:
             raise OptionError("--slurm is for --engine slurm; leave it out")
@@ -173,7 +173,7 @@ def _slurm(options: argparse.Namespace) -> dict[str, str | int]:
 
 
 def allowed(songs: list[Prepared], options: argparse.Namespace) -> list[Prepared]:
-    """Those of some songs whose licence is among those asked for; it is said how many others there are.
+    """The songs with a permitted licence; the number of others is reported.
 
     Raises:
         CorpusError: there is none.
@@ -190,7 +190,7 @@ def allowed(songs: list[Prepared], options: argparse.Namespace) -> list[Prepared
 
 
 def check_shards(shards: Sequence[Shard], options: argparse.Namespace) -> None:
-    """Refuse shards with songs whose licence is not among those asked for: which songs they hold is prepared.
+    """Refuse shards with songs under other licences, since the contents of shards are fixed.
 
     Raises:
         CorpusError: there is one.
@@ -210,15 +210,15 @@ def prepared(data: Sequence[str | Path], options: argparse.Namespace) -> list[Pr
     """The songs of a corpus, from their cache if there is one."""
     from seq2drum.data.corpus.cache import load, unpacked
 
-    path = _cache_of(data, options)
+    path = cache_of(data, options)
     if path.exists():
         say(f"songs as prepared in {files.named(path)}")
         return allowed(load(path), options)
     return [unpacked(song) for song in _prepare(data, options, path)]
 
 
-def _cache_of(data: Sequence[str | Path], options: argparse.Namespace) -> Path:
-    """The file that keeps the songs: the one that is named, or one with a name made from those of the songs."""
+def cache_of(data: Sequence[str | Path], options: argparse.Namespace) -> Path:
+    """The cache of the songs: the named one, or one named after their folders."""
     from seq2drum.data.corpus.corpora import Licences, source_of
     from seq2drum.data.corpus.parts import digest, parts_of
     from seq2drum.data.corpus.reading import digests_of, manifests_of
@@ -231,7 +231,7 @@ def _cache_of(data: Sequence[str | Path], options: argparse.Namespace) -> Path:
 
 
 def _prepare(data: Sequence[str | Path], options: argparse.Namespace, path: Path) -> list[Packed]:
-    """Read the songs of a corpus, keep them in a file, and say how it went."""
+    """Read the songs of a corpus, cache them in a file, and report."""
     from seq2drum.data.corpus import build
     from seq2drum.data.corpus.cache import save_packed
     from seq2drum.data.corpus.corpora import Licences
@@ -242,7 +242,7 @@ def _prepare(data: Sequence[str | Path], options: argparse.Namespace, path: Path
         writable = os.access(path.parent, os.W_OK)
     except OSError:
         writable = False
-    if not writable:  # better said before all files are read
+    if not writable:  # better reported before all files are read
         raise OutputError(f"the folder {str(path.parent)!r} cannot be written; name a file elsewhere with --cache FILE")
     with bar(1, "files read") as advance:
         songs, account = build.prepare_packed(

@@ -1,4 +1,4 @@
-"""Mode show: guitar and drums as a picture, in a file or in the terminal; and drums as another kind of file."""
+"""Mode show: guitar and drums as a picture, in a file or in the terminal; drums in another format."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DRUMS = (MIDI_SUFFIXES[0], *DRUM_TEXT_SUFFIXES)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what is shown, and where."""
+    """Add the files, and the output."""
     parser.usage = "%(prog)s SONG [DRUMS] [options]"
     parser.description = "Shows guitar and drums in the terminal, or draws them into a file."
     parser.epilog = """examples:
@@ -79,7 +79,7 @@ def _drums(duet: Duet, suffix: str) -> bytes:
     """The drums alone, as MIDI or as drum text.
 
     Raises:
-        OptionError: there are none, or not in 4/4 and asked for as text.
+        OptionError: no drums, or not in 4/4 for drum text.
     """
     from dataclasses import replace
 

@@ -1,8 +1,8 @@
 """Keys and signatures of checkpoints.
 
-python -m seq2drum.cli.signing key FILE                make a key: FILE is kept, FILE.pub given to others
+python -m seq2drum.cli.signing key FILE                make a key: FILE is secret, FILE.pub public
 python -m seq2drum.cli.signing sign DIR FILE           sign the checkpoint of a training run
-python -m seq2drum.cli.signing check DIR FILE.pub ...  check who signed it, and that it is unchanged
+python -m seq2drum.cli.signing check DIR FILE.pub ...  print the signer, if it is unchanged
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from seq2drum.system import files
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Make a key, sign a checkpoint, or check the signature of one; returns the exit code."""
+    """Make a key, sign a checkpoint, or verify the signature of one; returns the exit code."""
     verb, *others = [*(sys.argv[1:] if words is None else words), ""]
     try:
         if verb in ("key", "sign", "check"):

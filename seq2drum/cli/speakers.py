@@ -1,4 +1,4 @@
-"""Sound through the loudspeakers of this machine, by the players that are installed."""
+"""Sound through the loudspeakers of this machine, by an installed player."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ PLAYERS = (
 )
 """Programs that play a WAV file, each with its flags, the best first."""
 
-_NOTICE = 0.05  # seconds until the end of a player is noticed
-_HEARD = 1.0  # seconds: a player that ends well before them and before half of the sound has played nothing
+_NOTICE = 0.05  # seconds between two checks whether a player has ended
+_HEARD = 1.0  # seconds: a player that ends sooner, and before half of the sound, has played nothing
 _AT_ONCE = 2.0  # seconds: a player that fails sooner has played nothing, and the next is tried
 _ELSE = "write a file instead with -o FILE.wav"
 
 
 def rendered(duet: Duet, soundfont: str | None, span: tuple[int, int] | None = None) -> bytes:
-    """A duet as the bytes of a WAV file, with a bar that shows how far it is. span: its ticks; all if None."""
+    """A duet as the bytes of a WAV file, with a progress bar. span: its ticks; all if None."""
     from seq2drum.show import sound
 
     done = 0.0
@@ -49,7 +49,7 @@ def rendered(duet: Duet, soundfont: str | None, span: tuple[int, int] | None = N
 
 
 def players() -> list[list[str]]:
-    """The commands that can play here, the best first; none on Windows, which plays by itself.
+    """The commands that can play here, the best first; empty on Windows, which plays by itself.
 
     Raises:
         MissingExtraError: there is none.
@@ -64,10 +64,10 @@ def players() -> list[list[str]]:
 
 
 def play(data: bytes, programs: Sequence[Sequence[str]]) -> None:
-    """Play the bytes of a WAV file until the end, or until Ctrl-C. programs: what `players` gave.
+    """Play the bytes of a WAV file until the end, or until Ctrl-C. programs: from `players`.
 
     Raises:
-        OutputError: no player could.
+        OutputError: every player failed.
     """
     from seq2drum.show import sound
 
@@ -92,7 +92,7 @@ def play(data: bytes, programs: Sequence[Sequence[str]]) -> None:
 
 
 def _run(command: Sequence[str], seconds: float) -> str | None:
-    """Run a player until it ends; what it complains of, if it fails."""
+    """Run a player until it ends; returns its complaint if it fails."""
     begun = time.monotonic()
     with tempfile.TemporaryFile() as log:
         try:
@@ -117,7 +117,7 @@ def _run(command: Sequence[str], seconds: float) -> str | None:
 
 
 def _ticking() -> Iterator[float]:
-    """The seconds that have passed since the last time this was asked."""
+    """The seconds since the last call."""
     before = time.monotonic()
     while True:
         time.sleep(_NOTICE)
@@ -127,11 +127,11 @@ def _ticking() -> Iterator[float]:
 
 
 def _play_on_windows(file: Path, seconds: float) -> None:
-    if sys.platform == "win32":  # as it is: mypy knows by this that there is such a module
+    if sys.platform == "win32":  # spelt out: mypy knows by this that the module exists
         import winsound
 
         try:
-            # Not until it has ended: that would not heed Ctrl-C.
+            # Not until it has ended: that would ignore Ctrl-C.
             winsound.PlaySound(str(file), winsound.SND_FILENAME | winsound.SND_ASYNC)
             with bar(seconds, "playing") as advance:
                 for passed in _ticking():

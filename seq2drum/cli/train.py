@@ -126,7 +126,7 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train, or go on training; returns the exit code."""
+    """Train, or resume; returns the exit code."""
     check_least(options, workers=1, threads=0)
     try:
         from seq2drum.learn.run import loop, runs
@@ -137,7 +137,7 @@ def run(options: argparse.Namespace) -> int:
     from seq2drum.data.corpus.corpora import Licences
     from seq2drum.data.corpus.prepared import sources
 
-    # 1. Refuse what makes no sense before the songs are read, which takes its time.
+    # 1. Refuse impossible options before the songs are read, which is slow.
     if options.model in generators.TRAINED:
         _check_numbers(options)
         use_threads(options.threads)
@@ -151,17 +151,17 @@ def run(options: argparse.Namespace) -> int:
     out = Path(options.out) if options.out else RUNS / recipe.model
     resume = options.resume or runs.begun_again(out)
     runs.check_folder(out, resume=resume)
-    # 2. Read the songs, or know where they lie.
+    # 2. Read the songs, or find their shards.
     if shards := _many(options):
         prepare.check_shards(shards, options)
         task, data = _task_of_shards(shards, recipe, options.workers or 1), sources_of(shards)
     else:
         songs = _songs(options)
         task, data = _task(songs, recipe), sources(songs)
-        del songs  # laid out by now: half of what that takes
-    _check_weights(recipe.weights, data)
+        del songs  # laid out by now: frees half of the memory
+    check_weights(recipe.weights, data)
     if resume:
-        _check_same(out, data)
+        check_same(out, data)
     # 3. Train.
     asked = str(Licences(options.licence)) if options.licence else None
     about = {"data": data, "licences": asked, "command": command()}
@@ -171,13 +171,13 @@ def run(options: argparse.Namespace) -> int:
 
     with generators.watched(task, out, resume=resume) as show:
         trained = loop.train(task, out, resume=resume, about=about, show=show, stopping=stopping, warn=say)
-    # 4. Say how it went.
+    # 4. The report.
     _sum_up(trained, out)
     return 130 if trained.stopped else 0
 
 
-def _check_weights(weights: Mapping[str, float], data: list[dict[str, str | int]]) -> None:
-    """Refuse weights of folders in which no song lies, and those that leave nothing to learn from.
+def check_weights(weights: Mapping[str, float], data: list[dict[str, str | int]]) -> None:
+    """Refuse weights of folders without songs, and weights that leave nothing to learn from.
 
     data: see `prepared.sources`.
 
@@ -192,8 +192,8 @@ def _check_weights(weights: Mapping[str, float], data: list[dict[str, str | int]
         raise OptionError("no song to learn from is left, as --weight is 0 for all their folders; name a larger one")
 
 
-def _check_same(out: Path, data: list[dict[str, str | int]]) -> None:
-    """Refuse to go on with a run on other songs: its epochs would be others', and its card tell of these songs only.
+def check_same(out: Path, data: list[dict[str, str | int]]) -> None:
+    """Refuse to resume a run on other songs: its epochs would differ, and its card would name these alone.
 
     data: see `prepared.sources`.
 
@@ -204,7 +204,7 @@ def _check_same(out: Path, data: list[dict[str, str | int]]) -> None:
 
     try:
         kept = json.loads((out / "last" / CONFIG).read_bytes()).get("data", data)
-    except (OSError, ValueError, AttributeError):  # a damaged run, of which more is said when it is read
+    except (OSError, ValueError, AttributeError):  # a damaged run, reported when it is read
         return
     if kept != data:
         raise OptionError(
@@ -218,11 +218,11 @@ def _on_own_examples(options: argparse.Namespace) -> bool:
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
-    """What was asked for; what was left open is as the recipe has it.
+    """The options as a recipe; open values are its defaults.
 
     Raises:
-        OptionError: a number makes no sense.
-        UnknownModelError: there is no such family.
+        OptionError: an impossible number.
+        UnknownModelError: no such family.
     """
     from seq2drum.learn.accompaniment import Recipe
 
@@ -240,7 +240,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         start=options.start,
         compiled=options.compile,
     )
-    if _on_own_examples(options):  # twenty-two short songs: small batches, seen often, a few minutes in all
+    if _on_own_examples(options):  # twenty-two short songs: small batches, many epochs, a few minutes in all
         recipe = replace(recipe, epochs=60, batch=16)
     given = {name: getattr(options, name) for name in ("epochs", "batch", "rate", "max_notes", "kit")}
     recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
@@ -253,7 +253,7 @@ def _folders(options: argparse.Namespace) -> list[Path]:
 
 
 def _many(options: argparse.Namespace) -> list[Shard]:
-    """The shards of a cache with more songs than are held at once; of any other, none."""
+    """The shards of a cache too large for memory; empty for any other."""
     from seq2drum.data.batches.streaming import HELD
     from seq2drum.data.corpus.cache import shards_of
 
@@ -274,10 +274,10 @@ def _songs(options: argparse.Namespace) -> list[Prepared]:
 
 
 def _task(songs: Sequence[Prepared], recipe: Recipe) -> Accompaniment:
-    """What is to be learnt from the songs of the training side, and measured on those of the validation side.
+    """A task that learns from the songs of the training side, measured on those of the validation side.
 
     Raises:
-        CorpusError: there are none to learn from.
+        CorpusError: nothing to learn from.
     """
     from seq2drum.data.batches.streaming import Whole
     from seq2drum.data.corpus.prepared import SPLITS
@@ -294,7 +294,7 @@ def _task(songs: Sequence[Prepared], recipe: Recipe) -> Accompaniment:
 
 
 def _task_of_shards(shards: Sequence[Shard], recipe: Recipe, workers: int) -> Accompaniment:
-    """What is to be learnt from shards, portion by portion, and measured on some of their validation side."""
+    """A task that learns from shards, portion by portion, measured on some of their validation side."""
     from seq2drum.data.batches.streaming import HELD, VALIDATED, Portioned, in_a_file, songs_among
 
     with bar(None, "choosing songs to measure by"):
@@ -318,7 +318,7 @@ def _unaltered(recipe: Recipe) -> Layout:
 
 
 def _accompaniment(training: Songs, validation: Data | None, some: Sequence[Prepared], recipe: Recipe) -> Accompaniment:
-    """Learn from the songs of a training side, be measured on unseen ones, and watched at a few of `some`."""
+    """A task on the songs of a training side, measured on unseen ones, with samples from a few of `some`."""
     from seq2drum.learn.accompaniment import Accompaniment
     from seq2drum.learn.run import watching
 
@@ -363,7 +363,7 @@ def _check_numbers(asked: argparse.Namespace) -> None:
 
 
 def _numbers(flag: str, given: Sequence[str]) -> dict[str, float]:
-    """NAME=NUMBER, several of them."""
+    """The pairs in NAME=NUMBER, separated by commas."""
     numbers = {}
     for text in given:
         name, _, number = text.partition("=")

@@ -1,1 +1,1 @@
-"""A command line: its words, its paths, and what it prints."""
+"""The parts of any command line: words, paths, and output."""

@@ -1,4 +1,4 @@
-"""The option --drum-map: the notes of a sampler, or a list of all that are known."""
+"""The option --drum-map: a sampler's notes, or a list of all known maps."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ LIST = "list"
 
 
 def add_drum_map(to: shared.Container, **other: Any) -> None:
-    """Add --drum-map. other: what is not as in `CHOICES`."""
+    """Add --drum-map. other: differences to `CHOICES`."""
     shared.add_choice(to, "drum_map", action=_MapOrList, **other)
 
 
 class _MapOrList(argparse.Action):
-    """Keeps the name of a drum map; at the word "list" prints what there are, and ends."""
+    """An action that stores the name of a drum map; at the word "list" it prints all maps, and exits."""
 
     def __call__(
         self,
@@ -35,10 +35,10 @@ class _MapOrList(argparse.Action):
 
 
 def _show() -> None:
-    """Print the maps: the name, whom it is for, where the notes come from.
+    """Print the maps: name, sampler, and source of the notes.
 
     Raises:
-        StandardOutputError: standard output takes no more.
+        StandardOutputError: standard output is closed.
     """
     from seq2drum.music import drum_maps
 

@@ -1,6 +1,6 @@
-"""Songs in their turn: which goes to which file, and what must not be written to. "-" is a standard stream.
+"""Songs and the files made from them, and outputs that must not be overwritten. "-" is a standard stream.
 
-What the program has written is no song: names that end in one of its suffixes are passed over in a folder.
+Files written by the program are not songs: names with one of its suffixes are skipped in a folder.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ _SLASHES = ("/", os.sep)
 
 
 def is_ours(name: str) -> bool:
-    """Whether a file of this name is what the program has written, and no song."""
+    """Return whether a file of this name was written by the program, so is not a song."""
     return OURS.search(name) is not None
 
 
 def jobs(
     names: Sequence[str], output: str | None, suffixes: Collection[str], made: str = OUTPUT_SUFFIX
 ) -> list[tuple[str, str]]:
-    """Which song goes where, (source, target): each file, and each song of each folder.
+    """(source, target) for each file, and for each song of each folder.
 
-    suffixes: what songs of a folder end in. made: what takes the place of that, where no name is given.
+    suffixes: those of songs in a folder. made: the suffix of an unnamed target.
 
     Raises:
-        OptionError, InputError, CorpusError: where a song goes is not clear, or no song is there.
+        OptionError, InputError, CorpusError: an ambiguous target, or no song.
     """
-    if "" in names:  # what a script has not set, which Python takes for "here"
+    if "" in names:  # an unset variable of a script, which Python takes for "here"
         raise OptionError("the name of a song is empty; name a file, a folder, or - for standard input")
-    # A name that ends in a slash is a folder's, whether it is there yet or not.
+    # A name that ends in a slash is a folder's, even a missing one.
     into_folder = output not in (None, "-") and (output.endswith(_SLASHES) or is_folder(output))
     folders = {name for name in names if name != "-" and is_folder(name)}
     sources = [song for name in names for song in (_songs_in(name, suffixes) if name in folders else [name])]
@@ -62,10 +62,10 @@ def jobs(
 
 
 def named_apart(sources: Sequence[str], made: str = OUTPUT_SUFFIX, folder: Path | None = None) -> list[str]:
-    """What is made of each song: riff.mid becomes riff.drums.mid, into the folder or else beside the song.
+    """The target of each song: riff.mid becomes riff.drums.mid, in the folder or else beside the song.
 
-    Songs that would become the same, as riff.mid and riff.gp5, keep the whole of their names: riff.mid.drums.mid and
-    riff.gp5.drums.mid. Neither has the plain name, which may be that of drums from when it was alone.
+    Songs with equal targets, such as riff.mid and riff.gp5, keep the whole of their names: riff.mid.drums.mid and
+    riff.gp5.drums.mid. Neither gets the plain name, which can be that of drums from when it was alone.
     """
     whole: set[str] = set()
 
@@ -85,10 +85,10 @@ def named_apart(sources: Sequence[str], made: str = OUTPUT_SUFFIX, folder: Path 
 
 
 def _songs_in(folder: str, suffixes: Collection[str]) -> list[str]:
-    """The songs of a folder, by name; what the program has written is none.
+    """The songs of a folder, by name, without files written by the program.
 
     Raises:
-        InputError, CorpusError: the folder cannot be read, or there is no song in it.
+        InputError, CorpusError: the folder cannot be read, or has no song.
     """
     try:
         files_there = sorted(
@@ -106,10 +106,10 @@ def _songs_in(folder: str, suffixes: Collection[str]) -> list[str]:
 
 
 def made_folder(name: str) -> Path:
-    """A folder for several songs, made if it is not there.
+    """A folder for several songs, made if necessary.
 
     Raises:
-        OptionError: it cannot be.
+        OptionError: it cannot be made.
     """
     folder = Path(name)
     try:
@@ -122,10 +122,10 @@ def made_folder(name: str) -> Path:
 
 
 def beat(output: str | None, genres: Iterable[str], bpm: float) -> str:
-    """Where a beat goes. output: a MIDI file, a folder, - for standard output, or None: here.
+    """The file of a beat. output: a MIDI file, a folder, - for standard output, or None for the current folder.
 
     Raises:
-        OptionError: the name is that of no MIDI file, or the folder cannot be made.
+        OptionError: not a MIDI file's name, or the folder cannot be made.
     """
     name = f"{'-'.join(genres) or 'any'}-{bpm:g}.mid"
     if output is None or output == "-":
@@ -141,7 +141,7 @@ def numbered(target: str, count: int) -> list[str]:
     """The names of several takes: SONG.drums.mid becomes SONG.drums.1.mid and so on; one take keeps the name.
 
     Raises:
-        OptionError: there are several, and they would all go to standard output.
+        OptionError: several takes to standard output.
     """
     if count == 1:
         return [target]
@@ -154,10 +154,7 @@ def numbered(target: str, count: int) -> list[str]:
 def each(
     work: Sequence[tuple[str, Sequence[str]]], overwrite: bool, what: str, do: Callable[[str, Sequence[str]], None]
 ) -> int:
-    """Do something for each source and its targets; of a song that cannot be used it is said why, and the others go on.
-
-    Returns the exit code.
-    """
+    """Do something for each source and its targets; report songs that fail, and go on. Returns the exit code."""
     inputs = identities(source for source, _ in work)
     code = 0
     with bar(len(work) if len(work) > 1 else None, what) as advance:
@@ -176,13 +173,13 @@ def each(
 
 
 def about(source: str, error: Seq2DrumError) -> str:
-    """What to say of a song that cannot be used: its name once, and what is wrong."""
+    """The message about a failed song: its name once, and the error."""
     message, shown = str(error), "standard input" if source == "-" else files.named(source)
     return message if shown in message else f"{shown}: {message}"
 
 
 def read(source: str, most: int = DEFAULT_LIMITS.file_bytes) -> bytes | str:
-    """What to give to whoever opens a song: the name of a file, or the bytes of standard input, at most one too many.
+    """The input for a reader of songs: a file's name, or the bytes of standard input, at most one too many.
 
     most: how many bytes a song may have.
     """
@@ -193,7 +190,7 @@ def write(data: bytes, target: str, *, overwrite: bool) -> None:
     """Write a MIDI file, whole or not at all.
 
     Raises:
-        OutputError: it cannot be written; what was there is untouched.
+        OutputError: it cannot be written; an existing file is untouched.
     """
     if target == "-":
         with standard_output():
@@ -204,15 +201,15 @@ def write(data: bytes, target: str, *, overwrite: bool) -> None:
 
 
 def is_folder(name: str) -> bool:
-    """Whether there is a folder of this name."""
+    """Return whether there is a folder of this name."""
     try:
         return Path(name).is_dir()
-    except OSError:  # a name that no file can have; reading or writing it will say so
+    except OSError:  # an impossible file name; reading or writing it will raise
         return False
 
 
 def identity(name: str) -> tuple[int, int] | None:
-    """What makes a file itself, whatever it is called: device and number; None if there is no such file."""
+    """The identity of a file under any name: device and number; None if there is no such file."""
     try:
         status = Path(name).stat()
     except OSError:
@@ -221,24 +218,24 @@ def identity(name: str) -> tuple[int, int] | None:
 
 
 def identities(names: Iterable[str]) -> set[tuple[int, int]]:
-    """The `identity` of each of the songs that were given."""
+    """The `identity` of each given song."""
     return {file for name in names if (file := identity(name))}
 
 
 def check_target(name: str, inputs: set[tuple[int, int]], *, overwrite: bool) -> None:
-    """Refuse, before anything is played, what must not be written to.
+    """Refuse, before anything is played, an output that must not be written.
 
-    inputs: the `identity` of each song that was given.
+    inputs: the `identity` of each given song.
 
     Raises:
-        OutputError, OptionError: the name is a folder or a device, exists, is in no folder, or is a song given.
+        OutputError, OptionError: a folder or a device, an existing file, a missing folder, or a given song.
     """
     if name == "-":
         return
     try:
         mode = Path(name).stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        files.check(Path(name), overwrite=True)  # is there a folder for it?
+        files.check(Path(name), overwrite=True)  # raises if its folder is missing
         return
     except OSError as error:
         text = f"{files.named(name)} cannot be written ({error.strerror}); name another file with -o"

@@ -1,4 +1,4 @@
-"""What the program says: to a person on standard error, to a program on standard output."""
+"""Output: to a person on standard error, to a program on standard output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from seq2drum.music.explanation import Explanation, SectionGroove, Swap, in_word
 from seq2drum.music.shown import visible
 from seq2drum.system import files
 
-PATIENCE = 2.0  # seconds that may pass without a sign of progress
+PATIENCE = 2.0  # seconds without a sign of progress
 LINE_SECONDS = 30.0  # from line to line of progress in a file
 
 
@@ -33,9 +33,9 @@ def say(text: str) -> None:
 
 
 def say_any_letters() -> None:
-    """Print names that standard output or standard error has no letters for with escapes in their place.
+    """Escape letters that standard output or standard error cannot encode.
 
-    A pipe on Windows has the letters of one country, and a file's name may be no text at all.
+    A pipe on Windows has the letters of one country, and a file's name can be arbitrary bytes.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
@@ -43,29 +43,29 @@ def say_any_letters() -> None:
 
 
 def open_closed_streams() -> None:
-    """Let nothing be read from, and all be written to nowhere, where the program was started without such a stream."""
+    """Replace standard streams that the caller closed with the null device."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 (for as long as it runs)
 
 
 def as_text(name: str) -> str:
-    """A file's name as something that can be written into a file: bytes in it that are no letters become "?"."""
+    """A file's name as text for a file: undecodable bytes become "?"."""
     return name.encode(errors="replace").decode()
 
 
 def command() -> str:
-    """The command as it was given, without the paths of this machine."""
+    """The command line, without the paths of this machine."""
     words = [Path(word).name if os.sep in word and not word.startswith("-") else word for word in sys.argv[1:]]
     return shlex.join(["seq2drum", *words])
 
 
 class StandardOutputError(OutputError):
-    """Standard output takes no more: nothing that follows could be printed."""
+    """Standard output is closed: nothing more can be printed."""
 
 
 def width() -> int:
-    """How many columns there are. What goes into a pipe is most likely read in the terminal, too."""
+    """The number of columns. Output into a pipe is most likely read in the terminal as well."""
     try:
         there = os.get_terminal_size(sys.stderr.fileno()).columns
     except (OSError, ValueError):
@@ -74,14 +74,14 @@ def width() -> int:
 
 
 def has_colours() -> bool:
-    """Whether to use colours, see https://no-color.org and https://force-color.org."""
+    """Return whether to use colours, see https://no-color.org and https://force-color.org."""
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or (sys.stdout.isatty() and os.environ.get("TERM") != "dumb")
 
 
 def can_say(text: str) -> bool:
-    """Whether standard output has all these letters."""
+    """Return whether standard output can encode all these letters."""
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
@@ -91,10 +91,10 @@ def can_say(text: str) -> bool:
 
 @contextmanager
 def standard_output() -> Iterator[None]:
-    """Around whatever is written to standard output.
+    """A context for writing to standard output.
 
     Raises:
-        StandardOutputError: it takes no more.
+        StandardOutputError: it is closed.
     """
     try:
         yield
@@ -103,24 +103,23 @@ def standard_output() -> Iterator[None]:
 
 
 def close_standard_output(error: StandardOutputError) -> None:
-    """Say why nothing more is written, unless the reader has gone, and let nothing more be tried."""
+    """Report why writing failed, unless the reader has gone, and suppress further attempts."""
     if not isinstance(error.__cause__, BrokenPipeError):  # whoever stopped reading needs no message
         say(f"seq2drum: {error}")
-    # Python would try once more at its end, and complain.
+    # Python would try once more at exit, and complain.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _speaks() -> bool:
-    """Of several processes that torchrun started, only the first speaks."""
+    """Return whether this process reports: of several that torchrun started, only the first does."""
     return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
 def bar(total: float | None, what: str, *, lines: bool = False) -> Iterator[Callable[[float, str], None]]:
-    """A progress bar on standard error, shown only to a person and only when it takes longer than two seconds.
+    """A progress bar on standard error, shown only on a terminal and only after two seconds.
 
-    Without a total it only moves: something is being done. lines: of what takes minutes, a file or a pipe gets a line
-    every LINE_SECONDS.
+    Without a total it only moves. lines: for slow work, a file or a pipe gets a line every LINE_SECONDS.
     """
     if not sys.stderr.isatty() or not _speaks():
         yield _lines(total or 1, what) if lines else lambda amount, text: None
@@ -139,7 +138,7 @@ def bar(total: float | None, what: str, *, lines: bool = False) -> Iterator[Call
         console=Console(stderr=True),
         transient=True,
         refresh_per_second=4,
-        redirect_stdout=sys.stdout.isatty(),  # a file or a pipe gets its lines, however long the bar has been there
+        redirect_stdout=sys.stdout.isatty(),  # a file or a pipe gets its lines, while the bar is shown as well
     )
     task = progress.add_task(what, total=total)
     patience = threading.Timer(PATIENCE, progress.start)
@@ -153,13 +152,13 @@ def bar(total: float | None, what: str, *, lines: bool = False) -> Iterator[Call
         yield advance
     finally:
         patience.cancel()
-        patience.join()  # it may be starting at this very moment
+        patience.join()  # it can be starting at this very moment
         if progress.live.is_started:
             progress.stop()
 
 
 def _lines(total: float, what: str) -> Callable[[float, str], None]:
-    """What says a line of progress when the last is LINE_SECONDS old."""
+    """A function that prints a line of progress when the last is LINE_SECONDS old."""
     done, said = 0.0, time.monotonic()
 
     def advance(amount: float, text: str) -> None:
@@ -174,13 +173,13 @@ def _lines(total: float, what: str) -> Callable[[float, str], None]:
 
 @dataclass(frozen=True)
 class Report:
-    """What there is to say of a take that was written.
+    """The report on a written take.
 
-    source, target: the names of the song and of the take; "-" is a standard stream. bars, hits: how many. parts: the
-    guitar parts listened to, by number from 1. guitar: the same, as JSON names them. reason: why those. score: the F1,
-    0 to 1, that its hits are expected to have with what a drummer would play; None where it is the only take. grooves:
-    what each section was played on. take: which of several it is, from 1; 0 where there is one. swaps: hits of pieces
-    that a sampler lacks. explanations: what was done bar by bar, if that was asked for. more: what only JSON has.
+    source, target: the names of the song and of the take; "-" is a standard stream. bars, hits: their numbers. parts:
+    the guitar parts used, by number from 1. guitar: the same, as JSON names them. reason: of that choice. score: the
+    expected F1, 0 to 1, of its hits with a drummer's; None for the only take. grooves: those of the sections. take: its
+    number, from 1; 0 for the only one. swaps: hits of pieces that a sampler lacks. explanations: of the take bar by
+    bar, if requested. more: what only JSON has.
     """
 
     source: str
@@ -200,7 +199,7 @@ class Report:
     more: Mapping[str, str] = field(default_factory=dict)
 
     def as_text(self) -> str:
-        """A line for people, and one for each one."""
+        """A line for people, and one for each groove and explanation."""
         numbers = ", ".join(map(str, self.parts))
         guitar = f"{'part' if len(self.parts) == 1 else 'parts'} {numbers} ({self.reason})"
         target = files.named(self.target)
@@ -252,10 +251,10 @@ def _wrapped(text: str) -> str:
 
 
 def show(report: Report, *, as_json: bool) -> None:
-    """Print a report; on standard error, and only if something was asked for, where standard output has the take.
+    """Print a report; on standard error, and only if requested, if standard output has the take.
 
     Raises:
-        StandardOutputError: standard output takes no more.
+        StandardOutputError: standard output is closed.
     """
     text = report.as_json() if as_json else visible(report.as_text())
     if report.target != "-":

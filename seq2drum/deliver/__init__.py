@@ -1,1 +1,1 @@
-"""A take in other forms: files beside its MIDI, and its look in a notebook."""
+"""A take in other formats, and values shown in a notebook."""

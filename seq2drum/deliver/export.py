@@ -1,6 +1,6 @@
-"""What else is made of takes, besides their MIDI files: a score, a picture, sound, a REAPER project, a tab.
+"""Exports of takes besides their MIDI files: a score, a picture, sound, a REAPER project, a tab.
 
-Each is a line in `EXPORTS`, made from a `Played` and nothing else. The command line and the service both ask here.
+Each is a line in `EXPORTS`, made from a `Played` and nothing else. The command line and the service both use it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:  # imported on use: the command line reads the table at its start
+if TYPE_CHECKING:  # imported on use, since the command line reads the table at its start
     from seq2drum.music.notes import Part, Song
     from seq2drum.play.session import Session
     from seq2drum.play.take import Take
@@ -19,10 +19,10 @@ if TYPE_CHECKING:  # imported on use: the command line reads the table at its st
 
 @dataclass(frozen=True)
 class Played:
-    """What exports are made of.
+    """The input of exports.
 
-    takes: of one song, the best first. title: of the song. session: what a file has beside the drums. soundfont: what
-    they sound with; None finds one. recording: the bytes of the sound file that was played to, if it was one.
+    takes: of one song, the best first. title: of the song. session: contents of the files beside the drums. soundfont:
+    of the drums' sound; None finds one. recording: the bytes of the guitar's sound file, if it was one.
     """
 
     takes: Sequence[Take]
@@ -40,8 +40,8 @@ class Played:
 class Export(NamedTuple):
     """One kind of export.
 
-    suffixes: how its file's name may end. make: returns the file's bytes, for one of these suffixes. check: raises an
-    error where this machine cannot make it for a suffix and with a soundfont.
+    suffixes: of its file's name. make: returns the file's bytes, for one of these suffixes. check: raises an error if
+    this machine cannot make it for a suffix and with a soundfont.
     """
 
     suffixes: tuple[str, ...]
@@ -100,9 +100,9 @@ def _wav(played: Played, suffix: str) -> bytes:
 
 
 def _recording(played: Played, song: Song, guitars: Sequence[Part]) -> Sound | None:
-    """The recording that was played to, with silence before it for as long as there is a count-in.
+    """The guitar's recording, with silence before it for the length of the count-in.
 
-    song, guitars: what is heard, behind the count-in.
+    song, guitars: those of the export, behind the count-in.
     """
     import numpy as np
 

@@ -1,5 +1,4 @@
-"""Bytes of files to values and back, and the only room that knows libraries of file formats. `opening` opens any file.
+"""Bytes of files become values, and back; the only room that knows libraries of file formats.
 
-MIDI: `midi`, on bytes that `events` checks. MusicXML: `notation` reads what `unpacking` checks, and `musicxml` writes
-what `heads` and `score` decide. REAPER projects: `rpp`. What goes out has a way back, and a test of it.
+`opening` opens any file. Every writer has a reader, and a test of the round trip.
 """

@@ -1,4 +1,4 @@
-"""What is in a zip file, unpacked within bounds: the size that a header says may be wrong, and so may all else."""
+"""Members of zip files and Guitar Pro archives, unpacked within bounds, since no header can be trusted."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from seq2drum.errors import NotationError
 from seq2drum.formats import foreign
 from seq2drum.music.limits import TAB_LIMITS
 
-_KNOWN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of the others Python unpacks all at once, however large
-_ENTRY = b"PK\x01\x02"  # what the entry of a member begins with
+_KNOWN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # Python unpacks members of other methods at once, however large
+_ENTRY = b"PK\x01\x02"  # the signature of a member's entry
 _MOST_MEMBERS = 10_000
 
 
 class Packed(NamedTuple):
-    """What is packed, in words for messages, and how much of it there may be.
+    """The kind of a packed file, in words for messages, and bounds of its members.
 
-    again, otherwise: what to do where it is damaged, and where it is too large.
-    most: bytes of a member, unpacked. ratio: these, to the bytes it has in the file.
+    again, otherwise: the advice if it is damaged, and if it is too large.
+    most: bytes of a member, unpacked. ratio: its largest ratio to the packed bytes.
     """
 
     what: str
@@ -39,10 +39,10 @@ class Packed(NamedTuple):
 
 @contextmanager
 def archive_of(data: bytes, packed: Packed) -> Iterator[zipfile.ZipFile]:
-    """The zip file that some bytes are.
+    """The zip file in some bytes.
 
     Raises:
-        NotationError: it is damaged or encrypted, also of what is read of it while it is open; it has too many members.
+        NotationError: it is damaged or encrypted, even if this shows only while members are read; too many members.
     """
     if data.count(_ENTRY) > _MOST_MEMBERS:
         raise NotationError(
@@ -64,7 +64,7 @@ def member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, packed: Packed) -> b
     """The bytes of a member.
 
     Raises:
-        NotationError: it is larger than the bounds allow, or packed in a way that programs of music do not use.
+        NotationError: it exceeds the bounds, or is packed by a method that music programs do not use.
     """
     if info.compress_type not in _KNOWN:
         raise NotationError(
@@ -79,16 +79,16 @@ def member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, packed: Packed) -> b
 
 
 def _short(error: Exception) -> str:
-    """What zipfile says, without all of a name that is damaged."""
+    """The message of zipfile, with a damaged name shortened."""
     return str(error)[:80]
 
 
 NAME = "score.gpif"
 _PACKED = Packed("tab", "save it again", "save it as .gp5", TAB_LIMITS.score_bytes, TAB_LIMITS.packing)
 _BLOCK = 0x1000  # bytes of a block
-_FILE = 2  # what a block begins with that describes a file
+_FILE = 2  # the first number of a block that describes a file
 _NAME_AT, _NAME_BYTES, _SIZE_AT, _BLOCKS_AT = 4, 127, 0x8C, 0x94  # in such a block
-_MOST_IDLE = 1000  # steps of a compressed file that give nothing
+_MOST_IDLE = 1000  # steps of a compressed file without output
 _REVERSED = tuple(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -96,7 +96,7 @@ def gpif_text(data: bytes) -> bytes:
     """The XML text of a tab, from the bytes of a .gp or .gpx file.
 
     Raises:
-        NotationError: it is no such file, is damaged, or lies beyond TAB_LIMITS.
+        NotationError: another kind of file, damaged, or beyond TAB_LIMITS.
     """
     if data.startswith(b"BCFZ"):
         return _text_of(_expanded(data))
@@ -117,7 +117,7 @@ def gpif_text(data: bytes) -> bytes:
 
 
 def _text_of(data: bytes) -> bytes:
-    """The tab in a file system of blocks, whose first four bytes are BCFS; blocks are counted from there."""
+    """The tab in a file system of blocks; its first four bytes are BCFS, and blocks are counted from there."""
     data = data[4:]
     for at in range(_BLOCK, len(data) - _BLOCKS_AT, _BLOCK):
         name = data[at + _NAME_AT : at + _NAME_AT + _NAME_BYTES].partition(b"\0")[0]
@@ -144,10 +144,10 @@ def _number(data: bytes, at: int) -> int:
 
 
 def _expanded(data: bytes) -> bytes:
-    """A file system of blocks, from its compressed form: bits, the highest of each byte first.
+    """A file system of blocks, decompressed from bits, the highest of each byte first.
 
-    A 1 stands before a copy of what came before: 4 bits that say how many bits the distance and the length have, and
-    these two, lowest bit first. A 0 stands before up to 3 bytes as they are: 2 bits for how many, lowest first.
+    A 1 precedes a back reference: 4 bits with the width of distance and length, and these two, lowest bit first. A 0
+    precedes up to 3 literal bytes: 2 bits with their number, lowest first.
     """
     if len(data) > TAB_LIMITS.binary_bytes:
         raise NotationError(f"the tab has {len(data):,} bytes; at most {TAB_LIMITS.binary_bytes:,} are read")
@@ -180,6 +180,6 @@ def _expanded(data: bytes) -> bytes:
 
 
 def _lowest_first(value: int, width: int) -> int:
-    """The last `width` bits of a number, at most 16, in the other order."""
+    """The last `width` bits of a number, at most 16, reversed."""
     value &= (1 << width) - 1
     return (_REVERSED[value & 255] << 8 | _REVERSED[value >> 8]) >> (16 - width)

@@ -1,4 +1,4 @@
-"""Names that a program wrote in the code page of its country, which the file does not say: found by their letters.
+"""Code pages of names, which a file does not state, guessed from their letters.
 
 A word in the wrong page shows: Cyrillic read as Western letters has words of accents alone ("Äîðîæêà"), Western letters
 read as Cyrillic are beside plain ones in one word ("Fьr").
@@ -18,21 +18,18 @@ _CHINESE_OR_JAPANESE = frozenset({"CJK", "HIRAGANA", "KATAKANA"})
 
 
 def page_of(names: Sequence[bytes]) -> str:
-    """The page in which the fewest words of some names are none."""
+    """The page in which the fewest words of some names look wrong."""
     return min(PAGES, key=lambda page: _strange_words(b" ".join(names), page))
 
 
 def page_for(names: Sequence[str]) -> str:
-    """A page of one byte a letter to write names in: one that has all their letters, else the Western one."""
-    return next((page for page in _SINGLE_BYTE if all(_has(page, name) for name in names)), _SINGLE_BYTE[0])
-
-
-def _has(page: str, name: str) -> bool:
-    return name.encode(page, "replace").decode(page) == name
+    """A page of one byte a letter to write names in: one with all their letters, else the Western one."""
+    text = "".join(names)
+    return next((page for page in _SINGLE_BYTE if text.encode(page, "replace").decode(page) == text), _SINGLE_BYTE[0])
 
 
 def _strange_words(text: bytes, page: str) -> int:
-    """How many words are none in a page; of a text that the page cannot hold, more than it can have."""
+    """The number of words that look wrong in a page; more than possible for text outside the page."""
     try:
         words = _WORD.findall(text.decode(page))
     except UnicodeDecodeError:
@@ -41,7 +38,7 @@ def _strange_words(text: bytes, page: str) -> int:
 
 
 def _is_word(word: str) -> bool:
-    """Whether a word with letters beyond ASCII has those of one script, as words have them."""
+    """Return whether the letters of a word beyond ASCII are of one script, as in real words."""
     scripts = {re.split("[ -]", unicodedata.name(letter, ""))[0] for letter in word}
     if scripts == {"LATIN"}:
         return len(word) == 1 or any(letter.isascii() for letter in word)

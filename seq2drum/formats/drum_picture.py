@@ -1,7 +1,7 @@
-"""Drums as a picture that can be painted: PNG to a song, and a picture to PNG.
+"""Drums as a picture that can be painted (PNG to song and back), and drum text to song.
 
-`lattice.patterns` says what the picture means. What people paint is read: in colour, in grey, in black and white, with
-a palette, with a transparent ground (which is white), with soft edges: what is darker than the middle of grey is a hit.
+`lattice.patterns` defines the picture. Painted pictures are read in colour, grey, black and white, with a palette, a
+transparent ground (read as white) or soft edges: a pixel darker than mid grey is a hit.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ UPSIDE_DOWN = (
     f" were read from {NOTES[0]} on top to {NOTES[-1]}"
 )
 _WHITE, _DARK = 255, 128
-_DEEP = 257  # what 255 is in 16 bits
+_DEEP = 257  # 16-bit levels for each 8-bit level
 
 
 def read_drum_picture(data: bytes) -> Song:
     """The drums that are painted in a PNG file, eight bars of 4/4 at MIDI's usual tempo.
 
-    A picture whose kick is in the top row is read upside down, which a remark says.
+    A picture with its kick in the top row is read upside down, with a remark.
 
     Raises:
-        NotationError: it is no PNG file, is damaged, is of another size, or nothing is painted in it.
+        NotationError: not a PNG file, damaged, of another size, or empty.
     """
     if (kind := foreign.recognised(data)) is not None and kind is not foreign.PICTURE:
         raise NotationError(f"this is {kind.what}, wanted a PNG picture")
@@ -69,7 +69,7 @@ def write_drum_picture(picture: Picture) -> bytes:
 
 
 def _grey(data: bytes) -> NDArray[np.floating]:
-    """(ROWS, WIDTH): how bright each pixel is, 0..255. The size is looked at before anything is unpacked."""
+    """(ROWS, WIDTH): the brightness of each pixel, 0..255. The size is checked before anything is unpacked."""
     if data[12:16] == b"IHDR" and (size := struct.unpack(">II", data[16:24].ljust(8, b"\0"))) != (WIDTH, ROWS):
         raise NotationError(
             f"the picture has {size[0]} x {size[1]} pixels, wanted {WIDTH} x {ROWS}: {BARS} bars of {COLUMNS} columns,"
@@ -77,13 +77,13 @@ def _grey(data: bytes) -> NDArray[np.floating]:
         )
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            warnings.simplefilter("ignore")  # of what is not read
+            warnings.simplefilter("ignore")  # about chunks that are not read
             if image.mode.startswith("I"):  # 16 bits of grey
                 return np.asarray(image, dtype=np.float64) / _DEEP
             ground = Image.new("RGBA", image.size, (_WHITE,) * 4)
             ground.alpha_composite(image.convert("RGBA"))
             return np.asarray(ground.convert("L"), dtype=np.float64)
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error):  # of Pillow, where a file is damaged
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error):  # Pillow's errors for damaged files
         raise NotationError("this is no whole PNG picture; save it again as PNG") from None
 
 
@@ -91,7 +91,7 @@ def read_drum_text(data: bytes) -> Song:
     """The drums of a text, at MIDI's usual tempo; the song is as long as its bars.
 
     Raises:
-        NotationError: it is no drum text; the line and the column.
+        NotationError: malformed drum text; the message has the line and the column.
     """
     if (kind := foreign.recognised(data)) is not None and kind is not foreign.DRUM_TEXT:
         raise NotationError(f"this is {kind.what}, and no drum text; {kind.advice}")

@@ -1,7 +1,7 @@
-"""Files that are no MIDI: what they are, by their first bytes and their names, and how to get MIDI from them.
+"""Files that are not MIDI, recognised by their first bytes and names, with the way to get MIDI from each.
 
-Of some there is a reader, see `opening`. Nothing is read here but their beginning. A guitarist's folder holds projects
-of DAWs, tablature, scans and recordings; each is told by name, with the menu of the program that made it.
+Some have a reader, see `opening`; here only their beginning is read. A guitarist's folder holds projects of DAWs,
+tablature, scans and recordings; each gets a message of its own, with the menu of the program that made it.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from seq2drum.system import files
 HEAD_BYTES = 1 << 16
 """How much of a file is looked at."""
 NO_DRUMS_HEARD = "this is a recording, in which no drums are heard; wanted is a MIDI file, a tab or a score with drums"
-_PACKED_BYTES = 4096  # that are unpacked of a gzip file
+_PACKED_BYTES = 4096  # bytes unpacked from a gzip file
 
 
 class Kind(NamedTuple):
-    """What a file is, with its article, and what to do to get a song from it.
+    """A kind of file, with its article, and the advice to get a song from it.
 
-    suffixes: if it has a reader, what the names of the files are that this one is for; else none.
+    suffixes: the file names of its reader; empty without one.
     """
 
     what: str
@@ -179,7 +179,7 @@ _BY_SUFFIX: Mapping[str, Kind] = MappingProxyType(
 
 
 def recognised(head: bytes, name: str = "") -> Kind | None:
-    """What a file is that is neither MIDI nor empty; None if that is not known.
+    """The kind of a file that is neither MIDI nor empty; None if unknown.
 
     head: its first bytes, HEAD_BYTES of them or all. name: its own, if it has one.
     """
@@ -202,35 +202,35 @@ def recognised(head: bytes, name: str = "") -> Kind | None:
 
 
 def beginning(data: bytes) -> str:
-    """The first bytes of a file, for a message: as letters if they all are, or else as numbers."""
+    """The first bytes of a file, for a message: as letters if they all are, else as numbers."""
     text = data[:4].decode("latin-1")
     return repr(text) if text.isascii() and text.isprintable() else f"the bytes {data[:4].hex(' ')}"
 
 
 def is_recording(head: bytes) -> bool:
-    """Whether a file is a recording that has a reader, by its first bytes."""
+    """Return whether a file is a recording that has a reader, by its first bytes."""
     kind = recognised(head)
     return kind is not None and kind.suffixes == RECORDING_SUFFIXES
 
 
 def is_notation(head: bytes) -> bool:
-    """Whether a file is a score or notation in plain text, by its first bytes."""
+    """Return whether a file is a score or notation in plain text, by its first bytes."""
     kind = None if is_midi(head) else recognised(head)
     return kind is not None and kind.suffixes in (SCORE_SUFFIXES, ABC_SUFFIXES, HUMDRUM_SUFFIXES)
 
 
 def of_folder(name: str) -> Kind | None:
-    """What a folder is that one program shows as a file; None if it is a folder like others."""
+    """The kind of a folder that a program shows as one file; None for a plain folder."""
     return _BY_SUFFIX.get(_suffix(name))
 
 
 def read_file(path: str | os.PathLike[str], most: int) -> bytes:
-    """The bytes of a MIDI file; of what is recognised as something else it is said what it is, whatever its size.
+    """The bytes of a MIDI file; a file of another kind is refused by name, whatever its size.
 
     most: how many bytes it may have.
 
     Raises:
-        InputError: there is no such file, it is a folder or it may not be read.
+        InputError: no such file, a folder, or not readable.
         LimitError: it is larger.
         MidiError: it is another kind of file.
     """
@@ -243,13 +243,13 @@ def read_file(path: str | os.PathLike[str], most: int) -> bytes:
 
 
 def refuse(head: bytes, path: str | os.PathLike[str]) -> None:
-    """Raise a MidiError that names what a file is, if that is known and it is no MIDI file."""
+    """Raise a MidiError that names the kind of a file, if it is known and not MIDI."""
     if not is_midi(head) and (kind := recognised(head, Path(path).name)):
         raise MidiError(f"{files.named(path)}: {kind}")
 
 
 def is_midi(data: bytes) -> bool:
-    """Whether a file is MIDI by its first bytes, or empty."""
+    """Return whether a file is MIDI by its first bytes, or empty."""
     return not data or data.startswith(b"MThd") or (data.startswith(b"RIFF") and data.startswith(b"RMID", 8))
 
 
@@ -258,11 +258,12 @@ def _suffix(name: str) -> str:
 
 
 def _first(table: tuple[tuple[bytes, Kind], ...], text: bytes) -> Kind | None:
+    """The first kind of a table whose mark is in a text."""
     return next((kind for mark, kind in table if mark in text), None)
 
 
 def _plain(head: bytes) -> bytes:
-    """A text up to its first zero, but for the zeros between letters that UTF-16 has."""
+    """A text up to its first zero, not counting those between the letters of UTF-16."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         head = head.replace(b"\0", b"")
     return head.partition(b"\0")[0]
@@ -283,7 +284,7 @@ GET_NETWORK = "pip install --no-deps basic-pitch==0.4.0"
 
 
 def network() -> Path | None:
-    """The network that hears the notes of a recording, a file of the package basic-pitch; None if it is not there."""
+    """The transcription network, a file of the package basic-pitch; None if it is missing."""
     try:
         found = importlib.metadata.files("basic-pitch") or []
     except importlib.metadata.PackageNotFoundError:
@@ -293,7 +294,7 @@ def network() -> Path | None:
 
 @cache
 def missing() -> dict[str, str]:
-    """The kinds of files that cannot be read here, "tab" and "recording", each with the command that changes it."""
+    """The kinds of files that this installation cannot read, "tab" and "recording", each with the command to add it."""
     tab = [] if find_spec("guitarpro") and find_spec("defusedxml") else [GET_GUITARPRO]
     recording = [] if find_spec("soundfile") and find_spec("soxr") else [GET_AUDIO]
     recording += [] if network() else [GET_NETWORK]

@@ -1,6 +1,6 @@
-"""Any file of music to a `Song`: which reader it is for, by its first bytes and by what its name ends in.
+"""Any file of music to a `Song`, by the reader that its first bytes and its suffix call for.
 
-Each kind of file is a line of KINDS. The readers of all kinds but MIDI are imported when one is read.
+Each kind of file is a line of KINDS. All readers except MIDI's are imported on first use.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from seq2drum.system import files
 
 
 class Opened(NamedTuple):
-    """A song, and the bytes of the file if that is MIDI: they have what a `Song` has no place for."""
+    """A song, and the bytes of the file if that is MIDI: they hold events that a `Song` has no place for."""
 
     song: Song
     midi: bytes | None
 
 
 class Kind(NamedTuple):
-    """A kind of file: its name in messages, what file names end in, and its reader.
+    """A kind of file: its name in messages, its suffixes, and its reader.
 
-    most: how many bytes one may have; None stands for `Limits.file_bytes`.
+    most: the largest file in bytes; None stands for `Limits.file_bytes`.
     """
 
     name: str
@@ -122,7 +122,7 @@ KINDS = (
 
 
 def kind_of(head: bytes, suffix: str = "") -> Kind:
-    """The kind of a file: what its first bytes say; if they say nothing, what its name ends in; if neither does, MIDI.
+    """The kind of a file by its first bytes, else by its suffix, else MIDI.
 
     suffix: in lower case, with its dot.
     """
@@ -134,10 +134,10 @@ def kind_of(head: bytes, suffix: str = "") -> Kind:
 
 
 def open_song(source: str | os.PathLike[str] | bytes, *, limits: Limits = DEFAULT_LIMITS) -> Opened:
-    """Read a file of any kind, or its bytes.
+    """The song in a file of any kind, or in its bytes.
 
     Raises:
-        InputError: there is no such file, it may not be read, is too large, or is not what it seems to be.
+        InputError: no such file, not readable, too large, or not what its beginning or name says.
         MissingExtraError: its reader needs a package that is not installed.
     """
     kind, data = recognised(source, limits=limits)
@@ -145,10 +145,10 @@ def open_song(source: str | os.PathLike[str] | bytes, *, limits: Limits = DEFAUL
 
 
 def open_drums(source: str | os.PathLike[str] | bytes, *, limits: Limits = DEFAULT_LIMITS) -> Opened:
-    """Read a file for its drums: as `open_song`, but of recordings, in which none are heard.
+    """The drums' song in a file: as `open_song`, except for recordings, whose drums cannot be heard.
 
     Raises:
-        InputError, MissingExtraError: as `open_song`; it is a recording. Whether there are drums is not looked at.
+        InputError, MissingExtraError: as `open_song`; a recording. A song without drums is not an error.
     """
     kind, data = recognised(source, limits=limits)
     if kind is RECORDING:
@@ -160,7 +160,7 @@ def recognised(source: str | os.PathLike[str] | bytes, *, limits: Limits = DEFAU
     """The kind of a file or of its bytes, and its bytes.
 
     Raises:
-        InputError: there is no such file, it may not be read, is too large, or is of a kind that has no reader.
+        InputError: no such file, not readable, too large, or a kind without a reader.
     """
     suffix, data = "", source
     if not isinstance(data, bytes):
@@ -170,7 +170,7 @@ def recognised(source: str | os.PathLike[str] | bytes, *, limits: Limits = DEFAU
 
 
 def _read(path: str | os.PathLike[str], suffix: str, limits: Limits) -> bytes:
-    """The bytes of a file that has a reader; of one that is known to have none it is said what it is."""
+    """The bytes of a file that has a reader; a known kind without one is refused by name."""
 
     def most(head: bytes) -> int:
         kind = kind_of(head, suffix)

@@ -5,7 +5,7 @@ ticks, in the song's own ticks per quarter, and REAPER places them by quarters: 
 song is a tick of the project. Tempo and metre changes lie in it as points in seconds, computed as fractions and written
 with twelve decimals.
 
-The same song and drums give the same bytes. What REAPER has defaults for (colours, heights, routing) is left out.
+The same song and drums give the same bytes. Fields with defaults in REAPER (colours, heights, routing) are left out.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def write_rpp(
     """A REAPER project of a song's pitched parts and markers and, below them, a drum track.
 
     takes: drum parts in ticks of the song; several are takes of one item, the first of them active; without any there
-    is no such track. name: what the takes are called. beside: further tracks by name, each with its takes. The song's
-    own drums are left out.
+    is no drum track. name: the name of the takes. beside: further tracks by name, each with its takes. The song's own
+    drums are left out.
     """
     named = [(part_name(part, number), part) for number, part in enumerate(song.parts, 1) if not part.is_drums]
     numbered = [name if len(takes) == 1 else f"{name} {number}" for number in range(1, len(takes) + 1)]
@@ -70,7 +70,7 @@ def write_rpp(
 
 
 class _Ids:
-    """The ids by which REAPER knows tracks, items and takes: made from the music, so that no two songs share them."""
+    """REAPER's ids of tracks, items and takes, derived from the music, so that no two songs share them."""
 
     def __init__(self, song: Song, takes: Sequence[Part]) -> None:
         digest = hashlib.sha256(repr((song.ticks_per_quarter, song.tempos, song.metres, song.end)).encode())
@@ -87,7 +87,7 @@ class _Ids:
 
 
 class _Point(NamedTuple):
-    """A place in the tempo map: a tempo, and a metre if it changes here. partial: its bar cuts the one before short."""
+    """A point of the tempo map: a tempo, and a metre if it changes here. partial: its bar cuts the one before short."""
 
     tick: int
     tempo: Tempo
@@ -108,7 +108,7 @@ def _points(song: Song) -> Iterator[str]:
 
 
 def _map(song: Song) -> Iterator[_Point]:
-    """Every place where tempo or metre change, the first at tick 0."""
+    """Every change of tempo or metre, the first at tick 0."""
     tempos = {tempo.tick: tempo for tempo in song.tempo_map}
     metres = {metre.tick: metre for metre in song.metre_map}
     cut = {
@@ -152,7 +152,7 @@ def _track(name: str, takes: Sequence[tuple[str, Part]], song: Song, ids: _Ids) 
 
 
 def _events(part: Part, end: int) -> Iterator[str]:
-    """The part's events, each with its distance from the one before; the last says where the source ends."""
+    """The part's events, each with its distance from the one before; the last marks the end of the source."""
     channel = DRUM_CHANNEL if part.is_drums else 0
     # The standard kit needs no program; a sampler that has others of its own may heed it.
     events = [] if part.is_drums and not part.program else [(0, 0, 0xC0, part.program, 0)]
@@ -184,7 +184,7 @@ def _decimal(value: Fraction) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A name between quotes that are not in it: the format knows three kinds, and no way to write one inside itself."""
+    """A name between quotes that it does not contain: the format has three kinds and no escapes."""
     text = "".join(sign if sign.isprintable() else " " for sign in text)
     for mark in ('"', "'", "`"):
         if mark not in text:

@@ -1,4 +1,4 @@
-"""How good drums are: figures of made drums beside real ones, of models beside baselines, and a page of all of them.
+"""Figures of drums: a take beside the real drums, intervals over songs, and the baselines to compare with.
 
-Torch is imported only for the figures that need it: a model's likelihood and a trained critic.
+Nothing here imports torch.
 """

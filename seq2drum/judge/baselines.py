@@ -1,11 +1,11 @@
-"""The players a sceptic would try before any model: silence, a loop, a rule, another song's drums, the nearest rhythm.
+"""Baselines: silence, a loop, a rule, another song's drums, the nearest rhythm.
 
-They know counts and copies of training songs, and nothing that is learnt by gradient. None but the last looks at the
-real drums of the song it plays, and none uses a training song of its group, so that they may be fitted to the very
-folder they are judged on. They play from the first bar in which the guitar sounds to the last.
+They know counts and copies of training songs, and learn nothing by gradient. Only the last reads the real drums of
+the song it plays, and none uses a training song of its group, so that they can be fitted to the very folder they are
+judged on. They play from the first bar in which the guitar sounds to the last.
 
-A kind of bar that the other groups have fewer than ENOUGH_BARS bars of is played as the commonest known kind of as many
-steps, and where there is none either, by the rule, which has an answer for any metre.
+A kind of bar with fewer than ENOUGH_BARS bars in the other groups is played as the commonest known kind of as many
+steps, or without one by the rule, which has an answer for any metre.
 
 Letters of shapes: T steps of all bars, S steps of one bar, V nine voices, n known bars of one kind.
 """
@@ -42,12 +42,12 @@ from seq2drum.music.kit import FULL, NINE, to_kit
 from seq2drum.music.notes import IntArray
 
 SWUNG_RIDE = 110  # quarters a minute: a swung song as fast as this gets a ride, a slower one a shuffle
-ACCENTED = 0.7  # share of a song's onsets that an accent must stand above
+ACCENTED = 0.7  # quantile of a song's onsets that an accent exceeds
 _EIGHTH, _TRIPLET = PLACES.tolist().index(6), PLACES.tolist().index(8)
 
 
 def rule(guitar_grid: GuitarGrid) -> BoolArray:
-    """(T, V): what a pattern player gives: rock backbeat, or shuffle or swing ride where the guitar swings.
+    """(T, V): a pattern player's rule: rock backbeat, or shuffle or swing ride where the guitar swings.
 
     Kick on the first beat and every other, snare on the rest, where beats are the accent groups of a metre in eighths
     and the units of any other; in a metre of unequal quarters (5/4 = 3 + 2) kicks are on the heads of its groups.
@@ -100,7 +100,7 @@ def _beats(form: Form, clock: FloatArray, place: IntArray) -> tuple[BoolArray, B
 
 
 def _swings(guitar_grid: GuitarGrid, place: IntArray) -> bool:
-    """Whether the guitar plays its offbeats late, on the triplet, more often than straight."""
+    """Return whether the guitar plays its offbeats late, on the triplet, more often than straight."""
     played = place[np.unique(guitar_grid.guitar.step)]
     quarters = guitar_grid.form.denominator[guitar_grid.form.bar_of(np.unique(guitar_grid.guitar.step))] == 4
     late, straight = np.count_nonzero(played[quarters] == _TRIPLET), np.count_nonzero(played[quarters] == _EIGHTH)
@@ -108,7 +108,7 @@ def _swings(guitar_grid: GuitarGrid, place: IntArray) -> bool:
 
 
 def accents_of(guitar_grid: GuitarGrid) -> BoolArray:
-    """(T,): the guitar's accents: loud, low or of many notes, and more so than seven of ten of its onsets."""
+    """(T,): the guitar's accents: louder, lower or denser than seven of ten of its onsets."""
     guitar = features(guitar_grid).guitar
     at = np.flatnonzero(guitar[:, GUITAR.at("played")] > 0)
     accents = np.zeros(len(guitar), dtype=bool)
@@ -127,12 +127,12 @@ def median_bpm(guitar_grid: GuitarGrid) -> float:
 
 
 COMMON = "common bar"
-ENOUGH_BARS = 8  # bars of a kind in other groups; of fewer no habit can be counted
-SAME_TEMPO = 1.15  # two songs are as fast as each other within this ratio
-LEAST_TILED = 4  # bars of a kind that a song must have to be tiled over another
-DEFAULT_VELOCITY = 90  # where training has no hit of a voice
-_CHUNK = 32  # bars of a song that are compared with all of training at once
-_TIE = 1e-5  # similarities that differ by less are the same; float32 is no finer
+ENOUGH_BARS = 8  # bars of a kind in other groups; fewer show no habit
+SAME_TEMPO = 1.15  # two songs have the same tempo within this ratio
+LEAST_TILED = 4  # the fewest bars of a kind in a song that is tiled over another
+DEFAULT_VELOCITY = 90  # for a voice without hits in training
+_CHUNK = 32  # bars of a song compared with all of training at once
+_TIE = 1e-5  # similarities that differ by less are equal; float32 is not more precise
 
 _IN_FULL = np.array([FULL.names.index(name) for name in VOICE])
 
@@ -140,8 +140,8 @@ _IN_FULL = np.array([FULL.names.index(name) for name in VOICE])
 class Baseline(NamedTuple):
     """A player for the table beside the models.
 
-    meaning: one line for the report. sees_real: it looks at the real drums of the very song.
-    play: (song, take) to hits whose keys are voices of the full kit and whose steps are counted over the whole song.
+    meaning: one line for the report. sees_real: it reads the real drums of the very song. play: (song, take) to hits
+    whose keys are voices of the full kit and whose steps are counted over the whole song.
     """
 
     name: str
@@ -151,7 +151,7 @@ class Baseline(NamedTuple):
 
 
 def baselines(training: Sequence[Prepared], *, seed: int = 0) -> list[Baseline]:
-    """All baselines, fitted once to some songs. Each is a function of (seed, song, take) and keeps no state."""
+    """All baselines, fitted once to some songs. Each is a stateless function of (seed, song, take)."""
     known = _Known(training)
     rows: list[tuple[str, str, bool, Callable[[Prepared, int], Grid]]] = [
         ("silence", "nothing at all", False, _silence),
@@ -176,7 +176,7 @@ def _silence(song: Prepared, take: int) -> Grid:
 
 
 class Copy(NamedTuple):
-    """A bar to be played, and where its drums come from: the number of a known song, and a bar of it."""
+    """A bar to be played, and the source of its drums: the number of a known song, and a bar of it."""
 
     target: int
     song: int
@@ -184,10 +184,10 @@ class Copy(NamedTuple):
 
 
 class _Known:
-    """What the baselines know of training, and the players that use it.
+    """Counts of the training songs, and the players that use them.
 
-    first, drums: of each song the first steps of its bars, and its hits in integers as small as they fit.
-    loudness (groups, V, 128): how often each voice is struck how loud.
+    first, drums: by song the first steps of its bars, and its hits in the smallest fitting integers. loudness (groups,
+    V, 128): hits of each voice at each velocity.
     """
 
     def __init__(self, songs: Sequence[Prepared]) -> None:
@@ -216,7 +216,8 @@ class _Known:
     def rule_with_accents(self, song: Prepared, take: int) -> Grid:
         hits = rule(song.guitar_grid)
         barlines = np.zeros(len(hits), dtype=bool)
-        barlines[_starts(song.guitar_grid.form)] = True
+        form = song.guitar_grid.form
+        barlines[form.first[:-1][form.steps > 0]] = True
         hits[:, VOICE["kick"]] = barlines | (accents_of(song.guitar_grid) & ~hits[:, VOICE["snare"]])
         return _grid(_inside(hits, song.guitar_grid), self._velocities(song))
 
@@ -234,7 +235,8 @@ class _Known:
     def nearest(self, length: int, song: Prepared, take: int) -> Grid:
         def of_nearest(bars: KnownBars, targets: IntArray) -> list[Copy]:
             longest = bars.longest(length, self.groups.get(song.group, -1))
-            windows = [window for run in _runs(targets) for window in _cut(run, longest)]
+            runs = np.split(targets, np.flatnonzero(np.diff(targets) != 1) + 1)  # consecutive bars
+            windows = [window for run in runs for window in _cut(run, longest)]
             rows = self._nearest_rows(bars, windows, song)
             return [
                 Copy(first + i, int(bars.song[row]), int(bars.bar[row]) + i)
@@ -280,7 +282,7 @@ class _Known:
         return np.where(half[:, 0] > 0, median, DEFAULT_VELOCITY)
 
     def _looped(self, song: Prepared, choose: Callable[[KnownBars, IntArray], BoolArray]) -> Grid:
-        """One pattern for all bars of a kind, chosen by the known bars and how often each is played."""
+        """One pattern for all bars of a kind, chosen by the known bars and their counts."""
         hits = rule(song.guitar_grid)
         group = self.groups.get(song.group, -1)
         for kind, targets in _kinds_played(song.guitar_grid).items():
@@ -291,7 +293,7 @@ class _Known:
         return _grid(_inside(hits, song.guitar_grid), self._velocities(song))
 
     def _other_song(self, rng: np.random.Generator, bars: KnownBars, song: Prepared) -> int:
-        """A song of another group with enough of these bars, as fast as this; or one of the ten nearest in tempo."""
+        """A song of another group with enough of these bars and the same tempo; or one of the ten nearest."""
         others = bars.group != self.groups.get(song.group, -1)
         songs, first, count = np.unique(bars.song[others], return_index=True, return_counts=True)
         long = count >= min(LEAST_TILED, int(count.max()))
@@ -303,14 +305,14 @@ class _Known:
         return int(songs[rng.choice(alike)])
 
     def _nearest_rows(self, bars: KnownBars, windows: Sequence[tuple[int, int]], song: Prepared) -> list[int]:
-        """For each window (first bar, bars) of a song the known window of the highest cosine with its guitar's rhythm.
+        """The known window with the highest cosine of guitar rhythms for each window (first bar, bars) of a song.
 
-        Of several as near, the nearest in tempo, then the first.
+        Ties go to the nearest tempo, then to the first.
         """
         rhythm = weights_of(onsets_of(song.guitar_grid, bars.steps))
         apart = np.abs(np.log(bars.bpm / median_bpm(song.guitar_grid)))
         own = bars.group == self.groups.get(song.group, -1)
-        # 1. Each different rhythm is looked up once.
+        # 1. The distinct rhythms.
         texts = [rhythm[first : first + size].tobytes() for first, size in windows]
         different = list({text: window for text, window in zip(texts, windows, strict=True)}.items())
         nearest: dict[bytes, int] = {}
@@ -319,10 +321,10 @@ class _Known:
             many = max(_CHUNK // size, 1)
             for at in range(0, len(asked), many):
                 some = asked[at : at + many]
-                # 2. The known windows of their size with the highest cosine, for some of them at a time.
+                # 2. The known windows of their size with the highest cosine, for a chunk at a time.
                 rows = np.stack([rhythm[first : first + size] for _, first in some])
                 norm = np.maximum(np.linalg.norm(rows.reshape(len(rows), -1), axis=1), 1e-9)
-                # 3. Of the best the nearest in tempo.
+                # 3. The nearest in tempo among the best.
                 for (text, _), best in zip(some, bars.nearest(rows, size, own, _TIE * norm), strict=True):
                     nearest[text] = int(best[np.argmin(apart[best])])
         return [nearest[text] for text in texts]
@@ -330,11 +332,11 @@ class _Known:
     def _copied(self, song: Prepared, copy: Callable[[KnownBars, IntArray], list[Copy]]) -> Grid:
         """Copies of known bars, and the rule where none is known.
 
-        copy: from the known bars of a kind and the bars of it that are played, (bars,), to copies.
+        copy: from the known bars of a kind and the bars of it to be played, (bars,), to copies.
         """
         form = song.guitar_grid.form
         first = form.first
-        # 1. What is copied, and which bars are of no known kind.
+        # 1. The copies, and the bars of unknown kinds.
         copies: list[Copy] = []
         unknown: list[int] = []
         for kind, targets in _kinds_played(song.guitar_grid).items():
@@ -365,7 +367,7 @@ def _small(grid: Grid) -> Grid:
 
 
 def _inside(hits: BoolArray, guitar_grid: GuitarGrid) -> BoolArray:
-    """The hits in bars where the guitar plays, or rests between two of them."""
+    """The hits in bars where the guitar plays or rests between two such bars."""
     begin, stop = guitar_grid.sounding
     first = guitar_grid.form.first
     inside = np.zeros_like(hits)
@@ -382,13 +384,8 @@ def _kinds_played(guitar_grid: GuitarGrid) -> dict[BarKind, IntArray]:
     return {kind: which for kind, which in bars.items() if len(which)}
 
 
-def _runs(bars: IntArray) -> list[IntArray]:
-    """Bars that follow each other, together."""
-    return np.split(bars, np.flatnonzero(np.diff(bars) != 1) + 1)
-
-
 def _cut(run: IntArray, length: int) -> list[tuple[int, int]]:
-    """A run as windows (first bar, bars) of a power of two; what is left at its end in halves of it."""
+    """A run as windows (first bar, bars) of a power of two, with the rest cut in halves of it."""
     windows = []
     at, stop = int(run[0]), int(run[-1]) + 1
     while at < stop:
@@ -397,11 +394,6 @@ def _cut(run: IntArray, length: int) -> list[tuple[int, int]]:
         windows.append((at, length))
         at += length
     return windows
-
-
-def _starts(form: Form) -> IntArray:
-    """The first step of each bar that has one."""
-    return form.first[:-1][form.steps > 0]
 
 
 def _number(song: Prepared) -> int:

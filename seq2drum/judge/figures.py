@@ -1,4 +1,4 @@
-"""A figure of the panel: a vector that is counted of a take, and a number that is read off the sum of such vectors."""
+"""A figure of the panel: a vector counted over a take, and a number read off the sum of such vectors."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ WAYS: Mapping[str, str] = {
 
 
 class Figure(NamedTuple):
-    """One figure: what it is called and means, and which way is good.
+    """One figure: its name, its meaning, and the better direction.
 
-    better: "near real" is judged by what the real drums have; "to beat" is the same for all players; of "neither" no
-    way is good. group: its table on a page. statistics: from a take to a vector. value: from a sum of such vectors to a
-    number.
+    better: "near real" is judged by the value of the real drums; "to beat" is the same for all players; "neither" has
+    no better direction. group: its table on a page. statistics: from a take to a vector. value: from a sum of such
+    vectors to a number.
     """
 
     name: str
@@ -38,27 +38,27 @@ class Figure(NamedTuple):
 
 
 def of_each(read: Callable[..., float]) -> Callable[[Vector], float]:
-    """Read a number off all sums."""
+    """A function that reads a number off all sums."""
     return lambda sums: read(*sums.tolist())
 
 
 def of_halves(read: Callable[[Vector, Vector], float]) -> Callable[[Vector], float]:
-    """Read a number off the first half of the sums and the second."""
+    """A function that reads a number off the first half of the sums and the second."""
     return lambda sums: read(sums[: len(sums) // 2], sums[len(sums) // 2 :])  # np.split took longer than reading
 
 
 def of_songs(number: float) -> list[float]:
-    """What a song gives to a mean over songs; a song without an answer is left out."""
+    """A song's term of a mean over songs; a song without an answer is left out."""
     return [0.0, 0.0] if np.isnan(number) else [number, 1.0]
 
 
-HELD_BARS = 16  # bars at the beginning and at the end, in which it is measured how well the groove is held
-LEAST_HELD = 40  # bars of a song: in a shorter one the beginning and the end are next to each other
-PERIOD = 4  # bars of a phrase, after which drummers come back to what they played
+HELD_BARS = 16  # first and last bars, in which the hold of the groove is measured
+LEAST_HELD = 40  # bars of a song: a shorter one has no distance between beginning and end
+PERIOD = 4  # bars of a phrase, after which drummers repeat themselves
 
 
 def kinds_of(side: Side, *, by_section: bool = True) -> list[IntArray]:
-    """The bars of each section's letter, of one length; bars before the guitar begins are a kind of their own.
+    """The bars of each section's letter, split by length; bars before the guitar begins are a kind of their own.
 
     Without by_section the bars of each length in the whole song.
     """
@@ -68,7 +68,7 @@ def kinds_of(side: Side, *, by_section: bool = True) -> list[IntArray]:
 
 
 def _distinct(side: Side) -> list[float]:
-    """How many different bars, and how many bars."""
+    """The number of distinct bars, and of bars."""
     keys = bar_keys(side.drums)
     return [float(len(set(keys))), float(len(keys))]
 
@@ -80,7 +80,7 @@ def _distinct_in_sections(side: Side) -> list[float]:
 
 
 def _changes(side: Side) -> list[float]:
-    """How many bars differ from the one PERIOD bars before, and how many have one of their length there."""
+    """The number of bars unlike the one PERIOD bars before, and of those whose length that bar shares."""
     steps, rolls = side.drums.form.steps, side.rolls
     if len(steps) <= PERIOD:
         return [0.0, 0.0]
@@ -101,13 +101,8 @@ def _held(side: Side, bars: slice, by_section: bool) -> list[float]:
     return [float((own & held).sum()), float(own.sum()), float(held.sum())]
 
 
-def _f1(both: float, own: float, held: float) -> float:
-    """The hit F1; NaN where no song is long enough."""
-    return share(2 * both, own + held)
-
-
 def _held_figures() -> list[Figure]:
-    """How well a groove is held early and late: that of each section, and one of the whole song."""
+    """The hold of a groove early and late: that of each section, and one of the whole song."""
     ends = {"early": ("first", slice(0, HELD_BARS)), "late": ("last", slice(-HELD_BARS, None))}
 
     def figure(groove: str, of: str, by_section: bool, end: str) -> Figure:
@@ -117,14 +112,17 @@ def _held_figures() -> list[Figure]:
         def counted(trial: Trial) -> list[float]:
             return _held(trial.made, bars, by_section)
 
-        return Figure(f"{groove} held {end}", meaning, "near real", "vocabulary", counted, of_each(_f1))
+        return Figure(f"{groove} held {end}", meaning, "near real", "vocabulary", counted, of_each(f1))
+
+    def f1(both: float, own: float, held: float) -> float:
+        return share(2 * both, own + held)  # NaN if no song is long enough
 
     both = (("groove", "their section", True), ("one groove", "the whole take", False))
     return [figure(*groove, end) for groove in both for end in ends]
 
 
 def _toms_outside_fills(side: Side) -> list[float]:
-    """Hits of toms in bars that are no fills, and how many such bars there are."""
+    """Hits of toms in bars that are not fills, and the number of such bars."""
     plain = side.rolls[~side.fills]
     return [float(plain[:, :, list(TOMS)].sum()), float(len(plain))]
 

@@ -1,4 +1,4 @@
-"""How sure a figure is: its interval over songs, by drawing the songs again.
+"""Bootstrap intervals of figures over songs.
 
 A figure is read off a sum over songs, so a draw is a weighted sum: no take is measured twice.
 """
@@ -18,7 +18,7 @@ CRITICS = 3  # trained for each player, from different seeds
 
 
 class Interval(NamedTuple):
-    """A figure with its 95 % bootstrap interval over songs. All three are NaN where there was nothing to measure."""
+    """A figure with its 95 % bootstrap interval over songs. All three are NaN without anything to measure."""
 
     value: float
     low: float
@@ -29,7 +29,7 @@ def summarise(songs: Sequence[Statistics], rng: np.random.Generator, draws: int 
     """All figures over some songs, each with an interval.
 
     Raises:
-        ValueError: there is no song.
+        ValueError: no songs.
     """
     weights = _resampled(len(songs), rng, draws)
     return {name: _interval(*_draws(name, songs, weights)) for name in songs[0]}
@@ -38,12 +38,12 @@ def summarise(songs: Sequence[Statistics], rng: np.random.Generator, draws: int 
 def compare(
     here: Sequence[Statistics], there: Sequence[Statistics], rng: np.random.Generator, draws: int = 1000
 ) -> dict[str, Interval]:
-    """How much higher each figure is here than there, over the same songs in the same order.
+    """The difference of each figure, here minus there, over the same songs in the same order.
 
     The songs are drawn for both at once, so what makes a song hard for both does not widen the interval.
 
     Raises:
-        ValueError: there is no song, or not as many here as there.
+        ValueError: no songs, or another number here than there.
     """
     if len(here) != len(there):
         raise ValueError(f"found {len(here)} songs here and {len(there)} there; wanted the same songs on both sides")
@@ -56,7 +56,7 @@ def compare(
 
 
 def _resampled(songs: int, rng: np.random.Generator, draws: int) -> Vector:
-    """(draws, songs): how often each song is drawn, as many as there are, with replacement."""
+    """(draws, songs): the count of each song in each draw of as many, with replacement."""
     if not songs:
         raise ValueError("found no song to summarise; wanted at least one")
     return rng.multinomial(songs, np.full(songs, 1 / songs), size=draws).astype(np.float64)
@@ -101,7 +101,7 @@ def over_songs(
     draws: int = 1000,
     read: Callable[[Vector, Vector], Vector] = weighted_mean,
 ) -> Interval:
-    """What is read off values (n,) of windows, and its 95 % interval, songs drawn again; NaN of nothing."""
+    """A statistic of values (n,) of windows, and its 95 % interval over redrawn songs; NaN without values."""
     if not len(values):
         return Interval(np.nan, np.nan, np.nan)
     _, index = np.unique(song, return_inverse=True)
@@ -112,7 +112,7 @@ def over_songs(
 
 
 class Told(NamedTuple):
-    """What critics could tell: the mean of their AUCs with its 95 % interval over groups of songs.
+    """The AUC of several critics: its mean with a 95 % interval over groups of songs.
 
     apart: the highest AUC of a critic less the lowest.
     """
@@ -132,7 +132,7 @@ class Scores(NamedTuple):
 
 
 def told(critics: Sequence[Scores], groups: int, rng: np.random.Generator, draws: int = 1000) -> Told:
-    """What several critics could tell, each trained from another seed; all are asked for the same drawn groups."""
+    """The AUC of several critics, each trained from another seed; all share the drawn groups."""
     asked = [(auc_of_weights(real, made), group) for real, made, group in critics]
     areas = [area(None) for area, _ in asked]
     spread = [np.mean([area(weights[group]) for area, group in asked]) for weights in _resampled(groups, rng, draws)]

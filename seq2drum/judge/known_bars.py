@@ -31,19 +31,19 @@ from seq2drum.play.options import Options
 from seq2drum.system.workers import results_of
 
 BarKind = tuple[int, int, int]  # numerator, denominator, steps
-POLYPHONY = 0.25  # what each further note of a chord adds to an onset's weight
-MOST_NOTES = 4  # of a chord that are counted
-_PATTERNS = 4096  # patterns that are unpacked at once
-_BLOCK = 8192  # known windows that are compared at once: 1 MB of scores for 32 bars
+POLYPHONY = 0.25  # weight added to an onset by each further note of a chord
+MOST_NOTES = 4  # notes of a chord that count
+_PATTERNS = 4096  # patterns unpacked at once
+_BLOCK = 8192  # known windows compared at once: 1 MB of scores for 32 bars
 
 
 @dataclass(frozen=True, eq=False)
 class KnownBars:
     """The known bars of one kind, those of a song side by side and in order; each has a hit.
 
-    Kept small, as each process of an evaluation is given a copy. steps: S. song, bar, group, pattern (n,): number of
-    the song, of the bar in it, of the song's group and of the bar's pattern. packed (P, bytes): the different bars, a
-    bit a cell. onsets (n, S + 1): see `onsets_of`. bpm (n,).
+    Kept small, as each process of an evaluation gets a copy. steps: S. song, bar, group, pattern (n,): number of the
+    song, of the bar in it, of the song's group and of the bar's pattern. packed (P, bytes): the distinct bars, a bit a
+    cell. onsets (n, S + 1): see `onsets_of`. bpm (n,).
     """
 
     steps: int
@@ -56,7 +56,7 @@ class KnownBars:
     bpm: NDArray[np.float64]
 
     def patterns(self, which: slice) -> BoolArray:
-        """(·, S, V): some of the different bars."""
+        """(·, S, V): some of the distinct bars."""
         cells = np.unpackbits(self.packed[which], axis=1, count=self.steps * len(NINE))
         return cells.astype(bool).reshape(-1, self.steps, len(NINE))
 
@@ -66,9 +66,9 @@ class KnownBars:
         return weights_of(self.onsets)
 
     def loop(self, choose: Callable[[KnownBars, IntArray], BoolArray], group: int) -> BoolArray:
-        """(S, V): what is chosen by how often each pattern is played outside a group.
+        """(S, V): the choice of `choose` by the count of each pattern outside a group.
 
-        Chosen once for all songs whose group has no such bars, and that is most of those that are played.
+        Cached for all songs whose group has no such bars, which is most of them.
         """
         group = group if (self.group == group).any() else -1
         if (choose, group) not in self._loops:
@@ -81,7 +81,7 @@ class KnownBars:
         return {}
 
     def scale(self, length: int) -> FloatArray:
-        """(n - length + 1,): one over the norm of the window of bars from here; 0 where they do not follow on."""
+        """(n - length + 1,): one over the norm of the window of bars from here; 0 where they are not consecutive."""
         if length not in self._scales:
             squares = np.concatenate([[0.0], np.cumsum((self.rhythm.astype(np.float64) ** 2).sum(axis=1))])
             last = slice(length - 1, None)
@@ -94,11 +94,11 @@ class KnownBars:
     def nearest(
         self, rhythms: FloatArray, length: int, barred: BoolArray, tie: NDArray[np.float32]
     ) -> Iterator[IntArray]:
-        """For each of some windows the known windows of this length that are as near as any: by their first bars.
+        """The known windows of this length nearest to each of some windows, ties included, by their first bars.
 
-        Near is what has a high cosine; what counts is the cosine times the window's own norm. rhythms (windows,
-        length, S + 1). barred (n,): bars that may not be used; their windows score below any cosine. tie (windows,): by
-        how much scores may differ and be the same.
+        Nearest is the highest cosine times the window's own norm. rhythms (windows, length, S + 1). barred (n,):
+        excluded bars, whose windows score below any cosine. tie (windows,): the difference up to which scores count as
+        equal.
         """
         scale = self.scale(length)
         below = np.where(barred[: len(scale)] | (scale == 0), np.float32(-4), np.float32(0))
@@ -107,7 +107,7 @@ class KnownBars:
         most = np.full(windows, -np.inf, dtype=np.float32)
         found: list[list[tuple[IntArray, FloatArray]]] = [[] for _ in range(windows)]
         for at in range(0, len(scale), _BLOCK):
-            # 1. The scores of a block of known windows, while it is in the cache.
+            # 1. The scores of a block of known windows, small enough for the CPU cache.
             stop = min(at + _BLOCK, len(scale))
             dots = (rows @ self.rhythm[at : stop + length - 1].T).reshape(windows, length, -1)
             score = dots[:, 0, : stop - at]
@@ -115,7 +115,7 @@ class KnownBars:
                 score += dots[:, i, i : i + stop - at]
             score *= scale[at:stop]
             score += below[at:stop]
-            # 2. Those that are as high as any before.
+            # 2. Those as high as any before.
             highest = score.max(axis=1)
             most = np.maximum(most, highest)
             for window in np.flatnonzero(highest >= most - tie).tolist():
@@ -126,7 +126,7 @@ class KnownBars:
             yield place[score >= most[window] - tie[window]]
 
     def longest(self, length: int, group: int) -> int:
-        """The length, or the first of its halves of which there is a window outside a group; 1 if there is none."""
+        """The length, or the first of its halves with a window outside a group; 1 if there is none."""
         while length > 1 and not ((self.scale(length) > 0) & (self.group[: 1 - length] != group)).any():
             length //= 2
         return length
@@ -138,7 +138,7 @@ class KnownBars:
 
 @dataclass
 class _Gathered:
-    """The bars of one kind while songs are read."""
+    """The bars of one kind, collected while songs are read."""
 
     rows: list[tuple[int, int, int, int]] = field(default_factory=list)
     bpm: list[float] = field(default_factory=list)
@@ -183,7 +183,7 @@ def _gather(song: Prepared, number: int, group: int, gathered: dict[BarKind, _Ga
 
 
 def roll_of(drums: Grid, form: Form) -> BoolArray:
-    """(T, V): where each of the nine voices is struck."""
+    """(T, V): the hits of the nine voices."""
     roll = np.zeros((int(form.first[-1]), len(NINE)), dtype=bool)
     voice = to_kit(NINE)[drums.key]
     roll[drums.step[voice >= 0], voice[voice >= 0]] = True
@@ -191,9 +191,9 @@ def roll_of(drums: Grid, form: Form) -> BoolArray:
 
 
 def onsets_of(guitar_grid: GuitarGrid, steps: int) -> NDArray[np.uint8]:
-    """(B, steps + 1): how many notes begin at each place of each bar, MOST_NOTES at most; last, 1 for an empty bar.
+    """(B, steps + 1): notes that begin at each place of each bar, MOST_NOTES at most; last, 1 for an empty bar.
 
-    So an empty bar is like an empty bar, and unlike all else. Places beyond `steps` are left out.
+    So an empty bar resembles only empty bars. Places beyond `steps` are left out.
     """
     form, guitar = guitar_grid.form, guitar_grid.guitar
     bar = form.bar_of(guitar.step)
@@ -205,7 +205,7 @@ def onsets_of(guitar_grid: GuitarGrid, steps: int) -> NDArray[np.uint8]:
 
 
 def weights_of(onsets: NDArray[np.uint8]) -> FloatArray:
-    """The weights of onsets by how many notes begin: 1 for one note, a little more for a chord."""
+    """The weights of onsets by their notes: 1 for one note, a little more for a chord."""
     table = 1 + POLYPHONY * (np.arange(MOST_NOTES + 1, dtype=np.float32) - 1)
     table[0] = 0
     weights: FloatArray = table[onsets]
@@ -213,20 +213,20 @@ def weights_of(onsets: NDArray[np.uint8]) -> FloatArray:
 
 
 def kinds_of(form: Form) -> list[BarKind]:
-    """The kinds of a song's bars, each once, in the order in which they come."""
+    """The distinct kinds of a song's bars, in order of appearance."""
     return list(
         dict.fromkeys(zip(form.numerator.tolist(), form.denominator.tolist(), form.steps.tolist(), strict=True))
     )
 
 
 def is_kind(form: Form, kind: BarKind) -> BoolArray:
-    """(B,): which bars are of a kind."""
+    """(B,): whether each bar is of a kind."""
     here: BoolArray = (form.numerator == kind[0]) & (form.denominator == kind[1]) & (form.steps == kind[2])
     return here
 
 
 def commonest(bars: KnownBars, counts: IntArray) -> BoolArray:
-    """(S, V): the pattern that is played most often."""
+    """(S, V): the pattern with the highest count."""
     most = int(counts.argmax())
     pattern: BoolArray = bars.patterns(slice(most, most + 1))[0]
     return pattern
@@ -235,8 +235,8 @@ def commonest(bars: KnownBars, counts: IntArray) -> BoolArray:
 def likely_hits(bars: KnownBars, counts: IntArray) -> BoolArray:
     """(S, V): the set of hits with the best expected F1.
 
-    Of all sets of one size the likeliest hits are the best, and the expected F1 of the k likeliest, counted over all
-    bars together, is 2 (p1 + ... + pk) / (k + all p).
+    The best set of any size holds the likeliest hits, and the expected F1 of the k likeliest, counted over all bars
+    together, is 2 (p1 + ... + pk) / (k + all p).
     """
     played = np.zeros((bars.steps, len(NINE)))
     for at in range(0, len(counts), _PATTERNS):
@@ -251,7 +251,7 @@ def likely_hits(bars: KnownBars, counts: IntArray) -> BoolArray:
     return likely.reshape(share.shape) & (share > 0)
 
 
-_KEPT = 4  # songs of which it is kept what all players of an evaluation ask for
+_KEPT = 4  # songs cached for all players of an evaluation
 
 
 @lru_cache(_KEPT)
@@ -262,7 +262,7 @@ def passages(guitar_grid: GuitarGrid) -> Sequence[Section]:
 
 @lru_cache(_KEPT)
 def safest(guitar_grid: GuitarGrid) -> Mapping[str, Groove]:
-    """The grooves that are chosen for a guitar where nothing is asked for, by the letters of its sections."""
+    """The default grooves of a guitar, by the letters of its sections."""
     return choosing.chosen(guitar_grid, passages(guitar_grid), Options())
 
 
@@ -283,7 +283,7 @@ def of_song(song: Prepared, *, by_section: bool = False) -> dict[str, Groove]:
 
 
 def looped(guitar_grid: GuitarGrid, grooves: Mapping[str, Groove]) -> Grid:
-    """The grooves of the sections by their letters, or of `WHOLE`, again and again where the guitar sounds."""
+    """The grooves of the sections by their letters, or of `WHOLE`, repeated where the guitar sounds."""
     form = guitar_grid.form
     plan = Plan.of_sections(len(form.steps), passages(guitar_grid))
     pieces = []
@@ -301,12 +301,12 @@ def _fitted(groove: Groove, numerator: int, denominator: int) -> Groove:
 
 
 def chosen(song: Prepared, take: int) -> Grid:
-    """The grooves that the default take is played on, looped."""
+    """The grooves of the default take, looped."""
     return looped(song.guitar_grid, safest(song.guitar_grid))
 
 
 def best_offered(song: Prepared, take: int) -> Grid:
-    """Of the grooves on offer for a song, looped, the one that has most in common with the real drums."""
+    """The offered groove that has most in common with the real drums of a song, looped."""
     form = song.guitar_grid.form
     real = drums_of(song.drums, form)
     counted = np.repeat(judged_bars(real), form.steps)
@@ -322,9 +322,9 @@ def best_offered(song: Prepared, take: int) -> Grid:
 
 
 def count(songs: Sequence[Prepared], workers: int = 1) -> tuple[int, str, int]:
-    """How many grooves lead the default takes of some songs, which of them leads most often, and how often.
+    """The number of grooves that lead the default takes of some songs, the commonest leader, and its songs.
 
-    A groove leads that has most bars of a song; songs in whose metres no groove is known are left out.
+    A groove leads if it has most bars of a song; songs in metres without a known groove are left out.
     """
     leading = Counter(name for name in results_of(_leading, [song.guitar_grid for song in songs], workers) if name)
     (most, times), *_ = leading.most_common(1) or [("none", 0)]
@@ -332,7 +332,7 @@ def count(songs: Sequence[Prepared], workers: int = 1) -> tuple[int, str, int]:
 
 
 def _leading(guitar_grid: GuitarGrid) -> str:
-    """The name of the groove that leads the default take to a guitar, or "" where none is known."""
+    """The name of the groove that leads the default take to a guitar, or "" if none is known."""
     plan = Plan.of_sections(len(guitar_grid.form.steps), passages(guitar_grid), safest(guitar_grid))
     names = Counter(groove.name for groove in plan.grooves if groove is not None)
     return names.most_common(1)[0][0] if names else ""

@@ -1,9 +1,9 @@
-"""How good audio loops are: how far their sound is from that of real ones, and how much of it is not copied.
+"""Figures of audio loops: the distance of their sound from that of real ones, and the share that is not copied.
 
 The Frechet distance (M. Heusel et al., GANs trained by a two time-scale update rule, 2017) is taken on logarithms of
-mel bands over a bar. The novelty of a loop A is the least sum((A - B)^2) / sum(A^2) over all loops B that were learnt
-from: 0 is a copy, 1 has nothing in common with any; silence would have 1, too. Each figure says something only beside
-the same of real loops that were not learnt from.
+mel bands over a bar. The novelty of a loop A is the least sum((A - B)^2) / sum(A^2) over all training loops B: 0 is a
+copy, 1 has nothing in common with any; silence has 1 as well. Each figure means something only beside the same figure
+of real loops outside the training set.
 
 Letters of shapes: n loops.
 """
@@ -23,34 +23,34 @@ COPIED = 0.1
 """The novelty of what is taken for a copy."""
 
 _WINDOW, _HOP, _BANDS = 1024, 256, 48
-_LOW, _HIGH = 30, 7800  # hertz, of the bands
-_FLOOR = 1e-2  # added to what a band holds, before its logarithm is taken
+_LOW, _HIGH = 30, 7800  # hertz of the bands
+_FLOOR = 1e-2  # added to the energy of a band before its logarithm
 _TIMES, _FREQUENCIES = 16, 24  # of the features
-_PARTS = 48  # principal parts of the features
+_PARTS = 48  # principal components of the features
 _AT_ONCE = 64  # loops
 
 
 class Likeness(NamedTuple):
-    """What loops are compared by: the middle of the features of real ones, and their strongest principal parts."""
+    """The mean of the features of real loops, and their strongest principal components."""
 
     middle: Features
     parts: Features
 
     @staticmethod
     def of(loops: NDArray[np.floating]) -> Likeness:
-        """By real loops (n, FRAMES)."""
+        """From real loops (n, FRAMES)."""
         rows = features(loops)
         middle = rows.mean(axis=0)
         _, vectors = np.linalg.eigh(np.cov(rows, rowvar=False))
         return Likeness(middle, vectors[:, ::-1][:, :_PARTS])
 
     def rows(self, loops: NDArray[np.floating]) -> Features:
-        """(n, parts): loops as numbers to be compared."""
+        """(n, components): loops as rows to be compared."""
         return np.asarray((features(loops) - self.middle) @ self.parts)
 
 
 def spectrogram(loops: Samples) -> Features:
-    """Logarithms of mel bands over time, (n, 48, FRAMES / 256); loops are round."""
+    """Logarithms of mel bands over time, (n, 48, FRAMES / 256); loops are periodic."""
     padded = np.concatenate([loops[:, -_WINDOW // 2 :], loops, loops[:, : _WINDOW // 2]], axis=1)
     frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW, axis=1)[:, :FRAMES:_HOP]
     magnitude = np.abs(np.fft.rfft(frames * np.hanning(_WINDOW + 1)[:-1].astype(np.float32)))
@@ -68,7 +68,7 @@ def features(loops: NDArray[np.floating]) -> Features:
 
 
 def distance(one: Features, other: Features) -> float:
-    """The Frechet distance of two sets of rows, taken for normally distributed."""
+    """The Frechet distance of two sets of rows, assumed to be normally distributed."""
     middle = ((one.mean(axis=0) - other.mean(axis=0)) ** 2).sum()
     first, second = (np.cov(rows, rowvar=False) + 1e-4 * np.eye(rows.shape[1]) for rows in (one, other))
     # The trace of the root of the product, by a symmetric matrix with the same eigenvalues.
@@ -79,7 +79,7 @@ def distance(one: Features, other: Features) -> float:
 
 
 def novelty(loops: Samples, learnt: NDArray[np.floating]) -> Features:
-    """(n,): the least sum((A - B)^2) / sum(A^2) of each loop A over all that were learnt from, B (m, FRAMES)."""
+    """(n,): the least sum((A - B)^2) / sum(A^2) of each loop A over all training loops B (m, FRAMES)."""
     loops = loops.astype(np.float32)
     energy = np.maximum((loops**2).sum(axis=1), 1e-6)
     least = np.full(len(loops), np.inf)
@@ -91,7 +91,7 @@ def novelty(loops: Samples, learnt: NDArray[np.floating]) -> Features:
 
 
 def _bank() -> Features:
-    """(48, 513): triangular bands, equally wide in mel, each of which weighs 1."""
+    """(48, 513): triangular bands, equally wide in mel, each with weights that sum to 1."""
     edges = 700 * (10 ** (np.linspace(_mel(_LOW), _mel(_HIGH), _BANDS + 2) / 2595) - 1)
     hertz = np.linspace(0, RATE / 2, _WINDOW // 2 + 1)
     low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]

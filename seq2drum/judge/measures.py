@@ -1,10 +1,10 @@
-"""What can be measured of drums: of one part, of two beside each other, and of counts that were added up.
+"""Measures of drums: of one part, of two beside each other, and of added counts.
 
 It knows bars, steps and voices; it knows no song, no player and no figure of the panel.
 
 Conventions for nothing over nothing: an F1 of two empty sides is 1, of one empty side 0 (`f1`); two empty histograms
-are alike (divergence 0, overlap 1), an empty and another are not (1, 0); a ratio of 0 to 0 is 1; whatever else there
-was nothing of to measure is NaN, "no answer".
+are equal (divergence 0, overlap 1), an empty and another are not (1, 0); a ratio of 0 to 0 is 1; anything else
+without a count is NaN, "no answer".
 
 Letters of shapes: B bars, T steps of all bars, S steps of the longest bar, V the nine voices.
 """
@@ -32,16 +32,16 @@ BoolArray = NDArray[np.bool_]
 VOICE = {name: index for index, name in enumerate(NINE.names)}
 """The nine voices by name: columns of drums."""
 
-CURVE_BARS = 16  # bars: how far the bar-similarity curve looks
+CURVE_BARS = 16  # the largest distance in the bar-similarity curve, in bars
 COPY_LENGTHS = (1, 2, 4)  # bars of an exact copy
-MOST_COMPARED = 256  # bars with which each bar is compared to find the typical one
-FILL_TOLERANCE = 1  # bars that a fill may be away from the real one
+MOST_COMPARED = 256  # bars that each bar is compared with to find the typical one
+FILL_TOLERANCE = 1  # largest distance of a fill from the real one, in bars
 
 
 def judged_bars(real: Drums) -> BoolArray:
     """(B,): the bars that count: from the first real hit to the last, without rests of DRUM_REST bars or more.
 
-    An introduction or an interlude without drums is the arranger's, not the drummer's; a stop of a bar or two is.
+    An introduction or an interlude without drums is the arranger's choice; a stop of a bar or two is the drummer's.
     """
     sounding = np.flatnonzero(hits_by_bar(real))
     counted = np.zeros(len(real.form.steps), dtype=bool)
@@ -51,20 +51,20 @@ def judged_bars(real: Drums) -> BoolArray:
 
 
 def cut(drums: Drums, bars: BoolArray) -> Drums:
-    """Some bars of a drum part, as if there had been no others. bars: (B,)."""
+    """Some bars of a drum part as a part of their own. bars: (B,)."""
     steps = np.repeat(bars, drums.form.steps)
     return Drums(drums.form.select(bars), drums.velocity[steps], drums.offset[steps])
 
 
 def hits_by_bar(drums: Drums) -> IntArray:
-    """(B,): how often anything is struck."""
+    """(B,): the number of hits in each bar."""
     hits = np.concatenate([[0], np.cumsum((drums.velocity > 0).sum(axis=1))])
     counts: IntArray = np.diff(hits[drums.form.first])
     return counts
 
 
 def groove_similarity(drums: Drums) -> float:
-    """How alike the rhythm of all bars is: the mean over pairs of bars of 1 - XOR(g_i, g_j) / steps; NaN without pairs.
+    """The similarity of all bars' rhythms: the mean over pairs of 1 - XOR(g_i, g_j) / steps; NaN without pairs.
 
     g: whether anything is struck at each step. After S.-L. Wu, Y.-H. Yang, The Jazz Transformer on the front line
     (2020); all pairs of bars of one length, not a sample: where c of n bars strike, c (n - c) pairs differ. A loop has
@@ -80,9 +80,10 @@ def groove_similarity(drums: Drums) -> float:
 
 
 def likeness(drums: Drums) -> Vector:
-    """(2, CURVE_BARS): how alike bars 1, 2, ... CURVE_BARS apart are, summed, and how many such pairs there are.
+    """(2, CURVE_BARS): summed similarity of bars 1, 2, ... CURVE_BARS apart, and the number of such pairs.
 
-    Two bars are alike by 1 - |D_i - D_j| / (|D_i| + |D_j|), two silent ones by 1. Only bars of one length are compared.
+    The similarity of two bars is 1 - |D_i - D_j| / (|D_i| + |D_j|), of two silent ones 1. Only bars of one length are
+    compared.
     """
     rolls, steps = bars_of(drums), drums.form.steps
     count = rolls.sum(axis=(1, 2))
@@ -96,9 +97,9 @@ def likeness(drums: Drums) -> Vector:
 
 
 def typical(bars: NDArray[np.generic]) -> int:
-    """Which of some bars (n, ...) of hits is the most like the others, by the mean F1; of several the first.
+    """The index of the bar (n, ...) most similar to the others, by the mean F1; the first of several.
 
-    Of more than MOST_COMPARED bars, each is compared with so many, evenly spread.
+    Beyond MOST_COMPARED bars, each is compared with that many, evenly spread.
     """
     hits = bars.reshape(len(bars), -1).astype(np.float32)
     others = hits[np.unique(np.linspace(0, len(hits) - 1, MOST_COMPARED).round().astype(int))]
@@ -112,11 +113,11 @@ def _alike(form: Form) -> list[IntArray]:
 
 
 def above_chance(here: NDArray[np.generic], there: NDArray[np.generic], form: Form) -> tuple[float, float, BoolArray]:
-    """What two series (T,) have in common: the sum of their products; the same by chance; which bars (B,) were used.
+    """The agreement of two series (T,): the sum of their products; the same by chance; the bars (B,) used.
 
     By chance: the mean over all shifts of one series by whole bars, among bars of one length. Each place of a bar then
-    meets the same place of every other bar, so the mean needs no shifting. A bar whose length no other has is left out.
-    A loop has nothing above chance, however well it fits: it would fit any bar.
+    meets the same place of every other bar, so the mean needs no shifting. A bar of unique length is left out. A loop
+    has nothing above chance, however well it fits: it would fit any bar.
     """
     first, second = form.by_bar(here.astype(np.float64)), form.by_bar(there.astype(np.float64))
     common = chance = 0.0
@@ -138,7 +139,7 @@ def every_eighth(form: Form) -> BoolArray:
 
 
 def match_fills(guessed: BoolArray, real: BoolArray) -> Vector:
-    """(3,): how many fills (B,) are guessed right, how many were guessed, how many there are.
+    """(3,): the number of fills (B,) guessed right, of guesses, and of real fills.
 
     A guess is right within FILL_TOLERANCE bars of a real fill. Each real fill is matched once.
     """
@@ -156,16 +157,16 @@ def match_fills(guessed: BoolArray, real: BoolArray) -> Vector:
 
 @dataclass(frozen=True, eq=False)
 class Copies:
-    """All that a training set plays in 1, 2 and 4 bars: a sorted array (windows,) of hashes for each of COPY_LENGTHS.
+    """The windows of 1, 2 and 4 bars in a training set: a sorted array (windows,) of hashes for each of COPY_LENGTHS.
 
-    Two windows are equal if metre and hits are; how loud and how late does not matter.
+    Two windows are equal if metre and hits are; velocity and timing are ignored.
     """
 
     known: tuple[NDArray[np.uint64], ...]
 
     @staticmethod
     def of(songs: Iterable[Drums]) -> Copies:
-        """Read a training set, in the same voices as what will be compared with it."""
+        """Those of a training set, in the same voices as the parts to be compared."""
         by_length: list[list[NDArray[np.uint64]]] = [[] for _ in COPY_LENGTHS]
         for drums in songs:
             for kept, hashes in zip(by_length, _windows(drums), strict=True):
@@ -173,9 +174,9 @@ class Copies:
         return Copies(tuple(np.unique(np.concatenate([np.zeros(0, np.uint64), *kept])) for kept in by_length))
 
     def rate(self, drums: Drums) -> Vector:
-        """(windows, 2): how many windows of a part are in the training set, and how many there are; no silent ones.
+        """(windows, 2): the windows of a part that are in the training set, and all its windows; no silent ones.
 
-        Real drums that were not trained on have a rate, too: a backbeat is nobody's. Show it beside.
+        Real drums outside the training set have a rate as well, since everyone plays a backbeat. Show it beside.
         """
         rows = []
         for here, known in zip(_windows(drums), self.known, strict=True):
@@ -193,7 +194,7 @@ def bar_keys(drums: Drums) -> list[bytes]:
 
 
 def _windows(drums: Drums) -> list[NDArray[np.uint64]]:
-    """The hashes of all windows of 1, 2 and 4 bars in which anything is struck."""
+    """The hashes of all windows of 1, 2 and 4 bars with a hit."""
     digests = [blake2b(key, digest_size=8).digest() for key in bar_keys(drums)]
     bars = np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
     struck = hits_by_bar(drums) > 0
@@ -248,11 +249,11 @@ def overlap(made: Vector, real: Vector) -> float:
 
 
 def pearson(sums: Vector) -> float:
-    """The correlation from (n, x, y, xx, yy, xy) sums; 0 if a side never varies, NaN of nothing."""
+    """The correlation from (n, x, y, xx, yy, xy) sums; 0 if a side never varies, NaN without values."""
     n, x, y, xx, yy, xy = sums.tolist()
     if not n:
         return np.nan
-    # Sums of whole numbers are exact; a variance below what rounding leaves of the squares is none.
+    # Sums of whole numbers are exact; a variance below the rounding error of the squares counts as zero.
     vary_x, vary_y = xx - x * x / n, yy - y * y / n
     if vary_x <= 1e-12 * xx or vary_y <= 1e-12 * yy:
         return 0.0
@@ -262,16 +263,16 @@ def pearson(sums: Vector) -> float:
 def curve(sums: Vector) -> Vector:
     """(2, CURVE_BARS): the bar-similarity curve s(1), s(2), ... of the made and the real drums.
 
-    sums: the statistics of `FIGURES["bar similarity error"]`, of a song or of all. NaN where no bars are so far apart.
+    sums: the statistics of `FIGURES["bar similarity error"]`, of a song or of all. NaN without bars at a distance.
     """
     made, real, pairs = sums.reshape(3, CURVE_BARS)
     return np.where(pairs > 0, np.stack([made, real]) / np.maximum(pairs, 1e-9), np.nan)
 
 
 def rank_of_true(nats: ArrayLike) -> float:
-    """The share of windows whose own guitar, column 0 of nats (windows, guitars), is the likeliest; NaN of none.
+    """The share of windows whose own guitar, column 0 of nats (windows, guitars), is the likeliest; NaN without any.
 
-    Guitars that tie share the place, so that a model which does not hear the guitar has 1 / guitars.
+    Guitars that tie share the place, so that a model which ignores the guitar has 1 / guitars.
     """
     rows = np.asarray(nats, dtype=np.float64)
     if not len(rows):
@@ -281,10 +282,10 @@ def rank_of_true(nats: ArrayLike) -> float:
 
 
 def auc(real: NDArray[np.floating], made: NDArray[np.floating], weight: NDArray[np.float64] | None = None) -> float:
-    """How often one of some made things scores above one of some real ones; a tie counts half.
+    """The probability that a made thing scores above a real one; a tie counts half.
 
     The Mann-Whitney statistic, or area under a classifier's curve. real and made: scores (n,), weight (n,) of both. 0.5
-    where nothing is left to compare.
+    without anything to compare.
     """
     return auc_of_weights(real, made)(weight)
 
@@ -292,7 +293,7 @@ def auc(real: NDArray[np.floating], made: NDArray[np.floating], weight: NDArray[
 def auc_of_weights(
     real: NDArray[np.floating], made: NDArray[np.floating]
 ) -> Callable[[NDArray[np.float64] | None], float]:
-    """The `auc` of some scores by their weights: they are sorted once."""
+    """The `auc` of some scores as a function of their weights, with the sorting done once."""
     values, place = np.unique(np.concatenate([real, made]), return_inverse=True)
 
     def weighed(weight: NDArray[np.float64] | None) -> float:
@@ -307,17 +308,17 @@ def auc_of_weights(
 
 
 def faults_of_part(part: Part, song_end: int, kit: Kit) -> dict[str, int]:
-    """How many notes of a drum part there are, and how many faults: all but `notes` must be 0 in what is made.
+    """The number of notes of a drum part, and of each fault: all but `notes` must be 0 in a generated part.
 
-    A note begins before tick 0, or at or after the song's end; has no length; sounds on after the end; is no piece of
-    the kit; begins while the same note sounds; is doubled at its tick. And ticks at which more than two hands,
-    hand percussion included, or two states of the hi-hat are wanted.
+    A note begins before tick 0, or at or after the song's end; has no length; sounds on after the end; is outside the
+    kit; begins while the same note sounds; is doubled at its tick. And ticks that need more than two hands, hand
+    percussion included, or two states of the hi-hat.
     """
     return _faults(part.onset, part.duration, part.pitch, kit.voice_of[part.pitch], song_end, kit)
 
 
 def faults_of_grid(grid: Grid, form: Form, kit: Kit) -> dict[str, int]:
-    """The same of hits whose keys are voices of the kit; steps stand for ticks, and a hit lasts one step at most."""
+    """The same for hits whose keys are voices of the kit; steps stand for ticks, and a hit lasts one step at most."""
     within = (grid.key >= 0) & (grid.key < len(kit))
     voice = np.where(within, grid.key, -1)
     return _faults(grid.step, np.minimum(grid.length, 1), grid.key, voice, int(form.first[-1]), kit)
@@ -327,7 +328,7 @@ def _faults(onset: IntArray, duration: IntArray, key: IntArray, voice: IntArray,
     order = np.lexsort((duration, onset, key))
     onset, duration, key, voice = onset[order], duration[order], key[order], voice[order]
     same = np.diff(key) == 0
-    # A long note can sound beyond several that follow it: what counts is the latest end of all before.
+    # A long note can sound beyond several that follow it, so the latest end of all before counts.
     latest = np.zeros(len(onset), dtype=np.int64)
     for here in np.unique(key):
         latest[key == here] = np.maximum.accumulate((onset + duration)[key == here])
@@ -335,7 +336,7 @@ def _faults(onset: IntArray, duration: IntArray, key: IntArray, voice: IntArray,
     overlapping = same & ~doubled & (onset[1:] < latest[:-1])
     limbs = Limbs(kit)
     is_hat = np.isin(np.arange(len(kit)), list(limbs.hats))
-    tick, piece = np.unique(np.stack([onset, voice])[:, voice >= 0], axis=1)  # what is struck at once, each piece once
+    tick, piece = np.unique(np.stack([onset, voice])[:, voice >= 0], axis=1)  # pieces struck at once, each once
     at = np.unique(tick, return_inverse=True)[1]
     hands, hats = np.bincount(at, np.array(limbs.hand)[piece]), np.bincount(at, is_hat[piece])
     return {

@@ -1,12 +1,12 @@
-"""How good drums are beside the real ones: a panel of figures.
+"""A panel of figures that compares drums with the real ones.
 
-It knows bars, steps and voices; it knows no model, no baseline and no file. The law of the panel: every figure makes a
-plain vector of numbers of one take (`statistics`), and is read off the SUM of such vectors (`value`). So takes are
-averaged, songs are added, and a bootstrap interval is songs drawn again: nothing is measured twice. A mean over songs
-is such a sum, too: of the song's number, and 1.
+It knows bars, steps and voices; it knows no model, no baseline and no file. The law of the panel: every figure makes
+a plain vector of numbers of one take (`statistics`), and is read off the SUM of such vectors (`value`). So takes are
+averaged, songs are added, and a bootstrap interval redraws songs: nothing is measured twice. A mean over songs is
+such a sum as well: of the song's number, and 1.
 
-The real drums are a player like any other: `statistics(trial_of(real, real, heard))`. For what stands where there was
-nothing to measure see `measures`.
+The real drums are a player like any other: `statistics(trial_of(real, real, heard))`. See `measures` for values
+without anything to measure.
 
 Letters of shapes: B bars, T steps of all bars, S steps of the longest bar, V the nine voices.
 """
@@ -47,7 +47,7 @@ from seq2drum.lattice.grid import STEPS_PER_QUARTER
 Statistics = Mapping[str, Vector]
 """What was counted of a take or a song, a vector for each figure by its name."""
 
-MOST_HITS = 64  # a bar of four quarters; the last bin of the density histogram holds what is beyond
+MOST_HITS = 64  # for a bar of four quarters; the last bin of the density histogram is open
 _RATIO_BINS, _RATIO_OCTAVES = 32, 4  # bins an octave, and octaves either side of 1, of the histogram of ratios
 
 
@@ -57,6 +57,10 @@ _RATIO_BINS, _RATIO_OCTAVES = 32, 4  # bins an octave, and octaves either side o
 def _hits(name: str, meaning: str, view: Callable[[Side], BoolArray]) -> Figure:
     """An F1 over the cells of a view of both sides, pooled over songs."""
     return Figure(name, meaning, "high", "hits", lambda trial: _cells(view(trial.made), view(trial.real)), of_each(f1))
+
+
+def _voice_hits(name: str) -> Figure:
+    return _hits(f"F1 {name}", "the same for one voice", lambda side: side.hits[:, [VOICE[name]]])
 
 
 def _cells(made: BoolArray, real: BoolArray) -> list[float]:
@@ -75,7 +79,7 @@ def _ratios(trial: Trial) -> Vector:
 
 
 def _median_ratio(histogram: Vector) -> float:
-    """The median of a histogram of ratios, to 1 in 45; NaN of nothing. The lowest bin holds all down to 0."""
+    """The median of a histogram of ratios, to 1 in 45; NaN if empty. The lowest bin holds all down to 0."""
     if not histogram.any():
         return np.nan
     place = int(np.searchsorted(np.cumsum(histogram), histogram.sum() / 2 * (1 - 1e-12)))
@@ -83,13 +87,13 @@ def _median_ratio(histogram: Vector) -> float:
 
 
 def _densities(side: Side) -> Vector:
-    """(MOST_HITS + 1,): how many bars have so many hits, for each four quarters."""
+    """(MOST_HITS + 1,): the number of bars with each count of hits a four quarters."""
     hits = np.rint(4 * STEPS_PER_QUARTER * side.bar_hits / side.drums.form.steps).astype(np.int64)
     return np.bincount(np.minimum(hits, MOST_HITS), minlength=MOST_HITS + 1).astype(np.float64)
 
 
 def _places(side: Side) -> Vector:
-    """(MAX_STEPS * V,): how often each voice is struck at each place of a bar; the last holds all places beyond."""
+    """(MAX_STEPS * V,): hits of each voice at each place of a bar; the last bin holds all places beyond."""
     form = side.drums.form
     step, voice = np.nonzero(side.hits)
     place = np.minimum(form.place_of(step), MAX_STEPS - 1)
@@ -107,13 +111,13 @@ def _curve_error(sums: Vector) -> float:
 
 
 def _crashes(side: Side) -> list[float]:
-    """How many fills land on a crash at the next barline, and how many there are with a bar after them."""
+    """The number of fills that land on a crash at the next barline, and of fills with a bar after them."""
     after = np.flatnonzero(side.fills[:-1]) + 1
     return [float(side.hits[side.drums.form.first[after], VOICE["crash"]].sum()), float(len(after))]
 
 
 def _toms(side: Side) -> list[float]:
-    """How many hits in fills are of toms, and how many there are."""
+    """The number of tom hits in fills, and of hits in fills."""
     inside = side.rolls[side.fills].sum(axis=(0, 1))
     return [float(inside[list(TOMS)].sum()), float(inside.sum())]
 
@@ -144,22 +148,22 @@ def _spread(trial: Trial, of: Callable[[Drums], NDArray[np.generic]]) -> list[fl
 
 
 def _spread_ratio(made: float, made_freedom: float, real: float, real_freedom: float) -> float:
-    # Rounding leaves a few parts in 1e16 of a spread that is none.
+    # Rounding leaves a few parts in 1e16 of a zero spread.
     one, other = (np.sqrt(total / max(freedom, 1)) for total, freedom in ((made, made_freedom), (real, real_freedom)))
     return ratio(*(float(spread) if spread > 1e-6 else 0.0 for spread in (one, other)))
 
 
 def _kicks(side: Side) -> list[float]:
-    """How many kicks fall on a step where the guitar begins a note; how many would by chance; how many there are."""
+    """Kicks on a step where the guitar begins a note; the same by chance; all kicks."""
     form, kick = side.drums.form, side.hits[:, VOICE["kick"]]
     common, chance, used = above_chance(kick, side.guitar > 0, form)
     return [common, chance, float(kick[np.repeat(used, form.steps)].sum())]
 
 
 def _agreement(side: Side) -> float:
-    """The correlation of the drums' summed velocities with the guitar's, step by step, less what chance gives.
+    """The correlation of the drums' summed velocities with the guitar's, step by step, minus chance.
 
-    0 if the drums do not vary, NaN if the guitar does not. A shift moves neither mean nor variance, so the difference
+    0 if the drums do not vary, NaN if the guitar does not. A shift changes neither mean nor variance, so the difference
     of the correlations is the difference of the products.
     """
     form, drums = side.drums.form, side.drums.velocity.sum(axis=1)
@@ -186,10 +190,6 @@ def _repeat(index: int, bars: int) -> Figure:
         return nothing if trial.another is None else Copies.of([trial.another.drums]).rate(trial.made.drums)[index]
 
     return Figure(name, meaning, "neither", "copies", counted, of_each(share))
-
-
-def _voice_hits(name: str) -> Figure:
-    return _hits(f"F1 {name}", "the same for one voice", lambda side: side.hits[:, [VOICE[name]]])
 
 
 _PANEL = (
@@ -398,14 +398,14 @@ _SILENCE = Trial(_silence(), _silence())
 
 
 def statistics(trial: Trial, names: Iterable[str] = FIGURES) -> dict[str, Vector]:
-    """What is counted of one take, for each figure; zeros for a song in which the real drummer never plays."""
+    """The counts of one take for each figure; zeros for a song in which the real drummer never plays."""
     if not len(trial.real.drums.form.steps):
         return {name: np.zeros_like(row) for name, row in statistics(_SILENCE, names).items()}
     return {name: np.asarray(FIGURES[name].statistics(trial), dtype=np.float64) for name in names}
 
 
 def mean_of(takes: Sequence[Statistics]) -> dict[str, Vector]:
-    """What is counted of a song: the mean over its takes, so that a song weighs the same however often it is played."""
+    """The counts of a song: the mean over its takes, so that a song weighs the same for any number of takes."""
     return {name: np.mean([take[name] for take in takes], axis=0) for name in takes[0]}
 
 

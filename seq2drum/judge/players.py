@@ -1,4 +1,4 @@
-"""Who plays the songs of an evaluation: models, baselines, the real drummer, and the bars that are known.
+"""The players of an evaluation: models, baselines, the real drummer, and copies of known bars.
 
     (song, take) -> hits of the full kit over the whole song
 
@@ -34,12 +34,12 @@ from seq2drum.play.options import Options
 
 @dataclass(frozen=True)
 class Player:
-    """Who plays: hits whose keys are voices of the full kit, over the whole song.
+    """A player: hits whose keys are voices of the full kit, over the whole song.
 
-    kind: "real", "model" or "baseline". sees_real: it looks at the real drums. takes: how many differ. play: (song,
-    take) to hits. play_on: (song, bars, take) to hits, the real drums of those bars given. model and way: of
-    which model it is which way of playing. swapped: whether to play it to another song's guitar as well.
-    Players go to other processes, so both functions must be what can be pickled.
+    kind: "real", "model" or "baseline". sees_real: it reads the real drums. takes: the number of distinct ones. play:
+    (song, take) to hits. play_on: (song, bars, take) to hits, given the real drums of those bars. model and way: the
+    model, and its mode of playing. swapped: also play it to another song's guitar. Players go to other processes, so
+    both functions must be picklable.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Player:
     swapped: bool = True
 
     def ready(self) -> None:
-        """Load the model, if it is one, so that loading is not counted as playing."""
+        """Load the model, if any, so that loading is not counted as playing."""
         if self.model:
             _engine(self.model)
 
@@ -62,20 +62,20 @@ class Player:
 Way = Literal["plain", "default", "daring", "given", "jam"]
 WAYS: tuple[Way, ...] = ("plain", "default", "daring", "given", "jam")
 DARING = 0.5  # as drummers choose their grooves
-DARING_TAKES = 2  # enough to see what two takes of a song have in common
+DARING_TAKES = 2  # enough to compare two takes of a song
 JAMS = 2  # likewise
 
 
 def model_players(
     name: str, *, seed: int = 0, takes: int = 5, title: str = "", ways: Sequence[Way] = ("plain", "default")
 ) -> list[Player]:
-    """A model's rows, by the ways in which it is to play; its default takes are left out where `takes` is 0.
+    """The rows of a model by its modes of playing; no default takes if `takes` is 0.
 
-    "given" is on the song's own grooves, as plainly as can be and freely: what is left where the groove is known. "jam"
-    is played along with the guitar, whose future is not known.
+    "given" plays on the song's own grooves, at temperature 0 and freely: the part left open by a known groove. "jam"
+    plays along with the guitar without its future.
 
     Raises:
-        UnknownModelError, CheckpointError: there is no such model, or it is damaged.
+        UnknownModelError, CheckpointError: no such model, or a damaged one.
     """
     title = title or name
     whose = f"{title}, kit {_engine(name).kit.name}"  # a damaged model is refused here, and not in a worker
@@ -108,7 +108,7 @@ def model_players(
 
 
 def baseline_players(training: Sequence[Prepared], *, seed: int = 0) -> list[Player]:
-    """The baselines as players; one take each, as all but one have only one."""
+    """The baselines as players; one take each, as only one of them varies."""
     return [
         Player(row.name, row.meaning, "baseline", row.play, row.sees_real, swapped=False)
         for row in baselines.baselines(training, seed=seed)
@@ -116,7 +116,7 @@ def baseline_players(training: Sequence[Prepared], *, seed: int = 0) -> list[Pla
 
 
 def groove_players() -> list[Player]:
-    """What the choice of grooves alone is worth: those that the default take is on, and the best of those on offer."""
+    """The value of the choice of grooves alone: those of the default take, and the best of those offered."""
     return [
         Player(
             "chosen grooves",
@@ -146,13 +146,13 @@ def real_player() -> Player:
 
 
 def copy_player() -> Player:
-    """The baseline of playing on: the bars that are known, again and again."""
+    """The baseline of continuations: the known bars, repeated."""
     meaning = "the bars that are known, again and again to the end"
     return Player(COPY, meaning, "baseline", _silent, play_on=_copy_on, swapped=False)
 
 
 def shuffled_player(seed: int = 0) -> Player:
-    """The song's own bars in any order: nothing in a bar tells it, only the form."""
+    """The song's own bars in random order: right bar by bar, wrong in form."""
     play = partial(_shuffled, seed)
     return Player(
         "shuffled bars", "the song's own bars in random order", "baseline", play, sees_real=True, swapped=False
@@ -191,15 +191,15 @@ def _copy_on(song: Prepared, bars: range, take: int) -> Grid:
 
 @cache
 def _engine(name: str) -> engine.Engine:
-    """Each process loads a model once."""
+    """A model, loaded once a process."""
     return engine.load(name)
 
 
 @dataclass(frozen=True)
 class _ModelPlayer:
-    """A way of playing a model, which goes to other processes by its name.
+    """A model in one mode of playing, which goes to other processes by its name.
 
-    seed: of take 0, the next have the next. grooves: which of the song's own it is given, of the "song" or "sections".
+    seed: of take 0, the next have the next. grooves: the song's own that it is given, of the "song" or "sections".
     """
 
     name: str
@@ -227,7 +227,7 @@ class _ModelPlayer:
 
 
 def _jammed(name: str, seed: int, song: Prepared, take: int) -> Grid:
-    """What a listener to a jam with the song's guitar hears of the drums until the song's last bar."""
+    """The drums of a jam with the song's guitar as a listener hears them, until the song's last bar."""
     player, form = _engine(name), song.guitar_grid.form
     if not len(song.guitar_grid.guitar.step):
         return song.drums.select(np.zeros(0, dtype=np.int64))
@@ -240,11 +240,11 @@ def _jammed(name: str, seed: int, song: Prepared, take: int) -> Grid:
 def play_heard(
     player: engine.Engine, guitar_grid: GuitarGrid, *, given: Mapping[int, Grid] | None = None, **wishes: Any
 ) -> Grid:
-    """A whole take with the options that a drummer has by default; the one place where a model is asked to play.
+    """A whole take with a drummer's default options; the only place where a model is asked to play.
 
-    given: bars that are known, their steps counted from the barline and their keys voices of the engine's kit; what is
-    typical of them is played on. wishes: fields of `Options`, in which grooves are values. Returns hits whose keys are
-    voices of the full kit.
+    given: known bars, their steps counted from the barline and their keys voices of the engine's kit; the take is based
+    on their typical bars. wishes: fields of `Options`, with grooves as values. Returns hits whose keys are voices of
+    the full kit.
     """
     form, options = guitar_grid.form, Options(**wishes)
     first, stop = guitar_grid.sounding
@@ -258,7 +258,7 @@ def play_heard(
 
 
 def plan_of(guitar_grid: GuitarGrid, options: Options, kit: Kit) -> Plan:
-    """What is planned for a guitar by some options, in which grooves are values."""
+    """The plan for a guitar under some options, with grooves as values."""
     passages = known_bars.passages(guitar_grid)
     asks_nothing = options == Options(seed=options.seed, temperature=options.temperature)
     grooves = known_bars.safest(guitar_grid) if asks_nothing else chosen(guitar_grid, passages, options)

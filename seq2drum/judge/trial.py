@@ -1,4 +1,4 @@
-"""A take beside the real drums of its song, both in the bars in which the real drummer is at work."""
+"""A take beside the real drums of its song, both in the bars where the real drummer plays."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Side:
 
     drums: in nine voices. guitar (T,): the summed velocities of the guitar notes that begin at each step. letter (B,):
     the number of the letter of each bar's section, -1 before the first. begins (B,): whether a section begins there.
-    copies: what the training set plays, if that is known.
+    copies: the windows of the training set, if known.
     """
 
     drums: Drums
@@ -47,13 +47,13 @@ class Side:
     copies: Copies | None = None
 
     def only(self, bars: BoolArray) -> Side:
-        """The same in some of the bars, (B,), as if there had been no others."""
+        """The same in some of the bars, (B,)."""
         guitar = self.guitar[np.repeat(bars, self.drums.form.steps)]
         return Side(cut(self.drums, bars), guitar, self.letter[bars], self.begins[bars], self.copies)
 
     @cached_property
     def hits(self) -> BoolArray:
-        """(T, V): what is struck."""
+        """(T, V): the hits."""
         return self.drums.velocity > 0
 
     @cached_property
@@ -68,12 +68,12 @@ class Side:
 
     @cached_property
     def bar_hits(self) -> IntArray:
-        """(B,): how often anything is struck in each bar."""
+        """(B,): the number of hits in each bar."""
         return hits_by_bar(self.drums)
 
     @cached_property
     def fills(self) -> BoolArray:
-        """(B,): which bars are fills."""
+        """(B,): whether each bar is a fill."""
         return fills(self.drums)
 
     @cached_property
@@ -88,7 +88,7 @@ class Side:
 
     @cached_property
     def curve(self) -> Vector:
-        """(2, CURVE_BARS): summed likeness and number of the pairs of bars so far apart; see `likeness`."""
+        """(2, CURVE_BARS): summed similarity and number of the pairs of bars at each distance; see `likeness`."""
         return likeness(self.drums)
 
     @cached_property
@@ -114,9 +114,9 @@ class Trial(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Judge:
-    """A song's real drums and guitar, for any number of takes: what is computed of the real side is computed once.
+    """A song's real drums and guitar, for any number of takes; the real side is computed once.
 
-    real: in nine voices. copies: what the training set plays; without it the rates of copies are NaN.
+    real: in nine voices. copies: the windows of the training set; without it the rates of copies are NaN.
     """
 
     real: Drums

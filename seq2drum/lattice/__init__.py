@@ -1,5 +1,5 @@
-"""A song as arrays and back, and what is heard in them.
+"""Arrays made from a song and back, and the features heard in them.
 
-Notes are laid on the lattice, six steps a quarter, and `grid` says what is lost by that. What is heard of a guitar,
-what drums do, and what may be asked of them are counted there. This room knows no file and no model.
+Notes are placed on the lattice, six steps a quarter; `grid` states the loss. Features of a guitar, patterns of drums
+and the conditions a user may set are computed here. This room knows no file and no model.
 """

@@ -1,4 +1,4 @@
-"""The columns of a table by name. Widths are said once; numbers of columns and the table's size follow from them."""
+"""The columns of a table by name. Widths are declared once; column numbers and the table's size follow."""
 
 from __future__ import annotations
 
@@ -61,6 +61,6 @@ class Columns:
         return table
 
     def row(self, values: Mapping[str, ArrayLike]) -> NDArray[np.float32]:
-        """(size,): the same of a single row; each value is (width,), or a number."""
+        """(size,): a single row of such a table; each value is (width,), or a number."""
         table = self.table(1, {name: np.reshape(value, (1, -1)) for name, value in values.items()})
         return table.reshape(self.size)

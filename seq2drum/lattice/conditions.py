@@ -1,8 +1,8 @@
-"""What a musician may ask of the drums, and the same as numbers for a model: style, intensity, complexity, fills.
+"""Controls of the drums and the same as numbers for a model: style, intensity, complexity, fills.
 
-Controls are what is asked for; conditions are the numbers that a model reads, bar by bar. In training conditions are
-measured on the real drums and often left out, so that each may be left out when playing. Levels run from 0 to 1 as
-shares of the bars of real music: 0.5 is what half of all bars stay below.
+Controls are a user's settings; conditions are the numbers that a model reads, bar by bar. In training, conditions are
+measured on the real drums and often dropped, so that each may be left open when playing. Levels are quantiles over
+the bars of real music, 0 to 1: half of all bars stay below 0.5.
 
 Letters of shapes: B bars.
 """
@@ -25,10 +25,10 @@ from seq2drum.music.shown import as_html
 
 Words = NDArray[np.str_]
 
-AROUND = 5  # bars either side that a bar is compared with
+AROUND = 5  # bars on each side that a bar is compared with
 PROMINENCE = 0.1
 MOST_FILLS = 0.1  # of the bars
-SPARSE = 0.5  # of the hits of the bars around, that a break has at most
+SPARSE = 0.5  # largest share of the surrounding bars' hits that a break has
 FILL, BREAK = "fill", "break"
 
 
@@ -47,10 +47,10 @@ class Drums(NamedTuple):
 
 
 def drums_of(grid: Grid, form: Form, kit: Kit = NINE, source: Kit = FULL) -> Drums:
-    """The arrays of a grid whose keys are voices of `source`, seen in another kit; the loudest of those that merge."""
+    """The arrays of a grid whose keys are voices of `source`, in another kit; the loudest of hits that merge."""
     voice = to_kit(kit, source)[grid.key]
     grid, voice = grid.select(voice >= 0), voice[voice >= 0]
-    order = np.argsort(grid.velocity, kind="stable")  # of two that fall together the louder is written last
+    order = np.argsort(grid.velocity, kind="stable")  # of two at one place the louder is written last
     at = grid.step[order], voice[order]
     total = int(form.first[-1])
     velocity = np.zeros((total, len(kit)), dtype=np.int64)
@@ -66,7 +66,7 @@ def bars_of(drums: Drums) -> FloatArray:
 
 
 def novelty(drums: Drums) -> FloatArray:
-    """(B,): how unlike the bars around it each bar is, 0 to 1.
+    """(B,): the dissimilarity of each bar to the bars around it, 0 to 1.
 
     The mean of |D_i - D_j| / (|D_i| + |D_j|) over the bars up to AROUND before and after, weighted by a Hann window;
     bars of another length are not compared. After C. Dahale, Generating drum fills (2022), eq. 3.1, divided by the
@@ -87,9 +87,9 @@ def novelty(drums: Drums) -> FloatArray:
 
 
 def fills(drums: Drums) -> NDArray[np.bool_]:
-    """(B,): which bars break the pattern for a moment: peaks of the novelty, at most MOST_FILLS of all bars.
+    """(B,): the bars that break the pattern for a moment: peaks of the novelty, at most MOST_FILLS of all bars.
 
-    A peak is at least as high as the bars beside it, and its prominence at least PROMINENCE. Silent bars are no fills.
+    A peak is at least as high as its neighbours, with a prominence of at least PROMINENCE. Silent bars are never fills.
     """
     height = novelty(drums)
     silent = hits_per_quarter(drums) == 0
@@ -102,10 +102,10 @@ def fills(drums: Drums) -> NDArray[np.bool_]:
 
 
 def breaks(drums: Drums) -> NDArray[np.bool_]:
-    """(B,): which of the fills are rather breaks: the drums play less there, and leave room.
+    """(B,): the fills in which the drums thin out and leave room.
 
-    A break has at most SPARSE of the hits that the bars up to AROUND before and after it have on the median; fills and
-    silent bars among these do not count, and where there are no others nothing is a break.
+    A break has at most SPARSE of the median hits of the bars up to AROUND before and after it; fills and silent bars
+    among these do not count, and without others there is no break.
     """
     filled, hits = fills(drums), hits_per_quarter(drums)
     usual = ~filled & (hits > 0)
@@ -118,9 +118,9 @@ def breaks(drums: Drums) -> NDArray[np.bool_]:
 
 
 def signs(drums: Drums) -> Words:
-    """(B,): what a musician would write over each bar: FILL, BREAK, or "" where the pattern goes on.
+    """(B,): the sign a musician would write over each bar: FILL, BREAK, or "" where the pattern goes on.
 
-    Nothing is written over the first and the last bar with hits: a beginning and an ending are no fills.
+    The first and the last bar with hits have no sign: a beginning and an ending are not fills.
     """
     named = np.where(fills(drums), np.where(breaks(drums), BREAK, FILL), "")
     struck = np.flatnonzero(hits_per_quarter(drums))
@@ -129,7 +129,7 @@ def signs(drums: Drums) -> Words:
 
 
 def prominence_of(height: FloatArray) -> FloatArray:
-    """(B,): how far each local peak stands above the higher of the two lowest points on the way to a higher one."""
+    """(B,): the prominence of each local peak: its height above the higher saddle towards a higher peak."""
     prominence = np.zeros(len(height), dtype=np.float32)
     for at in range(len(height)):
         left, right = height[:at][::-1], height[at + 1 :]
@@ -146,7 +146,7 @@ def prominence_of(height: FloatArray) -> FloatArray:
 
 
 def hits_per_quarter(drums: Drums) -> FloatArray:
-    """(B,): how many hits fall on a quarter note of each bar, all voices together."""
+    """(B,): hits a quarter note in each bar, all voices together."""
     form = drums.form
     hits = np.add.reduceat((drums.velocity > 0).sum(axis=1), form.first[:-1])
     by_quarter: FloatArray = (hits * form.denominator / (4 * np.maximum(form.numerator, 1))).astype(np.float32)
@@ -154,7 +154,7 @@ def hits_per_quarter(drums: Drums) -> FloatArray:
 
 
 def syncopation(drums: Drums) -> FloatArray:
-    """(B,): how much each bar leans against its metre, in levels of weight a quarter note; 0 where all is on the beat.
+    """(B,): the syncopation of each bar, in levels of weight a quarter note; 0 where all is on the beat.
 
     A hit at a place that is not followed by one of the same voice up to the next stronger place, that one included,
     scores the difference of their levels (H. C. Longuet-Higgins, C. S. Lee, The rhythmic interpretation of monophonic
@@ -173,7 +173,7 @@ def syncopation(drums: Drums) -> FloatArray:
 
 
 def _next_stronger(level: FloatArray) -> IntArray:
-    """(T,): the next step of a higher level; the step itself where the song ends before there is one."""
+    """(T,): the next step of a higher level; the step itself if the song has none."""
     stronger = np.arange(len(level))
     for here in np.unique(level):  # few: the weights of the places of a bar
         higher, own = np.flatnonzero(level > here), np.flatnonzero(level == here)
@@ -183,12 +183,12 @@ def _next_stronger(level: FloatArray) -> IntArray:
     return stronger
 
 
-# Style is one of several; each other condition is a value, and a 1 that says that it is known. A new style is appended
+# Style is one-hot; each other condition is a value and a 1 that marks it as known. A new style is appended
 # to STYLES, so that models trained without it can be played, see `columns_for`.
 CONDITIONS = Columns(style=len(STYLES), intensity=2, complexity=2, fill=2)
-SMOOTH = 4  # bars either side that a measured level is a mean of, as a level is asked for over many bars
-# Shares of the training pairs that are given no condition at all, and of the rest, that are not given each of them.
-# Fills are given more often, as they are always planned when a model plays.
+SMOOTH = 4  # bars on each side that a measured level is averaged over, as a user sets a level for many bars
+# Probabilities of dropping all conditions of a training pair, and else each of them.
+# Fills are dropped less often, as they are always planned when a model plays.
 NONE_GIVEN = 0.35
 NOT_GIVEN = {"style": 0.6, "intensity": 0.6, "complexity": 0.6, "fill": 0.25}
 
@@ -203,10 +203,10 @@ _PATTERN = [index for index, name in enumerate(NINE.names) if name in ("kick", "
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """What is asked of the drums; None leaves it to the model. Levels are 0..1, see the module's text.
+    """A user's settings for the drums; None leaves it to the model. Levels are 0..1, see the module's text.
 
-    style: one of STYLES. intensity: how much is played and how loud. complexity: how much kick, snare and toms lean
-    against the metre. fills: how many bars break the pattern, 0 none, 0.5 as many as drummers play, 1 twice as many.
+    style: one of STYLES. intensity: density and loudness. complexity: syncopation of kick, snare and toms. fills: the
+    frequency of bars that break the pattern: 0 none, 0.5 as drummers play, 1 twice that.
     """
 
     style: str | None = None
@@ -225,13 +225,13 @@ class Measured(NamedTuple):
 
 
 def measure(grid: Grid, form: Form) -> Measured:
-    """Measure drums of the full kit."""
+    """The conditions that drums of the full kit meet."""
     full, nine = drums_of(grid, form, FULL), drums_of(grid, form)
     return Measured(style_of(full), intensity_of(full), complexity_of(nine), fills(nine))
 
 
 def intensity_of(drums: Drums) -> FloatArray:
-    """(B,): the strength of all hits of a quarter note together, as a level."""
+    """(B,): the summed strength of the hits of a quarter note, as a level."""
     form = drums.form
     energy = np.add.reduceat(drums.velocity.sum(axis=1) / 127, form.first[:-1])
     return _level(energy / form.quarters, _ENERGY)
@@ -248,7 +248,7 @@ def pattern_syncopation(drums: Drums) -> FloatArray:
 
 
 def _level(values: NDArray[Any], deciles: NDArray[np.float64]) -> FloatArray:
-    """(B,): smoothed over the bars around, then as a share of all music's bars. Silent bars do not count."""
+    """(B,): values smoothed over the bars around, then as a quantile over all music's bars; silent bars are ignored."""
     window = np.hanning(2 * SMOOTH + 3)[1:-1]
     played = (values > 0).astype(float)
     total = np.convolve(values, window)[SMOOTH : SMOOTH + len(values)]
@@ -257,9 +257,9 @@ def _level(values: NDArray[Any], deciles: NDArray[np.float64]) -> FloatArray:
 
 
 def style_of(drums: Drums) -> str:
-    """One of STYLES for a whole part of the full kit, by rules on what is struck where.
+    """One of STYLES for a whole part of the full kit, by rules on its hits.
 
-    The names are those of music that is mostly played so; what a file says of its style does not matter.
+    The names are those of the music mostly played so; a genre stated in the file is ignored.
     """
     form, struck = drums.form, drums.velocity > 0
     _, place = form.places
@@ -294,10 +294,10 @@ def style_of(drums: Drums) -> str:
 
 
 def columns_for(width: int) -> IntArray:
-    """The columns (width,) of CONDITIONS that a model of so many has: it lacks the styles that STYLES gained since.
+    """The columns (width,) of CONDITIONS in a model of this width, which lacks the styles added since.
 
     Raises:
-        ValueError: the model has more than there are, or too few for levels and fills.
+        ValueError: the model has more columns than there are, or too few for levels and fills.
     """
     styles = width - (CONDITIONS.size - len(STYLES))
     if not 0 <= styles <= len(STYLES):
@@ -307,13 +307,13 @@ def columns_for(width: int) -> IntArray:
 
 
 def of_measured(measured: Measured) -> FloatArray:
-    """(B, CONDITIONS.size): everything that was measured."""
+    """(B, CONDITIONS.size): all measured conditions."""
     fill = measured.fill.astype(np.float32)
     return _table(len(fill), measured.style, measured.intensity, measured.complexity, fill)
 
 
 def of_controls(controls: Controls, bars: int, fill: NDArray[np.bool_] | None = None) -> FloatArray:
-    """(bars, CONDITIONS.size): what is asked for, in every bar; fill (bars,) is where fills are wanted."""
+    """(bars, CONDITIONS.size): the same settings in every bar; fill (bars,): the bars that should be fills."""
 
     def level(value: float | None) -> FloatArray | None:
         return None if value is None else np.full(bars, value, dtype=np.float32)
@@ -325,7 +325,7 @@ def of_controls(controls: Controls, bars: int, fill: NDArray[np.bool_] | None = 
 def _table(
     bars: int, style: str | None, intensity: FloatArray | None, complexity: FloatArray | None, fill: FloatArray | None
 ) -> FloatArray:
-    """(bars, CONDITIONS.size): each of the values (bars,) beside a 1; zero where there is None."""
+    """(bars, CONDITIONS.size): each of the values (bars,) beside a 1; zeros for None."""
 
     def known(values: FloatArray | None) -> FloatArray:
         return np.zeros((bars, 2), np.float32) if values is None else np.stack([values, np.ones_like(values)], axis=1)
@@ -338,7 +338,7 @@ def _table(
 
 
 def given(uniform: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which conditions training pairs are given: uniform draws (n, 5) -> (n, CONDITIONS.size)."""
+    """The conditions that training pairs are given: uniform draws (n, 5) -> (n, CONDITIONS.size)."""
     some = uniform[:, 0] >= NONE_GIVEN
     keep = np.zeros((len(uniform), CONDITIONS.size), dtype=bool)
     for column, (name, share) in enumerate(NOT_GIVEN.items(), 1):

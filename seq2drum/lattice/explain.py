@@ -1,6 +1,6 @@
-"""What a take does, bar by bar and in plain words, and what of the guitar it goes with.
+"""A take explained bar by bar in plain words, with the events of the guitar that go with it.
 
-All that is said here is counted in the take and in the guitar, and nothing in the model: "where the guitar does the
+Every statement is counted in the take and in the guitar, and none read off the model: "where the guitar does the
 same" means that both do the same, not that the model played so because of the guitar.
 
 Letters of shapes: B bars, S steps of the longest bar, V voices.
@@ -29,25 +29,25 @@ Bools = NDArray[np.bool_]
 
 ALIKE = 0.9  # cosine of the onsets and of the pitch classes of two bars of guitar that count as the same
 NEARLY = 0.85  # F1 of the hits of two bars of drums of which one nearly repeats the other
-WINDOW = 4  # bars either side of a place where something may change, and of which an opening is known
-PERIODS = (1, 2, 4, 8)  # bars of a pattern that goes round
-LOOKED_BACK = 512  # bars back that are looked through for a repeat
+WINDOW = 4  # bars compared on each side of a possible change, and of an opening
+PERIODS = (1, 2, 4, 8)  # bars of a repeating pattern
+LOOKED_BACK = 512  # bars back that are searched for a repeat
 CHANGE = 1.3  # ratio of the hits a quarter, above which one passage is busier than another
-TOGETHER = 0.75  # share of a bar's accents that a kick goes with
-ACCENTS = 4  # that a passage has at least, before it is said what goes with them
+TOGETHER = 0.75  # share of a bar's accents that the kick falls on
+ACCENTS = 4  # the fewest in a passage of which it is said
 COMES_IN, PLAYS_NEW = "guitar.enters", "guitar.new"
 PLAYS_AGAIN, PLAYS_LIKE = "guitar.again", "guitar.like"
 TOMS = ("low tom", "mid tom", "high tom")
 
 
 class _Begin(NamedTuple):
-    """How the guitar begins something: what is said of it, and the bar where it was before, from 0, if it was."""
+    """A new event of the guitar: its description, and the earlier bar that it repeats, from 0, if any."""
 
     does: str
     like: int | None = None
 
     def piece(self, numbers: IntArray) -> Piece:
-        """What is said of it. numbers (B,): the numbers of the bars in the song."""
+        """The description as a piece of text. numbers (B,): the numbers of the bars in the song."""
         return piece(self.does) if self.like is None else piece(self.does, bar=numbers[self.like])
 
 
@@ -64,7 +64,7 @@ class _Guitar(NamedTuple):
     accents: Bools
 
     def likeness(self, one: IntArray, other: IntArray) -> FloatArray:
-        """How alike bars are, pair by pair: the smaller of the cosines of onsets and pitch classes; 1 for two rests."""
+        """The similarity of bars, pair by pair: the smaller cosine of onsets and pitch classes; 1 for two rests."""
         return np.minimum(_cosine(self.rhythm[one], self.rhythm[other]), _cosine(self.chroma[one], self.chroma[other]))
 
     def same(self, one: int, others: IntArray) -> Bools:
@@ -84,11 +84,11 @@ def explain(
     numbers: IntArray | None = None,
     grooves: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Explanation, ...]:
-    """What was done in a take, in the order of its bars.
+    """The description of a take, in the order of its bars.
 
-    grid: the take's hits on the lattice of what was heard, its keys voices of `kit`. numbers (B,): the numbers of the
-    bars in the song, if not 1, 2, 3; the pieces of a long bar have one number. grooves: by the letter of each section
-    what it was played on.
+    grid: the take's hits on the lattice of the guitar, its keys voices of `kit`. numbers (B,): the numbers of the bars
+    in the song, if not 1, 2, 3; the pieces of a long bar share one number. grooves: by the letter of each section its
+    groove.
     """
     numbers = np.arange(1, len(guitar_grid.form.steps) + 1) if numbers is None else numbers
     full, nine = drums_of(grid, guitar_grid.form, kit, kit), drums_of(grid, guitar_grid.form, NINE, kit)
@@ -113,13 +113,13 @@ def explain(
 
 
 def _grooves(passages: Sequence[Section], grooves: Mapping[str, str], bars: int) -> Iterator[Explanation]:
-    """What each passage was played on, as far as that is known; neighbours of one groove together if they have letters.
+    """The grooves of the passages, as far as known; lettered neighbours on one groove are joined.
 
     bars: how many the song has.
     """
     ends = [passage.bar for passage in passages[1:]] + [bars]
-    spans = zip(passages, ends, strict=False)  # of no passage there is an end
-    named = any(len(passage.letter) > 1 for passage in passages)  # by the file or by hand: each is told
+    spans = zip(passages, ends, strict=False)  # without passages there is still one end
+    named = any(len(passage.letter) > 1 for passage in passages)  # by the file or by hand: each is listed
 
     def together(span: tuple[Section, int]) -> tuple[str | None, str]:
         return grooves.get(span[0].letter), span[0].letter if named else ""
@@ -144,17 +144,17 @@ def _listen(guitar_grid: GuitarGrid) -> _Guitar:
     together = np.zeros(len(steps), dtype=np.float32)  # velocities of the notes that begin at each step, summed
     np.add.at(together, guitar_grid.guitar.step, guitar_grid.guitar.velocity)
     strength = form.by_bar(together)
-    # An accent is where the most is struck at once, or as good as that.
+    # An accent is a step with about the largest sum of velocities in its bar.
     accents = (strength > 0) & (strength >= 0.9 * strength.max(axis=1, keepdims=True))
     return _Guitar(sounds, rhythm, chroma, accents)
 
 
 def _begins(guitar: _Guitar, passages: Sequence[Section]) -> dict[int, _Begin]:
-    """The bars at which the guitar begins something, and what.
+    """The bars at which the guitar begins something, and its description.
 
-    It begins a section, comes in after a silent bar, or goes back to the opening of the section that it is in. It plays
-    something again where the next WINDOW bars are those of an earlier section, bar by bar; much as before where the
-    section only shares that one's letter; something new where neither is so.
+    It begins a section, comes in after a silent bar, or returns to the opening of its section. It repeats where the
+    next WINDOW bars equal those of an earlier section, bar by bar; resembles where the section only shares that one's
+    letter; else it is new.
     """
     firsts: dict[str, int] = {}
     begins: dict[int, _Begin] = {}
@@ -208,7 +208,7 @@ def _rests(drums: Drums, guitar: _Guitar) -> Iterator[Explanation]:
 
 
 def _repeats(drums: Drums, guitar: _Guitar, filled: Bools, numbers: IntArray) -> Iterator[Explanation]:
-    """Passages that are earlier ones again. A fill repeats only what it is exactly."""
+    """Passages that repeat earlier ones. A fill counts only in an exact repeat."""
     alike = _Alike(drums, filled)
     bar = 1
     while bar < len(filled):
@@ -223,7 +223,7 @@ def _repeats(drums: Drums, guitar: _Guitar, filled: Bools, numbers: IntArray) ->
             step = np.arange(count)
             same = int(np.sum(guitar.likeness(bar + step, source + step % period) >= ALIKE))
             if not guitar.sounds[bar : bar + count].any():
-                pass  # that it rests is said elsewhere
+                pass  # rests are described elsewhere
             elif same == count:
                 said.append(piece("as.there" if period >= count else "as.too"))
             elif 2 * same > count:
@@ -233,7 +233,7 @@ def _repeats(drums: Drums, guitar: _Guitar, filled: Bools, numbers: IntArray) ->
 
 
 class _Alike:
-    """How alike the bars of a take are: the F1 of their hits, computed where it is asked for."""
+    """The similarity of a take's bars: the F1 of their hits, computed on demand."""
 
     def __init__(self, drums: Drums, filled: Bools) -> None:
         rolls = bars_of(drums)
@@ -242,7 +242,7 @@ class _Alike:
         self._rows: dict[int, FloatArray] = {}
 
     def before(self, bar: int) -> tuple[int, FloatArray]:
-        """The first of the bars that are looked back at, and how alike each from there on is to this one."""
+        """The first of the earlier bars compared, and the similarity of each from there on to this one."""
         start = max(bar - LOOKED_BACK, 0)
         if bar not in self._rows:
             here, struck = slice(start, bar), self._struck
@@ -252,9 +252,9 @@ class _Alike:
         return start, self._rows[bar]
 
     def longest(self, bar: int, level: float) -> tuple[int, int, int]:
-        """The longest run from a bar on that repeats earlier bars: its length, their first, and how many go round.
+        """The longest run from a bar on that repeats earlier bars: its length, their first, and the pattern's length.
 
-        Of runs as long, the earliest bars, and of those the shortest pattern.
+        Ties go to the earliest bars, then to the shortest pattern.
         """
         best = (0, 0, 1)
         start, row = self.before(bar)
@@ -272,12 +272,12 @@ class _Alike:
         return source >= start and bool(row[source - start] >= level)
 
     def forget(self, bar: int) -> None:
-        """Keep nothing of the bars before one."""
+        """Drop all that is cached of the bars before one."""
         self._rows = {other: row for other, row in self._rows.items() if other >= bar}
 
 
 def _kicks(drums: Drums, guitar: _Guitar) -> Iterator[Explanation]:
-    """Passages in which kicks fall on the guitar's accents, and fall there twice as often as elsewhere."""
+    """Passages whose kicks fall on the guitar's accents at least twice as often as elsewhere."""
     kick = bars_of(drums)[:, :, NINE.names.index("kick")] > 0
     accents = guitar.accents
     count, met = accents.sum(axis=1), (kick & accents).sum(axis=1)
@@ -290,7 +290,7 @@ def _kicks(drums: Drums, guitar: _Guitar) -> Iterator[Explanation]:
 
 
 def _densities(drums: Drums, guitar: _Guitar, filled: Bools) -> Iterator[Explanation]:
-    """Where a passage is busier or sparser than the one before."""
+    """Passages that are busier or sparser than the one before."""
     form = drums.form
     hits = hits_per_quarter(drums)
     strokes = guitar.rhythm.sum(axis=1) * form.denominator / (4 * form.numerator)
@@ -316,7 +316,7 @@ def _densities(drums: Drums, guitar: _Guitar, filled: Bools) -> Iterator[Explana
 
 
 def _around(values: FloatArray, usual: Bools, bar: int) -> tuple[float, float]:
-    """Means of the bars before and from a bar on; 0 where there is none."""
+    """Means of the bars before a bar and from it on; 0 where there is none."""
     sides = (slice(max(bar - WINDOW, 0), bar), slice(bar, bar + WINDOW))
     before, after = (float(values[side][usual[side]].mean()) if usual[side].any() else 0.0 for side in sides)
     return before, after

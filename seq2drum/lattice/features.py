@@ -1,4 +1,4 @@
-"""What a model hears: a song's guitar as arrays, step by step, bar by bar and as a whole.
+"""The features of a song's guitar that a model reads: arrays by step, by bar and for the whole song.
 
 Letters of shapes: B bars, T steps of all bars, S steps of one bar.
 """
@@ -37,8 +37,8 @@ class GuitarGrid(Shown):
     """A guitar on the lattice of its song, with all that `features` needs; small enough to keep for thousands of songs.
 
     programs (9,): notes played by each guitar program (24-31) and by any other. parts: how many parts were merged.
-    bass: what the song's bass plays, no note where it has none. `features` does not look at it: it says which groove a
-    song wants, not how that is played. marks: the bars at which the file says that a section begins, with its name.
+    bass: the notes of the song's bass, if any; `features` ignores it, since it tells which groove a song wants but not
+    how to play it. marks: the bars at which the file says that a section begins, with its name.
     """
 
     form: Form
@@ -60,7 +60,7 @@ class GuitarGrid(Shown):
         return begin, end + 1
 
     def between(self, first: int, stop: int) -> GuitarGrid:
-        """Bars [first, stop) as if there had been no others."""
+        """Bars [first, stop) alone."""
         guitar, bass = (self.form.notes_between(grid, first, stop) for grid in (self.guitar, self.bass))
         marks = {max(bar, first) - first: name for bar, name in self.marks if bar < stop}
         return replace(self, form=self.form.between(first, stop), guitar=guitar, bass=bass, marks=tuple(marks.items()))
@@ -73,14 +73,14 @@ class GuitarGrid(Shown):
 
 @dataclass(frozen=True)
 class SongGrid:
-    """Some parts of a song, listened to together: the lattice of the song's bars, and what is heard on it."""
+    """Some parts of a song as one guitar: the lattice of the song's bars, and the notes on it."""
 
     lattice: Lattice
     guitar_grid: GuitarGrid
 
     @classmethod
     def of(cls, song: Song, parts: Sequence[int], lattice: Lattice | None = None) -> SongGrid:
-        """Listen to the parts of these numbers, on a lattice of the song's: `lattice_of` it, if none is given.
+        """The parts of these numbers on a lattice of the song's: `lattice_of` it by default.
 
         The bass is every other part that `bass_parts` names.
         """
@@ -102,18 +102,18 @@ class SongGrid:
 
     @property
     def numbers(self) -> IntArray:
-        """(B,): the number of each bar in the song, from 1; the pieces of a long bar have one number."""
+        """(B,): the number of each bar in the song, from 1; the pieces of a long bar share one number."""
         return np.array([bar.index + 1 for bar in self.lattice.bars])
 
 
-COMPARED = (1, 2, 4, 8)  # bars back that a bar of guitar is compared with
-PARTS = 8  # parts of a bar in which onsets are counted to compare it with its neighbours
-SUMMED_PLACES = 24  # places of a bar that the summary counts onsets at: a bar of 4/4
+COMPARED = (1, 2, 4, 8)  # distances in bars at which bars of guitar are compared
+PARTS = 8  # parts of a bar in which onsets are counted, to compare neighbours
+SUMMED_PLACES = 24  # places of a bar at which the summary counts onsets: a bar of 4/4
 _LENGTHS = 8  # classes of note lengths: a 24th of a quarter and its doublings
 _REGISTERS = 8  # classes of pitch, of eight semitones from the low B of a bass on
 _VOICES = 6  # classes of how many notes begin together
 
-# What is known of a step of the guitar. Pitches are centred on what guitars play.
+# Features of a step of the guitar. Pitches are centred on a guitar's range.
 GUITAR = Columns(
     onsets=1,  # notes that begin, up to 6, times 0.3
     loudness=1,  # the loudest velocity, 0..1
@@ -121,11 +121,11 @@ GUITAR = Columns(
     lowest=1,  # the lowest pitch that begins, 0 if none does
     highest=1,
     played=1,  # whether a note begins
-    pitch_classes=12,  # whether a note of each begins
+    pitch_classes=12,  # whether a note of each class begins
     chord_change=1,  # whether a quarter with another root begins
     length=1,  # the mean length of the notes that begin, in half notes
 )
-# What is known of a bar of the guitar.
+# Features of a bar of the guitar.
 BARS = Columns(
     length=1,  # in whole notes
     steps=1,  # in bars of 4/4
@@ -138,22 +138,22 @@ BARS = Columns(
     tempo=1,  # octaves above 120 quarters a minute
     since_entry=1,  # bars since the guitar's entry, as a logarithm
     until_end=1,  # bars up to its end, likewise
-    rhythm_before=len(COMPARED),  # how alike the onsets of the bars are that are COMPARED
-    rhythm_after=1,  # and those of the next bar
+    rhythm_before=len(COMPARED),  # similarity of the onsets to the bars COMPARED back
+    rhythm_after=1,  # and to the next bar
     harmony_before=len(COMPARED),  # the same of pitch classes
     harmony_after=1,
     onsets=1,  # steps with onsets, in eights
-    empty=1,  # whether there are none
+    empty=1,  # whether it has none
     ended=1,  # whether the guitar's end is past
     onsets_of_last=PARTS,  # of the bar before: onsets in each part of it, in threes
-    pitch_classes_of_last=12,  # and how much of it each pitch class is
+    pitch_classes_of_last=12,  # and the share of each pitch class
     onsets_of_next=PARTS,
     pitch_classes_of_next=12,
 )
-NEIGHBOURS = BARS.span("onsets_of_last", "pitch_classes_of_next")  # what the guitar does in the bars beside one
-# What is known of the guitar's whole part.
+NEIGHBOURS = BARS.span("onsets_of_last", "pitch_classes_of_next")  # features of the bars beside one
+# Features of the guitar's whole part.
 SUMMARY = Columns(
-    programs=len(GUITAR_PROGRAMS) + 1,  # how much each guitar program plays, and all others
+    programs=len(GUITAR_PROGRAMS) + 1,  # shares of each guitar program, and of all others
     places=SUMMED_PLACES,  # how often there is an onset at each place of the bar
     notes_at_once=1,  # notes of a stroke, in threes
     lowest=1,  # means over the steps with onsets
@@ -164,29 +164,29 @@ SUMMARY = Columns(
     loudness_spread=1,
     length=1,
     length_spread=1,
-    off_place=1,  # how far notes are from their places
-    late=1,  # how much later than their places they are
+    off_place=1,  # mean distance of notes from their places
+    late=1,  # mean lateness against their places
     parts=1,  # of the file, in threes
     active=1,  # share of bars with onsets
     chord_changes=1,  # a bar, in twos
-    rhythm_before=len(COMPARED),  # means of what bars have
+    rhythm_before=len(COMPARED),  # means over the bars
     harmony_before=len(COMPARED),
     harmony=12,  # how often each pitch class is in a chord, counted from its root
     together=_VOICES,  # shares of strokes of so many notes
     lengths=_LENGTHS,  # shares of notes
-    accents=SUMMED_PLACES,  # how loud each place of the bar is
+    accents=SUMMED_PLACES,  # loudness of each place of the bar
     registers=_REGISTERS,
     subdivision=STEPS_PER_QUARTER,  # shares of the notes at each place of the quarter
-    lean=STEPS_PER_QUARTER,  # how much later than each of these places notes are
+    lean=STEPS_PER_QUARTER,  # mean lateness at each of these places
 )
 
 
 class Features(NamedTuple):
-    """What a model is given to play to.
+    """The guitar as a model reads it.
 
     guitar (T, GUITAR.size): onsets, loudness, register, pitch classes, chord change, length.
-    clock (T, CLOCK.size): where in the quarter, the accent group and the bar a step lies, and its weight.
-    bars (B, BARS.size): metre, tempo, place in the phrase and the song, likeness to other bars, the bars beside it.
+    clock (T, CLOCK.size): the step's place in the quarter, the accent group and the bar, and its weight.
+    bars (B, BARS.size): metre, tempo, place in the phrase and the song, similarity to other bars, the bars beside it.
     summary (SUMMARY.size,): the whole part: programs, rhythm, accents, register, harmony, density, repetition.
     """
 
@@ -198,7 +198,7 @@ class Features(NamedTuple):
 
 @lru_cache(maxsize=1)
 def features(guitar_grid: GuitarGrid) -> Features:
-    """All that a model hears of one song. It is kept for who asks next: a groove is chosen by it, then played on."""
+    """The features of one song. They are cached, because choosing a groove and playing on it both read them."""
     form, grid = guitar_grid.form, guitar_grid.guitar
     quarter = quarters_of(form)
     chords = _chords(grid, quarter)
@@ -220,7 +220,7 @@ class _Chords(NamedTuple):
 
 
 def _chords(grid: Grid, quarter: IntArray) -> _Chords:
-    """The chord of a quarter is everything that begins in it."""
+    """The chords by quarter: a chord is everything that begins in its quarter."""
     mask = np.zeros(int(quarter[-1]) + 1 if len(quarter) else 0, dtype=np.int64)
     np.bitwise_or.at(mask, quarter[grid.step], 1 << (grid.key % 12))
     sounding = np.flatnonzero(mask)
@@ -228,7 +228,7 @@ def _chords(grid: Grid, quarter: IntArray) -> _Chords:
 
 
 def _guitar(grid: Grid, quarter: IntArray, chords: _Chords) -> FloatArray:
-    """(T, GUITAR.size): what is known of each step. quarter (T,): the quarter that it lies in."""
+    """(T, GUITAR.size): the features of each step. quarter (T,): the quarter of each step."""
     steps = len(quarter)
     at, pitch = grid.step, grid.key
     count = np.bincount(at, minlength=steps)
@@ -293,7 +293,7 @@ def unit(rows: FloatArray) -> FloatArray:
 
 
 def _bars(form: Form, rhythm: FloatArray, chroma: FloatArray) -> FloatArray:
-    """(B, BARS.size): what is known of each bar. rhythm, chroma: see `by_bar`."""
+    """(B, BARS.size): the features of each bar. rhythm, chroma: see `by_bar`."""
     count, onsets = len(form.steps), rhythm.sum(axis=1)
     index = np.arange(count)
     active = np.flatnonzero(onsets)
@@ -332,7 +332,7 @@ def _bars(form: Form, rhythm: FloatArray, chroma: FloatArray) -> FloatArray:
 
 
 def _in_parts(form: Form, rhythm: FloatArray) -> FloatArray:
-    """(B, PARTS): how many steps with onsets each part of each bar has."""
+    """(B, PARTS): the steps with onsets in each part of each bar."""
     place = np.arange(rhythm.shape[1])
     part = np.minimum(place * PARTS // form.steps[:, None], PARTS - 1)
     counts = np.zeros((len(rhythm), PARTS), dtype=np.float32)
@@ -341,7 +341,7 @@ def _in_parts(form: Form, rhythm: FloatArray) -> FloatArray:
 
 
 def _later(rows: NDArray[Any], by: int) -> NDArray[Any]:
-    """The same rows one later (`by` 1) or one earlier (-1); the row that nothing comes to is empty."""
+    """The same rows one later (`by` 1) or one earlier (-1); the row left over is zero."""
     moved = np.roll(rows, by, axis=0)
     moved[0 if by > 0 else -1] = 0
     return moved
@@ -350,7 +350,7 @@ def _later(rows: NDArray[Any], by: int) -> NDArray[Any]:
 def _summary(
     guitar_grid: GuitarGrid, guitar: FloatArray, bars: FloatArray, rhythm: FloatArray, chords: _Chords
 ) -> FloatArray:
-    """(SUMMARY.size,): what is known of the whole part."""
+    """(SUMMARY.size,): the features of the whole part."""
     grid = guitar_grid.guitar
     played = guitar[:, GUITAR.at("played")] > 0
     lowest, highest, length = (guitar[played, GUITAR.at(name)] for name in ("lowest", "highest", "length"))
@@ -392,10 +392,10 @@ def _summary(
 
 
 def _character(guitar_grid: GuitarGrid, chords: _Chords) -> dict[str, NDArray[np.float64]]:
-    """What kind of guitar playing it is: harmony seen from the root, polyphony, lengths, accents, register, swing.
+    """The character of a guitar part: harmony relative to the root, polyphony, lengths, accents, register, swing.
 
-    Seventh chords are mostly played in styles that swing, and open fifths in rock: the harmony says more of the style
-    than the rhythm does.
+    Seventh chords occur mostly in styles that swing, open fifths in rock: the harmony says more of the style than the
+    rhythm does.
     """
     grid, form = guitar_grid.guitar, guitar_grid.form
     turned = (chords.mask[:, None] >> ((chords.root[:, None] + np.arange(12)) % 12)) & 1
@@ -416,6 +416,6 @@ def _character(guitar_grid: GuitarGrid, chords: _Chords) -> dict[str, NDArray[np
 
 
 def _shares(index: IntArray, classes: int) -> NDArray[np.float64]:
-    """(classes,): how the values are shared out among classes, numbers beyond the last counted as the last."""
+    """(classes,): the share of the values in each class; values beyond the last class count in it."""
     counts = np.bincount(np.clip(index, 0, classes - 1), minlength=classes)
     return counts / max(len(index), 1)

@@ -1,4 +1,4 @@
-"""The bars of a song as numbers, and the clock of their steps: what a drummer counts by.
+"""The bars of a song as numbers, and the clock of their steps: a drummer's count.
 
 Letters of shapes: B bars, T steps of all bars, S steps of the longest bar.
 """
@@ -26,36 +26,36 @@ Number = TypeVar("Number", bound=np.generic)
 # The longest bar that a model learns from: eight quarters. The places of a longer one beyond it have no features.
 MAX_STEPS = 48
 CHANGING = "changing"  # in place of a metre
-# What a step knows of its place in the bar.
+# Features of a step's place in the bar.
 CLOCK = Columns(
-    subdivision=STEPS_PER_QUARTER,  # which of the quarter's places it is
-    weight=1,  # how heavy the place is in its metre, 0..1
+    subdivision=STEPS_PER_QUARTER,  # the quarter's place, one-hot
+    weight=1,  # metrical weight of the place, 0..1
     group_start=1,  # whether an accent group of the metre begins
     unit_start=1,  # whether a unit of the metre begins: in 7/8, an eighth
-    in_group=1,  # how far through the accent group, 0..1
-    in_bar=1,  # how far into the bar, in whole notes
+    in_group=1,  # position in the accent group, 0..1
+    in_bar=1,  # position in the bar, in whole notes
 )
 
 
 def lattice_of(song: Song) -> Lattice:
-    """The lattice of a song's `short_bars`: what is heard, played, explained and drawn lies on this one."""
+    """The lattice of a song's `short_bars`, on which a song is listened to, played, explained and drawn."""
     return Lattice(short_bars(song), song.ticks_per_quarter)
 
 
 def written_lattice(song: Song) -> Lattice:
     """The lattice of a song's bars as its file writes them, however long: the exception to `lattice_of`.
 
-    It is for what stays bar by bar as in the file: a corpus and its pairs, of which bars longer than MAX_STEPS are left
-    out when a model learns, and drums that are humanised. A song without such bars has one and the same lattice.
+    It serves what keeps the bars of the file: a corpus and its pairs, of which bars longer than MAX_STEPS are left out
+    when a model learns, and drums that are humanised. For a song without such bars both lattices are equal.
     """
     return Lattice(song.bars(), song.ticks_per_quarter)
 
 
 def short_bars(song: Song) -> tuple[Bar, ...]:
-    """The song's bars, of which each one longer than MAX_STEPS is cut into pieces.
+    """The song's bars, each longer than MAX_STEPS cut into pieces.
 
-    The pieces are whole notes, or 12/8 where the metre goes in threes, and keep the number of their bar. What a song
-    takes of time and memory then depends on how long it is, not on what its metres claim.
+    The pieces are whole notes, or 12/8 in compound metres, and keep the number of their bar. Time and memory then
+    depend on a song's length, not on the metres it claims.
     """
     quarter, bars = song.ticks_per_quarter, list[Bar]()
     for bar in song.bars():
@@ -89,7 +89,7 @@ class Form(NamedTuple):
         return quarters
 
     def bar_of(self, step: IntArray) -> IntArray:
-        """The bar that each step lies in, of the same shape."""
+        """The bar of each step, in the same shape."""
         return np.searchsorted(self.first, step, side="right") - 1
 
     def place_of(self, step: IntArray) -> IntArray:
@@ -98,12 +98,12 @@ class Form(NamedTuple):
 
     @property
     def places(self) -> tuple[IntArray, IntArray]:
-        """(T,) and (T,): the bar that each step lies in, and the number of the step in its bar, from 0."""
+        """(T,) and (T,): the bar of each step, and its number in the bar, from 0."""
         bar = np.repeat(np.arange(len(self.steps)), self.steps)
         return bar, np.arange(len(bar)) - self.first[bar]
 
     def by_bar(self, rows: NDArray[Number]) -> NDArray[Number]:
-        """(T, ...) -> (B, S, ...): what is known of the steps, bar by bar; zero beyond a bar's last step."""
+        """(T, ...) -> (B, S, ...): values of the steps, bar by bar; zero beyond a bar's last step."""
         table = np.zeros((len(self.steps), int(self.steps.max()), *rows.shape[1:]), dtype=rows.dtype)
         table[self.places] = rows
         return table
@@ -149,7 +149,7 @@ def clock_of(form: Form) -> FloatArray:
 
 
 def quarters_of(form: Form) -> IntArray:
-    """(T,): the quarter that each step lies in, counted through the song from 0. A bar begins with a quarter."""
+    """(T,): the quarter of each step, counted through the song from 0. A bar begins with a quarter."""
     _, place = form.places
     return np.cumsum(place % STEPS_PER_QUARTER == 0) - 1
 
@@ -196,7 +196,7 @@ _ALONE = re.compile(r"([A-H])['′]?\s?\d{0,2}")
 
 
 def name_of(text: str) -> str:
-    """What the section of a marker is called: "Verse 1" and "2nd verse" are both "verse"; "" if nothing is left."""
+    """The name of a marker's section: "Verse 1" and "2nd verse" are both "verse"; "" if nothing is left."""
     line = one_line(text)
     if line in (COUNT_IN, FIRST_BAR):
         return ""
@@ -205,17 +205,18 @@ def name_of(text: str) -> str:
         return alone[1]
     plain = re.sub(r"\(.*?\)", " ", line.casefold())
     words = re.sub(r"[^\w\s'-]|_", " ", plain)
-    known = _known(words)
-    if known:
-        return _SAME.get(known, known)
+    parts = re.findall(r"\w+(?:-\w+)*", words)
+    for word in WORDS:
+        if any(part.rstrip("s") == word.rstrip("s") for part in parts):
+            return _SAME.get(word, word)
     bare = " ".join(_NUMBERS.sub(" ", words).split()).strip("-' ")
     return bare if len(bare) <= _MOST_LETTERS else ""
 
 
 def marks_of(markers: Iterable[Marker], lattice: Lattice) -> Marks:
-    """The sections that the markers of a song name; none where they are no names of sections.
+    """The sections that the markers of a song name; empty where markers do not name sections.
 
-    A marker is of the bar whose beginning is nearest; of several of one bar the last holds.
+    A marker belongs to the bar whose beginning is nearest; of several in one bar the last holds.
     """
     starts = np.array([bar.start for bar in lattice.bars])
     middles = ((starts[1:] + starts[:-1]) / 2).tolist()
@@ -231,9 +232,3 @@ def marks_of(markers: Iterable[Marker], lattice: Lattice) -> Marks:
             sure.add(bar)
         said |= marker.is_section
     return tuple(sorted(found.items())) if said or len(sure) >= _LEAST else ()
-
-
-def _known(words: str) -> str:
-    """The word for a section among some words."""
-    parts = re.findall(r"\w+(?:-\w+)*", words)
-    return next((word for word in WORDS if any(part.rstrip("s") == word.rstrip("s") for part in parts)), "")

@@ -1,7 +1,7 @@
-"""What a band does as one: where it comes in, where all stop for a moment, and the last chord.
+"""Gestures of the whole band: the entrance, stops, and the last chord.
 
-All is told by what sounds besides the drums, as notes on the lattice. What is asked for by a share or a length was
-chosen on songs with drums: notebooks/LOG.md, 2026-11-22.
+All are read off the notes besides the drums, on the lattice. Thresholds were chosen on songs with drums:
+notebooks/LOG.md, 2026-11-22.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import LENGTH_UNITS, STEPS_PER_QUARTER, Grid, Lattice
 from seq2drum.music.notes import IntArray, Song
 
-LONGEST_STOP = 2.0  # bars; through a longer silence drummers go on
-RARE = 1 / 16  # stops for each bar that are events; where there are more, they are the riff
-STRONG = 3  # notes of a chord that all stop on, or else one that is louder than most
-FEW = 0.5  # of the strokes of most bars, that a bar has at most if it is an ending
-USUAL = 0.5  # of the bars with notes, that begin as late as the first one, from which that is no pickup
-LONG = 1.5  # times as long as nearly all gaps between strokes, from which a gap is an ending
+LONGEST_STOP = 2.0  # bars; drummers play through a longer silence
+RARE = 1 / 16  # most stops a bar that are events; more of them are the riff
+STRONG = 3  # notes of a chord before a stop, unless it is louder than most
+FEW = 0.5  # largest share of the usual strokes that an ending has
+USUAL = 0.5  # share of bars with notes that begin as late as the first, from which that is not a pickup
+LONG = 1.5  # ratio to nearly all gaps between strokes, from which a gap is an ending
 _SWUNG, _STRAIGHT = 4, 3  # steps of a quarter on which its second eighth falls
 
 
@@ -33,12 +33,12 @@ class Entrance(NamedTuple):
 
     @property
     def is_pickup(self) -> bool:
-        """Whether notes lead into the first downbeat."""
+        """True if notes lead into the first downbeat."""
         return self.downbeat > self.bar
 
 
 class Stop(NamedTuple):
-    """A chord after which all are silent: its step, and the step on which they come back, the one or a later note."""
+    """A chord before a silence of all: its step, and the step of the return, the one or a later note."""
 
     chord: int
     back: int
@@ -52,10 +52,10 @@ class LastChord(NamedTuple):
 
 
 def entrance(notes: Grid, form: Form) -> Entrance | None:
-    """Where a song begins; None if nothing sounds.
+    """The entrance of a song; None if nothing sounds.
 
-    A pickup is a bar shorter than the next, or one whose first quarter is silent. But where most later bars are silent
-    in the same place, as under chords on two and four, that is how the song goes.
+    A pickup is a bar shorter than the next, or one whose first quarter is silent, unless most later bars are silent in
+    the same place, as under chords on two and four.
     """
     if not len(notes.step):
         return None
@@ -67,7 +67,7 @@ def entrance(notes: Grid, form: Form) -> Entrance | None:
 
 
 def _is_usual(notes: Grid, form: Form, bar: int, place: int) -> bool:
-    """Whether USUAL of the later bars with notes are silent on the one and begin at a place or after it."""
+    """Return whether USUAL of the later bars with notes are silent on the one and begin at a place or after it."""
     begun = np.unique(notes.step)
     numbers, at = np.unique(form.bar_of(begun), return_index=True)
     later = numbers > bar
@@ -81,17 +81,17 @@ def _is_usual(notes: Grid, form: Form, bar: int, place: int) -> bool:
 
 
 def stops(notes: Grid, form: Form) -> tuple[Stop, ...]:
-    """Where all stop after a strong chord on a beat for half a bar to LONGEST_STOP bars, if that is RARE."""
+    """The stops: half a bar to LONGEST_STOP bars of silence after a strong chord on a beat, if they are RARE."""
     strokes = np.unique(notes.step)
     if len(strokes) < 2:
         return ()
-    # 1. Where nothing sounds for half a bar, after which stroke.
+    # 1. Silences of half a bar or more, and the stroke before each.
     quiet = np.concatenate([[0], np.cumsum(_silent(notes, form))])
     bar, rest = form.bar_of(strokes[:-1]), quiet[strokes[1:]] - quiet[strokes[:-1]]
     long = 2 * rest >= form.steps[bar]
     if long.sum() > max(RARE * len(form.steps), 1):
         return ()
-    # 2. That is no longer than a stop, and the stroke is a short and strong chord on a beat.
+    # 2. Those no longer than a stop, after a short and strong chord on a beat.
     held = np.diff(strokes) - rest
     short = (rest <= LONGEST_STOP * form.steps[bar]) & (2 * held <= form.steps[bar])
     on_beat = form.place_of(strokes[:-1]) % STEPS_PER_QUARTER == 0
@@ -99,7 +99,7 @@ def stops(notes: Grid, form: Form) -> tuple[Stop, ...]:
     for index in np.flatnonzero(long & short & on_beat).tolist():
         here = notes.step == strokes[index]
         if here.sum() >= STRONG or notes.velocity[here].max() > usual:
-            # 3. All are back on the one, if a note follows within a quarter of it.
+            # 3. The return is on the one, if a note follows within a quarter of it.
             back = int(strokes[index + 1])
             late = int(form.place_of(strokes[index + 1 : index + 2])[0])
             found.append(Stop(int(strokes[index]), back - late if late < STEPS_PER_QUARTER else back))
@@ -107,7 +107,7 @@ def stops(notes: Grid, form: Form) -> tuple[Stop, ...]:
 
 
 def last_chord(notes: Grid, form: Form) -> LastChord | None:
-    """The chord that a song ends with; None where it just goes on to the end, as a loop does."""
+    """The chord that ends a song; None where the song just goes on to the end, as a loop does."""
     strokes, many = np.unique(form.bar_of(np.unique(notes.step)), return_counts=True)
     if not len(strokes):
         return None
@@ -130,7 +130,7 @@ def last_chord(notes: Grid, form: Form) -> LastChord | None:
 
 
 def is_swung(notes: Grid, form: Form) -> bool:
-    """Whether more notes begin on the third triplet of a quarter than half way through it."""
+    """Return whether more notes begin on the third triplet of a quarter than half way through it."""
     inside = form.place_of(notes.step) % STEPS_PER_QUARTER
     return int(np.sum(inside == _SWUNG)) > int(np.sum(inside == _STRAIGHT))
 
@@ -147,7 +147,7 @@ def _silent(notes: Grid, form: Form) -> NDArray[np.bool_]:
 
 
 def _length(notes: Grid, step: int) -> float:
-    """Steps that the longest note of a chord lasts."""
+    """Steps of the longest note of a chord."""
     return float(notes.length[notes.step == step].max() * STEPS_PER_QUARTER / LENGTH_UNITS)
 
 
@@ -160,12 +160,12 @@ STOPS_AFTER = 96
 
 
 def rests(song: Song, lattice: Lattice) -> NDArray[np.bool_]:
-    """(B,): in which bars nothing but drums sounds."""
+    """(B,): the bars in which nothing but drums sounds."""
     starts = np.array([bar.start for bar in lattice.bars])
     change = np.zeros(len(starts) + 1, dtype=np.int64)
     for part in song.parts:
         if not part.is_drums and len(part):
-            end = part.onset + np.maximum(part.duration, 1)  # a note without length sounds, too
+            end = part.onset + np.maximum(part.duration, 1)  # a note without length sounds as well
             np.add.at(change, np.searchsorted(starts, part.onset, side="right") - 1, 1)
             np.add.at(change, np.searchsorted(starts, end, side="left"), -1)
     silent: NDArray[np.bool_] = np.cumsum(change[:-1]) == 0
@@ -173,7 +173,7 @@ def rests(song: Song, lattice: Lattice) -> NDArray[np.bool_]:
 
 
 def stopped(resting: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(B,): in which bars the drummer has stopped: all of a rest but its first STOPS_AFTER bars, and the last rest."""
+    """(B,): the bars in which the drummer has stopped: a rest after its first STOPS_AFTER bars, and the last rest."""
     numbers = np.arange(len(resting))
     sounding = np.flatnonzero(~resting)
     since = numbers - np.maximum.accumulate(np.where(resting, -1, numbers))

@@ -1,10 +1,11 @@
-"""The lattice: six places in every quarter where a note may begin, and the notes that lie on it.
+"""The lattice: six places in every quarter where a note may begin, and the notes on it.
 
 The places are the sixteenths and the eighth-note triplets, {0, 3, 4, 6, 8, 9} twelfths of a quarter, counted from the
-barline. A note is kept as its nearest place and an offset: how far into the gap to the neighbouring place it fell.
+barline. A note is kept as its nearest place and an offset: its distance in shares of the gap to the neighbouring
+place.
 
-All that is lost is what `quantise` loses. The law: `decode(encode(part)) == quantise(part)`. The two sides share no
-code, so that each tests the other.
+All loss is in `quantise`. The law: `decode(encode(part)) == quantise(part)`. The two sides share no code, so that
+each tests the other.
 """
 
 from __future__ import annotations
@@ -69,13 +70,13 @@ class Grid(NamedTuple):
 
 
 def to_full(grid: Grid, kit: Kit) -> Grid:
-    """Hits of a kit as hits of the full one, by the notes they are written as."""
+    """Hits of a kit as hits of the full one, by the notes that write them."""
     key = to_kit(FULL, kit)[grid.key]
     return grid._replace(key=key).select(np.lexsort((key, grid.step)))
 
 
 def steps_in(length: int | IntArray, ticks_per_quarter: int) -> IntArray:
-    """How many places a bar of `length` ticks has; a place must lie before the bar's end."""
+    """The number of places in a bar of `length` ticks; a place must lie before the bar's end."""
     quarters, rest = np.divmod(length, ticks_per_quarter)
     inside = PLACES * ticks_per_quarter < TWELFTHS * np.asarray(rest)[..., None]
     steps: IntArray = quarters * STEPS_PER_QUARTER + np.sum(inside, axis=-1)
@@ -83,7 +84,7 @@ def steps_in(length: int | IntArray, ticks_per_quarter: int) -> IntArray:
 
 
 def quarters_into(steps: int) -> NDArray[np.float64]:
-    """(steps,): how many quarters after the barline each step of a bar lies."""
+    """(steps,): quarters from the barline to each step of a bar."""
     quarter, place = np.divmod(np.arange(steps), STEPS_PER_QUARTER)
     quarters: NDArray[np.float64] = quarter + PLACES[place] / TWELFTHS
     return quarters
@@ -98,7 +99,7 @@ class Lattice:
 
     @cached_property
     def counts(self) -> IntArray:
-        """(bars,): how many steps each bar has."""
+        """(bars,): the number of steps of each bar."""
         return steps_in(np.array([bar.length for bar in self.bars], dtype=np.int64), self.ticks_per_quarter)
 
     @cached_property
@@ -118,7 +119,7 @@ class Lattice:
 
     @cached_property
     def ticks(self) -> NDArray[np.float64]:
-        """(steps,): where each step lies, in ticks; not rounded, as a twelfth of a quarter need not be whole."""
+        """(steps,): the tick of each step; not rounded, as a twelfth of a quarter need not be whole."""
         starts = np.array([bar.start for bar in self.bars], dtype=np.float64)
         quarter, place = np.divmod(self.place_of, STEPS_PER_QUARTER)
         return starts[self.bar_of] + (quarter + PLACES[place] / TWELFTHS) * self.ticks_per_quarter
@@ -131,7 +132,7 @@ class Lattice:
         return np.concatenate([[edge], inner]), np.concatenate([inner, [edge]])
 
     def nearest(self, onset: IntArray) -> tuple[IntArray, IntArray]:
-        """The nearest step of each tick and the offset from it. Of two steps as near, the earlier."""
+        """The nearest step of each tick and the offset from it. Ties go to the earlier step."""
         after = np.minimum(np.maximum(np.searchsorted(self.ticks, onset), 1), max(len(self.ticks) - 1, 1))
         step = after - 1
         if len(self.ticks) > 1:
@@ -139,7 +140,7 @@ class Lattice:
         delta = onset - self.ticks[step]
         gap = self._gap(step, delta)
         offset = np.rint(delta * OFFSET_UNITS / gap).astype(np.int64)
-        # Only before the first and after the last place may a note be further away than half a gap.
+        # Only before the first and after the last place can a note be further away than half a gap.
         low = np.where(step == 0, -(2**15), -HALF_GAP)
         high = np.where(step == len(self.ticks) - 1, 2**15 - 1, HALF_GAP)
         return step, np.minimum(np.maximum(offset, low), high)
@@ -156,7 +157,7 @@ class Lattice:
 
 
 def _loudest(grid: Grid) -> Grid:
-    """One note for each (step, key): the loudest, of those the longest. Sorted by (step, key)."""
+    """One note for each (step, key): the loudest, then the longest. Sorted by (step, key)."""
     # A sort by step and key is enough unless two notes share both, and is cheaper than one by four keys.
     place = grid.step * _MOST_KEYS + grid.key
     if (place[1:] > place[:-1]).all():
@@ -173,7 +174,7 @@ def _loudest(grid: Grid) -> Grid:
 
 
 def encode(part: Part, lattice: Lattice, kit: Kit | None = None) -> Grid:
-    """Put a part's notes on the lattice. With a kit, keys are its voices and notes outside the kit are left out."""
+    """The notes of a part on the lattice. With a kit, keys are its voices and notes outside the kit are left out."""
     step, offset = lattice.nearest(part.onset)
     length = np.maximum(np.rint(part.duration * LENGTH_UNITS / lattice.ticks_per_quarter).astype(np.int64), 1)
     grid = Grid(step, part.pitch, part.velocity, offset, length)
@@ -199,11 +200,11 @@ def notes_of(grid: Grid, lattice: Lattice, kit: Kit | None = None) -> IntArray:
 
 
 def quantise(part: Part, lattice: Lattice, kit: Kit | None = None) -> Part:
-    """What the lattice keeps of a part, as a part in ticks again.
+    """The part as the lattice keeps it, in ticks again.
 
-    Lost are: what lies between two offsets (under a tick up to 508 ticks a quarter); lengths below a 24th of a quarter,
-    and of drums all lengths; the softer of two equal notes at one step; drum notes outside the kit, and which of the
-    notes that stand for one voice was played.
+    Lost are: differences within one offset unit (under a tick up to 508 ticks a quarter); lengths below a 24th of a
+    quarter, and of drums all lengths; the softer of two equal notes at one step; drum notes outside the kit, and which
+    of the notes that stand for one voice was played.
     """
     step, offset = lattice.nearest(part.onset)
     onset = lattice.onset(step, offset)

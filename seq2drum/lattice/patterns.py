@@ -28,10 +28,10 @@ GRIDS = (16, 24, 32)
 WANTED = "16, 24 or 32"
 
 QUARTERS = 4  # of a bar
-TICKS = 480  # a quarter, of what is made of patterns
+TICKS = 480  # a quarter, of parts made from patterns
 _LENGTH = TICKS // 8  # of a hit: a 32nd
 _LOUDEST = 127
-_TRIPLET_PULL = 0.8  # a beat is in triplets if it lies that much nearer to them than to sixteenths
+_TRIPLET_PULL = 0.8  # a beat is ternary if its distance to triplets is below this share of that to sixteenths
 _SIXTEENTHS, _TRIPLETS = np.array([0, 1, 3, 5]), np.array([0, 2, 4])  # steps of a beat
 
 Velocities = NDArray[np.float32]
@@ -44,20 +44,20 @@ class Pattern(NamedTuple):
 
     @property
     def bars(self) -> int:
-        """How many bars."""
+        """The number of bars."""
         return len(self.velocity)
 
     @property
     def places(self) -> int:
-        """How many places a bar has: one of GRIDS."""
+        """The number of places in a bar, one of GRIDS."""
         return int(self.velocity.shape[1])
 
 
 def ticks_of(places: int) -> IntArray:
-    """(places,): where each place of a bar lies, in ticks of TICKS a quarter.
+    """(places,): the tick of each place of a bar, TICKS a quarter.
 
     Raises:
-        OptionError: there is no such grid.
+        OptionError: an unknown grid.
     """
     if places not in GRIDS:
         raise OptionError(
@@ -79,10 +79,10 @@ def part_of(pattern: Pattern, kit: Kit = NINE) -> Part:
 
 
 def pattern_of(part: Part, ticks_per_quarter: int, places: int = 24, *, bars: int | None = None) -> Pattern:
-    """A drum part that begins at a barline, as a pattern; of several hits at one place the loudest.
+    """A drum part that begins at a barline, as a pattern; the loudest of several hits at one place.
 
-    On 24 places each beat is in sixteenths or in triplets, whichever its hits, by their velocities, lie nearer to. So
-    what was struck a little early or late stays what was meant. bars: by default as many as have hits.
+    On 24 places each beat is in sixteenths or in triplets, whichever its hits lie nearer to, weighted by velocity. So
+    early or late strokes keep their meaning. bars: by default as many as have hits.
     """
     voice = NINE.voice_of[part.pitch]
     known = voice >= 0
@@ -115,14 +115,14 @@ def _steps(quarter: NDArray[np.float64], share: Velocities) -> IntArray:
 
 
 def regridded(pattern: Pattern, places: int) -> Pattern:
-    """The same bars on another grid: what has no place there goes to the nearest; of several hits the loudest stays."""
+    """The same bars on another grid: hits go to the nearest place; the loudest of several stays."""
     if places == pattern.places:
         return pattern
     return pattern_of(part_of(pattern), TICKS, places, bars=pattern.bars)
 
 
 def song_of_part(part: Part, bars: int, tempos: tuple[Tempo, ...] = ()) -> Song:
-    """A drum part of TICKS a quarter as a song in 4/4 of some bars: its end joins its start."""
+    """A drum part of TICKS a quarter as a song of some bars in 4/4 that loops seamlessly."""
     parts = (part,) * bool(len(part))
     return Song(TICKS, parts, tempos, (Metre(0, QUARTERS, 4),), bars * QUARTERS * TICKS)
 
@@ -140,10 +140,10 @@ def pattern_of_song(song: Song, drums: Part, places: int = 24) -> Pattern:
 
 
 def led_in(fill: Velocities, groove: Velocities) -> Velocities:
-    """A fill as it is played in a song: bars (places, 9) -> a bar in which the groove goes on until the fill begins.
+    """A fill as played in a song: bars (places, 9) -> a bar in which the groove goes on until the fill begins.
 
-    Who records a fill alone is silent before it and behind it. The beats before the first that has a hit and behind the
-    last are those of the groove.
+    A fill recorded alone is silent before and behind it. The beats before its first hit and behind its last become
+    those of the groove.
     """
     beats = (QUARTERS, -1, fill.shape[1])
     played = np.flatnonzero(fill.reshape(beats).any(axis=(1, 2)))
@@ -176,7 +176,7 @@ Picture = NDArray[np.bool_]
 
 
 def part_of_picture(picture: Picture) -> Part:
-    """What is drawn, as a drum part of TICKS a quarter."""
+    """The drum part that a picture shows, TICKS a quarter."""
     row, column = np.nonzero(picture[::-1])
     same: IntArray = np.ones_like(row)
     rows = np.stack([column * _TICKS, same * _TICKS, row + NOTES[0], same * VELOCITY], axis=1)
@@ -184,9 +184,10 @@ def part_of_picture(picture: Picture) -> Part:
 
 
 def is_upside_down(picture: Picture) -> bool:
-    """Whether the first row of a picture is the lowest note, as a kick there says; a snare, where there is no kick.
+    """Return whether the first row of a picture is the lowest note, as a kick there shows; a snare, without a kick.
 
-    So are all but one of the 783 pictures of GANs-Drum-Pattern-Generator, and 2 of 2,042 made of drummers' eight bars.
+    This holds for all but one of the 783 pictures of GANs-Drum-Pattern-Generator, and for 2 of 2,042 made from
+    drummers' eight bars.
     """
     for note in (KICK, SNARE):
         lowest, highest = picture[NOTES[-1] - note].sum(), picture[note - NOTES[0]].sum()
@@ -209,7 +210,7 @@ def picture_of(part: Part, ticks_per_quarter: int = TICKS, first: int = 0) -> Pi
 
 
 def pictures_of(pattern: Pattern) -> Iterator[Picture]:
-    """The pictures of a pattern: one for every eight bars, of the last of them what there is."""
+    """The pictures of a pattern: one for every eight bars, the last possibly shorter."""
     part = part_of(pattern)
     for first in range(0, pattern.bars, BARS):
         yield picture_of(part, TICKS, first)
@@ -229,7 +230,7 @@ _VOICES = np.array([NINE.names.index(name) for name in ORDER])
 _VALUES = 1 << np.arange(len(ORDER))[::-1]
 _WORD = re.compile(rf"{_MARK}[01]{{{len(ORDER)}}}")
 _MOST_BARS = 1024
-_SHOWN = 24  # letters of a word that is none
+_SHOWN = 24  # letters of a wrong word that a message quotes
 
 
 def ids_of(velocity: NDArray[np.floating]) -> IntArray:
@@ -258,7 +259,7 @@ def pattern_of_text(text: str) -> Pattern:
     """The bars of drum text.
 
     Raises:
-        NotationError: it is none; the line, the column, what is there and what was wanted.
+        NotationError: malformed text; the message has the line, the column, the word found and those allowed.
     """
     bars: list[list[int]] = []
     bar: list[int] = []
@@ -285,7 +286,7 @@ def pattern_of_text(text: str) -> Pattern:
 
 
 def text_of_song(song: Song, drums: Part) -> str:
-    """The drums of a song in 4/4 as drum text, on the coarsest grid on which they lie; if on none, on 24 places.
+    """The drums of a song in 4/4 as drum text, on the coarsest grid that fits exactly, else on 24 places.
 
     Raises:
         OptionError: the song is not in 4/4 throughout.
@@ -296,9 +297,9 @@ def text_of_song(song: Song, drums: Part) -> str:
 
 
 def _exact(part: Part, ticks_per_quarter: int, bars: int) -> Pattern | None:
-    """A drum part as the coarsest pattern on which all its hits lie exactly; None if there is none.
+    """A drum part as the coarsest pattern that holds all its hits exactly; None if there is none.
 
-    `patterns.pattern_of` decides of each beat whether it is in sixteenths or triplets. A text may have both in one.
+    `patterns.pattern_of` decides for each beat between sixteenths and triplets. A text may have both in one.
     """
     voice = NINE.voice_of[part.pitch]
     known = voice >= 0
@@ -314,7 +315,7 @@ def _exact(part: Part, ticks_per_quarter: int, bars: int) -> Pattern | None:
 
 
 class _Place(NamedTuple):
-    """Where a word stands, counted from 1."""
+    """The position of a word, counted from 1."""
 
     line: int
     column: int
@@ -330,7 +331,7 @@ def _words(text: str) -> Iterator[tuple[_Place, str]]:
 
 
 def _check(bar: list[int], bars: list[list[int]], where: _Place) -> None:
-    """Refuse a bar of a length that none has, or that the bars before it do not have."""
+    """Refuse a bar of an impossible length, or of another length than the bars before it."""
     if len(bar) not in GRIDS:
         raise NotationError(f"{where}: bar {len(bars) + 1} has {len(bar)} words, wanted {WANTED} in each bar")
     if bars and len(bar) != len(bars[0]):
@@ -358,22 +359,22 @@ BPM = 4 * 60 * RATE / FRAMES
 
 Samples = NDArray[np.float32]
 
-_TAPER = 0.9  # of the lower half rate: what lies above fades out where frames become fewer
-_GRAIN = 4  # the last so-manieth of a slice is repeated, forth and back, where slices are set wider
+_TAPER = 0.9  # of the lower Nyquist frequency: above it the filter fades out when downsampling
+_GRAIN = 4  # the last 1/4 of a slice is repeated, forth and back, when slices are stretched
 _DECAY = 0.7  # of each repetition
-_JOINT = 64  # frames over which a repetition gives way to the next slice
+_JOINT = 64  # frames of the crossfade from a repetition into the next slice
 
 
 def spacing(bpm: float) -> int:
-    """How many frames a sixteenth lasts."""
+    """The frames of a sixteenth."""
     return round(RATE * 15 / bpm)
 
 
 def resampled(loops: Samples, frames: int) -> Samples:
-    """Round sound (..., n) in another number of frames (..., frames), by its Fourier series.
+    """Periodic sound (..., n) in another number of frames (..., frames), by its Fourier series.
 
-    Where frames become fewer, what they cannot hold is filtered out: flat up to nine tenths of half the lower rate,
-    then half a cosine down to nothing. Nothing is heard that was not there before.
+    Downsampling applies a low-pass filter: flat up to nine tenths of the lower Nyquist frequency, then half a cosine
+    down to zero. No aliasing occurs.
     """
     before = loops.shape[-1]
     if frames == before:
@@ -406,7 +407,7 @@ def respaced(slices: Samples, frames: int) -> Samples:
     passes = -(-(frames - held) // grain.shape[-1])
     pieces = [slices, *((grain[..., :: -1 + 2 * (at % 2)]) * _DECAY ** (at + 1) for at in range(passes))]
     wider = np.concatenate(pieces, axis=-1)[..., :frames]
-    # What leads into the next slice is the end of this one.
+    # The end of this slice leads into the next.
     joint = min(_JOINT, frames - held)
     fade = np.linspace(0, 1, joint, dtype=np.float32)
     wider[..., -joint:] = wider[..., -joint:] * (1 - fade) + slices[..., -joint:] * fade

@@ -1,6 +1,6 @@
-"""Aligned pairs: what the guitar and the drums play in the same whole bars.
+"""Aligned pairs: guitar and drums of the same whole bars.
 
-A pair ends before the bar that would bring either side over the note limit. Each bar that is in no pair is counted
+A pair ends before the bar that would bring either side over the note limit. Each bar outside all pairs is counted
 under a reason.
 """
 
@@ -45,7 +45,7 @@ class Pair(Shown):
 
 @dataclass(frozen=True)
 class Cut(Shown):
-    """Consecutive bar ranges (first, stop), and how many bars are in none of them, by reason."""
+    """Consecutive bar ranges (first, stop), and the number of bars outside them, by reason."""
 
     ranges: tuple[tuple[int, int], ...]
     left_out: Counter[str]
@@ -54,7 +54,7 @@ class Cut(Shown):
 def spans(
     counts: Sequence[Sequence[int]], *, max_notes: int = MAX_NOTES, max_bars: int = MAX_BARS, start: int = 0
 ) -> list[tuple[int, int]]:
-    """Divide bars from `start` on into ranges [first, stop): each as long as no side has more than `max_notes` notes.
+    """Bars from `start` on divided into ranges [first, stop), each as long as no side exceeds `max_notes` notes.
 
     `counts` has each side's notes bar by bar. A bar over the limit is a range of its own.
     """
@@ -80,10 +80,10 @@ def cut_bars(
     max_bars: int = MAX_BARS,
     start: int = 0,
 ) -> Cut:
-    """Cut bars into ranges of at most `max_notes` notes a side and `max_bars` bars, from bar `start` on.
+    """Ranges of at most `max_notes` notes a side and `max_bars` bars, from bar `start` on.
 
-    The arguments are note counts bar by bar. A bar that breaks the limit alone is left out, and so is a range in
-    which either side is silent.
+    The arguments are note counts bar by bar. A bar that breaks the limit alone is left out, and so is a range with a
+    silent side.
     """
     ranges: list[tuple[int, int]] = []
     left_out: Counter[str] = Counter()
@@ -110,7 +110,7 @@ def bar_of_notes(part: Part, lattice: Lattice) -> IntArray:
 def pairs(
     song: Song, guitar: Part, drums: Part, *, max_notes: int = MAX_NOTES, start: int = 0
 ) -> tuple[list[Pair], Cut]:
-    """Cut a song into aligned pairs. The account says which bars are in no pair, and why."""
+    """The aligned pairs of a song, and an account of the bars outside all pairs."""
     lattice = written_lattice(song)
     sides = [(part, bar_of_notes(part, lattice)) for part in (guitar, drums)]
     counts = [np.bincount(bars, minlength=len(lattice.bars)).tolist() for _, bars in sides]

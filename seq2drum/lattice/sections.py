@@ -1,8 +1,8 @@
-"""Where the guitar begins something else, and where it comes back to what it played before.
+"""Sections: the bars where the guitar begins something else or returns to an earlier passage.
 
-Every bar of guitar is a point, and bars that sound alike are near each other. A section begins where the bars on each
-side of a barline are more alike among themselves than across it, in what they are or in which other bars they repeat.
-Only the guitar is looked at, not the drums.
+Every bar of guitar is a point; similar bars are near each other. A section begins where the bars on each side of a
+barline are more similar among themselves than across it, in content or in which other bars they repeat. Only the
+guitar is read, not the drums.
 
 Letters of shapes: B bars, K numbers that describe a bar.
 """
@@ -24,26 +24,26 @@ from seq2drum.music.notes import IntArray
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
-START = "start"  # in place of a letter: what is played before the first section that the file names
-SHORTEST = 4  # bars from one section's beginning to the next
-SILENCE = 2  # bars of silence, after which a section begins in any case
-KERNELS = (4, 8)  # bars on either side of a barline that are compared
-NEW = 0.12  # novelty from which a barline is worth to be a boundary
-PERIOD = {0: 0.06, 4: 0.03}  # what a boundary gains by coming so many bars after the one before, modulo eight
-REPEATS = 0.4  # how much it counts that other bars are repeated, beside what the bars are
-FARTHEST = 48  # bars before and after, in which repeats are looked for
-REPEATED = 0.9  # likeness of two bars from which one repeats the other, the more the nearer to 1
-SAME = 0.88  # likeness of two sections that share a letter
-OPENING = 8  # first bars of two sections that are compared one by one
+START = "start"  # in place of a letter: the passage before the first section named by the file
+SHORTEST = 4  # bars of the shortest section
+SILENCE = 2  # bars of silence that always end a section
+KERNELS = (4, 8)  # bars compared on each side of a barline
+NEW = 0.12  # novelty from which a barline gains as a boundary
+PERIOD = {0: 0.06, 4: 0.03}  # bonus of a boundary by its distance in bars from the last one, modulo eight
+REPEATS = 0.4  # weight of the repeats of other bars, beside the bars' content
+FARTHEST = 48  # bars before and after that are searched for repeats
+REPEATED = 0.9  # similarity from which a bar repeats another, the more the nearer to 1
+SAME = 0.88  # similarity from which two sections share a letter
+OPENING = 8  # first bars of two sections, compared one by one
 
-# How much each counts in how alike two bars are. Tuned on songs with drums: notebooks/LOG.md, 2026-11-21.
+# Weights in the similarity of two bars. Tuned on songs with drums: notebooks/LOG.md, 2026-11-21.
 WEIGHTS = {"onsets": 2.0, "harmony": 2.0, "register": 1.0, "voices": 2.5, "lengths": 1.0, "density": 1.5}
 
 
 class Section(NamedTuple):
-    """A passage of the guitar: its first bar, counted from 0, and its letter, which passages that are alike share.
+    """A passage of the guitar: its first bar, counted from 0, and its letter, shared by similar passages.
 
-    Where the file names its sections, the name stands in place of the letter: "verse".
+    Where the file names its sections, the name replaces the letter: "verse".
     """
 
     bar: int
@@ -51,12 +51,12 @@ class Section(NamedTuple):
 
 
 def sections(guitar_grid: GuitarGrid) -> tuple[Section, ...]:
-    """The passages of the guitar, in the order of their bars, lettered A, B, ... as they first come.
+    """The passages of the guitar, in the order of their bars, lettered A, B, ... by first appearance.
 
     Where the file's markers name sections, these are they. Else the first begins where the guitar does. All begin in a
-    bar with an onset, and are SHORTEST bars or longer, unless
-    the guitar plays less than that. Two that follow each other have different letters, or else SILENCE bars of silence
-    between them. The time it takes is in proportion to the bars, and a little of it to the letters.
+    bar with an onset, and are SHORTEST bars or longer, unless the guitar plays less than that. Two consecutive ones
+    have different letters, or else SILENCE bars of silence between them. The time is linear in the bars, apart from a
+    little for the letters.
     """
     if guitar_grid.marks:
         return _marked(guitar_grid)
@@ -65,7 +65,7 @@ def sections(guitar_grid: GuitarGrid) -> tuple[Section, ...]:
 
 
 def _marked(guitar_grid: GuitarGrid) -> tuple[Section, ...]:
-    """The sections that the file names. What the guitar plays before them is of the first if it is short, or START."""
+    """The sections that the file names. A short lead before them joins the first; a longer one is START."""
     named = [Section(bar, name) for bar, name in guitar_grid.marks]
     first, stop = guitar_grid.sounding
     if stop and first < named[0].bar:
@@ -77,10 +77,10 @@ def _marked(guitar_grid: GuitarGrid) -> tuple[Section, ...]:
 
 
 def bars_of(passages: Sequence[Section], bars: int) -> dict[str, list[int]]:
-    """The bars of each letter, the letters in the order in which they first come. bars: how many the song has."""
+    """The bars of each letter, in the order of first appearance. bars: how many the song has."""
     ends = [passage.bar for passage in passages[1:]] + [bars]
     found: dict[str, list[int]] = {}
-    for passage, end in zip(passages, ends, strict=False):  # of no passage there is an end
+    for passage, end in zip(passages, ends, strict=False):  # without passages there is still one end
         found.setdefault(passage.letter, []).extend(range(passage.bar, end))
     return found
 
@@ -91,8 +91,8 @@ def bars_of(passages: Sequence[Section], bars: int) -> dict[str, list[int]]:
 def points_of(guitar_grid: GuitarGrid) -> tuple[FloatArray, Bools]:
     """(B, K): each bar as a point; (B,): whether a note begins there. Where none does, all numbers are 0.
 
-    The product of two points is how alike the bars are, 0 to 1: the mean, weighted by WEIGHTS, of the cosines of where
-    notes begin, which pitch classes, how high, how many at once, how long and how many a quarter.
+    The product of two points is the similarity of the bars, 0 to 1: the mean, weighted by WEIGHTS, of the cosines of
+    onset places, pitch classes, pitches, polyphony, lengths and notes a quarter.
     """
     form, grid = guitar_grid.form, guitar_grid.guitar
     count = len(form.steps)
@@ -116,7 +116,7 @@ def points_of(guitar_grid: GuitarGrid) -> tuple[FloatArray, Bools]:
 
 
 def _spread(bars: int, classes: int, bar: IntArray, where: IntArray | Floats) -> Floats:
-    """(bars, classes): how many there are of each class in each bar; what lies between two counts for both in part."""
+    """(bars, classes): the count of each class in each bar; a value between two classes counts for both in part."""
     inside = np.clip(np.asarray(where, dtype=np.float64), 0, classes - 1)
     low = np.floor(inside).astype(np.int64)
     share = inside - low
@@ -128,16 +128,16 @@ def _spread(bars: int, classes: int, bar: IntArray, where: IntArray | Floats) ->
 
 
 def _unit(rows: Floats | FloatArray) -> FloatArray:
-    """Rows of length 1, but for those that are all zeros."""
+    """Rows of length 1, except all-zero ones."""
     units: FloatArray = (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)).astype(np.float32)
     return units
 
 
 def _repeats(points: FloatArray) -> FloatArray:
-    """(B, 2 FARTHEST): how much each bar is the one 1, 2, ... bars before and after it; rows have length 1 at most.
+    """(B, 2 FARTHEST): how much each bar repeats those 1, 2, ... bars before and after it; rows of length 1 at most.
 
-    Where a song goes from one part to another, how far away its repeats are changes, even if all else stays (J. Serrà
-    et al., Unsupervised music structure annotation by time series structure features and segment similarity, 2014).
+    Where a song goes from one part to another, the distance of its repeats changes, even if all else stays (J. Serrà et
+    al., Unsupervised music structure annotation by time series structure features and segment similarity, 2014).
     """
     repeats = np.zeros((len(points), 2 * FARTHEST), dtype=np.float32)
     for lag in range(1, min(FARTHEST, len(points) - 1) + 1):
@@ -151,7 +151,7 @@ def _repeats(points: FloatArray) -> FloatArray:
 
 
 def novelty(points: FloatArray, sounds: Bools) -> FloatArray:
-    """(B,): how new what begins at each barline is, in the bars themselves and in what they repeat."""
+    """(B,): the novelty at each barline, in the bars' content and in their repeats."""
     repeats = _repeats(points)
     score: FloatArray = np.mean(
         [_checkerboard(points, sounds, size) + REPEATS * _checkerboard(repeats, sounds, size) for size in KERNELS],
@@ -161,11 +161,11 @@ def novelty(points: FloatArray, sounds: Bools) -> FloatArray:
 
 
 def _checkerboard(points: FloatArray, sounds: Bools, kernel: int) -> FloatArray:
-    """(B,): how much more alike the bars on each side of a barline are among themselves than across it.
+    """(B,): similarity within the bars on each side of a barline minus similarity across it.
 
-    A checkerboard moved along the diagonal of a matrix of likeness (J. Foote, Automatic audio segmentation using a
-    measure of audio novelty, 2000). Likeness is a product here, so that sums over pairs of bars are products of sums.
-    Silent bars are left out; the fewer are left, the less novelty there is.
+    A checkerboard kernel moved along the diagonal of a similarity matrix (J. Foote, Automatic audio segmentation using
+    a measure of audio novelty, 2000). Similarity is a product here, so that sums over pairs of bars are products of
+    sums. Silent bars are left out; the fewer are left, the lower the novelty.
     """
     summed = np.concatenate([np.zeros((1, points.shape[1])), np.cumsum(points, axis=0, dtype=np.float64)])
     square = np.concatenate([[0], np.cumsum(np.sum(points**2, axis=1), dtype=np.float64)])
@@ -173,7 +173,7 @@ def _checkerboard(points: FloatArray, sounds: Bools, kernel: int) -> FloatArray:
     here = np.arange(len(points))
 
     def side(start: IntArray, stop: IntArray) -> tuple[Floats, IntArray, Floats]:
-        """The sum of some bars, how many sound, and how alike two different ones of them are on the mean."""
+        """The sum of some bars, the number that sound, and the mean similarity of two different ones."""
         total, size = summed[stop] - summed[start], number[stop] - number[start]
         pairs = np.sum(total**2, axis=1) - (square[stop] - square[start])
         return total, size, pairs / np.maximum(size * (size - 1), 1)
@@ -187,7 +187,7 @@ def _checkerboard(points: FloatArray, sounds: Bools, kernel: int) -> FloatArray:
 
 
 def _rested(sounds: Bools) -> Bools:
-    """(B,): whether the guitar comes in, after SILENCE bars of silence at least."""
+    """(B,): whether the guitar comes in after at least SILENCE bars of silence."""
     silent = np.concatenate([[0], np.cumsum(~sounds)])
     enters = np.zeros(len(sounds), dtype=bool)
     enters[SILENCE:] = sounds[SILENCE:] & (silent[SILENCE:-1] - silent[: -SILENCE - 1] == SILENCE)
@@ -195,10 +195,10 @@ def _rested(sounds: Bools) -> Bools:
 
 
 def _boundaries(sounds: Bools, score: FloatArray) -> list[int]:
-    """The bars at which sections begin: of all choices that keep their distance, the one that is worth most.
+    """The first bars of the sections: the best-scoring choice that keeps the shortest distance.
 
-    The sum is of what each is new beyond NEW, and of what it gains by its distance. Only the best way to each bar is
-    kept, and of those ways one for each place in eight bars.
+    The score sums each boundary's novelty beyond NEW and the bonus of its distance. Dynamic programming keeps the best
+    path to each bar, one for each position in eight bars.
     """
     active = np.flatnonzero(sounds)
     if not len(active):
@@ -224,10 +224,10 @@ def _boundaries(sounds: Bools, score: FloatArray) -> list[int]:
 
 
 def _lettered(points: FloatArray, sounds: Bools, begins: list[int]) -> tuple[Section, ...]:
-    """Each stretch of bars has the letter of the likest one before, if they are alike by SAME, or else a new letter.
+    """The letter of each passage: that of the most similar earlier one, if similar by SAME, else a new one.
 
-    How alike two are is the mean of that of their sums and that of their first OPENING bars one after the other, where
-    a bar in which neither sounds does not count.
+    The similarity of two is the mean of that of their sums and that of their first OPENING bars one by one, not
+    counting bars in which neither sounds.
     """
     if not begins:
         return ()
@@ -261,25 +261,25 @@ def _letter(number: int) -> str:
     return (_letter(number // 26 - 1) if number >= 26 else "") + chr(ord("A") + number % 26)
 
 
-CONTEXT = 4  # bars just heard that are compared with earlier ones
-FADING = 0.7  # how much each of them counts, beside the bar after it
-FARTHEST_BACK = 64  # bars back that the guitar may go on like
-NOWHERE = -1  # in place of a bar: there is none like it
-_UNKNOWN_END = np.log1p(32) / 4  # of "until_end", in place of how many bars of guitar are left
+CONTEXT = 4  # last bars heard, compared with earlier ones
+FADING = 0.7  # weight of each of them, relative to the bar after it
+FARTHEST_BACK = 64  # bars back that are searched for a model of the next bar
+NOWHERE = -1  # in place of a bar: none is similar
+_UNKNOWN_END = np.log1p(32) / 4  # of "until_end", while the number of bars left is unknown
 _FUTURE = BARS.pick("rhythm_after", "harmony_after", "onsets_of_next", "pitch_classes_of_next", "ended")
 
 
 def traits(rhythm: FloatArray, chroma: FloatArray) -> FloatArray:
-    """(B, ·): bars as rows whose product says how alike two are, 0 to 2. rhythm, chroma: see `features.by_bar`."""
+    """(B, ·): bars as rows whose product is their similarity, 0 to 2. rhythm, chroma: see `features.by_bar`."""
     rows: FloatArray = np.concatenate([unit(rhythm), unit(chroma)], axis=1)
     return rows
 
 
 def source(rows: FloatArray, steps: IntArray, bar: int, last: FloatArray | None = None) -> int:
-    """The bar that a bar is expected to be like, of those before it; NOWHERE if none is as long.
+    """The earlier bar that a bar is expected to repeat; NOWHERE if none is as long.
 
-    rows: `traits` of at least the bars before it, steps: the length of these and its own. last: the same of as much of
-    each bar as was heard of the one just before it, if that was not heard as a whole.
+    rows: `traits` of at least the bars before it. steps: the length of these and its own. last: `traits` of each bar up
+    to the step at which the bar just before it was cut off, if it was not heard as a whole.
     """
     most = min(FARTHEST_BACK, bar)
     if not most:
@@ -297,13 +297,13 @@ def source(rows: FloatArray, steps: IntArray, bar: int, last: FloatArray | None 
 
 
 def sources(guitar_grid: GuitarGrid) -> IntArray:
-    """(B,): the bar that each bar is expected to be like, see `source`."""
+    """(B,): the bar that each bar is expected to repeat, see `source`."""
     steps, rows = guitar_grid.form.steps, traits(*by_bar(guitar_grid.form, guitar_grid.guitar))
     return np.array([source(rows, steps, bar) for bar in range(len(steps))], dtype=np.int64)
 
 
 def gone_on(guitar_grid: GuitarGrid, step: int) -> GuitarGrid:
-    """A guitar that was heard up to a step, as it is expected to go on from there to the end of its last bar.
+    """A guitar heard up to a step, continued as expected to the end of its last bar.
 
     The step lies in the last bar but one, or begins the last one.
     """
@@ -325,7 +325,7 @@ def gone_on(guitar_grid: GuitarGrid, step: int) -> GuitarGrid:
 
 
 def expected_bars(guitar_grid: GuitarGrid, known: Features, sources: IntArray) -> FloatArray:
-    """(B, BARS.size): what is known of each bar before it is played. sources: which bar each is expected to be like."""
+    """(B, BARS.size): the features of each bar known before it is played. sources: the bar each should repeat."""
     bars, there = without_future(known.bars), (sources >= 0)[:, None]
     columns: dict[str, FloatArray] = {}
     for name, true in zip(("rhythm", "harmony"), by_bar(guitar_grid.form, guitar_grid.guitar), strict=True):
@@ -343,7 +343,7 @@ def expected_bars(guitar_grid: GuitarGrid, known: Features, sources: IntArray) -
 
 
 def without_future(bars: FloatArray) -> FloatArray:
-    """Features of bars (..., BARS.size) without what comes after each."""
+    """Features of bars (..., BARS.size) without those of the bars after each."""
     bars = bars.copy()
     bars[..., _FUTURE] = 0
     bars[..., BARS.at("until_end")] = _UNKNOWN_END

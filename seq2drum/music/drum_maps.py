@@ -1,16 +1,16 @@
-"""Drum maps: on which notes a sampler has the pieces of the kit, and the way back.
+"""Drum maps: a sampler's notes for the pieces of the kit, and the way back.
 
 Parts inside the project are General MIDI's standard kit. A map is for the last step, before a part is written for a
-sampler that is laid out otherwise, and for the first, where a part comes from one. It knows notes and voices; it does
-not know files of music, nor which sampler is there.
+sampler with another layout, and for the first, where a part comes from one. It knows notes and voices; it knows
+neither files of music nor the sampler in use.
 
-Each file of `tables/drum_maps/` is a map; it says whom it is for, where its notes come from (the maker's document, or
-collections that agree), and whether it was tried in the product. Whatever follows General MIDI is "gm". A map of one's
-own is such a file, or its notes alone: {"kick": 36, "snare": [38, 40], "clap": null}.
+Each file of `tables/drum_maps/` is a map; it names its product, the source of its notes (the maker's document, or
+collections that agree), and whether it was tried in the product. Products that follow General MIDI are "gm". A map of
+one's own is such a file, or its notes alone: {"kick": 36, "snare": [38, 40], "clap": null}.
 
-On the drum channel of General MIDI the program is the kit, and some kits have other pieces on some notes: brushes have
-a slap where the standard kit has a clap. Maps with programs are such kits: those of Roland GS and General MIDI 2, and
-of Yamaha XG, which differ. A program that is in none of them is the standard kit.
+On the drum channel of General MIDI the program is the kit, and some kits have other pieces on some notes: brushes
+have a slap where the standard kit has a clap. Maps with programs are such kits: those of Roland GS and General MIDI
+2, and of Yamaha XG, which differ. A program outside them is the standard kit.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from seq2drum.music.shown import Shown
 from seq2drum.system import files
 
 GM = "gm"
-SILENT = -1  # in place of a note: there is none
-BRUSHES = 40  # the program of the kit that is struck with brushes
+SILENT = -1  # in place of a note: the piece is missing
+BRUSHES = 40  # the program of the brush kit
 _DRUM_SETS = (0, 8, 16, 24, 25, 32, BRUSHES)  # standard, room, power, electronic, analog, jazz: in all standards
-_MOST_BYTES = 1 << 20  # of a file of one's own
-_KITS = ("gs-", "xg-")  # how the names of kits begin that are found at programs
+_MOST_BYTES = 1 << 20  # of a user's file
+_KITS = ("gs-", "xg-")  # prefixes of the names of kits with programs
 _TABLES = Path(__file__).parent / "tables" / "drum_maps"
 _CONGAS = ("high conga", "low conga", "mute conga", "high bongo", "low bongo")
 _BONGOS = ("high bongo", "low bongo", "high conga", "low conga", "mute conga")
@@ -70,10 +70,10 @@ _HATS = tuple(FULL.names.index(name) for name in ("open hat", "closed hat", "ped
 
 @dataclass(frozen=True, slots=True)
 class Pedal:
-    """The values of controller 4, the hi-hat's pedal, where the hat is closed and where it is open.
+    """The values of controller 4, the hi-hat's pedal, for the closed and the open hat.
 
-    steers: the notes that are a closed or an open hat by the pedal; they stand with the open hat's. sent: it is written
-    with each hit of a hat.
+    steers: the notes that are a closed or an open hat depending on the pedal; they are listed with the open hat's.
+    sent: the pedal is written with each hit of a hat.
     """
 
     closed: int
@@ -86,9 +86,9 @@ class Pedal:
 class DrumMap(Shown):
     """A sampler's notes for the voices of `kit.FULL`, in their order.
 
-    notes: of each voice, the note it is written as and after it the others that are read as it; none if the sampler has
-    no such piece. programs: of a kit of General MIDI's, GS's or XG's (is_xg), the programs it is found at. about: whom
-    it is for. source: where the notes come from. tried: whether in the product itself.
+    notes: by voice, the note it is written as, then the others that are read as it; empty if the sampler lacks the
+    piece. programs: of a kit of General MIDI's, GS's or XG's (is_xg), its programs. about: the product. source: of the
+    notes. tried: whether in the product itself.
     """
 
     name: str
@@ -101,11 +101,11 @@ class DrumMap(Shown):
     tried: bool = False
 
     def apply(self, part: Part) -> Part:
-        """A General MIDI part as the sampler wants it. Pitches change, and the program where the map is a kit's.
+        """A General MIDI part for the sampler. Pitches change, and the program if the map is a kit's.
 
-        Hits of a piece that the sampler lacks go to the nearest piece that it has, or are left out, see `swaps`. Of two
-        that fall on one note at one tick the softer is left out. A note that is no piece of the kit stays as it is,
-        unless the sampler has a piece there. Of General MIDI, the part's program says which kit.
+        Hits of a piece that the sampler lacks go to the nearest piece that it has, or are left out, see `swaps`. The
+        softer of two on one note at one tick is left out. A note outside the kit stays as it is, unless the sampler has
+        a piece there. In General MIDI, the part's program selects the kit.
         """
         kit = self.of(part)
         program, is_xg = (self.programs[0], self.is_xg) if self.programs else (part.program, part.is_xg)
@@ -113,11 +113,11 @@ class DrumMap(Shown):
         return replace(moved, pedal=kit._sent(moved)) if self.pedal and self.pedal.sent else moved
 
     def read(self, part: Part) -> Part:
-        """A part for the sampler as General MIDI: the way back, exact for what was written as each voice's first note.
+        """A part for the sampler as General MIDI: the way back, exact for notes written as each voice's first note.
 
-        Where voices share a note, it is read as the first of them in the kit; those that are moved go before. Of
-        General MIDI, the part's program says which kit. It stays the part's program where the pieces of a drum set are
-        on the standard notes; else the part is one for the standard kit.
+        A note shared by several voices is read as the first of them in the kit, preferring those that are moved. In
+        General MIDI, the part's program selects the kit. It stays the part's program if the pieces of a drum set are on
+        the standard notes; else the part is one for the standard kit.
         """
         kit = self.of(part)
         program, is_xg = (part.program, part.is_xg) if kit.is_standard else (0, False)
@@ -125,11 +125,11 @@ class DrumMap(Shown):
         return read if self.name == GM or not len(read.pedal) else replace(read, pedal=NO_PEDAL)
 
     def of(self, part: Part) -> DrumMap:
-        """The map of a part: a sampler's is itself, General MIDI's that of the kit which the part's program is."""
+        """The map of a part: a sampler's own, or General MIDI's kit of the part's program."""
         return kit_of(part.program, xg=part.is_xg) if self.name == GM else self
 
     def meant(self, part: Part) -> IntArray:
-        """(notes,): the General MIDI note that each note of a part is, SILENT where it is no piece of the kit."""
+        """(notes,): the General MIDI note of each note of a part, SILENT outside the kit."""
         kit = self.of(part)
         notes: IntArray = kit.standard[part.pitch]
         if kit.pedal is None or not (kit.pedal.steers and len(part.pedal)):
@@ -141,7 +141,7 @@ class DrumMap(Shown):
         return np.where(steered & closed, FULL.voices[FULL.names.index("closed hat")].notes[0], notes)
 
     def voices(self, part: Part) -> IntArray:
-        """(notes,): the voice of the full kit that each note of a part is, -1 where it is none."""
+        """(notes,): the voice of the full kit of each note of a part, -1 without one."""
         meant = self.meant(part)
         voices: IntArray = np.where(meant == SILENT, -1, FULL.voice_of[meant])
         return voices
@@ -161,16 +161,16 @@ class DrumMap(Shown):
 
     @property
     def is_standard(self) -> bool:
-        """Whether each piece of a drum set, percussion aside, is written as in General MIDI's standard kit."""
+        """True if each piece of a drum set, percussion aside, is written as in General MIDI's standard kit."""
         pairs = zip(FULL.voices, self.notes, strict=True)
         return all(notes[:1] == voice.notes[:1] for voice, notes in pairs if voice.nine)
 
     def kit_to_play(self, song: Song, *, brushes: bool = False, stays: bool = False) -> tuple[int, bool]:
-        """The kit that new drums of a song are played on: its program, and whether it is one of Yamaha XG.
+        """The kit for new drums of a song: its program, and whether it is one of Yamaha XG.
 
-        Brushes where they are asked for. Else the kit of most of the song's own drum notes, if a drum set has the
-        standard notes in it, or some of those notes stay; else the standard kit, which is all that some synthesisers
-        have. A sampler has no programs; a kit that was asked for has its own.
+        Brushes if requested. Else the kit of most of the song's own drum notes, if it is standard for a drum set, or if
+        some of those notes stay; else the standard kit, the only one of some synthesisers. A sampler has no programs; a
+        requested kit has its own.
         """
         if self.name != GM:
             return (self.programs[0], self.is_xg) if self.programs else (0, False)
@@ -198,17 +198,17 @@ class DrumMap(Shown):
 
     @cached_property
     def _players(self) -> list[int | None]:
-        """The voice that plays each: itself, or the nearest that the sampler has; None if there is none."""
+        """The voice that plays each: itself, or the nearest that the sampler has; None without one."""
         near = (FULL.voices_named((name, *_NEAREST.get(name, ()))) for name in FULL.names)
         return [next((voice for voice in voices if self.notes[voice]), None) for voices in near]
 
     @cached_property
     def _swapped(self) -> dict[int, int | None]:
-        """Of the voices that the sampler has no piece for, in order, the voice that plays each, see `_players`."""
+        """The missing voices in order, with the voice that plays each, see `_players`."""
         return {voice: player for voice, player in enumerate(self._players) if player != voice}
 
     def _sent(self, part: Part) -> IntArray:
-        """(positions, 2): the pedal at each hit of a hat of a part for the sampler, ticks and values."""
+        """(positions, 2): ticks and values of the pedal at each hit of a hat of a part for the sampler."""
         if self.pedal is None:
             return NO_PEDAL
         open_, *closed = (self.notes[hat][:1] for hat in _HATS)
@@ -220,15 +220,15 @@ class DrumMap(Shown):
 
     @cached_property
     def standard(self) -> IntArray:
-        """(128,): the General MIDI note for each of the sampler's, SILENT where it has no piece of the kit."""
+        """(128,): the General MIDI note of each of the sampler's, SILENT without a piece of the kit."""
         table = np.where(FULL.voice_of < 0, np.arange(128), SILENT)
         claims = []
         for place, (voice, notes) in enumerate(zip(FULL.voices, self.notes, strict=True)):
             same = notes == voice.notes
             for rank, note in enumerate(notes):
                 claims.append((same, rank > 0, place, note, note if same else voice.notes[0]))
-        # The first claim is written last, and stays: a note that the map moves goes before one that it leaves in place,
-        # and what a voice is written as before what another is read as.
+        # The first claim is written last, and stays: moved notes win over those left in place,
+        # and a voice's written note over another's extra note.
         for *_, note, meant in sorted(claims, reverse=True):
             table[note] = meant
         return table
@@ -236,18 +236,18 @@ class DrumMap(Shown):
 
 @cache
 def names() -> tuple[str, ...]:
-    """The maps that there are: "gm", samplers and modules, and the kits of General MIDI's, GS's and XG's programs."""
+    """All maps: "gm", samplers and modules, and the kits of General MIDI's, GS's and XG's programs."""
     stems = [file.stem for file in _TABLES.glob("*.json")]
     return tuple(sorted(stems, key=lambda name: (name != GM, name.startswith(_KITS), name)))
 
 
 def load(name_or_path: str | os.PathLike[str]) -> DrumMap:
-    """A map by its name, or from a JSON file of one's own: as those of the package, or its notes alone.
+    """A map by its name, or from a user's JSON file: in the package's format, or its notes alone.
 
-    Voices that are not in it are as in General MIDI.
+    Voices missing in it are as in General MIDI.
 
     Raises:
-        OptionError: there is no such map, or the file is none.
+        OptionError: no such map, or not a drum map.
     """
     name = os.fspath(name_or_path)
     if name in names():
@@ -267,18 +267,18 @@ def load(name_or_path: str | os.PathLike[str]) -> DrumMap:
 
 @cache
 def kit_of(program: int, *, xg: bool = False) -> DrumMap:
-    """The kit that a program is on the drum channel: of Yamaha XG, or of Roland GS and General MIDI 2."""
+    """The kit of a program on the drum channel: of Yamaha XG, or of Roland GS and General MIDI 2."""
     kits = (_shipped(name) for name in names() if name.startswith(_KITS[xg]))
     return next((kit for kit in kits if program in kit.programs), _shipped(GM))
 
 
 def drum_parts(song: Song, drum_map: DrumMap | None = None) -> list[Part]:
-    """A song's parts on the drum channel, on the notes of the standard kit; the map they are on is General MIDI's."""
+    """A song's drums on the notes of the standard kit. drum_map: the song's; General MIDI's by default."""
     return [(drum_map or load(GM)).read(song.parts[index]) for index in theory.drum_parts(song)]
 
 
 def joined(song: Song, drum_map: DrumMap | None = None) -> Part:
-    """All of them as one part."""
+    """All parts as one."""
     rows = [part.rows for part in drum_parts(song, drum_map)]
     return Part.of(np.concatenate([np.empty((0, 4), np.int64), *rows]), is_drums=True)
 
@@ -292,7 +292,7 @@ def _shipped(name: str) -> DrumMap:
 
 
 def _parsed(name: str, held: object) -> DrumMap:
-    """The map of a file: {"notes": {...}} with what else there is to say of it, or the notes alone."""
+    """The map of a file: {"notes": {...}} with other fields, or the notes alone."""
     if not isinstance(held, Mapping):
         raise OptionError(f'the drum map {name!r} should be a table such as {{"kick": 36, "snare": [38, 40]}}')
     if not isinstance(held.get("notes"), Mapping):
@@ -334,7 +334,7 @@ def _pedal(name: str, held: Mapping[str, Any] | None) -> Pedal | None:
 
 
 def _all_notes(name: str, held: Mapping[str, Any]) -> tuple[tuple[int, ...], ...]:
-    """Of each voice its notes; of those that are not there General MIDI's."""
+    """The notes of each voice; General MIDI's for missing voices."""
     for key in held:
         if key not in FULL.names:
             raise OptionError(f"the drum map {name!r} names a voice {key!r}; {choices.instead(key, FULL.names)}")

@@ -1,7 +1,7 @@
-"""A guitar and its drums, side by side: what is shown, heard and written as a score.
+"""A guitar and its drums, side by side, to be shown, played and written as a score.
 
-From one file that has both, or from the guitar's file and the drums' file of the same bars. It chooses which parts
-these are; it neither draws nor sounds them.
+They come from one file with both, or from the guitar's file and the drums' file of the same bars. This module chooses
+the parts; it neither draws nor sounds them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ DRUMS = "Drums"
 class Duet(NamedTuple):
     """Guitars and drums of the same bars.
 
-    song gives the bars, the tempos and the metres; its own parts do not matter here. guitars: none, one or several.
-    drums: on the notes of General MIDI's standard kit, without notes if there are none; its program is the kit. All are
-    in the song's ticks.
+    song: gives the bars, the tempos and the metres; its own parts are ignored. guitars: none, one or several. drums: on
+    the notes of General MIDI's standard kit, possibly empty; its program is the kit. All are in the song's ticks.
     """
 
     song: Song
@@ -46,12 +45,12 @@ def of_songs(songs: Sequence[Song], *, track: str | None = None, drum_map: DrumM
 
     Args:
         songs: One or several of the same bars.
-        track: The guitar by number from 1 or by name, see `theory.choose_parts`; by default what looks like one.
-        drum_map: The notes that the drums are on, if not those of General MIDI.
+        track: The guitar by number from 1 or by name, see `theory.choose_parts`; by default the detected one.
+        drum_map: The map of the drums, if not General MIDI's.
 
     Raises:
-        InputError: there is neither guitar nor drums, or the track that was asked for has no notes.
-        PartNotFoundError: there is no such track.
+        InputError: neither guitar nor drums, or the requested track has no notes.
+        PartNotFoundError: no such track.
     """
     if not songs:
         raise InputError("no song was given, wanted one with a guitar, with drums, or with both")
@@ -102,7 +101,7 @@ def redrummed(song: Song, drums: Song) -> Song:
 
 
 def _fitted(part: Part, scale: float, end: int) -> Part:
-    """A part of drums with its times multiplied, as far as it is before a tick."""
+    """A part of drums with its times scaled, cut at a tick."""
     rows, pedal = (np.array(times) for times in (part.rows, part.pedal))
     rows[:, :2], pedal[:, :1] = np.rint(rows[:, :2] * scale), np.rint(pedal[:, :1] * scale)
     rows = rows[rows[:, 0] < end]
@@ -117,7 +116,7 @@ def _guitars(song: Song, track: str | None) -> tuple[Part, ...]:
 
 
 def _alone(song: Song) -> bool:
-    """Whether these are drums alone: a track that is asked for is of another song."""
+    """Return whether these are drums alone: a requested track belongs to another song."""
     return all(part.is_drums for part in song.parts)
 
 
@@ -126,13 +125,13 @@ STICKS = 37  # the note of the side stick, which every kit has
 CLICK_NAME = "Click"
 _WOODBLOCK = 115  # General MIDI program
 _PITCH, _ACCENT = (76, 100), (84, 120)  # pitch and velocity of a beat, and of the first of a bar
-_SHORT = 8  # a click lasts a quarter by so many
+_SHORT = 8  # length of a click as a fraction of a quarter
 
 
 class Counted(NamedTuple):
     """A song behind a count-in.
 
-    shift: by how many ticks it was moved. metres: of the count-in and of the song's first bar, none where they are one.
+    shift: ticks by which it was moved. metres: of the count-in and of the song's first bar, empty if they are equal.
     hits: the count-in's, on the side stick.
     """
 
@@ -145,7 +144,7 @@ class Counted(NamedTuple):
 def counted_in(song: Song, bars: int) -> Counted:
     """A song moved back by so many bars of its first whole bar's metre and tempo.
 
-    A marker says where the count-in begins, and another where the song does unless one stands there.
+    Markers name the beginning of the count-in, and that of the song unless it has one.
     """
     metre = _first_whole(song)
     shift = round(bars * Fraction(4 * metre.numerator * song.ticks_per_quarter, metre.denominator))
@@ -169,7 +168,7 @@ def counted_in(song: Song, bars: int) -> Counted:
 
 
 def later(part: Part, ticks: int) -> Part:
-    """A part so many ticks later."""
+    """A part moved back by so many ticks."""
     pedal = part.pedal.copy()
     pedal[:, 0] += ticks
     return replace(part, onset=part.onset + ticks, pedal=pedal)
@@ -185,14 +184,14 @@ def click(song: Song) -> Part:
 
 
 def _first_whole(song: Song) -> Metre:
-    """The metre of the first bar, or of the second where the first is shorter: a pickup."""
+    """The metre of the first bar, or of the second if the first is shorter: a pickup."""
     first, *others = song.bars()[:2]
     bar = others[0] if others and others[0].length > first.length else first
     return Metre(0, bar.numerator, bar.denominator)
 
 
 def _beats(song: Song) -> Iterator[tuple[int, int, bool]]:
-    """Each beat: its tick, how long a click on it lasts, and whether it is the first of its bar."""
+    """Each beat: its tick, the length of its click, and whether it is the first of its bar."""
     short = max(song.ticks_per_quarter // _SHORT, 1)
     for bar in song.bars():
         groups = metres.groups(bar.numerator, bar.denominator)

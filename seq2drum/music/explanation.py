@@ -1,4 +1,4 @@
-"""What is said of a take and of its drum map. Only the standard library is imported, as the client has these, too."""
+"""The texts about a take and its drum map. Only the standard library is imported, as the client has these as well."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Piece(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """Something that holds from bar `first` to bar `last`, counted from 1. pieces: of the text, for other languages."""
+    """A statement about bars `first` to `last`, counted from 1. pieces: of the text, for other languages."""
 
     first: int
     last: int
@@ -67,7 +67,7 @@ def piece(what: str, **values: object) -> Piece:
 
 
 def explained(first: int, last: int, *pieces: Piece) -> Explanation:
-    """An explanation that says these pieces."""
+    """An explanation of these pieces."""
     return Explanation(first, last, "".join(SAID[one.what].format(**one.values) for one in pieces), pieces)
 
 
@@ -77,7 +77,7 @@ def bar_names(first: int, last: int) -> str:
 
 
 class SectionGroove(NamedTuple):
-    """What a section of a take was played on: the section's letter, the groove's name, and what drummers call it."""
+    """The groove of a section of a take: the section's letter, the groove's name, and its title."""
 
     section: str
     name: str
@@ -85,7 +85,7 @@ class SectionGroove(NamedTuple):
 
 
 class Swap(NamedTuple):
-    """Hits of a piece that a sampler's kit lacks, how many, and which piece plays them; "": they are left out."""
+    """Hits of a piece that a sampler's kit lacks: piece, number, and the piece that plays them ("": left out)."""
 
     piece: str
     instead: str
@@ -98,12 +98,12 @@ class Swap(NamedTuple):
 
 
 def origin(source: str, tried: bool) -> str:
-    """Where a drum map comes from, and whether it was tried."""
+    """The source of a drum map, and whether it was tried."""
     return f"{source}; {'tried in synthesisers' if tried else 'not tried in the product'}"
 
 
 def in_words(grooves: Sequence[SectionGroove]) -> str:
-    """The grooves of a take by their titles, with the sections where there are several grooves; "" if there are none.
+    """The grooves of a take by their titles, with the sections if there are several grooves; "" without any.
 
     Such as "half-time rock, ride", or "A and C half-time rock, ride; B one drop".
     """

@@ -1,4 +1,4 @@
-"""The kit: which pieces there are, which General MIDI notes each one stands for, and which it is written as.
+"""The kit: its pieces, with the General MIDI notes read as each, and the one it is written as.
 
 The pieces were chosen from the counts of 10.9 million drum notes in 6,038 songs: every piece here has at least half a
 percent of the notes of either the jazz or the band part, or is needed to tell two limbs apart. The order is the order
@@ -73,11 +73,11 @@ class Kit(Shown):
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """(voices,): what each voice is called."""
+        """(voices,): the name of each voice."""
         return tuple(voice.name for voice in self.voices)
 
     def voices_named(self, names: Iterable[str]) -> list[int]:
-        """The voices of some names; without those that the kit does not have."""
+        """The voices of some names, without those missing in the kit."""
         return [self.places[name] for name in names if name in self.places]
 
     @cached_property
@@ -87,7 +87,7 @@ class Kit(Shown):
 
     @cached_property
     def voice_of(self) -> NDArray[np.int64]:
-        """(128,): the voice of each MIDI note, -1 where a note is no piece of this kit."""
+        """(128,): the voice of each MIDI note, -1 outside this kit."""
         table = np.full(128, -1, dtype=np.int64)
         for index, voice in enumerate(self.voices):
             table[list(voice.notes)] = index
@@ -95,7 +95,7 @@ class Kit(Shown):
 
     @cached_property
     def note_of(self) -> NDArray[np.int64]:
-        """(voices,): the MIDI note each voice is written as."""
+        """(voices,): the written MIDI note of each voice."""
         return np.array([voice.notes[0] for voice in self.voices], dtype=np.int64)
 
 
@@ -126,16 +126,16 @@ def to_kit(kit: Kit, source: Kit = FULL) -> NDArray[np.int64]:
 HANDS = 2
 ONE_FOOT = 0.08
 TWO_FEET = 0.06
-HAND = 0.06  # of each hand, so a roll of two has half of it
+HAND = 0.06  # of each hand, so a roll with two takes half of it
 RUN = 0.3  # three kicks within it take two feet
 _TINY = 1e-6  # less than the shortest tick
 
 
 class Limbs:
-    """What one drummer can strike at once: two things by hand, kick and pedal hat by foot, and one state of the hi-hat.
+    """The strokes of one drummer at one moment: two by hand, kick and pedal hat by foot, one state of the hi-hat.
 
-    Hand percussion needs a hand as any drum or cymbal does. What several players play on one channel is read as it is;
-    the limits hold for what is made.
+    Hand percussion needs a hand as any drum or cymbal does. Parts of several players on one channel are read as they
+    are; the limits apply to generated drums.
     """
 
     def __init__(self, kit: Kit) -> None:
@@ -144,7 +144,7 @@ class Limbs:
         self.hats = {kit.names.index(name) for name in ("open hat", "closed hat", "pedal hat") if name in kit.names}
 
     def can_add(self, voice: int, struck: Sequence[int]) -> bool:
-        """Whether a voice can be struck together with others."""
+        """Return whether a voice can be struck together with others."""
         if not struck:
             return True
         if voice in struck or (voice in self.hats and not self.hats.isdisjoint(struck)):
@@ -153,14 +153,14 @@ class Limbs:
 
 
 def feet_for(kicks: Sequence[float]) -> int:
-    """How many feet play kicks at some times, sorted, in seconds."""
+    """The number of feet that play kicks at some sorted times in seconds."""
     fast = any(later - one < ONE_FOOT - _TINY for one, later in pairwise(kicks))
     run = any(third - one < RUN - _TINY for one, third in zip(kicks, kicks[2:], strict=False))
     return 2 if fast or run else 1
 
 
 class Strokes:
-    """When each limb has last struck, in seconds: it is told of strokes as they come."""
+    """The last stroke of each limb, in seconds, updated stroke by stroke."""
 
     def __init__(self, limbs: Limbs, feet: int = 2) -> None:
         self._limbs, self._least = limbs, TWO_FEET if feet > 1 else ONE_FOOT
@@ -168,13 +168,13 @@ class Strokes:
         self._hands = [-1.0] * HANDS
 
     def copy(self) -> Strokes:
-        """The same, that goes on by itself."""
+        """An independent copy."""
         other = Strokes(self._limbs)
         other._least, other._feet, other._hands = self._least, dict(self._feet), list(self._hands)
         return other
 
     def wait(self, voice: int, seconds: float) -> float:
-        """How long after a moment a voice can be struck; 0 if at once."""
+        """Seconds from a moment until a voice can be struck; 0 if at once."""
         by_hand = self._limbs.hand[voice]
         soonest = min(self._hands) + HAND if by_hand else self._feet.get(voice, -1.0) + self._least
         return soonest - seconds if soonest > seconds + _TINY else 0.0

@@ -1,6 +1,6 @@
-"""What a file of music may be called and how much it may hold: suffixes, and limits beyond which a file is refused.
+"""Suffixes and size limits of music files.
 
-This module imports nothing but the standard library, so that programs which never read a note know the same table.
+This module imports only the standard library, so that programs which never read a note share the table.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ MOST_COUNT_IN = 8
 class Limits:
     """The limits of a MIDI file. One beyond them is refused with a `LimitError` that names the limit and the place.
 
-    Each field has its meaning in `metadata["help"]`. The numbers are those a service can afford, raised where honest
+    Each field has its meaning in `metadata["help"]`. The numbers are those a service can afford, raised where real
     music needs more. Over the 6,038 songs of the training corpus the largest values are: 376,996 bytes, 80,474 events,
     130 tracks (2 songs beyond 64), 4,876 tempo and 170 metre events, 2,240 quarters, 1,305 seconds, metres to 76 and
     /32, tempos from 10 to 999 BPM (2 songs beyond 400). Played piano pieces slow down to 8 BPM in their rubato, and
     demonstration files of sound modules last an hour. So tracks (64), seconds (1,800), numerators (64) and tempos (10
-    to 400) go beyond a service's usual limits, given in brackets. What a request can cost is bounded by bytes, events
-    and quarters, and those did not have to move. The song's end is limited in quarters and not in ticks: a fine clock
-    says nothing about length. Events of other kinds than the four that are counted are bounded by the bytes.
+    to 400) go beyond a service's usual limits, given in brackets. The cost of a request is bounded by bytes, events and
+    quarters, which did not have to change. The song's end is limited in quarters, since ticks depend on the clock.
+    Events of kinds that are not counted are bounded by the bytes.
     """
 
     file_bytes: int = field(default=1 << 20, metadata={"help": "size of a MIDI file in bytes"})

@@ -1,4 +1,4 @@
-"""How metres group and weigh their beats: a table of all metres, made from music21 by `bench/make_tables.py`.
+"""Groups and accents of metres: a table of all metres, made from music21 by `bench/make_tables.py`.
 
 The table is read on first use (15 KB); music21 itself is never imported here. The rules, music21's own and those that
 stand in where it has no answer, are written down in the generator.
@@ -16,7 +16,7 @@ DENOMINATORS = (1, 2, 4, 8, 16, 32, 64)
 
 @cache
 def _rows() -> dict[tuple[int, int], tuple[str, str]]:
-    """(numerator, denominator) -> (groups, weights), still as text."""
+    """(numerator, denominator) -> (groups, weights), as text."""
     rows = {}
     for line in _TABLE.read_text(encoding="ascii").splitlines():
         if line.startswith("#"):

@@ -1,6 +1,6 @@
 """The words of the project: note, part, tempo, metre, bar, song. Plain frozen values; all time is in ticks.
 
-Nothing is rounded here, and nothing here knows of files, models or the sounds of drums.
+Nothing is rounded here, and nothing here knows of files, models or drum sounds.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class Columns(NamedTuple):
 class Part(Shown):
     """One instrument: its notes as equal-length integer arrays, sorted by (onset, pitch, duration, velocity).
 
-    `program` is the General MIDI program, 0-127; `is_drums` says that pitches are kit pieces (MIDI channel 10), and the
-    program is which kit; `is_xg`, of drums, that it is a kit of Yamaha XG; `pedal` (positions, 2), of drums, the tick
-    and value 0-127 of each position of the hi-hat's pedal (controller 4), sorted.
+    `program` is the General MIDI program, 0-127; `is_drums` means that pitches are kit pieces (MIDI channel 10), and
+    that the program is the kit; `is_xg`, for drums, that it is a kit of Yamaha XG; `pedal` (positions, 2), for drums,
+    the tick and value 0-127 of each position of the hi-hat's pedal (controller 4), sorted.
     """
 
     program: int
@@ -71,7 +71,7 @@ class Part(Shown):
         is_drums: bool = False,
         is_xg: bool = False,
     ) -> Part:
-        """Build a part from notes in any order, or from an integer array of shape (notes, 4) in `Note`'s order."""
+        """A part of notes in any order, or of an integer array of shape (notes, 4) in `Note`'s order."""
         rows = notes if isinstance(notes, np.ndarray) else np.array(list(notes), dtype=np.int64).reshape(-1, 4)
         return Part.of_columns(*rows.T, program=program, name=name, is_drums=is_drums, is_xg=is_xg)
 
@@ -87,7 +87,7 @@ class Part(Shown):
         is_drums: bool = False,
         is_xg: bool = False,
     ) -> Part:
-        """Build a part from four integer arrays of shape (notes,), the notes in any order."""
+        """A part of four integer arrays of shape (notes,), the notes in any order."""
         columns = (np.asarray(column, np.int64) for column in (onset, duration, pitch, velocity))
         return Part(program, name, is_drums, *_sorted_columns(*columns), is_xg)
 
@@ -100,10 +100,10 @@ class Part(Shown):
         *,
         counts: Sequence[int],
     ) -> list[Columns]:
-        """The columns of some parts, all at once, as it is much cheaper.
+        """The columns of some parts at once, which is much cheaper than one by one.
 
         onset, duration, pitch, velocity: (notes,), those of the first part in any order, then those of the second.
-        counts: how many notes each part has.
+        counts: the number of notes of each part.
         """
         parts = np.repeat(np.arange(len(counts)) << _PLACE_BITS, counts)
         columns = _sorted_columns(onset, duration, pitch, velocity, parts)
@@ -146,7 +146,7 @@ class Part(Shown):
 
     @property
     def end(self) -> int:
-        """The tick at which the last note has ended; 0 for an empty part."""
+        """The tick at which the last note ends; 0 for an empty part."""
         return int((self.onset + self.duration).max(initial=0))
 
 
@@ -157,9 +157,9 @@ def _sorted_columns(
     velocity: NDArray[np.integer],
     parts: IntArray | int = 0,
 ) -> Columns:
-    """Copies of columns, sorted by onset, pitch, duration and velocity; before that, by the parts that they are of.
+    """Copies of columns, sorted by part, then by onset, pitch, duration and velocity.
 
-    parts: their numbers, shifted by _PLACE_BITS.
+    parts: the number of each note's part, shifted by _PLACE_BITS.
     """
     columns: Sequence[NDArray[np.integer]] = onset, duration, pitch, velocity
     place = onset.astype(np.int64)
@@ -169,7 +169,7 @@ def _sorted_columns(
     if not (place[1:] > place[:-1]).all():
         order = np.argsort(place, kind="stable")
         place = place[order]
-        # The few notes that share all that is in `place` are sorted by the rest among themselves.
+        # The few notes equal in `place` are sorted by the other columns.
         is_shared = place[1:] == place[:-1]
         if is_shared.any():
             edges = np.concatenate([[False], is_shared, [False]])
@@ -184,7 +184,7 @@ def _sorted_columns(
 
 
 def loudest(rows: IntArray) -> IntArray:
-    """Of notes (n, 4) at one tick and pitch the loudest, and of those the longest; sorted by onset and pitch."""
+    """The loudest, then longest of the notes (n, 4) at each tick and pitch; sorted by onset and pitch."""
     place = rows[:, 0] * 128 + rows[:, 2]
     order = np.argsort(place, kind="stable")
     place = place[order]
@@ -197,7 +197,7 @@ def loudest(rows: IntArray) -> IntArray:
 
 
 def in_order(pedal: Sequence[IntArray]) -> IntArray:
-    """Positions of a pedal, each (n, 2), as one array, by tick and value, none of them twice."""
+    """Positions of a pedal, each (n, 2), as one array, by tick and value, without duplicates."""
     positions = [each for each in pedal if len(each)]
     return np.unique(np.concatenate(positions), axis=0) if positions else NO_PEDAL
 
@@ -243,9 +243,9 @@ class Metre(NamedTuple):
 
 
 class Marker(NamedTuple):
-    """What a file says of `tick`: most often the name of the section that begins there.
+    """A text at `tick`: most often the name of the section that begins there.
 
-    is_section: whether it is surely that, and no remark or title.
+    is_section: certainly a section's name, instead of a remark or a title.
     """
 
     tick: int
@@ -303,7 +303,7 @@ class Song(Shown):
 
     @cached_property
     def tempo_map(self) -> tuple[Tempo, ...]:
-        """The tempos that hold from tick 0 on: of several at one tick the last; before any, MIDI's default."""
+        """The tempos in effect from tick 0 on: the last of several at one tick; MIDI's default before any."""
         return tuple(sorted(({0: DEFAULT_TEMPO} | {tempo.tick: tempo for tempo in self.tempos}).values()))
 
     @cached_property
@@ -314,8 +314,8 @@ class Song(Shown):
     def bars(self) -> tuple[Bar, ...]:
         """All bars, from tick 0 to the song's end, without gap or overlap; at least one.
 
-        A metre event off the barline ends the bar before it early, as a pickup or a cut bar does in a score.
-        Of several metre events at one tick the last holds.
+        A metre event off the barline cuts the bar before it short, as with a pickup or a cut bar in a score. The last
+        of several metre events at one tick holds.
         """
         return self._bars
 
@@ -340,7 +340,7 @@ class Song(Shown):
         return tuple(bars)
 
     def tempo_at(self, tick: int) -> Tempo:
-        """The tempo that holds at `tick`."""
+        """The tempo in effect at `tick`."""
         place = bisect_right(self.tempos, tick, key=lambda tempo: tempo.tick)
         return self.tempos[place - 1] if place else DEFAULT_TEMPO
 
@@ -357,7 +357,7 @@ class Song(Shown):
 
     @cached_property
     def _tempo_columns(self) -> tuple[IntArray, IntArray, IntArray]:
-        """Of each tempo of the map: where it begins, the microseconds of a quarter, and what has elapsed till there."""
+        """Of each tempo of the map: its start, the microseconds of a quarter, and the time elapsed before it."""
         starts, microseconds = np.array(self.tempo_map, dtype=np.int64).T
         return starts, microseconds, np.concatenate([[0], np.cumsum(np.diff(starts) * microseconds[:-1])])
 

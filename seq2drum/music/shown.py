@@ -1,9 +1,7 @@
-"""How a value shows itself in a notebook, and a text of anyone's anywhere.
+"""Display of values in a notebook, and safe display of any text.
 
-A value asks the renderer, which lies above all that it shows.
-
-The renderer is registered from above, once, by `seq2drum/__init__.py`, which every import of a room runs first.
-Nothing here names it.
+A value calls the renderer, which lies in a room above. It is registered once by `seq2drum/__init__.py`, which every
+import of a room runs first. Nothing here names it.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ Renderer = Callable[[object], str]
 """From a value to HTML. It raises TypeError for a value that it does not know."""
 
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_registered: list[Renderer] = []  # the last one is asked
+_registered: list[Renderer] = []  # the last one is used
 
 
 def register(renderer: Renderer) -> None:
@@ -24,22 +22,22 @@ def register(renderer: Renderer) -> None:
 
 
 def as_html(value: object) -> str:
-    """What a notebook shows of a value. A named tuple calls it; all other values that are shown are `Shown`."""
+    """The HTML of a value in a notebook. Named tuples call it; all other values are `Shown`."""
     (renderer,) = _registered
     return renderer(value)
 
 
 def one_line(text: str, most: int | None = None) -> str:
-    """A text in one line of letters that can be shown: nothing in it steers a terminal or breaks a file.
+    """A text in one line of printable letters, safe for a terminal and a file.
 
-    most: of how many letters, the last being "…" where there were more.
+    most: letters; a longer text ends in "…".
     """
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return line if most is None or len(line) <= most else f"{line[: most - 1]}…"
 
 
 def visible(text: str) -> str:
-    """A text of any lines that does nothing to a terminal: what would steer it, or turn how it is read, is escaped."""
+    """A text of any lines, safe for a terminal: control characters and direction marks are escaped."""
     return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 

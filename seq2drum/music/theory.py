@@ -1,6 +1,6 @@
-"""What a musician knows: which part is the guitar, which are drums, and the roots of chords.
+"""A musician's knowledge: guitar parts, drum parts, and the roots of chords.
 
-The knowledge is music21's, asked once by `bench/make_tables.py` and kept in small tables; music21 is not imported here.
+The knowledge is music21's, extracted once by `bench/make_tables.py` into small tables; music21 is not imported here.
 """
 
 from __future__ import annotations
@@ -23,23 +23,24 @@ from seq2drum.music.shown import one_line
 STRINGS = range(5, 8)
 """How many parts are the strings of one guitar: six, one more, or one that was never struck."""
 _LOWEST, _HIGHEST = 28, 100  # MIDI pitches of seven strings, and of the last fret with a bend
-_TOGETHER = 0.05  # the share of notes that may begin while another of the string sounds: converters are late at times
-_NAMED = range(2, 8)  # likewise where the name is that of a pickup: a riff needs no more
+_TOGETHER = 0.05  # share of notes that can begin while another of the string sounds: converters are sometimes late
+_NAMED = range(2, 8)  # numbers of parts if the name is that of a pickup: a riff needs no more
 _PICKUPS = re.compile(
     r"\b(gk(-?\d\w*)?|gr-?\d\d+|gi-?[12]0|gp-?10|vg-?\d+|sy-?(300|1000)|hex(aphonic)?|triple ?play|jamstik|axon)\b"
 )
 """The names of pickups with a channel for each string, and of what is played by them."""
 _OPEN = (64, 59, 55, 50, 45, 40, 35)  # MIDI pitches of seven strings
-_FRETS, _MOST_DOWN = 24, 5  # semitones that a string goes up, and that it is tuned down
+_FRETS, _MOST_DOWN = 24, 5  # frets of a string, and semitones that it can be tuned down
 _NUMBER = re.compile(r"[\s#._-]*\d+$")
 
 
 def hex_pickup(song: Song) -> tuple[int, ...]:
-    """The parts that are the strings of one guitar, as indices into `Song.parts`; none where there is no such group.
+    """The parts that are the strings of one guitar, as indices into `Song.parts`; empty without such a group.
 
-    They have one name, but for a number behind it, and one program, and none of them has notes below or above a guitar.
-    If the name is that of a pickup or of its synthesiser, that is enough. Else each plays one note at a time, and from
-    each part to the next they go the same way, up or down; or no program is chosen, and each stays on its string.
+    They have one name, except for a number behind it, and one program, and none of them has notes below or above a
+    guitar. If the name is that of a pickup or of its synthesiser, that is enough. Else each plays one note at a time,
+    and from each part to the next they go the same way, up or down; or no program is chosen, and each stays on its
+    string.
     """
     groups = defaultdict[tuple[str, int], list[int]](list)
     for index, part in enumerate(song.parts):
@@ -64,8 +65,8 @@ def _is_in_range(part: Part) -> bool:
 
 
 def _is_string(part: Part) -> bool:
-    """Whether a part sounds as one string does."""
-    begun = part.onset[1:] < (part.onset + part.duration * 3 // 4)[:-1]  # a new note cuts the tail of the one before
+    """Return whether a part sounds as one string does."""
+    begun = part.onset[1:] < (part.onset + part.duration * 3 // 4)[:-1]  # a new note cuts the tail of the last
     return bool(np.count_nonzero(begun) <= _TOGETHER * len(part))
 
 
@@ -75,7 +76,7 @@ def _in_order(strings: list[Part]) -> bool:
 
 
 def _on_strings(strings: list[Part]) -> bool:
-    """Whether each part, the highest string first, is on the frets of its string, all tuned down alike."""
+    """Return whether each part, the highest string first, is on the frets of its string, all tuned down alike."""
     return any(
         all(
             open_pitch - down <= part.pitch.min() and part.pitch.max() <= open_pitch - down + _FRETS
@@ -89,7 +90,7 @@ _TABLES = Path(__file__).parent / "tables"
 GUITAR_PROGRAMS = range(24, 32)
 BASS_PROGRAMS = range(32, 40)
 PITCH_CLASSES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
-# A part with a program of these is no guitar whatever its name says: basses; percussive sounds and effects, where
+# A part with a program of these is never a guitar, by any name: basses; percussive sounds and effects, where
 # program 120 is "guitar fret noise".
 NEVER_BY_NAME = frozenset({*BASS_PROGRAMS, *range(112, 128)})
 _LETTERS = re.compile(r"[^\W\d_]+")
@@ -101,14 +102,14 @@ _HOW = "--track N or NAME, several as 1,3,5-8"
 
 @dataclass(frozen=True, slots=True)
 class GuitarChoice:
-    """The parts that are the guitar, as indices into `Song.parts`, and why."""
+    """The guitar's parts, as indices into `Song.parts`, and the reason for the choice."""
 
     parts: tuple[int, ...]
     reason: str
 
 
 def drum_parts(song: Song) -> tuple[int, ...]:
-    """Indices of the parts on the drum channel, whether they have notes or not."""
+    """Indices of the parts on the drum channel, with or without notes."""
     return tuple(index for index, part in enumerate(song.parts) if part.is_drums)
 
 
@@ -122,11 +123,11 @@ def bass_parts(song: Song) -> tuple[int, ...]:
 
 
 def guitar_parts(song: Song) -> GuitarChoice:
-    """The parts that are the guitar: by General MIDI program; else by name in any language; else the only pitched part.
+    """The guitar's parts: by General MIDI program; else by name in any language; else the only pitched part.
 
-    Or else the strings of a hex pickup, see `strings`.
-    Parts without notes do not count. Many files give a singer's part a guitar's program: what is named as a voice is
-    no guitar by its program where another part is one by its program or name.
+    Or else the strings of a hex pickup, see `hex_pickup`. Parts without notes do not count. Many files give a singer's
+    part a guitar's program: a part named as a voice is not a guitar by its program if another part is one by its
+    program or name.
 
     Raises:
         NoNotesError: The song has no notes, or there are guitars and none of them has a note.
@@ -161,16 +162,16 @@ def guitar_parts(song: Song) -> GuitarChoice:
 
 
 def choose_parts(song: Song, wanted: str | None) -> GuitarChoice:
-    """The parts that `--track` asks for: numbers as listed, from 1, and pieces of names, with commas between them.
+    """The parts of `--track`: numbers as listed, from 1, and pieces of names, separated by commas.
 
-    None asks for what looks like a guitar, see `guitar_parts`.
+    None stands for the detected guitar, see `guitar_parts`.
 
-    "1,3,5-8" are six parts; of the range, drums and parts without notes are left out. A piece of a name stands for all
-    parts that have it in their names, or for those whose whole name it is, if there are such. Case does not matter.
+    "1,3,5-8" are six parts; in the range, drums and parts without notes are left out. A piece of a name stands for all
+    parts that have it in their names, or for those with exactly that name, if any. Case is ignored.
 
     Raises:
         PartNotFoundError: No such part, or nothing but drums. The message lists the parts.
-        NoGuitarError: Nothing looks like a guitar.
+        NoGuitarError: No guitar is detected.
         NoNotesError: The parts have no notes.
     """
     if wanted is None:
@@ -183,7 +184,7 @@ def choose_parts(song: Song, wanted: str | None) -> GuitarChoice:
 
 
 def _parts_of(song: Song, names: Sequence[str], piece: str, wanted: str) -> Sequence[int]:
-    """The parts that one number, range or piece of a name stands for. wanted: all that was asked for."""
+    """The parts of one number, range or piece of a name. wanted: the whole option."""
     numbers = _RANGE.fullmatch(piece)
     if numbers:
         first, last = int(numbers[1]), int(numbers[2] or numbers[1])
@@ -206,7 +207,7 @@ def _parts_of(song: Song, names: Sequence[str], piece: str, wanted: str) -> Sequ
 
 
 def no_drums(song: Song) -> str:
-    """What to say of a song that has no drums, where some are wanted."""
+    """The message for a song without drums where some are needed."""
     return (
         f"there are no drums in it: {_listing(song) or 'it is empty'};"
         " wanted are notes on MIDI channel 10, or a drum track of a tab or a score"
@@ -214,7 +215,7 @@ def no_drums(song: Song) -> str:
 
 
 def describe_parts(song: Song) -> list[str]:
-    """One line a part: number from 1, name, program (or drums), how many notes it has, and from where to where."""
+    """One line a part: number from 1, name, program (or drums), number of notes, and range."""
     lines = []
     for number, part in enumerate(song.parts, start=1):
         sound = "drums" if part.is_drums else f"{program_name(part.program)} (program {part.program})"
@@ -225,12 +226,12 @@ def describe_parts(song: Song) -> list[str]:
 
 
 def part_name(part: Part, number: int) -> str:
-    """What a part is called in a file: its name; without one its number in the song, from 1, and its sound."""
+    """The name of a part in a file; without one, its number in the song, from 1, and its sound."""
     return part.name if part.name.strip() else f"{number} {program_name(part.program)}"
 
 
 def _span(part: Part) -> list[str]:
-    """From which pitch to which a part goes; nothing of drums and of silence."""
+    """The lowest and highest pitch of a part; empty for drums and silence."""
     if part.is_drums or not len(part):
         return []
     low, high = pitch_name(int(part.pitch.min())), pitch_name(int(part.pitch.max()))
@@ -238,7 +239,7 @@ def _span(part: Part) -> list[str]:
 
 
 def is_named_guitar(part: Part) -> bool:
-    """Whether the name says guitar in some language, but not bass guitar, and the program is no bass or noise."""
+    """Return whether the name means guitar in some language, without bass guitar, and the program fits."""
     if part.program in NEVER_BY_NAME:
         return False
     named = set(words(part.name))
@@ -246,7 +247,7 @@ def is_named_guitar(part: Part) -> bool:
 
 
 def is_named_voice(part: Part) -> bool:
-    """Whether the name says in some language that the part is sung, and not that it is a guitar's."""
+    """Return whether the name means a sung part in some language, without being a guitar's."""
     return not is_named_guitar(part) and not _word_set("voice_words.txt").isdisjoint(words(part.name))
 
 

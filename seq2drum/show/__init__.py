@@ -1,4 +1,4 @@
-"""What one sees and hears of music: pictures, the terminal, engraved scores, sound, pages.
+"""Pictures, the terminal, engraved scores, sound and pages of finished values, such as a duet or figures.
 
-Everything here is made of values that are finished, such as a duet or figures. Nothing here plays or measures.
+Nothing here plays or measures.
 """

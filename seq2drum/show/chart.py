@@ -1,6 +1,6 @@
-"""What a picture of a song shows, whatever draws it: bars, rows of pieces, hits, fills and sections.
+"""The contents of a picture of a song, for any renderer: bars, rows of pieces, hits, fills and sections.
 
-It chooses and counts; how wide a bar is and what a hit looks like is the affair of `draw` and `console`.
+It chooses and counts; `draw` and `console` decide how wide a bar is and what a hit looks like.
 """
 
 from __future__ import annotations
@@ -46,21 +46,21 @@ _ORDER = (
     "crash",
 )
 _CYMBALS = frozenset({"pedal hat", "closed hat", "open hat", "ride", "bell", "crash", "tambourine", "triangle"})
-_MOST_STEPS = 1 << 20  # of all bars, were they as long as the longest: beyond, fills and sections are not looked for
-_TEMPO_CHANGE = 0.02  # a player's small give and take is not written out
+_MOST_STEPS = 1 << 20  # bars times the longest one: beyond it, fills and sections are not searched
+_TEMPO_CHANGE = 0.02  # a player's small fluctuations are not written out
 
 
 class Row(NamedTuple):
-    """A piece of the kit that is struck. cymbal: whether it is drawn as a cross."""
+    """A piece of the kit that is struck. cymbal: it is drawn as a cross."""
 
     name: str
     cymbal: bool
 
 
 class Measure(NamedTuple):
-    """A bar, and what stands with it. Texts are "" where nothing begins or changes.
+    """A bar, with its annotations. Texts are "" where nothing begins or changes.
 
-    sign: "fill" or "break" where the drums leave their pattern, as `drums.signs` has it. section: the letter of the
+    sign: "fill" or "break" where the drums leave their pattern, as in `conditions.signs`. section: the letter of the
     passage that the guitar begins. metre: such as "7/8 (2+2+3)". tempo: such as "♩=120".
     """
 
@@ -77,10 +77,10 @@ class Measure(NamedTuple):
 
 
 class Hits(NamedTuple):
-    """What is struck: arrays of one length, in the order of time.
+    """Hits: arrays of one length, in the order of time.
 
-    tick: when. row: index into `Chart.rows`. velocity: 1..127. step: the nearest place of `Chart.lattice`. late: by how
-    many ticks the hit comes after it, negative if before.
+    tick: onset. row: index into `Chart.rows`. velocity: 1..127. step: the nearest place of `Chart.lattice`. late: ticks
+    by which the hit comes after it, negative if before.
     """
 
     tick: IntArray
@@ -97,7 +97,7 @@ class Hits(NamedTuple):
 
 @dataclass(frozen=True)
 class Chart:
-    """What a picture shows.
+    """The contents of a picture.
 
     measures: at least one. guitars: those that sound in these bars, with the notes that do. rows: the pieces in use,
     from the lowest up. hits: those of the bars. lattice: the places of the bars. pitches: the lowest and the highest of
@@ -115,35 +115,35 @@ class Chart:
 
     @property
     def lead(self) -> float:
-        """Ticks before a barline in which what begins is meant for the bar that follows: half a sixteenth."""
+        """Ticks before a barline that belong to the bar that follows: half a sixteenth."""
         return self.song.ticks_per_quarter / 8
 
     def span(self, measures: Sequence[Measure]) -> tuple[float, float]:
-        """From which tick to before which something is in these bars, which follow each other.
+        """The ticks [first, stop) that belong to these consecutive bars.
 
-        What begins a hair before their first barline is; what begins so before the barline that follows is not, unless
-        there is nothing that follows.
+        Notes a hair before their first barline belong to them; those as close before the next barline do not, unless
+        nothing follows.
         """
         last = measures[-1] == self.measures[-1]
         end = measures[-1].bar.end
         return measures[0].bar.start - self.lead, math.inf if last else end - self.lead
 
     def rows_of(self, measures: Sequence[Measure]) -> tuple[int, ...]:
-        """The rows that are struck in some bars that follow each other; the lowest if none is."""
+        """The rows struck in some consecutive bars; the lowest if none is."""
         return tuple(np.unique(self.hits_of(measures).row).tolist()) or tuple(range(len(self.rows)))[:1]
 
     def hits_of(self, measures: Sequence[Measure]) -> Hits:
-        """The hits of some bars that follow each other."""
+        """The hits of some consecutive bars."""
         start, end = self.span(measures)
         return self.hits.select((self.hits.tick >= start) & (self.hits.tick < end))
 
     def notes_of(self, part: Part, measures: Sequence[Measure]) -> Part:
-        """The notes of a guitar that sound in some bars that follow each other, and more than a hair of them."""
+        """The notes of a guitar that sound for more than a hair in some consecutive bars."""
         return _between(part, *self.span(measures), self.lead)
 
 
 def of(duet: Duet, *, first_bar: int = 0, last_bar: int | None = None) -> Chart:
-    """What there is to show of some bars.
+    """The chart of some bars.
 
     Args:
         duet: Guitars and drums; either may be missing.
@@ -151,7 +151,7 @@ def of(duet: Duet, *, first_bar: int = 0, last_bar: int | None = None) -> Chart:
         last_bar: The bar to stop before; all bars if None.
 
     Raises:
-        OptionError: there are no such bars.
+        OptionError: no such bars.
     """
     song = duet.song
     bars = song.bars()
@@ -160,7 +160,7 @@ def of(duet: Duet, *, first_bar: int = 0, last_bar: int | None = None) -> Chart:
         raise OptionError(
             f"there is no bar from {first_bar + 1} to {last_bar or len(bars)}: the song has bars 1 to {len(bars)}"
         )
-    # Fills and sections are looked for in all bars that are played, not only in those that are shown.
+    # Fills and sections are searched in all played bars, not only in those shown.
     whole, chosen = lattice_of(song), bars[first_bar:last]
     named, letters = _signs(duet, whole), _sections(duet, whole)
     measures = []
@@ -178,9 +178,9 @@ def of(duet: Duet, *, first_bar: int = 0, last_bar: int | None = None) -> Chart:
 
 
 def wrap(widths: Sequence[float], room: float, most: int | None = None) -> list[slice]:
-    """Cut bars of these widths into lines that are no wider than there is room, of at most so many bars.
+    """Bars of these widths cut into lines no wider than the room, of at most so many bars.
 
-    Every line has a bar, also one that is too wide.
+    Every line has at least one bar, even one that is too wide.
     """
     lines, first, used = [], 0, 0.0
     for index, width in enumerate(widths):
@@ -192,7 +192,7 @@ def wrap(widths: Sequence[float], room: float, most: int | None = None) -> list[
 
 
 def _names(guitars: Sequence[Part]) -> tuple[str, ...]:
-    """Names in one line of letters that can be shown; those of one name, and those without, are numbered."""
+    """Names in one line of printable letters; equal and missing names are numbered."""
     names = [one_line(part.name) or "guitar" for part in guitars]
     return tuple(
         f"{name} {names[:index].count(name) + 1}" if names.count(name) > 1 else name for index, name in enumerate(names)
@@ -200,7 +200,7 @@ def _names(guitars: Sequence[Part]) -> tuple[str, ...]:
 
 
 def _signs(duet: Duet, lattice: Lattice) -> dict[int, str]:
-    """The bars that are fills and breaks or have one in them, and which of the two."""
+    """The bars that are fills and breaks or contain one, with the sign of each."""
     if not len(duet.drums) or not _within_reason(lattice):
         return {}
     named = signs(drums_of(encode(duet.drums, lattice, kit.FULL), form_of(duet.song, lattice)))
@@ -220,7 +220,7 @@ def _within_reason(lattice: Lattice) -> bool:
 
 
 def _changes(song: Song, bars: Sequence[Bar]) -> list[tuple[str, str]]:
-    """Metre and tempo of each bar, where they begin or change."""
+    """Metre and tempo of each bar where they begin or change."""
     changes: list[tuple[str, str]] = []
     shown: tuple[int, int] | None = None
     bpm, dotted = 0.0, False
@@ -254,7 +254,7 @@ def _struck(notes: IntArray, lattice: Lattice) -> tuple[tuple[Row, ...], Hits]:
     voice = kit.FULL.voice_of[notes[:, 2]]
     used = [index for index in order if np.any(voice == index)]
     rows = tuple(Row(name, name in _CYMBALS) for name in ((*names, OTHER)[index] for index in used))
-    row_of = np.zeros(len(names) + 1, dtype=np.int64)  # -1 is the last
+    row_of = np.zeros(len(names) + 1, dtype=np.int64)  # index -1 is the last
     row_of[used] = np.arange(len(used))
     step, _ = lattice.nearest(notes[:, 0])
     late = notes[:, 0] - lattice.ticks[step]

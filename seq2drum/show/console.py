@@ -1,7 +1,7 @@
-"""The picture in characters: what a terminal, a mail or a log can show of guitar and drums.
+"""The picture in characters: guitar and drums for a terminal, a mail or a log.
 
-What is shown is chosen in `chart`. A bar has a column for each sixteenth, for each eighth-note triplet, or for both,
-whichever its hits need. The caller says how wide the terminal is, and whether it has colours.
+`chart` chooses the contents. A bar has a column for each sixteenth, for each eighth-note triplet, or for both,
+whichever its hits need. The caller gives the width of the terminal, and whether it has colours.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from seq2drum.show.chart import Chart, Measure
 WIDTH = 80
 LEAST_WIDTH = 40
 
-_NAMES = 10  # columns for what a row is called, more where there are many; with so many, four bars fit into 80
+_NAMES = 10  # columns for the name of a row, more for longer ones; with so many, four bars fit into 80
 
 _SIXTEENTHS, _TRIPLETS, _BOTH = (0, 1, 3, 5), (0, 2, 4), (0, 1, 2, 3, 4, 5)  # of the six places of a quarter
-_NEAREST = {  # each place's nearest of those that are shown
+_NEAREST = {  # each place's nearest of those shown
     _SIXTEENTHS: (0, 1, 1, 3, 5, 5),
     _TRIPLETS: (0, 2, 2, 2, 4, 4),
     _BOTH: (0, 1, 2, 3, 4, 5),
 }
-_ODD_ONES = 1  # strokes of a bar that may be shown at the place beside theirs, before it gets more columns
+_ODD_ONES = 1  # strokes of a bar that can be shown at a neighbouring place before it gets more columns
 
 _LOUD = (48, 100)  # velocities from which a hit looks louder
 _DRUM, _CYMBAL = "◦o●", "·xX"
@@ -42,7 +42,7 @@ _GUITAR_COLOURS, _CYMBAL_COLOUR = ("34", "33", "32"), "36"
 _STRENGTH = ("2", "", "1")
 _ASCII = str.maketrans("│┊·◦●▁▂▃▄▅▆▇█♩♯♭…", "|:.,@12345678q#b~")
 
-_Text = list[tuple[str, str]]  # pieces of a line, each with how it is shown
+_Text = list[tuple[str, str]]  # pieces of a line, each with its style
 
 
 def picture(
@@ -60,14 +60,14 @@ def picture(
     changes; the beats; and a row for each piece that is struck there.
 
     Args:
-        duet: What to show. Guitars or drums may be missing.
-        width: How many columns there are; at least LEAST_WIDTH are used.
+        duet: Guitar and drums. Either may be missing.
+        width: The number of columns; at least LEAST_WIDTH are used.
         colour: Whether to use the sequences that colour a terminal.
         first_bar: The first bar to show, counted from 0.
         last_bar: The bar to stop before; all bars if None.
 
     Raises:
-        OptionError: There are no such bars.
+        OptionError: No such bars.
     """
     shown = chart.of(duet, first_bar=first_bar, last_bar=last_bar)
     width = max(width, LEAST_WIDTH)
@@ -78,7 +78,7 @@ def picture(
 
 
 def ascii_only(text: str) -> str:
-    """The same picture for what knows no other letters."""
+    """The same picture in ASCII."""
     return text.translate(_ASCII).encode("ascii", "replace").decode()
 
 
@@ -86,11 +86,10 @@ def ascii_only(text: str) -> str:
 
 
 class _Piece(NamedTuple):
-    """A bar as it stands on a line, or as much of it as there is room for.
+    """A bar as it stands on a line, or as much of it as fits.
 
-    first: whether it is the bar's beginning. start: the bar's first place of the lattice. column: of each place of the
-    bar, the column it is shown in, -1 where that is not in this piece. beats: of each column, the number of the beat
-    that begins there, 0 where none does.
+    first: whether it is the bar's beginning. start: the bar's first place of the lattice. column: the column of each
+    place of the bar, -1 outside this piece. beats: the number of the beat that begins at each column, 0 for none.
     """
 
     measure: Measure
@@ -101,12 +100,12 @@ class _Piece(NamedTuple):
 
     @property
     def blank(self) -> _Text:
-        """Columns with nothing in them, but for a guide at every beat."""
+        """Empty columns with a guide at every beat."""
         return [("┊" if beat else " ", _FAINT) for beat in self.beats]
 
 
 def _pieces(shown: Chart, room: int) -> list[_Piece]:
-    """All bars, those that are wider than the room in several pieces."""
+    """All bars, those wider than the room in several pieces."""
     lattice = shown.lattice
     place = lattice.place_of % STEPS_PER_QUARTER
     choices = _choices(shown, place)
@@ -128,9 +127,9 @@ def _pieces(shown: Chart, room: int) -> list[_Piece]:
 
 
 def _beats(measure: Measure, ticks: NDArray[np.float64], ticks_per_quarter: int) -> tuple[int, ...]:
-    """The beats as one counts them, at the columns of these ticks, 0 where none begins.
+    """The counts of the beats that begin at the columns of these ticks, 0 for none.
 
-    They are the units of the metre that begin a group; or the groups, where all are of three, as in 6/8.
+    Beats are the units of the metre that begin a group; or the groups, where all are of three, as in 6/8.
     """
     bar = measure.bar
     groups = np.array(bar.groups)
@@ -143,7 +142,7 @@ def _beats(measure: Measure, ticks: NDArray[np.float64], ticks_per_quarter: int)
 
 
 def _choices(shown: Chart, place: IntArray) -> list[tuple[int, ...]]:
-    """Which places of its quarters each bar shows: the fewest that its hits need, first of all those of the song."""
+    """The places of its quarters that each bar shows: the fewest that its hits need, preferring those of the song."""
     steps = np.unique(shown.hits.step)
     if not len(steps):
         notes = np.concatenate([part.onset for part in shown.guitars] or [np.zeros(0, np.int64)])
@@ -162,7 +161,7 @@ def _choices(shown: Chart, place: IntArray) -> list[tuple[int, ...]]:
 
 
 def _lines(pieces: Sequence[_Piece], room: int) -> list[Sequence[_Piece]]:
-    """The pieces line by line: as many as there is room for, and if they are alike a good number of them."""
+    """The pieces line by line: as many as fit, and a round number of equal ones."""
     widths = [float(len(piece.beats) + 1) for piece in pieces]
     usual = float(np.median(widths))
     count = next((count for count in chart.GOOD_COUNTS if count * usual <= room), 1)
@@ -173,13 +172,13 @@ def _lines(pieces: Sequence[_Piece], room: int) -> list[Sequence[_Piece]]:
 
 
 class _Strokes(NamedTuple):
-    """What is struck, in the order of the lattice's places: (n,) each, values being velocities or pitches."""
+    """Strokes in the order of the lattice's places: (n,) each, values being velocities or pitches."""
 
     step: IntArray
     value: IntArray
 
     def of(self, piece: _Piece) -> dict[int, list[int]]:
-        """The values in each column of a piece that has some, in the order of columns."""
+        """The values of each nonempty column of a piece, in the order of columns."""
         first, stop = np.searchsorted(self.step, [piece.start, piece.start + len(piece.column)]).tolist()
         values: dict[int, list[int]] = {}
         columns = piece.column[self.step[first:stop] - piece.start]
@@ -195,7 +194,7 @@ def _strokes(step: IntArray, value: IntArray) -> _Strokes:
 
 
 class _Guitar(NamedTuple):
-    """A row of guitars: what it is called, how it is coloured, and its notes."""
+    """A row of guitars: its name, its colour, and its notes."""
 
     name: str
     style: str
@@ -203,7 +202,7 @@ class _Guitar(NamedTuple):
 
 
 def _guitars(shown: Chart) -> list[_Guitar]:
-    """A row for each guitar, the last of them for all that are left."""
+    """A row for each guitar, the last of them for all the others."""
     rows = []
     for index, style in enumerate(_GUITAR_COLOURS):
         several = index == len(_GUITAR_COLOURS) - 1 and len(shown.guitars) > index + 1
@@ -215,20 +214,20 @@ def _guitars(shown: Chart) -> list[_Guitar]:
 
 
 def _notes(shown: Chart, parts: Sequence[Part]) -> _Strokes:
-    """Where the notes of some guitars begin, and their pitches."""
+    """The onsets and pitches of some guitars."""
     onset = np.concatenate([part.onset for part in parts] or [np.zeros(0, np.int64)])
     pitch = np.concatenate([part.pitch for part in parts] or [np.zeros(0, np.int64)])
-    begins = onset >= shown.span(shown.measures)[0]  # and does not only sound on
+    begins = onset >= shown.span(shown.measures)[0]  # and is not only sustained
     return _strokes(shown.lattice.nearest(onset[begins])[0], pitch[begins])
 
 
 def _all(shown: Chart, room: int, wide: int) -> Iterator[_Text]:
-    """All lines of bars; names have `wide` columns, and bars the room that is left."""
+    """All lines of bars; names have `wide` columns, and bars the rest of the width."""
     guitars, lowest, hits = _guitars(shown), _notes(shown, shown.guitars), shown.hits
     drums = [_strokes(hits.step[hits.row == row], hits.velocity[hits.row == row]) for row in range(len(shown.rows))]
 
     def row(name: str, cells: Sequence[_Text], style: str = _PLAIN) -> _Text:
-        """What a line is called, and the columns of each bar between barlines."""
+        """The name of a line, and the columns of each bar between barlines."""
         short = name if len(name) <= wide else name[: wide - 1] + "…"
         line: _Text = [(f"{short:>{wide}}", style), ("│", _FAINT)]
         for cell in cells:
@@ -306,7 +305,7 @@ def _names(lowest: _Strokes, pieces: Sequence[_Piece]) -> list[_Text]:
 
 
 def _hits(strokes: _Strokes, cymbal: bool, piece: _Piece) -> _Text:
-    """A sign for each hit, by how loud it is."""
+    """A sign for each hit, by its velocity."""
     cell = piece.blank
     for column, velocities in strokes.of(piece).items():
         loud = sum(max(velocities) >= least for least in _LOUD)
@@ -316,7 +315,7 @@ def _hits(strokes: _Strokes, cymbal: bool, piece: _Piece) -> _Text:
 
 
 def _legend(shown: Chart, width: int) -> list[_Text]:
-    """What the signs mean, those that are there."""
+    """The meanings of the signs in use."""
     words = []
     if any(not row.cymbal for row in shown.rows):
         words.append(f"drum {' '.join(_DRUM)}")
@@ -332,7 +331,7 @@ def _legend(shown: Chart, width: int) -> list[_Text]:
 
 
 def _written(line: _Text, colour: bool) -> str:
-    """A line as it is printed, without blanks at its end."""
+    """A line as printed, without trailing blanks."""
     if not colour:
         return "".join(text for text, _ in line).rstrip()
     joined: _Text = []

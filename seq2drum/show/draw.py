@@ -1,6 +1,6 @@
 """Pictures: the guitar's notes above the grid of the drums, bar by bar, to be understood at a glance.
 
-What is shown is chosen in `chart`. Here is decided what stands where; `figures` draws it.
+`chart` chooses the contents, this module the layout, and `figures` draws it.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _HEAD, _ROW, _JOIN, _FOOT = 0.3, 0.185, 0.07, 0.24
 _TITLE, _LEGEND, _EDGE = 0.36, 0.34, 0.16
 _ACROSS = _WIDTH - _LEFT - _RIGHT
 
-_TITLE_LETTERS = 100  # more would be wider than the page
+_TITLE_LETTERS = 100  # longer ones would be wider than the page
 _SHORT = 40  # bars of a song that is drawn large
 _QUARTERS = (16, 32)  # on a line: large, and small
-_MOST_QUARTERS = 96  # on a line, where a song would be too long otherwise
-_LEAST_QUARTERS = 8  # a bar alone is not drawn as wide as a page
-_INSIDE = 0.45  # how thick a note is on top of another guitar's, beside that one
-_APART = 0.09  # what is struck one after the other stays apart, most of it
-_LEAST_UNIT = 0.07  # beats that would be nearer are not drawn
-_SEEN = 0.02  # a hit that is less far from its place is on it, for the eye
-_EARLY = 1 / 48  # of a quarter, before a legend says what early and late hits are
-_NAMED = 6  # guitars that the legend names
+_MOST_QUARTERS = 96  # on a line of a song that would be too long otherwise
+_LEAST_QUARTERS = 8  # a single bar is drawn narrower than a page
+_INSIDE = 0.45  # thickness of a note on top of another guitar's, relative to it
+_APART = 0.09  # consecutive hits stay apart, most of them
+_LEAST_UNIT = 0.07  # closer beats are not drawn
+_SEEN = 0.02  # a hit closer to its place looks as if on it
+_EARLY = 1 / 48  # of a quarter: the deviation from which the legend explains early and late hits
+_NAMED = 6  # guitars named in the legend
 
 _COLOURS = ("#1f5fa8", "#b3541e", "#3a7d44", "#7a4fa3", "#0e8a8a", "#b83280")  # one a guitar
 _GREY = "#6b7078"
@@ -57,21 +57,21 @@ def picture(
     last_bar: int | None = None,
     bars_per_line: int | None = None,
 ) -> bytes:
-    """Draw guitar and drums as a PNG or SVG file; the same music gives the same bytes.
+    """Guitar and drums as a PNG or SVG file; the same music gives the same bytes.
 
-    Guitar notes lie at their pitch, a drum is a dot and a cymbal a cross; the darker and larger, the louder. All are
+    Guitar notes lie at their pitch, a drum is a dot and a cymbal a cross; the louder, the darker and larger. All are
     where they sound; a thin red line is the place of the lattice that a hit comes before or after. Thick lines are
     barlines, grey ones the accent groups of the metre, pale ones its other beats. A bar in which the drums leave their
-    pattern is shaded, and called a fill, or a break if they play less. Letters in boxes are passages of the guitar:
-    A again is much as A before. Bars are numbered from 1 as in a score.
+    pattern is shaded, and called a fill, or a break if they play less. Letters in boxes are passages of the guitar: a
+    second A is much like the first. Bars are numbered from 1 as in a score.
 
     Args:
-        duet: What to draw. Guitars or drums may be missing; only the pieces that are struck get a row.
+        duet: Guitar and drums. Either may be missing; only the pieces that are struck get a row.
         form: "png" or "svg".
         title: Stands above it.
         first_bar: The first bar to draw, counted from 0.
         last_bar: The bar to stop before; all bars if None.
-        bars_per_line: How many bars stand side by side; as many as can be read if None.
+        bars_per_line: Bars side by side; as many as are legible if None.
 
     Raises:
         OptionError: An unknown form, no bars to draw, or too many for one picture.
@@ -101,7 +101,7 @@ def pixels(
         return _canvas(shown, one_line(title, _TITLE_LETTERS), bars_per_line).pixels()
 
 
-# --- what stands where ------------------------------------------------------------------------------------------------
+# --- layout -----------------------------------------------------------------------------------------------------------
 
 
 def _canvas(shown: Chart, title: str, bars_per_line: int | None) -> Canvas:
@@ -110,7 +110,7 @@ def _canvas(shown: Chart, title: str, bars_per_line: int | None) -> Canvas:
     large = len(shown.measures) <= _SHORT
     rows = [range(len(shown.rows)) if large else shown.rows_of(measures) for measures in lines]
     guitar = 0.0 if not shown.guitars else 1.4 if large else 1.1
-    # Silence has bars, too.
+    # Silence has bars as well.
     drums = [(len(those) + 0.5) * _ROW if those else 2 * _ROW * (not guitar) for those in rows]
     join = _JOIN if guitar and shown.rows else 0.0
     head = _EDGE + (_TITLE if title else 0.0) + _LEGEND
@@ -153,7 +153,7 @@ def _lines(shown: Chart, bars_per_line: int | None) -> list[tuple[Measure, ...]]
 
 
 def _room(shown: Chart) -> float:
-    """How many ticks a line has, so that what is on it can be told apart, and a song does not become a tower."""
+    """The ticks of a line, such that its notes are legible and a song does not become a tower."""
     lengths = np.array([measure.bar.length for measure in shown.measures])
     quarter = shown.song.ticks_per_quarter
     wanted = float(_QUARTERS[len(lengths) > _SHORT] * quarter)
@@ -163,18 +163,18 @@ def _room(shown: Chart) -> float:
     wanted = min(wanted, float(_MOST_QUARTERS * quarter))
     usual = float(np.median(lengths))
     count = next((count for count in chart.GOOD_COUNTS if count * usual <= wanted), 1)
-    if len(lengths) > count * MOST_LINES:  # for having been made a good number
+    if len(lengths) > count * MOST_LINES:  # because of the rounding
         more = (some for some in reversed(chart.GOOD_COUNTS) if len(lengths) <= some * MOST_LINES)
         count = next((some for some in more if some * usual <= _MOST_QUARTERS * quarter), count)
     return max(count * usual, wanted if len(set(lengths.tolist())) > 2 else 0.0)
 
 
 def _gap(shown: Chart) -> float:
-    """Ticks from one hit or note to the next in its row, which most are not below; 0 if there are no two."""
+    """A low quantile of the ticks between hits or notes of one row; 0 without two of them."""
     ticks = [shown.hits.tick[shown.hits.row == row] for row in range(len(shown.rows))]
     ticks += [part.onset for part in shown.guitars]
     gaps = np.concatenate([np.diff(np.unique(row)) for row in ticks] or [np.zeros(0)])
-    gaps = gaps[gaps > shown.song.ticks_per_quarter / 24]  # a strum and a flam are one stroke
+    gaps = gaps[gaps > shown.song.ticks_per_quarter / 24]  # a strum or a flam is one stroke
     return float(np.percentile(gaps, 10)) if len(gaps) else 0.0
 
 
@@ -183,7 +183,7 @@ def _length(measures: Sequence[Measure]) -> int:
 
 
 def _ticks_across(shown: Chart, lines: Sequence[Sequence[Measure]], bars_per_line: int | None) -> float:
-    """How many ticks are as wide as the page: of all lines the same, but of one bar that is longer still."""
+    """The ticks in the width of the page: the same for all lines, except for a single longer bar."""
     widest = max(map(_length, lines))
     if bars_per_line is not None:
         return float(widest)
@@ -193,14 +193,14 @@ def _ticks_across(shown: Chart, lines: Sequence[Sequence[Measure]], bars_per_lin
 
 
 class _System(NamedTuple):
-    """A line of the picture: its bars, and how wide it is in inches."""
+    """A line of the picture: its bars, and its width in inches."""
 
     chart: Chart
     measures: tuple[Measure, ...]
     width: float
 
     def x(self, tick: ArrayLike) -> Floats:
-        """Where a tick lies, in inches."""
+        """The place of a tick, in inches."""
         start = self.measures[0].bar.start
         return _LEFT + (np.asarray(tick, dtype=np.float64) - start) * (self.width / _length(self.measures))
 
@@ -210,7 +210,7 @@ class _System(NamedTuple):
 
 
 def _legend(canvas: Canvas, shown: Chart, y: float) -> None:
-    """The guitars by name in their colours, and what the signs mean."""
+    """The guitars by name in their colours, and the meanings of the signs."""
     words: list[tuple[str, str, str]] = []
     for index, name in enumerate(shown.names[:_NAMED]):
         words.append((f"■ {name if len(name) <= 32 else name[:31] + '…'}", _COLOURS[index % len(_COLOURS)], "bold"))
@@ -233,7 +233,7 @@ def _legend(canvas: Canvas, shown: Chart, y: float) -> None:
 def _headings(canvas: Canvas, here: _System, y: float) -> None:
     """Letters of passages, bar numbers, and metre and tempo where they begin or change.
 
-    What finds no room above a short bar stands a little to the right; a number alone is left out.
+    Texts that do not fit above a short bar move a little to the right; numbers are left out instead.
     """
     free = 0.0
     for measure in here.measures:
@@ -276,7 +276,7 @@ def _bar_lines(canvas: Canvas, here: _System, top: float, bottom: float) -> None
 
 
 def _draw_guitars(canvas: Canvas, here: _System, top: float, tall: float) -> None:
-    """Each note as long as it sounds, at its pitch; one on another guitar's is thinner, so that both are seen."""
+    """Each note at its pitch for its length; one on another guitar's is thinner, so that both are visible."""
     low, high = here.chart.pitches
     low, high = low - 2, max(high + 2, low + 12)
     scale = tall / (high - low)
@@ -306,12 +306,14 @@ def _draw_guitars(canvas: Canvas, here: _System, top: float, tall: float) -> Non
 
 
 def _covers(part: Part, other: Part) -> NDArray[np.bool_]:
-    """(notes,): which notes of a part sound on a pitch while another part sounds on it."""
+    """(notes,): whether each note of a part sounds while another part sounds on its pitch."""
     covered = np.zeros(len(part), dtype=bool)
     for pitch in np.intersect1d(part.pitch, other.pitch).tolist():
         here, there = part.pitch == pitch, other.pitch == pitch
         start, end = other.onset[there], other.onset[there] + other.duration[there]
-        begun = np.searchsorted(start, part.onset[here] + part.duration[here])  # how many begin before a note ends
+        begun = np.searchsorted(
+            start, part.onset[here] + part.duration[here]
+        )  # the number that begin before a note ends
         last = np.concatenate([[-1], np.maximum.accumulate(end)])[begun]
         covered[here] = last > part.onset[here]
     return covered
@@ -326,7 +328,7 @@ def _draw_signs(canvas: Canvas, here: _System, top: float, bottom: float) -> Non
 
 
 def _draw_drums(canvas: Canvas, here: _System, rows: Sequence[int], bottom: float) -> None:
-    """Each hit where it is, and a thin line at the place of the lattice that it is early or late of."""
+    """Each hit at its time, and a thin line at the place of the lattice that it is early or late of."""
     pieces, hits = here.chart.rows, here.chart.hits_of(here.measures)
     middle = np.zeros(len(pieces))
     middle[list(rows)] = bottom - (np.arange(len(rows)) + 0.75) * _ROW

@@ -1,8 +1,8 @@
 """A MusicXML score as a picture, engraved by verovio: one SVG, as tall as the score is long.
 
-It knows nothing of drums: what is written where is `score`'s affair. What verovio leaves to fonts that are not
-everywhere, the note in a tempo mark, becomes an outline here, so that the picture is the same in a browser, in a page
-that allows no fonts, and in a program that draws SVG.
+It knows nothing of drums: `score` decides the notation. The note in a tempo mark, which verovio leaves to a font that
+is not available everywhere, becomes an outline here, so that the picture is the same in a browser, in a page that
+allows no fonts, and in a program that draws SVG.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ MOST_BYTES = 8_000_000
 """Of MusicXML that is engraved, about two thousand bars: more takes minutes, and nothing can show it."""
 _SCALE = 50  # percent of verovio's own size: a staff is 36 pixels high
 _FONT = "Leipzig"
-_NOTE = 0.75  # size of the note in a tempo mark beside verovio's, which is larger than its text by far
-_LETTER = 0.52  # mean width of a letter of bold Times, in ems: what stands before a note is made as wide as that
+_NOTE = 0.75  # size of the note in a tempo mark relative to verovio's, which is far larger than its text
+_LETTER = 0.52  # mean width of a letter of bold Times, in ems, to which the text before a note is set
 _SVG, _LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _TEXT, _SPAN = f"{{{_SVG}}}text", f"{{{_SVG}}}tspan"
 
@@ -36,7 +36,7 @@ def check() -> None:
 
 
 def svg(musicxml: bytes, *, width: int = WIDTH) -> bytes:
-    """Engrave a score: all its systems below one another, black on white. The same score gives the same bytes.
+    """A score engraved: all its systems below one another, black on white. The same score gives the same bytes.
 
     Args:
         musicxml: The score, as `formats.score.musicxml.write_score` writes it.
@@ -63,12 +63,12 @@ def svg(musicxml: bytes, *, width: int = WIDTH) -> bytes:
         {
             "adjustPageHeight": True,
             "footer": "none",
-            "pageHeight": 60_000,  # the most there is; a longer score has more pages
+            "pageHeight": 60_000,  # the maximum; a longer score has more pages
             "pageWidth": width * 100 // _SCALE,
             "scale": _SCALE,
             "smuflTextFont": "none",
             "svgFormatRaw": True,
-            "xmlIdChecksum": True,  # names by the score, not by chance
+            "xmlIdChecksum": True,  # ids from the score instead of random ones
         }
     )
     if not kit.loadData(musicxml.decode("utf-8")):
@@ -78,7 +78,7 @@ def svg(musicxml: bytes, *, width: int = WIDTH) -> bytes:
 
 
 def _joined(pages: list[ET.Element]) -> bytes:
-    """The pages below one another, on white: a page of a notebook may be dark."""
+    """The pages below one another, on white, since a page of a notebook can be dark."""
     ET.register_namespace("", _SVG)
     ET.register_namespace("xlink", _LINK)
     heights = [_pixels(page, "height") for page in pages]
@@ -100,7 +100,7 @@ def _pixels(page: ET.Element, side: str) -> int:
 
 
 def _forget_names(page: ET.Element) -> None:
-    """Drop the names of all that is drawn but the page's own, by which its style finds it, and those of glyphs."""
+    """Drop all ids except the page's own, which its style refers to, and those of glyphs."""
     for element in page.iter():
         if element is not page and not element.tag.endswith("}defs"):
             name = element.get("id", "")
@@ -109,7 +109,7 @@ def _forget_names(page: ET.Element) -> None:
 
 
 def _outline_notes(page: ET.Element) -> None:
-    """Draw the notes that stand in text as outlines, and set the text that follows beside them."""
+    """Draw notes within text as outlines, and set the text that follows beside them."""
     for group in list(page.iter()):
         for text in group.findall(_TEXT):
             spans = [span for span in text.iter(_SPAN) if span.text]
@@ -147,7 +147,7 @@ def _set(text: ET.Element, spans: list[ET.Element]) -> Iterator[ET.Element]:
 
 @cache
 def _glyph(letter: str) -> tuple[str, float]:
-    """The outline of a sign of the music font, and how far the next is from it, in thousandths of its size."""
+    """The outline of a sign of the music font, and its advance, in thousandths of its size."""
     if letter.isspace():
         return "", 60.0
     import verovio

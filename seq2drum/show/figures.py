@@ -1,9 +1,8 @@
 """Drawing with matplotlib, which is imported here, when something is drawn, and nowhere else.
 
-A `Canvas` is a page measured in inches, with the shapes that a picture of music needs; it becomes a file. A `Plot` is a
-chart measured in pixels; it becomes SVG inside an HTML page, whose style sheet has its colours. All that is drawn is
-drawn inside `own_look`, so that the same drawing gives the same bytes whatever the user has set up for figures of their
-own.
+A `Canvas` is a page measured in inches, with the shapes that a picture of music needs; it becomes a file. A `Plot` is
+a chart measured in pixels; it becomes SVG inside an HTML page, whose style sheet has its colours. All drawing happens
+inside `own_look`, so that the same drawing gives the same bytes whatever the user's settings of matplotlib.
 """
 
 from __future__ import annotations
@@ -30,20 +29,20 @@ Floats = NDArray[np.float64]
 
 INK, PAPER = "#22252a", "#ffffff"
 _FRAME = "#7c818a"
-_DPI = 100  # pixels an inch, of a raster image
+_DPI = 100  # pixels an inch of a raster image
 
 
 @contextmanager
 def own_look(*, plot: bool = False) -> Iterator[None]:
-    """Around all drawing: what the user has set up for figures of their own does not matter here.
+    """A context for all drawing, free of the user's settings of matplotlib.
 
-    A part may be named in any script: letters that a font lacks become boxes, and are no fault.
+    A part may be named in any script: letters that a font lacks become boxes without a warning.
 
     Args:
-        plot: Whether a `Plot` is drawn: its words stay words, and no point of its lines is left out.
+        plot: Whether a `Plot` is drawn: its words stay text, and no point of its lines is left out.
 
     Raises:
-        OptionError: what the user has set up keeps matplotlib from being loaded.
+        OptionError: the user's settings keep matplotlib from loading.
     """
     with _errors_only():
         try:
@@ -67,7 +66,7 @@ def own_look(*, plot: bool = False) -> Iterator[None]:
 
 @contextmanager
 def _errors_only() -> Iterator[None]:
-    """While something is drawn, matplotlib's log has errors alone: where it keeps its fonts is of no interest."""
+    """A context in which matplotlib logs errors alone, without messages about its font cache."""
     log = logging.getLogger("matplotlib")
     level = log.level
     log.setLevel(logging.ERROR)
@@ -101,7 +100,7 @@ class Canvas:
         self.text(x + 0.04, y, text, size=9.5, weight="bold", bbox=frame)
 
     def words(self, x: float, y: float, words: Sequence[tuple[str, str, str]], *, ha: str = "left") -> None:
-        """Words (text, colour, weight) side by side, from a place on or up to it."""
+        """Words (text, colour, weight) side by side, left- or right-aligned at a place."""
         from matplotlib.offsetbox import AnnotationBbox, HPacker, TextArea
 
         if not words:
@@ -117,13 +116,13 @@ class Canvas:
     def rules(
         self, x: ArrayLike, top: ArrayLike, bottom: ArrayLike, colour: str, width: float, *, zorder: float = 1
     ) -> None:
-        """Upright lines."""
+        """Vertical lines."""
         x = np.asarray(x, dtype=np.float64)
         top, bottom = np.broadcast_to(top, x.shape), np.broadcast_to(bottom, x.shape)
         self._lines(np.stack([np.stack([x, top], -1), np.stack([x, bottom], -1)], 1), colour, width, zorder)
 
     def across(self, y: ArrayLike, left: float, right: float, colour: str, *, dotted: bool = False) -> None:
-        """Level lines."""
+        """Horizontal lines."""
         y = np.asarray(y, dtype=np.float64)
         ends = [np.stack([np.full(y.shape, x), y], -1) for x in (left, right)]
         self._lines(np.stack(ends, 1), colour, 0.6, 0.5, (0, (2, 3)) if dotted else "solid")
@@ -154,7 +153,7 @@ class Canvas:
         self._axes.add_collection(shapes, autolim=False)
 
     def marks(self, x: Floats, y: Floats, velocity: IntArray, *, cross: bool) -> None:
-        """A dot or a cross for each hit, the dots with a rim of paper, so that they are told apart."""
+        """A dot or a cross for each hit, dots with a rim of paper to keep them apart."""
         if len(x):
             loud, shades = (velocity / 127) ** 1.3, shaded(INK, velocity)
             size = 14 + 30 * loud if cross else 22 + 44 * loud
@@ -164,7 +163,7 @@ class Canvas:
             self._axes.scatter(x, y, s=size, c=shades, zorder=4, **look)
 
     def discs(self, x: Floats, y: Floats, colours: Sequence[str]) -> None:
-        """Room for marks on whatever line they stand."""
+        """Background for marks on any line."""
         if len(x):
             self._axes.scatter(x, y, s=80, c=list(colours), linewidths=0, zorder=2.5)
 
@@ -202,12 +201,12 @@ ROLES = ("ink", "paper", "pale", "shade", "note", "model", "base", "sees", "guit
 
 
 def colour(role: str) -> str:
-    """The colour that matplotlib draws a role in; `Plot.svg` writes the role's CSS variable in its place."""
+    """matplotlib's colour of a role; `Plot.svg` writes the role's CSS variable in its place."""
     return f"#0000{ROLES.index(role) + 1:02x}"
 
 
 class Plot:
-    """A chart of so many pixels. Its axes have no frame and no tick marks; nothing is cut off at their edges."""
+    """A chart of so many pixels. Its axes have no frame and no tick marks; nothing is clipped at their edges."""
 
     def __init__(
         self, width: int, height: int, *, left: int = 0, right: int = 0, top: int = 0, bottom: int = 0
@@ -224,7 +223,7 @@ class Plot:
     def line(
         self, x: Sequence[float], y: Sequence[float], role: str, width: float, *, dashed: bool = False, **more: Any
     ) -> None:
-        """A line through points; NaN between two of them parts it."""
+        """A line through points; NaN interrupts it."""
         style: Any = (0, (5 / width, 4 / width)) if dashed else "solid"
         more = {"solid_capstyle": "butt"} | more
         self.axes.plot(x, y, color=colour(role), linewidth=width, linestyle=style, clip_on=False, **more)
@@ -253,7 +252,7 @@ class Plot:
     def svg(self, title: str) -> str:
         """The chart as an SVG element of HTML: shapes and words alone, in the colours and the font of the page.
 
-        title: what the chart is called by a program that reads a page aloud.
+        title: the chart's name for screen readers.
         """
         out = BytesIO()
         self.figure.savefig(out, format="svg", metadata={"Date": None})
@@ -281,7 +280,7 @@ def _rounded(number: re.Match[str]) -> str:
 
 
 def _page_style(style: str) -> str:
-    """The style of an element with the page's font and with the roles of colours."""
+    """The style of an element with the page's font and CSS variables for the roles of colours."""
     kept = [part for part in style.split("; ") if part and not part.startswith("font-family")]
     for role in ROLES:
         kept = [part.replace(colour(role), f"var(--{role})") for part in kept]

@@ -1,7 +1,7 @@
-"""FluidSynth, the program of that name, run beside this one: a song with a tick of a millisecond becomes sound.
+"""FluidSynth as a child process: a song with a tick of a millisecond becomes sound.
 
-What FluidSynth gets to read is what is written here from parsed notes, never a file that came from elsewhere; its time,
-its output and the soundfont are checked.
+FluidSynth reads only files written here from parsed notes, never a file from elsewhere; its time, its output and the
+soundfont are checked.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ VARIABLE = "SEQ2DRUM_SOUNDFONT"
 """The environment variable that may name a soundfont."""
 
 _BEST = ("default", "fluidr3", "generaluser", "ms basic", "musescore", "timgm")  # the start of names, best first
-_MOST_FILES = 200  # that are looked at in a folder
+_MOST_FILES = 200  # files checked in a folder
 
 
 def installed() -> Iterator[Path]:
-    """Files that may be soundfonts in the places where they lie, those known to be General MIDI first."""
+    """Possible soundfonts in the usual places, those known to be General MIDI first."""
     paths: list[Path] = []
     for folder in _folders():
         try:
@@ -52,7 +52,7 @@ def installed() -> Iterator[Path]:
 def _folders() -> list[Path]:
     try:
         home = Path.home()
-    except RuntimeError:  # whoever runs this has none
+    except RuntimeError:  # the user has no home
         home = Path("/nonexistent")
     if sys.platform == "darwin":
         shared = ("/Library/Audio/Sounds/Banks", "/opt/homebrew/share/soundfonts", "/usr/local/share/soundfonts")
@@ -66,7 +66,7 @@ def _folders() -> list[Path]:
 
 
 def _musescore(top: str, folder: str) -> list[Path]:
-    """Where MuseScore keeps its own: it is what many have, and of General MIDI."""
+    """MuseScore's folder of soundfonts: widely installed, and General MIDI."""
     return [Path(top, folder.format(f"MuseScore {number}"), "sound") for number in (4, 3)]
 
 
@@ -75,10 +75,10 @@ _MOST_PRESETS = 1 << 20  # bytes
 
 
 def soundfont_trouble(path: Path, *, guitars: bool = True) -> str | None:
-    """What is wrong with a soundfont, or None. guitars: whether it is to have some.
+    """The fault of a soundfont, or None. guitars: whether it needs some.
 
-    Its list of presets is read (SoundFont 2.04, section 7.2): FluidSynth itself says nothing of a file that it cannot
-    read, and takes another.
+    Its list of presets is read (SoundFont 2.04, section 7.2): FluidSynth itself silently replaces a file that it cannot
+    read.
     """
     if not path.is_file():
         return "there is no such file"
@@ -97,13 +97,13 @@ def soundfont_trouble(path: Path, *, guitars: bool = True) -> str | None:
 
 
 def drum_programs(path: Path) -> list[int]:
-    """The programs of a soundfont's drum kits, in order; none if it is no soundfont."""
+    """The programs of a soundfont's drum kits, in order; empty for another kind of file."""
     with path.open("rb") as file:
         return sorted(program for bank, program in _presets(file) or () if bank == _DRUM_BANK)
 
 
 def _presets(file: BinaryIO) -> set[tuple[int, int]] | None:
-    """The presets of a soundfont, (bank, program); None if it is no soundfont."""
+    """The presets of a soundfont, (bank, program); None for another kind of file."""
     head = file.read(12)
     if head[:4] != b"RIFF" or head[8:] != b"sfbk":
         return None
@@ -112,32 +112,34 @@ def _presets(file: BinaryIO) -> set[tuple[int, int]] | None:
         if chunk[:4] == b"LIST" and chunk[8:] == b"pdta":
             kind, size = file.read(4), int.from_bytes(file.read(4), "little")
             records = file.read(min(size, _MOST_PRESETS)) if kind == b"phdr" else b""
-            table = np.frombuffer(records[: len(records) // 38 * 38], np.uint8).reshape(-1, 38)[:-1]  # the last ends it
+            table = np.frombuffer(records[: len(records) // 38 * 38], np.uint8).reshape(-1, 38)[
+                :-1
+            ]  # the last is a terminator
             words = np.ascontiguousarray(table[:, 20:24]).view("<u2")
             return {(int(bank), int(program)) for program, bank in words}
         file.seek(size + size % 2 - 4, os.SEEK_CUR)
     return None
 
 
-# --- where it is ------------------------------------------------------------------------------------------------------
+# --- where to find it -------------------------------------------------------------------------------------------------
 
 
 class Synthesiser(NamedTuple):
-    """What sound is made with: the path of FluidSynth, and of a General MIDI soundfont."""
+    """The means of making sound: the paths of FluidSynth and of a General MIDI soundfont."""
 
     program: str
     soundfont: Path
 
 
 def find(soundfont: str | os.PathLike[str] | None = None, *, guitars: bool = True) -> Synthesiser:
-    """The FluidSynth of the path, and a soundfont.
+    """The FluidSynth on the path, and a soundfont.
 
-    The soundfont is the one that is named, or that of the environment variable, or the best that lies where soundfonts
-    lie. guitars: whether it is to have guitars beside drums.
+    The soundfont is the named one, or that of the environment variable, or the best in the usual places. guitars:
+    whether it needs guitars beside drums.
 
     Raises:
-        MissingExtraError: there is no FluidSynth or no soundfont; the message says how to get it here.
-        OptionError: the soundfont that was named is none, or lacks guitars or drums.
+        MissingExtraError: no FluidSynth or no soundfont; the message has the command that installs it here.
+        OptionError: the named soundfont is another kind of file, or lacks guitars or drums.
     """
     program = shutil.which("fluidsynth")
     if program is None:
@@ -171,7 +173,7 @@ _A_SOUNDFONT = "a General MIDI soundfont such as FluidR3_GM.sf2 or GeneralUser G
 
 
 def how_to_get() -> str:
-    """How FluidSynth and a soundfont come onto this machine, in some words."""
+    """The installation of FluidSynth and a soundfont on this machine, in a few words."""
     if sys.platform == "darwin":
         return f"brew install fluid-synth, and put {_A_SOUNDFONT.format('~/Library/Audio/Sounds/Banks')}"
     if sys.platform == "win32":
@@ -185,14 +187,14 @@ def how_to_get() -> str:
 # --- from ticks to milliseconds ---------------------------------------------------------------------------------------
 
 
-_TAIL = 6.0  # seconds that the last note may ring on
+_TAIL = 6.0  # seconds for the last note to ring on
 
 
 def timed(song: Song, parts: Sequence[Part], span: tuple[int, int] | None, most_seconds: float) -> Song:
-    """The parts in a song whose tick is a millisecond. It lasts until they have rung out.
+    """The parts in a song whose tick is a millisecond, long enough for them to ring out.
 
-    FluidSynth counts ticks anew from each change of tempo, in whole ticks: a song that breathes would come apart. In
-    this song the tempo never changes.
+    FluidSynth restarts its count of whole ticks at each change of tempo, so a rubato song would drift apart. In this
+    song the tempo never changes.
     """
     first, last = span or (0, song.end + 1)
     begin = milliseconds(song, np.array([first]))[0]
@@ -209,13 +211,13 @@ def timed(song: Song, parts: Sequence[Part], span: tuple[int, int] | None, most_
             )
         )
     end = max((part.end for part in timed), default=0) + round(_TAIL * 1000)
-    # The tempo event at the end keeps FluidSynth playing until then.
+    # The tempo event at the end keeps FluidSynth playing up to it.
     second = 1_000_000
     return Song(1000, tuple(part for part in timed if len(part)), (Tempo(0, second), Tempo(end, second)), length=end)
 
 
 def milliseconds(song: Song, ticks: IntArray) -> IntArray:
-    """`Song.seconds` of many ticks."""
+    """`Song.seconds` of an array of ticks, in milliseconds."""
     starts, lengths = np.array(song.tempo_map).T
     elapsed = np.concatenate([[0], np.cumsum(np.diff(starts) * lengths[:-1])])
     place = np.searchsorted(starts, ticks, side="right") - 1
@@ -224,11 +226,11 @@ def milliseconds(song: Song, ticks: IntArray) -> IntArray:
     return rounded
 
 
-# --- at work ----------------------------------------------------------------------------------------------------------
+# --- rendering --------------------------------------------------------------------------------------------------------
 
 
 _SETTINGS = (
-    "synth.dynamic-sample-loading=1",  # only the instruments that are played
+    "synth.dynamic-sample-loading=1",  # only the instruments in use
     "synth.cpu-cores=1",
     "synth.midi-bank-select=gs",
     "synth.chorus.active=0",
@@ -236,18 +238,18 @@ _SETTINGS = (
     "synth.reverb.damp=0.3",
     "synth.reverb.width=0.8",
     "synth.reverb.level=0.5",
-    "synth.gain=0.2",  # small: a build of it that knows no floats clips
+    "synth.gain=0.2",  # low: a build without float output clips
     f"synth.sample-rate={RATE}",
     "audio.file.type=wav",
     "audio.file.format=float",
 )
-_PATIENCE = 60.0  # seconds to render nothing; as many more as it lasts
+_PATIENCE = 60.0  # seconds of a timeout, plus the length of the sound
 
 
 def render(
     synthesiser: Synthesiser, songs: Sequence[Song], show: Callable[[float], None], *, dry: bool = False
 ) -> list[Sound]:
-    """Each song as sound, all at once; silence for a song without notes. dry: without reverberation."""
+    """Each song as sound, in parallel; silence for a song without notes. dry: without reverberation."""
     with tempfile.TemporaryDirectory(prefix="seq2drum-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         (folder / "settings").touch()  # instead of the user's own
@@ -265,7 +267,7 @@ def render(
 
 
 class _Running(NamedTuple):
-    """A FluidSynth at work on a song of so many seconds, in a folder: NAME.mid to NAME.wav, complaints to NAME.log."""
+    """A FluidSynth process on a song of so many seconds, in a folder: NAME.mid to NAME.wav, errors to NAME.log."""
 
     process: subprocess.Popen[bytes]
     folder: Path
@@ -273,7 +275,7 @@ class _Running(NamedTuple):
     seconds: float
 
     def end(self) -> None:
-        """End it and, where it is a script, what it has started: that would write on without an end."""
+        """End it and, if it is a script, its children, which would go on writing."""
         if sys.platform != "win32":
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -282,7 +284,7 @@ class _Running(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many bytes are there."""
+        """The number of bytes written."""
         try:
             return (self.folder / f"{self.name}.wav").stat().st_size
         except OSError:
@@ -290,7 +292,7 @@ class _Running(NamedTuple):
 
     @property
     def expected(self) -> float:
-        """How many bytes there should be in the end."""
+        """The number of bytes of the whole sound."""
         return self.seconds * RATE * 8
 
     def failed(self, how: str) -> OutputError:
@@ -302,7 +304,7 @@ class _Running(NamedTuple):
 def _start(synthesiser: Synthesiser, song: Song, folder: Path, name: str, dry: bool) -> _Running:
     (folder / f"{name}.mid").write_bytes(midi.serialise(song))
     settings = [word for setting in (*_SETTINGS, f"synth.reverb.active={int(not dry)}") for word in ("-o", setting)]
-    # Names without a folder: on Windows FluidSynth may not know every letter of the folder's.
+    # Names without a folder: on Windows FluidSynth cannot open every letter of the folder's.
     command = [synthesiser.program, "-n", "-i", "-q", "-f", "settings", *settings, "-F", f"{name}.wav"]
     with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
@@ -311,13 +313,13 @@ def _start(synthesiser: Synthesiser, song: Song, folder: Path, name: str, dry: b
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
-            start_new_session=True,  # Ctrl-C is for this program, which ends that one
+            start_new_session=True,  # Ctrl-C goes to this program, which ends FluidSynth
         )
     return _Running(process, folder, name, song.end / 1000)
 
 
 def _wait(running: Sequence[_Running], show: Callable[[float], None]) -> None:
-    """Wait until all are done, and no longer than is sensible, in time and in bytes."""
+    """Wait until all are done, within limits of time and bytes."""
     begun = time.monotonic()
     expected = sum(one.expected for one in running)
     while any(one.process.poll() is None for one in running):
@@ -348,7 +350,7 @@ def _read(one: _Running) -> Sound:
             if chunk[:4] == b"data":
                 if kind != 3:
                     raise one.failed("wrote a WAV file that is not of floats")
-                # Read in place: of ten minutes there is no second copy.
+                # Read in place, without a second copy of ten minutes.
                 samples = np.fromfile(path, "<f4", min(size, most) // 8 * 2, offset=file.tell())
                 return samples[: len(samples) // 2 * 2].reshape(-1, 2)
             body = file.read(size + size % 2)

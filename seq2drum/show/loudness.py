@@ -1,4 +1,4 @@
-"""How loud sound is to the ear: Recommendation ITU-R BS.1770-4 (2015), annex 1."""
+"""Loudness of sound: Recommendation ITU-R BS.1770-4 (2015), annex 1."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Sound = NDArray[np.float32]
 
 
 def factor(decibels: float) -> float:
-    """By what samples are multiplied to be so many decibels louder."""
+    """The factor of samples for a gain in decibels."""
     return float(10 ** (decibels / 20))
 
 
@@ -28,12 +28,12 @@ def peak(sound: Sound) -> float:
 
 
 def stereo_wav(sound: Sound) -> bytes:
-    """A WAV file, 16 bits, of stereo sound; what is beyond full scale is cut."""
+    """A WAV file, 16 bits, of stereo sound, clipped at full scale."""
     return wav_file(np.rint(sound.clip(-1, 1) * np.float32(32_767)).astype(np.int16))
 
 
 def mono_wav(sound: NDArray[np.float32]) -> bytes:
-    """A WAV file, 16 bits, of one channel (frames,) on both sides; what is beyond full scale is cut."""
+    """A WAV file, 16 bits, of one channel (frames,) on both sides, clipped at full scale."""
     return stereo_wav(np.stack([sound, sound], axis=1))
 
 
@@ -48,8 +48,8 @@ def wav_file(samples: NDArray[np.int16]) -> bytes:
 def integrated(sound: Sound, rate: int = RATE) -> float:
     """Integrated loudness in LUFS, by Recommendation ITU-R BS.1770-4 (2015), annex 1; minus infinity for silence.
 
-    Sound is weighted as the ear weights it, and measured in blocks of 400 ms that overlap by three quarters. What is
-    below -70 LUFS, and then what is 10 LU below the mean of the rest, does not count: rests make nothing softer.
+    Sound is weighted as the ear weights it, and measured in blocks of 400 ms that overlap by three quarters. Blocks
+    below -70 LUFS, and then those 10 LU below the mean of the rest, do not count: rests make nothing softer.
     """
     hops = _energies(sound, rate)
     blocks = np.convolve(hops, np.full(4, 0.25), "valid")
@@ -77,7 +77,7 @@ def _energies(sound: Sound, rate: int) -> NDArray[np.float64]:
     count = max(-(-len(sound) // hop), 4)
     energies = np.zeros(count)
     for start in range(0, count * hop, chunk):
-        lead = min(start, len(taps))  # what was before still sounds in the filter
+        lead = min(start, len(taps))  # the filter still holds earlier sound
         piece = np.fft.rfft(sound[start - lead : start + chunk], size, axis=0)
         heard = np.fft.irfft(piece * response, size, axis=0)[lead : lead + chunk]
         means = (heard**2).sum(axis=1).reshape(-1, hop).mean(axis=1)
@@ -88,10 +88,10 @@ def _energies(sound: Sound, rate: int) -> NDArray[np.float64]:
 
 @cache
 def _weighting(rate: int) -> NDArray[np.float64]:
-    """The impulse response of the standard's two filters (K-weighting); beyond it is nothing to be heard.
+    """The impulse response of the standard's two filters (K-weighting), cut where it is inaudible.
 
-    The standard gives coefficients for 48,000 frames a second. The analogue filters that they come from are those of
-    B. De Man, "Evaluation of implementations of the EBU R128 loudness measurement", AES 145 (2018), table 1.
+    The standard gives coefficients for 48,000 frames a second. The analogue filters behind them are those of B. De Man,
+    "Evaluation of implementations of the EBU R128 loudness measurement", AES 145 (2018), table 1.
     """
     impulse = [1.0] + [0.0] * 8191
     for filtered in filters(rate):
@@ -104,7 +104,7 @@ Biquad = tuple[tuple[float, float, float], tuple[float, float]]
 
 
 def filters(rate: int) -> tuple[Biquad, Biquad]:
-    """The standard's filters for a rate: the shelf that stands for the head, and the high pass."""
+    """The standard's filters for a rate: the shelf that models the head, and the high pass."""
     k, q = math.tan(math.pi * 1681.974450955533 / rate), 0.7071752369554196
     high = 10 ** (3.999843853973347 / 20)
     middle = high**0.4996667741545416
@@ -129,14 +129,14 @@ def _biquad(samples: Iterable[float], b: tuple[float, float, float], a: tuple[fl
 CEILING = -1.0
 """The highest sample, in dB below full scale."""
 
-_CHUNK = 1 << 18  # frames that are worked on at a time
-_LOOK = RATE // 100  # frames over which the limiter comes and goes
+_CHUNK = 1 << 18  # frames processed at a time
+_LOOK = RATE // 100  # frames of the limiter's attack and release
 
 
 def limited(sound: Sound, ceiling: float = CEILING) -> NDArray[np.int16]:
     """The sound in 16 bits, no sample above the ceiling (dB below full scale).
 
-    Where a peak would be, all is turned down smoothly, from a hundredth of a second before it to as long after.
+    Around a peak the gain falls smoothly, from a hundredth of a second before it to as long after.
     """
     most = np.float32(factor(ceiling))
     out = np.empty(sound.shape, np.int16)
@@ -149,7 +149,7 @@ def limited(sound: Sound, ceiling: float = CEILING) -> NDArray[np.int16]:
 
 
 def gains(sound: Sound, ceiling: float = CEILING) -> NDArray[np.float32]:
-    """(frames,): by what `limited` multiplies each frame."""
+    """(frames,): the gain of each frame in `limited`."""
     out = np.ones(len(sound), np.float32)
     for start in range(0, len(sound), _CHUNK):
         gain = _gain(sound, start, np.float32(factor(ceiling)))
@@ -174,7 +174,7 @@ def _gain(sound: Sound, start: int, most: np.float32) -> NDArray[np.float32] | N
 
 
 def _least(values: Sound, width: int) -> Sound:
-    """The least of each so many neighbours: width - 1 fewer values."""
+    """The sliding minimum over so many neighbours: width - 1 fewer values."""
     done = 1
     while 2 * done <= width:
         values = np.minimum(values[:-done], values[done:])

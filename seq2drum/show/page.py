@@ -1,7 +1,7 @@
-"""The project's HTML pages: Jinja2 templates, one style sheet, everything in one file that asks for nothing elsewhere.
+"""The project's HTML pages: Jinja2 templates, one style sheet, everything in one self-contained file.
 
-The templates lie in `templates/`; a page gives them values and SVG of `charts`. What is a value is escaped, whatever it
-holds. Nothing is known here of music or models.
+The templates lie in `templates/`; a page gives them values, and SVG of `figures`. All values are escaped. Nothing is
+known here of music or models.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from seq2drum.show.figures import Plot, colour, own_look
 class Table(NamedTuple):
     """A head, which may be empty, and rows of as many cells. In a notebook it shows itself.
 
-    words: it is to be read, not to be compared; all its columns begin at the left.
+    words: a table of text instead of numbers: all columns are left-aligned.
     """
 
     head: Sequence[str]
@@ -38,7 +38,7 @@ def render(template: str, **values: Any) -> str:
 
 
 def png(data: bytes) -> str:
-    """A PNG picture as the address of an image: the picture itself."""
+    """A PNG picture as a data URL."""
     return f"data:image/png;base64,{base64.b64encode(data).decode('ascii')}"
 
 
@@ -47,7 +47,7 @@ def _templates() -> Environment:
     return Environment(
         loader=PackageLoader("seq2drum.show"),
         autoescape=True,
-        undefined=StrictUndefined,  # a value that a template misses is an error, not a gap
+        undefined=StrictUndefined,  # a missing value is an error, not a gap
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -56,7 +56,7 @@ def _templates() -> Environment:
 
 LINES = ("model", "guitar", "third", "fourth", "base", "sixth")
 """Roles of colours for several lines of one chart."""
-FEW = 12  # points that are marked each
+FEW = 12  # most points of a line that are all marked
 
 Points = Sequence[tuple[float, float]]
 
@@ -65,7 +65,7 @@ Points = Sequence[tuple[float, float]]
 
 
 class Line(NamedTuple):
-    """A line of a chart: its name, its points (x, y) by x, and how it is drawn. A y that is no number is left out.
+    """A line of a chart: its name, its points (x, y) by x, and its style. A y of NaN is left out.
 
     role: of its colour, one of `figures.ROLES`. width: in pixels.
     """
@@ -80,15 +80,15 @@ class Line(NamedTuple):
 def lines(
     title: str, below: str, lines: Sequence[Line], *, least: float | None = None, across: str = "", wide: bool = False
 ) -> str:
-    """Lines over one axis; the last value of each stands at its end. "" if there is no point at all.
+    """Lines over one axis; the last value of each stands at its end. "" without any point.
 
     Args:
         title: The title.
-        below: A line under the title, such as which way is good.
+        below: A line under the title, such as the better direction.
         lines: The lines, the most important first.
-        least: What the scale holds in any case, such as 0.
-        across: What is counted from left to right.
-        wide: Whether the chart stands alone, and all of it is to be seen.
+        least: A value that the scale always includes, such as 0.
+        across: The name of the horizontal axis.
+        wide: Whether the chart stands alone and shows all of its range.
     """
     drawn = [(line, [(x, y) for x, y in line.points if math.isfinite(y)]) for line in lines]
     drawn = [(line, points) for line, points in drawn if points]
@@ -108,7 +108,7 @@ def lines(
             plot.line(x, y, line.role, line.width, dashed=line.dashed, zorder=order)
             if len(points) < FEW and not line.dashed:
                 plot.dots(x, y, line.role, 4 + line.width / 4)
-            # Of values that would lie on each other the first is written.
+            # The first of values that would overlap is written.
             if all(abs(y[-1] - end) > (high - low) * 11 / (height - top - bottom) for end in ends):
                 plot.text(x[-1], y[-1], short(points[-1][1]), role=line.role, shift=(6, -4))
             ends.append(y[-1])
@@ -118,8 +118,8 @@ def lines(
 def _scale(drawn: Sequence[Points], least: float | None, *, whole: bool) -> tuple[float, float]:
     """The least and the greatest value of a scale.
 
-    In the first tenth of a line of many points, what lies above all that follows is cut off, if not the whole is to be
-    seen: a steep beginning would flatten the rest.
+    Unless the whole is to be shown, the scale of a line of many points ignores values in its first tenth that exceed
+    all that follow: a steep beginning would flatten the rest.
     """
     first, last = (choose(x for points in drawn for x, _ in points) for choose in (min, max))
     settled = first + (last - first) / 10
@@ -133,7 +133,7 @@ def _scale(drawn: Sequence[Points], least: float | None, *, whole: bool) -> tupl
 
 
 def _axes(plot: Plot, x: Sequence[float], y: tuple[float, float], across: str) -> None:
-    """Round numbers along both axes, pale lines at those of y."""
+    """Round numbers along both axes, and pale lines at those of y."""
     axes = plot.axes
     first, last = min(x), max(x)
     axes.set_xlim(*((first, last) if last > first else (first - 0.5, last + 0.5)))
@@ -152,7 +152,7 @@ def _axes(plot: Plot, x: Sequence[float], y: tuple[float, float], across: str) -
 
 
 def short(value: float) -> str:
-    """A number as short as a scale wants it: 0.05, 1.5, 200, 3.2M, 9.6e-5; there is room for seven signs."""
+    """A number as short as a scale needs it: 0.05, 1.5, 200, 3.2M, 9.6e-5; at most seven characters."""
     for size, letter in ((1e6, "M"), (1e3, "k")):
         if abs(value) >= 10 * size or (abs(value) >= size and letter == "M"):
             return f"{value / size:.3g}{letter}"
@@ -167,7 +167,7 @@ def short(value: float) -> str:
 
 
 class Standing(NamedTuple):
-    """A figure of somebody: its value, the ends of its interval if it has one, the value as text, the colour's role."""
+    """One player's figure: its value, its interval if any, the value as text, the role of its colour."""
 
     name: str
     value: float
@@ -183,14 +183,14 @@ def intervals(
     scale: tuple[float, float],
     mark: tuple[float, str] | None = None,
 ) -> str:
-    """One figure of several: bars from 0, or from where the scale begins, with whiskers.
+    """One figure of several players: bars from 0, or from where the scale begins, with whiskers.
 
     Args:
         title: The title.
         below: A line under the title.
-        standings: From the uppermost down.
-        scale: The least and the greatest value; what is outside is drawn at its end.
-        mark: A value that a dashed line marks, and what stands below it.
+        standings: From the top down.
+        scale: The least and the greatest value; values outside are drawn at its end.
+        mark: A value for a dashed line, and the text below it.
     """
     low, high = scale
     row, top, bottom, width, left = 18, 36, 20, 400, 150
@@ -208,7 +208,7 @@ def intervals(
         axes.set_xticks([])
         axes.set_yticks([at + 0.5 for at in range(len(standings))], [_clipped(standing.name) for standing in standings])
         axes.tick_params(axis="y", labelcolor=colour("ink"), pad=6)
-        # 2. The bars, with their intervals and what is said of them.
+        # 2. The bars, with their intervals and texts.
         for at, standing in enumerate(standings):
             end = inside(standing.value)
             axes.barh(at + 0.5, end - zero, left=zero, height=0.62, color=colour(standing.role), clip_on=False)
@@ -220,7 +220,7 @@ def intervals(
                 reach.append(b)
             halo = {"boxstyle": "square,pad=0.15", "facecolor": colour("paper"), "edgecolor": "none"}
             plot.text(max(reach), at + 0.5, standing.words, shift=(5, -4), bbox=halo, zorder=5)
-        # 3. Where the bars begin, and what is marked.
+        # 3. The base of the bars, and the mark.
         plot.line([zero, zero], [0, len(standings)], "ink", 1)
         if mark is not None:
             value, words = mark
@@ -242,7 +242,7 @@ def _clipped(name: str) -> str:
 
 
 class GridDrums(NamedTuple):
-    """Somebody's drums: hits (place, row from the uppermost, velocity), and the role of their colour."""
+    """One player's drums: hits (place, row from the top, velocity), and the role of their colour."""
 
     name: str
     hits: Sequence[tuple[float, int, int]]
@@ -250,9 +250,9 @@ class GridDrums(NamedTuple):
 
 
 class GridBars(NamedTuple):
-    """The bars of a grid, in any unit. starts: where each begins, and the end. names: what stands above each.
+    """The bars of a grid, in any unit. starts: of each bar, and the end. names: the text above each.
 
-    beats: where beats are. guitar: where the guitar begins notes.
+    beats: places of the beats. guitar: onsets of the guitar.
     """
 
     starts: Sequence[float]
@@ -266,16 +266,16 @@ _GRID = 1000  # pixels from the first barline to the last
 
 
 def grids(title: str, bars: GridBars, rows: Sequence[str], drums: Sequence[GridDrums]) -> str:
-    """The same bars several times, one below the other: where the guitar plays, and each one's drums.
+    """The same bars several times, one below the other: the guitar's onsets, and each player's drums.
 
-    rows: the pieces of the kit, from the uppermost down.
+    rows: the pieces of the kit, from the top down.
     """
     row, gap, head, guitar, left, end = 10, 24, 24, 12, 96, bars.starts[-1]
     block = row * len(rows)
     tops = [head + guitar + gap + (block + gap) * at for at in range(len(drums))]
     height = head + guitar + (gap + block) * len(drums) + 4
     scale = _GRID / max(end, 1)
-    mark = max(min(2.2 * scale, 7.0), 2.0)  # pixels of a hit
+    mark = max(min(2.2 * scale, 7.0), 2.0)  # pixels of a hit's mark
     with own_look(plot=True):
         plot = Plot(left + _GRID + 14, height, left=left, right=14)
         plot.axes.set_xlim(0, _GRID)

@@ -1,7 +1,7 @@
 """A duet as sound, rendered by FluidSynth with a General MIDI soundfont.
 
-Guitars and drums are rendered apart, brought to equal loudness, and mixed. It knows nothing of loudspeakers: a WAV file
-comes out.
+Guitars and drums are rendered apart, brought to equal loudness, and mixed into a WAV file; loudspeakers are not used
+here.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ DRUMS_OVER_GUITAR = 0.0
 """How much louder the drums are than the guitars, in LU."""
 
 _FADE = 0.3  # seconds, at the very end
-_SILENCE = 10 ** (-66 / 20)  # what ends in less than this has ended
+_SILENCE = 10 ** (-66 / 20)  # amplitude below which a sound has ended
 
 
 def check(soundfont: str | os.PathLike[str] | None = None) -> None:
-    """Refuse what `wav` would refuse for want of a synthesiser; see `fluidsynth.find`."""
+    """Refuse what `wav` would refuse without a synthesiser; see `fluidsynth.find`."""
     fluidsynth.find(soundfont)
 
 
 def seconds(duet: Duet, span: tuple[int, int] | None = None) -> float:
-    """How long a duet lasts until its last note ends: all of it, or from one tick on what begins before another."""
+    """Seconds until the last note of a duet ends: of all notes, or of those that begin in a span of ticks."""
     first, last = span or (0, duet.song.end + 1)
     ends = [
         int((part.onset + part.duration)[(part.onset >= first) & (part.onset < last)].max(initial=first))
@@ -65,18 +65,18 @@ def wav(
     most_seconds: float = MOST_SECONDS,
     show: Callable[[float], None] = lambda share: None,
 ) -> bytes:
-    """A WAV file, 16 bits, stereo: guitars and drums by the song's tempo map, until the last of them has rung out.
+    """A WAV file, 16 bits, stereo: guitars and drums by the song's tempo map, until they have rung out.
 
     The same duet with the same FluidSynth and soundfont gives the same bytes.
 
     Args:
-        duet: What is to be heard.
+        duet: Guitars and drums.
         soundfont: A General MIDI soundfont; by default see `fluidsynth.find`.
-        span: Only what begins between two ticks.
-        beside: What is heard with the drums, and as loud: a click.
-        recording: What is heard in place of the guitars, from the song's start on.
-        most_seconds: What begins later is left out, and what still sounds then is ended.
-        show: Is called from time to time with the share that has been rendered, from 0 to 1.
+        span: The range of ticks in which notes begin.
+        beside: Sounds with the drums, and as loud: a click.
+        recording: Replaces the guitars, from the song's start on.
+        most_seconds: Notes that begin later are left out, and those that still sound then are cut.
+        show: Called from time to time with the share rendered so far, from 0 to 1.
 
     Raises:
         MissingExtraError, OptionError: see `fluidsynth.find`.
@@ -91,7 +91,7 @@ def wav(
 
 
 def lasts(data: bytes) -> float:
-    """How many seconds of sound there are in a file of `wav`."""
+    """The seconds of sound in a file of `wav`."""
     return len(data) / 4 / RATE
 
 
@@ -114,14 +114,14 @@ def stems(
 # --- balance ----------------------------------------------------------------------------------------------------------
 
 
-_MOST_LIFT = 12.0  # dB that one side is raised over the other: brushes stay softer than a strummed guitar
-_MOST_SQUEEZE = 9.0  # dB that the tallest peak may be lowered; what would need more stays softer
+_MOST_LIFT = 12.0  # most dB by which one side is raised over the other: brushes stay softer than a strummed guitar
+_MOST_SQUEEZE = 9.0  # most dB by which the tallest peak is lowered; a mix that needs more stays softer
 
 
 def lift(guitars: Sound, drums: Sound) -> float:
-    """How much the drums are to be raised, in dB, to be as loud as the guitars (`DRUMS_OVER_GUITAR`).
+    """The gain of the drums, in dB, that makes them as loud as the guitars (`DRUMS_OVER_GUITAR`).
 
-    Soundfonts do not agree how loud drums are: those of FluidR3 are 7 LU below its guitars (median of 24 songs), and
+    Soundfonts differ in the loudness of drums: those of FluidR3 are 7 LU below its guitars (median of 24 songs), and
     from song to song it is anything between 1 LU above and 18 below. Measured loudness makes up for that, up to 12 dB.
     """
     wanted = loudness.integrated(guitars) + DRUMS_OVER_GUITAR - loudness.integrated(drums)
@@ -131,7 +131,7 @@ def lift(guitars: Sound, drums: Sound) -> float:
 def mix(guitars: Sound, drums: Sound) -> Sound:
     """Guitars and drums as one, balanced by `lift`, and together as loud as `LOUDNESS`.
 
-    Peaks may be above full scale: see `limiter`.
+    Peaks can exceed full scale: see `loudness.limited`.
     """
     mixed = balanced(guitars, drums)
     mixed *= np.float32(level(mixed))
@@ -141,7 +141,7 @@ def mix(guitars: Sound, drums: Sound) -> Sound:
 def over(recording: Sound, drums: Sound) -> Sound:
     """A recording and drums as one: the drums as loud as the recording, and both together no louder than it was.
 
-    Drums are lifted by `lift`, so by no more than that. Peaks may be above full scale: see `limiter`.
+    Drums are raised by at most `lift`. Peaks can exceed full scale: see `loudness.limited`.
     """
     mixed = balanced(recording, drums)
     mixed *= np.float32(level_over(recording, mixed))
@@ -158,7 +158,7 @@ def balanced(guitars: Sound, drums: Sound) -> Sound:
 
 
 def level(mixed: Sound) -> float:
-    """By what a mix is multiplied to be as loud as `LOUDNESS`, or less where its peaks are too high for that."""
+    """The factor that makes a mix as loud as `LOUDNESS`, or less if its peaks are too high for that."""
     loud, highest = loudness.integrated(mixed), peak(mixed)
     if not (math.isfinite(loud) and highest > 0):
         return 1.0
@@ -166,7 +166,7 @@ def level(mixed: Sound) -> float:
 
 
 def level_over(recording: Sound, mixed: Sound) -> float:
-    """By what a mix with a recording is multiplied to be no louder than the recording."""
+    """The factor that makes a mix with a recording no louder than the recording."""
     wanted, loud = loudness.integrated(recording), loudness.integrated(mixed)
     return factor(wanted - loud) if math.isfinite(wanted) and loud > wanted else 1.0
 
@@ -175,7 +175,7 @@ def level_over(recording: Sound, mixed: Sound) -> float:
 
 
 def ending(sound: Sound) -> NDArray[np.float32]:
-    """(frames,): by what each frame is multiplied so that a sound ends softly where it has rung out."""
+    """(frames,): the gain of each frame that fades a sound out where it has rung out."""
     heard = np.flatnonzero(np.abs(sound).max(axis=1, initial=0) > _SILENCE)
     frames = int(heard[-1]) + 1 if len(heard) else 0
     fade = min(round(_FADE * RATE), len(sound))
@@ -185,7 +185,7 @@ def ending(sound: Sound) -> NDArray[np.float32]:
 
 
 def _finished(sound: Sound) -> NDArray[np.int16]:
-    """Sound that ends where it has rung out, softly, with no sample above the ceiling."""
+    """Sound cut where it has rung out, with a fade, and no sample above the ceiling."""
     shape = ending(sound)
     sound = sound[: len(shape)]
     sound *= shape[:, None]
@@ -205,8 +205,8 @@ def rendered_stems(
 ) -> dict[str, Sound]:
     """Each stem by its name, and the mix: all of one length, none above full scale, and the stems add up to the mix.
 
-    song: has the tempos. guitars: sound together. others: the drums, and what is heard with them, by name. recording:
-    what is heard in place of the guitars, from the song's start on; the mix is then as `sound.over` has it.
+    song: has the tempos. guitars: sound together. others: the drums, and sounds beside them, by name. recording:
+    replaces the guitars, from the song's start on; the mix is then that of `over`.
 
     Raises:
         MissingExtraError, OptionError: see `fluidsynth.find`.
@@ -218,7 +218,7 @@ def rendered_stems(
     rendered = dict(zip(groups, fluidsynth.render(fluidsynth.find(soundfont), songs, lambda share: None), strict=True))
     if recording is not None:
         rendered = {GUITAR: recording[: round(MOST_SECONDS * RATE)].astype(np.float32), **rendered}  # a copy
-    # 2. The balance of guitar and drums, and how loud they are together.
+    # 2. The balance of guitar and drums, and their loudness together.
     guitar = rendered.get(GUITAR, np.zeros((0, 2), np.float32))
     drums = _sum([one for name, one in rendered.items() if name != GUITAR])
     mixed = balanced(guitar, drums)
@@ -227,7 +227,7 @@ def rendered_stems(
     del guitar, drums, mixed
     for name, one in rendered.items():
         one *= np.float32(guitar_level if name == GUITAR else raised)
-    # 3. The end, and the peaks: those of a stem may be higher than those of the mix.
+    # 3. The end, and the peaks: those of a stem can be higher than those of the mix.
     mixed = _sum(list(rendered.values()))
     shape = ending(mixed)
     peaks = np.abs(mixed[: len(shape)])
@@ -245,7 +245,7 @@ def rendered_stems(
 
 
 def _as_long(one: Sound, frames: int) -> Sound:
-    """The sound, with silence behind it until it has so many frames."""
+    """The sound, padded with silence to so many frames."""
     return one if len(one) == frames else np.pad(one, ((0, frames - len(one)), (0, 0)))
 
 
@@ -261,12 +261,12 @@ KITS = MappingProxyType({0: "standard", 16: "power", 24: "electronic", 25: "808"
 
 _APART = 1500  # milliseconds from hit to hit
 _BEFORE = 100  # milliseconds before the first one
-_AUDIBLE = 0.02  # of its peak: where a one-shot begins
+_AUDIBLE = 0.02  # share of its peak at which a one-shot begins
 _SHOT_FADE = 800  # frames at the end of a one-shot
 
 
 def kits_of(synthesiser: fluidsynth.Synthesiser) -> dict[int, str]:
-    """The kits of a soundfont that are rendered, by program: those of KITS that it has, or else its first one.
+    """The kits of a soundfont to render, by program: those of KITS that it has, or else its first one.
 
     Raises:
         OptionError: it has no kit.
@@ -297,7 +297,7 @@ def one_shots(synthesiser: fluidsynth.Synthesiser, programs: list[int]) -> Shots
 
 
 def _cut(sound: loudness.Sound) -> loudness.Sound:
-    """One hit at SHOT_RATE frames a second, from where it begins, with an end that fades; silence stays silence."""
+    """One hit at SHOT_RATE frames a second, from its onset, with a fade at the end; silence stays silence."""
     padded = np.zeros(_APART * loudness.RATE // 1000, dtype=np.float32)
     padded[: len(sound)] = sound
     slow = resampled(padded, _APART * SHOT_RATE // 1000)
@@ -309,5 +309,5 @@ def _cut(sound: loudness.Sound) -> loudness.Sound:
 
 
 def find(soundfont: str | os.PathLike[str] | None = None) -> fluidsynth.Synthesiser:
-    """FluidSynth and a soundfont of which only drums are wanted; see `fluidsynth.find`."""
+    """FluidSynth and a soundfont for drums alone; see `fluidsynth.find`."""
     return fluidsynth.find(soundfont, guitars=False)

@@ -24,20 +24,20 @@ Place: TypeAlias = Callable[..., contextlib.AbstractContextManager[Path]]
 
 
 def named(path: str | os.PathLike[str]) -> str:
-    """A file's name as a message has it, in one line: what would end that or steer a terminal is escaped."""
+    """A file's name for a message, in one line: control characters are escaped."""
     return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), os.fspath(path))
 
 
 def read_file(
     path: str | os.PathLike[str], most: int | Callable[[bytes], int], what: str = "MIDI file", head: int = 0
 ) -> bytes:
-    """The bytes of a file, which is opened once: it may be a pipe.
+    """The bytes of a file, opened once: it can be a pipe.
 
-    most: how many bytes it may have; or a function that says so when it is given the first `head` bytes.
-    what: what the file should be, for messages.
+    most: the largest size in bytes, or a function from the first `head` bytes to it. what: the kind of file, for
+    messages.
 
     Raises:
-        InputError: there is no such file, it is a folder or it may not be read.
+        InputError: no such file, a folder, or not readable.
         LimitError: it is larger.
     """
     path = Path(path)
@@ -58,9 +58,9 @@ def read_file(
 
 
 def below(folder: Path, wanted: Callable[[str], bool]) -> Iterator[Path]:
-    """The files below a folder whose names are wanted, in no order; links to folders are not followed.
+    """The files below a folder with wanted names, in any order; links to folders are not followed.
 
-    What cannot be looked into is among them, files and folders: whoever reads them is told so.
+    Unreadable files and folders are included, so that reading them reports the error.
     """
     errors: list[OSError] = []
     for place, _, names in os.walk(folder, onerror=errors.append):
@@ -76,11 +76,10 @@ def _may_be_file(path: Path) -> bool:
 
 
 def check(path: Path, *, overwrite: bool) -> None:
-    """Refuse a file that could not be written for what is there already.
+    """Refuse a file that could not be written.
 
     Raises:
-        OutputError: it is a folder, it exists and `overwrite` is false, its folder does not exist, or no file can have
-            such a name.
+        OutputError: a folder, an existing file if `overwrite` is false, a missing folder, or an impossible name.
     """
     try:
         is_folder, exists, has_place = path.is_dir(), path.exists(), path.parent.is_dir()
@@ -96,12 +95,12 @@ def check(path: Path, *, overwrite: bool) -> None:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Keep a folder, which is made if it is not there, for this process: until the block or the process ends.
+    """Lock a folder, made if necessary, for this process until the block or the process ends.
 
     A folder that was made for it, and in which nothing was written, is removed.
 
     Raises:
-        BlockingIOError: another process keeps it.
+        BlockingIOError: another process holds the lock.
         OSError: it cannot be made or read.
     """
     made = not folder.exists()
@@ -112,7 +111,7 @@ def alone(folder: Path) -> Iterator[None]:
             held = os.open(folder, os.O_RDONLY)
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:  # some file systems of clusters keep no folder: then the user must see to it
+            except OSError as error:  # some file systems of clusters have no locks: then the user must see to it
                 if isinstance(error, BlockingIOError):
                     raise
         yield
@@ -136,13 +135,13 @@ def write_file(path: str | os.PathLike[str], data: bytes, *, overwrite: bool) ->
 
 @contextlib.contextmanager
 def writing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
-    """Write a whole file or nothing: a temporary file beside it is filled, flushed to disk and given the name.
+    """Write a whole file or nothing: a temporary file beside it is filled, flushed to disk and renamed.
 
     Yields the temporary name, under which the file is to be made.
 
     Raises:
-        OutputError: the file exists and `overwrite` is false, the folder is missing or may not be written, or the disk
-            is full. What was there before is untouched.
+        OutputError: an existing file if `overwrite` is false, a missing or read-only folder, or a full disk. An
+            existing file is untouched.
     """
     path = Path(path)
     check(path, overwrite=overwrite)
@@ -172,12 +171,11 @@ def writing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
 def together() -> Iterator[Place]:
     """Write several files, each whole or not at all, that get their names together at the end of the block.
 
-    Yields what takes the place of `writing`. Who stops the program before the end finds none of the files; a file that
-    could not be made is left out.
+    Yields a stand-in for `writing`. A program stopped before the end leaves none of the files; a file that could not be
+    made is left out.
 
     Raises:
-        OutputError: as `writing`; where a name cannot be given at the end, files that were made before that one have
-            none.
+        OutputError: as `writing`; if a name cannot be given at the end, files made before it have none either.
     """
     with contextlib.ExitStack() as made:
 
@@ -191,10 +189,10 @@ def together() -> Iterator[Place]:
 
 
 def _give_name(temporary: Path, path: Path) -> None:
-    """Name the file without ever replacing another: a link, unlike a rename, fails if the name was taken meanwhile."""
+    """Name the file without ever replacing another: a link, unlike a rename, fails if the name is taken."""
     try:
         path.hardlink_to(temporary)
     except FileExistsError:
         raise
-    except OSError:  # memory sticks and some network drives know no links
+    except OSError:  # memory sticks and some network drives have no links
         temporary.replace(path)

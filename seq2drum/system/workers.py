@@ -1,4 +1,4 @@
-"""Processes that work side by side: the same results, in the same order, for any number of them."""
+"""Worker processes: the same results, in the same order, for any number of them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,10 @@ _CAN_WAIT = hasattr(signal, "pthread_sigmask")  # Windows has no such thing
 def results_of(run: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -> Iterator[Result]:
     """The result of each job, in the order of the jobs; each process takes the next job when it is free.
 
-    run: sent to each process once, when it starts, with all that it holds; it must be what can be pickled. One worker
-    is this process itself.
+    run: pickled and sent to each process once, when it starts. One worker is this process itself.
 
     Raises:
-        CorpusError: a process ended before its job was done. What `run` raises is raised here.
+        CorpusError: a process ended before its job was done. Errors of `run` are raised here.
     """
     workers = min(workers, len(jobs))
     if workers <= 1:
@@ -63,7 +62,7 @@ def results_of(run: Callable[[Job], Result], jobs: Sequence[Job], workers: int) 
 
 @contextmanager
 def _processes(run: Callable[[Any], Any], workers: int) -> Iterator[list[Connection]]:
-    """Started processes, each at the other end of a pipe; they end with the block, whatever they are doing."""
+    """Worker processes, each at the other end of a pipe; they end with the block, even in the middle of a job."""
     context = get_context("spawn")
     pipes, processes = [], []
     try:
@@ -86,8 +85,8 @@ def _processes(run: Callable[[Any], Any], workers: int) -> Iterator[list[Connect
 
 
 def _work(run: Callable[[Any], Any], pipe: Connection) -> None:
-    """One process: a job in, its result or what it raised out, until the other end is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a word; the main process speaks
+    """The loop of a worker: a job in, its result or its error out, until the other end is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker silently; the main process reports
     if _CAN_WAIT:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     while True:
@@ -98,14 +97,14 @@ def _work(run: Callable[[Any], Any], pipe: Connection) -> None:
         try:
             answer: tuple[Any, Exception | None] = (run(job), None)
         except Exception as error:
-            error.add_note(traceback.format_exc())  # a traceback does not go through a pipe
+            error.add_note(traceback.format_exc())  # tracebacks cannot be pickled
             answer = None, error
         pipe.send(answer)
 
 
 @contextmanager
 def one_thread_each() -> Iterator[None]:
-    """Processes that are started here compute with one thread each: a library looks when it is imported."""
+    """Processes started in this block compute with one thread each: a library looks when it is imported."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     try:
@@ -120,13 +119,13 @@ def one_thread_each() -> Iterator[None]:
 
 @contextmanager
 def interrupts_later() -> Iterator[None]:
-    """Hear a Ctrl-C when the block is left. Processes that are started in it hear none until they say so."""
+    """Defer Ctrl-C to the end of the block. Processes started in it ignore it until they say otherwise."""
     if not _CAN_WAIT:
         yield
         return
     from multiprocessing import resource_tracker
 
-    resource_tracker.ensure_running()  # it would be started with the first process, and then let signals through
+    resource_tracker.ensure_running()  # else it would start with the first process, and let signals through
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -136,7 +135,7 @@ def interrupts_later() -> Iterator[None]:
 
 @contextmanager
 def _or_ended() -> Iterator[None]:
-    """Say what it means that the other end of a pipe is gone."""
+    """A context that turns a closed pipe into a CorpusError."""
     try:
         yield
     except (EOFError, ConnectionError):
@@ -146,14 +145,14 @@ def _or_ended() -> Iterator[None]:
 
 
 def give_back() -> None:
-    """Give what the C library keeps of freed memory back to the system. Not every C library can; then nothing happens.
+    """Return the C library's free memory to the system, where it can.
 
-    It takes some tens of milliseconds a gigabyte, and as much again when the memory is used anew.
+    It takes some tens of milliseconds a gigabyte, and as much again when the memory is reused.
     """
     if trim := trimming():
         trim(0)
 
 
 def trimming() -> Callable[[int], int] | None:
-    """The function of glibc that gives free pages of all heaps back; None where there is another C library."""
+    """glibc's function that returns free pages of all heaps; None with another C library."""
     return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None

@@ -360,7 +360,7 @@ def test_the_wishes_of_a_musician_are_read_from_words() -> None:
     words = ["--groove", "verse=half-time rock, ride,chorus=b.mid:5-8", "--like", "song.mid", "--daring", "0.5"]
     words += ["--ending", "choke", "--fill-at", "8, 16", "--no-fills-in", "1-4,9-12,20", "--pieces", "all"]
     words += ["--time", "ride", "--without", "crash,clap"]
-    chosen = shared.chosen(cli._parser("infer").parse(["song.mid", *words]))
+    chosen = shared.chosen(cli.parser_of("infer").parse(["song.mid", *words]))
     assert Options(**chosen) == Options(
         groove="verse=half-time rock, ride,chorus=b.mid:5-8",
         like="song.mid",
@@ -372,7 +372,7 @@ def test_the_wishes_of_a_musician_are_read_from_words() -> None:
         time="ride",
         without=("crash", "clap"),
     )
-    assert Options(**shared.chosen(cli._parser("infer").parse(["song.mid"]))) == Options()
+    assert Options(**shared.chosen(cli.parser_of("infer").parse(["song.mid"]))) == Options()
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,26 @@
-"""What mode train says: of how far a run is, where one goes on, and what its figures mean."""
+"""Mode train: its report, resuming, the licences of songs, and the model card."""
 
 from __future__ import annotations
 
+import argparse
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from seq2drum.cli import generators
+from seq2drum.cli import generators, prepare, train
 from seq2drum.console import terminal
+from seq2drum.data.corpus import build
+from seq2drum.data.corpus.cache import save, shards_of
+from seq2drum.data.corpus.corpora import Licences
+from seq2drum.data.corpus.prepared import Prepared, sources
+from seq2drum.errors import CorpusError, OptionError
 from seq2drum.learn.run.report import listening
 from seq2drum.learn.run.task import Progress, Recipe
+from seq2drum.models import checkpoint
 from tests.commands import called
+from tests.conftest import ROOT
 
 
 def test_a_run_whose_output_goes_to_a_file_says_how_far_it_is_every_half_minute(
@@ -72,3 +82,114 @@ def test_a_run_on_the_own_examples_is_measured_on_unseen_ones_and_told_in_words(
     code, _, err = called([*words, "--epochs", "2", "--resume"], capsys)
     assert code == 0, err
     assert "going on: 1 of the 2 epochs of the whole run are done" in err
+
+
+# --- --licence: which songs are learnt from, and that the model card says so ------------------------------------------
+
+
+CLEAN = argparse.Namespace(licence=["clean"])
+
+
+@pytest.fixture(scope="module")
+def songs() -> list[Prepared]:
+    """Three songs, under three licences."""
+    data = [ROOT / "examples" / "training" / f"{name}_1.mid" for name in ("ballad", "funk", "waltz")]
+    found, _ = build.prepare(data)
+    return [replace(song, licence=name) for song, name in zip(found, ("CC0", "CC BY-NC 4.0", "unknown"), strict=True)]
+
+
+def test_of_a_cache_only_songs_under_the_licences_asked_for_are_learnt_from(
+    songs: list[Prepared], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert prepare.allowed(songs, CLEAN) == songs[:1]
+    assert "2 of 3 songs are left out: they are not under clean (CC0, CC BY, MIT)" in capsys.readouterr().err
+    assert prepare.allowed(songs, argparse.Namespace(licence=[])) == songs
+    assert not capsys.readouterr().err
+    with pytest.raises(CorpusError, match="none of 2 songs is under a licence that was asked for: clean"):
+        prepare.allowed(songs[1:], CLEAN)
+
+
+def test_songs_of_a_named_cache_are_asked_for_their_licences_too(
+    songs: list[Prepared], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(songs, tmp_path / "songs.s2d")
+    asked = argparse.Namespace(licence=["clean"], cache=str(tmp_path / "songs.s2d"), manifest=None)
+    assert [song.licence for song in prepare.prepared([ROOT / "examples" / "training"], asked)] == ["CC0"]
+    assert "2 of 3 songs are left out" in capsys.readouterr().err
+
+
+def test_a_manifest_that_is_new_makes_a_new_cache(tmp_path: Path) -> None:
+    folder = tmp_path / "songs"
+    folder.mkdir()
+    (folder / "a.mid").write_bytes(b"MThd")
+    asked = argparse.Namespace(licence=[], cache=None, manifest=None)
+    names = {prepare.cache_of([folder], asked)}
+    for licence in ("MIT", "CC0"):
+        (tmp_path / "manifest.csv").write_text(f"sha256,group,licence\n00,one,{licence}\n")
+        names.add(prepare.cache_of([folder], asked))
+    assert len(names) == 3
+
+
+def test_metadata_that_state_another_licence_make_a_new_cache(tmp_path: Path) -> None:
+    (tmp_path / "a.mid").write_bytes(b"MThd")
+    asked = argparse.Namespace(licence=[], cache=None, manifest=None)
+    names = set()
+    for licence, agreed in (("CC0", "True"), ("publicdomain", "True"), ("CC0", "False")):
+        (tmp_path / "PDMX.csv").write_text(f"mid,license,subset:no_license_conflict\na.mid,{licence},{agreed}\n")
+        names.add(prepare.cache_of([f"pdmx:{tmp_path}"], asked))
+    assert len(names) == 3
+
+
+def test_shards_with_other_licences_are_refused(songs: list[Prepared], tmp_path: Path) -> None:
+    save(songs[:2], tmp_path / "mixed.s2d")
+    save(songs[:1], tmp_path / "clean.s2d")
+    prepare.check_shards(shards_of(tmp_path / "clean.s2d"), CLEAN)
+    prepare.check_shards(shards_of(tmp_path / "mixed.s2d"), argparse.Namespace(licence=[]))
+    with pytest.raises(CorpusError, match=r"other licences than clean .* such as 'CC BY-NC 4\.0'; prepare them anew"):
+        prepare.check_shards(shards_of(tmp_path / "mixed.s2d"), CLEAN)
+
+
+def test_the_card_has_the_licence_of_each_source_and_says_which_were_asked_for(songs: list[Prepared]) -> None:
+    config = {"family": "attention", "data": sources(songs)}
+    card = checkpoint.card(config, 1)
+    assert all(f"| {song.licence} |" in card for song in songs) and "only songs under" not in card
+    card = checkpoint.card({**config, "licences": str(Licences(["clean", "Public Domain"]))}, 1)
+    assert "| licences | only songs under these: clean (CC0, CC BY, MIT), public domain |" in card
+
+
+def test_what_strangers_state_does_not_break_the_card() -> None:
+    stated = {"folder": "a|b", "origin": "", "licence": "one\ntwo\x1b[31m | three"}
+    data = [{**stated, "train": 1, "validation": 0, "test": 0}] + [
+        {**stated, "licence": f"own {number}", "train": 1, "validation": 0, "test": 0} for number in range(1000)
+    ]
+    card = checkpoint.card({"family": "attention", "data": data, "licences": None}, 1)
+    assert r"| a\|b | not stated | one two\x1b[31m \| three | 1 | 0 | 0 |" in card
+    assert "801 more rows are in `config.json`." in card and card.count("\n") < 250
+    assert "| licences |" not in card
+
+
+def test_a_card_says_which_weights_a_run_began_with() -> None:
+    card = checkpoint.card({"family": "attention", "recipe": {"start": "default"}, "licences": "clean"}, 1)
+    assert "| begins with | the weights of `default`, see its card, too |" in card
+
+
+def test_a_run_is_not_gone_on_with_on_other_songs(songs: list[Prepared], tmp_path: Path) -> None:
+    (tmp_path / "last").mkdir()
+    config = tmp_path / "last" / "config.json"
+    config.write_text(json.dumps({"data": sources(songs)}))
+    train.check_same(tmp_path, sources(songs))
+    with pytest.raises(OptionError, match=r"was begun with other songs; .*--start"):
+        train.check_same(tmp_path, sources(songs[:1]))
+    for damaged in ("", "{}", "[]"):
+        config.write_text(damaged)
+        train.check_same(tmp_path, sources(songs))
+
+
+def test_weights_of_no_folder_and_weights_that_leave_nothing_are_refused(songs: list[Prepared]) -> None:
+    data = sources([replace(song, tag=tag, split="train") for song, tag in zip(songs, "aab", strict=True)])
+    train.check_weights({}, data)
+    train.check_weights({"a": 0.0, "b": 2.0}, data)
+    with pytest.raises(OptionError, match="--weight names 'jaz', and no song lies in such a folder; there are a, b"):
+        train.check_weights({"jaz": 2.0}, data)
+    with pytest.raises(OptionError, match="no song to learn from is left"):
+        train.check_weights({"a": 0.0, "b": 0.0}, data)

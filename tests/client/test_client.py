@@ -907,7 +907,7 @@ def test_the_client_has_every_option_of_infer(run: Run, playing: Playing, song: 
     words = ["--groove", "one drop", "--daring", "0.5", "--ending", "ring", "--fill-at", "8,16", "--no-fills-in", "1-4"]
     words += ["--pieces", "all", "--time", "ride", "--without", "crash,clap", "--like", "song.mid"]
     chosen = shared.chosen(song_parser().parse(["x", *words]))
-    assert chosen == shared.chosen(core._parser("infer").parse(["x", *words]))
+    assert chosen == shared.chosen(core.parser_of("infer").parse(["x", *words]))
     options = song_parser().parse(["x", "--bars", "9:16"])
     assert cli.remote_options(options).bars == (9, 16)
     assert cli.remote_options(song_parser().parse(["x", "--prime", "4", "--bars", "3"])).prime == 4

@@ -1,4 +1,4 @@
-"""The measures, each against a case worked out by hand."""
+"""The measures and the figures of loops, each against a case worked out by hand; faults of parts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ import numpy as np
 import pytest
 
 from seq2drum.judge import measures
+from seq2drum.judge.loops import COPIED, Likeness, distance, novelty, spectrogram
+from seq2drum.judge.measures import faults_of_grid, faults_of_part
+from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.patterns import FRAMES, Samples
+from seq2drum.music.kit import FULL
+from seq2drum.music.notes import Note, Part
 from tests.drumming import MIXED, drums, form_of, four, random_drums, silent
 
 
@@ -171,3 +177,90 @@ def test_a_window_of_weight_two_counts_as_two_and_of_weight_zero_not_at_all() ->
     weight = np.array([2.0, 1.0, 0.0])
     assert measures.auc(real, made, weight) == pytest.approx(measures.auc(real[[0, 0, 1]], made[[0, 0, 1]]))
     assert measures.auc(real, made, np.zeros(3)) == 0.5
+
+
+# --- faults -----------------------------------------------------------------------------------------------------------
+
+
+KICK, SNARE, HAT, OPEN_HAT, PEDAL_HAT, RIDE, TAMBOURINE = 36, 38, 42, 46, 44, 51, 54
+
+
+@pytest.mark.parametrize(
+    ("notes", "faults"),
+    [
+        ([(0, 10, KICK), (0, 10, HAT), (10, 10, KICK)], {}),
+        ([(-1, 10, KICK)], {"before the start": 1}),
+        ([(100, 10, KICK)], {"after the end": 1}),
+        ([(5, 0, KICK)], {"without length": 1}),
+        ([(95, 6, KICK)], {"stuck": 1}),
+        ([(0, 10, 3)], {"outside the kit": 1}),
+        ([(0, 10, KICK), (9, 10, KICK)], {"overlapping": 1}),
+        ([(0, 50, KICK), (10, 5, KICK), (20, 5, KICK)], {"overlapping": 2}),
+        ([(0, 10, KICK), (0, 10, KICK)], {"doubled": 1}),
+        ([(0, 9, SNARE), (0, 9, HAT), (0, 9, RIDE)], {"more than two hands": 1}),
+        ([(0, 9, HAT), (0, 9, OPEN_HAT)], {"two hi-hats": 1}),
+        ([(7, 9, PEDAL_HAT), (7, 9, OPEN_HAT), (8, 9, HAT)], {"two hi-hats": 1}),
+        (
+            [(0, 9, KICK), (0, 9, SNARE), (0, 9, RIDE), (0, 9, PEDAL_HAT), (0, 9, TAMBOURINE)],
+            {"more than two hands": 1},
+        ),
+        ([], {}),
+    ],
+)
+def test_each_fault_is_counted_and_no_other(notes: list[tuple[int, int, int]], faults: dict[str, int]) -> None:
+    part = Part.of([Note(*note, 100) for note in notes], is_drums=True)
+    counts = faults_of_part(part, 100, FULL)
+    assert counts.pop("notes") == len(notes)
+    assert {name: count for name, count in counts.items() if count} == faults
+
+
+def test_hits_of_a_grid_are_judged_by_their_steps() -> None:
+    names = [voice.name for voice in FULL.voices]
+
+    def of(*hits: tuple[int, int, int]) -> dict[str, int]:
+        step, key, length = np.array(hits, dtype=np.int64).reshape(-1, 3).T
+        grid = Grid(step, key, np.full_like(step, 100), np.zeros_like(step), length)
+        counts = faults_of_grid(grid, form_of((7, 8), (3, 4)), FULL)
+        return {name: count for name, count in counts.items() if count}
+
+    kick, snare, crash, ride = (names.index(name) for name in ("kick", "snare", "crash", "ride"))
+    assert of((0, kick, 3), (0, snare, 3), (1, kick, 3), (38, kick, 3)) == {"notes": 4}
+    assert of((39, kick, 3)) == {"notes": 1, "after the end": 1}
+    assert of((0, kick, 0), (3, 24, 3)) == {"notes": 2, "without length": 1, "outside the kit": 1}
+    assert of((3, snare, 3), (3, crash, 3), (3, ride, 3)) == {"notes": 3, "more than two hands": 1}
+    assert of((3, snare, 3), (3, snare, 3)) == {"notes": 2, "doubled": 1}
+    assert of() == {}
+
+
+# --- loops ------------------------------------------------------------------------------------------------------------
+
+
+def bursts(count: int, seed: int, length: float = 300.0) -> Samples:
+    rng = np.random.default_rng(seed)
+    shape = np.exp(-(np.arange(FRAMES) % 4096) / length)
+    return (rng.standard_normal((count, FRAMES)) * shape * 0.3).astype(np.float32)
+
+
+def test_a_spectrogram_is_round_and_shows_a_burst_where_it_is() -> None:
+    sound = np.zeros((1, FRAMES), dtype=np.float32)
+    sound[0, 16384] = 1
+    bands = spectrogram(sound)
+    assert bands.shape == (1, 48, 128) and bands[0].sum(axis=0).argmax() in (63, 64)
+    np.testing.assert_allclose(spectrogram(np.roll(sound, 4096, axis=1)), np.roll(bands, 16, axis=2), atol=1e-6)
+
+
+def test_the_distance_of_other_sounds_is_greater_than_that_of_like_ones() -> None:
+    real = bursts(60, 0)
+    likeness = Likeness.of(real)
+    rows = likeness.rows(real)
+    assert abs(distance(rows, rows)) < 1e-6
+    like, other = (distance(likeness.rows(made), rows) for made in (bursts(60, 1), bursts(60, 2, 3000.0)))
+    assert 0 < like < other / 10
+
+
+def test_the_novelty_of_a_copy_is_nothing_and_of_something_else_more_than_one() -> None:
+    learnt = bursts(5, 0)
+    made = np.stack([learnt[2], 0.9 * learnt[4], bursts(1, 9)[0]])
+    copy, softer, new = novelty(made, learnt.astype(np.float16))
+    assert copy < 1e-3 and abs(softer - (0.1 / 0.9) ** 2) < 1e-2 < COPIED
+    assert new > 0.9

@@ -1,4 +1,4 @@
-"""Tables whose columns have names; those of the features are as wide as the shipped model was trained on."""
+"""Tables with named columns, as wide as the shipped model expects, and order statistics equal to numpy's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a band comes in, where it stops, and its last chord."""
+"""Entrances, stops, last chords and rests of a band."""
 
 from __future__ import annotations
 
@@ -7,9 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from seq2drum.lattice.form import Form
-from seq2drum.lattice.gestures import Entrance, LastChord, Stop, entrance, is_swung, last_chord, stops
+from seq2drum.lattice.form import Form, lattice_of
+from seq2drum.lattice.gestures import (
+    STOPS_AFTER,
+    Entrance,
+    LastChord,
+    Stop,
+    entrance,
+    is_swung,
+    last_chord,
+    rests,
+    stopped,
+    stops,
+)
 from seq2drum.lattice.grid import Grid
+from seq2drum.music.notes import Note, Part, Song
 
 QUARTER = 24  # of the unit of lengths
 
@@ -118,3 +130,41 @@ def test_swung_is_what_has_more_third_triplets_than_second_eighths() -> None:
     bars = form(24)
     assert is_swung(notes((0, 1), (4, 1), (6, 1), (10, 1), (15, 1)), bars)
     assert not is_swung(notes(*riff([0])), bars)
+
+
+# --- where nothing of a song sounds, and where the drummer has stopped for it -----------------------------------------
+
+
+BAR = 1920
+
+
+def song(*bars: int, others: tuple[int, ...] = (), drums: tuple[int, ...] = (), length: int = 0) -> Song:
+    """A guitar that plays a quarter in some bars, and other parts that play in others."""
+    parts = [Part.of([Note(bar * BAR, 480, 52, 90) for bar in bars], program=27, name="Guitar")]
+    parts.append(Part.of([Note(bar * BAR, 480, 40, 90) for bar in others], program=33, name="Bass"))
+    parts.append(Part.of([Note(bar * BAR, 480, 36, 90) for bar in drums], is_drums=True))
+    return Song(480, tuple(parts), length=length * BAR)
+
+
+def test_a_bar_rests_if_nothing_but_drums_sounds_in_it() -> None:
+    heard = song(1, 5, others=(3,), drums=(2,), length=8)
+    assert np.flatnonzero(~rests(heard, lattice_of(heard))).tolist() == [1, 3, 5]
+
+
+def test_a_note_sounds_in_every_bar_that_it_lasts_in_even_if_it_has_no_length() -> None:
+    held = Part.of([Note(BAR // 2, 2 * BAR, 52, 90), Note(5 * BAR, 0, 52, 90)], program=27)
+    heard = Song(480, (held,), length=8 * BAR)
+    assert np.flatnonzero(~rests(heard, lattice_of(heard))).tolist() == [0, 1, 2, 5]
+
+
+def test_the_drummer_stops_in_a_rest_that_is_longer_than_any_song_has_and_at_the_end() -> None:
+    resting = np.ones(600, dtype=bool)
+    resting[[200, 202, 500]] = False
+    expected = [*range(STOPS_AFTER, 200), *range(203 + STOPS_AFTER, 500), *range(501, 600)]
+    assert np.flatnonzero(stopped(resting)).tolist() == expected
+
+
+def test_rests_as_long_as_those_of_real_songs_stop_nobody() -> None:
+    resting = np.ones(STOPS_AFTER + 2, dtype=bool)
+    resting[[0, -1]] = False
+    assert not stopped(resting).any()

@@ -1,4 +1,4 @@
-"""A recording of a guitar to a `Song` that lies on it: its notes, on beats that are given or found."""
+"""A recording of a guitar becomes a `Song` in time with it: its notes, on beats that are given or tracked."""
 
 from __future__ import annotations
 
@@ -29,22 +29,25 @@ LOUDEST = 1000.0
 """The largest magnitude of a sample, full scale being 1: float files may go beyond full scale, and damage goes far."""
 _STANDARD_ERROR = 2
 _ONE_AT_A_TIME = threading.Lock()
-_SAYS_NOTHING = ("Unspecified internal error", "File does not exist")  # of a file on a disk, where bytes are decoded
+_SAYS_NOTHING = (
+    "Unspecified internal error",
+    "File does not exist",
+)  # misleading: they speak of a file on a disk, but bytes are decoded
 _OF_MPG123 = re.compile(rb"\s*$|Note: |Warning: |.*libmpg123")
 
 
 def mono(data: bytes, rate: int, *, limits: RecordingLimits = RECORDING_LIMITS) -> Samples:
-    """The sound of a file as the mean of its channels, (frames,), at so many frames a second.
+    """The sound of a file as the mean of its channels, (frames,), at a given rate.
 
     Raises:
-        RecordingError: it is no sound file, is damaged, has no sound, or lies beyond `limits`.
-        MissingExtraError: what reads it is not installed.
+        RecordingError: not a sound file, damaged, silent, or beyond `limits`.
+        MissingExtraError: the decoder is not installed.
     """
     return _resampled(data, rate, 1, limits)[:, 0]
 
 
 def stereo(data: bytes, rate: int, *, limits: RecordingLimits = RECORDING_LIMITS) -> Samples:
-    """The sound of a file in two channels, (frames, 2); one channel is on both sides, of several the first two count.
+    """The sound of a file, (frames, 2): a mono file on both sides, the first two of several channels.
 
     Raises:
         RecordingError, MissingExtraError: as `mono`.
@@ -73,15 +76,15 @@ def _resampled(data: bytes, rate: int, channels: int, limits: RecordingLimits) -
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what libmpg123 says of damage out of the standard error of the process, to which it writes by itself.
+    """Keep libmpg123's own messages about damage out of the standard error of the process.
 
-    What others write there meanwhile is written when all is decoded. One thread decodes at a time.
+    Whatever else is written there meanwhile follows after decoding. One thread decodes at a time.
     """
     with _ONE_AT_A_TIME, ExitStack() as stack:
         try:
             log = stack.enter_context(tempfile.TemporaryFile())
             standard_error = stack.enter_context(os.fdopen(os.dup(_STANDARD_ERROR), "wb"))
-        except OSError:  # there is no standard error, or no room for what goes there
+        except OSError:  # no standard error, or no space for a copy of it
             yield
             return
         os.dup2(log.fileno(), _STANDARD_ERROR)
@@ -94,7 +97,7 @@ def _quiet() -> Iterator[None]:
 
 
 class _Bytes(io.BytesIO):
-    """Bytes in which a place before the first is the first: damaged files send libsndfile there."""
+    """Bytes that clamp seeks before the start to the start, as damaged files make libsndfile do."""
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         try:
@@ -116,10 +119,10 @@ def _check(file: Any, limits: RecordingLimits) -> None:
 
 
 def _blocks(file: Any, limits: RecordingLimits) -> Iterator[Samples]:
-    """The samples of a file second by second, (frames, channels), each of them a number."""
+    """The samples of a file second by second, (frames, channels), all finite."""
     frames = 0
     for block in file.blocks(blocksize=file.samplerate, dtype="float32", always_2d=True):
-        if not (np.abs(block) <= LOUDEST).all():  # nor is a NaN
+        if not (np.abs(block) <= LOUDEST).all():  # false for NaN as well
             raise RecordingError(
                 f"the recording has samples in second {frames // file.samplerate + 1} that are no numbers or are"
                 f" {LOUDEST:g} times beyond full scale; export it again"
@@ -133,7 +136,7 @@ def _blocks(file: Any, limits: RecordingLimits) -> Iterator[Samples]:
 
 
 def _mixed(block: Samples, channels: int) -> Samples:
-    """A block of any number of channels in one or two."""
+    """A block of any number of channels, mixed to one or two."""
     if channels == 1:
         mean: Samples = block.mean(axis=1, keepdims=True, dtype=np.float32)
         return mean
@@ -156,13 +159,13 @@ ANY = placed(
 
 
 def read(data: bytes, timing: Timing | None = None) -> tuple[Song, Found]:
-    """The song of a recording, and what was found of its beats; tick 0 is the recording's 0:00.
+    """The song of a recording, and its beats as found; tick 0 is the recording's 0:00.
 
-    data: the bytes of a WAV, FLAC, Ogg, MP3 or AIFF file. timing: what is known of its beats.
+    data: the bytes of a WAV, FLAC, Ogg, MP3 or AIFF file. timing: given facts about its beats.
 
     Raises:
-        RecordingError: it cannot be read, lies beyond `RECORDING_LIMITS`, or no notes are heard in it.
-        MissingExtraError: what is needed is not installed.
+        RecordingError: unreadable, beyond `RECORDING_LIMITS`, or without audible notes.
+        MissingExtraError: a package is missing.
     """
     performance = heard(data)
     found = beats_of(performance, timing or Timing())

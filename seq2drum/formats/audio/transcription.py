@@ -1,8 +1,8 @@
-"""The notes of a recorded guitar: Spotify's Basic Pitch network, and our own picking of notes from what it gives.
+"""Transcription of a recorded guitar: Spotify's Basic Pitch network, and note picking of our own.
 
 The network (R. M. Bittner et al., "A lightweight instrument-agnostic model for polyphonic note transcription and
 multipitch estimation", ICASSP 2022; Apache-2.0) is the file `nmp.onnx` in the wheel of `basic-pitch`. It runs in ONNX
-Runtime alone: the package is found by its metadata and never imported, as it would bring TensorFlow along.
+Runtime alone: the package is found by its metadata and never imported, since it would import TensorFlow.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ GUITAR = range(28, 89)
 
 Grid = NDArray[np.float32]
 
-_WINDOW = 43_844  # samples that it hears at a time
-_EDGE = 15  # frames at both ends of a window that are left out: they lack what was before or comes after
-_KEPT = 141  # frames of a window that are kept; windows are so many hops apart, so that frames never drift
+_WINDOW = 43_844  # samples of its input
+_EDGE = 15  # frames dropped at both ends of a window, where the context is incomplete
+_KEPT = 141  # frames kept of a window; also the hops from window to window, so that frames never drift
 _LOWEST = 21  # the MIDI pitch of its first column
 _OUTPUTS = ["StatefulPartitionedCall:2", "StatefulPartitionedCall:1", "StatefulPartitionedCall:0"]
 
 
 class Activations(NamedTuple):
-    """What the network gives, each from 0 to 1, a row a frame.
+    """The network's output, each from 0 to 1, a row a frame.
 
     onset (frames, 88): a note begins. note (frames, 88): a note sounds. contour (frames, 264): a pitch sounds, in
     thirds of a semitone. The columns begin with MIDI pitch 21.
@@ -59,7 +59,7 @@ def transcribed(sound: Grid) -> Performance:
 
 
 def activations(sound: Grid) -> Activations:
-    """What the network gives for a sound (frames,) at RATE, of any length.
+    """The network's output for a sound (frames,) at RATE, of any length.
 
     Raises:
         MissingExtraError: the network is not installed.
@@ -81,7 +81,7 @@ def _session() -> Any:
     """The network, loaded on first use.
 
     Raises:
-        MissingExtraError: it is not installed.
+        MissingExtraError: the network is not installed.
     """
     network = foreign.network()
     if network is None:
@@ -101,15 +101,15 @@ def _session() -> Any:
 # --- attacks ----------------------------------------------------------------------------------------------------------
 
 _FFT = 1024
-_AROUND = 40  # frames on both sides of one that say what is usual there: just under half a second
+_AROUND = 40  # frames on each side that give the local average: just under half a second
 
 
 def attacks(sound: Grid, frames: int) -> Grid:
-    """How much the spectrum rises at each frame, as the binary logarithm of how often more than is usual around it.
+    """The rise of the spectrum at each frame, as a binary logarithm relative to the local average.
 
     The flux of the logarithmic spectrum over two frames, against the largest of three neighbouring bins, so that
     vibrato and beats rise little: S. Böck and G. Widmer, "Maximum filter vibrato suppression for onset detection",
-    DAFx 2013. A distorted guitar sustains, and the network takes what wavers in it for onsets; this does not.
+    DAFx 2013. The network takes fluctuations of a sustained, distorted guitar for onsets; this does not.
     """
     loudest = np.abs(sound).max(initial=0)
     padded = np.pad(sound / max(loudest, 1e-9), (_FFT // 2, _FFT // 2 + 3 * HOP)).astype(np.float32)
@@ -137,21 +137,21 @@ def _sliding(values: Grid, around: int) -> Grid:
 
 # --- picking ----------------------------------------------------------------------------------------------------------
 
-_LATE = 0.010  # seconds by which the network's onsets come late, median of ten renders
+_LATE = 0.010  # seconds of the network's delay, median of ten renders
 _LEAST_ONSET = 0.4  # activation of an onset
-_ATTACK_COUNTS = 0.08  # what an attack twice as strong as is usual adds to the activation of an onset
-_MOST_ATTACK = 3.0  # beyond eight times the usual it adds no more
-_ENOUGH = 0.74  # the sum of both that makes a note
+_ATTACK_COUNTS = 0.08  # added to an onset's activation by an attack of twice the average
+_MOST_ATTACK = 3.0  # eight times the average adds the most
+_ENOUGH = 0.74  # the least sum of both for a note
 _STILL = 0.3  # activation of a note while it sounds
-_HARMONICS = (12, 19, 24, 28, 31, 36)  # semitones above a note, where its overtones are
+_HARMONICS = (12, 19, 24, 28, 31, 36)  # overtones in semitones above a note
 _TOGETHER = 0.035  # seconds within which notes begin together
 
 
 def picked(heard: Activations, attack: Grid, seconds: float) -> Performance:
-    """The notes of what was heard. attack (frames,): see `attacks`. seconds: how long it lasts.
+    """The notes in the network's output. attack (frames,): see `attacks`. seconds: the length of the recording.
 
     A note begins where its onset peaks, high enough together with the attack there, and ends where its activation
-    falls. What begins with a stronger note an overtone below it is taken for that note's overtone.
+    falls. A note that begins with a stronger one an overtone below counts as that note's overtone.
     """
     # 1. The peaks of each pitch's onsets, between frames by a parabola through three of them.
     columns = slice(GUITAR.start - _LOWEST, GUITAR.stop - _LOWEST)
@@ -163,7 +163,7 @@ def picked(heard: Activations, attack: Grid, seconds: float) -> Performance:
     low, mid, high = before[frame, column], here[frame, column], after[frame, column]
     between = 0.5 * (low - high) / np.minimum(low - 2 * mid + high, -1e-6)
     begins = np.maximum((frame + np.clip(between, -0.5, 0.5)) * HOP / RATE - _LATE, 0.0)
-    # 2. Overtones of stronger notes are none.
+    # 2. Without overtones of stronger notes.
     real = ~_overtones(begins, column, mid)
     frame, column, begins, strength = frame[real], column[real], begins[real], mid[real]
     # 3. Each sounds until its activation falls or it is struck again.
@@ -172,7 +172,7 @@ def picked(heard: Activations, attack: Grid, seconds: float) -> Performance:
 
 
 def _overtones(begins: NDArray[np.float64], column: NDArray[np.int64], strength: Grid) -> NDArray[np.bool_]:
-    """Of each note, in the order of time, whether it is an overtone of a stronger one that begins with it."""
+    """Return whether each note, in order of time, is an overtone of a stronger one that begins with it."""
     order = np.argsort(begins, kind="stable")
     first = np.searchsorted(begins[order], begins - _TOGETHER)
     stop = np.searchsorted(begins[order], begins + _TOGETHER, side="right")

@@ -1,6 +1,6 @@
 """Guitar Pro 3 to 5 -> Song, and a song -> Guitar Pro 5, by PyGuitarPro, which is imported on use, and only here.
 
-Its readers believe what a file says of itself. Ours are made of them, and count what they read (`_bounded`).
+PyGuitarPro trusts all counts in a file. The readers here extend its readers and bound the counts (`_bounded`).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from seq2drum.formats.code_pages import page_for, page_of
 from seq2drum.formats.guitarpro.fretting import Cell, fretted, length_of, tuning
 from seq2drum.formats.guitarpro.performed import song_of
 from seq2drum.formats.guitarpro.tab import (
+    Articulation,
     Beat,
     Feel,
     Measure,
     Tab,
     TabNote,
     TempoMark,
-    Touch,
     Track,
     general_midi,
     velocity_of,
@@ -45,18 +45,24 @@ _VERSIONS = {
 
 
 def read_guitarpro(data: bytes) -> Song:
-    """Read the bytes of a file of Guitar Pro 3, 4 or 5 (.gp3, .gp4, .gp5), as `performed.song_of` plays it.
+    """The song of a file's bytes in Guitar Pro 3, 4 or 5 (.gp3, .gp4, .gp5), as `performed.song_of` plays it.
 
-    Bends, slides and harmonics are not heard: a note has the pitch of its fret.
+    Bends, slides and harmonics are ignored: a note has the pitch of its fret.
 
     Raises:
-        NotationError: it is no such file, is damaged, or lies beyond TAB_LIMITS.
+        NotationError: another kind of file, damaged, or beyond TAB_LIMITS.
         MissingExtraError: PyGuitarPro is not installed.
     """
     parsed = _parsed(data)
     try:
         tab = _tab(parsed)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # values that no version has
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:  # values that occur in no version
         problem = f"{type(error).__name__}: {str(error)[:80]}"
         raise NotationError(f"the tab contradicts itself ({problem}); save it again in Guitar Pro") from error
     return song_of(tab)
@@ -83,7 +89,7 @@ def _parsed(data: bytes) -> Any:
     except (NotationError, MemoryError):
         raise
     except Exception as error:  # PyGuitarPro has no common error; it fails on damaged files in a dozen ways
-        if isinstance(error.__cause__, NotationError):  # it has wrapped one of ours
+        if isinstance(error.__cause__, NotationError):  # PyGuitarPro has wrapped one of ours
             raise error.__cause__ from None
         message = " ".join(str(error).split())[:200]
         raise NotationError(
@@ -93,7 +99,7 @@ def _parsed(data: bytes) -> Any:
 
 
 def _spelt(song: Any) -> Any:
-    """A song whose names were read byte for byte, with the letters that these stand for."""
+    """A song whose names were read byte for byte, decoded."""
     markers = [header.marker for header in song.measureHeaders if header.marker is not None]
     names = [track.name for track in song.tracks] + [marker.title for marker in markers]
     page = page_of([name.encode("latin-1") for name in names])
@@ -113,7 +119,7 @@ def check() -> None:
 
 
 def _bounded(module: str) -> Any:
-    """The class of PyGuitarPro that reads a version, counting measures, tracks and beats, and quick with ties."""
+    """PyGuitarPro's reader of a version, with bounded counts of measures, tracks and beats, and fast ties."""
     check()
     from guitarpro import gp3, gp4, gp5, models
 
@@ -218,7 +224,7 @@ def _track(track: Any) -> Track:
 
 
 def _beats(voice: Any, tuning: dict[int, int] | None) -> Iterator[Beat]:
-    """The beats of a voice that last. tuning: what each string sounds at the capo; None of drums."""
+    """The beats of a voice that have a length. tuning: the pitch of each string at the capo; None for drums."""
     slurred: set[int] = set()  # strings on which the next note is hammered on or pulled off
     for beat in voice.beats:
         if beat.status.name == "empty":
@@ -241,51 +247,47 @@ def _quarters(duration: Any) -> Fraction:
 
 def _note(note: Any, tuning: dict[int, int] | None, is_slurred: bool) -> TabNote:
     effect, kind = note.effect, note.type.name
-    touch = Touch(
+    is_hammered = effect.grace is not None and effect.grace.transition.name == "hammer"
+    articulation = Articulation(
         is_dead=kind == "dead",
         is_palm_muted=effect.palmMute,
         is_ghost=effect.ghostNote,
-        is_slurred=(is_slurred or _is_hammered(effect.grace)) and tuning is not None,
+        is_slurred=(is_slurred or is_hammered) and tuning is not None,
         accent=2 * effect.heavyAccentuatedNote or effect.accentuatedNote,
     )
     pitch = _pitch(note.string, note.value, tuning)
     return TabNote(
         pitch,
         pitch if tuning is None else note.string,
-        _velocity(note.velocity, touch),
+        _velocity(note.velocity, articulation),
         is_tied=kind == "tie",
-        rings=effect.letRing and not (touch.is_dead or touch.is_palm_muted),
+        rings=effect.letRing and not (articulation.is_dead or articulation.is_palm_muted),
         tremolo=_tremolo(effect.tremoloPicking),
     )
 
 
 def _tremolo(picking: Any) -> Fraction:
-    """The time between the strokes of a tremolo; 0 where there is none, or one of a kind that no version has."""
+    """The time between the strokes of a tremolo; 0 without one, or with an unknown kind."""
     if picking is None or picking.duration.value is None:
         return Fraction(0)
     return _quarters(picking.duration)
 
 
 def _grace(note: Any, tuning: dict[int, int] | None) -> TabNote:
-    """What is struck before a note, on its string."""
+    """The note that precedes a note on its string."""
     grace = note.effect.grace
     pitch = _pitch(note.string, max(grace.fret, 0), tuning)
     string = pitch if tuning is None else note.string
-    return TabNote(pitch, string, _velocity(grace.velocity, Touch(is_dead=grace.isDead)))
-
-
-def _is_hammered(grace: Any) -> bool:
-    """Whether a note is hammered on after its grace."""
-    return grace is not None and grace.transition.name == "hammer"
+    return TabNote(pitch, string, _velocity(grace.velocity, Articulation(is_dead=grace.isDead)))
 
 
 def _pitch(string: int, fret: int, tuning: dict[int, int] | None) -> int:
     return general_midi(fret) if tuning is None else tuning[string] + fret
 
 
-def _velocity(velocity: int, touch: Touch) -> int:
-    """A velocity of Guitar Pro's as it sounds."""
-    return velocity_of((velocity - velocity_of(0)) // 16, louder=touch.louder)
+def _velocity(velocity: int, articulation: Articulation) -> int:
+    """Guitar Pro's velocity as played."""
+    return velocity_of((velocity - velocity_of(0)) // 16, louder=articulation.louder)
 
 
 def _tempo_marks(track: Any) -> Iterator[TempoMark]:
@@ -303,13 +305,13 @@ def _tempo_marks(track: Any) -> Iterator[TempoMark]:
 
 
 def write_guitarpro(song: Song, drums: Part, title: str = "Drums") -> bytes:
-    """A file of Guitar Pro 5.1: the pitched parts of a song on strings, and the drums as a track, instead of its own.
+    """A file of Guitar Pro 5.1: the pitched parts of a song on strings, and `drums` in place of its own.
 
-    As `fretting` writes them: on the grid, with repeats written out. The first track has the tempos, which are whole: a
-    note or rest is divided where one changes within it.
+    Notation follows `fretting`: on the grid, with repeats written out. The first track has the tempos, rounded to whole
+    numbers: a note or rest is divided where one changes within it.
 
     Raises:
-        OutputError: the song has more parts or bars than such a file holds, or a longer bar.
+        OutputError: more parts or bars than such a file holds, or a bar too long for it.
         MissingExtraError: PyGuitarPro is not installed.
     """
     check()
@@ -337,7 +339,7 @@ def write_guitarpro(song: Song, drums: Part, title: str = "Drums") -> bytes:
         strings = (0,) * 6 if part.is_drums else tuning(part)
         track = models.Track(made, number, name=_plain(name, page)[:40], isPercussionTrack=part.is_drums)
         track.strings = [models.GuitarString(string, pitch) for string, pitch in enumerate(strings, start=1)]
-        channel = _DRUM_CHANNEL if part.is_drums else _channel(number - 1)
+        channel = _DRUM_CHANNEL if part.is_drums else _CHANNELS[number - 1]
         track.channel = models.MidiChannel(channel, channel + (not part.is_drums), part.program)
         changes = _tempo_changes(song) if number == 1 else ()
         for measure, cells in zip(track.measures, fretted(part, bars, ticks, changes), strict=True):
@@ -349,18 +351,15 @@ def write_guitarpro(song: Song, drums: Part, title: str = "Drums") -> bytes:
 
 
 _DRUM_CHANNEL = 9
-_MOST_TRACKS = 29  # of 64 channels, two for each, and none on that of drums in any of four ports
-
-
-def _channel(number: int) -> int:
-    """The first of the two channels of a pitched track."""
-    return [channel for channel in range(0, 64, 2) if channel % 16 != _DRUM_CHANNEL - 1][number]
+_MOST_TRACKS = 29  # of 64 channels, two for each, without the drum channels of the four ports
+_CHANNELS = [channel for channel in range(0, 64, 2) if channel % 16 != _DRUM_CHANNEL - 1]
+"""The first of the two channels of each pitched track."""
 
 
 def _header(models: Any, song: Song, bar: Bar, page: str) -> Any:
     length = length_of(bar, song.ticks_per_quarter)
     metre = bar.numerator, bar.denominator
-    if length != Fraction(4 * metre[0], metre[1]):  # a bar that is cut short has a metre of its own
+    if length != Fraction(4 * metre[0], metre[1]):  # a cut bar has a metre of its own
         whole = length / 4
         denominator = max(whole.denominator, 4)
         metre = int(whole * denominator), denominator
@@ -377,7 +376,7 @@ def _header(models: Any, song: Song, bar: Bar, page: str) -> Any:
 
 
 def _tempo_changes(song: Song) -> list[tuple[int, int]]:
-    """(tick, whole quarters a minute) of the changes of tempo that are heard in whole numbers."""
+    """(tick, whole quarters a minute) of the tempo changes that remain after rounding."""
     tempos = [(tempo.tick, max(1, round(tempo.bpm))) for tempo in song.tempo_map]
     return [here for before, here in pairwise(tempos) if before[1] != here[1]]
 

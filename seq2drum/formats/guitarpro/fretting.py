@@ -1,8 +1,8 @@
-"""A part as a guitarist writes it down: what each bar has, beat for beat, on which string and fret.
+"""A part as a guitarist writes it down: the beats of each bar, on strings and frets.
 
 Each quarter of a bar has one grid: sixteenths, triplets or finer, the first that its notes fit, else the better of
-the first two. So notes that lie off the beat, as played ones do, come out on it. A note that lasts beyond another is
-tied; what more notes than strings ask for is left out.
+the first two. So played notes, which lie off the beat, are written on it. A note that lasts beyond another is tied;
+notes beyond the number of strings are left out.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from seq2drum.music.notes import Bar, Note, Part
 GUITAR, BASS = (64, 59, 55, 50, 45, 40), (43, 38, 33, 28)
 _BASSES = range(32, 40)  # programs of General MIDI
 _FOURTH, _TONE = 5, 2
-_GRIDS = (4, 3, 8, 6)  # parts of a quarter, in the order in which they are tried
-_CLOSE = Fraction(1, 48)  # how far off its grid a note may be, in quarters
-_FINEST = 8  # parts of a quarter, that the length of a bar is a multiple of
+_GRIDS = (4, 3, 8, 6)  # parts of a quarter, in order of preference
+_CLOSE = Fraction(1, 48)  # largest distance of a note to its grid, in quarters
+_FINEST = 8  # parts of a quarter; the length of a bar is a multiple of one
 _KINDS: dict[Fraction, tuple[int, bool, bool]] = {
     Fraction(1): (4, False, False), Fraction(3, 4): (8, True, False), Fraction(1, 2): (8, False, False),
     Fraction(3, 8): (16, True, False), Fraction(1, 4): (16, False, False), Fraction(1, 8): (32, False, False),
@@ -30,7 +30,10 @@ _KINDS: dict[Fraction, tuple[int, bool, bool]] = {
 
 
 class Fretted(NamedTuple):
-    """A note on a string, from 1, the highest; of drums the fret is the pitch. is_tied: it sounds already."""
+    """A note on a string, counted from 1, the highest; for drums the fret is the pitch.
+
+    is_tied: it is already sounding.
+    """
 
     string: int
     fret: int
@@ -39,9 +42,9 @@ class Fretted(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """What is struck together, nothing in a rest, and how long it is written, as in _KINDS.
+    """Notes struck together, or a rest, with a written length from _KINDS.
 
-    at: quarters of its bar. bpm: the tempo that begins with it; None where it goes on as before.
+    at: quarters from the start of its bar. bpm: the tempo that begins here; None where it stays.
     """
 
     at: Fraction
@@ -53,7 +56,7 @@ class Cell(NamedTuple):
 
 
 def tuning(part: Part) -> tuple[int, ...]:
-    """The open strings of a part, from the highest: a guitar's or a bass's, lower or one more where its notes are."""
+    """The open strings of a part, from the highest: a guitar's or a bass's, tuned down or extended to its notes."""
     strings = BASS if part.program in _BASSES else GUITAR
     lowest = int(part.pitch.min(initial=127))
     if lowest >= strings[-1]:
@@ -64,14 +67,14 @@ def tuning(part: Part) -> tuple[int, ...]:
 
 
 def length_of(bar: Bar, ticks: int) -> Fraction:
-    """How long a bar is written, in quarters: a multiple of a 32nd."""
+    """The written length of a bar in quarters: a multiple of a 32nd."""
     return Fraction(max(round(Fraction(bar.length * _FINEST, ticks)), 1), _FINEST)
 
 
 def fretted(part: Part, bars: Sequence[Bar], ticks: int, tempos: Sequence[tuple[int, int]] = ()) -> list[list[Cell]]:
-    """The cells of each bar, which fill it without a gap. ticks: a quarter.
+    """The cells of each bar, which fill it without a gap. ticks: of a quarter.
 
-    tempos: (tick, quarters a minute) of changes; a cell begins where each falls on the grid, the last of several there.
+    tempos: (tick, quarters a minute) of changes; each begins a cell on the grid, the last of several there.
     """
     # 1. The grid of each quarter of each bar, and when each note is struck and ends on it.
     grids = _Grids.of(part, bars, ticks)
@@ -84,7 +87,7 @@ def fretted(part: Part, bars: Sequence[Bar], ticks: int, tempos: Sequence[tuple[
         edges |= {place} if part.is_drums else {place, end}
     changes = {grids.place(tick): bpm for tick, bpm in tempos}
     edges |= changes.keys()
-    # 2. What is struck or sounds on at each edge, and in each quarter.
+    # 2. The notes that start or continue at each edge, and in each quarter.
     hand = _Hand(tuple(range(6)) if part.is_drums else tuning(part), part.is_drums)
     out = []
     for index in range(len(bars)):
@@ -100,7 +103,7 @@ def fretted(part: Part, bars: Sequence[Bar], ticks: int, tempos: Sequence[tuple[
 
 
 def _written(at: Fraction, length: Fraction, notes: tuple[Fretted, ...], *, ties: bool) -> Iterator[Cell]:
-    """Cells for a length that no single one has; after the first they are ties, or rests."""
+    """Cells for a length that no single value has; after the first they are ties, or rests."""
     while length > 0:
         is_third = length.denominator % 3 == 0
         piece = max(kind for kind in _KINDS if kind <= length and (kind.denominator in (1, 2, 3, 6)) >= is_third)
@@ -111,7 +114,7 @@ def _written(at: Fraction, length: Fraction, notes: tuple[Fretted, ...], *, ties
 
 @dataclass
 class _Grids:
-    """Into how many parts each quarter of each bar is divided."""
+    """The number of parts of each quarter of each bar."""
 
     bars: Sequence[Bar]
     lengths: list[Fraction]
@@ -143,7 +146,7 @@ class _Grids:
         return [at for step in range(1, count) if (at := start + Fraction(step, count)) < stop]
 
     def place(self, tick: int) -> tuple[int, Fraction]:
-        """The place of the grid that is nearest: the bar, and quarters from its start."""
+        """The nearest place of the grid: the bar, and quarters from its start."""
         index, at = self._within(tick)
         count = self.parts.get((index, int(at)), _FINEST)
         near = int(at) + Fraction(round(at % 1 * count), count)
@@ -157,7 +160,7 @@ class _Grids:
 
 
 def _grid(places: set[Fraction], length: Fraction) -> int:
-    """Into how many parts a quarter is divided. places: of its notes. length: of what there is of it, in quarters."""
+    """The number of parts of a quarter. places: of its notes. length: its length in quarters."""
 
     def error(count: int) -> Fraction:
         return max((abs(place - Fraction(round(place * count), count)) for place in places), default=Fraction(0))
@@ -168,7 +171,7 @@ def _grid(places: set[Fraction], length: Fraction) -> int:
 
 @dataclass
 class _Hand:
-    """What sounds on which string while a part is played."""
+    """The notes that sound on each string while a part is played."""
 
     strings: tuple[int, ...]
     is_drums: bool
@@ -177,7 +180,7 @@ class _Hand:
     def play(
         self, now: tuple[int, Fraction], struck: Sequence[tuple[Note, tuple[int, Fraction]]]
     ) -> tuple[Fretted, ...]:
-        """The notes of a cell: those struck now, and those that sound on; by string."""
+        """The notes of a cell by string: new ones, and those that continue."""
         self.sounding = {} if self.is_drums else {s: held for s, held in self.sounding.items() if held[2] > now}
         fresh: set[int] = set()
         for note, end in sorted(struck, key=lambda one: -one[0].pitch):
@@ -191,7 +194,7 @@ class _Hand:
         )
 
     def _string(self, pitch: int, taken: set[int]) -> int | None:
-        """Where a note is played: the string that sounds it already, else a free one near its head, else any."""
+        """The string of a note: one that already sounds it, else a free one near its head, else any."""
         can = [s for s, low in enumerate(self.strings) if s not in taken and (self.is_drums or low <= pitch)]
         free = [string for string in can if string not in self.sounding]
         same = [string for string in can if string in self.sounding and self.sounding[string][0] == pitch]

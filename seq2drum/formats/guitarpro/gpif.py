@@ -1,4 +1,4 @@
-"""Guitar Pro 6 to 8 -> Song: the tables of a `score.gpif` as a tab. A reader of our own."""
+"""Guitar Pro 6 to 8 -> Song: the tables of a `score.gpif` as a tab, by a reader of our own."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from seq2drum.formats.archives import gpif_text
 from seq2drum.formats.guitarpro.performed import song_of
 from seq2drum.formats.guitarpro.tab import (
     DYNAMICS,
+    Articulation,
     Beat,
     Feel,
     Measure,
     Tab,
     TabNote,
     TempoMark,
-    Touch,
     Track,
     general_midi,
     velocity_of,
@@ -33,8 +33,8 @@ from seq2drum.music.notes import Song
 _MOST_IN_ITEM = 100_000  # XML elements of one track, bar, beat or note
 _MOST_TEXT = 1 << 16  # letters of a list of numbers
 _MOST_VOICES = 4  # of a bar, as Guitar Pro has them
-_MOST = 10**9  # what is larger, or less than 0 by more, is this
-_LONGEST_NAME = 1000  # letters of a track or section; what is beyond is cut
+_MOST = 10**9  # bound of the absolute value of a number
+_LONGEST_NAME = 1000  # letters of a track or section; longer names are cut
 _VALUES = {
     "Long": Fraction(16), "DoubleWhole": Fraction(8), "Whole": Fraction(4), "Half": Fraction(2), "Quarter": Fraction(1),
     "Eighth": Fraction(1, 2), "16th": Fraction(1, 4), "32nd": Fraction(1, 8), "64th": Fraction(1, 16),
@@ -58,11 +58,11 @@ class WrittenBar(NamedTuple):
     """A staff's measure: its voices."""
 
     voices: list[str]
-    like: int  # how many bars before there is the one that is played in its place; 0: itself
+    like: int  # distance back to the bar played in its place; 0 for itself
 
 
 class WrittenBeat(NamedTuple):
-    """A beat; its dynamic is a place in DYNAMICS. is_on_beat: of a grace, that it delays the beat it is of."""
+    """A beat; its dynamic is an index into DYNAMICS. is_on_beat: a grace that delays its main beat."""
 
     rhythm: str
     notes: list[str]
@@ -73,10 +73,10 @@ class WrittenBeat(NamedTuple):
 
 
 class WrittenNote(NamedTuple):
-    """What is said of a note; a number that is not said is -1.
+    """A note as stated; -1 stands for a number that is missing.
 
     string: from 0, the lowest. midi: its pitch. tone: in semitones from C. element and variation are Guitar Pro 6's
-    articulation.
+    articulation; kit_index is Guitar Pro 7's, an index into the kit.
     """
 
     string: int
@@ -86,25 +86,25 @@ class WrittenNote(NamedTuple):
     tone: int
     element: int
     variation: int
-    articulation: int
-    touch: Touch
+    kit_index: int
+    articulation: Articulation
     is_tied: bool
     rings: bool
 
 
 class Instrument(NamedTuple):
-    """A track, without what it plays."""
+    """A track without its music."""
 
     name: str
     program: int
     is_drums: bool
-    tunings: list[list[int]]  # of each staff, its strings from the lowest, at the capo
+    tunings: list[list[int]]  # strings of each staff from the lowest, at the capo
     kit: list[int]  # the General MIDI note of each articulation
 
 
 @dataclass
 class Tables:
-    """What a file has, by its numbers."""
+    """The tables of a file, by number."""
 
     order: list[str] = field(default_factory=list)  # of the tracks
     has_pickup: bool = False
@@ -119,7 +119,7 @@ class Tables:
     items: int = 0
 
     def take(self, section: str, item: Element) -> None:
-        """Keep an item of a section."""
+        """Store an item of a section."""
         key = item.get("id", "")
         self.items += 1
         if self.items > TAB_LIMITS.items:
@@ -155,7 +155,7 @@ def tables_of(text: bytes) -> Tables:
     """The tables of a tab, from its XML text.
 
     Raises:
-        NotationError: it is no such text, is damaged, or lies beyond TAB_LIMITS.
+        NotationError: not a tab, damaged, or beyond TAB_LIMITS.
         MissingExtraError: defusedxml is not installed.
     """
     try:
@@ -195,7 +195,7 @@ def text_of(item: Element, tag: str) -> str:
 
 
 def texts_of(item: Element, tag: str) -> list[str]:
-    """The words of such a text."""
+    """The words of the text of such an element."""
     return _split(item.findtext(tag))
 
 
@@ -211,7 +211,7 @@ def _name(text: str) -> str:
 
 
 def too_many() -> NotationError:
-    """What is raised when a tab has more than is read."""
+    """The error of a tab with more than the limits allow."""
     return NotationError(
         f"the tab has more than {TAB_LIMITS.items:,} items, {TAB_LIMITS.notes:,} notes or {_MOST_TEXT:,} letters in a"
         " list of them; wanted is a tab of at most that"
@@ -219,7 +219,7 @@ def too_many() -> NotationError:
 
 
 def whole(text: str | None, default: int) -> int:
-    """The whole number that a text begins with, at most _MOST and at least -_MOST."""
+    """The leading whole number of a text, clamped to ±_MOST."""
     try:
         return max(-_MOST, min(_MOST, int((text or "").split(maxsplit=1)[0])))
     except (IndexError, ValueError):
@@ -227,7 +227,7 @@ def whole(text: str | None, default: int) -> int:
 
 
 def number_of(text: str | None, default: float) -> float:
-    """The number that a text begins with, a finite one."""
+    """The leading number of a text, always finite."""
     try:
         value = float((text or "").split(maxsplit=1)[0])
     except (IndexError, ValueError):
@@ -243,7 +243,7 @@ def _properties(item: Element | None) -> dict[str, Element]:
 
 
 def _instrument(item: Element) -> Instrument:
-    # 1. What plays it: the first of its sounds, else what it says of General MIDI.
+    # 1. The program: that of its first sound, else its General MIDI entry.
     general = next((each for tag in ("GeneralMidi", "MidiConnection") for each in item.iter(tag)), None)
     programs = [each.findtext("MIDI/Program") for each in item.iter("Sound")]
     if general is not None:
@@ -259,7 +259,7 @@ def _instrument(item: Element) -> Instrument:
         capo = whole(staff["CapoFret"].findtext("Fret"), 0) if "CapoFret" in staff else 0
         pitches = texts_of(staff["Tuning"], "Pitches") if "Tuning" in staff else []
         tunings.append([whole(pitch, 0) + capo for pitch in pitches])
-    # 3. The kit: what each articulation sounds as, in the order of the file.
+    # 3. The kit: the note of each articulation, in the order of the file.
     kit = [whole(each.findtext("OutputMidiNumber"), -1) for each in item.iterfind("InstrumentSet//Articulation")]
     return Instrument(_name(text_of(item, "Name")), program if 0 <= program <= 127 else 0, is_drums, tunings, kit)
 
@@ -308,7 +308,7 @@ def _note(item: Element) -> WrittenNote:
     def number(name: str, tag: str) -> int:
         return whole(properties[name].findtext(tag), -1) if name in properties else -1
 
-    touch = Touch(
+    articulation = Articulation(
         is_dead="Muted" in properties,
         is_palm_muted="PalmMuted" in properties,
         is_ghost=text_of(item, "AntiAccent").lower() == "normal",
@@ -324,9 +324,9 @@ def _note(item: Element) -> WrittenNote:
         number("Element", "Element"),
         number("Variation", "Variation"),
         whole(item.findtext("InstrumentArticulation"), -1),
-        touch,
+        articulation,
         tie is not None and tie.get("destination", "").lower() == "true",
-        item.find("LetRing") is not None and not (touch.is_dead or touch.is_palm_muted),
+        item.find("LetRing") is not None and not (articulation.is_dead or articulation.is_palm_muted),
     )
 
 
@@ -344,7 +344,7 @@ def _rhythm(item: Element) -> Fraction:
     return length
 
 
-_TEMPO_UNITS = {1: 0.5, 2: 1.0, 3: 1.5, 4: 2.0, 5: 3.0}  # quarters of what a tempo counts
+_TEMPO_UNITS = {1: 0.5, 2: 1.0, 3: 1.5, 4: 2.0, 5: 3.0}  # quarters of a tempo's unit
 _GP6_KIT = (
     (35, 35, 35), (38, 91, 37), (99, 100, 99), (56, 100, 56), (102, 103, 102), (43, 43, 43), (45, 45, 45), (47, 47, 47),
     (48, 48, 48), (50, 50, 50), (42, 92, 46), (44, 44, 44), (57, 98, 57), (49, 97, 49), (55, 95, 55), (51, 93, 127),
@@ -354,12 +354,12 @@ _GP6_KIT = (
 
 
 def read_gpif(data: bytes) -> Song:
-    """Read the bytes of a file of Guitar Pro 6, 7 or 8 (.gpx, .gp), as `performed.song_of` plays it.
+    """The song of a file's bytes in Guitar Pro 6, 7 or 8 (.gpx, .gp), as `performed.song_of` plays it.
 
-    Bends, slides and harmonics are not heard: a note has the pitch of its fret.
+    Bends, slides and harmonics are ignored: a note has the pitch of its fret.
 
     Raises:
-        NotationError: it is no such file, is damaged, or lies beyond TAB_LIMITS.
+        NotationError: another kind of file, damaged, or beyond TAB_LIMITS.
         MissingExtraError: defusedxml is not installed.
     """
     tables = tables_of(gpif_text(data))
@@ -410,7 +410,7 @@ def _tab(tables: Tables) -> Tab:
 
 
 class _Counter:
-    """Counts beats and notes while a tab is built: tables may refer to a few of them again and again."""
+    """A count of beats and notes while a tab is built: tables can refer to a few of them again and again."""
 
     def __init__(self) -> None:
         self.beats = self.notes = 0
@@ -430,7 +430,7 @@ class _Counter:
 
 
 def _voices(tables: Tables, staff: int) -> list[list[str]]:
-    """The voices of a staff, measure by measure; where one repeats what was before, that one's."""
+    """The voices of a staff, measure by measure; a repeat sign takes those of an earlier measure."""
     out: list[list[str]] = []
     for number, (_, keys) in enumerate(tables.measures):
         bar = tables.bars.get(keys[staff]) if staff < len(keys) else None
@@ -458,25 +458,25 @@ def _voice(tables: Tables, key: str, instrument: Instrument, staff: int, counter
 
 
 def _tab_note(note: WrittenNote, beat: WrittenBeat, instrument: Instrument, staff: int) -> TabNote:
-    touch, string = note.touch, note.string
+    articulation, string = note.articulation, note.string
     if instrument.is_drums:
         pitch = string = _drum(note, instrument.kit)
-        touch = touch._replace(is_slurred=False)
+        articulation = articulation._replace(is_slurred=False)
     elif note.fret >= 0 and 0 <= string < len(instrument.tunings[staff]):
         pitch = instrument.tunings[staff][string] + note.fret
     elif note.midi >= 0:
         pitch = string = note.midi
     else:
         pitch = string = 12 * note.octave + max(note.tone, 0)
-    velocity = velocity_of(beat.dynamic, louder=touch.louder)
+    velocity = velocity_of(beat.dynamic, louder=articulation.louder)
     return TabNote(pitch, string, velocity, note.is_tied, note.rings, beat.tremolo)
 
 
 def _drum(note: WrittenNote, kit: list[int]) -> int:
-    """The General MIDI note of a drum: by the articulation, of Guitar Pro 7 or of 6, else by the fret."""
-    if note.articulation >= 0:
-        listed = kit[note.articulation] if note.articulation < len(kit) else -1
-        return listed if listed >= 0 else general_midi(note.articulation)
+    """The General MIDI note of a drum: by the articulation of Guitar Pro 7 or of 6, else by the fret."""
+    if note.kit_index >= 0:
+        listed = kit[note.kit_index] if note.kit_index < len(kit) else -1
+        return listed if listed >= 0 else general_midi(note.kit_index)
     if 0 <= note.element < len(_GP6_KIT):
         return general_midi(_GP6_KIT[note.element][min(max(note.variation, 0), 2)])
     return general_midi(max(note.fret, 0))

@@ -1,4 +1,4 @@
-"""A tab -> Song: what is heard when it is played, with its repeats, ties, graces, triplet feel and let ring."""
+"""A tab -> Song as performed, with repeats, ties, graces, triplet feel and let ring."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from seq2drum.music import metres
 from seq2drum.music.limits import TAB_LIMITS
 from seq2drum.music.notes import Marker, Metre, Note, Part, Song, Tempo
 
-_GRACES = Fraction(1, 8)  # how long all graces of a beat last, in quarters, as alphaTab has it
+_GRACES = Fraction(1, 8)  # the length of all graces of a beat together, in quarters, as in alphaTab
 
 
 def song_of(tab: Tab) -> Song:
-    """The song that a tab stands for. The ticks per quarter are such that every beat falls on one, see `clock`.
+    """The song of a tab. Every beat falls on a tick, see `tab.ticks_per_quarter`.
 
     Every measure is one bar of `Song.bars()`; a short one (a pickup) has its metre and its own length. A tied note is
-    one with the note before it on its string. Names of sections are markers, as often as they are played. Notes beyond
-    MIDI's range and what goes beyond the end of a measure are left out, which `remarks` say.
+    one with the note before it on its string. Section names become markers each time they are played. Notes beyond
+    MIDI's range and notes beyond the end of a measure are left out, with `remarks`.
 
     Raises:
-        NotationError: it lies beyond TAB_LIMITS, a metre or tempo in it is none, or no pitch is one.
+        NotationError: beyond TAB_LIMITS, or an impossible metre, tempo or pitch.
     """
-    # 1. Which measures are played, and when.
+    # 1. The measures as played, and their times.
     _check(tab)
     tab, remarks = _fitted(tab)
     order = played(tab.measures)
@@ -49,13 +49,13 @@ def song_of(tab: Tab) -> Song:
             f"the tab is {float(starts[-1]):.6g} quarters long with its repeats; at most {TAB_LIMITS.quarters:,}"
             " are read: is it more than one song?"
         )
-    # 2. Where each beat is in its measure.
+    # 2. The place of each beat in its measure.
     lines = [_Line.of(track, tab.measures) for track in tab.tracks]
     tempos = _tempos(tab, order, starts)
     times = [time for line in lines for time in line.times]
     ticks = ticks_per_quarter([*times, *starts, *(at for at, _ in tempos)])
     places = [round(start * ticks) for start in starts]
-    # 3. What is heard.
+    # 3. The notes.
     beats = [sum(len(voice[index]) for line in lines for voice in line.voices) for index in range(len(tab.measures))]
     if sum(beats[index] for index in order) > TAB_LIMITS.played_beats:
         raise NotationError(
@@ -75,7 +75,7 @@ def song_of(tab: Tab) -> Song:
         _metres(tab.measures, order, places, ticks),
         places[-1],
         tuple(
-            Marker(place, text, not text.isdecimal())  # a number alone may be a bar's
+            Marker(place, text, not text.isdecimal())  # a number alone can be a bar's
             for index, place in zip(order, places, strict=False)
             if (text := tab.measures[index].section)
         )[: TAB_LIMITS.markers],
@@ -108,8 +108,8 @@ def _check(tab: Tab) -> None:
 
 
 def _fitted(tab: Tab) -> tuple[Tab, tuple[str, ...]]:
-    """The tab with the notes that MIDI has, in measures that end where their headers say; and what was left out."""
-    # 1. What cannot be played.
+    """The tab limited to notes that MIDI has, and to measures as long as their headers say; and the omissions."""
+    # 1. The unplayable notes.
     strange, late, count = list[str](), list[str](), 0
     for track in tab.tracks:
         for number, (voices, measure) in enumerate(zip(track.bars, tab.measures, strict=True), start=1):
@@ -169,7 +169,7 @@ def _inside(voice: Sequence[Beat], length: Fraction) -> tuple[Beat, ...]:
 
 
 class _Placed(NamedTuple):
-    """A beat in its measure: when it begins and how long it lasts, in quarters."""
+    """A beat in its measure: its start and length in quarters."""
 
     onset: Fraction
     duration: Fraction
@@ -180,7 +180,7 @@ class _Placed(NamedTuple):
 
 @dataclass(frozen=True)
 class _Line:
-    """The beats of a track: for each voice that has any, for each measure."""
+    """The beats of a track, by voice and measure."""
 
     voices: list[list[list[_Placed]]]
 
@@ -211,7 +211,7 @@ class _Line:
 
 
 def _placed(beats: Sequence[Beat], feel: Feel | None) -> list[_Placed]:
-    """The beats of a voice in a measure; of two that make a pair of the feel's units, as it wants them."""
+    """The beats of a voice in a measure; pairs of the feel's units are swung."""
     onset, out = Fraction(0), list[_Placed]()
     for beat in beats:
         out.append(_Placed(onset, beat.duration, beat.notes, beat.graces, beat.is_on_beat))
@@ -235,9 +235,9 @@ def _placed(beats: Sequence[Beat], feel: Feel | None) -> list[_Placed]:
 
 @dataclass
 class _Voice:
-    """A voice while it is played: its notes as [onset, end, pitch, velocity], and what goes on sounding, by string.
+    """A voice in performance: its notes as [onset, end, pitch, velocity], and the sounding ones by string.
 
-    ringing: the place of a note that rings, and when it ends at the latest.
+    ringing: the index of a note that rings, and its latest end.
     """
 
     notes: list[list[int]] = field(default_factory=list)
@@ -245,7 +245,7 @@ class _Voice:
     ringing: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def strike(self, note: TabNote, onset: int, end: int, latest: int) -> None:
-        """Play a note, or let the one it is tied to go on. latest: when it ends if it rings."""
+        """Play a note, or extend the one it is tied to. latest: its end if it rings."""
         before = self.held.get(note.string)
         if note.is_tied and before is not None and self.notes[before][1] == onset:
             self.notes[before][1] = end
@@ -254,18 +254,18 @@ class _Voice:
             place = len(self.notes)
             self.notes.append([onset, end, note.pitch, note.velocity])
         self.held[note.string] = place
-        self.ringing.pop(note.string, None)  # of a note that was tied on: it rings if that does to which it is tied
+        self.ringing.pop(note.string, None)  # a tied note rings if the note it is tied to does
         if note.rings:
             self.ringing[note.string] = place, latest
 
     def cut(self, tick: int, but: set[int]) -> None:
-        """End what sounds at a tick, on all strings but some."""
+        """End all notes at a tick, except on some strings."""
         for place in (place for string, place in self.held.items() if string not in but):
             onset, end = self.notes[place][:2]
             self.notes[place][1] = min(end, max(tick, onset + 1))
 
     def damp(self, tick: int, strings: set[int] | None = None) -> None:
-        """End what rings, on some strings or on all."""
+        """End ringing notes, on some strings or on all."""
         for string in list(self.ringing) if strings is None else strings & self.ringing.keys():
             place, latest = self.ringing.pop(string)
             self.notes[place][1] = max(self.notes[place][1], min(tick, latest))
@@ -299,10 +299,10 @@ def _notes(line: _Line, order: Sequence[int], places: Sequence[int], ticks: int)
 
 
 def _graced(voice: _Voice, beat: _Placed, onset: int, end: int, before: int, tied: set[int], ticks: int) -> int:
-    """Play the graces of a beat; returns when its notes are struck. before: when the voice's beat before it is struck.
+    """Play the graces of a beat, and return the onset of its notes. before: the onset of the voice's beat before it.
 
-    They take at most half of the beat before it, or of its own where they are on the beat, as are those that begin a
-    song. tied: the strings whose notes go on.
+    They take at most half of the beat before it, or of its own if they are on the beat, as are those that begin a song.
+    tied: the strings whose notes continue.
     """
     is_on_beat = beat.is_on_beat or onset == before
     room = end - onset if is_on_beat else onset - before
@@ -319,7 +319,7 @@ def _graced(voice: _Voice, beat: _Placed, onset: int, end: int, before: int, tie
 
 
 def _strokes(onset: int, end: int, step: int) -> list[tuple[int, int]]:
-    """When a note is struck and how long each time: once, or every `step` ticks if that is not 0."""
+    """The onset and length of each stroke of a note: one, or one every `step` ticks if that is not 0."""
     if not 0 < step < end - onset:
         return [(onset, end)]
     return [(at, min(at + step, end)) for at in range(onset, end, step)]
@@ -329,7 +329,7 @@ def _strokes(onset: int, end: int, step: int) -> list[tuple[int, int]]:
 
 
 def _metres(measures: Sequence[Measure], order: Sequence[int], places: Sequence[int], ticks: int) -> tuple[Metre, ...]:
-    """Metre events at such places that every measure is one bar."""
+    """Metre events that make every measure one bar."""
     events: list[Metre] = []
     due = -1
     for number, index in enumerate(order):
@@ -341,7 +341,7 @@ def _metres(measures: Sequence[Measure], order: Sequence[int], places: Sequence[
 
 
 def _tempos(tab: Tab, order: Sequence[int], starts: Sequence[Fraction]) -> list[tuple[Fraction, float]]:
-    """(place in quarters, quarters a minute) of every tempo, as played; one that changes evenly is a step a quarter."""
+    """(place in quarters, quarters a minute) of every tempo, as played; a gradual one takes a step each quarter."""
     by_measure: dict[int, list[TempoMark]] = {}
     for mark in sorted(tab.tempos, key=lambda mark: (mark.measure, mark.place)):
         by_measure.setdefault(mark.measure, []).append(mark)

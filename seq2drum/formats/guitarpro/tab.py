@@ -1,7 +1,6 @@
-"""A guitar tab as it is written: measures with their repeats, and for each track the beats of each measure.
+"""A guitar tab as written: measures with their repeats, and for each track the beats of each measure.
 
-The readers of Guitar Pro files make one; `performed` makes a `Song` of it. Times are in quarters, pitches as they
-sound.
+The readers of Guitar Pro files make one; `performed` makes a `Song` of it. Times are in quarters, pitches sounding.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from seq2drum.music.limits import MOST_TICKS_PER_QUARTER, TAB_LIMITS
 
 DYNAMICS = ("PPP", "PP", "P", "MP", "MF", "F", "FF", "FFF")
 """Guitar Pro's dynamics, from soft to loud."""
-_SOFTEST, _STEP = 15, 16  # of the velocities of Guitar Pro's dynamics
+_SOFTEST, _STEP = 15, 16  # Guitar Pro's softest dynamic as a velocity, and the distance between two
 
 
 def velocity_of(dynamic: int, *, louder: int = 0) -> int:
-    """The MIDI velocity of a place in DYNAMICS, by so many dynamics louder; 1-127."""
+    """The MIDI velocity of an index into DYNAMICS, raised by a number of dynamics; 1-127."""
     return max(1, min(127, _SOFTEST + _STEP * (dynamic + louder)))
 
 
@@ -35,12 +34,12 @@ _ARTICULATIONS = {
 
 
 def general_midi(articulation: int) -> int:
-    """The General MIDI note of one of Guitar Pro's numbers for drums, which are those notes below 91."""
+    """The General MIDI note of one of Guitar Pro's drum numbers, which are equal below 91."""
     return _ARTICULATIONS.get(articulation, articulation)
 
 
-class Touch(NamedTuple):
-    """How a note is struck, as far as it changes its loudness or length."""
+class Articulation(NamedTuple):
+    """The articulation of a note, as far as it changes loudness or length."""
 
     is_dead: bool = False
     is_palm_muted: bool = False
@@ -50,16 +49,16 @@ class Touch(NamedTuple):
 
     @property
     def louder(self) -> int:
-        """By how many dynamics it is louder than written, 0 or less but for accents."""
+        """The change of loudness in dynamics, positive only for accents."""
         return self.accent - 2 * self.is_dead - self.is_palm_muted - self.is_ghost - self.is_slurred
 
 
 class TabNote(NamedTuple):
     """A note of a beat.
 
-    string: what it is played on, so that a tie finds what it goes on from; of drums the pitch.
-    is_tied: it goes on from the note before it on its string. rings: it sounds on until its string is struck again.
-    tremolo: the time between its strokes in quarters, where it is picked more than once; else 0.
+    string: the string that a tie continues on; for drums the pitch.
+    is_tied: it continues the note before it on its string. rings: it sounds until its string is struck again.
+    tremolo: the time between its strokes in quarters, if it is picked more than once; else 0.
     """
 
     pitch: int
@@ -71,10 +70,10 @@ class TabNote(NamedTuple):
 
 
 class Beat(NamedTuple):
-    """Notes that are struck together, none in a rest, and how long that is written to last.
+    """Notes struck together, or a rest, with a written length.
 
-    graces: what is struck in short before them, one after another. is_on_beat: the first of these is where the beat is,
-    and the notes come late; else the notes are, and the graces come early.
+    graces: short notes before it, one after another. is_on_beat: the first grace takes the beat's time and delays the
+    notes; else the graces come early.
     """
 
     duration: Fraction
@@ -84,7 +83,7 @@ class Beat(NamedTuple):
 
 
 class Feel(NamedTuple):
-    """Of two notes of `unit` quarters that make a beat together, the first has this share of the time."""
+    """A swing feel: of two notes of `unit` quarters that make a beat, the first takes this share of the time."""
 
     unit: Fraction
     share: Fraction
@@ -92,11 +91,11 @@ class Feel(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What a measure has for all tracks.
+    """The properties of a measure that all tracks share.
 
-    length: in quarters, as it lasts; less than the metre's for a pickup.
-    repeats: how often what ends here is played again. endings: the passes on which it is played, from 1; none: on all.
-    sign, jump: where jumps go and what jump is made after it, in small letters without blanks: "segno", "dacapoalfine".
+    length: in quarters, as it lasts; less than the metre's for a pickup. repeats: how often the passage that ends here
+    is played again. endings: the passes on which it is played, from 1; empty for all. sign, jump: the sign that is a
+    target of jumps, and the jump made after it, in small letters without blanks: "segno", "dacapoalfine".
     """
 
     numerator: int
@@ -126,7 +125,7 @@ class Track:
 
 
 class TempoMark(NamedTuple):
-    """From a place in a measure on, in quarters from its beginning: quarters a minute.
+    """A tempo from a place in a measure on, in quarters from its start, in quarters a minute.
 
     is_gradual: from here to the next mark the tempo changes evenly.
     """
@@ -152,7 +151,7 @@ FALLBACK_TICKS = 10_080  # divides by 2 to 10, 12, 14, 15, 16, 18, 20, 21, 24, 2
 def ticks_per_quarter(times: Iterable[Fraction]) -> int:
     """The least common multiple of 480 and the denominators of some times in quarters.
 
-    Where that passes MIDI's limit: that of the denominators alone; where that does, too, FALLBACK_TICKS.
+    If it exceeds MIDI's limit: that of the denominators alone; if that does as well, FALLBACK_TICKS.
     """
     exact = 1
     for denominator in {time.denominator for time in times}:
@@ -163,14 +162,14 @@ def ticks_per_quarter(times: Iterable[Fraction]) -> int:
     return finer if finer <= MOST_TICKS_PER_QUARTER else exact
 
 
-_MOST_STEPS = 20  # of reading for each measure that may be played: those that an ending leaves out are read, too
+_MOST_STEPS = 20  # steps for each measure played: measures that an ending skips take a step as well
 _SIGNS = ("segnosegno", "segno")
 _AIMS = ("fine", "doublecoda", "coda")
 
 
 @dataclass(eq=False)
 class _Passage:
-    """Measures that are repeated: the first and the last, and how often they are played."""
+    """A repeated passage: its first and last measure, and how often it is played."""
 
     first: int
     last: int = 0
@@ -187,18 +186,18 @@ class _Form:
 
 
 def played(measures: Sequence[Measure], most: int = TAB_LIMITS.played, what: str = "tab") -> list[int]:
-    """The indices of the measures in the order in which they are played.
+    """The indices of the measures in playing order.
 
     what: whose measures they are, for the message.
 
     Raises:
-        NotationError: more than `most` measures would be.
+        NotationError: more than `most` measures would be played.
     """
     order: list[int] = []
     form, places = _form(measures), _places(measures)
-    begun: dict[_Passage, int] = {}  # on which pass each passage is that is being played; of others the first
+    begun: dict[_Passage, int] = {}  # the current pass of each passage in progress; the first by default
     made: set[int] = set()  # jumps
-    aim: str | None = None  # after a jump, where it ends: a sign, or "" for the end
+    aim: str | None = None  # the end after a jump: a sign, or "" for the end of the piece
     at = steps = 0
     while at < len(measures):
         steps += 1
@@ -215,7 +214,7 @@ def played(measures: Sequence[Measure], most: int = TAB_LIMITS.played, what: str
                 f"with its repeats played out the {what} has more than {most:,} measures; write fewer repeats"
             )
         order.append(at)
-        # 2. Where does it go on?
+        # 2. The next measure.
         measure = measures[at]
         if aim is None and measure.repeats and number < passage.passes:
             begun[passage] = number + 1
@@ -223,7 +222,8 @@ def played(measures: Sequence[Measure], most: int = TAB_LIMITS.played, what: str
             begun = {other: count for other, count in begun.items() if other is passage or other.first < at}
         elif aim is None and measure.jump.startswith(("dacapo", "dasegno")) and at not in made:
             made.add(at)
-            at, aim, begun = _target(measure.jump, places, at), _aim(measure.jump), {}
+            aim = next((each for each in _AIMS if measure.jump.endswith(f"al{each}")), "")
+            at, begun = _target(measure.jump, places, at), {}
         elif aim == "fine" and measure.sign == "fine":
             break
         elif aim and measure.jump == f"da{aim}" and (coda := _nearest(places.get(aim, ()), at)) is not None:
@@ -261,7 +261,7 @@ def _form(measures: Sequence[Measure]) -> _Form:
 
 
 def _places(measures: Sequence[Measure]) -> dict[str, list[int]]:
-    """Where each sign stands."""
+    """The measures of each sign."""
     places: dict[str, list[int]] = {}
     for at, measure in enumerate(measures):
         places.setdefault(measure.sign, []).append(at)
@@ -269,17 +269,13 @@ def _places(measures: Sequence[Measure]) -> dict[str, list[int]]:
 
 
 def _target(jump: str, places: Mapping[str, Sequence[int]], at: int) -> int:
-    """Where a jump after measure `at` goes."""
+    """The measure that a jump after measure `at` goes to."""
     sign = next((sign for sign in _SIGNS if jump.startswith(f"da{sign}")), None)
     if sign is None:
         return 0
     there = places.get(sign, ())
     before = bisect_right(there, at)
     return there[before - 1] if before else _nearest(there, at) or 0
-
-
-def _aim(jump: str) -> str:
-    return next((aim for aim in _AIMS if jump.endswith(f"al{aim}")), "")
 
 
 def _nearest(places: Sequence[int], at: int) -> int | None:

@@ -1,1 +1,1 @@
-"""MIDI files: their events, and the way to a song and back."""
+"""MIDI files and songs: events, and reading and writing."""

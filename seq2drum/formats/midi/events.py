@@ -1,9 +1,9 @@
 """The bytes of a MIDI file: chunks, tracks and events, read and written without a library.
 
-symusic reads and writes the notes (see `midi`); it is fast and exact, but it believes a file that contradicts itself.
-So `read_tracks` checks size, header and chunks before symusic sees them. `walk` gives the events of a track one by one,
-with their ticks. It takes some 20 times as long as symusic takes for the same track, so it runs only on tracks that may
-need it.
+symusic reads and writes the notes (see `midi`); it is fast and exact, but trusts a file that contradicts itself. So
+`read_tracks` checks size, header and chunks before symusic sees them. `walk` gives the events of a track one by one,
+with their ticks. It takes some 20 times as long as symusic for the same track, so it runs only on tracks that need
+it.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ NAME, MARKING, END, TEMPO, METRE = 0x03, 0x06, 0x2F, 0x51, 0x58  # types of meta
 DRUM_CHANNEL = 9  # channel 10, counted from 0
 LEAST_BYTES = 2  # of an event: a delta time, and a data byte in running status
 PEDAL = 4  # the controller that is the pedal of a hi-hat
-_HEADER = struct.Struct(">4sIHHH")  # its kind and size, the format, how many tracks follow, the ticks of a quarter
+_HEADER = struct.Struct(">4sIHHH")  # kind, size, format, number of tracks, ticks of a quarter
 _CHUNK = struct.Struct(">4sI")  # its kind and its size
 
 
 class Header(NamedTuple):
-    """What the header chunk says: where it begins, its size in bytes, how many tracks follow, and the clock."""
+    """The header chunk: its place, its size in bytes, the number of tracks, and the clock."""
 
     start: int
     size: int
@@ -48,7 +48,7 @@ class Track(NamedTuple):
 class Event(NamedTuple):
     """One event of a track: its tick, where its delta time, body and successor begin, status byte and data's place.
 
-    `status` is the status that holds, written or running; for a meta event `data` is behind type and length.
+    `status` is the one in effect, written or running; for a meta event `data` is behind type and length.
     """
 
     tick: int
@@ -65,12 +65,12 @@ class Event(NamedTuple):
 def read_tracks(data: bytes, limits: Limits) -> tuple[int, list[Track]]:
     """Check size and header of a file, and cut it into its tracks: (ticks per quarter, tracks).
 
-    Tracks behind the declared number are left out: some programs put data of their own there and call it a track. A
-    header that declares more tracks than there are is a common slip, and harmless.
+    Tracks beyond the declared number are left out: some programs store data of their own there. A header that declares
+    more tracks than there are is a common and harmless error.
 
     Raises:
         LimitError: the file has more bytes or tracks than the limits allow.
-        MidiError: this is no MIDI file, one of a kind that is not read, or a damaged one.
+        MidiError: not a MIDI file, one of an unsupported format, or a damaged one.
     """
     if len(data) > limits.file_bytes:
         raise LimitError(f"the file has {len(data)} bytes; at most {limits.file_bytes} are read")
@@ -118,9 +118,9 @@ def _header(data: bytes) -> Header:
 
 
 def split(data: bytes, at: int, most: int | None = None) -> list[Track]:
-    """The tracks from byte `at` on. Chunks of other kinds are skipped, as the standard asks; so is junk at the end.
+    """The tracks from byte `at` on. Chunks of other kinds are skipped, as the standard requires; so is junk at the end.
 
-    most: how many are wanted; what is behind them is not looked at.
+    most: the number of tracks to read; later ones are ignored.
     """
     tracks: list[Track] = []
     last = len(data) - 8
@@ -165,7 +165,7 @@ def walk(track: Track) -> Iterator[Event]:
         tick += delta
         if body >= stop:
             raise damage(track, body, tick, "the track ends after a delta time")
-        # 2. The status byte: written, or the one before it (running status).
+        # 2. The status byte: written, or the last one (running status).
         status = events[body]
         data = body + 1
         if status < 0x80:
@@ -207,7 +207,7 @@ def _number(track: Track, at: int, tick: int) -> tuple[int, int]:
 
 
 def damage(track: Track, at: int, tick: int, what: str) -> MidiError:
-    """The error that says what is wrong at byte `at` of a track's events."""
+    """The error of damage at byte `at` of a track's events."""
     return MidiError(f"track {track.number}, byte {track.at + at}, tick {tick}: {what}; the file is damaged")
 
 
@@ -273,10 +273,10 @@ _MARKER_AT_ONCE = b"\x00" + _MARKER
 
 
 def with_marked_ends(ticks_per_quarter: int, tracks: Sequence[Track]) -> bytes:
-    """The bytes of a file with a marker for each end of track: symusic forgets where a track ends, and keeps markers.
+    """The bytes of a file with a marker at each end of track; symusic drops the ends but keeps markers.
 
-    Many programs end a track one tick after its last event. That tick is no music and would begin a new bar, so the
-    marker stands at the last event then.
+    Many programs end a track one tick after its last event. That tick is not music and would begin a new bar, so the
+    marker is put at the last event then.
     """
     pieces = [_HEADER.pack(b"MThd", 6, 1, len(tracks), ticks_per_quarter)]
     for track in tracks:
@@ -291,12 +291,12 @@ def with_marked_ends(ticks_per_quarter: int, tracks: Sequence[Track]) -> bytes:
 
 
 def with_prompt_end(events: bytes) -> bytes:
-    """The events with the end of track at the last one; symusic writes it a tick later, which can be a bar later."""
+    """The events with the end of track at the last one; symusic writes it a tick later, possibly a bar later."""
     return events[:-4] + b"\x00" + END_OF_TRACK if events.endswith(b"\x01" + END_OF_TRACK) else events
 
 
 _MARKING = 0x06  # the meta event of a marker
-_MOVES = frozenset({0x01, 0x05, _MARKING, 0x07, 0x2F})  # meta events of a moment: text, lyric, marker, cue, end
+_MOVES = frozenset({0x01, 0x05, _MARKING, 0x07, 0x2F})  # meta events bound to a moment: text, lyric, marker, cue, end
 _SONG_META = frozenset({0x02, 0x05, 0x06, 0x07, 0x51, 0x54, 0x58, 0x59})
 """Meta events that belong to the whole song: copyright, lyric, marker, cue, tempo, SMPTE offset, metre, key."""
 
@@ -310,12 +310,12 @@ class _Plain(NamedTuple):
 
 
 def without_drums(track: Track) -> bytes | None:
-    """The track's events but for channel 10's drums; None if it had some and nothing else of use.
+    """The track's events without channel 10's drums; None if only useless ones remain.
 
     Its drums are its notes, its programs and the positions of the hi-hat's pedal.
 
-    Names and ends may go with the drums they belong to; what holds for the whole song and other channels may not, and
-    the first track always stays.
+    Names and ends go with the drums they belong to; events of the whole song and of other channels do not, and the
+    first track always stays.
 
     Raises:
         MidiError: the track is damaged.
@@ -339,31 +339,31 @@ def without_drums(track: Track) -> bytes | None:
 
 
 def moved(events: bytes, delay: int) -> bytes:
-    """The events so many ticks later, but for what holds from tick 0 on: names, programs, tempos, metres."""
+    """The events so many ticks later, except those in effect from tick 0 on: names, programs, tempos, metres."""
     return _written(
         event._replace(tick=event.tick + delay) if event.tick or _moves(event) else event for event in _plain(events)
     )
 
 
 def without_markers(events: bytes) -> bytes:
-    """The events but for markers."""
+    """The events without markers."""
     return _written(one for one in _plain(events) if not (one.status == 0xFF and one.body[1] == _MARKING))
 
 
 def merged(first: bytes, second: bytes) -> bytes:
-    """The events of two tracks as one; at one tick those of the first come before. It ends where the later one does."""
+    """The events of two tracks as one, those of the first before others at one tick. It ends with the later one."""
     every = [*_plain(first), *_plain(second)]
     others = [one for one in every if not one.body.startswith(b"\xff\x2f")]
     return _written([*others, _Plain(max(one.tick for one in every), 0xFF, END_OF_TRACK)])
 
 
 def channels(tracks: Iterable[bytes]) -> set[int]:
-    """The channels, from 0, that some tracks have events on."""
+    """The channels, from 0, of the events of some tracks."""
     return {one.status & 0x0F for events in tracks for one in _plain(events) if one.status < 0xF0}
 
 
 def on_free_channel(events: bytes, taken: set[int]) -> bytes:
-    """The events of a pitched track on the last channel that is free, or on the last of all if none is."""
+    """The events of a pitched track on the last free channel, or on the last of all if none is free."""
     free = next((channel for channel in range(15, -1, -1) if channel not in taken | {DRUM_CHANNEL}), 15)
     return _written(
         one._replace(body=bytes((one.status & 0xF0 | free,)) + one.body[1:])
@@ -374,7 +374,7 @@ def on_free_channel(events: bytes, taken: set[int]) -> bytes:
 
 
 def _moves(event: _Plain) -> bool:
-    """Whether an event at tick 0 is of that moment, and does not hold from there on."""
+    """Return whether an event at tick 0 belongs to that moment, instead of holding from there on."""
     if event.status == 0xFF:
         return event.body[1] in _MOVES
     return event.status < 0xB0

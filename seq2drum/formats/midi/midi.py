@@ -1,16 +1,15 @@
 """Bytes to `Song` and back.
 
-symusic reads and writes the notes, and only here. What it does not check is checked before it (`events.read_tracks`) or
-after it; where it is known to go wrong without saying so (escape events, the order of many events at one tick, names
-that are not UTF-8), the bytes are put right first (`mending`).
+symusic reads and writes the notes, and only here. Its missing checks come before it (`events.read_tracks`) or after
+it; where it is silently wrong (escape events, the order of many events at one tick, names that are not UTF-8), the
+bytes are mended first.
 
-A `Song` has what symusic gives: one part for every track, channel and program in it that has notes (parts without notes
-are left out); tempo and metre events all of them, in the order of the file; the first MOST_MARKERS markers that have
-a text; a note-on that is never ended is no note.
-Overlapping notes of one pitch and channel are paired first on, first off.
-Drum parts keep the program of their kit, and all of a file are of Yamaha XG or none.
-`Song.length` is the last tick of anything that symusic keeps, or of the end of the longest track if that is later by
-more than the one tick which many programs add.
+A `Song` has what symusic gives: one part for every track, channel and program in it that has notes (parts without
+notes are left out); all tempo and metre events, in the order of the file; the first MOST_MARKERS markers that have a
+text; a note-on without its note-off is left out. Overlapping notes of one pitch and channel are paired first on,
+first off. Drum parts keep the program of their kit, and all of a file are of Yamaha XG or none. `Song.length` is the
+last tick of anything that symusic keeps, or the end of the longest track if that is later by more than the one tick
+which many programs add.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ from seq2drum.music.limits import DEFAULT_LIMITS, LAST_TICK, Limits
 from seq2drum.music.notes import DEFAULT_TEMPO, NO_PEDAL, IntArray, Marker, Metre, Part, Song, Tempo, in_order
 from seq2drum.system import files
 
-_LONGEST_NAME = 1000  # characters of a track's name, or of a marker; what is beyond is cut
+_LONGEST_NAME = 1000  # characters of a track's name, or of a marker; longer ones are cut
 
 _NUMBER = rb"[\x80-\xff]{0,3}[\x00-\x7f]"  # of variable length, as a delta time
 _USUAL_EVENTS = (
@@ -72,7 +71,7 @@ class _UnclearError(Exception):
 
 
 def mended_where_needed(file: bytes, tracks: list[Track]) -> list[Track]:
-    """The tracks of a file, those mended that may need it, see `_needs_mending`: most files have no bytes for it.
+    """The tracks of a file, mended if `_needs_mending`: the bytes of most files rule it out.
 
     Raises:
         MidiError: see `mended`.
@@ -85,12 +84,13 @@ def mended_where_needed(file: bytes, tracks: list[Track]) -> list[Track]:
 
 
 def _needs_mending(events: bytes) -> bool:
-    """Whether a track with these events may hold what symusic reads wrongly without an error.
+    """Return whether symusic may silently misread a track with these events.
 
     An escape event (F7), a system exclusive event that goes on later, and running status behind one make symusic lose
     its place; a tempo or metre event of the wrong length makes it read beyond. Few tracks have the bytes for that, and
-    of those most have them as lengths or delta times: so a first look for the bytes, then one for the events. A very
-    long name is read rightly, but for each of the track's parts anew: a small file could fill all memory with it.
+    of those most have them as lengths or delta times: so the first pass looks for the bytes, the second for the events.
+    A very long name is read rightly, but once for each of the track's parts: a small file could fill all memory with
+    it.
     """
     if _LONG_NAME.search(events):
         return True
@@ -98,7 +98,7 @@ def _needs_mending(events: bytes) -> bool:
 
 
 def _is_unclear(events: bytes) -> bool:
-    """Whether the events of a track show that symusic may read one of them wrongly."""
+    """Return whether symusic may misread one of a track's events."""
     try:
         for _ in _others(events):
             pass
@@ -108,19 +108,19 @@ def _is_unclear(events: bytes) -> bool:
 
 
 def _others(events: bytes) -> Iterator[tuple[bytes, int, int, int]]:
-    """The meta and system exclusive events of a track, up to its end; tempos may be left out.
+    """The meta and system exclusive events of a track, up to its end, optionally without tempos.
 
-    Of each its status and type, and where its body, its data and its successor begin. It knows no ticks, and takes a
-    tenth of the time of `walk`.
+    Each with its status and type, and the beginnings of its body, its data and its successor. It counts no ticks, and
+    takes a tenth of the time of `walk`.
 
     Raises:
-        _UnclearError: symusic may read the event that comes next wrongly.
+        _UnclearError: symusic may misread the next event.
     """
     at, stop = 0, len(events)
     while at < stop:
         other = _OTHER.match(events, at)
         if other is None:
-            if _UP_TO_OTHER.match(events, at).end() < stop:  # type: ignore[union-attr]  # it matches nothing at least
+            if _UP_TO_OTHER.match(events, at).end() < stop:  # type: ignore[union-attr]  # it always matches, if only nothing
                 raise _UnclearError
             return
         kind, length = other.group(2, 3)
@@ -137,7 +137,7 @@ def _others(events: bytes) -> Iterator[tuple[bytes, int, int, int]]:
 
 
 def with_plain_text(track: Track) -> Track:
-    """The track, mended where a name or a marker is no UTF-8; without one, or bytes that look like one, as it is.
+    """The track, mended where a name or a marker is not UTF-8; unchanged without bytes that look like one.
 
     Raises:
         MidiError: see `mended`.
@@ -161,12 +161,12 @@ def with_plain_text(track: Track) -> Track:
 
 
 def mended(track: Track) -> Track:
-    """The same track in a form that symusic reads rightly.
+    """The same track in a form that symusic reads correctly.
 
-    What is no channel or meta event (escapes, system messages, unfinished system exclusive events) becomes a meta event
-    for sequencers, which symusic skips; running status behind a system exclusive event is written out; a name or marker
-    that is not UTF-8 is taken for Latin-1, and a very long one is cut; a metre event without its two bytes about clicks
-    gets them.
+    Events other than channel and meta events (escapes, system messages, unfinished system exclusive events) become meta
+    events for sequencers, which symusic skips; running status behind a system exclusive event is written out; a name or
+    marker that is not UTF-8 is read as Latin-1, and a very long one is cut; a metre event without its two bytes about
+    clicks gets them.
 
     Raises:
         MidiError: the track is damaged, or a tempo or metre event has too few bytes.
@@ -183,7 +183,7 @@ def mended(track: Track) -> Track:
 
 
 def _mended_event(track: Track, event: Event, before: int) -> bytes | None:
-    """The event (without its delta time) as it should be, or None if it may stay; `before` is the status before it."""
+    """The event (without its delta time) mended, or None if it can stay; `before` is the status before it."""
     data = track.events[event.data : event.end]
     if event.status < 0xF0:
         running = event.body == event.data
@@ -205,7 +205,7 @@ def _mended_event(track: Track, event: Event, before: int) -> bytes | None:
 
 
 def _mended_text(text: bytes) -> bytes | None:
-    """A name or a marker as it should be, or None if it may stay."""
+    """A name or a marker mended, or None if it can stay."""
     is_utf8 = _is_utf8(text)
     if is_utf8 and len(text) <= _LONGEST_NAME:
         return None
@@ -221,7 +221,7 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def refuse_large_data(track: Track) -> None:
-    """Refuse data bytes above 127, which symusic would take for 127.
+    """Refuse data bytes above 127, which symusic would read as 127.
 
     Raises:
         MidiError: there is one, or the track is damaged.
@@ -243,7 +243,7 @@ def load() -> Any:
     """
     spec = None if _PACKAGE in sys.modules else find_spec(_PACKAGE)
     compiled = PathFinder.find_spec(_CORE, spec.submodule_search_locations) if spec else None
-    if spec is None or spec.loader is None or compiled is None:  # it is there already, or it is not to be had
+    if spec is None or spec.loader is None or compiled is None:  # it is loaded already, or not available
         from symusic import core
 
         return core
@@ -263,7 +263,7 @@ def _loaded(spec: ModuleSpec) -> ModuleType:
 
 SYMUSIC = load()
 
-MOST_MARKERS = 1000  # that are read; what a file has beyond them is passed over
+MOST_MARKERS = 1000  # markers read of a file; later ones are ignored
 _CHANNELS = 16
 _SORTED = 23  # events of a kind that symusic keeps in order within a tick
 _COLUMNS = "time", "duration", "pitch", "velocity"
@@ -276,13 +276,13 @@ Controls = Mapping[str, NDArray[np.integer]]
 
 
 def parse(data: bytes, *, limits: Limits = DEFAULT_LIMITS, repair: bool = True) -> Song:
-    """Read the bytes of a MIDI file of format 0 or 1, bare or in a RIFF wrapper (.rmi).
+    """The song in the bytes of a MIDI file of format 0 or 1, bare or in a RIFF wrapper (.rmi).
 
-    With `repair`, a data byte above 127 counts as 127, as most DAWs have it; without, it is an error.
+    With `repair`, a data byte above 127 counts as 127, as in most DAWs; without, it is an error.
 
     Raises:
         LimitError: the file is beyond `limits`.
-        MidiError: the bytes are no MIDI file, are damaged or contradict themselves.
+        MidiError: the bytes are not a MIDI file, are damaged or contradict themselves.
     """
     ticks_per_quarter, tracks = events.read_tracks(data, limits)
     tracks = mended_where_needed(data, tracks)
@@ -301,10 +301,10 @@ def parse(data: bytes, *, limits: Limits = DEFAULT_LIMITS, repair: bool = True) 
 
 
 def read(path: str | os.PathLike[str], *, limits: Limits = DEFAULT_LIMITS, repair: bool = True) -> Song:
-    """Read a MIDI file; see `parse`.
+    """The song in a MIDI file; see `parse`.
 
     Raises:
-        InputError: there is no such file, it is a folder or it may not be read.
+        InputError: no such file, a folder, or not readable.
         MidiError: see `parse`; the message begins with the path.
     """
     data = foreign.read_file(path, limits.file_bytes)
@@ -319,7 +319,7 @@ def serialise(song: Song) -> bytes:
 
     `parse` makes an equal song of them if notes of one pitch in one part end in the order in which they begin (MIDI has
     no way to say otherwise), no part is empty, and `length` is the last tick of anything. The same song gives the same
-    bytes. Beyond 15 pitched parts channels are used again, each part keeping its own track and program.
+    bytes. Beyond 15 pitched parts channels are reused, each part keeping its own track and program.
 
     Raises:
         LimitError: the song ends after the last tick that a MIDI file can hold.
@@ -344,20 +344,20 @@ def with_drums(
     markers: Sequence[Marker] | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> bytes:
-    """The original file plus drum parts as last tracks, in place of the drums that it had.
+    """The original file plus drum parts as last tracks, which replace its own drums.
 
     Those are channel 10's notes, programs and positions of the hi-hat's pedal.
 
     Every other event stays byte for byte (controllers, lyrics, system exclusive, the order within a tick); only running
-    status is written out. A later track that had nothing but channel 10 is left out, and so are chunks that are no
-    tracks. A file of format 0 becomes format 1.
+    status is written out. A later track with nothing but channel 10 is left out, and so are chunks other than tracks. A
+    file of format 0 becomes format 1.
 
     Args:
         data: The file.
-        parts: Drums, and what else is to be beside them; pitched ones get a channel that the file does not use.
-        delay: By how many ticks the file's own events are moved; the parts are where they are.
-        metres: Are added, where it is moved.
-        markers: In place of the file's own; None leaves these.
+        parts: Drums and other added parts; pitched ones get a channel that the file does not use.
+        delay: Ticks by which the file's own events are moved; the parts stay.
+        metres: Added if the file is moved.
+        markers: Replace the file's own; None keeps these.
         limits: Of the file.
 
     Raises:
@@ -385,10 +385,10 @@ def with_drums(
 
 
 def _score(ticks_per_quarter: int, tracks: Sequence[Track], repair: bool) -> Any:
-    """What symusic makes of the tracks; `score.end()` is the end of the longest one."""
+    """symusic's score of the tracks; `score.end()` is the end of the longest one."""
     with contextlib.suppress(*_SYMUSIC_ERRORS):
         return SYMUSIC.ScoreTick.from_midi(events.with_marked_ends(ticks_per_quarter, tracks))
-    # symusic refuses the file. Either mending helps, or it finds the damage and names its place.
+    # symusic refuses the file. Either mending helps, or it finds the damage and its place.
     tracks = [mended(track) for track in tracks]
     if not repair:
         for track in tracks:
@@ -405,7 +405,7 @@ def _score(ticks_per_quarter: int, tracks: Sequence[Track], repair: bool) -> Any
 
 
 def _parts(data: bytes, tracks: Sequence[Any]) -> tuple[Part, ...]:
-    """Those with notes, of the tracks that symusic makes of a file with these bytes."""
+    """The parts with notes of the tracks that symusic makes of a file with these bytes."""
     controls = [track.controls.numpy() if track.is_drum else None for track in tracks]
     is_xg = _is_xg(data, controls)
     # To export one list of notes is cheaper than to export many.
@@ -425,9 +425,9 @@ def _parts(data: bytes, tracks: Sequence[Any]) -> tuple[Part, ...]:
 
 
 def _is_xg(data: bytes, controls: Iterable[Controls | None]) -> bool:
-    """Whether the drums are on kits of Yamaha XG: the file turns XG on, or selects its bank of kits.
+    """Return whether the drums are on kits of Yamaha XG: the file turns XG on, or selects its bank of kits.
 
-    controls: of each track that is one of drums.
+    controls: those of each drum track.
     """
     if b"\xf7" in data and _XG_ON in data:
         return True
@@ -444,7 +444,7 @@ def _pedal(controls: Controls) -> IntArray:
 
 
 def _maps(score: Any, tracks: Sequence[Track]) -> tuple[tuple[Tempo, ...], tuple[Metre, ...]]:
-    """Tempo and metre events; from the tracks where symusic may have changed their order."""
+    """Tempo and metre events; read from the tracks where symusic may have changed their order."""
     tempos, metres = score.tempos, score.time_signatures
     if _many_at_one_tick(tempos) or _many_at_one_tick(metres):
         return events.maps(tracks)
@@ -456,15 +456,15 @@ def _maps(score: Any, tracks: Sequence[Track]) -> tuple[tuple[Tempo, ...], tuple
 
 
 def _markers(score: Any) -> list[Marker]:
-    """The markers of all tracks, without those that stand for the ends of tracks.
+    """The markers of all tracks, except those that stand for the ends of tracks.
 
-    Those of one tick are in the order of their texts: of many markers symusic does not keep the file's order.
+    Markers at one tick are sorted by text, since symusic does not keep the file's order of many.
     """
     return sorted(Marker(one.time, text) for one in score.markers if (text := one.text) not in ("", events.END_MARK))
 
 
 def _many_at_one_tick(of_one_kind: Any) -> bool:
-    """Whether symusic may have mixed up events: beyond some its sort does not keep the order within a tick."""
+    """Return whether symusic may have mixed up events: its sort is unstable within a tick of many."""
     if len(of_one_kind) <= _SORTED:
         return False
     ticks, *values = of_one_kind.numpy().values()
@@ -506,7 +506,7 @@ def _is_read(microseconds: int, limits: Limits) -> bool:
 
 
 def _checked_parts(score: Any, limits: Limits) -> list[Any]:
-    """A track falls into parts by channel and program, so a few bytes may make a part; each costs a little time."""
+    """The parts, if not too many: a track splits by channel and program, so a few bytes can make a part."""
     if len(score.tracks) > _CHANNELS * limits.tracks:
         raise LimitError(
             f"the tracks of the file hold {len(score.tracks)} parts by channel and program;"
@@ -516,7 +516,7 @@ def _checked_parts(score: Any, limits: Limits) -> list[Any]:
 
 
 def _check_events(score: Any, parts: Sequence[Any], limits: Limits, most: int) -> None:
-    """most: of events that the file can have, by its size."""
+    """most: of events that a file of this size can have."""
     if most > limits.events:
         held = [(part.notes, part.controls, part.pitch_bends, part.lyrics) for part in parts]
         if (count := sum(len(events) for kinds in held for events in kinds)) > limits.events:
@@ -533,7 +533,7 @@ def _check_length(song: Song, limits: Limits) -> None:
             f" at most {limits.quarters} quarters and tick {LAST_TICK} are read"
         )
     slowest = max([DEFAULT_TEMPO.microseconds, *(tempo.microseconds for tempo in song.tempos)])
-    if quarters * slowest / 1e6 <= limits.seconds:  # at no tempo of the song it is too long
+    if quarters * slowest / 1e6 <= limits.seconds:  # not too long even at the slowest tempo
         return
     if (seconds := song.seconds(song.length)) > limits.seconds:
         raise LimitError(
@@ -546,7 +546,7 @@ def _check_length(song: Song, limits: Limits) -> None:
 
 
 def _symusic_track(part: Part) -> Any:
-    # A name with half a surrogate pair, which can come from a file name, has no UTF-8 form.
+    # A lone surrogate, which can come from a file name, has no UTF-8 form.
     track: Any = SYMUSIC.TrackTick(part.name.encode("utf-8", "replace").decode(), part.program, part.is_drums)
     track.notes = SYMUSIC.NoteTickList.from_numpy(
         part.onset.astype(np.int32),

@@ -1,7 +1,7 @@
 """The tree of a MusicXML file: unpacked, checked before the tree is built, and made partwise.
 
-A file may be damaged, and it may be made to harm: a packed one that grows without end, entities that do, elements
-nested without end, a metre that takes hours to count. All are refused here, within bounds of time and memory.
+A file can be damaged or hostile: a packed one that grows without end, entities that do, elements nested without end,
+a metre that takes hours to count. All are refused here, within bounds of time and memory.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ _DIGITS = re.compile(r"\d{3,}")
 
 
 def score_tree(data: bytes) -> ET.Element:
-    """The checked partwise score that a file is or has packed in it; each part says what its durations count.
+    """The checked partwise score in a file, packed or not, with divisions in each part.
 
     A timewise score is made partwise. Durations without divisions count as those of the other parts, else quarters.
 
     Raises:
-        NotationError: it is no MusicXML, is damaged, or lies beyond `SCORE_LIMITS`.
+        NotationError: not MusicXML, damaged, or beyond `SCORE_LIMITS`.
     """
-    text = _SAYS_16_BITS.sub(rb"\1UTF-8", _unpacked(data), count=1)  # what is of 8 bits cannot be in UTF-16
+    text = _SAYS_16_BITS.sub(rb"\1UTF-8", _unpacked(data), count=1)  # 8-bit text cannot be UTF-16
     _check(text, *_MOST)
     root = ET.fromstring(text)
     if root.tag == _TIMEWISE:
@@ -61,7 +61,7 @@ def score_tree(data: bytes) -> ET.Element:
 
 
 def _partwise(timewise: ET.Element) -> ET.Element:
-    """The measures of each part together; a part that a measure lacks is empty there."""
+    """The measures by part; a part that a measure lacks is empty there."""
     measures = timewise.findall("measure")
     names = list(dict.fromkeys(part.get("id", "") for measure in measures for part in measure.findall("part")))
     if len(names) > SCORE_LIMITS.parts or len(names) * len(measures) > SCORE_LIMITS.measures:
@@ -107,7 +107,7 @@ def _unpacked(data: bytes) -> bytes:
 
 
 def _score_name(archive: zipfile.ZipFile) -> str:
-    """The name of the score in a packed file: what the container names first, else the first score there is."""
+    """The name of the score in a packed file: the first that the container names, else the first score."""
     names = archive.namelist()
     if "META-INF/container.xml" in names:
         container = member(archive, archive.getinfo("META-INF/container.xml"), _PACKED)
@@ -125,7 +125,7 @@ def _score_name(archive: zipfile.ZipFile) -> str:
 
 
 def _check(text: bytes, *roots: str) -> None:
-    """Refuse broken XML, entities, a document type of its own, another root, and what is beyond the limits."""
+    """Refuse broken XML, entities, a document type of its own, another root, and sizes beyond the limits."""
     check = _Check(roots)
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = check.doctype
@@ -140,16 +140,16 @@ def _check(text: bytes, *roots: str) -> None:
 
 
 class _Check:
-    """What the parser calls while it reads; each raises NotationError where the text is refused."""
+    """The parser's callbacks; each raises NotationError where the text is refused."""
 
     def __init__(self, roots: tuple[str, ...]) -> None:
         self._roots = roots
         self._depth = 0
         self._most: dict[str, int] = {}
         self._counts: dict[str, int] = {}
-        self._beats: list[str] | None = None  # the text of the <beats> element that is open
-        self._chord = 0  # notes of the chord that is open
-        self._goes_on = False  # whether the note that is open belongs to it
+        self._beats: list[str] | None = None  # the text of the open <beats> element
+        self._chord = 0  # notes of the open chord
+        self._goes_on = False  # whether the open note belongs to it
 
     def doctype(self, name: str, system: str | None, public: str | None, has_internal_subset: int) -> None:
         if has_internal_subset:
@@ -181,7 +181,7 @@ class _Check:
             )
 
     def _most_below(self, tag: str) -> dict[str, int]:
-        """How many elements of each kind may be below a root."""
+        """The largest number of elements of each kind below a root."""
         root = tag.rpartition(":")[2]
         if root not in self._roots:
             raise NotationError(
@@ -209,7 +209,7 @@ class _Check:
 
 
 def _number(text: str) -> float:
-    """The number that a text stands for; 0 if it is none."""
+    """The number in a text; 0 if it has none."""
     try:
         return float(text)
     except ValueError:
@@ -218,15 +218,17 @@ def _number(text: str) -> float:
 
 _METRE = re.compile(r"(?:\bM:|\*M)\s*([\d+() ]+)/(\d+)")
 _LARGE = re.compile(r"\d{4,}")
-_COMMENT = re.compile(r"^(?:%|!|=|[A-LN-PR-Z]:).*$", re.MULTILINE)  # fields of ABC that say nothing of times, barlines
+_COMMENT = re.compile(
+    r"^(?:%|!|=|[A-LN-PR-Z]:).*$", re.MULTILINE
+)  # fields of ABC that do not bear on times and barlines
 _WORDS = re.compile(r'"[^"]*"')
 _FIELD = re.compile(r"^[A-Za-z]:|\[[A-Za-z]:", re.MULTILINE)
 _NOTE_LINE = re.compile(r"^(?![A-Za-z]:|%).*$", re.MULTILINE)  # of ABC
-_UNHEARD = re.compile(r'(\[[A-Za-z]:[^\]]*\])|"[^"]*"|\((?!\d)|\)')  # a field, which stays; chord symbols and slurs
+_UNHEARD = re.compile(r'(\[[A-Za-z]:[^\]]*\])|"[^"]*"|\((?!\d)|\)')  # a field (kept); chord symbols and slurs
 
 
 def abc_text(data: bytes) -> str:
-    """The first tune in the bytes of a file in ABC, without chord symbols and slurs, which are not heard.
+    """The first tune in the bytes of a file in ABC, without chord symbols and slurs, which do not sound.
 
     Raises:
         NotationError: as `plain_text`; or it has more fields than SCORE_LIMITS.text_fields.
@@ -248,7 +250,7 @@ def check_abc(handler: Any) -> None:
     first, *others = handler.splitByVoice()
     if len(others) > SCORE_LIMITS.parts:
         raise _too_many(len(others), "voices", SCORE_LIMITS.parts)
-    # What stands before the first voice is read again for each.
+    # The text before the first voice is read again for each.
     voices = [_Bars().add([*first.tokens, *voice.tokens]) for voice in others] or [_Bars().add(first.tokens)]
     if (bars := sum(voice.count for voice in voices)) > SCORE_LIMITS.text_bars:
         raise _too_many(bars, "bars", SCORE_LIMITS.text_bars)
@@ -280,7 +282,7 @@ def plain_text(data: bytes, what: str) -> str:
     what: the notation, for messages.
 
     Raises:
-        NotationError: it is too large, no text, or has numbers that no music has.
+        NotationError: too large, not text, or with impossible numbers.
     """
     if len(data) > SCORE_LIMITS.text_bytes:
         raise NotationError(
@@ -304,16 +306,16 @@ def plain_text(data: bytes, what: str) -> str:
 
 
 def _first_tune(text: str) -> str:
-    """The first tune of a book in ABC: up to the second field that numbers one."""
+    """The first tune of a book in ABC: up to the second numbering field."""
     starts = [found.start() for found in re.finditer(r"^X:", text, re.MULTILINE)]
     return text[: starts[1]] if len(starts) > 1 else text
 
 
 @dataclass
 class _Bars:
-    """The bars of a voice in ABC, and how many of them are longer than their metre; music21 writes each of those anew.
+    """The bars of a voice in ABC, and the number of those longer than their metre; music21 copies each of those.
 
-    metre: what the bar that is read may last, in quarters; None where no metre is known.
+    metre: the longest duration of the current bar, in quarters; None without a metre.
     """
 
     count: int = 0

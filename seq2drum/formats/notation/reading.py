@@ -1,4 +1,4 @@
-"""MusicXML, ABC and Humdrum -> Song by music21, from text that was checked. `musicxml` is the way back.
+"""MusicXML, ABC and Humdrum -> Song by music21, from checked text. `musicxml` is the way back.
 
 music21 is imported when a score is read, and only here.
 """
@@ -40,22 +40,22 @@ _JUMPS = {
 
 @dataclass(frozen=True)
 class Played:
-    """The measures of a score in the order in which they are played.
+    """The measures of a score in playing order.
 
-    bars: each as often as it is played. starts: where each is played, in quarters, and where the last one ends.
+    bars: repeated as played. starts: the start of each in quarters, and the end of the last.
     """
 
     bars: tuple[Measure, ...]
     starts: tuple[Fraction, ...]
-    _runs: tuple[tuple[Fraction, Fraction | None, Fraction], ...]  # written from, written to, by how much later
+    _runs: tuple[tuple[Fraction, Fraction | None, Fraction], ...]  # written from, written to, delay
 
     def times(self, written: Sequence[Fraction], most: int, what: str) -> Iterator[tuple[int, Fraction]]:
-        """(index, by how many quarters later than written) of everything that is played, in the order of playing.
+        """(index, delay in quarters) of everything that is played, in playing order.
 
-        written: where each thing is written, in order. what: the things, for the message.
+        written: the written place of each thing, in order. what: the things, for the message.
 
         Raises:
-            NotationError: there are more than `most`. They are counted first.
+            NotationError: more than `most`, counted before they are listed.
         """
         found = [
             (bisect_left(written, start), len(written) if stop is None else bisect_left(written, stop), later)
@@ -67,10 +67,10 @@ class Played:
 
 
 def played_out(score: Any) -> Played:
-    """What is played of a music21 score, by the measures of its first part and the signs in all parts.
+    """The playing order of a music21 score, by the measures of its first part and the signs in all parts.
 
     Raises:
-        NotationError: it has no measures, a metre that is none, or more measures than SCORE_LIMITS.played are played.
+        NotationError: no measures, an impossible metre, or more measures played than SCORE_LIMITS.played.
     """
     written = [list(part.getElementsByClass("Measure")) for part in score.parts]
     if not written:
@@ -92,7 +92,7 @@ def played_out(score: Any) -> Played:
 def _runs(
     order: Sequence[int], starts: Sequence[Fraction], ends: Sequence[Fraction], places: Sequence[Fraction]
 ) -> Iterator[tuple[Fraction, Fraction | None, Fraction]]:
-    """Measures that are played one after another as written: from where to where, None for the end, and how late."""
+    """Measures that are played one after another as written: from, to (None for the end), and the delay."""
     first = 0
     for at, index in enumerate(order):
         if at + 1 < len(order) and order[at + 1] == index + 1:
@@ -137,7 +137,7 @@ def _with_signs(measures: list[Measure], score: Any, written: Sequence[Sequence[
         inside = [places[id(measure)] for measure in bracket.getSpannedElements() if id(measure) in places]
         for at in range(min(inside, default=0), max(inside, default=-1) + 1):
             out[at] = replace(out[at], endings=out[at].endings | numbers)
-    # 3. Signs and jumps. Of two codas the first is where one leaves for the second.
+    # 3. Signs and jumps. The first of two codas is the exit to the second.
     codas: set[int] = set()
     for part in written:
         for at, measure in enumerate(part[: len(measures)]):
@@ -161,30 +161,30 @@ DEFAULT_VELOCITY = 80
 
 
 def read_musicxml(source: str | os.PathLike[str] | bytes) -> Song:
-    """Read a MusicXML score (.musicxml, .xml) or a packed one (.mxl), repeats played out, pitches as they sound.
+    """The song of a MusicXML score (.musicxml, .xml) or a packed one (.mxl), repeats played out, at sounding pitch.
 
-    Onsets and durations are exact: the ticks per quarter are the least common multiple of 480 and whatever fractions
-    of a quarter the score has. (Should that pass MIDI's limit of 32,767, they are rounded to 10,080ths of a quarter.)
-    Tied notes are one note. Grace notes and chord symbols are left out; so is a tablature that repeats another staff.
-    Every measure is one bar of `Song.bars()`; a short one (a pickup) has its metre and its own length. Eighths that
-    swing, where a score says so on top, are where they sound.
+    Onsets and durations are exact: the ticks per quarter are the least common multiple of 480 and whatever fractions of
+    a quarter the score has. (If that exceeds MIDI's limit of 32,767, they are rounded to 10,080ths of a quarter.) Tied
+    notes are one note. Grace notes and chord symbols are left out; so is a tablature that repeats another staff. Every
+    measure is one bar of `Song.bars()`; a short one (a pickup) has its metre and its own length. Eighths that swing,
+    where the score is marked so at the top, are moved to where they sound.
 
     Args:
         source: A path, or the bytes of the file.
 
     Raises:
-        NotationError: The file is no MusicXML score, is damaged, or lies beyond `SCORE_LIMITS`.
-        InputError: There is no such file, or it may not be read.
+        NotationError: The file is not a MusicXML score, is damaged, or lies beyond `SCORE_LIMITS`.
+        InputError: No such file, or not readable.
     """
     root = score_tree(source if isinstance(source, bytes) else _file_bytes(Path(source)))
     return _read(lambda: _song(_parsed(root), _swing(root)))
 
 
 def read_abc(data: bytes) -> Song:
-    """Read the bytes of a file in ABC notation (.abc): its first tune, repeats played out. Otherwise as MusicXML.
+    """The song of a file's bytes in ABC notation (.abc): its first tune, repeats played out. Otherwise as MusicXML.
 
     Raises:
-        NotationError: it is none, is damaged, or lies beyond `SCORE_LIMITS`.
+        NotationError: not ABC, damaged, or beyond `SCORE_LIMITS`.
     """
     text = abc_text(data)
 
@@ -201,10 +201,10 @@ def read_abc(data: bytes) -> Song:
 
 
 def read_humdrum(data: bytes) -> Song:
-    """Read the bytes of a file in Humdrum's **kern (.krn): each spine is a part. Otherwise as MusicXML.
+    """The song of a file's bytes in Humdrum's **kern (.krn): each spine is a part. Otherwise as MusicXML.
 
     Raises:
-        NotationError: it is none, is damaged, or lies beyond `SCORE_LIMITS`.
+        NotationError: not Humdrum, damaged, or beyond `SCORE_LIMITS`.
     """
     text = humdrum_text(data)
 
@@ -222,7 +222,7 @@ def read_humdrum(data: bytes) -> Song:
 def _read(song: Callable[[], Song]) -> Song:
     """The song that a call of music21 gives, with one kind of error."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # music21 warns of what it repairs
+        warnings.simplefilter("ignore")  # music21 warns of its repairs
         try:
             return song()
         except (NotationError, MemoryError):
@@ -263,7 +263,7 @@ def _parsed(root: ET.Element) -> Any:
 
 def _song(score: Any, swing: Fraction | None) -> Song:
     """The music21 score as a song; `swing` as `_swing` gives it."""
-    # 1. What is played, and where each second eighth is, if the score swings.
+    # 1. The playing order, and the place of each second eighth, if the score swings.
     played = played_out(score)
     end = played.starts[-1]
     voices = _voices(score, played)
@@ -298,15 +298,15 @@ def _song(score: Any, swing: Fraction | None) -> Song:
         tuple(Tempo(tick(at), round(60_000_000 / bpm)) for at, bpm in tempo_events),
         tuple(Metre(tick(at), numerator, denominator) for at, numerator, denominator in metre_events),
         tick(end),
-        tuple(Marker(tick(at), text, not text.isdecimal()) for at, text in markers),  # a number may be a bar's
+        tuple(Marker(tick(at), text, not text.isdecimal()) for at, text in markers),  # a number can be a bar's
     )
 
 
 def _voices(score: Any, played: Played) -> list[tuple[_Staff, list[_Sound]]]:
-    """For each instrument, its first staff and the sounds of all as played; a tablature beside others repeats them."""
+    """The first staff and the played sounds of each instrument; a tablature beside other staves repeats them."""
     staves: dict[str, list[_Staff]] = {}
     for number, part in enumerate(score.parts):
-        owner, _, _ = str(part.groups[0] if part.groups else part.id).partition("-Staff")  # an id may be a name
+        owner, _, _ = str(part.groups[0] if part.groups else part.id).partition("-Staff")  # an id can be a name
         staves.setdefault(owner or str(number), []).append(_staff(part))
     voices, room = [], SCORE_LIMITS.notes
     for group in staves.values():
@@ -326,9 +326,9 @@ def _played(heads: Sequence[_Head], played: Played, most: int) -> Iterator[_Head
 
 
 def _tied(heads: Iterable[_Head]) -> list[_Sound]:
-    """The sounds of heads in the order in which they are played, those that are tied to one another as one."""
+    """The sounds of heads in playing order, tied ones joined."""
     sounds: list[_Sound] = []
-    held: dict[int, int] = {}  # pitch -> place in `sounds` of the one that is tied on
+    held: dict[int, int] = {}  # pitch -> index in `sounds` of the one to be tied on
     for sound, tie in heads:
         place = held.pop(sound.pitch, None) if tie in ("stop", "continue") else None
         if place is not None and sounds[place].onset + sounds[place].duration == sound.onset:
@@ -374,7 +374,7 @@ class _Head(NamedTuple):
 
 
 class _Staff(NamedTuple):
-    """One staff of the score: what is written in it, in the order of onsets, and what plays that."""
+    """One staff of the score: its contents in the order of onsets, and its instrument."""
 
     heads: list[_Head]
     program: int
@@ -386,14 +386,14 @@ class _Staff(NamedTuple):
 def _staff(part: Any) -> _Staff:
     from music21 import chord, clef, dynamics, harmony, instrument, note, percussion
 
-    # 1. What plays, and what it is called.
+    # 1. The instrument and its name.
     first = part.getInstrument(returnDefault=True)
     flat = part.flatten()
     is_drums = first.midiChannel == 9 and first.midiProgram is None
     is_drums |= flat.getElementsByClass(clef.PercussionClef).first() is not None
     program = first.midiProgram if first.midiProgram is not None and 0 <= first.midiProgram <= 127 else 0
     name = str(part.partName or first.partName or first.instrumentName or "")
-    # 2. What is played, by the transposition and the dynamics that hold at each note.
+    # 2. The notes, by the transposition and the dynamics in effect at each.
     written: list[_Head] = []
     shift, velocity = 0, DEFAULT_VELOCITY
     for element in flat:
@@ -445,9 +445,9 @@ def _unpitched(sound: Any, marks: Iterable[Any], default: int | None) -> int:
 
 
 def _swing(root: ET.Element) -> Fraction | None:
-    """Where in its quarter the second eighth falls, if all of the score swings alike, from its first measure on."""
+    """The place of the second eighth in its quarter, if all of the score swings alike from its first measure on."""
     first = [swing for part in root.iter("part") for measure in part[:1] for swing in measure.iter("swing")]
-    if not first or len(first) != len(list(root.iter("swing"))):  # music21 does not read them, nor know where they are
+    if not first or len(first) != len(list(root.iter("swing"))):  # music21 neither reads nor places them
         return None
     kinds = {tuple(swing.findtext(tag, "").strip() for tag in ("first", "second", "swing-type")) for swing in first}
     long, short, kind = kinds.pop()
@@ -467,9 +467,9 @@ def _all_swung(
 def _swung(
     sounds: Iterable[_Sound], beside: Iterable[_Sound], starts: Sequence[Fraction], share: Fraction
 ) -> list[_Sound]:
-    """Sounds with the second eighth of each quarter at `share` of it, but in quarters that have shorter notes.
+    """Sounds with the second eighth of each quarter at `share` of it, except in quarters that have shorter notes.
 
-    beside: the sounds that are looked through for shorter ones. starts: the barlines, from which quarters are counted.
+    beside: the sounds searched for shorter notes. starts: the barlines, from which quarters are counted.
     """
 
     def place(at: Fraction) -> tuple[Fraction, Fraction]:
@@ -494,7 +494,7 @@ def _swung(
 
 
 def _metre_events(played: Played) -> list[tuple[Fraction, int, int]]:
-    """Metre events at such places that every measure that is played is one bar."""
+    """Metre events that make every played measure one bar."""
     events: list[tuple[Fraction, int, int]] = []
     due = Fraction(-1)
     for bar, start in zip(played.bars, played.starts, strict=False):
@@ -509,7 +509,7 @@ def _metre_events(played: Played) -> list[tuple[Fraction, int, int]]:
 
 
 def _metre_of_length(length: Fraction) -> tuple[int, int] | None:
-    """The metre of a measure that is longer than its time signature says; None if no metre has this length."""
+    """The metre of a measure longer than its time signature; None if no metre has this length."""
     for denominator in metres.DENOMINATORS[2:]:
         units = length * denominator / 4
         if units.denominator == 1 and units.numerator in metres.NUMERATORS:

@@ -1,6 +1,6 @@
 """Drums -> the bytes of a MusicXML score, written element by element; `notation` reads one.
 
-What is written, and how, is decided in `score`. Nothing is left to a general exporter.
+`score` decides what is written. Nothing is left to a general exporter.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ _HANDS, _FEET = "1", "2"  # the voices
 
 
 def write_score(song: Song, drums: Part, title: str, *, first_bar: int = 0, last_bar: int | None = None) -> bytes:
-    """Write the drums as a MusicXML 4.0 score: a staff for the kit, hands stem up and feet stem down.
+    """A MusicXML 4.0 score of the drums: a staff for the kit, hands stem up and feet stem down.
 
-    Hand percussion has a staff of its own below, where there is any: another player has it, and on one staff with the
-    kit neither could be read.
+    Hand percussion, if any, has a staff of its own below: another player has it, and on one staff with the kit neither
+    could be read.
 
     The measures and metres are the song's, and so are the tempos, each at the nearest sixteenth. A hit is written at
-    the nearest of six places a quarter (16ths and triplet eighths); one between a triplet and a 16th goes with the most
-    of the part, a beat that would mix the two takes the kind that most of its hits have, and in metres counted in
-    eighths or shorter there are no triplets. A head that two hits would share is written once, as the louder. A part
-    that swings is written as swing is: plain eighths, and the word above them (for programs, MusicXML's `swing`, which
+    the nearest of six places a quarter (16ths and triplet eighths); one between a triplet and a 16th goes with the
+    majority of the part, a beat that would mix the two takes the majority of its hits, and in metres counted in eighths
+    or shorter there are no triplets. A head that two hits would share is written once, as the louder. A part that
+    swings is written as swing is: plain eighths, and the word above them (for programs, MusicXML's `swing`, which
     `notation` reads).
 
     Args:
-        song: Gives bars, metres and tempos; its parts are not looked at.
+        song: Gives bars, metres and tempos; its parts are ignored.
         drums: A part whose pitches are General MIDI drum notes, in the song's ticks.
         title: Printed above the score.
         first_bar: The first bar that is written, from 0.
@@ -86,7 +86,7 @@ def _part_list(root: ET.Element, staves: Sequence[Staff]) -> None:
 
 
 def _measure(part: ET.Element, measure: Measure, *, is_first: bool, swings: bool) -> None:
-    """A measure; the first one has the clef, too, and says whether the part `swings`."""
+    """A measure; the first has the clef as well, and the swing mark if the part `swings`."""
     element = _add(part, "measure", number=str(measure.number))
     if measure.cut:
         element.set("implicit", "yes")
@@ -119,7 +119,7 @@ def _attributes(measure: ET.Element, metre: tuple[int, int], is_first: bool) -> 
 
 
 def _tempos(measure: ET.Element, tempos: Sequence[TempoMark], swings: bool) -> None:
-    """Tempos where they are: several programs do not heed an offset, so time goes forward to each, and back."""
+    """Tempos in their places: several programs ignore an offset, so time goes forward to each, and back."""
     at = 0
     for tempo in tempos:
         if tempo.place > at:
@@ -131,7 +131,7 @@ def _tempos(measure: ET.Element, tempos: Sequence[TempoMark], swings: bool) -> N
 
 
 def _tempo(measure: ET.Element, tempo: TempoMark, swings: bool) -> None:
-    """A tempo, by the beat that is counted."""
+    """A tempo in the unit of the counted beat."""
     speed = {"tempo": f"{tempo.bpm:.4f}".rstrip("0").rstrip(".")}
     if not tempo.printed:
         _add(measure, "sound", **speed)

@@ -1,7 +1,7 @@
 """Drums -> a written score, as values: staves, measures, voices, chords with their beams.
 
-The notation of drums (two voices, what is beamed together, rests) is decided here, and the signs and places of their
-note heads in `heads`; nothing is left to the program that shows the score. `musicxml` writes the values to bytes.
+Drum notation (two voices, beams, rests, note heads and their places) is decided here; nothing is left to the program
+that shows the score. `musicxml` writes the values to bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from seq2drum.music.notes import Bar, Part, Song, Tempo
 
 
 class Sign(NamedTuple):
-    """How a piece of the kit is written: its place on the staff (as in treble clef), note head, and sign above."""
+    """The notation of a piece of the kit: its place on the staff (as in treble clef), note head, and sign above."""
 
     place: str
     head: str = "normal"
@@ -54,7 +54,7 @@ SIGNS: dict[str, Sign] = {
     "block": Sign("E5", "x"),
     "triangle": Sign("C6", "triangle"),
 }
-OTHER = Sign("G4", "square")  # a note that is no piece of the kit
+OTHER = Sign("G4", "square")  # a note outside the kit
 
 DIVISIONS = 48  # a quarter
 # Places within a quarter. `grid.PLACES` are the same six; the seventh here is the next quarter's first.
@@ -63,7 +63,7 @@ _TRIPLET = (0, 16, 32, 48)
 _PLACES = tuple(sorted({*_EVEN, *_TRIPLET}))
 _CLEAR = 0.5  # 48ths of a quarter: hits this near to a place are meant for it
 _GHOST = 0.55  # a snare softer than this share of the part's median snare is written in parentheses
-_SWING = 4  # beats of long and short eighths that a part has at least, if it is written as swing
+_SWING = 4  # the fewest beats of long and short eighths in a part written as swing
 
 
 class Head(NamedTuple):
@@ -80,8 +80,8 @@ Heads: TypeAlias = dict[tuple[int, bool], tuple[Head, ...]]
 
 
 def heads_of(song: Song, bars: Sequence[Bar], drums: Part) -> list[Heads]:
-    """The heads of each bar of the song; see `musicxml.write_score` for the places that are chosen."""
-    # 1. Where each note lies in its bar, and which snares are ghost notes.
+    """The heads of each bar of the song; see `musicxml.write_score` for their places."""
+    # 1. The place of each note in its bar, and the ghost notes of the snare.
     snares = drums.velocity[np.isin(drums.pitch, FULL.voices[FULL.names.index("snare")].notes)]
     ghost = _GHOST * float(np.median(snares)) if len(snares) else 0.0
     starts = np.array([bar.start for bar in bars])
@@ -101,12 +101,12 @@ def heads_of(song: Song, bars: Sequence[Bar], drums: Part) -> list[Heads]:
             else:
                 place = _nearest_before(length_of(song, bars[index]))
         raw[index].append((place // DIVISIONS, place % DIVISIONS, head))
-    # 3. Each quarter in one kind of places, and each head once.
+    # 3. Each quarter with one kind of places, and each head once.
     return [_bar_heads(of_bar, length_of(song, bar)) for bar, of_bar in zip(bars, raw, strict=True)]
 
 
 def merged(song: Song, drums: Part) -> int:
-    """How many hits of a part are not written, as a louder one has their head."""
+    """The number of hits left out because a louder one has their head."""
     return len(drums) - sum(len(chord) for bar in heads_of(song, song.bars(), drums) for chord in bar.values())
 
 
@@ -116,7 +116,7 @@ def length_of(song: Song, bar: Bar) -> int:
 
 
 def _is_swung(exacts: NDArray[np.float64]) -> bool:
-    """Whether more hits of the part lie nearer to triplets than to the 16ths beside them."""
+    """Return whether more hits of the part lie nearer to triplets than to the 16ths beside them."""
     within = exacts % DIVISIONS
     triplets = np.minimum(abs(within - 16), abs(within - 32)) < 2
     sixteenths = np.minimum(abs(within - 12), abs(within - 36)) < 2
@@ -124,7 +124,7 @@ def _is_swung(exacts: NDArray[np.float64]) -> bool:
 
 
 def _nearest(exact: float, swung: bool, choices: Sequence[int] = _PLACES) -> int:
-    """The nearest place to write a hit at. One clearly between a triplet and the 16th beside it goes with the part.
+    """The nearest written place of a hit. One clearly between a triplet and the 16th beside it goes with the part.
 
     So a swing that is a little sharper or softer than triplets is not written as a mixture of the two.
     """
@@ -145,7 +145,7 @@ def _nearest_before(end: int) -> int:
 
 
 def _bar_heads(hits: Iterable[tuple[int, int, Head]], length: int) -> Heads:
-    """The heads of a bar from (quarter, 48ths within it, head): a quarter has triplets or 16ths, as most of it has."""
+    """The heads of a bar from (quarter, 48ths within it, head): a quarter has triplets or 16ths, by majority."""
     quarters: dict[int, list[tuple[int, Head]]] = {}
     for quarter, place, head in hits:
         quarters.setdefault(quarter, []).append((place, head))
@@ -175,13 +175,13 @@ def _height(sign: Sign) -> int:
 
 
 def by_hand(head: Head) -> bool:
-    """Whether a head is one of hand percussion, and not of the kit."""
+    """Return whether a head belongs to hand percussion instead of the kit."""
     voice = int(FULL.voice_of[head.pitch])
     return voice >= 0 and FULL.voices[voice].limb == "percussion"
 
 
 def piece_name(pitch: int) -> str:
-    """What a General MIDI drum note is called in a score."""
+    """The name of a General MIDI drum note in a score."""
     voice = int(FULL.voice_of[pitch])
     return FULL.voices[voice].name if voice >= 0 else f"note {pitch}"
 
@@ -190,7 +190,7 @@ def piece_name(pitch: int) -> str:
 
 
 def swings(bars: Sequence[Bar], heads: Sequence[Heads]) -> bool:
-    """Whether a part is written as swing: beats of long and short eighths, few of three, hardly any straight ones."""
+    """True for a part to be written as swing: beats of long and short eighths, few of three, hardly any straight."""
     long, full, straight = 0, 0, 0
     for bar, places in zip(bars, heads, strict=True):
         if bar.denominator <= 4:
@@ -202,7 +202,7 @@ def swings(bars: Sequence[Bar], heads: Sequence[Heads]) -> bool:
 
 
 def _beats(places: Iterable[tuple[int, bool]]) -> dict[int, set[int]]:
-    """The places within each quarter that is played in, hands and feet together."""
+    """The places within each quarter that has hits, hands and feet together."""
     beats: dict[int, set[int]] = {}
     for place, _ in places:
         beats.setdefault(place // DIVISIONS, set()).add(place % DIVISIONS)
@@ -223,7 +223,7 @@ DOTTED = {length * 3 // 2: length for length in TYPES if 3 < length < 192}
 
 _LENGTHS = sorted({*TYPES, *DOTTED}, reverse=True)
 _FLAGS = {"eighth": 1, "16th": 2, "32nd": 3, "64th": 4}
-# Where a rest of the hands, of the feet, and of both is written; one of the hands with two flags or more hangs lower.
+# Places of a rest of the hands, of the feet, and of both; one of the hands with two flags or more hangs lower.
 _RESTS = {"hands": "D5", "short hands": "F5", "feet": "E4", "both": "B4"}
 
 
@@ -232,12 +232,12 @@ _STEP = DIVISIONS // 4
 
 
 class Chord(NamedTuple):
-    """Heads on one stem, or a rest where there are none.
+    """Heads on one stem, or a rest without any.
 
-    `length` is how long it lasts, `value` how long it looks (a triplet eighth lasts 16 and looks like 24), with dots.
-    `beams` are those to the chords beside it, from the first down, in MusicXML's words. `tuplet` says that a triplet
-    starts or stops here, with a bracket or without. `rest` is the place of a rest on the staff; a rest that hands and
-    feet share is written by the hands and hidden in the feet.
+    `length` is the time it takes, `value` the length it is drawn as (a triplet eighth lasts 16 and looks like 24), with
+    dots. `beams` are those to the chords beside it, from the first down, in MusicXML's words. `tuplet` marks a triplet
+    that starts or stops here, with a bracket or without. `rest` is the place of a rest on the staff; a rest that hands
+    and feet share is written by the hands and hidden in the feet.
     """
 
     length: int
@@ -264,7 +264,7 @@ class TempoMark(NamedTuple):
 class Measure:
     """A measure of a staff: the chords of hands and feet, one after the other; both are empty if nothing is played.
 
-    `number` is from 1. `metre` is None where it is that of the measure before. `cut`: it is shorter or longer than its
+    `number` is from 1. `metre` is None if it is that of the measure before. `cut`: it is shorter or longer than its
     metre. `names`: (place, text) of pieces that are named here for the first time.
     """
 
@@ -298,7 +298,7 @@ class Score:
 
 
 def written(song: Song, drums: Part, *, first_bar: int = 0, last_bar: int | None = None) -> Score:
-    """The drums as they are written; see `musicxml.write_score`."""
+    """The drums in notation; see `musicxml.write_score`."""
     bars = song.bars()
     heads = heads_of(song, bars, drums)
     is_swing = swings(bars, heads)
@@ -317,7 +317,7 @@ def written(song: Song, drums: Part, *, first_bar: int = 0, last_bar: int | None
 
 
 def _staves(heads: Sequence[Heads]) -> dict[tuple[str, str], list[Heads]]:
-    """The bars of the kit and of the hand percussion, by the names of their staff; what is empty is left out."""
+    """The bars of the kit and of the hand percussion, by the names of their staff; empty ones are left out."""
     split: dict[tuple[str, str], list[Heads]] = {}
     for names, percussion in ((("Drums", "Dr."), False), (("Percussion", "Perc."), True)):
         split[names] = [_only(bar, percussion) for bar in heads]
@@ -382,7 +382,7 @@ Cell: TypeAlias = list[Chord]
 
 
 def _voices(song: Song, bar: Bar, heads: Heads) -> tuple[tuple[Chord, ...], tuple[Chord, ...]]:
-    """The chords of hands and feet, with all that is printed."""
+    """The chords of hands and feet, ready to print."""
     cells: dict[bool, list[Cell]] = {}
     for feet in (False, True):
         voice = {place: chord for (place, side), chord in heads.items() if side is feet}
@@ -395,7 +395,7 @@ def _voices(song: Song, bar: Bar, heads: Heads) -> tuple[tuple[Chord, ...], tupl
 
 
 def _stretches(bar: Bar, length: int) -> list[tuple[int, int]]:
-    """(start, end) of what is beamed together: quarters, or the groups of a metre in eighths or shorter."""
+    """(start, end) of each beamed group: quarters, or the groups of a metre in eighths or shorter."""
     unit = 4 * DIVISIONS // bar.denominator
     if bar.denominator <= 4 or max(bar.groups) == 1 or unit * max(bar.groups) < DIVISIONS // 2:
         sizes = [DIVISIONS] * -(-length // DIVISIONS)
@@ -407,9 +407,9 @@ def _stretches(bar: Bar, length: int) -> list[tuple[int, int]]:
 
 
 def _chords(voice: Mapping[int, tuple[Head, ...]], start: int, end: int) -> Iterator[Chord]:
-    """The notes and rests of one voice from `start` to `end`, a stretch that is beamed together.
+    """The notes and rests of one voice from `start` to `end`, a beamed group.
 
-    A drum has no length: a note is written as long as the way to the next, if one plain value says that.
+    A drum has no length: a note is drawn up to the next, if one plain value has that length.
     """
     onsets = sorted(place for place in voice if start <= place < end)
     triplet = any(place % DIVISIONS in (16, 32) for place in onsets)
@@ -453,7 +453,7 @@ def _joined_rests(cells: list[Cell], bar: Bar) -> list[Cell]:
 
 
 def _silences(cells: Iterable[Cell]) -> set[tuple[int, Chord]]:
-    """The rests of a voice by where they begin, but for those of triplets."""
+    """The rests of a voice by their start, without those of triplets."""
     rests, place = set(), 0
     for chord in (chord for cell in cells for chord in cell):
         if not chord.heads and not chord.triplet:
@@ -463,7 +463,7 @@ def _silences(cells: Iterable[Cell]) -> set[tuple[int, Chord]]:
 
 
 def _printed(cells: Iterable[Cell], limb: str, shared: set[tuple[int, Chord]], *, hidden: bool) -> tuple[Chord, ...]:
-    """The chords of a voice with beams, tuplets and places of rests. A rest that is shared stands in the middle.
+    """The chords of a voice with beams, tuplets and places of rests. A shared rest stands in the middle.
 
     hidden: the other voice writes the shared rests.
     """
@@ -512,11 +512,11 @@ def _beams(cell: Cell) -> list[list[str]]:
 
 
 def _tempo_marks(song: Song, bars: Sequence[Bar], first: int) -> list[tuple[TempoMark, ...]]:
-    """For each bar, its tempos at sixteenths. Printed are the first, and those 4 % or more from the last printed.
+    """The tempos of each bar at sixteenths. Printed are the first, and those 4 % or more from the last printed.
 
-    The bar `first` has the tempo that holds there.
+    The bar `first` has the tempo in effect there.
     """
-    # 1. Where each is written, the last of several there.
+    # 1. The written place of each, the last of several there.
     tempos = {tempo.tick: tempo for tempo in song.tempo_map}
     if first:
         here = bars[first].start
@@ -530,7 +530,7 @@ def _tempo_marks(song: Song, bars: Sequence[Bar], first: int) -> list[tuple[Temp
         if place >= length_of(song, bars[index]):
             index, place = index + 1, 0
         placed[index, place] = tempo
-    # 2. Which are printed.
+    # 2. Whether each is printed.
     marks: list[list[TempoMark]] = [[] for _ in bars]
     last_printed = 0.0
     for (index, place), tempo in placed.items():
@@ -538,7 +538,7 @@ def _tempo_marks(song: Song, bars: Sequence[Bar], first: int) -> list[tuple[Temp
             break
         printed = abs(tempo.bpm - last_printed) >= 0.04 * last_printed or not last_printed
         last_printed = tempo.bpm if printed else last_printed
-        # In metres that go in threes of eighths the beat that is counted is the dotted quarter.
+        # In compound metres of eighths the counted beat is the dotted quarter.
         dotted = bars[index].denominator == 8 and set(bars[index].groups) == {3}
         marks[index].append(TempoMark(place, tempo.bpm, printed, dotted))
     return [tuple(of_bar) for of_bar in marks]

@@ -1,1 +1,1 @@
-"""Beats of a performance without a click: found, followed, and made the tempo map of a song."""
+"""Beats of a performance without a click: found, tracked, and turned into a song's tempo map."""

@@ -1,8 +1,7 @@
-"""What speaks for a pulse to be the beat, and for a place to begin a bar, as numbers that are weighed and added.
+"""Evidence that a pulse is the beat and that a place begins a bar, as numbers to be weighted and summed.
 
-Strikes have traits: how hard, low and long they are, how much the harmony changes with them, how many notes they have,
-how long it is since the one before and until the next. On beats and on the first of bars these are others than
-between. `beat_weights` says how much each number counts.
+Strikes have traits: velocity, pitch, length, harmonic change, number of notes, and the gaps before and after. Their
+means differ between beats, downbeats and the places between. `beat_weights` holds the learnt weights.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ RATIOS = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1, 4 / 3, 3 / 2, 2, 3)
 """How long a beat may be against a pulse that the strikes fit."""
 
 TRAITS = 7
-_TEMPOS = np.log2([40, 55, 70, 85, 100, 120, 145, 175, 210, 260])  # between which the weight of a tempo is linear
-_SLOWEST, _FASTEST = 35.0, 280.0  # beats a minute that are looked for
-_HARMONY = 1.0  # seconds before and after a strike whose harmonies are compared
-_PHASES = 24  # of a beat that are tried
+_TEMPOS = np.log2([40, 55, 70, 85, 100, 120, 145, 175, 210, 260])  # knots of the piecewise linear weight of a tempo
+_SLOWEST, _FASTEST = 35.0, 280.0  # beats a minute: the range searched
+_HARMONY = 1.0  # seconds on each side of a strike whose harmonies are compared
+_PHASES = 24  # tried for each beat
 _LAGS = (1, 2, 3, 4, 6, 8)  # beats
 _PARTS = np.array([0, 4, 4, 2, 3, 4, 1, 4, 3, 2, 4, 4])  # of twelfths of a beat: beat, half, quarter, third, others
-_THREES = 0.3  # by how much better a beat of three parts fits, where it has three
-_FEW = 3.0  # strikes of no trait that are added to a mean: few strikes say little
+_THREES = 0.3  # by how much better a ternary beat must fit
+_FEW = 3.0  # strikes without traits added to each mean, so that few strikes say little
 
 
 class Strikes(NamedTuple):
@@ -47,7 +46,7 @@ class Strikes(NamedTuple):
 
     @classmethod
     def of(cls, notes: Performance) -> Strikes:
-        """Those of a performance with a note at least."""
+        """The strikes of a performance with at least one note."""
         times, strength = notes.strikes
         weights = np.sqrt(np.minimum(strength / np.median(strength), 2.0))
         firsts = notes.first_notes
@@ -68,7 +67,7 @@ class Strikes(NamedTuple):
 
 
 def _changes(notes: Performance, times: FloatArray) -> FloatArray:
-    """(times,): how much the pitch classes after each time differ from those before, 0 to 1."""
+    """(times,): the change of the pitch classes across each time, 0 to 1."""
     struck = np.zeros((len(notes) + 1, 12))
     struck[np.arange(1, len(notes) + 1), notes.pitch % 12] = notes.strength * np.minimum(notes.end - notes.onset, 1.0)
     sums = np.cumsum(struck, axis=0)
@@ -82,10 +81,9 @@ def _changes(notes: Performance, times: FloatArray) -> FloatArray:
 
 
 class Pulse(NamedTuple):
-    """What may be the beat: beat number = ratio * (place on a first pulse) - phase.
+    """A candidate for the beat: beat number = ratio * (place on a first pulse) - phase.
 
-    period: seconds of a beat. evidence: what speaks for it, in the order in which `beat_weights.PULSE` weighs it.
-    threes: whether it has three parts.
+    period: seconds of a beat. evidence: in the order of `beat_weights.PULSE`. threes: whether the beat is ternary.
     """
 
     ratio: float
@@ -96,7 +94,7 @@ class Pulse(NamedTuple):
 
 
 def pulses(strikes: Strikes, places: FloatArray, period: float, ratios: Sequence[float] = RATIOS) -> list[Pulse]:
-    """What may be the beat, where strikes are at some places on a first pulse of a period in seconds, on the whole.
+    """Candidates for the beat, given the strikes' places on a first pulse with a mean period in seconds.
 
     Each tempo has two phases: the likeliest, and the one half a beat beside it.
     """
@@ -119,7 +117,7 @@ def pulses(strikes: Strikes, places: FloatArray, period: float, ratios: Sequence
 
 
 def _of_pulse(strikes: Strikes, beats: FloatArray, period: float, straight: float, threes: float) -> FloatArray:
-    """The evidence for a pulse, strikes being at some of its beats; straight, threes: how well they fit."""
+    """The evidence for a pulse; straight, threes: how well the strikes at its beats fit either division."""
     # 1. The tempo, how well it fits, how dense the strikes are.
     tempo = np.clip(np.log2(60 / period), _TEMPOS[0], _TEMPOS[-1])
     hats = np.array([np.interp(tempo, _TEMPOS, row) for row in np.eye(len(_TEMPOS))])
@@ -154,7 +152,7 @@ def _mean(strikes: Strikes, some: NDArray[np.bool_]) -> FloatArray:
 
 
 def _rows(strikes: Strikes, beats: FloatArray) -> FloatArray:
-    """(half beats, 13): what is struck at each, from the first strike on: pitch classes, and whether any; length 1."""
+    """(half beats, 13): pitch classes struck at each from the first strike on, and whether any is; length 1."""
     notes = strikes.notes
     slot = np.rint(2 * np.interp(notes.onset, strikes.times, beats)).astype(np.int64)
     slot -= slot.min()
@@ -167,7 +165,7 @@ def _rows(strikes: Strikes, beats: FloatArray) -> FloatArray:
 
 
 def repeats(rows: FloatArray, lag: int) -> float:
-    """How like each other the half beats are that lie so many apart, 0 to 1, where one of them is struck."""
+    """The similarity of half beats at each distance, 0 to 1, over those where either is struck."""
     if lag >= len(rows):
         return 0.0
     some = rows[lag:].any(axis=1) | rows[:-lag].any(axis=1)
@@ -178,11 +176,11 @@ def repeats(rows: FloatArray, lag: int) -> float:
 
 
 def bars(strikes: Strikes, beats: FloatArray, period: float, metre: tuple[int, int], length: int) -> FloatArray:
-    """(length, evidence): what speaks for bars of so many half beats to begin at each of the first half beats.
+    """(length, evidence): evidence that bars of a length in half beats begin at each of the first half beats.
 
-    beats (strikes,): at which beat each strike is; period: seconds of a beat; metre: one of METRES, or what was said.
+    beats (strikes,): the beat of each strike. period: seconds of a beat. metre: one of METRES, or the given one.
     """
-    # 1. What a strike at the place of a downbeat is like, and one half a bar later.
+    # 1. The traits of strikes on the downbeat, and of those half a bar later.
     slot = np.rint(2 * beats).astype(np.int64)
     near = np.abs(2 * beats - slot) < 0.3
     place = slot % length
@@ -196,7 +194,7 @@ def bars(strikes: Strikes, beats: FloatArray, period: float, metre: tuple[int, i
     first = (slot[0] - starts) % length
     pickup = np.stack([first == 0, first >= length - 3], axis=1)
     own = np.column_stack([traits, traits[half], struck, struck[half], pickup, starts % 2])
-    # 2. How a bar of that length repeats, and how the beat is divided.
+    # 2. Repetition after that length, and the division of the beat.
     rows = _rows(strikes, beats)
     usual = np.mean([repeats(rows, lag) for lag in range(2, 13)])
     part = _PARTS[np.rint(12 * (beats - np.floor(beats))).astype(np.int64) % 12]

@@ -1,4 +1,4 @@
-"""Notes as they were played, in seconds: what there is before beats are known."""
+"""Notes as played, in seconds, before any beat is known."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seq2drum.music.shown import Shown
 
 FloatArray = NDArray[np.float64]
 
-_CHORD = 0.04  # seconds within which notes are struck by one move of the hand
+_CHORD = 0.04  # seconds within which notes belong to one strike
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Performance(Shown):
         strength: NDArray[np.floating],
         seconds: float,
     ) -> Performance:
-        """Of notes in any order."""
+        """A performance of notes in any order."""
         order = np.lexsort((pitch, onset))
         floats = (values[order].astype(np.float64) for values in (onset, end, strength))
         onset, end, strength = floats
@@ -50,14 +50,14 @@ class Performance(Shown):
 
     @property
     def first_notes(self) -> NDArray[np.int64]:
-        """The first note of each move of the hand, see `strikes`."""
+        """The first note of each strike, see `strikes`."""
         return first_of_each(self.onset, _CHORD)
 
     @property
     def strikes(self) -> tuple[FloatArray, FloatArray]:
-        """Moves of the hand: their times in seconds, and how strong each is, the strengths of its notes added.
+        """The times of the strikes in seconds, and their strengths: the sum of their notes' strengths.
 
-        Notes within _CHORD of the first of them are one strike, at the mean of their times by strength.
+        Notes within _CHORD of the first are one strike, at the mean of their times weighted by strength.
         """
         firsts = self.first_notes
         strength = np.add.reduceat(self.strength, firsts) if len(firsts) else self.strength
@@ -66,7 +66,7 @@ class Performance(Shown):
 
 
 def first_of_each(times: FloatArray, width: float) -> NDArray[np.int64]:
-    """Of rising times the indices that begin a group: what is within `width` of the first of a group belongs to it."""
+    """The indices that begin a group of rising times; a group spans at most `width` from its first."""
     firsts = list[int]()
     index = 0
     while index < len(times):
@@ -84,10 +84,10 @@ SCALES = (0.5, 1.0, 2.0)
 
 @dataclass(frozen=True, slots=True)
 class Timing(Shown):
-    """What is known of a performance's beats; None is to be found.
+    """The given timing of a performance; None is to be estimated.
 
-    bpm: quarters a minute, which never change. metre: (numerator, denominator). downbeat: the second at which a bar
-    begins. scale: one of SCALES, where the beats that are found are half as fast as they are, or twice.
+    bpm: quarters a minute, constant. metre: (numerator, denominator). downbeat: the second at which a bar begins.
+    scale: one of SCALES, where the beats found are half or twice as fast as the real ones.
     """
 
     bpm: float | None = None
@@ -110,10 +110,10 @@ class Timing(Shown):
 
 @dataclass(frozen=True)
 class Beats(Shown):
-    """Where the quarters of a performance are.
+    """The quarters of a performance.
 
-    seconds, quarters (knots,): rising; which quarter is at which second, the tempo being the same between two knots,
-    and before and after all of them. Quarter 0 is the first downbeat. metre: (numerator, denominator).
+    seconds, quarters (knots,): rising; the quarter at each second, with constant tempo between two knots, and before
+    and after all of them. Quarter 0 is the first downbeat. metre: (numerator, denominator).
     """
 
     seconds: FloatArray
@@ -131,16 +131,16 @@ class Beats(Shown):
         return float(self.at(np.zeros(1))[0])
 
     def place(self, seconds: FloatArray) -> FloatArray:
-        """The quarters that are at some seconds."""
+        """The quarters at some seconds."""
         return _extended(seconds, self.seconds, self.quarters)
 
     def at(self, quarters: FloatArray) -> FloatArray:
-        """The seconds at which some quarters are."""
+        """The seconds of some quarters."""
         return _extended(quarters, self.quarters, self.seconds)
 
 
 def _extended(x: FloatArray, knots: FloatArray, values: FloatArray) -> FloatArray:
-    """Values between knots, and beyond them as from the first or last knot to the next."""
+    """Values interpolated between knots, and extrapolated beyond them with the slope of the outermost two."""
     first = (values[1] - values[0]) / (knots[1] - knots[0])
     last = (values[-1] - values[-2]) / (knots[-1] - knots[-2])
     inside = np.interp(x, knots, values)

@@ -1,4 +1,4 @@
-"""A performance and its beats to a `Song` whose tempo map follows it: tick 0 is the performance's 0:00."""
+"""A performance and its beats become a `Song` whose tempo map follows it; tick 0 is the performance's 0:00."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SOFTEST, _LOUDEST = 30, 127  # velocities of strength 0 and 1
 
 
 class Placement:
-    """Where seconds are in ticks.
+    """The map from seconds to ticks.
 
-    Bar 1 is whatever is before the first downbeat, rounded to whole sixteenths, so that every program shows the bars
-    where they are; the tempo there makes up for the rest. What is less than half a sixteenth joins the first beat.
+    Bar 1 holds all that precedes the first downbeat, rounded to whole sixteenths, so that every program shows the bars
+    in the same places; its tempo makes up for the rounding. A lead under half a sixteenth joins the first beat.
     """
 
     def __init__(self, beats: Beats, seconds: float, ticks_per_quarter: int = TICKS_PER_QUARTER) -> None:
@@ -50,7 +50,7 @@ class Placement:
 
     @property
     def tempos(self) -> tuple[Tempo, ...]:
-        """The tempo from knot to knot, each rounded so that the next knot is where it should be to a microsecond."""
+        """The tempo from knot to knot, each rounded so that the next knot is exact to a microsecond."""
         times, ticks = self._knots
         tempos, elapsed = list[Tempo](), 0.0
         for begin, stop, until in zip(ticks[:-1].tolist(), ticks[1:].tolist(), times[1:].tolist(), strict=True):
@@ -62,7 +62,7 @@ class Placement:
         return tuple(tempos)
 
     def metres(self, metre: tuple[int, int]) -> tuple[Metre, ...]:
-        """The metres: first whatever the lead is longer than whole bars."""
+        """The metres; the first covers the part of the lead beyond whole bars."""
         bar = Fraction(4 * metre[0], metre[1])
         rest = self.lead % bar
         if not rest:
@@ -76,7 +76,7 @@ class Placement:
 def placed(performance: Performance, beats: Beats, *, program: int = 27, name: str = "Guitar") -> Song:
     """The song of a performance: its notes in one part, a tempo for each beat, and its metre.
 
-    A note that is struck again before it ends is ended there.
+    A note that is struck again before it ends is cut there.
     """
     placement = Placement(beats, performance.seconds)
     onset, end = placement.ticks(performance.onset), placement.ticks(performance.end)
@@ -101,15 +101,15 @@ Of 2,435 songs of bands and of jazz 3.3 % are below it; of examples whose time w
 LEAST_STRIKES, LEAST_SHARE = 16, 0.2
 """Of fewer strikes nothing is said, nor where fewer of them miss: then the grid is not what is wrong."""
 
-_WINDOW = 4.0  # quarters that have either sixteenths or triplets
-_LONG_WINDOW = 8.0  # likewise, where likelihoods are compared
-_OFF = 0.05  # quarters by which a strike misses
+_WINDOW = 4.0  # quarters of a window, which is binary or ternary
+_LONG_WINDOW = 8.0  # quarters of a window whose likelihoods are compared
+_OFF = 0.05  # quarters from which a strike counts as off the grid
 
 
 class Missed(NamedTuple):
-    """How many strikes miss the grid, of how many, and by how many seconds (median of those that miss).
+    """The number of strikes off the grid, of all strikes, and their median error in seconds.
 
-    fit: how well all of them fit the beats of the file, by how late they are in seconds; see LEAST_FIT.
+    fit: how well all strikes fit the beats of the file, by their lateness in seconds; see LEAST_FIT.
     """
 
     misses: int
@@ -124,12 +124,12 @@ class Missed(NamedTuple):
 
     @property
     def is_free(self) -> bool:
-        """Whether the file was hardly played to its grid."""
+        """True if the file was recorded without a click."""
         return self.fit < LEAST_FIT and self.strikes >= LEAST_STRIKES and self.share >= LEAST_SHARE
 
 
 def performed(song: Song, parts: Sequence[int]) -> Performance:
-    """The parts of these numbers as they sound, in seconds."""
+    """The given parts as they sound, in seconds."""
     rows = np.concatenate([song.parts[index].rows for index in parts])
     onset = _seconds(song, rows[:, 0])
     end = _seconds(song, rows[:, 0] + rows[:, 1])
@@ -137,7 +137,7 @@ def performed(song: Song, parts: Sequence[int]) -> Performance:
 
 
 def followed(song: Song, beats: Beats) -> Song:
-    """The same song, every note at the second where it was, on other beats: its tempos and metres are theirs."""
+    """The same song on other beats: tempos and metres are theirs, and every note keeps its second."""
     placement = Placement(beats, max(_seconds(song, np.array([song.end]))[0], 0.01))
 
     def moved(ticks: IntArray) -> IntArray:
@@ -157,8 +157,8 @@ def followed(song: Song, beats: Beats) -> Song:
 
 
 def missed(song: Song, parts: Sequence[int]) -> Missed:
-    """How many strikes of the parts are off the grid of their file: its sixteenths or its triplets, bar by bar."""
-    # 1. In quarters, each window on the grid that it is nearer to.
+    """The strikes of some parts that are off their file's grid, sixteenths or triplets window by window."""
+    # 1. In quarters, with each window on its nearer grid.
     rows = np.concatenate([song.parts[index].rows for index in parts])
     ticks = np.unique(rows[:, 0])
     quarters = ticks / song.ticks_per_quarter
@@ -170,7 +170,7 @@ def missed(song: Song, parts: Sequence[int]) -> Missed:
     starts, lengths = np.array(song.tempo_map, dtype=np.float64).T
     periods = lengths[np.searchsorted(starts, ticks, side="right") - 1] / 1e6
     by = np.median((off * periods)[miss]) if miss.any() else 0.0
-    # 2. In seconds, each window as likely as it is with two parts to a beat or with three.
+    # 2. In seconds, with each window's better likelihood of binary and ternary.
     feels = (tracking.STRAIGHT, tracking.TRIPLETS)
     likely = np.stack([tracking.likelihood(quarters % 1, periods, feel) for feel in feels])
     fit = sum(float(likely[:, here].sum(axis=1).max()) for here in _windows(quarters, _LONG_WINDOW))
@@ -178,13 +178,13 @@ def missed(song: Song, parts: Sequence[int]) -> Missed:
 
 
 def _windows(quarters: FloatArray, length: float) -> Iterator[NDArray[np.bool_]]:
-    """Which of some places are in each window of so many quarters that has any."""
+    """The indices of the places in each nonempty window of so many quarters."""
     windows = quarters // length
     for window in np.unique(windows):
         yield windows == window
 
 
 def _seconds(song: Song, ticks: IntArray) -> FloatArray:
-    """`Song.seconds` of many ticks."""
+    """`Song.seconds` for an array of ticks."""
     seconds: FloatArray = song.elapsed(ticks) / song.ticks_per_quarter / 1e6
     return seconds

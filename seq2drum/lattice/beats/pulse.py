@@ -1,8 +1,8 @@
-"""Finding beats: one steady tempo where the strikes fit one, else beats that drift; then the metre and the downbeat.
+"""Beat tracking: one steady tempo where the strikes fit one, else drifting beats; then metre and downbeat.
 
-First comes a pulse that the strikes fit, which may be the beat, or so many beats or parts of one. Which it is, and
-which beats begin bars of which metre, is weighed by the evidence of `evidence`, with weights learnt from songs
-whose bars are known. So what is told to be so sure is right as often.
+First comes a pulse that fits the strikes; it may be the beat, a multiple or a division. The beat, the metre and the
+downbeat are then chosen by the evidence of `evidence`, with weights learnt from songs with known bars, so that a
+stated probability is calibrated.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from seq2drum.lattice.beats.evidence import Strikes
 from seq2drum.lattice.beats.performance import Beats, FloatArray, Performance, Timing
 
 _COMMON = (4, 4)
-_ROUND = 0.020  # seconds over the whole piece that a tempo may be off to be taken for a rounder one
-_BEFORE = 0.02  # seconds before 0:00 at which the first downbeat may be
+_ROUND = 0.020  # seconds by which a rounder tempo may be off over the whole piece
+_BEFORE = 0.02  # seconds by which the first downbeat may precede 0:00
 
 
 class Found(NamedTuple):
-    """The beats of a performance, and how sure they are.
+    """The beats of a performance, and their probabilities.
 
-    steady: whether the tempo never changes. tempo_sure, metre_sure, downbeat_sure: from 0 to 1; 1 where they were
-    given. Each is for the ones before it being right.
+    steady: whether the tempo is constant. tempo_sure, metre_sure, downbeat_sure: from 0 to 1; 1 where given. Each is
+    conditional on those before it.
     """
 
     beats: Beats
@@ -56,10 +56,10 @@ def _sure(share: float) -> str:
 
 
 def beats_of(performance: Performance, timing: Timing) -> Found:
-    """The beats of a performance, as far as they are not given. It has a note at least."""
+    """The beats of a performance with at least one note; given timing is kept."""
     strikes = Strikes.of(performance)
     compound = timing.metre is not None and timing.metre[1] == 8 and timing.metre[0] % 3 == 0
-    # 1. A pulse that the strikes fit, and which multiple or part of it is the beat.
+    # 1. A pulse that fits the strikes, and the multiple or division of it that is the beat.
     first = _first_pulse(strikes, timing, 1.5 if compound else 1.0)
     is_steady = len(first.seconds) == 2
     beats, threes, tempo_sure = _beats(strikes, first, timing, compound)
@@ -73,7 +73,7 @@ def beats_of(performance: Performance, timing: Timing) -> Found:
 
 
 def _first_pulse(strikes: Strikes, timing: Timing, unit: float) -> Beats:
-    """A pulse that the strikes fit, as beats of which it is not known which they are; two knots are one tempo.
+    """A pulse that fits the strikes, as beats of unknown level; two knots are one tempo.
 
     unit: quarters of a beat, where its tempo is given.
     """
@@ -94,7 +94,7 @@ def _first_pulse(strikes: Strikes, timing: Timing, unit: float) -> Beats:
 
 
 def _beats(strikes: Strikes, first: Beats, timing: Timing, compound: bool) -> tuple[Beats, bool, float]:
-    """(the beats, whether they have three parts, how sure their tempo is): those of the pulse that most speaks for."""
+    """(beats, whether they are ternary, probability of the tempo): those of the pulse with most evidence."""
     if timing.bpm is not None and timing.downbeat is not None:
         return first, compound, 1.0
     period = float(np.median(np.diff(first.seconds)))
@@ -110,7 +110,7 @@ def _beats(strikes: Strikes, first: Beats, timing: Timing, compound: bool) -> tu
 
 
 def _settled(beats: Beats, strikes: Strikes, feel: tracking.Feel, said: bool) -> Beats:
-    """Beats of one tempo, moved to where the strikes are that are near a place of the beat; a said tempo is kept.
+    """Beats of one tempo, shifted to the strikes near a place of the beat; a given tempo is kept.
 
     The tempo becomes a whole number of beats a minute, as clicks have, where that fits as well.
     """
@@ -132,8 +132,8 @@ def _settled(beats: Beats, strikes: Strikes, feel: tracking.Feel, said: bool) ->
 def _bars(
     strikes: Strikes, beats: Beats, timing: Timing, compound: bool
 ) -> tuple[tuple[int, int], float, float, float]:
-    """(the metre, the beat from which bars are counted, how sure the metre is, how sure that beat is)."""
-    # 1. What each metre and place has for it.
+    """(metre, first beat of a bar, probability of the metre, probability of that beat)."""
+    # 1. The evidence for each metre and place.
     if timing.metre is not None:
         lengths = {timing.metre: max(round(8 * timing.metre[0] / timing.metre[1] / (1.5 if compound else 1.0)), 1)}
     else:
@@ -142,14 +142,14 @@ def _bars(
     period = float(np.diff(beats.at(np.array([0.0, 1.0])))[0])
     rows = [evidence.bars(strikes, places, period, metre, length) for metre, length in lengths.items()]
     shares = np.split(_shares(np.concatenate(rows) @ evidence.BAR), np.cumsum(list(lengths.values()))[:-1])
-    # 2. The metre that has most, and of its places the best.
+    # 2. The metre with most evidence, and its best place.
     best = int(np.argmax([share.sum() for share in shares]))
     metre, mine = list(lengths)[best], shares[best]
     metre_sure = 1.0 if timing.metre is not None else min(float(mine.sum()), 0.99)
     if timing.downbeat is not None:
         place = float(beats.place(np.array([timing.downbeat]))[0])
         return metre, place if timing.bpm is not None else round(2 * place) / 2, metre_sure, 1.0
-    # 3. The first such place that is not before the beginning.
+    # 3. The first such place at or after the beginning.
     bar, begin = lengths[metre] / 2, float(mine.argmax()) / 2
     earliest = float(beats.place(np.array([-_BEFORE]))[0])
     begin += bar * np.ceil((earliest - begin) / bar)
@@ -157,7 +157,7 @@ def _bars(
 
 
 def _shares(scores: FloatArray) -> FloatArray:
-    """Probabilities of what excludes each other, by the logarithms of their odds."""
+    """Probabilities of mutually exclusive events from the logarithms of their odds."""
     odds = np.exp(scores - scores.max())
     shares: FloatArray = odds / odds.sum()
     return shares

@@ -1,8 +1,8 @@
-"""Following the beats of a performance that may drift: a hidden Markov model of tempo and place in the beat.
+"""Tracking the beats of a performance that may drift: a hidden Markov model of tempo and beat phase.
 
-States and transitions are those of F. Krebs, S. Böck and G. Widmer, "An efficient state-space model for joint tempo and
-meter tracking", ISMIR 2015; what is observed are not the strengths of beats but the strikes of a guitar, each as likely
-as strikes are at its place in a beat.
+States and transitions are those of F. Krebs, S. Böck and G. Widmer, "An efficient state-space model for joint tempo
+and meter tracking", ISMIR 2015. The observations are a guitar's strikes rather than beat activations; each is as
+likely as strikes are at its phase.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ TRIPLETS = (np.array([0, 2 / 3, 1 / 3, 1 / 2]), np.array([0.48, 0.29, 0.13, 0.05
 
 Feel = tuple[FloatArray, FloatArray]
 
-_ANYWHERE = 0.05  # of strikes that are at none of them
+_ANYWHERE = 0.05  # share of strikes at none of the places
 _SPREAD = 0.018  # seconds, standard deviation of a strike about its place
-_TURN = 60.0  # by how much less likely a tempo e times as fast is with the next beat, as a logarithm
-_REACH = 1.35  # how much faster or slower than the usual tempo it may become
-_WINDOW = 8.0  # seconds in which a tempo hardly changes
-_USUAL, _OCTAVES = 0.48, 0.55  # the usual period in seconds, and how far others are from it, as a logarithm
-_PRIOR = 0.5  # how much that counts against the mean likelihood of a strike
-_DRIFT = 5  # steps of 1.2 % by which a window may be faster or slower than another
-_RARE = 0.12  # what counts against triplets
+_TURN = 60.0  # log penalty for each factor e of tempo change from beat to beat
+_REACH = 1.35  # largest ratio to the usual tempo
+_WINDOW = 8.0  # seconds with nearly constant tempo
+_USUAL, _OCTAVES = 0.48, 0.55  # mean (seconds) and log deviation of the prior of the period
+_PRIOR = 0.5  # weight of the prior against a strike's mean likelihood
+_DRIFT = 5  # steps of 1.2 % by which windows may differ in tempo
+_RARE = 0.12  # penalty of triplets
 _LONGEST, _SHORTEST = 1.5, 0.25  # seconds of a beat
 
 
 def likelihood(phase: FloatArray, period: FloatArray | float, feel: Feel) -> FloatArray:
-    """How likely a strike is at a phase of the beat, 0 to 1, as a logarithm. period: seconds of the beat."""
+    """The log likelihood of a strike at a beat phase, 0 to 1. period: seconds of the beat."""
     places, shares = feel
     spread = _SPREAD / np.asarray(period)
     away = np.abs(phase[..., None] - places)
@@ -49,9 +49,9 @@ def likelihood(phase: FloatArray, period: FloatArray | float, feel: Feel) -> Flo
 
 
 def usual_period(times: FloatArray, weights: FloatArray, *, in_threes: bool = False) -> tuple[float, Feel]:
-    """The period, in seconds, that the strikes of most windows fit and that is not far from the usual; its feel.
+    """The period in seconds that fits the strikes of most windows and lies near the usual one; its feel.
 
-    in_threes: only beats of three parts are looked for, as those of 6/8.
+    in_threes: search ternary beats only, as those of 6/8.
     """
     periods = np.exp(np.arange(np.log(_SHORTEST), np.log(_LONGEST), 0.012))
     begins = np.arange(times[0], max(times[-1] - _WINDOW / 2, times[0] + 0.01), _WINDOW / 2)
@@ -81,8 +81,8 @@ def usual_period(times: FloatArray, weights: FloatArray, *, in_threes: bool = Fa
 def tracked(times: FloatArray, weights: FloatArray, seconds: float, period: float, feel: Feel) -> FloatArray:
     """The seconds of the beats, rising, the first near 0 and the last near the end.
 
-    times, weights (strikes,): when they are, and how much each counts. period: of a beat, in seconds, about which the
-    beats are looked for.
+    times, weights (strikes,): seconds of the strikes, and their weights. period: seconds of a beat about which the
+    beats are searched.
     """
     # 1. The states: for each period in frames a phase for each of its frames.
     least, most = round(period / _REACH / FRAME), round(period * _REACH / FRAME)
@@ -108,7 +108,7 @@ def tracked(times: FloatArray, weights: FloatArray, seconds: float, period: floa
         for index in strikes.get(frame, ()):
             within = (times[index] - frame * FRAME) / periods
             score = score + weights[index] * likelihood((phase + within) % 1, periods, feel)
-    # 3. Backwards along the likeliest way, from beat to beat.
+    # 3. Backwards along the likeliest path, from beat to beat.
     state = int(score.argmax())
     which = int(np.searchsorted(first, state, side="right")) - 1
     frame = frames - 1 - (state - int(first[which]))
@@ -122,7 +122,7 @@ def tracked(times: FloatArray, weights: FloatArray, seconds: float, period: floa
 
 
 def refined(beats: FloatArray, times: FloatArray, weights: FloatArray, feel: Feel, reach: float = 2.0) -> FloatArray:
-    """The beats, each moved to where the strikes within so many beats around it say that it is, by a straight line."""
+    """The beats, each moved onto a line fitted to the strikes within so many beats around it."""
     places = np.interp(times, beats, np.arange(len(beats), dtype=float))
     inside = (times >= beats[0]) & (times <= beats[-1])
     nearest, near = nearest_places(places, np.interp(places, np.arange(len(beats) - 1) + 0.5, np.diff(beats)), feel)
@@ -142,7 +142,7 @@ def refined(beats: FloatArray, times: FloatArray, weights: FloatArray, feel: Fee
 
 
 def nearest_places(places: FloatArray, periods: FloatArray | float, feel: Feel) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """(the places of a beat that strikes are nearest to, whether they are within three spreads of them)."""
+    """(the nearest places in the beat of some strikes, whether they lie within three deviations of them)."""
     grid = np.concatenate([feel[0], [1.0]])
     whole = np.floor(places)
     away = (places - whole)[:, None] - grid
@@ -154,16 +154,16 @@ def nearest_places(places: FloatArray, periods: FloatArray | float, feel: Feel) 
 FITS = 0.45
 """The mean logarithm of the likelihood of a strike from which on a performance has one steady tempo."""
 
-_BIN = 0.005  # seconds to which strikes are rounded
-_FINE = 24  # frequencies that are looked at for each that the length tells apart
+_BIN = 0.005  # seconds of a bin of strikes
+_FINE = 24  # frequencies evaluated for each that the length resolves
 _HARMONICS = 28  # of the Fourier series
 _PHASES = 64  # of a beat
 _SHORTEST_STEADY, _LONGEST_STEADY = 0.25, 2.0  # seconds of a beat
-_SHAPES = 60  # periods for which the series is made anew: strikes are sharper in a longer beat
+_SHAPES = 60  # periods with a series of their own: strikes are sharper in a longer beat
 
 
 class Steady(NamedTuple):
-    """A tempo that never changes: seconds of a beat, a second at which one is, and how well the strikes fit."""
+    """A constant tempo: seconds of a beat, the second of one beat, and the fit of the strikes."""
 
     period: float
     phase: float
@@ -171,9 +171,9 @@ class Steady(NamedTuple):
 
 
 def steadiest(times: FloatArray, weights: FloatArray) -> Steady:
-    """The tempo that the strikes fit best, whole beats or parts of them; see FITS.
+    """The tempo that fits the strikes best, on whole beats or divisions of them; see FITS.
 
-    times, weights (strikes,): seconds from 0 on, and how much each counts.
+    times, weights (strikes,): seconds from 0 on, and their weights.
     """
     # 1. The spectrum of the strikes, fine enough that no beat is passed over.
     size = int(2 ** np.ceil(np.log2(max((np.ptp(times) + 1) * _FINE, 200) / _BIN)))

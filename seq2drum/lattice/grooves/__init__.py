@@ -1,1 +1,1 @@
-"""Grooves: what a section is played on, their names, styles and tablature."""
+"""Grooves of sections, with their names, styles and tablature."""

@@ -1,7 +1,7 @@
-"""A bar of drums played in another metre: cut, or gone on with, by the beats of both.
+"""A bar of drums fitted to another metre: cut or extended by the beats of both.
 
-A beat here is what a drummer counts in: the quarter of 4/4 and of all metres over 1, 2 or 4, else an accent group of
-the metre, such as the 2 + 2 + 3 of 7/8. Places inside a beat are in twelfths of a quarter.
+A beat here is a drummer's count: the quarter of 4/4 and of all metres over 1, 2 or 4, else an accent group of the
+metre, such as the 2 + 2 + 3 of 7/8. Places inside a beat are in twelfths of a quarter.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ BACKBEAT = frozenset({"snare", "side stick", "clap"})
 TIME = frozenset({"closed hat", "open hat", "pedal hat", "ride", "bell", "shaker", "cabasa", "tambourine", "triangle"})
 """The pieces that may keep time: they go on through a beat that becomes longer."""
 
-LOUD = 64  # velocity from which a stroke is more than a ghost note
-_FINE = 960  # ticks a quarter, in which every metre's bar is a whole number
-_MOST_BEATS = 8  # of a bar of which beats are chosen; of a longer one the first are kept
+LOUD = 64  # velocity above that of ghost notes
+_FINE = 960  # ticks a quarter that make every metre's bar a whole number
+_MOST_BEATS = 8  # of a bar whose beats are chosen; a longer one keeps its first
 
 
 class Beat(NamedTuple):
-    """Where a beat begins in its bar and how long it is, in twelfths of a quarter."""
+    """A beat of a bar: its beginning and its length, in twelfths of a quarter."""
 
     start: float
     length: float
@@ -64,7 +64,7 @@ def beats_of(numerator: int, denominator: int) -> tuple[Beat, ...]:
 
 
 def playable(grid: Grid) -> Grid:
-    """The hits of the full kit that one drummer can strike; of each step those that come first in the kit."""
+    """The hits of the full kit that one drummer can strike; at each step those that come first in the kit."""
     limbs = Limbs(FULL)
     struck: dict[int, list[int]] = {}
     kept = np.zeros(len(grid.step), dtype=bool)
@@ -79,9 +79,9 @@ def playable(grid: Grid) -> Grid:
 def fitted(bar: Grid, source: tuple[int, int], target: tuple[int, int]) -> tuple[Grid, ...]:
     """A bar of the full kit in another metre: one bar, or two where the metre has but one beat.
 
-    Which beats are played is chosen as a drummer would: a longer bar is made of whole bars and cut ones, a shorter one
-    leaves out beats, and the backbeat stays if it can; 7/8 is 4/4 without its last eighth. Beats that become longer are
-    stretched where all are in threes (straight eighths of 4/4 are then eighths of 6/8), or else go on with hat or ride.
+    Beats are chosen as a drummer would: a longer bar is made of whole bars and cut ones, a shorter one leaves out
+    beats, and the backbeat stays if it can; 7/8 is 4/4 without its last eighth. Beats that become longer are stretched
+    where all are ternary (straight eighths of 4/4 are then eighths of 6/8), or else continued with hat or ride.
 
     Raises:
         ValueError: a metre is impossible.
@@ -102,14 +102,14 @@ def fitted(bar: Grid, source: tuple[int, int], target: tuple[int, int]) -> tuple
 
 
 class _Hits(NamedTuple):
-    """The hits of a beat, and how far into it each is in twelfths of a quarter."""
+    """The hits of a beat, and their distances from its beginning in twelfths of a quarter."""
 
     grid: Grid
     into: Floats
 
     @property
     def is_backbeat(self) -> bool:
-        """Whether the beat begins with a loud stroke on the snare or in its place."""
+        """True if the beat begins with a loud stroke on the snare or its substitute."""
         loud = (self.into == 0) & (self.grid.velocity >= LOUD)
         return any(FULL.names[key] in BACKBEAT for key in self.grid.key[loud].tolist())
 
@@ -132,7 +132,7 @@ def _end(beats: Sequence[Beat]) -> float:
 
 
 def _lengths(most: int, numerator: int, denominator: int) -> list[int]:
-    """How many beats at a time are played of a bar that has `most`: whole groups of the metre, as many as go in."""
+    """The numbers of beats taken at a time from a bar that has `most`: whole groups of the metre, as many as fit."""
     count = len(beats_of(numerator, denominator))
     groups = metres.groups(numerator, denominator) if denominator == 4 else ()
     if any(size > 1 for size in groups) and max(groups) <= most:
@@ -154,7 +154,7 @@ def _order(pieces: Sequence[_Hits], lengths: Sequence[int]) -> tuple[int, ...]:
 
 
 def _cut(pieces: Sequence[_Hits], count: int) -> tuple[int, ...]:
-    """Which `count` beats stay, the first among them: those with most backbeats, which then come as late as can be."""
+    """The `count` beats that stay, the first among them: those with most backbeats, as late as possible."""
     if count >= len(pieces) or len(pieces) > _MOST_BEATS:
         return tuple(range(min(count, len(pieces))))
     back = [index for index, piece in enumerate(pieces) if piece.is_backbeat]
@@ -170,7 +170,7 @@ def _cut(pieces: Sequence[_Hits], count: int) -> tuple[int, ...]:
 
 
 def _laid(pieces: Sequence[_Hits], old: Sequence[Beat], new: Sequence[Beat], steps: int) -> Grid:
-    """The hits of one beat after the other in the new beats, on the nearest steps, as far as one can play them."""
+    """The hits of one beat after the other in the new beats, on the nearest steps, as far as playable."""
     scale = _octave(old[0].length, new[0].length)
     even = len({beat.length for beat in (*old,)}) == 1 and len({beat.length for beat in (*new,)}) == 1
     places = twelfths(np.arange(steps))
@@ -178,7 +178,7 @@ def _laid(pieces: Sequence[_Hits], old: Sequence[Beat], new: Sequence[Beat], ste
     for hits, before, beat in zip(pieces, old, new, strict=True):
         length = before.length * scale
         held, into = _moved(hits._replace(into=hits.into * scale), length, beat.length, even)
-        if not even:  # between beats of two lengths nobody swings: the triplet before a beat is its second half
+        if not even:  # nobody swings between beats of two lengths: the triplet before a beat is its second half
             into = np.select([into % TWELFTHS == 8, into % TWELFTHS == 4], [into - 2, into - 1], into)
         inside = into < beat.length
         target = beat.start + into[inside]
@@ -190,7 +190,7 @@ def _laid(pieces: Sequence[_Hits], old: Sequence[Beat], new: Sequence[Beat], ste
 
 
 def _octave(old: float, new: float) -> float:
-    """The power of two that brings a beat's length nearest to another, within a factor of 1.5."""
+    """The power of two that brings one beat length nearest to another, within a factor of 1.5."""
     scale = 1.0
     while old * scale > 1.5 * new:
         scale /= 2
@@ -200,9 +200,9 @@ def _octave(old: float, new: float) -> float:
 
 
 def _moved(hits: _Hits, old: float, new: float, even: bool) -> tuple[Grid, Floats]:
-    """The hits of a beat of the length `old` in one of the length `new`, and how far into it they are.
+    """The hits of a beat of length `old` in one of length `new`, and their distances from its beginning.
 
-    even: whether the beats of both bars are of one length each.
+    even: whether both bars have beats of one length each.
     """
     grid, into = hits
     if even and 3 * old == 2 * new:  # 4/4 to 12/8: the second eighth becomes the third of three
@@ -215,9 +215,9 @@ def _moved(hits: _Hits, old: float, new: float, even: bool) -> tuple[Grid, Float
 
 
 def _stretched(grid: Grid, share: Floats, length: float) -> tuple[Grid, Floats]:
-    """Hits at shares of a beat, in a beat of three.
+    """Hits at shares of a beat, in a ternary beat.
 
-    What kept time in halves of the beat keeps it in thirds, and what did in quarters does in sixths.
+    A pulse in halves of the beat becomes one in thirds, and a pulse in quarters one in sixths.
     """
     shares, sixths = np.array([0, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4]), np.array([0, 2, 2, 4, 4, 5])
     places = sixths[np.abs(shares - share[:, None]).argmin(axis=1)]

@@ -1,4 +1,4 @@
-"""Grooves: one or two bars of drums that a section is played on, and the typical ones of a drum part."""
+"""Grooves: one or two bars of drums to base a section on, and the typical ones of a drum part."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from seq2drum.music.notes import Bar, IntArray, Metre, Song, Tempo
 from seq2drum.music.shown import Shown
 
 MOST_BARS = 2
-TICKS = 480  # a quarter, of a song that is made of a groove
-MOST_COMPARED = 512  # bars of a part, spread over it, of which the typical one is chosen
-ALTERNATES = 0.05  # how much liker a pair is to the bars of its turns than one bar is to all, where bars come in turns
-LEAST_IN_TURN = 6  # bars, of which it can be said whether they come in turns
+TICKS = 480  # a quarter, of a song made of a groove
+MOST_COMPARED = 512  # bars of a part, spread over it, among which the typical one is searched
+ALTERNATES = 0.05  # gain in similarity from which bars count as alternating
+LEAST_IN_TURN = 6  # fewest bars that can show whether they alternate
 TEMPO_AROUND = 0.15  # of a part's tempo: how much slower and faster its groove is played
 _VOICE = {name: index for index, name in enumerate(FULL.names)}
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -38,13 +38,13 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 class Groove(Shown):
     """One or two bars of drums.
 
-    name: lower case letters and figures, joined by hyphens. title: what a drummer calls it. bars: hits of the full kit,
-    the steps of each counted from its own barline. style: one of STYLES, or None. tempo: the slowest and the fastest
-    that it is played at, in quarters a minute.
+    name: lower case letters and figures, joined by hyphens. title: a drummer's name for it. bars: hits of the full kit,
+    their steps counted from their own barline. style: one of STYLES, or None. tempo: the slowest and the fastest usual
+    tempo, in quarters a minute.
 
     Raises:
-        OptionError: there is no such metre or style, more than two bars or none, a hit that is not in its bar or on no
-            voice, a name or a tempo that is none.
+        OptionError: an unknown metre or style, more than two bars or none, a hit outside its bar or on an
+            unknown voice, a malformed name or tempo.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Groove(Shown):
         return isinstance(other, Groove) and self._identity == other._identity
 
     def __hash__(self) -> int:
-        return hash((self.name, self.title))  # without the hits: those of a whole book take milliseconds
+        return hash((self.name, self.title))  # without the hits: hashing those of a whole book takes milliseconds
 
     @cached_property
     def _identity(self) -> tuple[object, ...]:
@@ -92,23 +92,23 @@ class Groove(Shown):
 
     @property
     def metre(self) -> str:
-        """Such as "4/4"."""
+        """The metre, such as "4/4"."""
         return f"{self.numerator}/{self.denominator}"
 
     @property
     def steps(self) -> int:
-        """How many steps a bar has."""
+        """The number of steps of a bar."""
         return steps_of(self.numerator, self.denominator)
 
     def bar(self, index: int) -> Grid:
-        """What is struck in a bar that so many bars come before: the bars of the groove again and again."""
+        """The hits of the bar with this number, from 0; the groove's bars repeat."""
         return self.bars[index % len(self.bars)]
 
     def fitted(self, numerator: int, denominator: int) -> Groove:
         """The same groove in another metre, see `fitting.fitted`; name and title stay.
 
         Raises:
-            OptionError: there is no such metre.
+            OptionError: the metre is impossible.
         """
         if (numerator, denominator) == (self.numerator, self.denominator):
             return self
@@ -128,7 +128,7 @@ class Groove(Shown):
         style: str | None = None,
         title: str = "",
     ) -> Groove:
-        """A groove, called by what is struck (`titles.title_of`) by default; what nobody could strike is left out."""
+        """A groove of some bars, named by its hits (`titles.title_of`) by default; unplayable hits are left out."""
         held = tuple(playable(bar) for bar in bars)
         title = title or title_of(held, numerator, denominator)
         return Groove(slug_of(title), title, numerator, denominator, held, style, tempo)
@@ -140,7 +140,7 @@ def _outside(column: IntArray, least: int, most: int) -> bool:
 
 
 def looped(groove: Groove, bars: int = 4) -> Song:
-    """So many bars of a groove as a song of its own, at a tempo between its slowest and its fastest."""
+    """A number of bars of a groove as a song of its own, at a tempo between its slowest and its fastest."""
     length = 4 * TICKS * groove.numerator // groove.denominator
     lattice = Lattice(
         tuple(Bar(index, index * length, length, groove.numerator, groove.denominator) for index in range(bars)), TICKS
@@ -165,9 +165,9 @@ def typical(
 ) -> Groove:
     """The typical one or two bars of a drum part of the full kit.
 
-    Of the metre that most bars with hits have: the bar that is most like all others, by the F1 of their hits; where
-    every other bar is alike, a pair of neighbours. bars: those that are asked, by default all. as_they_are: where these
-    are one bar or two of one metre, they are the groove. title: what it is called, by default by what is struck.
+    They have the metre of most bars with hits. The typical bar is the one most similar to all others, by the F1 of
+    their hits; where bars alternate, it is a pair of neighbours. bars: the candidates, by default all. as_they_are: if
+    these are one bar, or two of one metre, they are the groove. title: by default made from the hits.
 
     Raises:
         OptionError: none of the bars has a hit.
@@ -186,14 +186,14 @@ def typical(
 
 
 def likeness(rows: FloatArray) -> FloatArray:
-    """(n, n): the F1 of the hits of each two of n bars; rows (n, steps x voices) are 1 where something is struck."""
+    """(n, n): the F1 of the hits of each two of n bars; rows (n, steps x voices) are 1 at a hit."""
     count = rows.sum(axis=1)
     both: FloatArray = 2 * (rows @ rows.T) / np.maximum(count[:, None] + count, 1)
     return both
 
 
 def _rows(grid: Grid, form: Form, bars: Sequence[int] | IntArray | None) -> tuple[FloatArray, IntArray]:
-    """What is struck in the bars of the commonest metre that have hits, at most MOST_COMPARED, and which they are."""
+    """The hits of the bars of the commonest metre that have any, at most MOST_COMPARED, and their indices."""
     bar, place = form.bar_of(grid.step), form.place_of(grid.step)
     asked = np.unique(bar if bars is None else np.intersect1d(bar, np.asarray(bars, dtype=np.int64)))
     if not len(asked):
@@ -213,7 +213,7 @@ def _rows(grid: Grid, form: Form, bars: Sequence[int] | IntArray | None) -> tupl
 
 
 def _pair(alike: FloatArray, bars: IntArray) -> tuple[int, int] | None:
-    """The two neighbours that are most like all others of their turn, if bars come in turns; counted as in `bars`."""
+    """The two neighbours most similar to all others of their turn, if bars alternate; counted as in `bars`."""
     turn = bars % 2
     same = turn[:, None] == turn
     own = (alike * same).sum(axis=1) / same.sum(axis=1)
@@ -229,7 +229,7 @@ def _pair(alike: FloatArray, bars: IntArray) -> tuple[int, int] | None:
 
 
 def to_json(groove: Groove) -> dict[str, Any]:
-    """A groove as values of JSON: of each bar and voice the hits, [step, velocity] or [step, velocity, offset]."""
+    """A groove as JSON values: by bar and voice the hits, [step, velocity] or [step, velocity, offset]."""
     bars: list[dict[str, list[list[int]]]] = []
     for bar in groove.bars:
         hits: dict[str, list[list[int]]] = {}
@@ -248,10 +248,10 @@ def to_json(groove: Groove) -> dict[str, Any]:
 
 
 def of_json(held: Mapping[str, Any]) -> Groove:
-    """The way back from `to_json`.
+    """The inverse of `to_json`.
 
     Raises:
-        OptionError: it is no groove.
+        OptionError: not a groove.
     """
     try:
         bars = []
@@ -271,9 +271,9 @@ def grid_of(hits: Sequence[Sequence[int]]) -> Grid:
     return Grid(*np.array(rows, dtype=np.int64).reshape(-1, 5).T)
 
 
-# What a ranker sees of a groove.
+# Features of a groove for the ranker.
 GROOVE = Columns(
-    hits=MAX_STEPS * len(FULL),  # the share of its bars in which each voice is struck at each step
+    hits=MAX_STEPS * len(FULL),  # share of its bars with a hit of each voice at each step
     length=1,  # of a bar, in whole notes
     groups=1,  # accent groups of the metre, in fours
     compound=1,  # whether the metre goes in threes
@@ -311,7 +311,7 @@ def hits_of(grooves: Sequence[Groove], steps: int, kit: Kit = NINE) -> FloatArra
 
 
 def features_likeness(some: FloatArray, others: FloatArray) -> FloatArray:
-    """(n, m): the F1 of what is struck in each two of n and m rows of hits, each of any shape."""
+    """(n, m): the F1 of the hits of each two of n and m rows, each of any shape."""
     rows, columns = some.reshape(len(some), -1), others.reshape(len(others), -1)
     total = rows.sum(axis=1)[:, None] + columns.sum(axis=1)
     alike: FloatArray = 2 * (rows @ columns.T) / np.maximum(total, 1)

@@ -1,7 +1,7 @@
-"""What a ranker hears: a section's guitar and bass as one row of numbers.
+"""The features of a section for the ranker: its guitar and bass as one row of numbers.
 
-Which groove a section wants is said by what its bars have in common, so a section is the mean and the spread of its
-bars, beside the mean of the song. Nothing in a row depends on the key.
+The groove that a section wants follows from what its bars have in common, so a section is the mean and the spread of
+its bars, beside the mean of the song. Nothing in a row depends on the key.
 
 Letters of shapes: B bars, T steps of all bars.
 """
@@ -26,34 +26,34 @@ Metre = tuple[int, int]  # numerator, denominator
 
 _GUITAR = GUITAR.without("pitch_classes")
 _BARS = BARS.without("pitch_classes_of_last", "pitch_classes_of_next")
-# What is known of a step of the bass.
+# Features of a step of the bass.
 _BASS = Columns(
     played=1,  # whether a note begins
     loudness=1,  # the loudest velocity, 0..1
     sounding=1,  # whether a note sounds
-    moves=1,  # whether a note begins that is another one than the last
+    moves=1,  # whether a note begins with another pitch than the last
 )
 _STEPS = MAX_STEPS * len(_GUITAR)
 _BASS_STEPS = MAX_STEPS * _BASS.size
 
-# What is known of a section. The bass comes last, so that it can be hidden as one piece.
+# Features of a section. The bass comes last, so that it can be hidden as one piece.
 SECTION = Columns(
     guitar=_STEPS,  # the mean bar of the section's guitar, step by step
     guitar_spread=_STEPS,  # the standard deviation of the same
-    bars=len(_BARS),  # the mean of what is known of its bars
+    bars=len(_BARS),  # the mean of its bars' features
     song_guitar=_STEPS,  # the mean bar of the song
     song_bars=len(_BARS),
     summary=SUMMARY.size,
     bass=_BASS_STEPS,
     bass_spread=_BASS_STEPS,
     song_bass=_BASS_STEPS,
-    has_bass=1,  # whether the song has a bass; where it has none, all of it is 0
+    has_bass=1,  # whether the song has a bass; without one, its features are 0
 )
 BASS = SECTION.span("bass", "has_bass")
 
 
 class Wanting(NamedTuple):
-    """A section that wants a groove: the metre of most of its bars, their median tempo, and its row (SECTION.size,)."""
+    """A section that needs a groove: the metre of most of its bars, their median tempo, and its row (SECTION.size,)."""
 
     metre: Metre
     bpm: float
@@ -61,10 +61,10 @@ class Wanting(NamedTuple):
 
 
 def section_features(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> dict[str, Wanting]:
-    """Each letter of the sections, in the order in which they come.
+    """The sections by letter, in the order of their first bars.
 
-    All passages of a letter are one section. Only bars in which the guitar begins a note count, and those of the metre
-    that most of them have.
+    All passages of a letter are one section. Only bars in which the guitar begins a note count, and only those of the
+    commonest metre among them.
     """
     # 1. The song's bars as rows.
     known = features(guitar_grid)
@@ -100,7 +100,7 @@ def section_features(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> di
 
 
 def letters_of(sections: Sequence[Section], bars: int) -> NDArray[np.object_]:
-    """(bars,): the letter of the section that each bar lies in; "" before the first."""
+    """(bars,): the letter of each bar's section; "" before the first."""
     letters = np.full(bars, "", dtype=object)
     for section in sections:
         letters[section.bar :] = section.letter
@@ -108,14 +108,14 @@ def letters_of(sections: Sequence[Section], bars: int) -> NDArray[np.object_]:
 
 
 def commonest_metre(form: Form, bars: IntArray) -> tuple[Metre, IntArray]:
-    """The metre that most of some bars have, and those of them that have it and are as long as it says."""
+    """The commonest metre of some bars, and those of them that have it in full length."""
     kinds = list(zip(*(column[bars].tolist() for column in form[:3]), strict=True))
     ((steps, numerator, denominator), _), *_ = Counter(kinds).most_common(1)
     return (numerator, denominator), bars[[kind == (steps, numerator, denominator) for kind in kinds]]
 
 
 def _by_bar(form: Form, rows: FloatArray) -> FloatArray:
-    """(T, ·) -> (B, MAX_STEPS x ·): what is known of the steps, bar by bar; zero beyond a bar's end."""
+    """(T, ·) -> (B, MAX_STEPS x ·): features of the steps, bar by bar; zero beyond a bar's end."""
     bar, place = form.places
     inside = place < MAX_STEPS
     table = np.zeros((len(form.steps), MAX_STEPS, rows.shape[1]), dtype=np.float32)
@@ -124,7 +124,7 @@ def _by_bar(form: Form, rows: FloatArray) -> FloatArray:
 
 
 def _bass(grid: Grid, steps: int) -> FloatArray:
-    """(steps, _BASS.size): what is known of each step of the bass."""
+    """(steps, _BASS.size): the features of each step of the bass."""
     played, loudness, moves = np.zeros(steps), np.zeros(steps), np.zeros(steps)
     played[grid.step] = 1
     np.maximum.at(loudness, grid.step, grid.velocity / 127)

@@ -1,8 +1,8 @@
-"""Which grooves a drummer plays where a style is asked for by name.
+"""The grooves that belong to a style.
 
-The style that a groove of a song was given says how its drums are counted (`conditions.style_of`): a backbeat with much
-tambourine is latin there. Who asks for latin wants none of that. So a groove of a style is one that is called so, and
-has the signs that a drummer would name. They are those of four quarters; in other metres the name is enough.
+The style that a groove of a song was given counts its drums (`conditions.style_of`): a backbeat with much tambourine
+is latin there, but not to a player who wants latin. So a groove of a style is one that is named so and has the signs
+that a drummer would list. The signs are those of four quarters; in other metres the name is enough.
 
 Letters of shapes: B bars of a groove, S steps of a bar, V voices of the full kit.
 """
@@ -24,7 +24,7 @@ from seq2drum.music import metres
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import IntArray
 
-LOUD = 50  # velocity from which a stroke is no ghost note, and a kick not feathered
+LOUD = 50  # velocity above ghost notes and feathered kicks
 EIGHTH, SKIP, SIXTEENTHS = 3, 4, (1, 5)  # steps of a quarter: straight and swung second eighth; the second and the last
 FEW_KICKS, MANY_KICKS = 5, 5
 _SNARES, _TIME = ("snare", "clap"), ("closed hat", "open hat", "pedal hat", "ride", "bell")
@@ -38,7 +38,7 @@ STRUCK, BETWEEN = 0.1, 0.3  # see `leaning`
 
 @cache
 def is_of(groove: Groove, style: str) -> bool:
-    """Whether a drummer who is asked for a style plays a groove."""
+    """Return whether a groove belongs to a style."""
     if groove.style != style:
         return False
     if (groove.numerator, groove.denominator) != (4, 4):
@@ -49,9 +49,9 @@ def is_of(groove: Groove, style: str) -> bool:
 
 @cache
 def leaning(groove: Groove) -> float:
-    """How much a groove leans against the beat, 0 or more: kicks, loud snares and toms, a quarter, weighed.
+    """The syncopation of a groove, 0 or more: weighted kicks, loud snares and toms a quarter.
 
-    One on the beat weighs STRUCK. Off the beat it weighs 1 more if the same voice leaves out the next beat, and
+    A hit on the beat weighs STRUCK. One off the beat weighs 1 more if the same voice leaves out the next beat, and
     BETWEEN more if it is between the eighths.
     """
     count = np.zeros(3)
@@ -68,13 +68,13 @@ def leaning(groove: Groove) -> float:
 
 @cache
 def keeps_time(groove: Groove) -> bool:
-    """Whether hat, ride or something shaken is struck at least twice in each bar."""
+    """Return whether hat, ride or something shaken is struck at least twice in each bar."""
     keeping = [FULL.names.index(name) for name in (*_TIME, *_SHAKEN)]
     return all((velocity[:, keeping] > 0).any(axis=1).sum() >= 2 for velocity in groove_velocities(groove))
 
 
 def groove_velocities(groove: Groove) -> list[IntArray]:
-    """Of each bar the velocities (S, V), 0 where nothing is struck."""
+    """The velocities (S, V) of each bar, 0 where nothing is struck."""
     bars = []
     for bar in groove.bars:
         velocity = np.zeros((groove.steps, len(FULL)), dtype=np.int64)
@@ -84,20 +84,20 @@ def groove_velocities(groove: Groove) -> list[IntArray]:
 
 
 def complexity(groove: Groove) -> float:
-    """How complex a groove is, 0..1, by how much it leans: 0 is kick on 1 and 3, 0.5 what half of all songs stay below.
+    """The complexity of a groove, 0..1, by its `leaning`: 0 is kick on 1 and 3, half of all songs stay below 0.5.
 
-    It is what a drummer calls complex. By syncopation alone, a blast beat would be the plainest groove of all.
+    This is complexity in a drummer's sense. By syncopation alone, a blast beat would be the plainest groove of all.
     """
     return float(np.interp(leaning(groove), _LEANING, _LEVELS))
 
 
-# --- signs: velocity (B, S, V) to whether it is so --------------------------------------------------------------------
+# --- signs: velocity (B, S, V) to truth -------------------------------------------------------------------------------
 
 Sign = Callable[[IntArray], bool]
 
 
 def _loud(velocity: IntArray, *names: str) -> IntArray:
-    """(B, quarters, steps of a quarter): where any of the voices is struck loud."""
+    """(B, quarters, steps of a quarter): whether any of the voices is struck loud."""
     voices = velocity[:, :, [FULL.names.index(name) for name in names]].max(axis=2) >= LOUD
     loud: IntArray = voices.reshape(len(velocity), _QUARTERS, STEPS_PER_QUARTER).astype(np.int64)
     return loud
@@ -111,7 +111,7 @@ def backbeat(velocity: IntArray) -> bool:
 
 
 def no_backbeat(velocity: IntArray) -> bool:
-    """No bar with a loud snare on both 2 and 4; a side stick there is none."""
+    """No bar with a loud snare on both 2 and 4; a side stick does not count."""
     snare = _loud(velocity, *_SNARES)[:, :, 0]
     return not bool((snare[:, 1] & snare[:, 3]).any())
 
@@ -192,28 +192,28 @@ _EIGHTH, _TRIPLET = PLACES.tolist().index(6), PLACES.tolist().index(8)
 _BEATS = tuple(beat * STEPS_PER_QUARTER for beat in range(4))  # the beats of a bar of four
 _BACKBEATS = _BEATS[1::2]
 _KICK, _SNARE, _STICK, _CLAP = (FULL.names.index(name) for name in ("kick", "snare", "side stick", "clap"))
-EXTREME = ("blast beat", "double kick", "double-time", "half-time")  # how the kinds of extreme grooves begin
+EXTREME = ("blast beat", "double kick", "double-time", "half-time")  # first words of the extreme kinds
 _HAND = frozenset(index for index, voice in enumerate(FULL.voices) if voice.limb == "percussion")
 
 
 @cache
 def swings(groove: Groove) -> bool:
-    """Whether the groove has more hits on the last triplet of its quarters than on their second eighth."""
+    """Return whether the groove has more hits on the last triplet of its quarters than on their second eighth."""
     places = [step % STEPS_PER_QUARTER for bar in groove.bars for step in bar.step.tolist()]
     return groove.denominator == 4 and places.count(_TRIPLET) > places.count(_EIGHTH)
 
 
 @cache
 def has_hand_percussion(groove: Groove) -> bool:
-    """Whether something is struck in it that is no piece of a drum kit."""
+    """Return whether the groove strikes a piece outside a drum kit."""
     return any(not _HAND.isdisjoint(bar.key.tolist()) for bar in groove.bars)
 
 
 @cache
 def is_extreme(groove: Groove) -> bool:
-    """Whether a band must want it: a blast beat, a double kick, double time or half time.
+    """Return whether only a band that wants it gets this groove: a blast beat, double kick, double time or half time.
 
-    In 2/4 a snare on the offbeats is no double time but a polka.
+    In 2/4 a snare on the offbeats is a polka rather than double time.
     """
     kind = kind_of(groove.bars, groove.numerator, groove.denominator)
     return kind.startswith(EXTREME) and not (kind == "double-time" and groove.numerator == 2)
@@ -221,7 +221,7 @@ def is_extreme(groove: Groove) -> bool:
 
 @cache
 def idiom_of(groove: Groove) -> str | None:
-    """The groove's style, as a drummer of the style would say.
+    """The style of a groove in the words of a drummer of that style.
 
     Songs are counted as Latin by their percussion and as jazz by a swung ride. But a bar of four with a backbeat is not
     Latin: four on the floor is dance, and all else pop. A swung one with a snare on it is a shuffle.
@@ -234,14 +234,14 @@ def idiom_of(groove: Groove) -> str | None:
 
 
 def _has_backbeat(groove: Groove, *voices: int) -> bool:
-    """Whether some bar of the groove has one of the voices on each of the backbeats."""
+    """Return whether some bar of the groove has one of the voices on each of the backbeats."""
     return any(
         all(any((at, voice) in struck for voice in voices) for at in _BACKBEATS) for struck in _bars_of_four(groove)
     )
 
 
 def _is_on_the_floor(groove: Groove) -> bool:
-    """Whether each bar has a kick on every beat, and some beat is left to the kick: a tango leaves none."""
+    """Return whether each bar has a kick on every beat, and some beat on the kick alone, which a tango lacks."""
     return all(
         {(at, _KICK) for at in _BEATS} <= struck and not {(at, _SNARE) for at in _BEATS} <= struck
         for struck in _bars_of_four(groove)
@@ -249,7 +249,7 @@ def _is_on_the_floor(groove: Groove) -> bool:
 
 
 def _bars_of_four(groove: Groove) -> list[set[tuple[int, int]]]:
-    """Of each bar of a groove in 4/4 the steps and voices that are struck; none in other metres."""
+    """The (step, voice) of the hits of each bar of a groove in 4/4; no bars in other metres."""
     if (groove.numerator, groove.denominator) != (4, 4):
         return []
     return [set(zip(bar.step.tolist(), bar.key.tolist(), strict=True)) for bar in groove.bars]
@@ -258,14 +258,14 @@ def _bars_of_four(groove: Groove) -> list[set[tuple[int, int]]]:
 TIMES = {"hat": "closed hat", "ride": "ride"}
 TURNS, ACCENTS_BETWEEN = "kick and snare by turns", "snare before every head"
 LAST, HALF_TIME = "snare on the last group", "half-time"
-_MOST_SAID = 7  # groups that a title says
+_MOST_SAID = 7  # groups spelt out in a title
 _ACCENT, _PLAIN, _SOFT = 112, 94, 72
 _KICK_ROW, _SNARE_ROW = FULL.names.index("kick"), FULL.names.index("snare")
 _TEMPOS = {4: (80, 170), 8: (100, 210)}  # by the denominator; a metre of shorter notes is slower
 
 
 def composed(numerator: int, denominator: int, groups: Sequence[int] | None = None) -> tuple[Groove, ...]:
-    """Some grooves of any metre. groups: units of the denominator, by default those of the metre.
+    """Simple grooves for any metre. groups: units of the denominator, by default those of the metre.
 
     Raises:
         ValueError: the metre is impossible, or the groups do not fill its bar.
@@ -294,7 +294,7 @@ _Hit = tuple[float, int, int]
 
 
 def _paired(groups: Sequence[int], quarters: int) -> tuple[int, ...]:
-    """Groups of quarters; beats that stand alone are joined to twos, of an odd number the last three to a three."""
+    """Groups of quarters; single beats are joined in twos, the last three of an odd number in a three."""
     if max(groups) > 1 and sum(groups) == quarters:
         return tuple(groups)
     return (quarters,) if quarters <= 3 else (*(2,) * (quarters // 2 - quarters % 2), *(3,) * (quarters % 2))
@@ -332,7 +332,7 @@ def _hits(kicks: Iterable[float], snares: Iterable[float]) -> list[_Hit]:
 
 
 def _on_steps(hits: Iterable[_Hit], steps: int) -> Grid:
-    """Hits on the nearest steps of a bar; of two that meet the louder."""
+    """Hits on the nearest steps of a bar; the louder of two that meet."""
     hits = list(hits)
     away = np.abs(twelfths(np.arange(steps)) - np.array([place for place, _, _ in hits])[:, None])
     loudest: dict[tuple[int, int], int] = {}

@@ -39,7 +39,7 @@ def parsed(text: str) -> tuple[Groove, ...]:
     """The grooves of a tablature.
 
     Raises:
-        OptionError: a line is none; it says which one.
+        OptionError: a malformed line; the message has its number.
     """
     grooves, block = list[Groove](), list[tuple[int, str]]()
     for number, line in enumerate([*text.splitlines(), ""], 1):
@@ -88,7 +88,7 @@ def _groove(block: Sequence[tuple[int, str]]) -> Groove:
 
 @cache
 def _ways(numerator: int, denominator: int) -> list[list[int]]:
-    """The columns that a bar may have, each as its step: sixteenths, triplets or both, no two ways of one length.
+    """The columns that a bar may have, each as its step: sixteenths, triplets or both, each of another length.
 
     Raises:
         ValueError: the metre is impossible.
@@ -131,27 +131,26 @@ def _lines(groove: Groove) -> list[str]:
     used = {int(key) for bar in groove.bars for key in bar.key}
     width = max((len(FULL.names[voice]) for voice in used), default=0)
     for voice in sorted(used, reverse=True):
-        cells = "|".join(_cells(bar.select(bar.key == voice), columns) for bar in groove.bars)
-        lines.append(f"{FULL.names[voice]:<{width}} |{cells}|")
+        line = f"{FULL.names[voice]:<{width}} |"
+        for bar in groove.bars:
+            hits = bar.select(bar.key == voice)
+            velocities = dict(zip(hits.step.tolist(), hits.velocity.tolist(), strict=True))
+            line += "".join(_sign(velocities[step]) if step in velocities else NOTHING for step in columns) + "|"
+        lines.append(line)
     return lines
-
-
-def _cells(hits: Grid, columns: Sequence[int]) -> str:
-    signs = dict(zip(hits.step.tolist(), map(_sign, hits.velocity.tolist()), strict=True))
-    return "".join(signs.get(step, NOTHING) for step in columns)
 
 
 def _sign(velocity: int) -> str:
     return min(VELOCITIES, key=lambda sign: abs(VELOCITIES[sign] - velocity))
 
 
-_WIDTH = 80  # columns of a line, unless a single bar has more
-_ACCENT, _GHOST = 110, 45  # velocities from and up to which a drum is loud or a ghost note
-_PLACES = (("1e+a", (0, 1, 3, 5)), ("1+a", (0, 2, 4)), ("1.....", (0, 1, 2, 3, 4, 5)))  # how a quarter is counted
+_WIDTH = 80  # columns of a line, unless a single bar is wider
+_ACCENT, _GHOST = 110, 45  # velocities from which a drum is loud, and up to which it is a ghost note
+_PLACES = (("1e+a", (0, 1, 3, 5)), ("1+a", (0, 2, 4)), ("1.....", (0, 1, 2, 3, 4, 5)))  # counts of a quarter
 
 
 class _Row(NamedTuple):
-    """A line of the tablature: its letters, and of each piece on it the sign of a hit, an accent and a ghost note."""
+    """A line of the tablature: its letters, and by piece the signs of a hit, an accent and a ghost note."""
 
     name: str
     pieces: dict[str, str]
@@ -178,7 +177,7 @@ _LEGEND = (
 def drum_tab(song: Song, drums: Part, title: str, sections: Sequence[Marker] = ()) -> str:
     """The tablature of drums on the notes of General MIDI.
 
-    song: has the bars and the tempo. sections: where passages begin, and what they are called.
+    song: has the bars and the tempo. sections: the beginnings of passages, and their names.
     """
     lattice = lattice_of(song)
     grid = encode(drums, lattice, FULL)
@@ -201,7 +200,7 @@ def drum_tab(song: Song, drums: Part, title: str, sections: Sequence[Marker] = (
 
 
 class _Cells(NamedTuple):
-    """A bar: its number, how it is counted, and the signs of each line that has any."""
+    """A bar: its number, its count, and the signs of each line that has any."""
 
     number: int
     counted: str
@@ -215,7 +214,8 @@ def _letter_cells(hits: Grid, steps: int, bar: Bar) -> _Cells:
     count = "".join(_counted(step, letters, places) for step in columns)
     rows: dict[str, list[str]] = {}
     for step, voice, velocity in zip(hits.step.tolist(), hits.key.tolist(), hits.velocity.tolist(), strict=True):
-        name, signs = _row_of(FULL.names[voice])
+        piece = FULL.names[voice]
+        name, signs = next(((row.name, row.pieces[piece]) for row in _ROWS if piece in row.pieces), (_OTHERS, "xXx"))
         row = rows.setdefault(name, ["-"] * len(columns))
         row[columns.index(step)] = signs[1 if velocity >= _ACCENT else 2 if velocity <= _GHOST else 0]
     return _Cells(bar.index + 1, count, {name: "".join(row) for name, row in rows.items()})
@@ -227,16 +227,12 @@ def _counted(step: int, letters: str, places: tuple[int, ...]) -> str:
     return str((quarter + 1) % 10) if letter == "1" else letter
 
 
-def _row_of(piece: str) -> tuple[str, str]:
-    return next(((row.name, row.pieces[piece]) for row in _ROWS if piece in row.pieces), (_OTHERS, "xXx"))
-
-
 def _width(system: Sequence[_Cells]) -> int:
     return 3 + sum(len(cells.counted) + 1 for cells in system)
 
 
 def _system(system: Sequence[_Cells]) -> Iterator[str]:
-    """The lines of some bars that stand side by side, with their first number and how they are counted."""
+    """The lines of some bars side by side, with the number of the first and the counts."""
     if not system:
         return
     yield ""

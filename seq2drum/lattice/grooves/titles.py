@@ -1,8 +1,8 @@
-"""What a drummer would call a groove, from what is struck: "half-time, ride, kick 1 3&", "one drop, hat, side stick".
+"""A drummer's name for a groove, made from its hits: "half-time, ride, kick 1 3&", "one drop, hat, side stick".
 
-A title is the kind of groove, then what tells it from others of its kind: the piece that keeps time and how often, what
-else is struck, ghost notes, and the counts of the kick where they are not those that the kind says. Counts are those of
-the metre: "1 e & a 2", in triplets "1 trip let 2", and in metres of eighths the number of the eighth.
+A title is the kind of groove, then what sets it apart within its kind: the timekeeping piece and its rate, other
+pieces, ghost notes, and the counts of the kick where the kind does not imply them. Counts are those of the metre: "1
+e & a 2", in triplets "1 trip let 2", and in metres of eighths the number of the eighth.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from seq2drum.lattice.grooves.fitting import BACKBEAT, LOUD, Beat, beats_of, twe
 from seq2drum.music.kit import FULL
 
 MOST_LETTERS = 48  # of a slug
-_MOST_COUNTS = 6  # of the kick, that are said one by one
+_MOST_COUNTS = 6  # of the kick that are listed one by one
 _IN_BEAT = {0: "", 3: "e", 6: "&", 9: "a", 4: "trip", 8: "let"}  # twelfths into a quarter
-_TIMES = {  # what keeps time, and what it is called
+_TIMES = {  # timekeeping pieces and their names
     "hat": ("closed hat", "open hat"),
     "ride": ("ride",),
     "ride bell": ("bell",),
@@ -42,7 +42,7 @@ def slug_of(title: str) -> str:
 
 
 def unique(slugs: Iterable[str]) -> tuple[str, ...]:
-    """Slugs of which each is another: to one that was there before, a number is added."""
+    """Distinct slugs: a number is added to a repeated one."""
     given: set[str] = set()
     names = []
     for slug in slugs:
@@ -56,7 +56,7 @@ def unique(slugs: Iterable[str]) -> tuple[str, ...]:
 
 
 def title_of(bars: Sequence[Grid], numerator: int, denominator: int) -> str:
-    """What one or two bars of the full kit are called.
+    """The name of one or two bars of the full kit.
 
     Raises:
         ValueError: the metre is impossible.
@@ -72,7 +72,7 @@ def title_of(bars: Sequence[Grid], numerator: int, denominator: int) -> str:
 
 
 def kind_of(bars: Sequence[Grid], numerator: int, denominator: int) -> str:
-    """The kind of groove that the first bar is: what its title begins with; "silence" if nothing is struck.
+    """The kind of groove of the first bar, the beginning of its title; "silence" if nothing is struck.
 
     Raises:
         ValueError: the metre is impossible.
@@ -88,7 +88,7 @@ def kind_of(bars: Sequence[Grid], numerator: int, denominator: int) -> str:
 class _Struck:
     """A bar as places in twelfths of a quarter.
 
-    places: of each piece that is struck, its places and velocities. beats: of the bar's metre.
+    places: by piece, its places and velocities. beats: of the bar's metre.
     """
 
     places: dict[str, dict[int, int]]
@@ -105,7 +105,7 @@ class _Struck:
         return _Struck(places, beats_of(numerator, denominator), numerator, denominator)
 
     def at(self, *names: str, least: int = 1) -> frozenset[int]:
-        """Where one of some pieces is struck at this velocity or louder."""
+        """The places where one of some pieces is struck at this velocity or louder."""
         found = (place for name in names for place, loud in self.places.get(name, {}).items() if loud >= least)
         return frozenset(found)
 
@@ -116,7 +116,7 @@ class _Struck:
 
     @cached_property
     def quarters(self) -> float:
-        """How long the bar is."""
+        """The length of the bar in quarters."""
         return 4 * self.numerator / self.denominator
 
     @cached_property
@@ -125,30 +125,30 @@ class _Struck:
 
     @cached_property
     def snare(self) -> frozenset[int]:
-        """Loud strokes of the snare and of what takes its place."""
+        """Loud strokes of the snare and its substitutes."""
         return self.at(*BACKBEAT, least=LOUD)
 
     @cached_property
     def in_threes(self) -> bool:
-        """Whether all beats are of three units."""
+        """True if all beats are of three units."""
         return all(beat.length * self.denominator == 3 * 4 * TWELFTHS for beat in self.beats)
 
     @cached_property
     def time(self) -> str:
-        """What keeps time: of what is called one thing in _TIMES, the one that is struck most; "" if none is."""
+        """The timekeeping piece: of those in _TIMES the one struck most; "" if there is none."""
         counts = {name: len(self.at(*pieces)) for name, pieces in _TIMES.items()}
         best = max(counts, key=counts.__getitem__)
         return best if counts[best] >= max(2, len(self.beats) / 2) else ""
 
     @cached_property
     def swings(self) -> bool:
-        """Whether quarters are parted into triplets rather than into halves."""
+        """True if quarters are divided into triplets rather than into halves."""
         every = [place % TWELFTHS for name in self.places for place in self.places[name]]
         swung, straight = (sum(place in inside for place in every) for inside in ((4, 8), (3, 6, 9)))
         return not self.in_threes and swung > straight
 
     def on(self, places: frozenset[int]) -> frozenset[int]:
-        """Which beats, from 0, begin at one of these places."""
+        """The beats, from 0, that begin at one of these places."""
         return frozenset(beat for beat, start in enumerate(self.starts) if start in places)
 
     def counts(self, places: Iterable[int]) -> str:
@@ -165,7 +165,7 @@ class _Struck:
 
 
 def _kind(bar: _Struck) -> tuple[str, frozenset[int]]:
-    """The kind of groove, and where the kick is in most of that kind."""
+    """The kind of groove, and the kick's usual places in that kind."""
     beats, starts = len(bar.beats), frozenset(bar.starts)
     kick_on, snare_on = bar.on(bar.kick), bar.on(bar.snare)
     strokes, drums = bar.at("snare"), bar.at("snare", "side stick", *_TOMS)
@@ -214,7 +214,7 @@ def _swung(bar: _Struck, snare_on: frozenset[int], odd: frozenset[int]) -> tuple
 
 
 def _gallops(bar: _Struck) -> bool:
-    """Whether the kick has an eighth and two sixteenths in half of the quarters, either way round."""
+    """Return whether the kick has an eighth and two sixteenths in half of the quarters, either way round."""
     quarters = [{place % TWELFTHS for place in bar.kick if place // TWELFTHS == at} for at in range(len(bar.beats))]
     return sum(inside in ({0, 6, 9}, {0, 3, 6}) for inside in quarters) * 2 >= len(bar.beats)
 
@@ -245,7 +245,7 @@ def _by_snare(bar: _Struck, snare_on: frozenset[int]) -> str:
 
 
 def _time(bar: _Struck, kind: str) -> list[str]:
-    """What keeps time, how often where that is not eighths, and where the hat is open."""
+    """The timekeeping piece, its rate unless eighths, and the places of the open hat."""
     if not bar.time:
         return [] if kind in ("toms", "train beat") else ["no cymbal"]
     strokes = bar.at(*_TIMES[bar.time])
@@ -263,7 +263,7 @@ def _time(bar: _Struck, kind: str) -> list[str]:
 
 
 def _others(bar: _Struck, kind: str) -> list[str]:
-    """What plays the backbeat if not the snare, what else is struck, and whether there are ghost notes."""
+    """The piece of the backbeat if not the snare, other pieces, and whether there are ghost notes."""
     words = [name for name in ("side stick", "clap") if bar.at(name, least=LOUD) and name not in kind]
     ghosts = bar.at("snare") - bar.at("snare", least=LOUD)
     if len(ghosts) >= 2 and kind != "train beat":

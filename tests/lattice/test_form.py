@@ -1,3 +1,5 @@
+"""Names of sections in a song's markers."""
+
 from __future__ import annotations
 
 import pytest

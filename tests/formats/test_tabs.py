@@ -1,9 +1,4 @@
-"""Tabs of all versions: the notes are those that alphaTab plays, at the same ticks.
-
-alphaTab is a reader of tabs in another language, by others. Each tab is made by chance, once, and written in all
-formats. Not compared is what we do otherwise by intent: muted notes are softer and as long as written, what rings after
-a tie rings on, and what is held ends by the clock of the swing.
-"""
+"""Tabs of all versions: alphaTab's notes and ticks, the order of measures, and damaged files."""
 
 from __future__ import annotations
 
@@ -12,20 +7,26 @@ import os
 import random
 import shutil
 import subprocess
+import time
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from guitarpro import models
+
+from seq2drum.errors import NotationError, Seq2DrumError
+from seq2drum.formats.guitarpro.binary import write_guitarpro
+from seq2drum.formats.guitarpro.tab import Measure, played
+from seq2drum.formats.opening import open_song
+from seq2drum.music.limits import TAB_LIMITS
+from seq2drum.music.notes import Note, Part
+from tests import gpif_files, tabs
+from tests.mutants import damaged_tabs
 
 pytest.importorskip("guitarpro", reason="PyGuitarPro is not installed: pip install 'seq2drum[guitarpro]'")
 pytest.importorskip("defusedxml", reason="defusedxml is not installed: pip install 'seq2drum[guitarpro]'")
 
-from guitarpro import models
-
-from seq2drum.formats.guitarpro.binary import write_guitarpro
-from seq2drum.formats.opening import open_song
-from seq2drum.music.notes import Note, Part
-from tests import gpif_files, tabs
 
 TICKS = 960  # a quarter, of alphaTab
 VALUES = {4: "Quarter", 8: "Eighth", 16: "16th", 2: "Half"}
@@ -210,10 +211,10 @@ def compare(seeds: range, folder: Path) -> int:
                 files[-1].write_bytes(data)
                 exact.append(tab["exact"])
     count = 0
-    for file, played, is_exact in zip(files, alphatab(files), exact, strict=True):
+    for file, heard, is_exact in zip(files, alphatab(files), exact, strict=True):
         theirs = [
             (tick, pitch, *((length, velocity) if is_exact else ()))
-            for tick, length, pitch, velocity in played.tracks[0]
+            for tick, length, pitch, velocity in heard.tracks[0]
         ]
         ours = rows(file, is_exact)
         assert ours == sorted(tuple(map(float, row)) for row in theirs), file.name
@@ -247,8 +248,8 @@ def test_repeats_in_repeats_are_played_as_alphatab_plays_them(tmp_path) -> None:
     for seed, file in enumerate(files):
         file.write_bytes(tabs.written(nested(seed)))
     longest = 0
-    for file, played in zip(files, alphatab(files), strict=True):
-        theirs = sorted((float(tick), float(pitch)) for tick, _, pitch, _ in played.tracks[0])
+    for file, heard in zip(files, alphatab(files), strict=True):
+        theirs = sorted((float(tick), float(pitch)) for tick, _, pitch, _ in heard.tracks[0])
         assert rows(file, False) == theirs, file.name
         longest = max(longest, len(theirs))
     assert longest > 20
@@ -259,10 +260,97 @@ def test_the_tempos_of_a_tab_that_we_write_are_the_songs_where_alphatab_plays_it
     for file, song in songs.items():
         file.write_bytes(write_guitarpro(song, Part.of([Note(0, 60, 36, 95)], is_drums=True)))
     count = 0
-    for (file, song), played in zip(songs.items(), alphatab(list(songs)), strict=True):
-        by_tick = sorted(played.tempos, key=lambda tempo: tempo[0])  # a bar's first is told after its others
+    for (file, song), heard in zip(songs.items(), alphatab(list(songs)), strict=True):
+        by_tick = sorted(heard.tempos, key=lambda tempo: tempo[0])  # a bar's first is told after its others
         for at, bpm in tabs.tempos_at_quarters(song):
             *_, (_, found) = [tempo for tempo in by_tick if tempo[0] <= at * TICKS]
             assert found == bpm, (file.name, at)
             count += 1
     assert count > 150
+
+
+# --- the order of measures: forms that nobody writes are finished or refused in no time -------------------------------
+
+
+MOST = TAB_LIMITS.measures
+
+
+def measure(**more: Any) -> Measure:
+    return Measure(4, 4, Fraction(4), **more)
+
+
+def deep(depth: int) -> list[Measure]:
+    return [measure(opens=True)] * depth + [measure(repeats=1)] * depth
+
+
+def left_out() -> list[Measure]:
+    """Two passages, one in the other, of whose measures nearly all are of an ending that comes last."""
+    passes = frozenset(range(1, 63))
+    ends = [measure(endings=passes, repeats=62), measure(endings=passes, repeats=126)]
+    return [measure(opens=True)] * 2 + [measure(endings=frozenset({63}))] * (MOST - 4) + ends
+
+
+FORMS = [
+    ("opened, never closed", [measure(opens=True)] * MOST, MOST),
+    ("jump after jump", [measure(jump="dasegno", sign="segno" if at < 10 else "") for at in range(MOST)], None),
+    ("all codas", [measure(jump="dacapoalcoda" if at % 2 else "dacoda", sign="coda") for at in range(MOST)], 0),
+    ("nested 1,000 deep", deep(1000), 0),
+    ("nested 2,500 deep", deep(MOST // 2), 0),
+    ("left out again and again", left_out(), 0),
+]
+
+
+@pytest.mark.parametrize(("measures", "count"), [form[1:] for form in FORMS], ids=[form[0] for form in FORMS])
+def test_a_form_that_nobody_writes_is_finished_or_refused_soon(measures: list[Measure], count: int | None) -> None:
+    began = time.process_time()
+    if count == 0:
+        with pytest.raises(NotationError, match="more than 10,000 measures; write fewer repeats"):
+            played(measures)
+    else:
+        assert 0 < len(played(measures)) <= TAB_LIMITS.played
+        assert count is None or len(played(measures)) == count
+    assert time.process_time() - began < 2
+
+
+def test_so_many_measures_may_be_played_and_no_more() -> None:
+    once = [measure()] * (TAB_LIMITS.played // 2 - 1)
+    assert len(played([measure(opens=True), *once[:-1], measure(repeats=1)])) == TAB_LIMITS.played
+    with pytest.raises(NotationError, match="more than 10,000 measures"):
+        played([measure(opens=True), *once, measure(repeats=1)])
+
+
+# --- damaged tabs: each is a song or one clear line, in seconds and within bounds of memory ---------------------------
+
+
+SECONDS = 3.0  # of processor time for one file, at the most
+
+
+def try_all(count: int, seed: int) -> tuple[int, float]:
+    """Open damaged files; returns how many were songs, and the most processor time of one."""
+    songs, slowest = 0, 0.0
+    for data in damaged_tabs(count, seed):
+        before = time.process_time()
+        try:
+            song = open_song(data).song
+        except Seq2DrumError as error:
+            assert "\n" not in str(error)
+            assert 20 < len(str(error)) < 500
+        else:
+            songs += 1
+            assert all(0 <= pitch <= 127 for part in song.parts for pitch in part.pitch.tolist())
+            assert song.bars()
+        slowest = max(slowest, time.process_time() - before)
+    return songs, slowest
+
+
+def test_each_damaged_tab_is_a_song_or_one_line() -> None:
+    songs, slowest = try_all(60, 1)
+    assert 5 < songs < 55
+    assert slowest < SECONDS
+
+
+@pytest.mark.slow
+def test_each_of_two_thousand_damaged_tabs_is_a_song_or_one_line() -> None:
+    songs, slowest = try_all(2000, 2)
+    assert songs > 200
+    assert slowest < SECONDS
