@@ -1,6 +1,6 @@
 """Drums from a server: `RemoteDrummer("localhost:50051").accompany("song.mid").save("drums.mid")`.
 
-Knows the contract, and nothing of music or models: neither numpy nor a MIDI reader is loaded.
+Knows the contract, and nothing of music or models: loads neither numpy nor a MIDI reader.
 """
 
 from __future__ import annotations

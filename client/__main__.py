@@ -1,4 +1,4 @@
-"""`python -m client song.mid -o drums.mid` asks a server for drums."""
+"""`python -m client song.mid -o drums.mid` gets drums from a server."""
 
 import sys
 

@@ -21,11 +21,11 @@ from client.sessions import BeatRequests, RemoteBeat, RemoteBeatBar, RemoteBrief
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.rpc.accompaniment_pb2_grpc import AccompanimentServiceStub
 
-EOF = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs have forgotten it
+EOF = grpc.aio.EOF  # type: ignore[attr-defined]  # missing in the stubs
 
 
 class AsyncRemoteDrummer:
-    """A drummer behind an address, for one event loop. Close it, or use it in an `async with` statement.
+    """A drummer on a server, for one event loop. Close it, or use it in `async with`.
 
     Arguments, verbs and errors are those of `RemoteDrummer`. Cancelling a task that waits for a call cancels the call.
     """
@@ -48,7 +48,7 @@ class AsyncRemoteDrummer:
     async def accompany(
         self, song: Source, options: Any = None, *, on_progress: OnProgress | None = None, **asked: Any
     ) -> RemoteTake:
-        """Drums for a song, see `RemoteDrummer.accompany`."""
+        """Return drums for a song, see `RemoteDrummer.accompany`."""
         return (await self.takes(song, options, 1, on_progress=on_progress, **asked))[0]
 
     async def takes(
@@ -61,7 +61,7 @@ class AsyncRemoteDrummer:
         on_progress: OnProgress | None = None,
         **asked: Any,
     ) -> list[RemoteTake]:
-        """Several takes, the best first; see `RemoteDrummer.takes`."""
+        """Return several takes, the best first; see `RemoteDrummer.takes`."""
         midi = messages.song_bytes(song)
         own = b"" if drums is None else messages.drum_bytes(drums)
         config = messages.config(messages.options_of(options, asked), count)
@@ -71,17 +71,17 @@ class AsyncRemoteDrummer:
             return await stream.rest(on_progress)
 
     def stream(self, song: Source, options: Any = None, **asked: Any) -> AsyncRemoteStream:
-        """The same take, bar by bar as it is made: `async for bar in drummer.stream(song)`.
+        """Stream the same take, bar by bar as it is made: `async for bar in drummer.stream(song)`.
 
         Raises:
-            InputError, OptionError: a file cannot be read, or a number is one that no message can hold. All that the
-                server has to say is raised with the first bar.
+            InputError, OptionError: a file cannot be read, or a number does not fit into a message. Errors of the
+                server are raised with the first bar.
         """
         config = messages.config(messages.options_of(options, asked))
         return self._stream(messages.song_bytes(song), config, bars=True)
 
     async def analyze(self, song: Source, track: str | None = None) -> pb.AnalyzeGuitarResponse:
-        """What the server understands of a song, before any time is spent on playing."""
+        """Return the server's analysis of a song, which plays nothing."""
         request = pb.AnalyzeGuitarRequest(midi=messages.song_bytes(song), track="" if track is None else str(track))
         response: pb.AnalyzeGuitarResponse = await self._ask(self._stub.AnalyzeGuitar, request)
         return response
@@ -89,7 +89,7 @@ class AsyncRemoteDrummer:
     async def render(
         self, song: Source, drums: Source, form: str = "picture", options: Any = None, **asked: Any
     ) -> RemoteFile:
-        """A song and its drums as a file of another kind, see `RemoteDrummer.render`."""
+        """Return a song and its drums as a file of another kind, see `RemoteDrummer.render`."""
         request = rendered.request(song, drums, form, messages.options_of(options, asked))
         pieces = rendered.Pieces()
         call = self._stub.Render(request, timeout=self.connection.deadline, metadata=self.connection.metadata)
@@ -105,54 +105,54 @@ class AsyncRemoteDrummer:
     async def compose(
         self, brief: Any = None, *, guitar: Source | None = None, options: Any = None, **asked: Any
     ) -> RemoteBeat:
-        """A beat without a guitar, see `RemoteDrummer.compose`."""
+        """Return a beat without a guitar, see `RemoteDrummer.compose`."""
         wanted = None if options is None else messages.options_of(options, {})
         return (await self._beats(sessions.compose_request(sessions.brief_of(brief, asked), 1, guitar, wanted)))[0]
 
     async def beats(self, brief: Any = None, count: int = 1, **asked: Any) -> list[RemoteBeat]:
-        """Several beats, with seeds that follow each other; as `compose`."""
+        """Return several beats, with consecutive seeds; as `compose`."""
         return await self._beats(sessions.compose_request(sessions.brief_of(brief, asked), count))
 
     def stream_compose(self, brief: Any = None, **asked: Any) -> AsyncRemoteBeatStream:
-        """A beat without an end, see `RemoteDrummer.stream_compose`."""
+        """Open an endless beat, see `RemoteDrummer.stream_compose`."""
         call = self._stub.StreamCompose(timeout=self.connection.deadline, metadata=self.connection.metadata)
         return AsyncRemoteBeatStream(call, self.connection, sessions.brief_of(brief, asked))
 
     def jam(
         self, options: Any = None, *, bpm: float = 120.0, metre: str = "4/4", program: int = 24, **asked: Any
     ) -> AsyncRemoteJam:
-        """A drummer who plays along, see `RemoteDrummer.jam`."""
+        """Open a jam, see `RemoteDrummer.jam`."""
         request = sessions.opening_request(messages.options_of(options, asked), bpm, metre, program)
         call = self._stub.Jam(timeout=sessions.JAM_SECONDS, metadata=self.connection.metadata)
         return AsyncRemoteJam(call, self.connection, request)
 
     async def models(self) -> list[pb.ModelInfo]:
-        """The models that can be asked for to play to a guitar, the default first."""
+        """Return the models that play to a guitar, the default first."""
         return list((await self._ask(self._stub.ListModels, pb.ListModelsRequest())).models)
 
     async def generators(self) -> list[pb.GeneratorInfo]:
-        """The generators that can be asked for beats, the default first."""
+        """Return the generators of beats, the default first."""
         return list((await self._ask(self._stub.ListGenerators, pb.ListGeneratorsRequest())).generators)
 
     async def grooves(self, song: Source | None = None, options: Any = None, **asked: Any) -> list[pb.GrooveInfo]:
-        """The grooves that can be asked for by name: all, or up to ten that fit a song, the safest first.
+        """Return the named grooves: all, or up to ten that fit a song, the safest first.
 
-        options, asked: what is wanted of the song's drums, as for `accompany`.
+        options, asked: for the song's drums, as for `accompany`.
         """
         request = messages.grooves_request(song, messages.options_of(options, asked))
         return list((await self._ask(self._stub.ListGrooves, request)).grooves)
 
     async def drum_maps(self) -> list[pb.DrumMapInfo]:
-        """The drum maps that can be asked for."""
+        """Return the drum maps."""
         return list((await self._ask(self._stub.ListDrumMaps, pb.ListDrumMapsRequest())).maps)
 
     async def server_info(self) -> pb.GetServerInfoResponse:
-        """The server's version and limits, and what it takes to be let in."""
+        """Return the server's version, its limits, and the kind of credentials that it wants."""
         response: pb.GetServerInfoResponse = await self._ask(self._stub.GetServerInfo, pb.GetServerInfoRequest())
         return response
 
     async def is_ready(self) -> bool:
-        """Whether the server says of itself that it serves; see `RemoteDrummer.is_ready`."""
+        """Return whether the server reports that it serves; see `RemoteDrummer.is_ready`."""
         method = self._channel.unary_unary(connection.HEALTH_METHOD, bytes, bytes)
         seconds = min(connection.HEALTH_SECONDS, self.connection.deadline)
         return connection.is_serving(await self._ask(method, b"", seconds))
@@ -166,7 +166,7 @@ class AsyncRemoteDrummer:
             await asyncio.sleep(connection.POLL_SECONDS)
 
     async def close(self) -> None:
-        """End what is under way, and the connection."""
+        """Cancel active calls, and close the connection."""
         if self._opened is not None:
             await self._opened.close(None)
 
@@ -178,7 +178,7 @@ class AsyncRemoteDrummer:
 
     @property
     def _channel(self) -> grpc.aio.Channel:
-        if self._opened is None:  # not before: it belongs to the loop that runs now
+        if self._opened is None:  # lazily: it belongs to the running loop
             options = self.connection.channel_options
             if self._credentials is None:
                 self._opened = grpc.aio.insecure_channel(self.connection.target, options)
@@ -218,9 +218,9 @@ class AsyncRemoteDrummer:
 
 
 class AsyncRemoteStream(Answered, AsyncIterator[RemoteBar]):
-    """The bars of a take as they are made. Closing it, also by leaving an `async with` statement, cancels the call.
+    """The bars of a take as they are made. Closing it, also by leaving `async with`, cancels the call.
 
-    call, pieces: ask the server, with so many seconds until the deadline; again as `RemoteStream` does.
+    call, pieces: call the server, with so many seconds until the deadline; retried as in `RemoteStream`.
     """
 
     def __init__(
@@ -235,7 +235,7 @@ class AsyncRemoteStream(Answered, AsyncIterator[RemoteBar]):
         self._begin(connection.deadline)
 
     async def rest(self, on_progress: OnProgress | None = None) -> list[RemoteTake]:
-        """Pass over the bars that are still to come; returns the takes."""
+        """Skip the remaining bars; return the takes."""
         shown = (0, 0)
         while True:
             if on_progress and shown != self._reply.progress:
@@ -269,8 +269,8 @@ class AsyncRemoteStream(Answered, AsyncIterator[RemoteBar]):
         self._sending = asyncio.create_task(self._send(self._call))
 
     async def _send(self, call: Any) -> None:
-        # Not left to gRPC, which cancels the call where the server has ended it before all was sent.
-        with suppress(grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError):  # whoever reads learns why
+        # Not left to gRPC, which cancels the call if the server ends it before all is sent.
+        with suppress(grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError):  # reading raises the reason
             for piece in self._pieces():
                 await call.write(piece)
             await call.done_writing()
@@ -284,32 +284,32 @@ class AsyncRemoteStream(Answered, AsyncIterator[RemoteBar]):
         return self._reply.add(None if piece is EOF else piece)
 
     async def _again(self, error: grpc.RpcError) -> None:
-        """Make the call again that ended with an error.
+        """Retry the call, which ended with an error.
 
         Raises:
-            Seq2DrumError: what is the matter, where that makes no sense.
+            Seq2DrumError: a retry makes no sense.
         """
         seconds = self._attempts.wait(error, self._connection.fault(error))
         self._sending.cancel()
         await asyncio.sleep(seconds)
-        if not self._reply.ended:  # else closed meanwhile
+        if not self._reply.ended:  # otherwise closed meanwhile
             self._reply.begin_again()
             self._begin(self._attempts.left)
 
 
 class AsyncRemoteBeatStream:
-    """A beat without an end, see `RemoteBeatStream`. Leaving an `async with` statement ends it."""
+    """An endless beat, see `RemoteBeatStream`. Leaving `async with` ends it."""
 
     def __init__(self, call: Any, connection: Connection, brief: RemoteBrief) -> None:
         self._call, self._connection, self._beat = call, connection, BeatRequests(brief)
         self._end = _End(call)
 
     async def bars(self, count: int, **asked: Any) -> AsyncIterator[RemoteBeatBar]:
-        """So many more bars, as they are made; see `RemoteBeatStream.bars`."""
+        """Yield so many more bars as they are made; see `RemoteBeatStream.bars`."""
         while self._beat.owed:
             await self._receive()
         request = self._beat.request(count, asked)
-        with suppress(grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError):  # whoever reads learns why
+        with suppress(grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError):  # reading raises the reason
             await self._call.write(request)
         for _ in range(count):
             yield await self._receive()
@@ -333,7 +333,7 @@ class AsyncRemoteBeatStream:
 
 
 class AsyncRemoteJam:
-    """A drummer who plays along, see `RemoteJam`. Leaving an `async with` statement ends it."""
+    """A drummer that plays along, see `RemoteJam`. Leaving `async with` ends it."""
 
     def __init__(self, call: Any, connection: Connection, opening: pb.JamRequest) -> None:
         self._call, self._connection = call, connection
@@ -341,15 +341,15 @@ class AsyncRemoteJam:
         self._end = _End(call)
 
     async def hear(self, notes: Iterable[Sequence[float]] = (), until: float | None = None) -> None:
-        """Tell what the guitar does, see `RemoteJam.hear`."""
+        """Send what the guitar plays, see `RemoteJam.hear`."""
         await self._tell(sessions.notes_request(notes, until))
 
     async def show(self, sign: str, quarter: float, value: float | str | None = None) -> None:
-        """Give a sign, see `RemoteJam.show`."""
+        """Send a sign, see `RemoteJam.show`."""
         await self._tell(sessions.sign_request(sign, quarter, value))
 
     async def end(self) -> None:
-        """Tell nothing more: the bars that what was told decides still come."""
+        """End the input: the bars that follow from it still come."""
         await self._tell()
         with suppress(grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError):
             await self._call.done_writing()
@@ -359,7 +359,7 @@ class AsyncRemoteJam:
         self._call.cancel()
 
     async def __aiter__(self) -> AsyncIterator[RemoteJamBar]:
-        """The bars, as they are decided; see `RemoteJam`."""
+        """Yield the bars as they are decided; see `RemoteJam`."""
         try:
             await self._tell()
             while (piece := await self._call.read()) is not EOF:
@@ -376,27 +376,27 @@ class AsyncRemoteJam:
 
     async def _tell(self, *requests: pb.JamRequest) -> None:
         opening, self._opening = self._opening, None
-        with suppress(grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError):  # whoever reads learns why
+        with suppress(grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError):  # reading raises the reason
             for request in (*([opening] if opening else []), *requests):
                 await self._call.write(request)
 
 
 class _End:
-    """The status that the server ended a call with.
+    """The status with which the server ended a call.
 
-    Where a message could not be sent because of that end, gRPC puts an error of its own in its place, before or after
-    (github.com/grpc/grpc/issues/36066). So every status is looked at as it comes.
+    If a message could not be sent because the call had ended, gRPC replaces the status by an error of its own, before
+    or after (github.com/grpc/grpc/issues/36066). So every status is recorded as it comes.
     """
 
     _MASK = (grpc.StatusCode.INTERNAL, "Internal error from Core")
-    _SECONDS = 1.0  # that the true one may come behind the other
+    _SECONDS = 1.0  # by which the true status may come later
 
     def __init__(self, call: Any) -> None:
         self._refusal: asyncio.Future[grpc.RpcError] = asyncio.get_running_loop().create_future()
         call.add_done_callback(self._look)
 
     async def error(self, raised: Any) -> grpc.RpcError:
-        """What to believe in place of what was raised."""
+        """Return the true error in place of the raised one."""
         if (raised.code(), raised.details()) == self._MASK:
             with suppress(TimeoutError):
                 return await asyncio.wait_for(asyncio.shield(self._refusal), self._SECONDS)
@@ -411,7 +411,7 @@ class _End:
 
 
 def _now(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """What a coroutine returns that has nothing to wait for."""
+    """Return the result of a coroutine that has nothing to wait for."""
     try:
         coroutine.send(None)
     except StopIteration as done:

@@ -1,4 +1,4 @@
-"""The client's command line: what is done with its options, and printing.
+"""The client's command line: runs what its options ask for, and prints.
 
 Exit codes are in `options.CODES`, and in --help.
 """
@@ -29,7 +29,7 @@ from seq2drum.errors import InputError, MissingExtraError, OptionError, Seq2Drum
 from seq2drum.music.options import BRIEF, SESSION
 from seq2drum.system import files
 
-if TYPE_CHECKING:  # imported on use: help and errors come at once
+if TYPE_CHECKING:  # imported on use, so that help and errors come at once
     from client.asynchronous import AsyncRemoteDrummer
     from client.discovery import Location
     from client.messages import RemoteOptions, RemoteTake
@@ -43,16 +43,16 @@ _MOST_TOKEN_BYTES = 8192
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     open_closed_streams()
     say_any_letters()
     words = list(sys.argv[1:] if arguments is None else arguments)
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it would say on standard error is said in an error, too
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its messages are in our errors, too
     verbs = {"watch": (watch_parser, _watch), "compose": (compose_parser, _compose), "mcp": (mcp_parser, _mcp)}
     status: StatusFile | None = None
     code, message = 1, "the program failed, and said why on standard error"
     try:
-        # Before all else, so that whoever looks there learns of an option that makes no sense, too.
+        # First, so that a program that reads it learns of a wrong option, too.
         status = _status_file(words)
         if words[:1] and words[0] in verbs:
             parser, do = verbs[words[0]]
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = _run(song_parser().parse(words), status)
         message = ""
     except SystemExit:
-        code, message = 0, ""  # --help and --version have said all
+        code, message = 0, ""  # --help or --version has printed all
     except StandardOutputError as error:
         code, message = 2, str(error)
         close_standard_output(error)
@@ -81,10 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _exit_code(error: Seq2DrumError) -> int:
-    """What the program ends with after an error."""
+    """Return the exit code for an error."""
     try:
         from client.errors import exit_code
-    except ModuleNotFoundError:  # without gRPC, no server was asked
+    except ModuleNotFoundError:  # without gRPC there was no call
         return 2
     return exit_code(error)
 
@@ -93,7 +93,7 @@ def _exit_code(error: Seq2DrumError) -> int:
 
 
 def _status_file(words: list[str]) -> StatusFile:
-    """The status file that is asked for, as far as that is known before all options are."""
+    """Return the requested status file, which is known before all options are parsed."""
     from client.status_file import StatusFile
 
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -102,10 +102,10 @@ def _status_file(words: list[str]) -> StatusFile:
 
 
 def remote_options(options: argparse.Namespace, *, explain: bool = False) -> RemoteOptions:
-    """What is asked for.
+    """Return the options for the server.
 
     Raises:
-        OptionError: it is a number that cannot be sent.
+        OptionError: a number does not fit into a message.
     """
     from client import messages
 
@@ -116,7 +116,7 @@ def remote_options(options: argparse.Namespace, *, explain: bool = False) -> Rem
         **{name: getattr(options, name) for name in SESSION},
         **shared.chosen(options),
     )
-    messages.config(wanted, options.takes)  # what makes no sense is refused once, and not with every file
+    messages.config(wanted, options.takes)  # wrong options are refused once, and not with every file
     return wanted
 
 
@@ -139,7 +139,7 @@ def _run(options: argparse.Namespace, status: StatusFile) -> int:
     )
     if not (options.files or lists or options.status or options.start_server):
         raise OptionError("wanted a song: a MIDI file, a folder, or - for standard input; --help lists all options")
-    fitting = options.list_grooves and len(options.files) == 1  # those that fit a song
+    fitting = options.list_grooves and len(options.files) == 1  # grooves that fit a song
     if options.files and (lists or options.status) and not fitting:
         raise OptionError("songs are not played to where something is listed; leave out one of them")
     if options.files and not fitting:
@@ -151,11 +151,11 @@ def _run(options: argparse.Namespace, status: StatusFile) -> int:
 
 
 async def _until_cancel_file(cancel_file: str | None, work: Callable[[], Awaitable[int]]) -> int:
-    """Do some work, and cancel it when a file appears."""
+    """Run some work, and cancel it when a file appears."""
     if cancel_file is None:
         return await work()
     task = asyncio.current_task()
-    assert task is not None  # this is a coroutine
+    assert task is not None  # this runs in a task
 
     async def look(path: Path) -> None:
         while not path.exists():
@@ -181,7 +181,7 @@ async def _play(work: Sequence[Job], wanted: RemoteOptions, options: argparse.Na
 
 @asynccontextmanager
 async def _server(options: argparse.Namespace) -> AsyncIterator[AsyncRemoteDrummer]:
-    """The server that is meant; one is started if that is asked for and none answers."""
+    """Open the server; start one if --start-server is given and none answers."""
     from client import discovery
     from client.errors import DeadlineExceeded, ServerUnavailable
 
@@ -223,7 +223,7 @@ def _token(options: argparse.Namespace) -> str | None:
 
 
 async def _show_lists(options: argparse.Namespace) -> int:
-    """Print what is asked for of the server itself; returns the exit code."""
+    """Print the requested lists of the server; return the exit code."""
     from client import listing, messages
 
     if options.status:
@@ -266,7 +266,7 @@ async def _show_status(options: argparse.Namespace) -> int:
 
 
 def _compose(options: argparse.Namespace) -> int:
-    """Ask for beats, and write them; returns the exit code."""
+    """Request beats and write them; return the exit code."""
     from client import sessions
 
     brief = sessions.RemoteBrief(**{name: getattr(options, name) for name in BRIEF}, model=options.model)
@@ -312,7 +312,7 @@ def _watch(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         if options.once:
             raise
-        say("seq2drum: stopped")  # which is how watching ends
+        say("seq2drum: stopped")  # the normal end of watching
         return 0
 
 
@@ -347,7 +347,7 @@ async def _watch_folder(options: argparse.Namespace, wanted: RemoteOptions) -> i
 
 
 def _mcp(options: argparse.Namespace) -> int:
-    """Serve an assistant on the standard streams until it hangs up; returns the exit code."""
+    """Serve an assistant on the standard streams until it disconnects; return the exit code."""
     try:
         from client import mcp
     except ModuleNotFoundError as error:

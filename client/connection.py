@@ -35,10 +35,10 @@ _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s:/,\[\]]+)(:(?P<port>
 
 
 def normalize_address(address: str | Sequence[str]) -> str:
-    """An address with its port, or several: a list, or a text with commas.
+    """Return an address with its port, or several: a list, or a text with commas.
 
     Raises:
-        OptionError: it is none.
+        OptionError: it is not an address.
     """
     if isinstance(address, str) and address.startswith("unix:") and len(address) > len("unix:"):
         return address
@@ -50,32 +50,32 @@ def normalize_address(address: str | Sequence[str]) -> str:
 
 
 def is_several(address: str) -> bool:
-    """Whether more than one server may answer there."""
+    """Return whether more than one server may answer there."""
     return "," in address or address.startswith(_DNS)
 
 
 def is_local(address: str) -> bool:
-    """Whether what goes there stays on this machine."""
+    """Return whether traffic to the address stays on this machine."""
     if address.startswith("unix:"):
         return True
     return all(_is_loopback(part.removeprefix(_DNS)) for part in address.split(","))
 
 
 def certificate_host(address: str) -> str:
-    """The name that a certificate has to have: that of the host, and of several the first."""
+    """Return the name that the certificate must have: the host's, of several hosts the first one's."""
     return address.split(",")[0].removeprefix(_DNS).rpartition(":")[0].strip("[]")
 
 
 def grpc_target(address: str) -> str:
-    """What gRPC is to connect to. It takes no list of names: those of several servers are looked up here, each once.
+    """Return the target for gRPC. It takes no list of names, so the names of several servers are resolved here, once.
 
-    One that cannot be looked up is left out, as long as there are others.
+    A name that cannot be resolved is left out, as long as there are others.
     """
     if "," not in address:
         return address
     found = {ip: None for part in address.split(",") for ip in _looked_up(part)}
     if not found:
-        return _DNS + address.split(",")[0]  # which fails with the reason
+        return _DNS + address.split(",")[0]  # gRPC then fails with the reason
     if all("." in ip for ip in found):
         return "ipv4:" + ",".join(found)
     return "ipv6:" + ",".join(ip if ip.startswith("[") else _in_version_6(ip) for ip in found)
@@ -102,7 +102,10 @@ def _is_loopback(address: str) -> bool:
 
 
 def _looked_up(address: str) -> list[str]:
-    """The address with an IP in place of the name: the first of version 4, or else the first."""
+    """Return the address with an IP in place of the name: the first of version 4, or else the first.
+
+    Empty if there is none.
+    """
     host, _, port = address.rpartition(":")
     try:
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
@@ -122,8 +125,8 @@ def _in_version_6(address: str) -> str:
 
 DEADLINE_SECONDS = 120.0
 HEALTH_METHOD = "/grpc.health.v1.Health/Check"
-HEALTH_SECONDS = 2.0  # that one question may take whether the server is ready
-POLL_SECONDS = 0.1  # between two such questions
+HEALTH_SECONDS = 2.0  # for one health check
+POLL_SECONDS = 0.1  # between two health checks
 MOST_REPLY_BYTES = 64 << 20
 _SERVICE = "seq2drum.v1.AccompanimentService"
 _UNARY = (
@@ -138,8 +141,8 @@ _UNARY = (
     "GetServerInfo",
 )
 
-# Every call is safe to repeat: the same request gives the same reply. Only what was not done is tried again, when the
-# server says, or soon: that a server is truly away is reported within a second.
+# Every call is safe to repeat: the same request gives the same reply. Only calls that were not done are retried, when
+# the server says, or soon: an absent server is reported within a second.
 SERVICE_CONFIG = {
     "methodConfig": [
         {
@@ -149,28 +152,28 @@ SERVICE_CONFIG = {
                 "initialBackoff": "0.1s",
                 "maxBackoff": "1s",
                 "backoffMultiplier": 2,
-                # CANCELLED: what a server that stops has just accepted; no other call ends so by itself.
+                # CANCELLED: a stopping server had just accepted the call; no other call ends so by itself.
                 "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }
     ],
-    # A player that dies fails all its calls at once: as many as one program has under way are tried again.
+    # A player that dies fails all its calls at once: enough tokens to retry all calls of one program.
     "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.5},
 }
 SEVERAL_SERVERS = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}
-"""What is added for several servers: calls go round those that say SERVING."""
-LOOK_UP_SECONDS = 5  # between two times that a name is looked up, where a server went away
+"""Added for several servers: calls go round those that report SERVING."""
+LOOK_UP_SECONDS = 5  # between two lookups of a name, after a server went away
 
 
 @dataclass(frozen=True)
 class Connection:
-    """Where servers are and how to talk to them. Nothing is opened yet.
+    """Addresses and credentials of servers. Nothing is opened yet.
 
     address: as `normalize_address` returns it. token: sent with every call; without TLS to this machine only. ca,
-    certificate, key: PEM files; any of them, or tls, asks for TLS. deadline: seconds that a call may take.
+    certificate, key: PEM files; any of them, or tls, turns TLS on. deadline: seconds that a call may take.
 
     Raises:
-        OptionError, InputError: something of it makes no sense, or a file cannot be read.
+        OptionError, InputError: a value is wrong, or a file cannot be read.
     """
 
     address: str = DEFAULT_ADDRESS
@@ -199,31 +202,31 @@ class Connection:
 
     @property
     def secure(self) -> bool:
-        """Whether TLS is asked for."""
+        """True if TLS is on."""
         return self.tls or self.ca is not None or self.certificate is not None
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """What goes out beside every call."""
+        """The headers of every call."""
         return () if self.token is None else (("authorization", f"Bearer {self.token}"),)
 
     @property
     def target(self) -> str:
-        """What gRPC is to connect to."""
+        """The target for gRPC."""
         return grpc_target(self.address)
 
     @property
     def channel_options(self) -> list[tuple[str, Any]]:
-        """How gRPC is to behave."""
+        """The options of a gRPC channel."""
         several = is_several(self.address)
         options: list[tuple[str, Any]] = [
             ("grpc.service_config", json.dumps(SERVICE_CONFIG | (SEVERAL_SERVERS if several else {}))),
             ("grpc.enable_retries", 1),
-            ("grpc.per_rpc_retry_buffer_size", 1 << 20),  # a message that does not fit in is never sent again
-            ("grpc.initial_reconnect_backoff_ms", 100),  # by default longer than all attempts together
+            ("grpc.per_rpc_retry_buffer_size", 1 << 20),  # a larger message is never retried
+            ("grpc.initial_reconnect_backoff_ms", 100),  # the default is longer than all attempts together
             ("grpc.min_reconnect_backoff_ms", 5000),
             ("grpc.max_reconnect_backoff_ms", 2000),
-            # Servers take pings oftener than every five minutes for an attack.
+            # Servers treat pings more often than every five minutes as an attack.
             ("grpc.keepalive_time_ms", 310_000),
             ("grpc.keepalive_timeout_ms", 20_000),
             ("grpc.max_receive_message_length", MOST_REPLY_BYTES),
@@ -237,22 +240,22 @@ class Connection:
         return options
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """The certificates."""
+        """Return the TLS credentials."""
         ca, key, certificate = (_pem(path) for path in (self.ca, self.key, self.certificate))
         return grpc.ssl_channel_credentials(ca, key, certificate)
 
     def fault(self, error: grpc.RpcError, seconds: float | None = None) -> Seq2DrumError:
-        """The error that a call ended with."""
+        """Return the error for a failed call."""
         return errors.from_call(error, self.address, seconds or self.deadline, secure=self.secure)
 
 
 def is_serving(reply: bytes) -> bool:
-    """Whether a HealthCheckResponse says SERVING: its field 1, a number, is 1."""
+    """Return whether a HealthCheckResponse says SERVING: its field 1, a number, is 1."""
     return reply == b"\x08\x01"
 
 
 def not_ready(address: str, seconds: float) -> str:
-    """What to say of a server that was waited for."""
+    """Return the message for a server that did not become ready."""
     return f"the server at {address} was not ready within {seconds:g} seconds; is it running? (python -m server)"
 
 
@@ -269,16 +272,16 @@ def _pem(path: str | os.PathLike[str] | None) -> bytes | None:
 
 
 MOST_ATTEMPTS = 4
-"""Attempts at a stream, as at a call in one message."""
+"""The most attempts at a stream, as at a unary call."""
 MOST_KILLED_WORKERS = 3
-"""Attempts that may cost the server a worker."""
+"""The most attempts that may kill a worker of the server."""
 FIRST_WAIT, LONGEST_WAIT = 0.1, 1.0
-"""Seconds between two attempts, twice as many each time, where the server does not say."""
+"""Seconds between two attempts, doubled each time, if the server sends no retry time."""
 _RETRIED_CODES = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
 
 
 class Attempts:
-    """The attempts at one stream, which together may take so many seconds."""
+    """The attempts at one stream, which share one deadline."""
 
     def __init__(self, seconds: float) -> None:
         self._until = time.monotonic() + seconds
@@ -287,16 +290,17 @@ class Attempts:
 
     @property
     def left(self) -> float:
-        """Seconds until the deadline of the stream."""
+        """The seconds until the deadline of the stream."""
         return max(self._until - time.monotonic(), 0.001)
 
     def wait(self, error: Any, fault: Seq2DrumError) -> float:
-        """How many seconds to wait until the next attempt.
+        """Return the seconds to wait before the next attempt.
 
-        error: what the last attempt ended with, a `grpc.RpcError` that is a `grpc.Call`. fault: what that means here.
+        error: how the last attempt ended, a `grpc.RpcError` that is a `grpc.Call`. fault: the same in this program's
+        tree.
 
         Raises:
-            Seq2DrumError: there is no other attempt. It is the first one's fault where that might have been mended.
+            Seq2DrumError: there is no other attempt. It is the fault of the first attempt if that could be retried.
         """
         if error.code() not in _RETRIED_CODES:
             raise fault from error

@@ -1,8 +1,8 @@
-"""Which server is meant: one that is named, one that was started on this machine, or one that is started now.
+"""Discovery of the server: a named one, one that runs on this machine, or one that is started now.
 
-A server that serves this machine writes down where: `server.json` in the state folder, with its address, and its token
-if it wants one. One that was killed leaves that behind, and whoever has its port then must not get the token: so the
-note counts only as long as the very process runs that wrote it.
+A server that serves this machine writes its address, and its token if it has one, to `server.json` in the state folder.
+A killed server leaves the file behind, and whoever has its port then must not get the token: so the file counts only as
+long as the process that wrote it runs.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from client.errors import ServerUnavailable
 from seq2drum.errors import OptionError
 
 VARIABLE = "SEQ2DRUM_SERVER"
-STATE_VARIABLE = "SEQ2DRUM_STATE_FILE"  # the server's own, for those who start both
-IDLE_SECONDS = 900  # after which a server that was started here ends by itself
-START_SECONDS = 60.0  # that it may take to be ready
+STATE_VARIABLE = "SEQ2DRUM_STATE_FILE"  # the server's own variable, for whoever starts both
+IDLE_SECONDS = 900  # without a call, after which a server that was started here ends
+START_SECONDS = 60.0  # for the server to be ready
 COMMAND = (sys.executable, "-m", "server")
 _PROBE_SECONDS = 0.5
 _POLL_SECONDS = 0.05
-_TOLERANCE_SECONDS = 2.0  # of the time at which a process began, which the system computes anew for whoever asks
+_TOLERANCE_SECONDS = 2.0  # of a process's start time, which the system computes for each query
 
 
 class Location(NamedTuple):
-    """A server: its address; the token it wrote down, if it did; and whether it was named by whoever asks."""
+    """A server: its address, the token from its state file, and whether the user named it."""
 
     address: str
     token: str | None = None
@@ -42,8 +42,8 @@ class Location(NamedTuple):
 
 
 def state_file(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where a server that serves this machine writes down its address: as a variable says, or in the state folder."""
-    if (place := environ.get(STATE_VARIABLE)) and place != "none":  # the server's word for nowhere
+    """Return the path of the state file: from the variable, or in the state folder."""
+    if (place := environ.get(STATE_VARIABLE)) and place != "none":  # the server's value for no file
         return Path(place)
     if sys.platform == "win32":
         base = Path(environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
@@ -53,10 +53,10 @@ def state_file(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def find(server: str | None, environ: Mapping[str, str] = os.environ) -> Location:
-    """The server that is meant: the one named, by an argument or the environment; one that runs here; or the usual one.
+    """Return the server: the one named by an argument or the environment, one that runs here, or the default address.
 
     Raises:
-        OptionError: the name is no address.
+        OptionError: the name is not an address.
     """
     if name := server or environ.get(VARIABLE):
         return Location(normalize_address(name), named=True)
@@ -64,12 +64,12 @@ def find(server: str | None, environ: Mapping[str, str] = os.environ) -> Locatio
 
 
 async def start(where: Location, seconds: float = START_SECONDS, environ: Mapping[str, str] = os.environ) -> Location:
-    """Start a server on this machine that outlives this program, and wait until it has written down its address.
+    """Start a server on this machine that outlives this program, and wait for its state file.
 
-    It ends by itself when nobody has called it for a quarter of an hour.
+    It ends by itself after a quarter of an hour without a call.
 
     Raises:
-        OptionError: the server that is meant is on another machine, or at a socket.
+        OptionError: the named server is on another machine, or at a socket.
         ServerUnavailable: it could not be started.
     """
     host, _, port = where.address.rpartition(":")
@@ -93,12 +93,12 @@ async def start(where: Location, seconds: float = START_SECONDS, environ: Mappin
                 raise ServerUnavailable(f"the server that was started said nothing in {seconds:g} seconds; see {log}")
             await asyncio.sleep(_POLL_SECONDS)
     finally:
-        process.returncode = process.returncode or 0  # nobody waits for it: it is meant to stay
+        process.returncode = process.returncode or 0  # it is meant to stay: silence the warning about a running child
     return here
 
 
 def _spawn(command: list[str], log: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start a program that lives on when this one and its terminal are gone."""
+    """Start a program that outlives this one and its terminal."""
     flags = 0
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
@@ -109,7 +109,7 @@ def _spawn(command: list[str], log: Path, environ: Mapping[str, str]) -> subproc
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
-                cwd=Path(__file__).parents[1],  # where the package `server` lies, too
+                cwd=Path(__file__).parents[1],  # the package `server` is there, too
                 env=dict(environ),
                 start_new_session=True,
                 creationflags=flags,
@@ -119,7 +119,7 @@ def _spawn(command: list[str], log: Path, environ: Mapping[str, str]) -> subproc
 
 
 def _running(environ: Mapping[str, str]) -> Location | None:
-    """The server that wrote down its address here, if it is still there."""
+    """Return the server of the state file, if it still runs."""
     place = state_file(environ)
     try:
         written = json.loads(_content(place) or b"null")
@@ -132,7 +132,7 @@ def _running(environ: Mapping[str, str]) -> Location | None:
 
 
 def _runs(place: Path, written: Mapping[str, Any]) -> bool:
-    """Whether the process that wrote a state file runs, and both are of this user or of the administrator."""
+    """Return whether the process that wrote a state file runs, and both belong to this user or to the administrator."""
     import psutil
 
     try:
@@ -150,9 +150,9 @@ def _runs(place: Path, written: Mapping[str, Any]) -> bool:
 
 
 def is_own(process: int, file: int, mode: int, *, user: int) -> bool:
-    """Whether a note may be believed: by the owners of the server and of its file, and by the mode of the file.
+    """Return whether a state file can be trusted, by the owners of the server and of the file, and by its mode.
 
-    Both are of the user, or both of the administrator, and nobody else may write the file.
+    Both must belong to the user, or both to the administrator, and nobody else may write the file.
     """
     return process == file and file in (0, user) and stat.S_ISREG(mode) and not mode & (stat.S_IWGRP | stat.S_IWOTH)
 

@@ -1,12 +1,11 @@
-"""What can go wrong with a server: its errors in this program's tree, with the words that the server sent.
+"""Errors of calls to a server, in this program's tree, with the server's messages.
 
-What is the matter with a song or with an option is the error that playing here would raise. What is the matter with
-the server is a `ServerError`:
+A wrong song or option raises the error that playing here would raise. Failures of the server are a `ServerError`:
 
     Seq2DrumError
     └── ServerError
         ├── ServerUnavailable   none answers, or it is starting or stopping: try again
-        ├── ServerBusy          it has no place for this call now: try again, after `retry_seconds` if it said so
+        ├── ServerBusy          it has no capacity now: try again, after `retry_seconds` if it sent one
         ├── DeadlineExceeded    it was not done in time
         ├── Unauthenticated     it wants a token or a certificate, or another one
         └── ServerFault         it failed; `error_id` finds the cause in its log
@@ -27,10 +26,10 @@ DOMAIN = "seq2drum"
 
 
 class ServerError(Seq2DrumError):
-    """Something is the matter with the server, or with the way to it.
+    """A failure of the server, or of the connection to it.
 
-    reason: the server's own word for it, one of those in docs/service.md; "" where it did not get to say one.
-    retry_seconds: when to try again, if the server said so. error_id: what finds the cause in the server's log, or "".
+    reason: the server's reason, one of those in docs/service.md; "" if it sent none. retry_seconds: when to try again,
+    if the server sent it. error_id: the id of the cause in the server's log, or "".
     """
 
     def __init__(
@@ -45,7 +44,7 @@ class ServerUnavailable(ServerError):
 
 
 class ServerBusy(ServerError):
-    """The server has no place for the call now."""
+    """The server has no capacity for the call now."""
 
 
 class DeadlineExceeded(ServerError):
@@ -57,10 +56,10 @@ class Unauthenticated(ServerError):
 
 
 class ServerFault(ServerError):
-    """The server failed, or what came back makes no sense."""
+    """The server failed, or its reply makes no sense."""
 
 
-# What the server calls it, and what it is here. A test holds this against the server's own table.
+# The server's reasons, and their errors here. A test compares this with the server's own table.
 REASONS: dict[str, type[Seq2DrumError]] = {
     "INVALID_MIDI": errors.MidiError,
     "MIDI_MISSING": errors.MidiError,
@@ -99,7 +98,7 @@ REASONS: dict[str, type[Seq2DrumError]] = {
     "INTERNAL_ERROR": ServerFault,
 }
 
-# What a status is that came without a reason of ours: of gRPC itself, or of something that stands between.
+# Errors for statuses without a reason of ours: from gRPC itself, or from a proxy.
 _STATUSES: dict[grpc.StatusCode, type[ServerError]] = {
     grpc.StatusCode.UNAVAILABLE: ServerUnavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
@@ -110,7 +109,7 @@ _STATUSES: dict[grpc.StatusCode, type[ServerError]] = {
 
 
 class _Details(NamedTuple):
-    """What a status says beyond its words."""
+    """Details of a status."""
 
     reason: str = ""
     retry_seconds: float | None = None
@@ -118,10 +117,10 @@ class _Details(NamedTuple):
 
 
 def from_call(error: Any, address: str, seconds: float, *, secure: bool = False) -> Seq2DrumError:
-    """The error that a call ended with.
+    """Return the error of a failed call.
 
-    error: the `grpc.RpcError` that it raised, which is a `grpc.Call`. address: of the server. seconds: what the call
-    was given. secure: whether TLS was asked for.
+    error: the `grpc.RpcError` that it raised, which is a `grpc.Call`. address: of the server. seconds: the deadline of
+    the call. secure: whether TLS is on.
     """
     code, words = error.code(), error.details() or ""
     details = _details(error)
@@ -136,7 +135,7 @@ def from_call(error: Any, address: str, seconds: float, *, secure: bool = False)
 
 
 def exit_code(error: Seq2DrumError) -> int:
-    """What the program ends with: 3 no server, or it is busy; 4 it failed; 2 all else."""
+    """Return the exit code for an error: 3 no server, or it is busy; 4 it failed; 2 all else."""
     if isinstance(error, (ServerUnavailable, ServerBusy, DeadlineExceeded)):
         return 3
     unusable = isinstance(error, errors.ModelError) and not isinstance(error, errors.UnknownModelError)
@@ -146,7 +145,7 @@ def exit_code(error: Seq2DrumError) -> int:
 def _details(error: Any) -> _Details:
     try:
         status = rpc_status.from_call(error)
-    except ValueError:  # it contradicts the code it came with: then the code holds
+    except ValueError:  # it contradicts its code: then the code counts
         status = None
     details = _Details()
     for packed in (status or status_pb2.Status()).details:
@@ -159,7 +158,7 @@ def _details(error: Any) -> _Details:
 
 
 def _words(code: grpc.StatusCode, said: str, address: str, seconds: float, secure: bool) -> str:
-    """What to say of a status that our server did not make: gRPC's words are for its own people."""
+    """Return the message for a status that our server did not send: gRPC's own are for developers."""
     heard = said.lower()
     if code is grpc.StatusCode.UNAVAILABLE:
         if "handshake" in heard or "certificate" in heard or "ssl" in heard:

@@ -1,4 +1,4 @@
-"""What a server has and is, as lines: for people, and for programs."""
+"""Models, grooves, drum maps and results of a server as printed lines, for people and for programs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _LETS_IN = {1: "everyone", 2: "whoever has the token", 3: "whoever has a certifi
 
 
 class Line(NamedTuple):
-    """What is printed of something: to a person, and to a program."""
+    """A printed line: its text for a person, and its fields for a program."""
 
     text: str
     fields: dict[str, object]
 
 
 def model(info: pb.ModelInfo) -> Line:
-    """A model and its styles."""
+    """Return the line of a model and its styles."""
     styles = list(info.styles)
     fields = {"description": info.description, "license": info.license, "styles": styles, "sha256": info.sha256.hex()}
     text = f"{info.id}: {info.description}\n  styles: {', '.join(styles) or 'none'}"
@@ -35,13 +35,13 @@ def model(info: pb.ModelInfo) -> Line:
 
 
 def generator(info: pb.GeneratorInfo) -> Line:
-    """A generator of beats without a guitar."""
+    """Return the line of a generator of beats."""
     fields = {"description": info.description, "license": info.license, "sha256": info.sha256.hex()}
     return Line(f"{info.id}: {info.description}", {"generator": info.id, **fields})
 
 
 def beat(made: RemoteBeat, target: str, drums: str) -> Line:
-    """A beat that was written, and the drums to a guitar that were, if any."""
+    """Return the line of a written beat, and of the drums to a guitar, if any."""
     bars, hits, model = made.timeline.bars, made.stats.hits, made.generator.id
     also = [drums] if drums else []
     line = f"{files.named(target)}: {bars} bars, {hits} hits; {model}, seed {made.seed}"
@@ -52,7 +52,7 @@ def beat(made: RemoteBeat, target: str, drums: str) -> Line:
 
 
 def take(made: RemoteTake, source: str, target: str, seconds: float) -> Report:
-    """A take that was written. seconds: that it took."""
+    """Return the report of a written take. seconds: that it took."""
     return Report(
         source=source,
         target=target,
@@ -72,7 +72,7 @@ def take(made: RemoteTake, source: str, target: str, seconds: float) -> Report:
 
 
 def groove(info: pb.GrooveInfo) -> Line:
-    """A groove: its name, and what it is."""
+    """Return the line of a groove."""
     metre, tempo = f"{info.numerator}/{info.denominator}", [info.min_bpm, info.max_bpm]
     about = [metre, *filter(None, [info.style]), f"{info.min_bpm:g}-{info.max_bpm:g} a minute"]
     fields: dict[str, object] = {"title": info.title, "metre": metre, "style": info.style or None, "tempo": tempo}
@@ -83,7 +83,7 @@ def groove(info: pb.GrooveInfo) -> Line:
 
 
 def drum_map(info: pb.DrumMapInfo) -> Line:
-    """A drum map: whom it is for, its notes, and where they come from."""
+    """Return the lines of a drum map: its sampler, its notes, and their source."""
     pieces = {piece.piece: list(piece.notes) for piece in info.pieces}
     notes = ", ".join(f"{name} {' '.join(map(str, notes)) or '-'}" for name, notes in pieces.items())
     fields = {"for": info.about, "source": info.source, "tried": info.tried, "pieces": pieces}
@@ -92,7 +92,7 @@ def drum_map(info: pb.DrumMapInfo) -> Line:
 
 
 def server(info: pb.GetServerInfoResponse, address: str) -> Line:
-    """The server itself: its version, whom it lets in, its limits."""
+    """Return the lines of the server: its version, its credentials, its limits."""
     limits = {field.name: getattr(info.limits, field.name) for field in info.limits.DESCRIPTOR.fields}
     lets_in = _LETS_IN.get(info.auth, "it does not say whom")
     text = f"seq2drum {info.version} at {address}, contract {', '.join(info.api_versions)}, lets in {lets_in}"

@@ -22,10 +22,10 @@ what to do."""
 
 
 async def serve(folders: Sequence[str], connect: Connect) -> None:
-    """Serve an assistant until it hangs up. folders: those that are open to it. connect: opens the way to a server.
+    """Serve an assistant until it disconnects. folders: open to it. connect: opens the connection to a server.
 
     Raises:
-        OptionError: a folder is none.
+        OptionError: a folder does not exist.
     """
     tools = Tools(Folders(folders), connect)
 
@@ -47,11 +47,11 @@ async def serve(folders: Sequence[str], connect: Connect) -> None:
         async with stdio_server() as (read, write):
             await server.run(read, write, server.create_initialization_options())
     except* ConnectionError:
-        pass  # an assistant that dies in a call takes no answer: it has hung up, too
+        pass  # an assistant that dies in a call has disconnected, too
 
 
 def _described(tool: Tool) -> types.Tool:
-    """A tool as the protocol has it."""
+    """Return a tool as the protocol describes it."""
     hints = types.ToolAnnotations(
         read_only_hint=not tool.writes, destructive_hint=tool.writes, idempotent_hint=True, open_world_hint=False
     )
@@ -59,7 +59,7 @@ def _described(tool: Tool) -> types.Tool:
 
 
 async def _called(tools: Tools, name: str, given: dict[str, Any]) -> types.CallToolResult:
-    """What a tool answers; a refusal is an answer that says what was wanted."""
+    """Return the answer of a tool; a refusal is an answer that says what was wanted."""
     try:
         reply = await tools.call(name, given)
     except Seq2DrumError as error:

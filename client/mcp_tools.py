@@ -35,16 +35,16 @@ from seq2drum.system import files
 
 
 MOST_LISTED = 200
-_MOST_SEEN = 20_000  # entries of folders that are looked at for a list
+_MOST_SEEN = 20_000  # directory entries that a list examines
 _MOST_LETTERS = 1024
 _SHOWN_LETTERS = 80
 
 
 class Folders:
-    """The folders whose files may be read, and in which files may be written.
+    """The folders in which an assistant may read and write files.
 
     Raises:
-        OptionError: a name is none of a folder.
+        OptionError: a name is not a folder's.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -55,10 +55,11 @@ class Folders:
         self.roots = [folder.resolve() for folder in self._named]
 
     def source(self, path: str) -> Path:
-        """The file that a path leads to, to be read.
+        """Return the file of a path, to be read.
 
         Raises:
-            InputError, LimitError: it lies elsewhere, it is a link, a folder or a device, it is not there or too large.
+            InputError, LimitError: it lies elsewhere; is a link, a folder or a device; does not exist, or is too
+                large.
         """
         file = self._place(path)
         try:
@@ -78,11 +79,11 @@ class Folders:
         return file
 
     def targets(self, path: str | Path, count: int, suffixes: Sequence[str], *, overwrite: bool) -> list[Path]:
-        """Where so many results go: numbered, where there are several. suffixes: what the name may end in.
+        """Return the paths of so many results, numbered if there are several. suffixes: allowed endings of the name.
 
         Raises:
-            OutputError, InputError: one lies elsewhere, is a link, a folder or a device, or exists and may not be
-                replaced; its folder is not there, or the name ends in something else.
+            OutputError, InputError: one lies elsewhere; is a link, a folder or a device; exists and may not be
+                replaced; its folder does not exist, or its name ends in something else.
         """
         file = self._place(str(path))
         if file.suffix.lower() not in suffixes:
@@ -95,7 +96,7 @@ class Folders:
         return targets
 
     def songs(self) -> tuple[list[Path], bool]:
-        """The songs in the folders, by path, and whether these are all: a long list is cut."""
+        """Return the songs in the folders, sorted by path, and whether these are all: a long list is cut."""
         found: list[Path] = []
         for seen, file in enumerate(path for root in self.roots for path in _files(root)):
             if len(found) == MOST_LISTED or seen == _MOST_SEEN:
@@ -105,7 +106,7 @@ class Folders:
         return sorted(found), True
 
     def _place(self, path: str) -> Path:
-        """Where a path leads: inside one of the folders, by way of no link.
+        """Resolve a path inside one of the folders, without following links.
 
         Raises:
             InputError: it leads elsewhere.
@@ -125,12 +126,12 @@ class Folders:
             place /= part
             if place.is_symlink():
                 raise InputError(f"{_shown(path)} leads over a link, {place}, and none is followed")
-        if not place.resolve().is_relative_to(root):  # other kinds of links than symbolic ones
+        if not place.resolve().is_relative_to(root):  # links that are not symbolic
             raise InputError(f"{_shown(path)} leads out of {root}, and only what lies in it is open here")
         return place
 
     def _inside(self, path: Path, root: Path) -> Path | None:
-        """The way from a folder to a path; None if it is not in it."""
+        """Return a path relative to a folder; None if it is not in it."""
         if not path.is_absolute():
             return None if path.drive or path.root else path
         for folder in (root, self._named[self.roots.index(root)]):
@@ -140,7 +141,7 @@ class Folders:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """All files in a folder and those in it, by way of no link."""
+    """Yield all files in a folder and its subfolders, without following links."""
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
@@ -150,7 +151,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _shown(path: str) -> str:
-    """A path as a message has it."""
+    """Return a path for a message."""
     cut = path if len(path) <= _SHOWN_LETTERS else f"{path[:_SHOWN_LETTERS]}..."
     return files.named(cut) or "''"
 
@@ -161,11 +162,11 @@ def _shown(path: str) -> str:
 Connect = Callable[[], AbstractAsyncContextManager[AsyncRemoteDrummer]]
 """Opens the way to a server."""
 
-_MOST_GROOVES = 60  # that are told at once; the rest by style
+_MOST_GROOVES = 60  # in one list; more by style
 
 
 class Reply(NamedTuple):
-    """What a tool answers: sentences for the assistant, the same as a value, and a picture (PNG), if there is one."""
+    """The answer of a tool: text for the assistant, the same as values, and a picture (PNG), if there is one."""
 
     text: str
     fields: dict[str, Any]
@@ -176,8 +177,8 @@ class Reply(NamedTuple):
 class Tool:
     """One tool.
 
-    about: what an assistant is told. wanted: the schema of what it takes. do: what it does with these values.
-    writes: whether it writes files. brief: whether it is asked for a beat.
+    about: its description for the assistant. wanted: the schema of its arguments. do: runs it with these. writes:
+    whether it writes files. brief: whether its arguments are those of a beat.
     """
 
     name: str
@@ -263,7 +264,7 @@ class Tools:
         self.by_name = {tool.name: tool for tool in listed}
 
     async def call(self, name: str, given: Mapping[str, Any]) -> Reply:
-        """What a tool answers. given: what was sent.
+        """Run a tool. given: the arguments that were sent.
 
         Raises:
             Seq2DrumError: there is no such tool, or it refuses.
@@ -328,7 +329,7 @@ class Tools:
         return _takes_reply(takes, str(source), ["nothing written"], seconds)
 
     async def _takes(self, source: Path, wanted: dict[str, Any], count: int) -> tuple[list[RemoteTake], float]:
-        """The takes of a song, and how many seconds each took."""
+        """Return the takes of a song, and the seconds for each."""
         begun = time.perf_counter()
         drums = self._folders.source(wanted["drums"]) if wanted.get("drums") else None
         asked = {name: value for name, value in wanted.items() if name != "drums"}
@@ -350,7 +351,7 @@ class Tools:
         return Reply(text, {"output": written}, made.data)
 
     def _opened(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """The wishes that are files, by where these lie: none is opened that is not in the folders."""
+        """Return the arguments that are files, as paths in the folders; others are not opened."""
         opened: dict[str, Any] = {}
         if like := wanted.get("like"):
             opened["like"] = self._folders.source(like)
@@ -392,16 +393,16 @@ class Tools:
 
 
 def _takes_reply(takes: list[RemoteTake], source: str, targets: list[str], seconds: float) -> Reply:
-    """What there is to say of takes, the best first."""
+    """Return the answer for takes, the best first."""
     reports = [listing.take(take, source, target, seconds) for take, target in zip(takes, targets, strict=True)]
     lines = [report.as_text() for report in reports]
-    if len(takes) == 1:  # the lines of several have it
+    if len(takes) == 1:  # the lines of several takes have it
         lines.append(f"seed {takes[0].seed}")
     return Reply("\n".join(lines), {"takes": [json.loads(report.as_json()) for report in reports]})
 
 
 def _analysis_reply(song: str, seen: pb.AnalyzeGuitarResponse) -> Reply:
-    """What there is to say of a song."""
+    """Return the answer for the analysis of a song."""
     line, guitar = seen.timeline, list(seen.guitar.tracks)
     tempos = [{"quarter": change.quarter, "bpm": round(change.bpm, 2)} for change in line.tempos]
     metres = [{"quarter": one.quarter, "metre": f"{one.numerator}/{one.denominator}"} for one in line.meters]

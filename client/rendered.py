@@ -1,4 +1,4 @@
-"""What is said to a server of guitar and drums that become a file of another kind, and what it says; as `messages`."""
+"""Render requests and rendered files as plain values."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from seq2drum.system import files
 
 _PREFIX = "RENDER_FORMAT_"
 FORMATS = tuple(name.removeprefix(_PREFIX).lower() for name in pb.RenderFormat.keys()[1:])
-"""What guitar and drums can become."""
+"""The formats of guitar and drums."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file that a server made. name: without a folder. media_type: such as "image/png". data: its bytes."""
+    """A file that a server rendered. name: without a folder. media_type: such as "image/png". data: its bytes."""
 
     name: str
     media_type: str
@@ -37,10 +37,10 @@ class RemoteFile:
 
 
 def request(song: Source, drums: Source, form: str, options: RemoteOptions) -> pb.RenderRequest:
-    """Asks for a song and drums as a file of another kind.
+    """Return the request for a song and drums as a file of another kind.
 
     Raises:
-        OptionError: there is no such format, or a number is one that no message can hold.
+        OptionError: the format does not exist, or a number does not fit into a message.
         InputError: a file cannot be read.
     """
     if form not in FORMATS:
@@ -54,23 +54,23 @@ def request(song: Source, drums: Source, form: str, options: RemoteOptions) -> p
 
 
 class Pieces:
-    """The pieces of such a file, put together."""
+    """Collects the pieces of a rendered file."""
 
     def __init__(self) -> None:
         self._about: pb.RenderedFile | None = None
         self._data = bytearray()
 
     def add(self, piece: pb.RenderResponse) -> None:
-        """Take in the next piece."""
+        """Add the next piece."""
         if piece.HasField("file"):
             self._about = piece.file
         self._data += piece.chunk
 
     def file(self) -> RemoteFile:
-        """The file, once all has come.
+        """Return the file, once all pieces have come.
 
         Raises:
-            ServerFault: something is missing.
+            ServerFault: a piece is missing.
         """
         about = self._about
         if about is None or len(self._data) != about.size:

@@ -29,7 +29,7 @@ _NUMBERS = ("bpm", "bars", "variability", "fill", "temperature", "grid")
 class RemoteBrief(BaseBrief):
     """The options of a beat, those of `seq2drum.Brief`.
 
-    seed: which beat. model: the id of one of the server's generators; "" is its default.
+    model: the id of one of the server's generators; "" is its default.
     """
 
     seed: int = BRIEF["seed"].default
@@ -38,10 +38,10 @@ class RemoteBrief(BaseBrief):
 
 @dataclass(frozen=True)
 class RemoteBeat:
-    """A finished beat. The messages in it are those of the contract, and say there what they hold.
+    """A finished beat. Its messages are those of the contract, which documents them.
 
-    midi: the file. seed: makes it again, with the brief, which is as it held. drums: what is played to the guitar, if
-    there was one.
+    midi: the file. seed, brief: make it again; the brief has its defaults filled in. drums: the take played to the
+    guitar, if there was one.
     """
 
     midi: bytes
@@ -55,7 +55,7 @@ class RemoteBeat:
     drums: RemoteTake | None = None
 
     def to_bytes(self) -> bytes:
-        """The beat as a MIDI file."""
+        """Return the beat as a MIDI file."""
         return self.midi
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -70,7 +70,7 @@ class RemoteBeat:
 
 @dataclass(frozen=True)
 class RemoteBeatBar:
-    """One bar of a beat without an end: its number from 1, its hits, and the tempo that it was made for.
+    """One bar of an endless beat: its number from 1, its hits, and its tempo.
 
     The ticks and quarters of hits are counted from the barline; a quarter has 480 ticks.
     """
@@ -81,16 +81,16 @@ class RemoteBeatBar:
 
 
 class BeatRequests:
-    """What is asked of a beat without an end, message after message. owed: bars that are still to come."""
+    """The requests of an endless beat. owed: bars that are still to come."""
 
     def __init__(self, brief: RemoteBrief) -> None:
         self._brief, self._begun, self.owed = brief, False, 0
 
     def request(self, count: int, asked: dict[str, Any]) -> pb.StreamComposeRequest:
-        """The next message. asked: what changes in the brief.
+        """Return the next request. asked: changes of the brief.
 
         Raises:
-            OptionError: as `message`, or the number of bars is none.
+            OptionError: as `brief_message`, or the number of bars is wrong.
         """
         if not 1 <= count < 1 << 32:
             raise OptionError(f"{count} bars are asked for, wanted 1 or more")
@@ -103,10 +103,10 @@ class BeatRequests:
         return request
 
     def bar(self, piece: pb.StreamComposeResponse | None) -> RemoteBeatBar:
-        """The bar of a reply. piece: None where the server has ended.
+        """Return the bar of a reply. piece: None if the server has ended.
 
         Raises:
-            ServerFault: it has.
+            ServerFault: the server has ended.
         """
         if piece is None:
             raise ServerFault("the server ended the beat before all bars had come")
@@ -115,7 +115,7 @@ class BeatRequests:
 
 
 def brief_of(given: Any, asked: dict[str, Any]) -> RemoteBrief:
-    """The brief of a call: an object that has fields of `RemoteBrief`, or None, and keywords that win over it."""
+    """Return the brief of a call: an object that has fields of `RemoteBrief`, or None, and keywords, which win."""
     if given is None:
         return RemoteBrief(**asked)
     if isinstance(given, RemoteBrief):
@@ -129,11 +129,11 @@ def brief_of(given: Any, asked: dict[str, Any]) -> RemoteBrief:
 
 
 def brief_message(brief: RemoteBrief, takes: int = 1) -> pb.Brief:
-    """What is asked for, as a message.
+    """Return the brief as a message.
 
     Raises:
-        OptionError: a number is one that no message can hold, takes are more than any player makes, or the genre is no
-            text of genres. All else is for the server to judge.
+        OptionError: a number does not fit into a message, there are more takes than any player makes, or the genre
+            has a wrong form. The server checks all else.
     """
     check_brief("seed", brief.seed)
     check("takes", takes)
@@ -163,10 +163,10 @@ def _check_whole(name: str, value: int | None) -> None:
 def compose_request(
     brief: RemoteBrief, takes: int = 1, guitar: Source | None = None, options: RemoteOptions | None = None
 ) -> pb.ComposeRequest:
-    """Asks for beats, and for one to be played to a guitar.
+    """Return the request for beats, of which one may be played to a guitar.
 
     Raises:
-        OptionError, InputError: as `message` and `messages.config`; or there are options and no guitar.
+        OptionError, InputError: as `brief_message` and `messages.config`; or there are options and no guitar.
     """
     asked = pb.ComposeRequest(brief=brief_message(brief, takes))
     if guitar is not None:
@@ -178,10 +178,10 @@ def compose_request(
 
 
 def beats_of(response: pb.ComposeResponse) -> list[RemoteBeat]:
-    """The beats of a reply.
+    """Return the beats of a reply.
 
     Raises:
-        ServerFault: there are none, or a file is not the one that was sent.
+        ServerFault: there are none, or a file is damaged.
     """
     if not response.beats:
         raise ServerFault("the server's reply holds no beat")
@@ -210,11 +210,11 @@ def beats_of(response: pb.ComposeResponse) -> list[RemoteBeat]:
 
 
 JAM_SECONDS = 4 * 3600.0
-"""How long a jam may last."""
+"""The longest duration of a jam."""
 
 
 class RemoteNote(NamedTuple):
-    """A note of the guitar begins: when, in quarters from the first barline; pitch; velocity, 0 where it ends."""
+    """A note of the guitar: its time in quarters from the first barline; pitch; velocity, 0 where the note ends."""
 
     quarter: float
     pitch: int
@@ -223,10 +223,10 @@ class RemoteNote(NamedTuple):
 
 @dataclass(frozen=True)
 class RemoteJamBar:
-    """One bar of a jam, as it is decided: its number from 1, where it begins and how long it is, in quarters, its hits.
+    """One bar of a jam: its number from 1, its start and length in quarters, its hits.
 
-    decided: the quarter from which on nothing changes it. section: the letter of its passage. groove: what it is played
-    on, if on anything. fill, last: whether it is one.
+    decided: the quarter after which nothing changes it. section: its letter. groove: of its section, if it has one.
+    fill, last: whether it is a fill, and the last bar.
     """
 
     number: int
@@ -242,10 +242,10 @@ class RemoteJamBar:
 
 
 def opening_request(options: RemoteOptions, bpm: float, metre: str, program: int) -> pb.JamRequest:
-    """The first message.
+    """Return the first request of a jam.
 
     Raises:
-        OptionError, InputError: as `messages.config`, or the metre is none. All else is for the server to judge.
+        OptionError, InputError: as `messages.config`, or the metre is wrong. The server checks all else.
     """
     over, _, under = metre.partition("/")
     if not (over.isascii() and over.isdigit() and under.isascii() and under.isdigit() and len(metre) < 12):
@@ -261,10 +261,10 @@ def opening_request(options: RemoteOptions, bpm: float, metre: str, program: int
 
 
 def notes_request(notes: Iterable[Sequence[float]], until: float | None) -> pb.JamRequest:
-    """Notes of the guitar, as `RemoteNote` has them, and up to where all is told.
+    """Return notes of the guitar, each as `RemoteNote`, and the quarter up to which these are all.
 
     Raises:
-        OptionError: a note is none.
+        OptionError: a note is wrong.
     """
     request = pb.JamRequest(until=until)
     for note in notes:
@@ -276,10 +276,10 @@ def notes_request(notes: Iterable[Sequence[float]], until: float | None) -> pb.J
 
 
 def sign_request(sign: str, quarter: float, value: float | str | None) -> pb.JamRequest:
-    """A sign: "fill", "section" with a letter or None, "stop", "intensity" or "bpm" with a number.
+    """Return a sign: "fill", "section" with a letter or None, "stop", "intensity" or "bpm" with a number.
 
     Raises:
-        OptionError: there is no such sign, or the value is none of it.
+        OptionError: there is no such sign, or its value is wrong.
     """
     fields: dict[str, Any] = {"fill": True, "stop": True, "section": value or "", "intensity": value, "bpm": value}
     if sign not in fields:
@@ -291,7 +291,7 @@ def sign_request(sign: str, quarter: float, value: float | str | None) -> pb.Jam
 
 
 def jam_bar_of(bar: pb.JamBar) -> RemoteJamBar:
-    """The bar of a message."""
+    """Return the bar of a message."""
     groove = bar.groove if bar.HasField("groove") else None
     return RemoteJamBar(
         bar.bar,

@@ -31,25 +31,26 @@ from seq2drum.music.limits import SONG_SUFFIXES
 
 
 MOST_PARALLEL = 32
-"""Calls that a server takes on one connection."""
+"""The most calls that a server takes on one connection."""
 _Item = TypeVar("_Item")
 _Done = TypeVar("_Done")
 
 
 async def parallel_calls(drummer: AsyncRemoteDrummer) -> int:
-    """How many songs to send at once: as many as the server plays; 1 if it does not say."""
+    """Return how many songs to send at once: as many as the server plays; 1 if it does not tell."""
     with suppress(ServerError):
         return max(1, min((await drummer.server_info()).limits.max_playing, MOST_PARALLEL))
     return 1
 
 
 async def retry(call: Callable[[], Awaitable[_Done]], seconds: float) -> _Done:
-    """What a call returns, which is made again when the server says so, for so many seconds.
+    """Return the result of a call, which is retried when the server says, for so many seconds.
 
-    A call that killed worker after worker, so that gRPC gave it up, is not made again.
+    A call that killed worker after worker, so that gRPC gave up, is not retried.
 
     Raises:
-        ServerUnavailable, ServerBusy: the server did not say when, or the time is over; and all that the call raises.
+        ServerUnavailable, ServerBusy: the server sent no retry time, or the time is over; and all errors of the
+            call.
     """
     until = time.monotonic() + seconds
     while True:
@@ -63,17 +64,17 @@ async def retry(call: Callable[[], Awaitable[_Done]], seconds: float) -> _Done:
 
 
 def kills_workers(error: Exception) -> bool:
-    """Whether the song seems to be what kills the server's workers: gRPC tried it on one after another."""
+    """Return whether the song itself seems to kill the server's workers: gRPC retried it on one after another."""
     return isinstance(error, ServerError) and error.reason == "WORKER_DIED"
 
 
 async def run_in_order(
     items: Iterable[_Item], most: int, do: Callable[[_Item], Awaitable[_Done]]
 ) -> AsyncGenerator[_Done, None]:
-    """Do something with each item, at most so many at once and begun in their order; gives what came of them in it.
+    """Process items, at most so many at once and started in order; yield the results in that order.
 
     Raises:
-        Exception: what `do` raised for the item whose turn it is; the others are cancelled.
+        Exception: of the item whose result is next; the others are cancelled.
     """
     gate = asyncio.Semaphore(most)
 
@@ -95,11 +96,11 @@ async def run_in_order(
 
 
 _ALL_SONGS = (StandardOutputError, ServerUnavailable, Unauthenticated)
-"""What is the matter with all songs that follow, too."""
+"""Errors that would meet all following songs, too."""
 
 
 class Job(NamedTuple):
-    """A song, as it is called; what to open, which is not its name if it came on standard input; and where it goes."""
+    """A song's name, its path or bytes, and the paths of its takes."""
 
     name: str
     song: bytes | str
@@ -107,7 +108,7 @@ class Job(NamedTuple):
 
 
 def plan(options: argparse.Namespace) -> list[Job]:
-    """The songs in their turn. Standard input is read here: nothing can interrupt that later."""
+    """Return the jobs of the command line. Standard input is read here: later nothing could interrupt that."""
     jobs = paths.jobs(options.files, options.output, SONG_SUFFIXES)
     work = [Job(source, source, paths.numbered(target, options.takes)) for source, target in jobs]
     return [item._replace(song=paths.read(item.name, MOST_BYTES)) for item in work]
@@ -120,12 +121,12 @@ async def play(
     options: argparse.Namespace,
     status: StatusFile,
 ) -> int:
-    """Play to each song; of one that cannot be used it is said why, and the others go on. Returns the exit code.
+    """Play to each song, report those that fail, and go on. Return the exit code.
 
-    Several are played to at once, unless a program looks how far each of them is; what is printed comes in their order.
+    Several songs are played at once, unless a program follows their progress; output is printed in their order.
 
     Raises:
-        ServerUnavailable, Unauthenticated, StandardOutputError: so it would be with all that follow.
+        ServerUnavailable, Unauthenticated, StandardOutputError: all following songs would fail, too.
     """
     inputs = paths.identities(item.name for item in work)
     at_once = 1 if status.is_wanted or len(work) == 1 else await parallel_calls(drummer)
@@ -167,7 +168,7 @@ async def _play_one(
     advance: Callable[[float, str], None],
     status: StatusFile,
 ) -> list[terminal.Report]:
-    """Play to a song and write its drums; returns what there is to say of each take."""
+    """Play to a song and write its drums; return the report of each take."""
     begun, shown = time.perf_counter(), 0.0
 
     def on_progress(done: int, total: int) -> None:
@@ -178,7 +179,7 @@ async def _play_one(
         status.progress(done, total)
 
     status.tell("sending", bars_done=0, bars_total=0)
-    # Whom nobody watches has no need of pieces: a call in one message is tried again where the server was not there.
+    # Without an observer there is no need to stream: gRPC retries a unary call if the server was not there.
     watched = status.is_wanted or sys.stderr.isatty()
     try:
         takes = await drummer.takes(item.song, wanted, len(item.targets), on_progress=on_progress if watched else None)

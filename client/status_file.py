@@ -1,12 +1,11 @@
-"""How far the program is, for another program to look at: one line of JSON in a file that is always whole.
+"""The status file: the progress of the program for another program, one line of JSON that is replaced atomically.
 
     {"state": "starting" | "sending" | "waiting" | "playing" | "done" | "failed", "bars_done": 0, "bars_total": 0,
      "message": "", "outputs": [], "seeds": [], "grooves": [], "code": null}
 
-bars_done and bars_total are of the song that is being played, over all its takes. outputs are the files that were
-written, as full paths, seeds those of the takes in them, and grooves what these were played on, in words. code is the
-exit code, and null until there is one. The states of a song come in this order; with several songs they come again with
-each.
+bars_done and bars_total count the bars of the current song, over all its takes. outputs are the written files, as full
+paths, seeds those of the takes in them, grooves the names of their grooves. code is the exit code, null until it is
+known. The states of a song come in this order, for each song anew.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ from typing import Any
 from seq2drum.errors import OutputError
 from seq2drum.system import files
 
-_PAUSE_SECONDS = 0.1  # between two lines that tell of progress alone
-_TRIES, _WAIT_SECONDS = 5, 0.02  # on Windows a file cannot be replaced while someone looks at it
+_PAUSE_SECONDS = 0.1  # between two updates of progress alone
+_TRIES, _WAIT_SECONDS = 5, 0.02  # on Windows a file cannot be replaced while it is read
 
 
 class StatusFile:
-    """The line in the file, and what it holds; without a path nothing is written.
+    """The status file and its content; without a path nothing is written.
 
     Raises:
         OutputError: the file cannot be written.
@@ -56,11 +55,11 @@ class StatusFile:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether anyone looks."""
+        """True if there is a file."""
         return self._path is not None
 
     def tell(self, state: str, *, force: bool = False, **changes: Any) -> None:
-        """Say what is so now. Whoever looks may miss a step: a file that cannot be written for a moment stays."""
+        """Set the state. A reader may miss a step: if the file cannot be written for a moment, the old one stays."""
         same = state == self._line["state"] and not force
         self._line |= {"state": state, **changes}
         if self._path is None or (same and time.monotonic() - self._written < _PAUSE_SECONDS):
@@ -69,17 +68,17 @@ class StatusFile:
             self._write(self._path)
 
     def progress(self, done: int, total: int) -> None:
-        """Say how many bars are made; none: the song waits for its turn."""
+        """Set the number of bars made; 0: the song waits for its turn."""
         self.tell("playing" if done else "waiting", bars_done=done, bars_total=total)
 
     def written(self, output: str, seed: int, grooves: str) -> None:
-        """Note a file that was written. The next line that is written has it."""
+        """Record a written file, which goes into the next line."""
         self._line["outputs"].append(output if output == "-" else str(Path(output).absolute()))
         self._line["seeds"].append(seed)
         self._line["grooves"].append(grooves)
 
     def end(self, code: int, message: str) -> None:
-        """Say how it ended. Without a message, what was said last of a song that failed stays."""
+        """Set the exit code. Without a message, the last message of a failed song stays."""
         changes = {"message": message} if message or not code else {}
         self.tell("failed" if code else "done", force=True, code=code, **changes)
 

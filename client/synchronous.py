@@ -21,19 +21,18 @@ from seq2drum.rpc.accompaniment_pb2_grpc import AccompanimentServiceStub
 
 
 class RemoteDrummer:
-    """A drummer behind an address; may be used from several threads. Close it, or use it in a `with` statement.
+    """A drummer on a server; may be used from several threads. Close it, or use it in `with`.
 
-    address: HOST:PORT, or unix:PATH; several, as a list or with commas, or dns:///NAME:PORT, are servers that serve the
-    same: calls go round those that say they serve, and away from one that stops. With TLS the certificates of several
-    have the name of the first. token: sent with every call; without TLS to this machine only. ca, certificate,
-    key: PEM files; any of them, or tls, asks for TLS. deadline: seconds that a call may take.
+    address: HOST:PORT or unix:PATH. Several, as a list or with commas, or dns:///NAME:PORT, are equal servers: calls go
+    round those that report that they serve, and away from one that stops; with TLS their certificates have the name of
+    the first. token: sent with every call; without TLS to this machine only. ca, certificate, key: PEM files; any of
+    them, or tls, turns TLS on. deadline: seconds that a call may take.
 
-    What fails raises the errors of `Drummer` where a song or an option is at fault, else a `ServerError`. Calls are
-    tried again for a moment where the server was not there, streams too, and not for any other fault; a beat without an
-    end and a jam are not.
+    A wrong song or option raises the errors of `Drummer`, everything else a `ServerError`. Calls and streams are
+    retried for a moment if the server was not there, and after no other failure; endless beats and jams are not.
 
     Raises:
-        OptionError, InputError: an address that is none, a token that would be sent in the open, a missing file.
+        OptionError, InputError: the address is wrong, the token would be sent unencrypted, or a file is missing.
     """
 
     def __init__(
@@ -58,14 +57,14 @@ class RemoteDrummer:
     def accompany(
         self, song: Source, options: Any = None, *, on_progress: OnProgress | None = None, **asked: Any
     ) -> RemoteTake:
-        """Drums for a song: the bytes of a MIDI file, or its path.
+        """Return drums for a song: the bytes of a MIDI file, or its path.
 
-        options: `RemoteOptions`, `seq2drum.Options`, or keywords that win over them. on_progress: is told how many bars
-        are made and how many there will be; (0, N) once the song was understood.
+        options: `RemoteOptions`, `seq2drum.Options`, or keywords, which win. on_progress: called with the number of
+        bars made and the number of all bars; (0, N) once the song has been parsed.
 
         Raises:
-            InputError, OptionError: the song or an option is at fault.
-            ModelError, ServerError: the server has no such model; or something is the matter with it.
+            InputError, OptionError: the song or an option is wrong.
+            ModelError, ServerError: the server has no such model, or it failed.
         """
         return self.takes(song, options, 1, on_progress=on_progress, **asked)[0]
 
@@ -79,9 +78,9 @@ class RemoteDrummer:
         on_progress: OnProgress | None = None,
         **asked: Any,
     ) -> list[RemoteTake]:
-        """Several takes, the best first; as `accompany`.
+        """Return several takes, the best first; as `accompany`.
 
-        drums: a file whose drums stand in place of the song's own, for `bars` and `prime`.
+        drums: a file whose drums replace the song's own, for `bars` and `prime`.
         """
         midi = messages.song_bytes(song)
         own = b"" if drums is None else messages.drum_bytes(drums)
@@ -92,7 +91,9 @@ class RemoteDrummer:
             return stream.rest(on_progress)
 
     def stream(self, song: Source, options: Any = None, **asked: Any) -> RemoteStream:
-        """The same take, bar by bar as it is made. To cancel, close it; after the last bar it has the take.
+        """Stream the same take, bar by bar as it is made.
+
+        Closing it cancels the call; after the last bar it has the take.
 
         Raises:
             InputError, OptionError, ModelError, ServerError: as `accompany`, at once and not with the first bar.
@@ -101,7 +102,7 @@ class RemoteDrummer:
         return self._stream(messages.song_bytes(song), config, bars=True)
 
     def analyze(self, song: Source, track: str | None = None) -> pb.AnalyzeGuitarResponse:
-        """What the server understands of a song, before any time is spent on playing."""
+        """Return the server's analysis of a song, which plays nothing."""
         request = pb.AnalyzeGuitarRequest(midi=messages.song_bytes(song), track="" if track is None else str(track))
         response: pb.AnalyzeGuitarResponse = self._ask(self._stub.AnalyzeGuitar, request)
         return response
@@ -109,14 +110,14 @@ class RemoteDrummer:
     def render(
         self, song: Source, drums: Source, form: str = "picture", options: Any = None, **asked: Any
     ) -> RemoteFile:
-        """A song and its drums as a file of another kind: a picture, a score, sound, see `rendered.FORMATS`.
+        """Return a song and its drums as a file of another kind: a picture, a score, sound; see `rendered.FORMATS`.
 
-        drums: a file with them, on the notes of `drum_map`. options, asked: of them hold `track`, `drum_map`,
-        `count_in`, `click`, `split` and `tail`.
+        drums: a file with them, on the notes of `drum_map`. Of options and asked only `track`, `drum_map`, `count_in`,
+        `click`, `split` and `tail` matter.
 
         Raises:
-            InputError, OptionError: a file, the format or an option is at fault.
-            ServerError: something is the matter with the server.
+            InputError, OptionError: a file, the format or an option is wrong.
+            ServerError: the server failed.
         """
         request = rendered.request(song, drums, form, messages.options_of(options, asked))
         pieces = rendered.Pieces()
@@ -133,70 +134,70 @@ class RemoteDrummer:
     def compose(
         self, brief: Any = None, *, guitar: Source | None = None, options: Any = None, **asked: Any
     ) -> RemoteBeat:
-        """A beat without a guitar, as `Composer.compose` makes it.
+        """Return a beat without a guitar, as `Composer.compose`.
 
-        brief: `RemoteBrief`, `seq2drum.Brief`, or keywords that win over it. guitar: a song to which the beat is played
-        at once, see `RemoteBeat.drums`; options: what is wanted of these drums, as for `accompany`.
+        brief: `RemoteBrief`, `seq2drum.Brief`, or keywords, which win. guitar: a song to which the beat is played, see
+        `RemoteBeat.drums`; options: for these drums, as for `accompany`.
 
         Raises:
-            InputError, OptionError: the brief, the song or an option is at fault.
-            ModelError, ServerError: the server has no such generator; or something is the matter with it.
+            InputError, OptionError: the brief, the song or an option is wrong.
+            ModelError, ServerError: the server has no such generator, or it failed.
         """
         wanted = None if options is None else messages.options_of(options, {})
         return self._beats(sessions.compose_request(sessions.brief_of(brief, asked), 1, guitar, wanted))[0]
 
     def beats(self, brief: Any = None, count: int = 1, **asked: Any) -> list[RemoteBeat]:
-        """Several beats, with seeds that follow each other; as `compose`."""
+        """Return several beats, with consecutive seeds; as `compose`."""
         return self._beats(sessions.compose_request(sessions.brief_of(brief, asked), count))
 
     def stream_compose(self, brief: Any = None, **asked: Any) -> RemoteBeatStream:
-        """A beat without an end, bar by bar, with new wishes while it runs; close it, or use it in a `with` statement.
+        """Open an endless beat, bar by bar, whose brief may change while it runs; close it, or use it in `with`.
 
-        brief: as for `compose`; `bars`, `grid` and `metre` do not count. What fails is raised with the bars.
+        brief: as for `compose`; `bars`, `grid` and `metre` are ignored. Errors are raised with the bars.
         """
         return RemoteBeatStream(self._stub.StreamCompose, self.connection, sessions.brief_of(brief, asked))
 
     def jam(
         self, options: Any = None, *, bpm: float = 120.0, metre: str = "4/4", program: int = 24, **asked: Any
     ) -> RemoteJam:
-        """A drummer who plays along with a guitar that is told as it is played; use it in a `with` statement.
+        """Open a jam: a drummer plays along with a guitar whose notes are sent as it plays. Use it in `with`.
 
-        options, asked: as for `accompany`, but for what is about a whole song. bpm: quarters a minute. program: the
-        General MIDI program of the guitar. What fails is raised with the bars.
+        options, asked: as for `accompany`, except those about a whole song. bpm: quarters a minute. program: the
+        General MIDI program of the guitar. Errors are raised with the bars.
 
         Raises:
-            OptionError: the metre or the program is none.
+            OptionError: the metre or the program is wrong.
         """
         request = sessions.opening_request(messages.options_of(options, asked), bpm, metre, program)
         return RemoteJam(self._stub.Jam, self.connection, request)
 
     def models(self) -> list[pb.ModelInfo]:
-        """The models that can be asked for to play to a guitar, the default first."""
+        """Return the models that play to a guitar, the default first."""
         return list(self._ask(self._stub.ListModels, pb.ListModelsRequest()).models)
 
     def generators(self) -> list[pb.GeneratorInfo]:
-        """The generators that can be asked for beats, the default first."""
+        """Return the generators of beats, the default first."""
         return list(self._ask(self._stub.ListGenerators, pb.ListGeneratorsRequest()).generators)
 
     def grooves(self, song: Source | None = None, options: Any = None, **asked: Any) -> list[pb.GrooveInfo]:
-        """The grooves that can be asked for by name: all, or up to ten that fit a song, the safest first.
+        """Return the named grooves: all, or up to ten that fit a song, the safest first.
 
-        options, asked: what is wanted of the song's drums, as for `accompany`.
+        options, asked: for the song's drums, as for `accompany`.
         """
         request = messages.grooves_request(song, messages.options_of(options, asked))
         return list(self._ask(self._stub.ListGrooves, request).grooves)
 
     def drum_maps(self) -> list[pb.DrumMapInfo]:
-        """The drum maps that can be asked for."""
+        """Return the drum maps."""
         return list(self._ask(self._stub.ListDrumMaps, pb.ListDrumMapsRequest()).maps)
 
     def server_info(self) -> pb.GetServerInfoResponse:
-        """The server's version and limits, and what it takes to be let in."""
+        """Return the server's version, its limits, and the kind of credentials that it wants."""
         response: pb.GetServerInfoResponse = self._ask(self._stub.GetServerInfo, pb.GetServerInfoRequest())
         return response
 
     def is_ready(self) -> bool:
-        """Whether the server says of itself that it serves.
+        """Return whether the server reports that it serves.
 
         Raises:
             ServerError: it does not answer, or not in time.
@@ -217,7 +218,7 @@ class RemoteDrummer:
             time.sleep(connection.POLL_SECONDS)
 
     def close(self) -> None:
-        """End what is under way, and the connection."""
+        """Cancel active calls, and close the connection."""
         self._channel.close()
 
     def __enter__(self) -> RemoteDrummer:
@@ -250,11 +251,11 @@ class RemoteDrummer:
         except grpc.RpcError as error:
             raise self.connection.fault(error, seconds) from error
         finally:
-            call.cancel()  # whatever ended the waiting, such as Ctrl-C; what is done is past it
+            call.cancel()  # also when waiting was interrupted, such as by Ctrl-C
 
 
 class RemoteBeatStream:
-    """A beat without an end. Closing it, also by leaving a `with` statement, ends it."""
+    """An endless beat. Closing it, also by leaving `with`, ends it."""
 
     def __init__(self, method: Any, connection: Connection, brief: RemoteBrief) -> None:
         self._beat, self._connection = BeatRequests(brief), connection
@@ -263,12 +264,12 @@ class RemoteBeatStream:
         self._call = method(requests, timeout=connection.deadline, metadata=connection.metadata)
 
     def bars(self, count: int, **asked: Any) -> Iterator[RemoteBeatBar]:
-        """So many more bars, as they are made. asked: what changes in the brief from here on.
+        """Yield so many more bars as they are made. asked: changes of the brief from here on.
 
-        Bars that were asked for before and not taken are passed over.
+        Bars that were requested before and not taken are skipped.
 
         Raises:
-            OptionError, ModelError, ServerError: as `RemoteDrummer.compose`; or there have been as many as may be.
+            OptionError, ModelError, ServerError: as `RemoteDrummer.compose`; or the beat has its most bars.
         """
         while self._beat.owed:
             self._receive()
@@ -295,7 +296,7 @@ class RemoteBeatStream:
 
 
 class RemoteJam:
-    """A drummer who plays along: told in one thread, its bars may be taken in another. Closing it ends it."""
+    """A drummer that plays along. One thread may send notes while another takes the bars. Closing it ends it."""
 
     def __init__(self, method: Any, connection: Connection, opening: pb.JamRequest) -> None:
         self._connection = connection
@@ -305,15 +306,15 @@ class RemoteJam:
         self._call = method(requests, timeout=sessions.JAM_SECONDS, metadata=connection.metadata)
 
     def hear(self, notes: Iterable[Sequence[float]] = (), until: float | None = None) -> None:
-        """Tell what the guitar does: its notes as `RemoteNote` has them, and up to which quarter all is told.
+        """Send what the guitar plays: its notes as `RemoteNote`, and the quarter up to which these are all.
 
         Raises:
-            OptionError: a note is none.
+            OptionError: a note is wrong.
         """
         self._requests.put(sessions.notes_request(notes, until))
 
     def show(self, sign: str, quarter: float, value: float | str | None = None) -> None:
-        """Give a sign: "fill", "section" with a letter or none, "stop", "intensity" or "bpm" with a number.
+        """Send a sign: "fill", "section" with a letter or None, "stop", "intensity" or "bpm" with a number.
 
         Raises:
             OptionError: there is no such sign.
@@ -321,7 +322,7 @@ class RemoteJam:
         self._requests.put(sessions.sign_request(sign, quarter, value))
 
     def end(self) -> None:
-        """Tell nothing more: the bars that what was told decides still come."""
+        """End the input: the bars that follow from it still come."""
         self._requests.put(None)
 
     def close(self) -> None:
@@ -330,10 +331,10 @@ class RemoteJam:
         self._call.cancel()
 
     def __iter__(self) -> Iterator[RemoteJamBar]:
-        """The bars, as they are decided.
+        """Yield the bars as they are decided.
 
         Raises:
-            OptionError, ModelError, ServerError: something cannot be asked for; or the server has ended the jam.
+            OptionError, ModelError, ServerError: an option is wrong, or the server has ended the jam.
         """
         try:
             for piece in self._call:
@@ -350,10 +351,10 @@ class RemoteJam:
 
 
 class RemoteStream(Answered, Iterator[RemoteBar]):
-    """The bars of a take as they are made. Closing it, also by leaving a `with` statement, cancels the call.
+    """The bars of a take as they are made. Closing it, also by leaving `with`, cancels the call.
 
-    call: asks the server, with so many seconds until the deadline. It is made again where the server was not there or
-    has lost its player, see `attempts`: the bars go on where they ceased.
+    call: calls the server, with so many seconds until the deadline. If the server was not there or lost its player, the
+    call is retried, see `connection.Attempts`, and the bars go on where they stopped.
     """
 
     def __init__(self, call: Callable[[float], Any], connection: Connection, reply: Reply) -> None:
@@ -368,7 +369,7 @@ class RemoteStream(Answered, Iterator[RemoteBar]):
             raise
 
     def rest(self, on_progress: OnProgress | None = None) -> list[RemoteTake]:
-        """Pass over the bars that are still to come; returns the takes."""
+        """Skip the remaining bars; return the takes."""
         shown = (0, 0)
         while True:
             if on_progress and shown != self._reply.progress:
@@ -399,16 +400,16 @@ class RemoteStream(Answered, Iterator[RemoteBar]):
         try:
             piece = next(self._call, None)
         except grpc.RpcError as error:
-            if not self._reply.ended:  # else closed by another thread
+            if not self._reply.ended:  # otherwise closed by another thread
                 self._again(error)
             return None
         return self._reply.add(piece)
 
     def _again(self, error: grpc.RpcError) -> None:
-        """Make the call again that ended with an error.
+        """Retry the call, which ended with an error.
 
         Raises:
-            Seq2DrumError: what is the matter, where that makes no sense.
+            Seq2DrumError: a retry makes no sense.
         """
         time.sleep(self._attempts.wait(error, self._connection.fault(error)))
         self._reply.begin_again()

@@ -1,9 +1,8 @@
-"""A folder is watched: every song that appears or changes in it gets its drums in another, or in the same.
+"""A watched folder: every song that appears or changes in it gets its drums in another folder, or in the same.
 
-By looking again and again, and not by asking the system to be told: that works everywhere, on network drives too. What
-is whole, what is done and what is put off is decided in `Ledger`, which knows no files and no clock. Several songs are
-played to at once, begun in the order of their names. What is the matter with one of them holds up no other; what is the
-matter with the server does.
+The folder is polled, which works everywhere, on network drives too. `Ledger` decides which songs are complete, done or
+postponed; it knows no files and no clock. Several songs are played at once, started in the order of their names. A song
+that fails holds up no other; a server that fails does.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ from seq2drum.music.limits import SONG_SUFFIXES
 from seq2drum.system import files
 
 ERROR_SUFFIX = ".error.txt"
-LOOK_SECONDS = 0.25  # between two looks at the folder
+LOOK_SECONDS = 0.25  # between two polls of the folder
 RETRY_SECONDS = (
     1.0,
     30.0,
-)  # seconds to wait for a server that is away or drums that cannot be written, at first and at most
+)  # first and longest wait for an absent server or an unwritable folder
 Play = Callable[[bytes], Awaitable[Sequence[RemoteTake]]]
 
 
@@ -40,14 +39,14 @@ async def _one() -> int:
 
 
 class Stamp(NamedTuple):
-    """What a change of a file changes: its size in bytes and its time in nanoseconds."""
+    """The size of a file in bytes and its modification time in nanoseconds, one of which a change changes."""
 
     size: int
     time: int
 
 
 class Postponed(NamedTuple):
-    """Until when a song is put off, for how many seconds the last time, and why."""
+    """A postponed song: until when, its last wait in seconds, and the reason."""
 
     until: float
     seconds: float
@@ -58,7 +57,10 @@ _NOT_POSTPONED = Postponed(0.0, 0.0, "")
 
 
 class Ledger:
-    """Which songs are whole, and which of them are done. settle: seconds after which a file that stays is whole."""
+    """Decides which songs are complete and which are done.
+
+    settle: seconds without a change after which a file is complete.
+    """
 
     def __init__(self, settle: float, done: Mapping[str, Stamp]) -> None:
         self._settle = settle
@@ -67,9 +69,9 @@ class Ledger:
         self._postponed: dict[str, Postponed] = {}
 
     def see(self, there: Mapping[str, Stamp], now: float) -> list[str]:
-        """Take in what is there now, in seconds of any clock; returns the songs to play to.
+        """Record the files of now, in seconds of any clock; return the songs to play.
 
-        They come in the order of `there`, but for those that were put off: these come last.
+        They come in the order of `there`, postponed ones last.
         """
         self._done = {name: stamp for name, stamp in self._done.items() if name in there}
         seen = self._seen
@@ -82,29 +84,29 @@ class Ledger:
         return sorted(ready, key=lambda name: name in self._postponed)
 
     def finish(self, name: str, stamp: Stamp) -> str:
-        """Note that a song is done, for good or ill, until it changes. Returns why it had been put off."""
+        """Record that a song is done or has failed, until it changes. Return why it had been postponed."""
         self._done[name] = stamp
         return self._postponed.pop(name, _NOT_POSTPONED).why
 
     def postpone(self, name: str, now: float, why: str = "") -> bool:
-        """Note that a song is to be tried again later, longer each time. Returns whether the reason is a new one."""
+        """Postpone a song, longer each time. Return whether the reason is new."""
         before = self._postponed.get(name, _NOT_POSTPONED)
         seconds = min(max(2 * before.seconds, RETRY_SECONDS[0]), RETRY_SECONDS[1])
         self._postponed[name] = Postponed(now + seconds, seconds, why)
         return why != before.why
 
     def stamp(self, name: str) -> Stamp:
-        """The stamp of a song that was seen."""
+        """Return the stamp of a known song."""
         return self._seen[name][0]
 
     @property
     def names(self) -> list[str]:
-        """The songs that were seen."""
+        """The known songs."""
         return list(self._seen)
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing that was seen is still to be played to."""
+        """True if every known song is done."""
         return not self._open()
 
     def _open(self) -> list[str]:
@@ -112,34 +114,37 @@ class Ledger:
 
 
 class Backoff:
-    """The wait for what all songs need, the server above all: said once, longer each time, over with a success."""
+    """The wait after a failure that all songs share, mostly the server's.
+
+    It is reported once, and grows until a success.
+    """
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say, self._said, self._next, self._until = say, "", RETRY_SECONDS[0], 0.0
 
     @property
     def needed(self) -> bool:
-        """Whether something is the matter, as far as is known."""
+        """True while the last failure stands."""
         return bool(self._said)
 
     def holds(self, now: float) -> bool:
-        """Whether nothing is to be tried yet."""
+        """Return whether it is too early for another attempt."""
         return now < self._until
 
     def tell(self, text: str) -> None:
-        """Say what is the matter, but not again and again."""
+        """Report a failure, but not twice in a row."""
         if text != self._said:
             self._say(text)
         self._said = text
 
     def wait(self, text: str, now: float, least: float = 0) -> None:
-        """Say what is the matter, and wait. Of several songs that fail at once the first counts."""
+        """Report a failure and wait. If several songs fail at once, the first counts."""
         self.tell(text)
         if not self.holds(now):
             self._until, self._next = now + max(self._next, least), min(2 * self._next, RETRY_SECONDS[1])
 
     def end(self) -> None:
-        """Something succeeded."""
+        """Record a success."""
         if self._said:
             self._say("going on")
         self._said, self._next = "", RETRY_SECONDS[0]
@@ -147,11 +152,11 @@ class Backoff:
 
 @dataclass(frozen=True)
 class FolderWatch:
-    """What is watched, and what is done with it.
+    """A watched folder and the actions on its songs.
 
-    play: the takes of a song. takes: how many there will be. written: is called with each take that was written, its
-    song, its file, and the seconds it took. say: a line for people. once: play to what is there, and end. places: how
-    many songs are played to at once, asked once there are several.
+    play: returns the takes of a song. takes: their number. written: called with each written take, its song, its file,
+    and the seconds it took. say: prints a line for people. once: play what is there, and end. parallel_calls: returns
+    how many songs to play at once; called when there are several.
     """
 
     folder: Path
@@ -165,12 +170,12 @@ class FolderWatch:
     parallel_calls: Callable[[], Awaitable[int]] = _one
 
     async def run(self) -> int:
-        """Watch until cancelled, or, for once, until all is done; returns the exit code.
+        """Watch until cancelled or, with `once`, until all songs are done; return the exit code.
 
         Raises:
             InputError, OutputError, OptionError: a folder cannot be used.
-            Unauthenticated: the server does not let this client in. Whatever else is the matter with the server is
-                waited for, but for once it is raised.
+            Unauthenticated: the server does not let this client in. Other failures of the server are waited out,
+                but raised with `once`.
         """
         self._prepare()
         there = self._look() or {}
@@ -180,7 +185,7 @@ class FolderWatch:
         code, most = 0, 1
         try:
             while True:
-                # 1. Songs that are there are begun, the first by itself where something was the matter.
+                # 1. Start songs; only one after a failure.
                 ready = self._ready(ledger, waiting, running)
                 if most == 1 and len(ready) > 1 and not waiting.needed:
                     most = await self.parallel_calls()
@@ -188,7 +193,7 @@ class FolderWatch:
                     running[asyncio.create_task(self._play_song(name, ledger))] = name
                 if self.once and ledger.is_done and not running:
                     return code
-                # 2. Songs are done.
+                # 2. Collect finished songs.
                 for task in await self._some(running):
                     name = running.pop(task)
                     try:
@@ -196,7 +201,7 @@ class FolderWatch:
                     except (ServerUnavailable, ServerBusy) as error:
                         if self.once:
                             raise
-                        if error.retry_seconds is not None:  # the server is there: another song may do better
+                        if error.retry_seconds is not None:  # the server is there: another song may succeed
                             ledger.postpone(name, time.monotonic())
                         waiting.wait(f"{error}; waiting", time.monotonic(), error.retry_seconds or 0)
                     else:
@@ -207,7 +212,7 @@ class FolderWatch:
             await asyncio.gather(*running, return_exceptions=True)
 
     def _ready(self, ledger: Ledger, waiting: Backoff, running: Mapping[asyncio.Task[int], str]) -> list[str]:
-        """The songs that may be begun, by name."""
+        """Return the songs that may start, by name."""
         there, now = self._look(), time.monotonic()
         if there is None:
             if self.once:
@@ -218,7 +223,7 @@ class FolderWatch:
         return [] if waiting.holds(now) else [name for name in ready if name not in running.values()]
 
     async def _some(self, running: Mapping[asyncio.Task[int], str]) -> list[asyncio.Task[int]]:
-        """The songs that are done, in the order in which they were begun, once there are any or it is time to look."""
+        """Return the finished songs in the order of their start, once there are any or it is time to poll."""
         if running:
             await asyncio.wait(running, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         else:
@@ -236,7 +241,7 @@ class FolderWatch:
             raise OutputError(f"the folder {str(self.output)!r} cannot be made ({error.strerror})") from None
 
     def _look(self) -> dict[str, Stamp] | None:
-        """The files that may be songs, or None if the folder cannot be read now."""
+        """Return the files that may be songs, or None if the folder cannot be read now."""
         songs = {}
         try:
             names = sorted(path.name for path in self.folder.iterdir())
@@ -250,7 +255,7 @@ class FolderWatch:
         return songs
 
     def _is_done(self, name: str, others: Sequence[str]) -> bool:
-        """Whether the drums of a song are there, and not older. others: the files of its folder."""
+        """Return whether the drums of a song exist and are not older. others: the files of its folder."""
         song, made = _stamp(self.folder / name), [_stamp(path) for path in self._targets(name, others)]
         return song is not None and all(stamp is not None and stamp.time >= song.time for stamp in made)
 
@@ -259,10 +264,10 @@ class FolderWatch:
         return [Path(path) for path in paths.numbered(paths.named_apart(songs, folder=self.output)[0], self.takes)]
 
     async def _play_song(self, name: str, ledger: Ledger) -> int:
-        """Play to one song, or say beside its drums why not; returns the exit code.
+        """Play to one song, or write the reason of a failure beside its drums; return the exit code.
 
         Raises:
-            ServerUnavailable, ServerBusy, Unauthenticated: what is the matter is not the song's.
+            ServerUnavailable, ServerBusy, Unauthenticated: the failure is not the song's.
         """
         begun, stamp, others = time.monotonic(), ledger.stamp(name), ledger.names
         try:
@@ -275,7 +280,7 @@ class FolderWatch:
                 raise InputError(f"{files.named(name)} {text}")
             data = files.read_file(self.folder / name, MOST_BYTES)
             if _stamp(self.folder / name) != stamp:
-                return 0  # it goes on changing, and is seen to
+                return 0  # it is still changing, and comes again
             takes = await self.play(data)
         except (ServerUnavailable, ServerBusy, Unauthenticated) as error:
             if not songs.kills_workers(error):
@@ -302,7 +307,7 @@ class FolderWatch:
         return 0
 
     def _refused(self, name: str, stamp: Stamp, ledger: Ledger, error: Seq2DrumError) -> int:
-        """Say why a song gets no drums, until it changes; returns the exit code."""
+        """Report why a song gets no drums, until it changes; return the exit code."""
         ledger.finish(name, stamp)
         message = paths.about(name, error)
         self.say(message)
@@ -310,17 +315,17 @@ class FolderWatch:
         return exit_code(error)
 
     def _leads_out(self, name: str) -> bool:
-        """Whether it is a link to a file elsewhere, of which whoever put it there may be told nothing."""
+        """Return whether it is a link to a file elsewhere, whose content must not be revealed."""
         return not (self.folder / name).resolve().is_relative_to(self.folder.resolve())
 
     def _refuse_foreign(self, name: str) -> None:
-        """Raise an InputError that says what a file is, if that is known. Of others there is nothing to say."""
+        """Raise an InputError that names the kind of a file, if it is known."""
         if self._leads_out(name):
             return
         try:
             with (self.folder / name).open("rb") as file:
                 head = file.read(foreign.HEAD_BYTES)
-        except OSError:  # it is gone, or not to be read
+        except OSError:  # gone or unreadable
             return
         foreign.refuse(head, name)
 
@@ -329,7 +334,7 @@ class FolderWatch:
 
     def _write_error(self, name: str, message: str) -> None:
         text = f"{message}\n\nThis note goes away when there are drums.\n"
-        with contextlib.suppress(OutputError):  # it was said already
+        with contextlib.suppress(OutputError):  # it was reported already
             files.write_file(self._error_file(name), as_text(text).encode(), overwrite=True)
 
 
@@ -338,7 +343,7 @@ def _is_song(name: str) -> bool:
 
 
 def _stamp(path: Path) -> Stamp | None:
-    """The stamp of a file; None if there is no such file."""
+    """Return the stamp of a file; None if there is no such file."""
     try:
         if not path.is_file():
             return None

@@ -28,19 +28,19 @@ from server.statuses import Refusal
 
 
 FREE_PLACES_FACTOR = 3
-"""A caller may take a place while it has fewer than this many times the places that are free.
+"""A caller gets a place while it has fewer than this many times the free places.
 
-So one alone takes three quarters of a room, several share what there is, and who comes next finds a place. These are
-the dynamic thresholds of Choudhury and Hahne, 1998.
+So a single caller gets three quarters of all places, several share them, and a new caller finds one: the dynamic
+thresholds of Choudhury and Hahne, 1998.
 """
-_NETWORK_BITS = 64  # of an IPv6 address: who has one of a network has all of it
+_NETWORK_BITS = 64  # of an IPv6 address: a caller with one address of a network has all of it
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls. peer: the address, see `peer_of`. credential: the name of what was shown; "" if it has none.
+    """A caller. peer: its address, see `peer_of`. credential: the name of its token or certificate; "" if it has none.
 
-    connection: the whole address, by which several who call from one are told apart among themselves.
+    connection: the whole address, which tells apart the connections of one caller.
     """
 
     peer: str = ""
@@ -49,12 +49,12 @@ class Caller:
 
     @property
     def key(self) -> str:
-        """What its calls are counted by: the credential's name, or the address where there is none."""
+        """The key by which its calls are counted: the name of its credential, or else its address."""
         return f"credential {self.credential}" if self.credential else f"peer {self.peer}"
 
     @property
     def origin(self) -> tuple[str, str]:
-        """Its key and its connection."""
+        """The key and the connection."""
         return self.key, self.connection
 
 
@@ -62,7 +62,7 @@ NOBODY = Caller()
 
 
 def peer_of(address: str) -> str:
-    """The caller's address without what a caller may choose: the port, the last half of IPv6, the path of a socket.
+    """Return an address without the parts that a caller can choose: port, last half of IPv6, path of a socket.
 
     address: as gRPC has it ("ipv4:127.0.0.1:4711", "ipv6:%5B::1%5D:4711", "unix:/path"), or an IP address.
     """
@@ -90,7 +90,7 @@ class ConcurrencyLimit:
 
     @contextlib.contextmanager
     def slot(self, caller: Caller) -> Iterator[None]:
-        """A place for a call of a caller, within `with`.
+        """Hold one of the places for a call, within `with`.
 
         Raises:
             Refusal: QUEUE_FULL.
@@ -118,28 +118,30 @@ class ConcurrencyLimit:
 
 
 REFUSED_SHARE = 0.5
-"""A call is refused for want of time only if this share of the estimated time is more than it has: an estimate may be
-wrong, and a call that would have been done in time must not be refused."""
+"""A call is refused as too late only if this share of the estimated time exceeds the time it has: estimates err, and a
+call that would have been done in time must not be refused."""
 CALLER_SECONDS = 15.0
-"""The cost of the turns that one caller has at once, for each process that plays. A caller always has one for each."""
+"""Total cost of the turns that one caller may have at once, for each player process. One turn each is always allowed.
+"""
 MOST_RESERVED = 1024
-"""How many are kept a place for who found none."""
+"""The most callers for which a place is reserved after a refusal."""
 LONGEST_RESERVED_RETRY = 5.0
-"""When at the latest such a caller is told to come again: costs may be wrong, and to refuse it once more is cheap."""
+"""The longest retry time sent to such a caller: costs may be wrong, and a second refusal is cheap."""
 RESERVED_SECONDS = 2.0
-"""How long such a place is kept at least beyond the time at which its caller was told to come again."""
+"""The least time for which a place stays reserved after the retry time that was sent."""
 PROBE_SECONDS = 30.0
-"""How often a call may play that would be refused for its cost: else a wrong cost would be kept for ever."""
+"""The interval at which one call may play although its cost forbids it: otherwise a wrong cost would never be
+corrected."""
 
-_HALF_LIFE_SECONDS = 120.0  # seconds after which half of what was learnt of costs is forgotten
-_PRIOR_SECONDS = 2.0  # seconds of turns for which a cost is taken as it is
-_LEAST_SLOWDOWN, _MOST_SLOWDOWN = 0.05, 50.0  # of slowdown
+_HALF_LIFE_SECONDS = 120.0  # in which what was learnt of costs loses half its weight
+_PRIOR_SECONDS = 2.0  # weight of the prior: the estimate is right
+_LEAST_SLOWDOWN, _MOST_SLOWDOWN = 0.05, 50.0  # of `slowdown`
 _SHORTEST_RETRY, _LONGEST_RETRY = 0.25, 60.0
 
 
 @dataclass
 class _Account:
-    """What a caller has: places, turns, their cost in seconds, those who wait, and the start of its next turn."""
+    """One caller's places, turns, their cost in seconds, its queue, and the start tag of its next turn."""
 
     start_tag: float
     inside: int = 0
@@ -149,11 +151,11 @@ class _Account:
 
 
 class Admission:
-    """Turns (at most `playing` at once) and places before them (at most `waiting`), for processes that play.
+    """Turns (at most `playing` at once) and places in the queue (at most `waiting`), for the player processes.
 
-    The calls of one caller have their turns in the order in which they asked for them. Who finds no place is kept the
-    next ones that become free, in the order of asking, until it comes again: else those would have them who were just
-    served and ask on at once. No turn stays free for it.
+    One caller's calls get their turns in order of arrival. A refused caller has the next free place reserved, in order
+    of refusal, until it calls again; otherwise callers that were just served and call at once would take every place.
+    No turn stays idle for a reservation.
     """
 
     def __init__(
@@ -169,20 +171,20 @@ class Admission:
         self.clock, self._metrics, self._processes = clock, metrics, processes
         self.inside = self.playing = 0
         self._accounts: dict[str, _Account] = {}
-        self._reserved: dict[tuple[str, str], float] = {}  # who found no place, in order, and until when one is kept
+        self._reserved: dict[tuple[str, str], float] = {}  # refused callers in order: reserved until
         self.numbers = itertools.count(1)
-        self._virtual_time = 0.0  # the start of the last turn that was given, in seconds of turns that a caller has had
-        self._expected_seconds = self._actual_seconds = 0.0  # costs of late, and the seconds that they were in truth
+        self._virtual_time = 0.0  # start tag of the last turn
+        self._expected_seconds = self._actual_seconds = 0.0  # of recent turns
         self._learnt = self._probed = clock()
 
     @property
     def waiting(self) -> int:
-        """How many calls wait for their turn."""
+        """The number of calls that wait for their turn."""
         return sum(len(account.queue) for account in self._accounts.values())
 
     @property
     def slowdown(self) -> float:
-        """What a cost has to be multiplied by, by the turns of late."""
+        """The factor from estimated to actual cost, learnt from recent turns."""
         kept = math.exp2((self._learnt - self.clock()) / _HALF_LIFE_SECONDS)
         return min(
             max(
@@ -193,7 +195,7 @@ class Admission:
         )
 
     def learn(self, seconds: float, cost: float) -> None:
-        """Note how many seconds of a processor a turn took that had a cost, before `slowdown`."""
+        """Record that a turn of an estimated cost, before `slowdown`, took so many processor seconds."""
         kept = math.exp2((self._learnt - self.clock()) / _HALF_LIFE_SECONDS)
         self._actual_seconds, self._expected_seconds = (
             kept * self._actual_seconds + seconds,
@@ -202,7 +204,7 @@ class Admission:
         self._learnt = self.clock()
 
     def check_capacity(self, caller: Caller) -> None:
-        """Refuse a call before it is read that would find no place. To refuse is cheap, so that others play meanwhile.
+        """Refuse a call that would find no place, before it is read: a cheap refusal leaves time for the others.
 
         Raises:
             Refusal: QUEUE_FULL.
@@ -214,7 +216,9 @@ class Admission:
             raise self._later(caller, ahead)
 
     def enter(self, caller: Caller, deadline: float) -> Place:
-        """A place, to be left by `with`. Where there is none, who has most gives one to who has fewer.
+        """Return a place, to be used in `with`.
+
+        If none is free, the caller with most places gives one to a caller with fewer.
 
         Raises:
             Refusal: QUEUE_FULL.
@@ -230,7 +234,7 @@ class Admission:
         return Place(self, caller.key, account, deadline)
 
     def seconds_before(self, account: _Account) -> float:
-        """About how long a call of this caller waits that asks for its turn now."""
+        """Estimate how long a call of this caller would wait if it asked for its turn now."""
         if self.playing < self.most_playing and not account.queue and self._may_play(account, 0.0):
             return 0.0
         ahead = sum(place.seconds for place in account.queue)
@@ -241,21 +245,21 @@ class Admission:
         return ahead / self._processes
 
     def retry_seconds(self) -> float:
-        """When to try again: about when all that wait now have had their turn."""
+        """Return when to try again: about when all calls in the queue have had their turn."""
         ahead = sum(
             account.seconds / 2 + sum(place.seconds for place in account.queue) for account in self._accounts.values()
         )
         return min(max(ahead / self._processes, _SHORTEST_RETRY), _LONGEST_RETRY)
 
     def may_probe(self) -> bool:
-        """Whether a call may play that its cost forbids."""
+        """Return whether a call may play although its cost forbids it."""
         if self.clock() - self._probed < PROBE_SECONDS:
             return False
         self._probed = self.clock()
         return True
 
     def grant_turns(self) -> None:
-        """Give free turns to those who wait and have had least."""
+        """Give the free turns to the waiting callers that have had least."""
         while self.playing < self.most_playing:
             wanting = [
                 account
@@ -268,7 +272,7 @@ class Admission:
             account.queue.popleft().begin()
 
     def begin(self, account: _Account, seconds: float) -> None:
-        """Note that a turn begins."""
+        """Record that a turn begins."""
         self._virtual_time = max(self._virtual_time, account.start_tag)
         account.start_tag = self._virtual_time + seconds
         self.playing += 1
@@ -276,7 +280,7 @@ class Admission:
         account.seconds += seconds
 
     def end(self, key: str, account: _Account, seconds: float | None) -> None:
-        """Note that a place is left, and a turn ends that had a cost; None: it had not begun."""
+        """Record that a place is left. seconds: the cost of its turn, None if the turn had not begun."""
         if seconds is not None:
             self.playing -= 1
             account.playing -= 1
@@ -290,9 +294,10 @@ class Admission:
         return account.playing < self._processes or account.seconds + seconds <= CALLER_SECONDS * self._processes
 
     def _ahead(self, caller: Caller, inside: int) -> int:
-        """How many places are kept for others who asked before this caller, who has so many inside.
+        """Return how many places are reserved for callers that asked before this one, which has `inside` places.
 
-        One each for other callers, however many ways they come; one for each way of its own, if it has any inside.
+        One for each other caller, whatever the number of its connections; one for each connection of its own, if it has
+        a place.
         """
         now = self.clock()
         self._reserved = {origin: until for origin, until in self._reserved.items() if until > now}
@@ -305,7 +310,10 @@ class Admission:
         return self.inside < self.most_playing or free > ahead
 
     def _later(self, caller: Caller, ahead: int) -> Refusal:
-        """The refusal of a caller who is kept a place. It is told to come when those before it have had their turn."""
+        """Return the refusal of a caller and reserve a place for it.
+
+        Its retry time is when those before it have had their turn.
+        """
         retry = self.retry_seconds()
         refusal = self._full(min(retry * (1 + ahead / max(self.inside, 1)), LONGEST_RESERVED_RETRY))
         if caller.origin in self._reserved or len(self._reserved) < MOST_RESERVED:
@@ -314,7 +322,7 @@ class Admission:
         return refusal
 
     def _evict(self, account: _Account) -> bool:
-        """Send away the youngest call that waits of who has most, if that is more than this caller would have."""
+        """Evict the youngest waiting call of the caller with most places, if that leaves it more than this one gets."""
         waiting = self._larger(account.inside)
         if not waiting:
             return False
@@ -322,7 +330,7 @@ class Admission:
         return True
 
     def _larger(self, inside: int) -> list[_Account]:
-        """Those with calls that wait who have more inside than one who has so many would have with one more."""
+        """Return the callers with waiting calls that have more places than one with `inside` plus one."""
         return [other for other in self._accounts.values() if other.queue and other.inside > inside + 1]
 
     def _full(self, retry: float) -> Refusal:
@@ -334,13 +342,13 @@ class Admission:
         )
 
     def _drop_idle(self, key: str) -> None:
-        """Forget a caller that has nothing here."""
+        """Drop the account of a caller without places."""
         if not self._accounts[key].inside:
             del self._accounts[key]
 
 
 class Place:
-    """A call's place: it is in its caller's queue, has its turn, or neither yet. seconds: the cost of its turn."""
+    """The place of a call: queued, with a turn, or neither yet. seconds: the cost of its turn."""
 
     def __init__(self, admission: Admission, key: str, account: _Account, deadline: float) -> None:
         self.seconds, self.number = 0.0, 0
@@ -359,7 +367,7 @@ class Place:
 
     @property
     def position(self) -> int:
-        """About how many calls would be before it, if it asked for its turn now; 0: it would have it at once."""
+        """About how many calls are ahead if it asks for its turn now; 0: the turn is free."""
         if self._is_free:
             return 0
         own = len(self._account.queue) + 1
@@ -367,7 +375,7 @@ class Place:
         return own + sum(min(len(other.queue), own) for other in others)
 
     def set_cost(self, seconds: float) -> None:
-        """Say what the turn will cost, in seconds of a processor of an idle server, and check that there is the time.
+        """Set the cost of the turn, in processor seconds of an idle server, and check it against the deadline.
 
         Raises:
             Refusal: DEADLINE_TOO_SHORT.
@@ -387,7 +395,7 @@ class Place:
         """Wait for the turn.
 
         Raises:
-            Refusal: QUEUE_TIMEOUT, DEADLINE_PASSED; QUEUE_FULL, the place was given to a caller who has fewer.
+            Refusal: QUEUE_TIMEOUT; DEADLINE_PASSED; QUEUE_FULL, the place went to a caller with fewer.
         """
         admission = self._admission
         if self._is_free:
@@ -408,9 +416,7 @@ class Place:
                     raise self._timed_out() from None
         if self._is_late():
             admission._metrics.expired.inc()
-            raise Refusal(
-                "DEADLINE_PASSED", "the deadline passed while the call waited for its turn; give it a later one"
-            )
+            raise Refusal("DEADLINE_PASSED", "the deadline passed while the call waited for its turn; set a later one")
 
     def begin(self) -> None:
         """Start the turn."""
@@ -420,18 +426,18 @@ class Place:
             self._called.set_result(None)
 
     def refuse(self, why: Refusal) -> None:
-        """Refuse the call, which waits."""
+        """Refuse the waiting call."""
         if self._called and not self._called.done():
             self._called.set_exception(why)
 
     def done(self, seconds: float) -> None:
-        """Note that the turn was used to its end, and took so many seconds of a processor."""
+        """Record that the turn was used to its end and took so many processor seconds."""
         if self._cost > 0:
             self._admission.learn(seconds, self._cost)
 
     @property
     def _is_free(self) -> bool:
-        """Whether there is a turn for it at once."""
+        """True if a turn is free for it at once."""
         admission = self._admission
         mine = not self._account.queue and admission._may_play(self._account, self.seconds)
         return mine and admission.playing < admission.most_playing

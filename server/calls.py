@@ -34,26 +34,26 @@ from server.statuses import Refusal, error_id_of, reason_of, retry_of, shutting_
 
 ID_HEADER = "x-request-id"
 ATTEMPTS_HEADER, PUSHBACK = "grpc-previous-rpc-attempts", "grpc-retry-pushback-ms"
-"""How often gRPC has tried a call before; and what tells it when to try again, or with -1 not to."""
+"""gRPC's headers: the number of earlier attempts at a call; and when to retry, or -1 not to."""
 MOST_ATTEMPTS = 5
-"""Beyond it attempts are not told apart: gRPC makes no more, and the number is the caller's word."""
+"""Higher attempt numbers count as this one: gRPC makes no more, and the header is set by the caller."""
 MOST_KILLED_WORKERS = 3
-"""How many workers a call may kill."""
+"""The most workers that one call may kill before gRPC is told not to retry it."""
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Transport(Protocol):
-    """What a call comes over: gRPC, or a request of the page."""
+    """The transport of a call: gRPC, or a request of the page."""
 
     @property
     def peer(self) -> str:
-        """The address that the call comes from, as `callers.peer_of` takes it."""
+        """The caller's address, as `admission.peer_of` takes it."""
         ...
 
     @property
     def certificate_names(self) -> Sequence[str]:
-        """The names of the caller's certificate, if there is one that an authority of the server vouches for."""
+        """The names in the caller's certificate, if an authority of the server signed it."""
         ...
 
     @property
@@ -62,11 +62,11 @@ class Transport(Protocol):
         ...
 
     def time_remaining(self) -> float | None:
-        """Seconds until the caller's deadline; None if there is none."""
+        """Return the seconds until the caller's deadline; None if there is none."""
         ...
 
     async def read(self) -> bytes | None:
-        """The next message; None if the caller has sent all."""
+        """Return the next message; None at the end of the stream."""
         ...
 
     async def write(self, data: bytes) -> None:
@@ -74,29 +74,29 @@ class Transport(Protocol):
         ...
 
     async def send_id(self, request_id: str) -> None:
-        """Send the id of the call, before all else. It shows whether the caller is still there."""
+        """Send the id of the call, before all else. This fails if the caller has left."""
         ...
 
     async def fail(self, status: status_pb2.Status, request_id: str) -> None:
-        """Send the status with which the call failed, as its end, and beside it the id of the call."""
+        """End the call with the status of its failure, and its id."""
         ...
 
 
 class GrpcTransport:
-    """A call that comes over gRPC."""
+    """A call over gRPC."""
 
     def __init__(self, context: _Context, most_bytes: int) -> None:
         self._context, self._most_bytes = context, most_bytes
 
     @property
     def peer(self) -> str:
-        """The address that the call comes from."""
+        """The caller's address."""
         address: str = self._context.peer()
         return address
 
     @property
     def certificate_names(self) -> Sequence[str]:
-        """The names of the caller's certificate."""
+        """The names in the caller's certificate."""
         return certificate_names(self._context.auth_context())
 
     @property
@@ -105,11 +105,11 @@ class GrpcTransport:
         return self._context.invocation_metadata() or ()
 
     def time_remaining(self) -> float | None:
-        """Seconds until the caller's deadline; None if there is none."""
+        """Return the seconds until the caller's deadline; None if there is none."""
         return self._context.time_remaining()
 
     async def read(self) -> bytes | None:
-        """The next message; None if the caller has sent all.
+        """Return the next message; None at the end of the stream.
 
         Raises:
             Refusal: MESSAGE_TOO_LARGE.
@@ -135,10 +135,10 @@ class GrpcTransport:
         await self._context.send_initial_metadata(((ID_HEADER, request_id),))
 
     async def fail(self, status: status_pb2.Status, request_id: str) -> None:
-        """Set the status with which the call failed: gRPC sends it as trailers, and before them nothing.
+        """Set the status of a failed call, which gRPC sends as trailers alone.
 
-        Only such a call do gRPC's clients try again. They are told when; where another server may do better they choose
-        the time, and what has killed worker after worker they are not to try any more.
+        gRPC's clients retry only such calls. They get a retry time, except where another server may answer at once; and
+        a call that killed worker after worker is not to be retried.
         """
         trailer = rpc_status.to_status(status)
         self._context.set_code(trailer.code)
@@ -152,8 +152,8 @@ class GrpcTransport:
         self._context.set_trailing_metadata(tuple(more))
 
 
-class AnyMethodHandler(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # the stubs alone have it so
-    """Has one way to handle methods of any name."""
+class AnyMethodHandler(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in the stubs alone
+    """One handler for methods of any name."""
 
     def __init__(self, handler: grpc.RpcMethodHandler[Any, Any]) -> None:
         self._handler = handler
@@ -163,7 +163,7 @@ class AnyMethodHandler(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # the
 
 
 def attempt_number(headers: Iterable[tuple[str, str | bytes]]) -> int:
-    """The number of the attempt at a call, 1 to MOST_ATTEMPTS: more than 1 where the caller's gRPC tries it again."""
+    """Return the number of this attempt, 1 to MOST_ATTEMPTS; more than 1 where the caller's gRPC retries the call."""
     before = str(next((value for name, value in headers if name == ATTEMPTS_HEADER), "0"))
     return min(1 + int(before), MOST_ATTEMPTS) if re.fullmatch(r"[0-9]{1,3}", before) else 1
 
@@ -175,13 +175,13 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 CAPACITY_REASONS = frozenset(
     {"QUEUE_FULL", "QUEUE_TIMEOUT", "DEADLINE_TOO_SHORT", "SHUTTING_DOWN", "NOT_READY", "QUOTA_EXCEEDED"}
 )
-"""Reasons to refuse a call in which nothing is wrong."""
+"""Reasons of refusals in which the call itself is right."""
 
 _Kind = TypeVar("_Kind", bound=Message)
 
 
 class Call:
-    """One call: its id, its deadline, what it reads and writes, and the facts that are logged of it."""
+    """One call: its id, its deadline, its messages, and the facts for its log line."""
 
     def __init__(self, method: str, transport: Transport, settings: Settings, clock: Callable[[], float]) -> None:
         self.method, self.id, self.facts = method, uuid.uuid4().hex, dict[str, Any]()
@@ -198,13 +198,13 @@ class Call:
         self._upload_ends = self.started + settings.default_deadline_seconds
 
     def left(self) -> float:
-        """Seconds until the deadline."""
+        """Return the seconds until the deadline."""
         return self.deadline - self._clock()
 
     async def read(self, *, upload: bool = True) -> bytes | None:
-        """The next message; None if the caller has sent all, or has left: then `send_id` raises an error.
+        """Return the next message; None at the end of the stream, or if the caller has left, as `send_id` then raises.
 
-        upload: whether all of them have to come soon; else each has its own time.
+        upload: whether all messages share one time limit; otherwise each has its own.
 
         Raises:
             Refusal: UPLOAD_STALLED.
@@ -215,9 +215,9 @@ class Call:
             async with asyncio.timeout(seconds):
                 message = await self._transport.read()
         except TimeoutError:
-            why = f"nothing came for {idle:g} s; ask on, or end the stream"
+            why = f"nothing came for {idle:g} s; go on, or end the stream"
             if not self._begun:
-                why = f"no message came within {idle:g} s; send it at once, and a large file in pieces"
+                why = f"no message came within {idle:g} s; send it at once, and a large file in chunks"
             elif upload:
                 most = self._settings.default_deadline_seconds
                 why = f"nothing came for {idle:g} s, or not all within {most:g} s; send the file without pauses"
@@ -230,7 +230,7 @@ class Call:
         """Send a message.
 
         Raises:
-            Refusal: UPLOAD_STALLED: the caller does not take it.
+            Refusal: UPLOAD_STALLED, the caller does not read.
         """
         data = message if isinstance(message, bytes) else message.SerializeToString()
         await self.send_id()
@@ -239,12 +239,12 @@ class Call:
                 await self._transport.write(data)
         except TimeoutError:
             raise Refusal(
-                "UPLOAD_STALLED", f"nothing of the reply was taken for {self._settings.idle_seconds:g} s; read it on"
+                "UPLOAD_STALLED", f"the caller read nothing of the reply for {self._settings.idle_seconds:g} s; read on"
             ) from None
         self.bytes_out += len(data)
 
     def set_id(self, request_id: str) -> None:
-        """Take the id that the caller gave the call, if there is one.
+        """Use the id that the caller gave the call, if any.
 
         Raises:
             Refusal: INVALID_REQUEST_ID.
@@ -252,16 +252,17 @@ class Call:
         if request_id and not REQUEST_ID.fullmatch(request_id):
             raise Refusal(
                 "INVALID_REQUEST_ID",
-                f"the name of the call has {len(request_id)} characters or odd ones, wanted at most 64 of letters, "
+                f"the id of the call has {len(request_id)} characters or odd ones, wanted at most 64 of letters, "
                 "digits, '.', '_' and '-'",
                 field="request_id",
             )
         self.id = request_id or self.id
 
     async def send_id(self) -> None:
-        """Send the caller the id of the call, once. It shows whether the caller is still there.
+        """Send the id of the call, once. This fails if the caller has left.
 
-        From then on gRPC's clients do not try the call again: whatever may fail in one that they may, fails before.
+        After it gRPC's clients do not retry the call, so every step that may fail in a call worth a retry comes before
+        it.
 
         Raises:
             asyncio.CancelledError, grpc.aio.BaseError: the caller has left.
@@ -271,7 +272,7 @@ class Call:
             await self._transport.send_id(self.id)
 
     async def fail(self, status: status_pb2.Status) -> None:
-        """Send the caller the status with which it failed."""
+        """Send the status of the failed call."""
         await self._transport.fail(status, self.id)
 
 
@@ -279,7 +280,7 @@ Handler = Callable[[Call], Awaitable[None]]
 
 
 class CallGuard:
-    """The way in for all calls. It knows which are inside, and can end them all."""
+    """The guard around all calls. It knows the active ones, and can cancel them all."""
 
     def __init__(self, settings: Settings, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
         self.inside: set[Call] = set()
@@ -295,7 +296,7 @@ class CallGuard:
     def handler(
         self, service: str, methods: dict[str, Handler], open_to_all: Iterable[str]
     ) -> grpc.GenericRpcHandler[Any, Any]:
-        """The methods as gRPC takes them, each guarded."""
+        """Return the methods as gRPC takes them, each guarded."""
         guarded = {
             name: grpc.stream_stream_rpc_method_handler(self._handler(name, handler, name in open_to_all))
             for name, handler in methods.items()
@@ -303,23 +304,23 @@ class CallGuard:
         return grpc.method_handlers_generic_handler(service, guarded)
 
     def unknown(self) -> grpc.GenericRpcHandler[Any, Any]:
-        """Methods that nobody has, which are refused as any other call is."""
+        """Return a handler for unknown methods, which are refused like any call."""
 
         async def refuse(_call: Call) -> None:
-            raise Refusal("UNKNOWN_METHOD", "there is no such method here; the contract and GetServerInfo name all")
+            raise Refusal("UNKNOWN_METHOD", "there is no such method; the contract lists all of them")
 
         return AnyMethodHandler(grpc.stream_stream_rpc_method_handler(self._handler("unknown", refuse, True)))
 
     async def drained(self) -> None:
-        """Wait until no call is inside."""
+        """Wait until no call is active."""
         await self._empty.wait()
 
     def close(self) -> None:
-        """Let no call in any more; those inside go on to their end."""
+        """Refuse new calls from now on; active ones run to their end."""
         self._closed = True
 
     def cancel_all(self) -> None:
-        """End all calls that are inside, at once."""
+        """Cancel all active calls."""
         self._forced = True
         for call in self.inside:
             if call.task:
@@ -333,7 +334,7 @@ class CallGuard:
         return handle
 
     async def run(self, name: str, transport: Transport, handler: Handler, tokens: Sequence[Token]) -> None:
-        """A call from its arrival to its end. tokens: of which the caller has to show one, if there are any.
+        """Run a call from arrival to end. tokens: the caller has to send one of them, if there are any.
 
         Raises:
             asyncio.CancelledError: the caller has left.
@@ -363,7 +364,7 @@ class CallGuard:
     async def _run(
         self, call: Call, transport: Transport, handler: Handler, tokens: Sequence[Token]
     ) -> status_pb2.Status:
-        """Let the call in and do what its method does; returns the status.
+        """Authenticate the call and run the handler of its method; return the status.
 
         Raises:
             asyncio.CancelledError, grpc.aio.BaseError: the caller has left.
@@ -393,7 +394,7 @@ class CallGuard:
         return status_pb2.Status()
 
     def _record(self, call: Call, status: status_pb2.Status) -> None:
-        """Count the call, and log it."""
+        """Count the call and log it."""
         code, reason = _code(status).name, reason_of(status)
         self._metrics.calls.labels(call.method, code, reason).inc()
         if who := call.caller.credential:
@@ -419,7 +420,7 @@ class CallGuard:
 
 
 def parse_message(kind: type[_Kind], data: bytes | None) -> _Kind:
-    """A message of the contract.
+    """Parse a message of the contract.
 
     Raises:
         Refusal: INVALID_INPUT, WRONG_MESSAGE_ORDER.
@@ -442,15 +443,15 @@ def _fault(call: Call, error: Exception) -> status_pb2.Status:
 
 
 def _too_late(call: Call) -> Refusal:
-    own = "its deadline" if call.has_deadline else "the deadline of calls that have none of their own"
+    own = "its deadline" if call.has_deadline else "the default deadline"
     return Refusal(
         "DEADLINE_PASSED",
-        f"the call was not done within {call.deadline - call.started:.1f} s, {own}; give it a later one",
+        f"the call was not done within {call.deadline - call.started:.1f} s, {own}; set a later one",
     )
 
 
 def _gone(call: Call) -> status_pb2.Status:
-    """The status of a call whose caller has left, for the log."""
+    """Return the status, for the log, of a call whose caller has left."""
     if call.has_deadline and call.left() <= DEADLINE_SKEW_SECONDS:
         return to_status(_too_late(call))
     return to_status(Refusal("CANCELLED", "the caller has left"))

@@ -27,11 +27,11 @@ from server.settings import LIMITS, Settings, label, read_tokens, table, variabl
 
 NAME = "seq2drum-server"
 FLUSH_SECONDS = 1.0
-"""How long what was logged may take to be read when the server ends."""
+"""The time for log lines to be read when the server ends."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the server until a signal asks it to stop; returns the exit code."""
+    """Run the server until a signal stops it; return the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     open_closed_streams()
     try:
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stream = logs.NonBlockingStream(sys.stderr.fileno(), lost=logs.log_dropped)
     logs.set_up(chosen.log_format, stream)
     sys.unraisablehook = logs.log_unraisable
-    # Why it does not start is for people wherever the log goes, unless a program was promised to get lines of JSON.
+    # A person must see why it does not start, wherever the log goes, unless the log was promised to be JSON.
     tell = logs.say if chosen.log_format == "json" else lambda text: stream.write(f"{visible(text)}\n")
     try:
         return _serve(chosen)
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(chosen: settings.Settings) -> int:
-    # gRPC logs in several lines what this program says in one. Its hooks for fork are in the way of workers.
+    # gRPC logs in several lines what this program logs in one. Its fork handlers get in the way of workers.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     try:
@@ -76,7 +76,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"seq2drum {__version__}")
     groups = {name: parser.add_argument_group(name, text) for name, text in settings.GROUPS.items()}
-    # 1. The settings that are one number, text or switch.
+    # 1. Settings that are one number, text or switch.
     defaults = {item.name: item.default for item in dataclasses.fields(settings.Settings)}
     for name, setting in settings.table().items():
         flag = settings.flag(name)
@@ -89,7 +89,7 @@ def _parser() -> Parser:
         else:
             text = _with_default(setting.help, defaults[name])
             groups[setting.group].add_argument(flag, dest=name, metavar=setting.metavar, help=_help(name, text))
-    # 2. Those of a form of their own.
+    # 2. Settings of another form.
     groups["safety"].add_argument(
         "--token-file",
         metavar="FILE",
@@ -111,7 +111,7 @@ def _parser() -> Parser:
             f"than once (default: default=default, the shipped one; several in the variable: with {os.pathsep!r})",
         ),
     )
-    # 3. The limits of a file.
+    # 3. Limits of a file.
     for name, limit in settings.LIMITS.items():
         text = _with_default(limit.metadata["help"], limit.default)
         groups["limits of a file"].add_argument(settings.flag(name), metavar="N", help=_help(name, text))
@@ -132,10 +132,10 @@ def _help(name: str, text: str) -> str:
 
 
 def read_settings(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
-    """Settings from flags and environment; flags win.
+    """Return the settings of flags and environment; flags win.
 
     given: texts by the name of the setting, as the flags had them (`True` or a count for flags without a value);
-        `models` a list of "ID=DIR"; `token_file` the path of a file with the token.
+    `models` a list of "ID=DIR"; `token_file` the path of a file with the token.
 
     Raises:
         OptionError: a value is wrong; the message is one line.
@@ -162,7 +162,7 @@ def read_settings(given: Mapping[str, Any], environ: Mapping[str, str]) -> Setti
 
 
 def default_state_file(environ: Mapping[str, str]) -> Path:
-    """The state file in this system's folder for such files: %LOCALAPPDATA%, $XDG_STATE_HOME, or ~/.local/state."""
+    """Return the default state file: in %LOCALAPPDATA%, $XDG_STATE_HOME or ~/.local/state, by the system."""
     if sys.platform == "win32":
         folder = environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
     else:
@@ -171,7 +171,7 @@ def default_state_file(environ: Mapping[str, str]) -> Path:
 
 
 def _text(name: str, given: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
-    """What was given, by flag or else by variable; None if nothing was. An empty variable is none at all."""
+    """Return the value of a flag, or else of a variable; None if neither is set. An empty variable counts as unset."""
     if given.get(name) is not None:
         return given[name]
     return environ.get(variable(name)) or None
@@ -215,7 +215,7 @@ def _split(text: str) -> list[str]:
 
 
 def _models(texts: list[str]) -> dict[str, str]:
-    """Model folders by id, from texts such as "mine=runs/mine"."""
+    """Return model folders by id, from texts such as "mine=runs/mine"."""
     models: dict[str, str] = {}
     for item in texts:
         name, equals, folder = item.partition("=")
@@ -228,7 +228,7 @@ def _models(texts: list[str]) -> dict[str, str]:
 
 
 def _tokens(given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """The settings of tokens: those of the file, or else the one of the variable."""
+    """Return the settings of tokens: those of the file, or else the one of the variable."""
     path = _text("token_file", given, environ)
     if path is None:
         return {"token": environ.get(variable("token"), "")}

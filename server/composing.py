@@ -31,17 +31,17 @@ from server.statuses import Refusal
 
 
 MOST_CHANGES = choices.MOST_BARS
-"""The most bars of a brief in which something else begins."""
+"""The most bars of a brief at which something new begins."""
 
 _FIELDS: Mapping[str, str] = {"genre": "genres", "metre": "meter"}
-"""Fields of a brief that the contract calls otherwise."""
-_MS_A_BAR = 10.0  # milliseconds on one core of a small server; measured, and right within a factor of two
+"""Fields of a brief with another name in the contract."""
+_MS_A_BAR = 10.0  # on one core of a small server; measured, right within a factor of two
 
 
 def brief_of(message: pb.Brief, limits: Limits = DEFAULT_LIMITS) -> Brief:
-    """The core's brief for a message. What is unset has the core's own defaults.
+    """Return the core's brief for a message. Unset fields get the core's defaults.
 
-    limits: of a file that is read, which hold for one that is made, too.
+    limits: of files that are read; they hold for the made one, too.
 
     Raises:
         Refusal: INVALID_OPTION with the field.
@@ -58,7 +58,7 @@ def brief_of(message: pb.Brief, limits: Limits = DEFAULT_LIMITS) -> Brief:
         given["change"] = tuple(message.change)
     if message.genres:
         given["genre"] = _genres(message)
-    # 2. One by one, so that the field can be named. Bars of change are held against the number of bars.
+    # 2. Check one by one, so that the field can be named. Bars of change are checked against the number of bars.
     for name, value in given.items():
         with_bars = {"bars": given["bars"]} if name == "change" and "bars" in given else {}
         _check(name, lambda one={name: value, **with_bars}: Brief(**one))
@@ -69,7 +69,7 @@ def brief_of(message: pb.Brief, limits: Limits = DEFAULT_LIMITS) -> Brief:
 
 
 def endless_brief(message: pb.Brief, limits: Limits = DEFAULT_LIMITS) -> Brief:
-    """The core's brief for a beat without an end, which is as long as any may be, in 4/4 and on any grid.
+    """Return the core's brief for an endless beat: of the longest allowed length, in 4/4 and on any grid.
 
     Raises:
         Refusal: as `brief_of`.
@@ -83,7 +83,7 @@ def endless_brief(message: pb.Brief, limits: Limits = DEFAULT_LIMITS) -> Brief:
 
 
 def _check(name: str, work: Any) -> None:
-    """Do what may refuse a value, and name the field if it does."""
+    """Run a check, and name the field if it refuses."""
     try:
         work()
     except (OptionError, LimitError) as error:
@@ -98,7 +98,7 @@ def _genres(message: pb.Brief) -> Mapping[str, float]:
             text = f"the genre {name[:MOST_WORD]} is named twice; name it once"
             raise Refusal("INVALID_OPTION", text, field="brief.genres")
         weights[name] = share.weight if share.HasField("weight") else 1.0
-        _check("genre", lambda name=name: choices.shares_of({name: 1.0}))  # there is such a one
+        _check("genre", lambda name=name: choices.shares_of({name: 1.0}))  # the genre exists
     return weights
 
 
@@ -116,7 +116,7 @@ def _check_length(brief: Brief, limits: Limits) -> None:
 
 
 def brief_timeline(brief: Brief) -> pb.TimelineInfo:
-    """The bars, the tempo and the metre of a beat."""
+    """Return the bars, the tempo and the metre of a beat."""
     numerator, denominator = choices.metre_of(brief.metre)
     quarters = brief.bars * 4 * numerator / denominator
     return pb.TimelineInfo(
@@ -130,12 +130,12 @@ def brief_timeline(brief: Brief) -> pb.TimelineInfo:
 
 
 def estimate_beats_ms(brief: Brief, takes: int) -> float:
-    """About how long some beats last on an idle server, in milliseconds."""
+    """Estimate how many milliseconds some beats take on an idle server."""
     return _MS_A_BAR * brief.bars * takes
 
 
 def effective_brief(message: pb.Brief, brief: Brief, model: str) -> pb.Brief:
-    """The message with its defaults filled in. brief: what `brief_of` made of it."""
+    """Return the message with its defaults filled in. brief: the result of `brief_of`."""
     filled = pb.Brief()
     filled.CopyFrom(message)
     filled.model, filled.meter, filled.takes = model, brief.metre, message.takes or 1
@@ -146,7 +146,7 @@ def effective_brief(message: pb.Brief, brief: Brief, model: str) -> pb.Brief:
 
 
 def beat_message(made: Beat) -> pb.Beat:
-    """A beat, its file and its figures."""
+    """Return a beat with its file and its statistics."""
     data, song = made.to_bytes(), made.song
     return pb.Beat(
         midi=data,
@@ -157,13 +157,13 @@ def beat_message(made: Beat) -> pb.Beat:
 
 
 def bar_message(number: int, made: Velocities, brief: Brief) -> pb.StreamComposeResponse:
-    """A bar of a beat as it is made; number from 1."""
+    """Return a bar of an endless beat; number from 1."""
     part = part_of(Pattern(made[None]))
     return pb.StreamComposeResponse(bar=number, hits=convert.hits(part, TICKS), bpm=brief.bpm)
 
 
 def generator_list() -> pb.ListGeneratorsResponse:
-    """The generators that come with the package, the default first."""
+    """Return the shipped generators, the default first."""
     infos = [_info(name) for name in composer.available()]
     return pb.ListGeneratorsResponse(
         generators=infos, default_generator=infos[0].id if infos else "", genres=choices.GENRES
@@ -182,11 +182,11 @@ def _info(name: str) -> pb.GeneratorInfo:
 # --- playing ----------------------------------------------------------------------------------------------------------
 
 
-PROGRESS_SECONDS = 0.1  # between two messages about a call's progress
+PROGRESS_SECONDS = 0.1  # between two progress frames of a call
 
 
 class _EndlessBeat:
-    """A beat without an end: what is asked for now, and its bars; `number` are made."""
+    """An endless beat: its current brief, its bars, and the number of those made."""
 
     def __init__(self, composer: Composer, brief: Brief, seed: int) -> None:
         self.brief, self.number = brief, 0
@@ -194,7 +194,7 @@ class _EndlessBeat:
 
 
 class BeatComposer:
-    """The beats that a worker makes. composers: by their ids, the default first. limits, most_takes: of a call."""
+    """The beats of a worker. composers: by their ids, the default first. limits, most_takes: of a call."""
 
     def __init__(self, composers: Mapping[str, Composer], limits: Limits, most_takes: int) -> None:
         self._composers, self._limits, self._most_takes = composers, limits, most_takes
@@ -202,18 +202,18 @@ class BeatComposer:
         self._endless: dict[int, _EndlessBeat] = {}
 
     def end(self, beat: int) -> None:
-        """End a beat without an end, if it is here."""
+        """End an endless beat, if it is here."""
         self._endless.pop(beat, None)
 
     def compose(self, job: int, body: bytes) -> Iterator[Frame | None]:
-        """What is said of a ComposeRequest after each bar, if anything, and at last "done" with a ComposeResponse."""
+        """Yield a progress frame or None after each bar of a ComposeRequest, and at last "done" with the response."""
         request = pb.ComposeRequest.FromString(body)
-        # 1. What is wanted, and of whom.
+        # 1. Read the request.
         asked = request.brief
         model = convert.model_of(asked, tuple(self._composers), next(iter(self._composers), ""), "brief")
         composer, brief = self._composers[model], brief_of(asked, self._limits)
         takes = convert.takes_of(asked, self._most_takes, "brief")
-        # 2. Bar by bar.
+        # 2. Make the beats bar by bar.
         begun = said = time.perf_counter()
         first_bar, done, beats = 0.0, 0, list[pb.Beat]()
         for seed in range(asked.seed, asked.seed + takes):
@@ -242,7 +242,7 @@ class BeatComposer:
         yield Frame({"what": "done", "job": job}, reply.SerializeToString())
 
     def stream(self, job: int, beat: int, body: bytes) -> Iterator[Frame | None]:
-        """The bars of a beat without an end that a StreamComposeRequest asks for, and "done". The first begins it."""
+        """Yield the bars that a StreamComposeRequest wants, and "done". The first request begins the endless beat."""
         request = pb.StreamComposeRequest.FromString(body)
         running = self._endless.get(beat)
         if running is None:

@@ -1,4 +1,4 @@
-"""What proves who is who: tokens and certificates, read again where their files change; who shows what is let in."""
+"""Credentials of callers and of the server: tokens and TLS certificates, read again when their files change."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _Stamp = tuple[int, int, int]
 
 
 class Reloadable(Generic[_Kind]):
-    """What some files hold.
+    """A value of files that is read again when one of them changes.
 
     Raises:
-        OptionError: they cannot be read, or hold something else.
+        OptionError: a file cannot be read, or holds something else.
     """
 
     def __init__(self, what: str, paths: Sequence[str], read: Callable[[], _Kind]) -> None:
@@ -35,9 +35,9 @@ class Reloadable(Generic[_Kind]):
         self.value = read()
 
     def look(self) -> bool:
-        """Read the files again if one of them has changed; returns whether there is a new value.
+        """Read the files again if one has changed; return whether there is a new value.
 
-        What cannot be used is logged, and changes nothing: a file may be half written, or its partner may follow.
+        A file that cannot be used is logged and changes nothing: it may be half written, or its partner may follow.
         """
         stamps = self._look()
         if stamps == self._stamps:
@@ -56,7 +56,7 @@ class Reloadable(Generic[_Kind]):
 
 
 def tokens_of(settings: Settings) -> Reloadable[tuple[Token, ...]]:
-    """The tokens that callers may show; none: callers need none."""
+    """Return the tokens that callers may send; without any, callers need none."""
     path = settings.token_file
     if not path:
         return Reloadable("tokens", (), lambda: settings.all_tokens)
@@ -64,7 +64,7 @@ def tokens_of(settings: Settings) -> Reloadable[tuple[Token, ...]]:
 
 
 class TlsCredentials:
-    """The certificates of a server, for gRPC. A connection gets those that were there when it was made.
+    """The server's certificates for gRPC. A connection gets those of the time of its handshake.
 
     Raises:
         OptionError: they cannot be used.
@@ -85,7 +85,7 @@ class TlsCredentials:
         self._changed = self._kept.look() or self._changed
 
     def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
-        """What is new since gRPC asked last. It asks at each handshake, in a thread of its own."""
+        """Return certificates that are new since gRPC last asked: it asks at each handshake, in a thread of its own."""
         if not self._changed:
             return None
         self._changed = False
@@ -93,13 +93,13 @@ class TlsCredentials:
 
 
 def certificate_names(auth_context: Mapping[str, Iterable[bytes]]) -> tuple[str, ...]:
-    """The names in a caller's certificate, as gRPC has them: what it is called, and what else it stands for."""
+    """Return the names in a caller's certificate as gRPC gives them: the common name, then the alternative names."""
     found = [*auth_context.get("x509_common_name", ()), *auth_context.get("x509_subject_alternative_name", ())]
     return tuple(dict.fromkeys(name.decode("utf-8", "replace") for name in found))
 
 
 def authenticate(metadata: Iterable[tuple[str, str | bytes]] | None, tokens: Sequence[Token]) -> Token | None:
-    """Let in a call that shows one of the tokens, and return which; any call, if the server has none.
+    """Return the token of the server that a call sends; None if the server has no tokens.
 
     Raises:
         Refusal: CREDENTIALS_MISSING, CREDENTIALS_WRONG.
@@ -110,7 +110,7 @@ def authenticate(metadata: Iterable[tuple[str, str | bytes]] | None, tokens: Seq
     if not shown:
         raise Refusal("CREDENTIALS_MISSING", "this server wants a token: send the header 'authorization: Bearer TOKEN'")
     given = shown[0] if isinstance(shown[0], bytes) else shown[0].encode()
-    # Each comparison is of the whole and in constant time, and all are made. The scheme may be in any case.
+    # Each comparison takes constant time, and all are made. The scheme may be in any case.
     scheme, _, rest = given.partition(b" ")
     whole = scheme.lower() + b" " + rest
     right = [token for token in tokens if hmac.compare_digest(whole, b"bearer " + token.secret.encode())]
@@ -120,9 +120,9 @@ def authenticate(metadata: Iterable[tuple[str, str | bytes]] | None, tokens: Seq
 
 
 def credential_name(token: Token | None, names: Sequence[str], allowed: Collection[str]) -> str:
-    """What a caller's credential is called: the token, or else the certificate ("CN=..."); "" if it has no name.
+    """Return the name of a caller's credential: its token's, or its certificate's as "CN=..."; "" if it has none.
 
-    names: of the certificate. allowed: those of which one is wanted; none: all are let in.
+    names: of the certificate. allowed: the names that are let in; empty: all.
 
     Raises:
         Refusal: CLIENT_NOT_ALLOWED.
@@ -140,14 +140,14 @@ def credential_name(token: Token | None, names: Sequence[str], allowed: Collecti
 
 
 class Quotas:
-    """How many calls each token has under way."""
+    """The number of active calls of each token."""
 
     def __init__(self) -> None:
         self._calls = Counter[str]()
 
     @contextlib.contextmanager
     def slot(self, token: Token | None) -> Iterator[None]:
-        """One of the calls that a token may have at once, within `with`.
+        """Hold one of the calls that a token may have at once, within `with`.
 
         Raises:
             Refusal: QUOTA_EXCEEDED.
@@ -183,10 +183,10 @@ def _stamp(path: str) -> _Stamp | None:
 
 
 def _configuration(settings: Settings) -> grpc.ServerCertificateConfiguration:
-    """The certificates. They are tried here: gRPC takes any files, and fails when the first client comes."""
+    """Return the certificates, after a trial: gRPC takes any files, and fails when the first client connects."""
     try:
         trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        # The password: without one Python would ask at the terminal for that of an encrypted key.
+        # Without a password Python would prompt for that of an encrypted key.
         trial.load_cert_chain(settings.tls_cert, settings.tls_key, password="")
         if settings.client_ca:
             trial.load_verify_locations(settings.client_ca)

@@ -39,7 +39,7 @@ from server.statuses import Refusal
 
 
 def read_state(path: str) -> dict[str, Any]:
-    """What the state file says of the server that wrote it; empty if there is none."""
+    """Return the content of the state file; empty if there is none."""
     try:
         state = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
     except (OSError, ValueError):
@@ -48,10 +48,10 @@ def read_state(path: str) -> dict[str, Any]:
 
 
 def write_state(path: str, address: str, port: int, token: str, page: str = "") -> None:
-    """Write the state file, whole or not at all. It is for its owner alone, as it may have the token in it.
+    """Write the state file atomically, readable by its owner alone, as it may hold the token.
 
-    path: "" writes none. One that cannot be written is logged, and the server runs without. page: the address of the
-        page with its token, if there is one.
+    path: "" writes none. A failure is logged, and the server runs without the file. page: the address of the page with
+    its token, if there is one.
     """
     if not path:
         return
@@ -77,7 +77,7 @@ def write_state(path: str, address: str, port: int, token: str, page: str = "") 
 
 
 def remove_state(path: str) -> None:
-    """Remove the state file, if this process wrote it."""
+    """Remove the state file if this process wrote it."""
     if read_state(path).get("pid") == os.getpid():
         Path(path).unlink(missing_ok=True)
 
@@ -86,20 +86,20 @@ def remove_state(path: str) -> None:
 
 
 MOST_WATCHERS = 1024
-"""Callers who are told of each change of health; every connection of a client that goes round several has one."""
+"""Callers that watch the health at once; each connection of a round-robin client is one."""
 MOST_REFLECTIONS = 64
-"""Callers who read the contract."""
+"""Callers that read the contract at once."""
 WATCH_WRITE_SECONDS = 30.0
-"""How long a watcher may take to read what it is told."""
+"""The time in which a watcher has to read a change."""
 REFLECTION_SECONDS = 60.0
-"""How long it may take to read the contract."""
+"""The time in which a caller has to read the contract."""
 
 _Status = health_pb2.HealthCheckResponse
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # it has no types
-    """The standard health service, of some names. It says NOT_SERVING until it is told otherwise."""
+    """The standard health service for some names. It starts as NOT_SERVING."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._statuses = dict.fromkeys(names, _Status.NOT_SERVING)
@@ -108,25 +108,25 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # it has no
         self._over = False
 
     def set(self, serving: bool) -> None:
-        """Say whether it serves."""
+        """Set whether it serves."""
         if not self._over:
             self._statuses = dict.fromkeys(self._statuses, _Status.SERVING if serving else _Status.NOT_SERVING)
             self._changed.set()
             self._changed = asyncio.Event()
 
     def end(self) -> None:
-        """Say NOT_SERVING from now on."""
+        """Set NOT_SERVING for good."""
         self.set(False)
         self._over = True
 
     async def Check(self, request: health_pb2.HealthCheckRequest, context: _Context) -> health_pb2.HealthCheckResponse:
-        """The status of a name."""
+        """Return the status of a name."""
         if request.service not in self._statuses:
             await context.abort(grpc.StatusCode.NOT_FOUND, "there is no service of this name")
         return _Status(status=self._statuses[request.service])
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: _Context) -> None:
-        """The status of a name now, and whenever it changes."""
+        """Send the status of a name now and at each change."""
         try:
             with self._limit.slot(Caller(peer_of(context.peer()))):
                 await self._watch(request.service, context)
@@ -156,7 +156,7 @@ class Reflection(reflection.aio.ReflectionServicer):  # type: ignore[name-define
     async def ServerReflectionInfo(
         self, request_iterator: AsyncIterable[reflection_pb2.ServerReflectionRequest], context: _Context
     ) -> AsyncIterator[reflection_pb2.ServerReflectionResponse]:
-        """The files of the contract that are asked for."""
+        """Send the requested files of the contract."""
         try:
             with self._limit.slot(Caller(peer_of(context.peer()))):
                 async with asyncio.timeout(REFLECTION_SECONDS):
@@ -170,7 +170,7 @@ class Reflection(reflection.aio.ReflectionServicer):  # type: ignore[name-define
 
 
 def add_standard_services(server: grpc.aio.Server, health: Health, names: Iterable[str], *, reflects: bool) -> None:
-    """Let a server answer for its health, and, if it reflects, for the contract of services of some names."""
+    """Add the health service to a server and, if it reflects, the reflection service for some names."""
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     if reflects:
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(Reflection(names), server)
@@ -180,15 +180,15 @@ def add_standard_services(server: grpc.aio.Server, health: Health, names: Iterab
 
 
 MOST_STREAMS = 32
-"""Calls at once on one connection."""
+"""The most calls at once on one connection."""
 MOST_METADATA = 8 << 10
-"""Bytes of a call's headers."""
+"""The most bytes of a call's headers."""
 IDLE_CONNECTION_SECONDS = 600
 HANDSHAKE_SECONDS = 10.0
-"""How long who connects may take until gRPC is spoken: TLS, and the first frame of HTTP/2."""
+"""The time from connecting to the first frame of HTTP/2, TLS included."""
 LEAST_PING_SECONDS = 300
 FLUSH_SECONDS = 0.5
-"""How long what has been said may still be on its way when the server ends."""
+"""The time for replies to reach their callers when the server ends."""
 _DAY_SECONDS = 86400.0
 
 if sys.platform != "win32":
@@ -198,7 +198,7 @@ SERVICES = (NAME, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflec
 
 
 class Reading(Parsers, Protocol):
-    """Who reads files, and whether they are ready."""
+    """Parser processes, and whether they are ready."""
 
     @property
     def ready(self) -> bool: ...
@@ -235,14 +235,15 @@ class Front:
 
     @property
     def ready(self) -> bool:
-        """Whether calls are played."""
+        """True if calls can be played."""
         return self._parsers.ready and self._players.ready
 
     def bind(self) -> None:
         """Take the address.
 
         Raises:
-            OptionError: another program has it, or it is not this machine's; or the certificates cannot be used.
+            OptionError: another program has it, it is not an address of this machine, or the certificates cannot be
+                used.
         """
         settings = self._settings
         self._tls = TlsCredentials(settings) if settings.tls else None
@@ -267,28 +268,28 @@ class Front:
         await self._server.start()
 
     async def look(self) -> None:
-        """Set the health service to whether calls are played now."""
+        """Update the health service."""
         self._health.set(self.ready)
 
     def read_credentials(self) -> bool:
-        """Read tokens and certificates again where their files have changed; returns whether there are new tokens."""
+        """Read tokens and certificates again if their files have changed; return whether there are new tokens."""
         if self._tls:
             self._tls.look()
         return self.guard.tokens.look()
 
     async def withdraw(self, seconds: float, forced: asyncio.Event) -> None:
-        """Say NOT_SERVING and go on serving, until `seconds` are over or it is forced; then close the port.
+        """Report NOT_SERVING and go on serving, for `seconds` or until forced; then close the port.
 
-        So callers that heed health go elsewhere before a call is refused. Those that do not are told to connect anew
-        (GOAWAY), and find the port closed; their calls that are inside go on.
+        So callers that check health go elsewhere before a call is refused. The others are told to reconnect (GOAWAY)
+        and find the port closed; their active calls go on.
         """
         self._withdrawn = True
         self._health.end()
         await wait_first(asyncio.sleep(seconds), forced.wait())
-        self._closing = asyncio.ensure_future(self._server.stop(_DAY_SECONDS))  # `stop` makes it end sooner
+        self._closing = asyncio.ensure_future(self._server.stop(_DAY_SECONDS))  # `stop` shortens it
 
     async def drain(self, seconds: float, forced: asyncio.Event) -> None:
-        """Let no call in any more, wait for those inside until `seconds` are over or it is forced, and end the rest."""
+        """Refuse new calls, wait for the active ones for `seconds` or until forced, and cancel the rest."""
         self._health.end()
         self.guard.close()
         with contextlib.suppress(TimeoutError):
@@ -302,14 +303,14 @@ class Front:
                     await self.guard.drained()
 
     async def stop(self) -> None:
-        """End, and give the address back."""
+        """Stop, and release the address."""
         await self._server.stop(FLUSH_SECONDS)
         if self._closing:
             await self._closing
 
 
 async def wait_first(*waits: Any) -> None:
-    """Wait for the first of several; the others are cancelled."""
+    """Wait for the first of several awaitables; cancel the others."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -323,11 +324,11 @@ async def wait_first(*waits: Any) -> None:
 
 
 def most_files() -> int:
-    """How many files and connections this process may have open, which it raises as far as it may."""
+    """Return how many files and connections this process may have open, after raising the limit as far as possible."""
     if sys.platform == "win32":
         return 8192
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # macOS has a lower limit than it says
+    with contextlib.suppress(ValueError, OSError):  # macOS reports a higher limit than it has
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
     return min(soft, 1 << 20) if soft != resource.RLIM_INFINITY else 1 << 20
@@ -338,12 +339,12 @@ def most_files() -> int:
 
 def _options(settings: Settings) -> list[tuple[str, int]]:
     options = [
-        ("grpc.so_reuseport", 0),  # else a second server binds the same port, and gets a share of the calls
-        # Twice what is taken: so that a message somewhat too large is refused by the service, with its reason.
+        ("grpc.so_reuseport", 0),  # otherwise a second server could bind the same port and get a share of the calls
+        # Twice the service's limit: so a message that is a little too large is refused by the service, with its reason.
         ("grpc.max_receive_message_length", 2 * settings.max_message_bytes),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_concurrent_streams", MOST_STREAMS),
-        # It counts calls that are over and not yet cleared away, and refuses those of a caller who keeps to the limit.
+        # It counts ended calls that are not yet cleared away, and so refuses callers that keep to the limit.
         ("grpc.http.overload_protection", 0),
         ("grpc.max_metadata_size", MOST_METADATA),
         ("grpc.absolute_max_metadata_size", MOST_METADATA),
@@ -351,7 +352,7 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.server_handshake_timeout_ms", int(1000 * HANDSHAKE_SECONDS)),
         ("grpc.max_allowed_incoming_connections", settings.connections or most_files() // 2),
         ("grpc.http2.min_ping_interval_without_data_ms", 1000 * LEAST_PING_SECONDS),
-        # A message is measured only after it was unpacked: a few bytes could become a gigabyte.
+        # A message is measured only after decompression: a few bytes could become a gigabyte.
         ("grpc.compression_enabled_algorithms_bitset", 1),
     ]
     if settings.max_connection_age_seconds:
@@ -364,7 +365,7 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
 
 @contextlib.contextmanager
 def _owner_only(host: str) -> Iterator[None]:
-    """Within this context a socket in the file system is made for its owner alone."""
+    """Create sockets in the file system for their owner alone, within `with`."""
     if not host.startswith("unix:"):
         yield
         return
@@ -379,7 +380,7 @@ def _check_socket(settings: Settings) -> None:
     """Refuse a socket that a program listens on: gRPC would take it over.
 
     Raises:
-        OptionError: there is such a program, or this system has no such sockets.
+        OptionError: a program listens there, or this system has no such sockets.
     """
     family = getattr(socket, "AF_UNIX", None)
     if family is None:
@@ -390,7 +391,7 @@ def _check_socket(settings: Settings) -> None:
 
 
 def _why_not(settings: Settings) -> str:
-    """Why an address could not be taken: gRPC does not say."""
+    """Return why an address could not be taken, which gRPC does not tell."""
     if settings.host.startswith("unix:"):
         return f"{settings.target} cannot be listened on; wanted a path in a folder of yours, of at most 100 characters"
     host = settings.target.rpartition(":")[0].strip("[]")

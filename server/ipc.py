@@ -24,26 +24,26 @@ from seq2drum.system import workers
 from server import logs
 
 MOST_HEAD_BYTES = 1 << 16
-"""The longest head in bytes."""
+"""The longest head."""
 MOST_BODY_BYTES = 1 << 28
-"""The longest body in bytes."""
+"""The longest body."""
 MOST_ANSWER_BYTES = 1 << 30
-"""The longest answer in bytes, see `split_answer`: ten minutes of eight stems are less."""
+"""The longest answer, see `split_answer`; ten minutes of eight stems are less."""
 PIECE_BYTES = 1 << 22
-"""An answer of more bytes comes as several frames."""
+"""A longer answer comes as several frames."""
 
 _LENGTHS = struct.Struct(">II")
 
 
 class Frame(NamedTuple):
-    """A message: a table of facts, and bytes that belong to it."""
+    """A message: a head of JSON values and a body of bytes."""
 
     head: dict[str, Any]
     body: bytes = b""
 
 
 def pack_frame(frame: Frame) -> bytes:
-    """A frame as bytes.
+    """Return a frame as bytes.
 
     Raises:
         ValueError: the head is longer than MOST_HEAD_BYTES, or the body than MOST_BODY_BYTES.
@@ -54,7 +54,7 @@ def pack_frame(frame: Frame) -> bytes:
 
 
 def split_answer(frame: Frame) -> Iterator[Frame]:
-    """An answer as frames: its head comes last, and all but the last of its bytes before it, as {"what": "piece"}."""
+    """Split an answer into frames: pieces of its body as {"what": "piece"}, then its head with the rest of the body."""
     last = max(len(frame.body) - 1, 0) // PIECE_BYTES * PIECE_BYTES
     for at in range(0, last, PIECE_BYTES):
         yield Frame({**frame.head, "what": "piece"}, frame.body[at : at + PIECE_BYTES])
@@ -62,11 +62,11 @@ def split_answer(frame: Frame) -> Iterator[Frame]:
 
 
 def read_frame(stream: BinaryIO) -> Frame | None:
-    """The next frame of a blocking stream; None at its end.
+    """Return the next frame of a blocking stream; None at its end.
 
     Raises:
         EOFError: the stream ends within a frame.
-        ValueError: it holds no frame, or one that is too long.
+        ValueError: the data is not a frame, or is too long.
     """
     lengths = _exactly(stream, _LENGTHS.size)
     if not lengths:
@@ -81,10 +81,10 @@ def read_frame(stream: BinaryIO) -> Frame | None:
 
 
 def write_frame(stream: BinaryIO, frame: Frame) -> None:
-    """Write a frame to a blocking stream, and flush it.
+    """Write a frame to a blocking stream and flush it.
 
     Raises:
-        ValueError: as `pack`.
+        ValueError: as `pack_frame`.
         OSError: the other end is closed.
     """
     stream.write(pack_frame(frame))
@@ -92,7 +92,7 @@ def write_frame(stream: BinaryIO, frame: Frame) -> None:
 
 
 async def receive_frame(reader: asyncio.StreamReader) -> Frame | None:
-    """As `read`, from a stream of asyncio."""
+    """Return the next frame of an asyncio stream, as `read_frame`."""
     try:
         head_size, body_size = _sizes(await reader.readexactly(_LENGTHS.size))
     except asyncio.IncompleteReadError as error:
@@ -106,7 +106,7 @@ async def receive_frame(reader: asyncio.StreamReader) -> Frame | None:
 
 
 def _exactly(stream: BinaryIO, size: int) -> bytes:
-    """That many bytes, or fewer at the end: a stream without a buffer gives them in pieces."""
+    """Return that many bytes, or fewer at the end: an unbuffered stream gives them in pieces."""
     pieces: list[bytes] = []
     while size and (piece := stream.read(size)):
         pieces.append(piece)
@@ -148,13 +148,13 @@ if sys.platform != "win32":  # Windows has no such limits
     import resource
 
 RETAINED_MEBIBYTES = 32
-"""What may be kept of the memory of calls that are over, until it is given back: that takes some milliseconds."""
+"""Memory of finished calls that may stay in the heap until it is trimmed, which takes some milliseconds."""
 
 
 def bound_memory(mebibytes: int | None) -> None:
-    """Bound the memory that this process may map beyond what it has now, and leave no core file with a user's music.
+    """Limit the memory that this process may map beyond what it has now, and disable core files.
 
-    Where the system cannot do that, nothing happens.
+    A core file would hold a user's music. Does nothing where the system has no such limits.
     """
     if sys.platform == "win32":
         return
@@ -163,24 +163,24 @@ def bound_memory(mebibytes: int | None) -> None:
         return
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     most = psutil.Process().memory_info().vms + (mebibytes << 20)
-    with contextlib.suppress(ValueError, OSError):  # macOS refuses limits below what is mapped, which it counts its way
+    with contextlib.suppress(ValueError, OSError):  # macOS refuses limits below its own count of mapped memory
         resource.setrlimit(resource.RLIMIT_AS, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def resident_mebibytes() -> float:
-    """The memory that this process has in use."""
+    """Return the resident memory of this process."""
     resident: int = psutil.Process().memory_info().rss
     return resident / (1 << 20)
 
 
 class HeapTrimmer:
-    """What this process keeps of the memory that it has used and needs no more: the C library's heap does."""
+    """Returns memory that the heap of the C library keeps after calls have ended."""
 
     def __init__(self) -> None:
         self._kept = resident_mebibytes()
 
     def give_back(self) -> None:
-        """Give it back to the system, if it is more than RETAINED_MEBIBYTES. Not every C library can."""
+        """Return free memory to the system if there is more than RETAINED_MEBIBYTES of it. Not every C library can."""
         now = resident_mebibytes()
         if now > self._kept + RETAINED_MEBIBYTES:
             workers.give_back()

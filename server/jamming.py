@@ -1,6 +1,6 @@
-"""What a worker does for Jam: drummers who play along, of whom each decides a bar when what it needs is told.
+"""Jam in a worker: drummers that play along, each of which decides a bar as soon as its notes are known.
 
-What the messages say is checked here but for what `jams` checks: how much they tell, and when.
+All values of messages are checked here, except how much they hold and when they come, which `sessions` checks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from server.statuses import Refusal
 JAM_OPTIONS = frozenset(
     {name for name, one in OPTIONS.items() if one.jam and name != "track"} | {"model", "daring", "count_in"}
 )
-"""What of a GenerationConfig holds for a jam."""
+"""The fields of a GenerationConfig that apply to a jam."""
 MOST_BARS = 8192
 """The most bars of a jam: four hours at 120 quarters a minute."""
 TICKS, LEAST_TICKS = 480, 24
@@ -37,13 +37,13 @@ _SIGNS = {"fill": FILL, "section": SECTION, "stop": STOP, "intensity": INTENSITY
 
 
 class _RunningJam:
-    """A drummer who plays along, and the tempos by which it counts."""
+    """A drummer that plays along, and the tempos by which it counts."""
 
     def __init__(self, engine: Engine, options: Options, song: Song, program: int) -> None:
         self.jam, self.song = Jam(engine, options, song, program=program), song
 
     def bar(self, made: JamBar) -> pb.JamResponse:
-        """A bar as a message."""
+        """Return a bar as a message."""
         quarter, bar = self.song.ticks_per_quarter, made.bar
         begins = bar.start / quarter
         message = pb.JamBar(
@@ -64,10 +64,10 @@ class _RunningJam:
 
 
 class JamRunner:
-    """The jams that a worker has.
+    """The jams of a worker.
 
-    engines: the models that have learnt to play along, by their ids, the first that is listed first; infos: of all
-    models, what is said of them. limits: of tempos and metres.
+    engines: the models that can play along, by their ids, the default first. infos: of all models. limits: of tempos
+    and metres.
     """
 
     def __init__(self, engines: Mapping[str, Engine], infos: Sequence[pb.ModelInfo], limits: Limits) -> None:
@@ -80,9 +80,9 @@ class JamRunner:
         self._jams.pop(jam, None)
 
     def advance(self, job: int, jam: int, body: bytes) -> Iterator[Frame | None]:
-        """The frames of a JamRequest: what comes of what it tells, and "done". The first begins the jam.
+        """Yield the frames that follow from a JamRequest, and "done". The first request begins the jam.
 
-        "done" has `point`, the quarter at which the next bar will be decided; none if the jam is over.
+        "done" has `point`, the quarter at which the next bar will be decided; None if the jam is over.
         """
         request = pb.JamRequest.FromString(body)
         running = self._jams.get(jam)
@@ -102,13 +102,13 @@ class JamRunner:
         yield Frame({"what": "done", "job": job, "point": None if drummer.is_over else drummer.point})
 
     def _begin(self, asked: pb.JamConfig) -> tuple[_RunningJam, pb.JamBegun]:
-        """A jam as it is asked for.
+        """Begin a jam.
 
         Raises:
-            Refusal: something cannot be asked for, with its field.
+            Refusal: a field is wrong; it names the field.
         """
         config = asked.config
-        # 1. What is wanted, and of whom.
+        # 1. Read the request.
         for field, _ in config.ListFields():
             if field.name not in JAM_OPTIONS:
                 text = f"{field.name} has no meaning in a jam; leave it out"
@@ -121,7 +121,7 @@ class JamRunner:
         program = asked.program if asked.HasField("program") else 24
         if program > 127:
             raise Refusal("INVALID_OPTION", f"program is {program}, wanted 0 to 127", field="config.program")
-        # 2. The drummer, and what is counted.
+        # 2. Make the drummer and the count-in.
         running = _RunningJam(self._engines[model], options, song, program)
         begun = pb.JamBegun(
             model=self._infos[model],
@@ -144,10 +144,10 @@ class JamRunner:
 
 
 def _timeline(asked: pb.JamConfig, limits: Limits) -> Song:
-    """The tempos and metres of a jam, as a song without notes.
+    """Return the tempos and metres of a jam, as a song without notes.
 
     Raises:
-        Refusal: one makes no sense, with its field.
+        Refusal: one is wrong; it names the field.
     """
     quarter = asked.ticks_per_quarter if asked.HasField("ticks_per_quarter") else TICKS
     if not LEAST_TICKS <= quarter <= MOST_TICKS_PER_QUARTER:
@@ -182,7 +182,7 @@ def _powers(most: int) -> list[int]:
 
 
 def _count_in(song: Song, bars: int, drum_map: str) -> list[pb.DrumHit]:
-    """What is counted before a jam."""
+    """Return the hits of the count-in of a jam."""
     if not bars:
         return []
     lattice = lattice_of(song)
@@ -195,10 +195,10 @@ def _count_in(song: Song, bars: int, drum_map: str) -> list[pb.DrumHit]:
 
 
 def _signs(signs: Sequence[pb.JamSign]) -> list[Sign]:
-    """The signs that are told.
+    """Return the signs of a message.
 
     Raises:
-        Refusal: one says nothing, or its letter is too long.
+        Refusal: one is empty, or its letter is too long.
     """
     found = []
     for sign in signs:

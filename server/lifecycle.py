@@ -1,4 +1,4 @@
-"""The life of the server: it binds, starts its workers, says when it is ready, and ends without losing a call."""
+"""The lifecycle of the server: bind, start the workers, report ready, and end without losing a call."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from server.web.server import WebServer
 
 CREDENTIALS_SECONDS = 2.0
-"""Between two looks whether tokens or certificates have changed."""
+"""The interval at which tokens and certificates are checked for changes."""
 
 
 SIGNATURE = "SHA256SUMS.sig"
-"""The file of a checkpoint with its signature: what is in it is the business of the processes that play."""
+"""The file of a checkpoint with its signature; the players verify it."""
 
 
 async def serve(settings: Settings, say: Callable[[str], None], give_port: Callable[[int], None]) -> int:
-    """Serve until a signal asks to stop; returns the exit code.
+    """Serve until a signal stops it; return the exit code.
 
     say: prints a line for a person. give_port: prints the port for a program, if the system chose it.
 
@@ -48,7 +48,7 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
     changed, signals, metrics = asyncio.Event(), _Signals(), Metrics()
     parsers, players = ParserPool(changed=changed.set), PlayerPool(changed=changed.set)
     pools: dict[str, ParserPool | PlayerPool] = {"screen": parsers, "player": players}
-    # 1. The address. What is opened from here on is closed in the opposite order.
+    # 1. The address. Everything opened from here on is closed in reverse order.
     renders = RenderPool(settings)
     front = Front(settings, parsers, players, renders, metrics)
     front.bind()
@@ -77,7 +77,7 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
         starting = asyncio.ensure_future(asyncio.gather(parsers.start(settings), players.start(settings)))
         stack.push_async_callback(_ended, starting)
         await wait_first(asyncio.shield(starting), signals.asked.wait())
-        # 3. Answering, until a signal comes or nobody calls.
+        # 3. Serve until a signal comes or the idle time is over.
         if starting.done():
             try:
                 starting.result()
@@ -96,7 +96,7 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
             watching = asyncio.ensure_future(_watch(front, changed, pools))
             stack.push_async_callback(_ended, watching)
             await wait_first(signals.asked.wait(), _idle(front, settings.idle_exit_seconds))
-        # 4. One server of several lets its callers go elsewhere first; then the calls that are inside.
+        # 4. One server of several first lets its callers go elsewhere; then the active calls end.
         if settings.drain_delay_seconds and starting.done() and signals.asked.is_set():
             log("draining", calls=len(front.guard.inside), seconds=settings.drain_delay_seconds)
             await front.withdraw(settings.drain_delay_seconds, signals.forced)
@@ -112,7 +112,7 @@ def _count_models(metrics: Metrics, players: PlayerPool) -> None:
 
 
 def _unsigned(settings: Settings) -> list[str]:
-    """The models in folders that nobody has signed, where that is not asked for."""
+    """Return the models in folders without a signature, unless signatures are required."""
     if settings.trust:
         return []
     folders = {name: Path(folder) for name, folder in settings.models.items() if Path(folder).is_dir()}
@@ -121,7 +121,7 @@ def _unsigned(settings: Settings) -> list[str]:
 
 
 def _ready(settings: Settings, front: Front, page: MetricsServer | None, seconds: float) -> str:
-    """Log that the server is ready; returns the line that says so to a person."""
+    """Log that the server is ready; return the line for a person."""
     models = ", ".join(settings.models)
     for name in _unsigned(settings):
         log("a model is not signed", model=name)
@@ -131,7 +131,7 @@ def _ready(settings: Settings, front: Front, page: MetricsServer | None, seconds
 
 
 def _entrance(settings: Settings, front: Front) -> WebServer | None:
-    """The bound entrance for browsers, if there is to be one. Only then is what it needs imported.
+    """Return the bound web server, if the settings want one. Its dependencies are imported only then.
 
     Raises:
         OptionError: another program has the port.
@@ -149,7 +149,7 @@ def _entrance(settings: Settings, front: Front) -> WebServer | None:
 
 
 def _where(settings: Settings, entrance: WebServer) -> str:
-    """Where the page is, for a person. What may be kept as a log has no token in it."""
+    """Return the line with the page's address for a person. Output that may be kept as a log has no token in it."""
     if not settings.token and sys.stderr.isatty():
         return f"seq2drum-server: the page is at {entrance.address_with_token}"
     behind = "the server's token" if settings.token else f"the token in {settings.state_file or 'the state file'}"
@@ -169,7 +169,7 @@ def _page(settings: Settings, metrics: Metrics) -> MetricsServer | None:
 
 
 async def _watch(front: Front, changed: asyncio.Event, pools: Mapping[str, ParserPool | PlayerPool]) -> None:
-    """Keep the health service up to date, and count the workers that were replaced."""
+    """Keep the health service up to date, and count replaced workers."""
     before, alive = front.ready, {kind: set(pool.pids) for kind, pool in pools.items()}
     while True:
         await changed.wait()
@@ -185,7 +185,7 @@ async def _watch(front: Front, changed: asyncio.Event, pools: Mapping[str, Parse
 
 
 async def _read_credentials(settings: Settings, front: Front, entrance: WebServer | None) -> None:
-    """Read tokens and certificates again where their files change, and write down the token for local programs."""
+    """Read tokens and certificates again when their files change, and write the token down for local programs."""
     while True:
         await asyncio.sleep(CREDENTIALS_SECONDS)
         if entrance:
@@ -201,33 +201,33 @@ def _write_state(settings: Settings, front: Front, entrance: WebServer | None) -
 
 
 async def _idle(front: Front, seconds: float) -> None:
-    """Wait until there was no call for so many seconds; 0: for ever."""
+    """Wait until there has been no call for so many seconds; 0: forever."""
     if not seconds:
         await asyncio.Event().wait()
-    began = time.monotonic()  # the time of starting is not counted
+    began = time.monotonic()  # start-up does not count
     while (left := max(front.guard.last_end, began) + seconds - time.monotonic()) > 0 or front.guard.inside:
         await asyncio.sleep(max(left, min(seconds, 1.0)))
 
 
 async def _ended(task: asyncio.Future[Any]) -> None:
-    """Cancel a task, and wait until it has ended."""
+    """Cancel a task and wait for its end."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
 class _Signals:
-    """The signals to stop: the first SIGTERM or Ctrl-C asks for it, the second forces it."""
+    """Stop signals: the first SIGTERM or Ctrl-C requests the stop, the second forces it."""
 
     def __init__(self) -> None:
         self.asked, self.forced = asyncio.Event(), asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        # SIGBREAK: what Windows has to end a console program by.
+        # SIGBREAK ends a console program on Windows.
         names = ("SIGTERM", "SIGINT", "SIGBREAK")
         self._numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
         self._before: dict[int, Any] = {}
 
     def open(self) -> None:
-        """Handle signals from now on."""
+        """Install the signal handlers."""
         for number in self._numbers:
             try:
                 self._loop.add_signal_handler(number, self.note)
@@ -236,7 +236,7 @@ class _Signals:
                 self._before[number] = signal.signal(number, handler)
 
     def close(self) -> None:
-        """Put back the handlers that there were."""
+        """Restore the previous handlers."""
         for number in self._numbers:
             if number in self._before:
                 signal.signal(number, self._before.pop(number))
@@ -245,5 +245,5 @@ class _Signals:
                     self._loop.remove_signal_handler(number)
 
     def note(self) -> None:
-        """Note a signal: the first asks, the second forces."""
+        """Record a signal: the first requests, the second forces."""
         (self.forced if self.asked.is_set() else self.asked).set()

@@ -1,8 +1,8 @@
-"""The log: one line for each thing that happened, for a program (JSON) or for a person (text).
+"""The log: one line for each event, as JSON for programs or as text for people.
 
-A line has facts: names, numbers, ids. It never has a message that quotes a request, a name of a track or a byte of a
-file: callers of `log` see to that. Lines go to standard error, and nobody waits until they are taken: where a reader
-stalls or a disk is full they are dropped, and counted.
+A line has facts: names, numbers, ids. It never quotes a request, a track's name or bytes of a file; callers of `log`
+see to that. Lines go to standard error, and no caller waits for a reader: if the reader stalls or the disk is full,
+lines are dropped and counted.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import Any, Protocol
 from seq2drum.music.shown import visible
 
 MOST_LINES = 10_000
-"""How many lines wait for their reader; one more is dropped."""
+"""The most lines that wait for their reader; one more is dropped."""
 LONGEST_LINE = 2000
-"""How many characters of what a worker says are kept."""
+"""The most characters of a worker's line that are logged."""
 _PAUSE_SECONDS = 0.05
 LOG = logging.getLogger("server")
 _FACTS = "facts"
@@ -43,7 +43,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """The same, to be read on a terminal."""
+    """A line of text for a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
@@ -58,7 +58,7 @@ class TextFormatter(logging.Formatter):
 
 
 class Stream(Protocol):
-    """What lines are written to."""
+    """A destination of log lines."""
 
     def write(self, text: str, /) -> object: ...
     def flush(self) -> object: ...
@@ -66,36 +66,36 @@ class Stream(Protocol):
 
 
 class NonBlockingStream:
-    """An open file to which lines are written by a thread, so that whoever writes never waits and never fails.
+    """A file that a thread writes to, so that a caller of `write` never waits and never fails.
 
-    file: its descriptor. most: how many lines wait; one more is dropped. lost: is called once all lines are taken
-    again, with how many were dropped.
+    file: its descriptor. most: lines that may wait; one more is dropped. lost: called with the number of dropped lines
+    once lines are taken again.
     """
 
     def __init__(self, file: int, most: int = MOST_LINES, lost: Callable[[int], object] = lambda lines: None) -> None:
         self.dropped = 0
-        """How many lines were dropped so far."""
+        """The number of lines dropped so far."""
         self._file, self._lost, self._told, self._counting = file, lost, 0, threading.Lock()
         self._lines: queue.Queue[bytes] = queue.Queue(most)
-        # A daemon: where the reader stalls, it is waiting still when the program ends.
+        # A daemon: if the reader stalls, it still waits when the program ends.
         threading.Thread(target=self._run, name="log", daemon=True).start()
 
     def write(self, text: str, /) -> None:
-        """Have a line written, its end included."""
+        """Queue a line, with its line break."""
         try:
             self._lines.put_nowait(text.encode("utf-8", "backslashreplace"))
         except queue.Full:
             self._drop()
 
     def flush(self) -> None:
-        """Nothing: whoever writes does not wait."""
+        """Do nothing: the caller does not wait."""
 
     def isatty(self) -> bool:
-        """Whether it is a terminal."""
+        """Return whether it is a terminal."""
         return os.isatty(self._file)
 
     def close(self, seconds: float) -> None:
-        """Wait until all is written, or the time is over."""
+        """Wait until all lines are written, or for so many seconds."""
         until = time.monotonic() + seconds
         while self._lines.unfinished_tasks and time.monotonic() < until:
             time.sleep(_PAUSE_SECONDS / 10)
@@ -107,7 +107,7 @@ class NonBlockingStream:
                 self._write(line)
                 if (dropped := self.dropped) > self._told and self._lines.empty():
                     self._lost(dropped - self._told)
-                    if self.dropped == dropped:  # else there was no room for that line either
+                    if self.dropped == dropped:  # otherwise that line was dropped, too
                         self._told = dropped
             except OSError:  # the disk is full, or the reader has gone
                 self._drop()
@@ -122,14 +122,14 @@ class NonBlockingStream:
         while line:
             try:
                 line = line[os.write(self._file, line) :]
-            except BlockingIOError:  # whoever shares the file has made it so
+            except BlockingIOError:  # another process that shares the file made it non-blocking
                 time.sleep(_PAUSE_SECONDS)
 
 
 def set_up(style: str, stream: Stream) -> None:
     """Send the log of this process to a stream.
 
-    style: "json", "text", or "": text if the stream is a terminal.
+    style: "json", "text", or "": text on a terminal, JSON otherwise.
     """
     handler = logging.StreamHandler(stream)
     text = style == "text" or (not style and stream.isatty())
@@ -142,17 +142,17 @@ def set_up(style: str, stream: Stream) -> None:
 
 
 def log(event: str, level: int = logging.INFO, **facts: Any) -> None:
-    """Write a line to the log. Facts that are None are left out."""
+    """Log an event. Facts that are None are left out."""
     LOG.log(level, event, extra={_FACTS: {name: value for name, value in facts.items() if value is not None}})
 
 
 def say(text: str) -> None:
-    """Write a line for people: as it is, or as the message of an event where the log is JSON."""
+    """Log a line for people: the line itself, or the message of an event where the log is JSON."""
     log("said", message=text)
 
 
 def relay(line: str) -> None:
-    """Put a line of a worker's standard error into the log: an event in JSON, or whatever a library said."""
+    """Log a line of a worker's standard error: its event if it is JSON, or the text of a library."""
     try:
         facts = json.loads(line)
         event, level = facts.pop("event"), logging.getLevelNamesMapping()[facts.pop("level").upper()]
@@ -164,17 +164,17 @@ def relay(line: str) -> None:
 
 
 def dropped_lines() -> int:
-    """How many lines of the log of this process were dropped."""
+    """Return how many log lines of this process were dropped."""
     return sum(getattr(getattr(handler, "stream", None), "dropped", 0) for handler in logging.getLogger().handlers)
 
 
 def log_dropped(lines: int) -> None:
-    """Tell that lines were dropped."""
+    """Log that lines were dropped."""
     log("lines of the log were dropped", logging.WARNING, lines=lines)
 
 
 def log_unraisable(fault: sys.UnraisableHookArgs) -> None:
-    """Log an exception that nothing could be done about: Python would print it, and wait until that is read."""
+    """Log an unraisable exception: Python would print it, and block until it is read."""
     error = fault.exc_value
     where = traceback.extract_tb(fault.exc_traceback)
     log("an exception was ignored", logging.WARNING, kind=type(error).__name__, trace=[f"{at.name}" for at in where])

@@ -1,4 +1,4 @@
-"""Figures of the service for its operator, in Prometheus' form."""
+"""Metrics of the service for Prometheus."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TOGETHER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 
 
 class Metrics:
-    """All figures of one server, in a registry of its own: several servers in one process do not mix."""
+    """All metrics of one server, in its own registry: several servers in one process stay apart."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -38,16 +38,16 @@ class Metrics:
         self.models = Gauge("seq2drum_model_info", "Models that play", ["id", "sha256"], registry=self.registry)
 
     def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
-        """Add a figure whose value is computed when it is read."""
+        """Add a gauge whose value is computed when it is read."""
         Gauge(f"seq2drum_{name}", text, registry=self.registry).set_function(value)
 
     def time(self, milliseconds: Mapping[str, float]) -> None:
-        """Note how long stages of a call took, by their names in the contract's Timing without "_ms"."""
+        """Record how long stages of a call took, by their names in the contract's Timing without "_ms"."""
         for stage, value in milliseconds.items():
             self.stages.labels(stage).observe(value / 1000)
 
     def value(self, name: str, **labels: str) -> float:
-        """A figure's value; 0 if nothing was counted."""
+        """Return the value of a metric; 0 if it has none."""
         return self.registry.get_sample_value(f"seq2drum_{name}", labels) or 0.0
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -55,7 +55,7 @@ class Metrics:
 
 
 class MetricsServer:
-    """The figures as a page, for Prometheus to read.
+    """The HTTP endpoint that Prometheus reads.
 
     Raises:
         OSError: the port is taken.
@@ -67,7 +67,7 @@ class MetricsServer:
         self.port: int = self._server.server_port
 
     def close(self) -> None:
-        """Stop, and give the port back."""
+        """Stop, and release the port."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -38,13 +38,13 @@ from server import composing, convert, ipc, logs, statuses
 from server.ipc import Frame, bound_memory
 from server.statuses import Refusal
 
-# Milliseconds of one take on one core of a small server; measured, and right within a factor of two or three.
+# Milliseconds of one take on one core of a small server; measured, right within a factor of three.
 _MS_A_CALL, _MS_A_QUARTER, _MS_A_STILL_QUARTER = 10.0, 1.2, 0.15
 
 
 @dataclass(frozen=True, slots=True)
 class RequestRules:
-    """What may be asked: the limits of a file, the most bars and takes, the models' ids and that of the default."""
+    """The rules for requests: limits of a file, most bars and takes, ids of the models and the default one."""
 
     limits: Limits
     max_bars: int
@@ -54,18 +54,18 @@ class RequestRules:
 
     @staticmethod
     def of(start: Mapping[str, Any]) -> RequestRules:
-        """The rules in the head of the first frame."""
+        """Return the rules in the head of the first frame."""
         limits = Limits(**start["limits"])
         return RequestRules(limits, start["max_bars"], start["max_takes"], tuple(start["models"]), start["default"])
 
 
 def analyze(body: bytes, rules: RequestRules, *, music: bool = False) -> pb.AnalyzeGuitarResponse:
-    """What is in the file of a GenerateDrumsRequest that can be played, and the song as MIDI if the file is none.
+    """Return the analysis of a GenerateDrumsRequest's song, and the song as MIDI if it came as another kind.
 
-    music: whether its notes, bars and sections are wanted, too.
+    music: whether to add its notes, bars and sections.
 
     Raises:
-        InputError, OptionError, Refusal: it cannot be played.
+        InputError, OptionError, Refusal: the song cannot be played.
     """
     request = pb.GenerateDrumsRequest.FromString(body)
     if not request.midi:
@@ -76,7 +76,9 @@ def analyze(body: bytes, rules: RequestRules, *, music: bool = False) -> pb.Anal
     convert.model_of(request.config, rules.models, rules.default)
     opened = open_song(request.midi, limits=rules.limits)
     written = b"" if opened.midi is not None else midi.serialise(opened.song)
-    song = midi.parse(written, limits=rules.limits) if written else opened.song  # with the parts that a player will see
+    song = (
+        midi.parse(written, limits=rules.limits) if written else opened.song
+    )  # with the parts that a player will parse from it
     convert.check_bars(song, rules.max_bars)
     drums = convert.drums_of(request, rules.limits)
     if drums is not None:
@@ -96,7 +98,7 @@ def analyze(body: bytes, rules: RequestRules, *, music: bool = False) -> pb.Anal
 
 
 def estimate_take_ms(song: Song) -> float:
-    """About how long one take lasts on an idle server, in milliseconds; bars of a long rest cost next to nothing."""
+    """Estimate how many milliseconds one take plays on an idle server; bars of a long rest cost next to nothing."""
     lattice = lattice_of(song)
     quarters = lattice.counts / STEPS_PER_QUARTER
     played = float(quarters[~stopped(rests(song, lattice))].sum())
@@ -104,7 +106,7 @@ def estimate_take_ms(song: Song) -> float:
 
 
 def _add_music(analysis: pb.AnalyzeGuitarResponse, song: Song, choice: GuitarChoice) -> None:
-    """Add the notes of the guitar, the bars and the sections of a song to what is said of it."""
+    """Add the guitar's notes, the bars and the sections of a song to its analysis."""
     quarter = song.ticks_per_quarter
     parts = [song.parts[index] for index in choice.parts]
     rows = np.concatenate([part.rows for part in parts])
@@ -124,20 +126,20 @@ def _add_music(analysis: pb.AnalyzeGuitarResponse, song: Song, choice: GuitarCho
 
 
 def convert_to_midi(file: bytes, rules: RequestRules) -> bytes:
-    """The MIDI file of a song with drums of any kind.
+    """Return a song with drums, of any kind, as a MIDI file.
 
     Raises:
-        InputError: it cannot be read, or is a recording.
+        InputError: the song cannot be read, or is a recording.
     """
     opened = open_drums(file, limits=rules.limits)
     return opened.midi or midi.serialise(opened.song)
 
 
 def check_brief(body: bytes, rules: RequestRules) -> pb.AnalyzeGuitarResponse:
-    """The bars and the time that the beats of a ComposeRequest take. Its guitar is not looked at.
+    """Return the bars and the estimated time of the beats of a ComposeRequest. Its guitar is not read.
 
     Raises:
-        Refusal: they cannot be made.
+        Refusal: the beats cannot be made.
     """
     asked = pb.ComposeRequest.FromString(body).brief
     generators = composer.available()
@@ -153,7 +155,7 @@ def check_brief(body: bytes, rules: RequestRules) -> pb.AnalyzeGuitarResponse:
 
 
 def _rendered(body: bytes, rules: RequestRules) -> bytes:
-    from server import rendering  # with all that draws and sounds, which reading has no use for
+    from server import rendering  # lazily: it imports all that draws and sounds
 
     return rendering.render(body, rules.limits, rules.max_bars)
 
@@ -170,7 +172,7 @@ _ANSWERS: Mapping[str, Callable[[bytes, RequestRules], bytes]] = MappingProxyTyp
 
 
 def answer(frame: Frame, rules: RequestRules) -> Frame:
-    """The frame that answers one of what is in `_ANSWERS`, whatever happens."""
+    """Return the frame that answers a frame whose head names one of `_ANSWERS`; a failure becomes a status."""
     job = frame.head["job"]
     try:
         return Frame({"what": "done", "job": job}, _ANSWERS[frame.head["what"]](frame.body, rules))
@@ -191,12 +193,12 @@ def answer(frame: Frame, rules: RequestRules) -> Frame:
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> int:
-    """Speak frames until the source ends."""
+    """Answer frames until the source ends; return the exit code."""
     start = ipc.read_frame(source)
     if start is None:
         return 0
     rules = RequestRules.of(start.head)
-    # Reads tables and loads libraries, so that the first file does not wait.
+    # A first file reads the tables and loads the libraries, so that no caller waits for them.
     analyze(_riff(rules.default), rules)
     Book.load()
     bound_memory(start.head.get("screen_mebibytes"))

@@ -24,23 +24,24 @@ from server.workers import RETRY_SECONDS, Pool, StartError, Worker, worker_died
 
 LOG = logging.getLogger(__name__)
 
-# -P: whatever package is called "server" in the current folder is not this one.
+# -P: keeps a package "server" in the current folder from being imported.
 PARSER_COMMAND = (sys.executable, "-P", "-m", "server.parser")
 WALL_TIME_FACTOR = 4
-"""How many times as long as it may take of a processor reading a file may last, where others have the processor."""
+"""The time limit of a file in wall time, as a multiple of its limit in processor time: others may have the processor.
+"""
 LATE_SHARE, HUNG_SHARE = 0.9, 0.05
-"""Shares of that time: who has worked for the first is late, and who works for less than the second of it hangs."""
+"""Shares of the limit: a worker that has used the first of it is late, one that uses less than the second hangs."""
 MOST_HUNG = 2
-"""How many workers may hang with a file until its call fails."""
+"""The number of workers that may hang with a file before its call fails."""
 
 _LATE, _HUNG = Frame({"what": "late"}), Frame({"what": "hung"})
 
 
 @dataclass(eq=False)
 class _Job:
-    """A file of a caller, to be read in so many seconds, and the future for its answer. hung: the workers that hung.
+    """A file to be read within so many seconds, and the future of its answer. hung: the workers that hung with it.
 
-    is_notation: whether it is one that may take seconds though it is small. The answer is done already if nobody waits
+    is_notation: whether it is of a kind that may take seconds though it is small. The answer is done if nobody waits
     for it any more.
     """
 
@@ -62,9 +63,9 @@ class _Job:
 
 
 class ParserPool(Pool):
-    """Processes that read the files of callers, one file at a time each. Callers take turns.
+    """Processes that read the files of callers, one at a time each. Callers take turns.
 
-    Where there are several, neither the files of one caller nor notation may hold all of them: one is left for others.
+    With several processes, one is left for others: neither the files of one caller nor notation may hold all of them.
 
     changed: called whenever a worker has come or gone; see `ready`.
     """
@@ -73,9 +74,9 @@ class ParserPool(Pool):
         super().__init__(command, changed)
         self._queue: deque[_Job] = deque()
         self._idle: dict[Worker, asyncio.Future[_Job]] = {}
-        self._last_served: dict[str, int] = {}  # by caller, the number of the last file that was given to a worker
-        self._reading = Counter[str]()  # how many files of each caller are being read
-        self._notation = 0  # how many files of notation are being read
+        self._last_served: dict[str, int] = {}  # by caller: the number of its last file that a worker got
+        self._reading = Counter[str]()  # by caller: files being read
+        self._notation = 0  # notation files being read
         self._share = 1
         self._numbers = itertools.count(1)
         self._seconds = self._recording_seconds = 0.0
@@ -88,22 +89,22 @@ class ParserPool(Pool):
             StartError, StatusError: they cannot be started.
         """
         self._seconds, self._recording_seconds = settings.screen_seconds, settings.recording_seconds
-        # A file is read before its call waits for its turn, so there may be one for each call that is let in.
+        # Files are read before their calls queue for a turn, so there may be one for each admitted call.
         self._longest = settings.waiting + settings.playing + settings.uploads
         self._share = max(settings.screens - 1, 1)
         await self._start_workers(settings, settings.screens)
 
     async def stop(self) -> None:
-        """End all workers. Calls that wait for one fail with SHUTTING_DOWN."""
+        """End all workers. Waiting calls fail with SHUTTING_DOWN."""
         await super().stop()
         while self._queue:
             self._queue.popleft().fail(shutting_down())
 
     async def check_brief(self, request_bytes: bytes, seconds: float, *, caller: str = "") -> bytes:
-        """The bars and the time of a ComposeRequest, an AnalyzeGuitarResponse. caller: whose it is.
+        """Return the bars and the estimated time of a ComposeRequest, as an AnalyzeGuitarResponse.
 
         Raises:
-            StatusError, Refusal: as `screen`.
+            StatusError, Refusal: as `analyze`.
         """
         return b"".join(await self._submit("brief", request_bytes, seconds, None, caller))
 
@@ -117,43 +118,46 @@ class ParserPool(Pool):
         music: bool = False,
         caller: str = "",
     ) -> bytes:
-        """The AnalyzeGuitarResponse for a GenerateDrumsRequest, within that many seconds.
+        """Return the AnalyzeGuitarResponse of a GenerateDrumsRequest, within `seconds`.
 
-        recording, notation: whether the song is such, which takes longer to read. music: whether its notes, bars and
-        sections are wanted, too. caller: whose file it is; "" counts towards no share.
+        recording, notation: whether the song is of such a kind, which takes longer. music: whether to add its notes,
+        bars and sections. caller: whose file it is; "" counts towards no share.
 
         Raises:
-            StatusError: the request is no good.
-            Refusal: DEADLINE_PASSED; MIDI_TOO_COMPLEX, reading took too long; WORKER_DIED; QUEUE_FULL; SHUTTING_DOWN.
+            StatusError: the request is wrong.
+            Refusal: DEADLINE_PASSED; MIDI_TOO_COMPLEX, reading took too long; WORKER_DIED; QUEUE_FULL;
+                SHUTTING_DOWN.
         """
         what, most = "music" if music else "analyze", self._recording_seconds if recording else None
         return b"".join(await self._submit(what, request_bytes, seconds, most, caller, notation))
 
     async def render(self, request_bytes: bytes, seconds: float) -> list[bytes]:
-        """The pieces of the file that a RenderRequest asks for, within that many seconds.
+        """Return the pieces of the file that a RenderRequest wants, within `seconds`.
 
         Raises:
-            StatusError, Refusal: as `screen`.
+            StatusError, Refusal: as `analyze`.
         """
         return await self._submit("render", request_bytes, seconds, None)
 
     async def convert(self, file: bytes, seconds: float, *, notation: bool = False, caller: str = "") -> bytes:
-        """The MIDI file of a song with drums that is of another kind, within that many seconds.
+        """Return a song with drums, of any kind, as a MIDI file, within `seconds`.
 
         Raises:
-            StatusError, Refusal: as `screen`.
+            StatusError, Refusal: as `analyze`.
         """
         return b"".join(await self._submit("convert", file, seconds, None, caller, notation))
 
     async def _submit(
         self, what: str, body: bytes, seconds: float, most: float | None, caller: str = "", notation: bool = False
     ) -> list[bytes]:
-        """The pieces of what a worker answers. most: how long reading may take, if not as long as that of any file."""
+        """Return the pieces of a worker's answer. most: the time limit of the file, if it is not the usual one."""
         if self._stopping:
             raise shutting_down()
         if len(self._queue) >= self._longest:
             raise Refusal(
-                "QUEUE_FULL", f"{self._longest} files wait to be read already; try again", retry_seconds=RETRY_SECONDS
+                "QUEUE_FULL",
+                f"{self._longest} files wait to be read, the most that may; try again",
+                retry_seconds=RETRY_SECONDS,
             )
         answer = asyncio.get_running_loop().create_future()
         request = _Job(what, body, most or self._seconds, answer, caller, notation)
@@ -163,13 +167,13 @@ class ParserPool(Pool):
             async with asyncio.timeout(seconds):
                 return await request.answer
         except TimeoutError:
-            raise Refusal("DEADLINE_PASSED", "the deadline passed while the file waited or was read") from None
+            raise Refusal("DEADLINE_PASSED", "the deadline passed while the file was queued or read") from None
         finally:
             with contextlib.suppress(ValueError):  # a worker has it already
                 self._queue.remove(request)
 
     def _assign(self) -> None:
-        """Give files that wait to workers that wait."""
+        """Give waiting files to idle workers."""
         while self._idle and (readable := [one for one in self._queue if self._may_start(one)]):
             worker = next(iter(self._idle))
             request = min(readable, key=lambda one: self._last_served.get(one.caller, 0))
@@ -177,7 +181,7 @@ class ParserPool(Pool):
             self._reading[request.caller] += 1
             self._notation += request.is_notation
             self._last_served[request.caller] = next(self._numbers)
-            if len(self._last_served) > self._longest:  # who has left is forgotten
+            if len(self._last_served) > self._longest:  # drop callers that have left
                 self._last_served = {one.caller: self._last_served.get(one.caller, 0) for one in self._queue}
             self._idle.pop(worker).set_result(request)
 
@@ -194,7 +198,7 @@ class ParserPool(Pool):
             ending.cancel()
 
     async def _next(self, worker: Worker, ending: asyncio.Task[int]) -> _Job | None:
-        """The next file for a worker; None when it has died in waiting."""
+        """Return the next file for a worker; None if it died while idle."""
         given: asyncio.Future[_Job] = asyncio.get_running_loop().create_future()
         self._idle[worker] = given
         self._assign()
@@ -209,13 +213,13 @@ class ParserPool(Pool):
             self._idle.pop(worker, None)
         if not ending.done():
             return given.result()
-        if given.done():  # it died at the same moment: another worker shall read the file
+        if given.done():  # it died at the same moment: another worker reads the file
             self._requeue(given.result())
             self._release(given.result())
         return None
 
     async def _run_job(self, worker: Worker, request: _Job) -> bool:
-        """Have a file read. Returns whether the worker is still of use."""
+        """Have a worker read a file; return whether the worker is still usable."""
         job = next(self._numbers)
         try:
             if not await worker.send(Frame({"what": request.what, "job": job}, request.body)):
@@ -230,7 +234,7 @@ class ParserPool(Pool):
             request.fail(shutting_down())
             raise
         if frame is _LATE:
-            message = f"the file could not be read within {request.seconds:g} seconds, as long as it may take"
+            message = f"the file could not be read within {request.seconds:g} seconds, its time limit"
             request.fail(Refusal("MIDI_TOO_COMPLEX", message, field="midi"))
             return False
         if frame is _HUNG:
@@ -251,7 +255,7 @@ class ParserPool(Pool):
         return True
 
     async def _wait_for_answer(self, worker: Worker, request: _Job) -> Frame | None:
-        """What a worker answers; _LATE if it has worked for too long, _HUNG if it does not work; None if it died."""
+        """Return a worker's answer; _LATE if it has worked too long, _HUNG if it does not work, None if it died."""
         receiving = asyncio.ensure_future(worker.receive())
         began = before = worker.processor_seconds()
         try:
@@ -269,12 +273,12 @@ class ParserPool(Pool):
             receiving.cancel()
 
     def _may_start(self, request: _Job) -> bool:
-        """Whether a worker is left for others, if one reads this file now."""
+        """Return whether a worker is left for others if one reads this file now."""
         mine = self._reading[request.caller] if request.caller else 0
         return mine < self._share and not (request.is_notation and self._notation >= self._share)
 
     def _release(self, request: _Job) -> None:
-        """Note that a file is no more with a worker."""
+        """Record that no worker has the file any more."""
         self._reading[request.caller] -= 1
         if not self._reading[request.caller]:
             del self._reading[request.caller]
@@ -282,7 +286,7 @@ class ParserPool(Pool):
         self._assign()
 
     def _requeue(self, request: _Job) -> None:
-        """Have another worker read a file."""
+        """Put a file back to the front of the queue, for another worker."""
         self._queue.appendleft(request)
         self._assign()
 
@@ -291,7 +295,10 @@ class ParserPool(Pool):
 
 
 class RenderPool:
-    """Reads as the others do, with more time and memory, and makes files. It is one process, apart from theirs."""
+    """A single process of its own that renders files, with more time and memory than the parsers.
+
+    It starts on first use.
+    """
 
     def __init__(self, settings: Settings) -> None:
         seconds, mebibytes = settings.render_seconds, settings.render_mebibytes
@@ -300,7 +307,7 @@ class RenderPool:
         self._starting: asyncio.Future[None] | None = None
 
     async def render(self, request_bytes: bytes, seconds: float) -> list[bytes]:
-        """The pieces of the file that a RenderRequest asks for, within that many seconds.
+        """Return the pieces of the file that a RenderRequest wants, within `seconds`.
 
         Raises:
             StatusError, Refusal: as `ParserPool.render`.
@@ -312,12 +319,12 @@ class RenderPool:
             await asyncio.shield(self._starting)
         except StartError:
             self._parsers = None  # the next call tries again
-            text = "the process that makes files could not be started; try again"
+            text = "the process that renders files could not be started; try again"
             raise Refusal("WORKER_DIED", text, retry_seconds=RETRY_SECONDS) from None
         return await self._parsers.render(request_bytes, seconds)
 
     async def stop(self) -> None:
-        """End the process, if there is one."""
+        """End the process, if it was started."""
         if self._parsers is not None and self._starting is not None:
             self._starting.cancel()
             await asyncio.gather(self._starting, return_exceptions=True)

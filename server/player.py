@@ -1,9 +1,8 @@
 """A worker that plays: `python -m server.player`, frames in and frames out.
 
-All calls that it is given play at once, in an ensemble (`seq2drum.play.decode.ensemble`) for each model: they share the
-model's steps, and a call that is cancelled stops at the next one. Which of their takes move in a round, and which wait
-until there is room, is in `stage`. It trusts the front: what it is given to play has
-been read under limits by `screen`, with the same parser and the same bytes. It knows models and music, and nothing of
+All its calls play at once, in an ensemble (`seq2drum.play.decode.ensemble`) for each model: they share the model's
+steps, and a cancelled call stops at the next one. `scheduler` decides which of their takes move in a round. The worker
+trusts the front: a parser has read the same bytes under the same limits. It knows models and music, and nothing of
 networks.
 """
 
@@ -42,15 +41,15 @@ from server.scheduler import ModelScheduler, PlayedCall, RoundRobin
 from server.statuses import Refusal
 
 LOG = logging.getLogger(__name__)
-PROGRESS_SECONDS = 0.1  # between two messages about a call's progress
+PROGRESS_SECONDS = 0.1  # between two progress frames of a call
 LOADING_MEBIBYTES = 4096
 """The memory that loading all models may take."""
-FINAL_FRAMES = frozenset({"done", "failed", "left"})  # frames after which a call has nothing here
-ALIVE_SECONDS = 1.0  # after so long without a word it says that it goes on
+FINAL_FRAMES = frozenset({"done", "failed", "left"})  # frames that end a call
+ALIVE_SECONDS = 1.0  # without another frame, the worker reports that it is alive
 
 
 class Player:
-    """Plays the calls that come in frames, and sends what it makes in frames."""
+    """Plays the calls that arrive as frames, and sends its answers as frames."""
 
     def __init__(
         self,
@@ -75,7 +74,7 @@ class Player:
 
     @property
     def busy(self) -> bool:
-        """Whether there is anything to play."""
+        """True if there is anything to play."""
         return (
             self._round_robin.busy
             or bool(self._replies)
@@ -83,7 +82,7 @@ class Player:
         )
 
     def receive(self, frame: Frame) -> None:
-        """Begin a call, or leave one."""
+        """Begin or cancel a call."""
         job = int(frame.head["job"])
         if frame.head["what"] == "cancel":
             self._cancel(job)
@@ -113,7 +112,7 @@ class Player:
             self._schedulers[call.model].add(call)
 
     def advance(self) -> None:
-        """Play one pass of the calls, one bar of each beat and jam, and write one take of each call that is played."""
+        """Play one step of the calls, one bar of each beat and jam, and write one take of each finished call."""
         self._round_robin.advance()
         for job, reply in list(self._replies.items()):
             self._write_next_take(job, reply)
@@ -125,7 +124,7 @@ class Player:
             self._send(Frame({"what": "alive", "job": 0}))
 
     def trim(self) -> None:
-        """Give back the memory of calls that are over."""
+        """Return the memory of ended calls to the system."""
         if self._has_ended:
             self._has_ended = False
             self._heap.give_back()
@@ -141,7 +140,7 @@ class Player:
         return convert.offered(offered).SerializeToString()
 
     def _parse(self, frame: Frame) -> tuple[pb.GenerateDrumsRequest, str, Guitar, Options]:
-        """The request of a frame, its model, its guitar and its options."""
+        """Return the request of a frame, its model, its guitar and its options."""
         request = pb.GenerateDrumsRequest.FromString(frame.body)
         model = request.config.model or next(iter(self._schedulers))
         if model not in self._schedulers:
@@ -176,7 +175,7 @@ class Player:
                 self._replies[call.job] = self._reply(scheduler, call)
 
     def _write_next_take(self, job: int, reply: Iterator[Frame | None]) -> None:
-        """Write the next take of a call that is played."""
+        """Write the next take of a call that has been played."""
         try:
             frame = next(reply)
         except Exception as error:
@@ -200,7 +199,7 @@ class Player:
             self._send(Frame({"what": "progress", "job": call.job, "done": call.done, "total": call.total}))
 
     def _reply(self, scheduler: ModelScheduler, call: PlayedCall) -> Iterator[Frame | None]:
-        """The reply of a call that is played: None after each take that is written, and at last its frame."""
+        """Write the reply of a call that has been played: yield None after each take, and at last the frame."""
         guitar = call.guitar
         began, config, options = time.process_time(), call.request.config, call.takes[0].options
         takes = ranked([take_of(guitar, own, bars) for own, bars in zip(call.takes, call.bars, strict=True)], options)
@@ -237,17 +236,17 @@ class Player:
 
     def _fail(self, job: int, error: Exception) -> None:
         if is_out_of_memory(error):
-            why = "playing this takes more memory than there is for it; ask for fewer takes, or for a shorter song"
+            why = "playing this takes more memory than it may; ask for fewer takes, or send a shorter song"
             error = Refusal("MIDI_TOO_COMPLEX", why, field="midi")
         status = statuses.to_status(error)
         if error_id := statuses.error_id_of(status):
-            # The place of the error, and not its message: that may quote the file.
+            # Where the error came from, but not its message, which may quote the file.
             LOG.error("job %d failed: %s: %s", job, error_id, " / ".join(statuses.trace_of(error)))
         self._send(Frame({"what": "failed", "job": job}, status.SerializeToString()))
 
 
 def load_scheduler(name: str, folder: str, *, threads: int = 1) -> ModelScheduler:
-    """A model that has played already, one call alone and several at once, so that the first call does not wait.
+    """Load a model and play with it, one call alone and several at once, so that no caller waits for the first time.
 
     Raises:
         ModelError: it cannot be used.
@@ -265,7 +264,7 @@ def load_scheduler(name: str, folder: str, *, threads: int = 1) -> ModelSchedule
     bars: list[list[DrumBar]] = [[] for _ in chosen]
     for index, own in enumerate(chosen):
         ensemble.join(index, drummer.bars(guitar, own))
-        for key, bar in ensemble.advance():  # the next one begins later: songs that remember as many bars are rare
+        for key, bar in ensemble.advance():  # staggered: songs with equally many bars in memory are rare
             if isinstance(bar, DrumBar):
                 bars[key].append(bar)
     for index, made in ensemble.run():
@@ -277,23 +276,24 @@ def load_scheduler(name: str, folder: str, *, threads: int = 1) -> ModelSchedule
 
 
 def _riff() -> Song:
-    """Eight bars of a guitar, to warm up with."""
+    """Return eight bars of a guitar, to warm up with."""
     notes = [Note(240 * eighth, 240, 40 + (eighth * 5) % 12, 70 + eighth % 8 * 6) for eighth in range(64)]
     return Song(480, (Part.of(notes, program=27, name="Guitar"),), (Tempo(0, 500_000),), (), 8 * 1920)
 
 
 def _check_signed(folder: str, key: str) -> None:
-    """Refuse a model that a public key has not signed; shipped ones are part of the package.
+    """Refuse a model without a signature of a public key; shipped ones are part of the package.
 
     Raises:
-        CheckpointError, InputError, UnknownModelError: it is not signed, the key is none, or there is no such model.
+        CheckpointError, InputError, UnknownModelError: it is not signed, the key is not one, or there is no such
+            model.
     """
     if key and folder not in available():
         signing.check(find(folder), [Path(key)])
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> int:
-    """Speak frames until the source ends; returns the exit code."""
+    """Answer frames until the source ends; return the exit code."""
     first = ipc.read_frame(source)
     if first is None:
         return 0
@@ -301,7 +301,7 @@ def serve(source: BinaryIO, sink: BinaryIO) -> int:
     models: dict[str, Any] = head["models"]
     order = [head["default"], *(name for name in models if name != head["default"])]
     schedulers: dict[str, ModelScheduler] = {}
-    bound_memory(LOADING_MEBIBYTES)  # who knows who made the models
+    bound_memory(LOADING_MEBIBYTES)  # models may come from strangers
     for name in order:
         try:
             _check_signed(models[name], head.get("trust", ""))
@@ -339,7 +339,7 @@ def serve(source: BinaryIO, sink: BinaryIO) -> int:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that no memory is left; ONNX Runtime says so in words."""
+    """Return whether an error means that no memory is left; ONNX Runtime says so only in its message."""
     by_runtime = type(error).__module__.startswith("onnxruntime")
     return isinstance(error, MemoryError) or (by_runtime and "alloc" in str(error))
 
@@ -353,7 +353,7 @@ def _listen(source: BinaryIO, inbox: queue.SimpleQueue[Frame | None]) -> None:
 
 
 def _waiting(inbox: queue.SimpleQueue[Frame | None], *, wait: bool) -> Iterable[Frame | None]:
-    """The frames that have come; if there is nothing else to do, the first of them is waited for."""
+    """Return the frames that have arrived. wait: wait for the first, as there is nothing else to do."""
     if wait:
         yield inbox.get()
     while not inbox.empty():

@@ -23,18 +23,21 @@ from server.workers import RETRY_SECONDS, Pool, Worker, worker_died
 
 LOG = logging.getLogger(__name__)
 
-# -P: whatever package is called "server" in the current folder is not this one.
+# -P: keeps a package "server" in the current folder from being imported.
 PLAYER_COMMAND = (sys.executable, "-P", "-m", "server.player")
 SILENT_SECONDS = 5.0
-"""How long a player that has work may send nothing until it gets no new calls. At work it says so each second."""
+"""A player with work that sends nothing for so long gets no new calls. A working player sends a frame each second."""
 HANGING_SECONDS = 60.0
-"""How long it may send nothing until it is killed. The longest silence of one that worked was 3 s: the explanations of
-a take of the longest song there may be. A slow machine with much other work takes longer."""
+"""A player with work that sends nothing for so long is killed.
+
+The longest silence of a working one was 3 s, for the explanations of a take of the longest song that is allowed; a
+slow, busy machine takes longer.
+"""
 RETIRE_MEBIBYTES = 1024
-"""A player that has so much more memory in use than at its start gives its place to a fresh one."""
+"""A player that has so much more memory in use than at its start is replaced by a new one."""
 
 _CHECKS = 10  # within SILENT_SECONDS
-_PING = Frame({"what": "cancel", "job": 0})  # asks a player for a word: that there is no such job
+_PING = Frame({"what": "cancel", "job": 0})  # a player answers that it has no such job
 
 
 class PlayerPool(Pool):
@@ -48,24 +51,24 @@ class PlayerPool(Pool):
     def __init__(self, *, command: Sequence[str] = PLAYER_COMMAND, changed: Callable[[], None] = lambda: None) -> None:
         super().__init__(command, changed)
         self.models = self.maps = self.grooves = self.generators = b""
-        # For each worker, the queues for the frames of its calls by job; None for a call that was left and that the
-        # worker has not yet given up. A queue has no bound, so that a worker's frames are always taken, and a caller
-        # that is slow to read holds up nobody else. It holds a call's own bars and files at most, and the limits of a
-        # file bound those.
+        # For each worker the queues for the frames of its calls, by job; None for a cancelled call that the worker
+        # has not yet given up. Queues are unbounded, so that a worker's frames are always taken and a caller that
+        # is slow to read holds up nobody else. A queue holds at most a call's own bars and files, which the limits
+        # of a file bound.
         self._calls: dict[Worker, dict[int, asyncio.Queue[Frame | None] | None]] = {}
         self._silent = set[Worker]()
-        self._unacknowledged: dict[Worker, set[int]] = {}  # jobs that their workers have not said they have
-        self._session_counts = Counter[Worker]()  # beats without an end, and jams, which stay in their workers
+        self._unacknowledged: dict[Worker, set[int]] = {}  # jobs that their workers have not acknowledged
+        self._session_counts = Counter[Worker]()  # endless beats and jams, which stay in their workers
         self._numbers = itertools.count(1)
 
     @property
     def ready(self) -> bool:
-        """Whether at least one worker is alive and does not hang."""
+        """True if at least one worker is alive and not silent."""
         return bool(self._alive - self._silent) and not self._stopping
 
     @property
     def playing(self) -> int:
-        """How many calls the workers have now, calls that were left and not yet given up included."""
+        """The number of calls that the workers have, including cancelled ones that they have not yet given up."""
         return sum(map(len, self._calls.values()))
 
     async def start(self, settings: Settings) -> None:
@@ -77,13 +80,13 @@ class PlayerPool(Pool):
         await self._start_workers(settings, settings.engines)
 
     async def play(self, request_bytes: bytes, *, bars: bool, caller: str = "") -> AsyncGenerator[Frame, None]:
-        """The frames of a call, up to "done". bars: whether each bar is wanted. caller: whose call it is.
+        """Yield the frames of a call, up to "done". bars: whether to send each bar. caller: whose call it is.
 
-        To leave the call, close the generator (`contextlib.aclosing` does) or cancel the task that asks it.
+        To cancel the call, close the generator (`contextlib.aclosing` does) or cancel the task that iterates over it.
 
         Raises:
             StatusError: the call failed.
-            Refusal: NOT_READY, no worker is alive; WORKER_DIED, the call's was; SHUTTING_DOWN.
+            Refusal: NOT_READY, no worker is alive; WORKER_DIED, the call's worker died; SHUTTING_DOWN.
         """
         head = {"what": "play", "bars": bars, "caller": caller}
         async with contextlib.aclosing(self._submit(head, request_bytes)) as frames:
@@ -91,7 +94,7 @@ class PlayerPool(Pool):
                 yield frame
 
     async def compose(self, request_bytes: bytes) -> bytes:
-        """The beats of a ComposeRequest, a ComposeResponse.
+        """Return the ComposeResponse of a ComposeRequest.
 
         Raises:
             StatusError, Refusal: as `play`.
@@ -100,7 +103,7 @@ class PlayerPool(Pool):
             return [frame.body async for frame in frames][-1]
 
     def beat_session(self) -> AbstractAsyncContextManager[Callable[[bytes], AsyncGenerator[Frame, None]]]:
-        """A beat that goes on in one worker: what is given StreamComposeRequests one after another gives their frames.
+        """Open an endless beat in one worker: a function from a StreamComposeRequest to its frames.
 
         Raises:
             StatusError, Refusal: as `play`.
@@ -108,7 +111,7 @@ class PlayerPool(Pool):
         return self._session("more")
 
     def jam_session(self) -> AbstractAsyncContextManager[Callable[[bytes], AsyncGenerator[Frame, None]]]:
-        """A jam that goes on in one worker, as a beat does: what is given JamRequests gives their frames."""
+        """Open a jam in one worker: a function from a JamRequest to its frames."""
         return self._session("jam")
 
     @contextlib.asynccontextmanager
@@ -124,7 +127,7 @@ class PlayerPool(Pool):
             worker.post(_PING)
 
     async def fitting_grooves(self, request_bytes: bytes) -> bytes:
-        """The grooves that fit a song, a ListGroovesResponse.
+        """Return the ListGroovesResponse with the grooves that fit the song of a request.
 
         Raises:
             StatusError, Refusal: as `play`.
@@ -139,7 +142,7 @@ class PlayerPool(Pool):
             raise Refusal("NOT_READY", "no model is ready to play; try again", retry_seconds=2 * RETRY_SECONDS)
         trusted = [worker for worker in self._calls if worker not in self._silent]
         if not trusted:
-            message = "those who play say nothing any more, and are watched; try again"
+            message = "no player answers at the moment; try again"
             raise Refusal("NOT_READY", message, retry_seconds=2 * RETRY_SECONDS)
         return min(
             trusted, key=lambda worker: (worker.is_retired, len(self._calls[worker]), self._session_counts[worker])
@@ -148,13 +151,13 @@ class PlayerPool(Pool):
     async def _submit(
         self, head: dict[str, object], body: bytes, chosen: Worker | None = None
     ) -> AsyncGenerator[Frame, None]:
-        """The frames that a worker answers with, up to "done". chosen: who is asked; else whoever has least to do.
+        """Yield the frames of a worker's answer, up to "done". chosen: the worker, if not the least busy one.
 
-        One that dies or falls silent before it has taken the call leaves it to another.
+        If a worker dies or falls silent before it has acknowledged the call, another gets it.
 
         Raises:
             StatusError: the call failed.
-            Refusal: NOT_READY, no worker is alive; WORKER_DIED, the call's was; SHUTTING_DOWN.
+            Refusal: NOT_READY, no worker is alive; WORKER_DIED, the call's worker died; SHUTTING_DOWN.
         """
         while True:
             worker, is_taken = chosen or self._least_busy(), False
@@ -213,7 +216,7 @@ class PlayerPool(Pool):
                     queue.put_nowait(None)
 
     def _is_over(self, worker: Worker) -> bool:
-        """Whether a worker whose place another has is done with what it had begun."""
+        """Return whether a replaced worker has finished its calls and sessions."""
         return worker.is_retired and not self._calls[worker] and not self._session_counts[worker]
 
     async def _replace(self, worker: Worker) -> None:
@@ -221,9 +224,9 @@ class PlayerPool(Pool):
         worker.post(_PING)
 
     async def _watch(self, worker: Worker) -> None:
-        """Give no calls to a worker that has work and sends no frame, and kill it when that goes on.
+        """Give no calls to a worker that has work and sends no frame, and kill it if that goes on.
 
-        What is counted is looks, not time: this process may have slept, too.
+        It counts checks and not time: this process may have slept, too.
         """
         looks, received, calls = 0, -1, self._calls[worker]
         while looks * SILENT_SECONDS / _CHECKS < HANGING_SECONDS:

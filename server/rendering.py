@@ -1,4 +1,4 @@
-"""Guitar and drums as a file of another kind: what a worker makes of a RenderRequest, as `--mode infer` writes it."""
+"""Render in a worker: guitar and drums as a file of another kind, as `--mode infer` writes it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from server import convert
 from server.statuses import Refusal
 
 _HIT = 8
-"""A hit is held for this part of a quarter: drums are struck, not held."""
+"""The length of a hit is a quarter divided by this: drums are struck, not held."""
 _MAKERS: Mapping[int, Callable[[Played], bytes]] = MappingProxyType(
     {
         pb.RENDER_FORMAT_MIDI: lambda played: played.takes[0].to_bytes(session=played.session),
@@ -47,12 +47,12 @@ _AUDIBLE = (pb.RENDER_FORMAT_WAV, pb.RENDER_FORMAT_STEMS)
 
 
 def render(body: bytes, limits: Limits, max_bars: int) -> bytes:
-    """The bytes of the file that a RenderRequest asks for.
+    """Return the bytes of the file that a RenderRequest wants.
 
     Raises:
         Refusal, InputError, OptionError: it cannot be made.
     """
-    # 1. What is wanted.
+    # 1. Read the request.
     request = pb.RenderRequest.FromString(body)
     config = request.config
     options = convert.options_of(_of_rendering(config), limits)
@@ -60,23 +60,23 @@ def render(body: bytes, limits: Limits, max_bars: int) -> bytes:
     make = _MAKERS.get(request.format)
     if make is None:
         raise Refusal("INVALID_OPTION", "no format is said, wanted one of RenderFormat", field="format")
-    # 2. What it is made of.
+    # 2. Make the take.
     take = _take(request, options, limits, max_bars)
     recording = request.midi if foreign.is_recording(request.midi[:16]) else None
     played = Played((take,), request.title or "drums", session, recording=recording)
     if request.format in _AUDIBLE:
         _check_sound(take)
-    # 3. It is made.
+    # 3. Render it.
     return make(played)
 
 
 def _of_rendering(config: pb.GenerationConfig) -> pb.GenerationConfig:
-    """Of a configuration what says how drums are written; all else was for playing them."""
+    """Return the fields of a configuration that say how drums are written; the others say how they are played."""
     return pb.GenerationConfig(track=config.track, drum_map=config.drum_map, sections=config.sections)
 
 
 def _take(request: pb.RenderRequest, options: Options, limits: Limits, max_bars: int) -> Take:
-    """The guitar and the drums of a request, as if they had just been played."""
+    """Return the guitar and the drums of a request as a take."""
     given = convert.drums_of(request, limits)
     song, source = open_song(request.midi, limits=limits) if request.midi else (given, None)
     if song is None:
@@ -91,13 +91,13 @@ def _take(request: pb.RenderRequest, options: Options, limits: Limits, max_bars:
 
 
 def _merged(song: Song) -> Part:
-    """All drums of a song as one part."""
+    """Return all drums of a song as one part."""
     parts = [song.parts[index] for index in theory.drum_parts(song) if len(song.parts[index])]
     return merge_drums(parts, kit=max(parts, key=len), name=TRACK_NAME)
 
 
 def _struck(placed: pb.PlacedHits, song: Song, limits: Limits) -> Part:
-    """Hits by their pieces as a part on the notes of General MIDI.
+    """Return hits of pieces as a part in General MIDI notes.
 
     Raises:
         Refusal: INVALID_OPTION with the field.
@@ -134,10 +134,10 @@ def _check_sound(take: Take) -> None:
 
 
 def _zipped(played: Played) -> bytes:
-    """The stems and their mix, 16 bits each, in a zip file."""
+    """Return the stems and their mix, 16 bits each, as a zip file."""
     data = io.BytesIO()
     stems = export.stems(played)
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name in [*stems]:  # each is forgotten as soon as it is packed: they are large
+        for name in [*stems]:  # freed as soon as it is packed: stems are large
             archive.writestr(zipfile.ZipInfo(f"{name}.wav"), loudness.stereo_wav(stems.pop(name)))
     return data.getvalue()

@@ -18,18 +18,18 @@ from server.statuses import Refusal
 
 
 HEAD_BYTES = 16
-"""The first bytes of a file, by which recordings are known."""
+"""The first bytes of a file, which tell recordings."""
 
 
 class SizeLimits:
-    """How large files may be: a song, and a recording, which may be larger."""
+    """The largest sizes of files: of a song, and of a recording, which may be larger."""
 
     def __init__(self, settings: Settings) -> None:
         self.most = settings.limits.file_bytes
         self._recording = max(self.most, settings.max_recording_bytes)
 
     def most_of(self, file: bytes | bytearray) -> int:
-        """How large this file may be. file: its first bytes at least."""
+        """Return the size limit of a file, given its first bytes at least."""
         return self._recording if is_recording(file) else self.most
 
     def check(self, file: bytes | bytearray) -> None:
@@ -40,7 +40,7 @@ class SizeLimits:
             raise too_large(len(file), most)
 
     def check_drums(self, file: bytes) -> None:
-        """Refuse a file of drums that is too large."""
+        """Refuse a drum file that is too large."""
         if len(file) > self.most:
             raise too_large(len(file), self.most, field="drums")
 
@@ -53,9 +53,9 @@ class SizeLimits:
 
 
 class Upload:
-    """A file that arrives piece by piece.
+    """A file that arrives in chunks.
 
-    sizes: how large it may be. large: a place for a file beyond the size of a song. held: keeps it.
+    sizes: its limits. large: a place for a file that is larger than a song may be. held: keeps that place.
     """
 
     def __init__(self, sizes: SizeLimits, large: AbstractContextManager[None], held: ExitStack) -> None:
@@ -63,10 +63,10 @@ class Upload:
         self._sizes, self._large, self._held = sizes, large, held
 
     def add(self, piece: bytes) -> None:
-        """Take the next piece.
+        """Add the next chunk.
 
         Raises:
-            Refusal: MIDI_TOO_LARGE; QUEUE_FULL, there is no room for one so large.
+            Refusal: MIDI_TOO_LARGE; QUEUE_FULL, too many large files are arriving.
         """
         before = len(self.file)
         self.file += piece
@@ -77,12 +77,12 @@ class Upload:
 
 
 def too_large(size: int, most: int, so_far: str = "", field: str = "midi") -> Refusal:
-    """Why a file is refused that is too large."""
+    """Return the refusal of a file that is too large."""
     return Refusal("MIDI_TOO_LARGE", f"the file has {so_far}{size:,} bytes, wanted at most {most:,}", field=field)
 
 
 def is_recording(file: bytes | bytearray) -> bool:
-    """Whether a song is a recording, by its first bytes."""
+    """Return whether a song is a recording, by its first bytes."""
     return foreign.is_recording(bytes(file[:HEAD_BYTES]))
 
 
@@ -91,11 +91,11 @@ def is_recording(file: bytes | bytearray) -> bool:
 
 MOST_TITLE = 100
 """The longest title, in characters."""
-_ODD = re.compile(r"[^\w .()'-]+")  # in the name of a file: signs that a system may give a meaning
+_ODD = re.compile(r"[^\w .()'-]+")  # in file names: characters that a system may interpret
 
 
 class RenderTarget(NamedTuple):
-    """The format that is asked for, and the name and the media type of the file."""
+    """The requested format, and the name and media type of the file."""
 
     format: str
     name: str
@@ -116,10 +116,10 @@ _FORMATS: Mapping[int, tuple[str, str]] = MappingProxyType(
 
 
 def render_target(request: pb.RenderRequest) -> RenderTarget:
-    """What a request asks for.
+    """Return what a RenderRequest asks for.
 
     Raises:
-        Refusal: INVALID_OPTION, no format is said or the title is too long.
+        Refusal: INVALID_OPTION, the format is missing or the title is too long.
     """
     if request.format not in _FORMATS:
         known = ", ".join(pb.RenderFormat.keys()[1:])
@@ -140,7 +140,7 @@ API_VERSIONS = ("v1",)
 
 
 def server_info(settings: Settings) -> pb.GetServerInfoResponse:
-    """The version, the limits, and the credentials that are needed."""
+    """Return the version, the limits, and the kind of credentials that the server wants."""
     limits = settings.limits
     return pb.GetServerInfoResponse(
         version=__version__,

@@ -23,21 +23,23 @@ from seq2drum.rpc import accompaniment_pb2 as pb
 from server.ipc import Frame
 
 MOST_BARS = 8192
-"""The bars of all takes that are played at once; a take keeps some 50 KiB for each of its bars."""
+"""The most bars of all takes that play at once; a take keeps about 50 KiB for each of its bars."""
 SHORT_BARS = 256
-"""A call whose takes have no more bars than these plays one of them even if there is no room. One whose takes have more
-begins no second one beside other calls: it takes a while to hear so long a song."""
+"""A call with takes of at most so many bars plays one of them even if there is no room.
+
+A call with longer takes starts no second one beside other calls: listening to so long a song takes a while.
+"""
 LONG_FACTOR = 4
-"""How many times as many bars before it as another's make a call one that moves in every second round."""
+"""A call with so many times the remaining bars of another moves in every second round."""
 
 TakeKey = tuple[int, int]  # job and take
 
 
 @dataclass
 class PlayedCall:
-    """A call that is played: its takes in the making, and what its frames need.
+    """A call that is played: its takes in the making, and the values for its frames.
 
-    active: the takes that are played now, those that moved longest ago first. seconds: of a processor, so far.
+    active: the takes that play now, least recently moved first. seconds: processor time so far.
     """
 
     job: int
@@ -59,30 +61,30 @@ class PlayedCall:
 
     @property
     def done(self) -> int:
-        """Bars that are made."""
+        """The number of bars made."""
         return sum(len(bars) for bars in self.bars)
 
     @cached_property
     def bars_a_take(self) -> int:
-        """Bars of a take."""
+        """The number of bars of a take."""
         return len(self.guitar.song.bars())
 
     @property
     def total(self) -> int:
-        """Bars to be made."""
+        """The number of bars to be made."""
         return len(self.takes) * self.bars_a_take
 
     def rotate(self, count: int) -> Iterator[TakeKey]:
-        """The next `count` takes that move."""
+        """Yield the next `count` takes to move."""
         for _ in range(count):
             yield self.job, self.active[0]
             self.active.rotate(-1)
 
 
 class ModelScheduler:
-    """A model, and the calls that are played by it now.
+    """A model and the calls that it plays.
 
-    can_batch: whether a step for several calls gives each what it would get alone. Where not, one call plays at a time.
+    can_batch: whether a batched step gives each call exactly what it would get alone. If not, calls play one at a time.
     """
 
     def __init__(self, drummer: Drummer, info: pb.ModelInfo, can_batch: bool, aside: Executor | None = None) -> None:
@@ -90,28 +92,28 @@ class ModelScheduler:
         self.calls: dict[int, PlayedCall] = {}
         self._waiting: deque[PlayedCall] = deque()
         self._ensemble = Ensemble[TakeKey, DrumBar](drummer.engine, aside or ThreadPoolExecutor(1, "encode"))
-        self._active_bars = 0  # bars of the takes that are played
+        self._active_bars = 0  # bars of all active takes
         self._rounds = 0
         self._changed = False
 
     @property
     def busy(self) -> bool:
-        """Whether there is anything to play."""
+        """True if there is anything to play."""
         return bool(self.calls or self._waiting)
 
     def add(self, call: PlayedCall) -> None:
-        """Take in a call."""
+        """Add a call."""
         self._waiting.append(call)
         self._changed = True
 
     def cancel(self, job: int) -> None:
-        """Play no more of a call, if it is here."""
+        """Drop a call, if it is here."""
         self._waiting = deque(call for call in self._waiting if call.job != job)
         if call := self.calls.get(job):
             self.drop(call)
 
     def drop(self, call: PlayedCall) -> None:
-        """Play no more of a call."""
+        """Drop a call and its takes."""
         del self.calls[call.job]
         for take in call.active:
             self._ensemble.leave((call.job, take))
@@ -120,7 +122,7 @@ class ModelScheduler:
         self._changed = True
 
     def advance(self, keys: Sequence[TakeKey]) -> list[tuple[PlayedCall, int, DrumBar | Ended]]:
-        """Play one step of some takes; what was made, by call and take."""
+        """Play one step of some takes; return the results, by call and take."""
         began = time.process_time()
         made = [(self.calls[job], take, item) for (job, take), item in self._ensemble.advance(keys)] if keys else []
         if keys:
@@ -135,7 +137,7 @@ class ModelScheduler:
         return made
 
     def _admit(self) -> None:
-        """Let in calls that wait, and let those of their takes play for which there is room."""
+        """Admit waiting calls, and start those of their takes for which there is room."""
         while self._waiting and (self.can_batch or not self.calls):
             new = self._waiting.popleft()
             self.calls[new.job] = new
@@ -149,7 +151,7 @@ class ModelScheduler:
             self._ensemble.join((call.job, take), self.drummer.bars(call.guitar, call.takes[take]))
 
     def _next(self) -> PlayedCall | None:
-        """The call of which one more take plays: of those for which there is room the one that plays fewest."""
+        """Return the call that starts another take: the one with fewest active takes of those that fit."""
         wanting = [call for call in self.calls.values() if call.begun_takes < len(call.takes) and self._fits(call)]
         return min(wanting, key=lambda call: len(call.active), default=None)
 
@@ -162,7 +164,7 @@ class ModelScheduler:
         )
 
     def next_takes(self) -> list[TakeKey]:
-        """The takes that move in the next round."""
+        """Return the takes that move in the next round."""
         if self._changed:
             self._changed = False
             self._admit()
@@ -185,7 +187,7 @@ class ModelScheduler:
 
 
 def _fewest(calls: list[PlayedCall]) -> int:
-    """The fewest takes that a call of these plays."""
+    """Return the least number of active takes of these calls."""
     return min(len(call.active) for call in calls)
 
 
@@ -193,7 +195,10 @@ def _fewest(calls: list[PlayedCall]) -> int:
 
 
 class RoundRobin:
-    """The calls under way. say: sends a frame. fail: tells why a job failed."""
+    """Calls that are answered piece by piece, one piece of each in a round.
+
+    send: sends a frame. fail: reports a failed job.
+    """
 
     def __init__(self, send: Callable[[Frame], None], fail: Callable[[int, Exception], None]) -> None:
         self._send, self._fail = send, fail
@@ -201,15 +206,15 @@ class RoundRobin:
 
     @property
     def busy(self) -> bool:
-        """Whether there is anything to be made."""
+        """True if there is anything to be made."""
         return bool(self._calls)
 
     def begin(self, job: int, frames: Iterator[Frame | None]) -> None:
-        """Take a call in. frames: what is said after each piece, if anything, and at last "done"."""
+        """Add a call. frames: the frame after each piece, if any, and at last "done"."""
         self._calls[job] = frames
 
     def cancel(self, job: int) -> None:
-        """Make no more of a call, if it is here."""
+        """Drop a call, if it is here."""
         self._calls.pop(job, None)
 
     def advance(self) -> None:

@@ -1,6 +1,6 @@
-"""The methods of the contract: a request is read, analysed, given its turn, played and answered.
+"""The methods of the contract: a request is read, parsed, given its turn, played and answered.
 
-There is one way from a file to its drums, `_played`. The unary call gives its last piece, the stream all of them.
+`_played` is the one path from a file to its drums. The unary call sends its last message, the stream all of them.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ NAME = "seq2drum.v1.AccompanimentService"
 OPEN_TO_ALL = frozenset({"GetServerInfo"})
 """The methods that need no credentials."""
 FILE_CHUNK = 64 << 10
-"""The most bytes of a file that are sent at once."""
+"""The largest chunk of a file in a reply."""
 MOST_RENDERS = 4
-"""Calls at once for files that are made, one after another, and sent: each may have hundreds of mebibytes."""
+"""The most calls that render and send files at once: each may hold hundreds of mebibytes."""
 
 
 class Parsers(BriefChecker, Protocol):
-    """Who reads files: `server.parser_pool.ParserPool`."""
+    """Parser processes: `server.parser_pool.ParserPool`."""
 
     async def analyze(
         self,
@@ -50,7 +50,7 @@ class Parsers(BriefChecker, Protocol):
 
 
 class Players(BeatPlayers, JamPlayers, Protocol):
-    """Who plays: `server.player_pool.PlayerPool`."""
+    """Player processes: `server.player_pool.PlayerPool`."""
 
     @property
     def ready(self) -> bool: ...
@@ -67,13 +67,13 @@ class Players(BeatPlayers, JamPlayers, Protocol):
 
 
 class Renderers(Protocol):
-    """Who makes files: `server.parser_pool.RenderPool`."""
+    """A rendering process: `server.parser_pool.RenderPool`."""
 
     async def render(self, request: bytes, seconds: float) -> list[bytes]: ...
 
 
 class Service:
-    """All methods of the contract, over those who read and play."""
+    """All methods of the contract, over parsers, players and a renderer."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Service:
         self._parsing = ConcurrencyLimit(admission.most_waiting + admission.most_playing, "files are being looked at")
 
     def methods(self) -> dict[str, Handler]:
-        """The methods by their names in the contract."""
+        """Return the methods by their names in the contract."""
         return {
             "GenerateDrums": self.generate,
             "StreamGenerateDrums": self.stream,
@@ -116,7 +116,7 @@ class Service:
         }
 
     async def generate(self, call: Call) -> None:
-        """Drums for a file, in one message."""
+        """Play drums for a file, and send them in one message."""
         self._admission.check_capacity(call.caller)
         request, data = await self._one(call, pb.GenerateDrumsRequest)
         call.set_id(request.request_id)
@@ -130,11 +130,11 @@ class Service:
                     await call.write(piece)
 
     async def stream(self, call: Call) -> None:
-        """Drums for a file that comes in chunks, in messages as they are made."""
+        """Play drums for a file that arrives in chunks, and send messages as they are made."""
         with self.uploads.slot(call.caller):
             opening, data, song = await self._upload(call)
         pieces = self._played(call, data, song, opening.config, bars=opening.send_bar_events)
-        del data  # a recording is held until it is read, and no longer
+        del data  # free a recording as soon as it is read
         async with aclosing(pieces):
             async for piece in pieces:
                 if isinstance(piece, pb.GenerateDrumsResponse):
@@ -144,7 +144,7 @@ class Service:
                     await call.write(piece)
 
     async def analyze(self, call: Call) -> None:
-        """What is in a file: bars, tempos, tracks, and which of them is the guitar."""
+        """Send the analysis of a file: bars, tempos, tracks, and which of them is the guitar."""
         request, _ = await self._one(call, pb.AnalyzeGuitarRequest)
         call.set_id(request.request_id)
         self.sizes.check(request.midi)
@@ -153,7 +153,7 @@ class Service:
             with self._parsing.slot(call.caller):
                 data = asked.SerializeToString()
                 analysis = await self._analyze(call, data, request.midi, music=request.with_music)
-        except StatusError as error:  # the field's path in this method's message
+        except StatusError as error:  # the name of the field in this method's request
             raise StatusError(with_field(error.status, "config.track", "track")) from None
         self._metrics.time({"parse": call.facts["parse_ms"]})
         analysis.request_id = call.id
@@ -161,7 +161,7 @@ class Service:
         await call.write(analysis)
 
     async def render(self, call: Call) -> None:
-        """Guitar and drums as a file of another kind."""
+        """Send guitar and drums as a file of another kind."""
         request, data = await self._one(call, pb.RenderRequest)
         call.set_id(request.request_id)
         if request.midi:
@@ -175,13 +175,13 @@ class Service:
             call.facts |= {"format": file.format, "render_ms": self._since(began)}
             about = pb.RenderedFile(name=file.name, media_type=file.media_type, size=size, request_id=call.id)
             await call.write(pb.RenderResponse(file=about))
-            while pieces:  # each is forgotten as soon as it is sent: there may be hundreds of mebibytes
+            while pieces:  # freed as soon as it is sent: there may be hundreds of mebibytes
                 piece = pieces.pop(0)
                 for at in range(0, len(piece), FILE_CHUNK):
                     await call.write(pb.RenderResponse(chunk=piece[at : at + FILE_CHUNK]))
 
     async def compose(self, call: Call) -> None:
-        """Beats, of which one may be played to a guitar."""
+        """Make beats, of which one may be played to a guitar."""
         request, data = await self._one(call, pb.ComposeRequest)
         call.set_id(request.request_id)
         if not self._players.ready:
@@ -200,7 +200,7 @@ class Service:
         await call.write(reply)
 
     async def _guitar(self, call: Call, request: pb.ComposeRequest) -> pb.GenerateDrumsRequest:
-        """The guitar that a beat is to be played to, once all but the beat is known to make sense."""
+        """Return the request for drums to a guitar, without the beat, once the rest of it is known to be right."""
         self.sizes.check(request.midi)
         self.sizes.check_config(request.config)
         if request.brief.takes > 1:
@@ -216,17 +216,17 @@ class Service:
         return pb.GenerateDrumsRequest.FromString(_as_midi(asked, analysis))
 
     async def list_generators(self, call: Call) -> None:
-        """The generators."""
+        """Send the generators."""
         await self._one(call, pb.ListGeneratorsRequest)
         await call.write(self._known(self._players.generators))
 
     async def list_models(self, call: Call) -> None:
-        """The models."""
+        """Send the models."""
         await self._one(call, pb.ListModelsRequest)
         await call.write(self._known(self._players.models))
 
     async def list_grooves(self, call: Call) -> None:
-        """All grooves, or those that fit a song."""
+        """Send all grooves, or those that fit a song."""
         request, _ = await self._one(call, pb.ListGroovesRequest)
         call.set_id(request.request_id)
         if not request.midi:
@@ -243,18 +243,18 @@ class Service:
             await call.write(await self._players.fitting_grooves(_as_midi(asked, analysis)))
 
     async def list_drum_maps(self, call: Call) -> None:
-        """The drum maps."""
+        """Send the drum maps."""
         await self._one(call, pb.ListDrumMapsRequest)
         await call.write(self._known(self._players.maps))
 
     async def server_info(self, call: Call) -> None:
-        """Versions and limits."""
-        # Nothing of the call is read: who has shown no credentials could keep it waiting.
+        """Send versions and limits."""
+        # Nothing is read: a caller without credentials could keep the call waiting.
         with self.open_calls.slot(call.caller):
             await call.write(server_info(self._settings))
 
     async def _one(self, call: Call, kind: type[Any]) -> tuple[Any, bytes]:
-        """The one message of a call, and its bytes."""
+        """Return the one message of a call, and its bytes."""
         with self.uploads.slot(call.caller):
             data = await call.read()
             message = parse_message(kind, data)
@@ -264,12 +264,12 @@ class Service:
         return message, data or b""
 
     async def _upload(self, call: Call) -> tuple[pb.StreamConfig, bytes, bytes]:
-        """What a stream begins with; a GenerateDrumsRequest of it and its chunks; the first bytes of these.
+        """Return a stream's config; a GenerateDrumsRequest of it and its chunks; the first bytes of the file.
 
-        There is room for a few recordings that are larger than a MIDI file may be.
+        A few recordings at once may be larger than a MIDI file.
 
         Raises:
-            Refusal: at the first message that is wrong or too much; nothing is read after it.
+            Refusal: at the first message that is wrong or too large; nothing is read after it.
         """
         first = parse_message(pb.StreamGenerateDrumsRequest, await call.read())
         if first.WhichOneof("piece") != "config":
@@ -285,11 +285,11 @@ class Service:
             song = bytes(file[:HEAD_BYTES])
             request = pb.GenerateDrumsRequest(midi=bytes(file), config=first.config.config, request_id=call.id)
             request.drums = first.config.drums
-            file.clear()  # it may be large, and is in the message
+            file.clear()  # free it: the message has a copy
             return first.config, request.SerializeToString(), song
 
     async def _chunks(self, call: Call, held: ExitStack) -> bytearray:
-        """The file that the chunks of a stream make. held: is given the room that it takes."""
+        """Return the file in the chunks of a stream. held: keeps the place of a large one."""
         upload = Upload(self.sizes, self.large_uploads.slot(call.caller), held)
         while (data := await call.read()) is not None:
             message = parse_message(pb.StreamGenerateDrumsRequest, data)
@@ -308,7 +308,7 @@ class Service:
         return upload.file
 
     def _known(self, data: bytes) -> bytes:
-        """What the players sent when they were ready: models, grooves or drum maps.
+        """Return what the players sent when they were ready: models, grooves or drum maps.
 
         Raises:
             Refusal: NOT_READY.
@@ -318,7 +318,7 @@ class Service:
         return data
 
     async def _analyze(self, call: Call, data: bytes, song: bytes, *, music: bool = False) -> pb.AnalyzeGuitarResponse:
-        """What is in the song of a request. song: its first bytes at least. music: with its notes."""
+        """Return the analysis of a request's song. song: its first bytes at least. music: whether to add its notes."""
         began = self._clock()
         if is_recording(song):
             with self.recordings.slot(call.caller):
@@ -336,14 +336,14 @@ class Service:
     async def _played(
         self, call: Call, data: bytes, song: bytes, config: pb.GenerationConfig, *, bars: bool
     ) -> AsyncGenerator[pb.StreamGenerateDrumsResponse | pb.GenerateDrumsResponse | bytes, None]:
-        """The way of a file to its drums: the messages of a stream as they come (bars as bytes), and last the reply.
+        """Yield the messages of a stream as they come (bars as bytes), and last the reply.
 
         data: a GenerateDrumsRequest. song: the first bytes of its file.
         """
         if not self._players.ready:
             raise _not_ready()
         with self._admission.enter(call.caller, call.deadline) as place:
-            # 1. The files are read, and there is time enough.
+            # 1. Parse the files, and check that there is enough time.
             data = await self._with_midi_files(call, data, config)
             analysis = await self._analyze(call, data, song)
             data = _as_midi(data, analysis)
@@ -356,12 +356,12 @@ class Service:
                     request_id=call.id,
                 )
             )
-            # 2. Its turn.
+            # 2. Wait for the turn.
             began = self._clock()
             await place.turn()
             call.facts["queue_ms"] = self._since(began)
             self._metrics.played.inc()
-            # 3. It is played.
+            # 3. Play.
             reply, made = None, analysis.timeline.bars * max(config.takes, 1)
             async with aclosing(self._players.play(data, bars=bars, caller=call.caller.key)) as frames:
                 async for frame in frames:
@@ -380,7 +380,7 @@ class Service:
         yield self._finished(call, reply, made)
 
     async def _with_midi_files(self, call: Call, data: bytes, config: pb.GenerationConfig) -> bytes:
-        """A request whose configuration has MIDI files alone: those who read make them of the others."""
+        """Return the request with all files of its configuration as MIDI; parsers convert the others."""
         if all(foreign.is_midi(file) for file in (config.like, *(groove.midi for groove in config.groove))):
             return data
         request = pb.GenerateDrumsRequest.FromString(data)
@@ -396,7 +396,7 @@ class Service:
                 return file
             notation, caller = foreign.is_notation(file), call.caller.key
             return await self._parsers.convert(file, call.left(), notation=notation, caller=caller)
-        except StatusError as error:  # the field's path in this message
+        except StatusError as error:  # the name of the field in this request
             raise StatusError(with_field(error.status, "midi", field)) from None
 
     def _finished(self, call: Call, reply: pb.GenerateDrumsResponse, bars: int) -> pb.GenerateDrumsResponse:
@@ -424,7 +424,7 @@ class Service:
 
 
 def _parts(reply: pb.GenerateDrumsResponse) -> Iterator[Message]:
-    """A reply as a stream gives it: the files in chunks, and the rest."""
+    """Yield the messages in which a stream sends a reply: the files in chunks, then the rest."""
     for index, take in enumerate(reply.takes):
         for at in range(0, len(take.midi), FILE_CHUNK):
             chunk = pb.FileChunk(take=index, data=take.midi[at : at + FILE_CHUNK])
@@ -435,7 +435,7 @@ def _parts(reply: pb.GenerateDrumsResponse) -> Iterator[Message]:
 
 
 def _as_midi(data: bytes, analysis: pb.AnalyzeGuitarResponse) -> bytes:
-    """A GenerateDrumsRequest with the song as those who read made it, where the file that came is no MIDI file."""
+    """Return a GenerateDrumsRequest with the song as MIDI, which a parser wrote if the song came as another kind."""
     if not analysis.song:
         return data
     request = pb.GenerateDrumsRequest.FromString(data)

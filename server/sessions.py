@@ -21,24 +21,24 @@ from server.statuses import Refusal
 
 
 SECONDS_A_BAR = 0.01
-"""About what a bar of a beat without an end takes of a processor."""
+"""Processor time for a bar of an endless beat, roughly."""
 
 
 class BriefChecker(Protocol):
-    """Who checks briefs: `server.parser_pool.ParserPool`."""
+    """Checks briefs: `server.parser_pool.ParserPool`."""
 
     async def check_brief(self, request: bytes, seconds: float, *, caller: str) -> bytes: ...
 
 
 class BeatPlayers(Protocol):
-    """Who makes beats: `server.player_pool.PlayerPool`."""
+    """Make beats: `server.player_pool.PlayerPool`."""
 
     async def compose(self, request: bytes) -> bytes: ...
     def beat_session(self) -> AbstractAsyncContextManager[Callable[[bytes], AsyncGenerator[Frame, None]]]: ...
 
 
 class BeatMethods:
-    """The way of a brief to its beats, over those who check and make."""
+    """Compose and StreamCompose, over parsers and players."""
 
     def __init__(
         self,
@@ -50,25 +50,23 @@ class BeatMethods:
     ) -> None:
         self._parsers, self._players = parsers, players
         self._admission, self._metrics, self._clock = admission, metrics, clock
-        self.streams = ConcurrencyLimit(
-            admission.most_waiting + admission.most_playing, "beats without an end are made"
-        )
+        self.streams = ConcurrencyLimit(admission.most_waiting + admission.most_playing, "endless beats are being made")
 
     async def compose(self, call: Call, data: bytes) -> pb.ComposeResponse:
-        """The beats of a ComposeRequest. Its guitar is not looked at."""
+        """Return the beats of a ComposeRequest. Its guitar is ignored here."""
         with self._admission.enter(call.caller, call.deadline) as place:
-            # 1. The brief makes sense, and there is time enough.
+            # 1. Check the brief, and that there is enough time.
             began = self._clock()
             looked = await self._parsers.check_brief(data, call.left(), caller=call.caller.key)
             checked = pb.AnalyzeGuitarResponse.FromString(looked)
             parse_ms = self._since(began)
             place.set_cost(checked.estimated_ms / 1000)
-            # 2. Its turn.
+            # 2. Wait for the turn.
             began = self._clock()
             await place.turn()
             queue_ms = self._since(began)
             self._metrics.played.inc()
-            # 3. They are made.
+            # 3. Make the beats.
             reply = pb.ComposeResponse.FromString(await self._players.compose(data))
         timing = reply.timing
         timing.parse_ms, timing.queue_ms, timing.total_ms = parse_ms, queue_ms, self._since(call.arrived)
@@ -83,7 +81,7 @@ class BeatMethods:
         return reply
 
     async def stream(self, call: Call) -> None:
-        """A beat without an end: each message of the caller takes a turn, and gets its bars."""
+        """Stream an endless beat: each message of the caller takes a turn and gets its bars."""
         made = 0
         with self.streams.slot(call.caller):
             async with self._players.beat_session() as more:
@@ -113,7 +111,7 @@ class BeatMethods:
 
 
 def _check_bars(bars: int, made: int) -> None:
-    """Check how many bars a message asks for where so many are made."""
+    """Check the number of requested bars after so many that were made."""
     if not 1 <= bars <= MOST_BARS - made:
         left = f"wanted 1 to {MOST_BARS - made}" if made < MOST_BARS else "and there is none left of a stream's"
         raise Refusal("INVALID_OPTION", f"{bars} bars are asked for behind {made}, {left}", field="bars")
@@ -123,32 +121,35 @@ def _check_bars(bars: int, made: int) -> None:
 
 
 JAMS_PER_PLAYER = 32
-"""Jams for each process that plays. One keeps some 4 MiB, and takes 16 ms of a processor for a bar: at 120 quarters a
-minute in 4/4 so many take a quarter of a core."""
+"""The most jams for each player process.
+
+One keeps about 4 MiB and takes 16 ms of a processor for a bar: at 120 quarters a minute in 4/4, so many take a quarter
+of a core.
+"""
 MOST_NOTES = 1000
-"""Notes of a message, and signs."""
+"""The most notes of a message, and the most signs."""
 MOST_PER_QUARTER = 500
-"""Notes and signs of a quarter; what is more is left out. The drummer hears 48 notes of it."""
+"""The most notes and signs of a quarter; more are dropped. The drummer hears 48 notes of it."""
 MOST_QUARTERS_AHEAD = 256.0
-"""Quarters that a message may lead further than the one before."""
+"""The most quarters by which a message may go beyond the one before."""
 SILENT_SECONDS = 300.0
-"""After so long without a note or a sign a jam is ended."""
+"""A jam ends after so long without a note or a sign."""
 SECONDS_A_QUARTER = 0.004
-"""About what the drums for a quarter take of a processor."""
+"""Processor time for the drums of a quarter, roughly."""
 
 _NO_TURN = ("QUEUE_FULL", "QUEUE_TIMEOUT")
 
 
 class JamPlayers(Protocol):
-    """Who plays: `server.player_pool.PlayerPool`."""
+    """Play jams: `server.player_pool.PlayerPool`."""
 
     def jam_session(self) -> AbstractAsyncContextManager[Callable[[bytes], AsyncGenerator[Frame, None]]]: ...
 
 
 class JamInbox:
-    """What a guitarist has told and the drummer has not yet heard.
+    """Notes and signs of the guitarist that the drummer has not heard yet.
 
-    until: up to which quarter all is told. last: when there was a note or a sign.
+    until: the quarter up to which all is known. last: the time of the last note or sign.
     """
 
     def __init__(self, now: float) -> None:
@@ -158,16 +159,16 @@ class JamInbox:
 
     @property
     def ahead(self) -> float:
-        """How many quarters what waits leads on."""
+        """The number of quarters that the waiting notes cover."""
         return max(self.until - self._taken_until, 0.0)
 
     def add(self, request: pb.JamRequest, now: float) -> None:
-        """Take in what a message tells. What comes late counts as told now.
+        """Add the notes and signs of a message. Late ones count as played now.
 
         Raises:
             Refusal: INVALID_OPTION with the field; JAM_SILENT.
         """
-        # 1. It makes sense.
+        # 1. Check the values.
         told: list[pb.JamNote | pb.JamSign] = [*request.notes, *request.signs]
         for name, count in (("notes", len(request.notes)), ("signs", len(request.signs))):
             if count > MOST_NOTES:
@@ -185,12 +186,12 @@ class JamInbox:
         if latest > until:
             text = f"a note or a sign is at quarter {latest:g}, and all is told up to {until:g}; tell it later"
             raise _invalid("until", text)
-        # 2. Somebody plays.
+        # 2. Check that somebody plays.
         self.last = now if told else self.last
         if now - self.last > SILENT_SECONDS:
             text = f"there was no note and no sign for {SILENT_SECONDS:g} s, so the jam is over; begin another"
             raise Refusal("JAM_SILENT", text)
-        # 3. It waits.
+        # 3. Add them.
         for one in told:
             one.quarter = max(one.quarter, self.until)
         self._waiting.notes.extend(note for note in request.notes if self._has_room(note.quarter))
@@ -200,13 +201,13 @@ class JamInbox:
         self.until = until
 
     def _has_room(self, place: float) -> bool:
-        """Whether another note or sign in a quarter is not too much."""
+        """Count a note or sign of a quarter; return whether the quarter had room for it."""
         quarter = math.floor(place)
         self._counts[quarter] += 1
         return self._counts[quarter] <= MOST_PER_QUARTER
 
     def take(self) -> bytes:
-        """What waits, as a JamRequest."""
+        """Return the waiting notes and signs as a JamRequest."""
         waiting, self._waiting = self._waiting, pb.JamRequest()
         if math.isfinite(self.until):
             waiting.until = self._taken_until = self.until
@@ -216,7 +217,7 @@ class JamInbox:
 
 
 class JamMethod:
-    """The way of what a guitarist tells to the drums, over those who play."""
+    """Jam, over players."""
 
     def __init__(
         self,
@@ -227,10 +228,10 @@ class JamMethod:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._players, self._admission, self._metrics, self._clock = players, admission, metrics, clock
-        self.streams = ConcurrencyLimit(JAMS_PER_PLAYER * processes, "jams are played")
+        self.streams = ConcurrencyLimit(JAMS_PER_PLAYER * processes, "jams are being played")
 
     async def stream(self, call: Call) -> None:
-        """A jam. Where a bar is due, what was told takes a turn; if there is none, it does with the next message."""
+        """Play a jam. When a bar is due, the inbox takes a turn; if none is free, it waits for the next message."""
         told, point = JamInbox(self._clock()), -math.inf
         with self.streams.slot(call.caller):
             async with self._players.jam_session() as more:
@@ -252,7 +253,7 @@ class JamMethod:
         self._metrics.takes.inc()
 
     def _first(self, call: Call, data: bytes | None) -> pb.JamRequest:
-        """The first message, with the name of the call."""
+        """Return the first message, with the id of the call."""
         request = parse_message(pb.JamRequest, data)
         if not request.HasField("config"):
             raise Refusal("WRONG_MESSAGE_ORDER", "the first message has no config, wanted one that says what is played")
@@ -263,7 +264,7 @@ class JamMethod:
         return request
 
     async def _turn(self, call: Call, told: JamInbox, more: Callable[[bytes], AsyncGenerator[Frame, None]]) -> float:
-        """Hand on what was told and send what comes of it; returns where the next bar is due, infinity if none is."""
+        """Pass the inbox on and send the answers; return when the next bar is decided, infinity for never."""
         point = math.inf
         with self._admission.enter(call.caller, call.deadline) as place:
             place.set_cost(told.ahead * SECONDS_A_QUARTER)

@@ -30,7 +30,7 @@ _TOKEN_LINE = "NAME TOKEN, or TOKEN_NAME TOKEN CALLS where it may have no more t
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token. name: "" if it is the only one. calls: how many it may have at once; 0: as many as there is room for."""
+    """A token. name: "" if it is the only one. calls: its limit of calls at once; 0: none of its own."""
 
     name: str
     secret: str = field(repr=False)
@@ -38,10 +38,10 @@ class Token:
 
 
 def read_tokens(path: str) -> tuple[Token, ...]:
-    """The tokens of a file: one alone, or a line for each, with its name and what it may have. "#" begins a comment.
+    """Read a file of tokens: a single one, or lines with a name, a token and its limit. "#" begins a comment.
 
     Raises:
-        OptionError: the file cannot be read, or is none of the two. The message quotes no token.
+        OptionError: the file cannot be read, or has another form. The message quotes no token.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -58,7 +58,7 @@ def read_tokens(path: str) -> tuple[Token, ...]:
 
 
 def check_tokens(tokens: Iterable[Token]) -> None:
-    """Refuse what is easily guessed, what no header can carry, and what is there twice.
+    """Refuse tokens that are easily guessed, that no header can carry, or that occur twice.
 
     Raises:
         OptionError: the message quotes no token.
@@ -92,13 +92,13 @@ def _token(path: str, number: int, words: list[str]) -> Token:
 PREFIX = "SEQ2DRUM_"
 KIB, MIB = 1 << 10, 1 << 20
 OVERHEAD_BYTES = 64 * KIB
-"""What a message may hold beside its MIDI file."""
+"""Room in a message beside its MIDI file."""
 
 DEADLINE_SKEW_SECONDS = 0.1
-"""Seconds by which a caller's deadline may pass before ours: it began when the call was sent, ours when it arrived."""
+"""The time by which a caller's deadline may pass before ours: it starts when the call is sent, ours when it arrives."""
 
 MODEL_ID = re.compile(r"[a-z0-9._-]{1,64}")
-"""What a model may be called."""
+"""The form of a model's id."""
 
 LIMITS: Mapping[str, dataclasses.Field[Any]] = MappingProxyType(
     {f"limit_{limit.name}": limit for limit in dataclasses.fields(Limits)}
@@ -119,7 +119,7 @@ GROUPS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What holds for a setting: its group and sentence in the help, and its range, `least` to `most`, both included."""
+    """A setting's group and help, and its range, from `least` to `most`, both included."""
 
     group: str
     help: str
@@ -133,7 +133,7 @@ def _set(default: Any, group: str, help: str, least: float = 0, most: float = ma
 
 
 def _cores() -> int:
-    """How many cores this process may use."""
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0)) or 1
     return os.cpu_count() or 1
@@ -141,10 +141,10 @@ def _cores() -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All settings. Made directly it has the defaults below; `configuration.read` adds what the operator gave.
+    """All settings. Made directly it has the defaults below; `cli.read_settings` adds what the operator gave.
 
     Raises:
-        OptionError: a value is out of its range, or two do not go together.
+        OptionError: a value is out of its range, or two contradict each other.
     """
 
     host: str = _set(
@@ -365,50 +365,50 @@ class Settings:
 
     @property
     def all_tokens(self) -> tuple[Token, ...]:
-        """The tokens that callers may show, those of the start."""
+        """The tokens of callers, as read at the start."""
         return ((Token("", self.token),) if self.token else ()) + self.tokens
 
     @property
     def names(self) -> frozenset[str]:
-        """The names of certificates that are let in; none: all are."""
+        """The names of client certificates that are let in; empty: all."""
         return frozenset(name.strip() for name in self.client_names.split(",") if name.strip())
 
     @property
     def tls(self) -> bool:
-        """Whether the line is encrypted."""
+        """True if connections are encrypted."""
         return bool(self.tls_cert)
 
     @property
     def target(self) -> str:
-        """The address as gRPC takes it, port and all."""
+        """The address as gRPC takes it, with the port."""
         if self.host.startswith("unix:"):
             return self.host
         host = "127.0.0.1" if self.host == "localhost" else self.host.strip("[]")
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
 
-_SHORT = MappingProxyType(  # names of flags and variables that lack a unit
+_SHORT = MappingProxyType(  # flags and variables whose names lack the unit
     {f"{name}_seconds": name for name in ("drain_delay", "idle_exit", "max_connection_age", "max_connection_age_grace")}
 )
 
 
 def table() -> dict[str, Setting]:
-    """The settings that are one number, text or switch, by name, in the order of the help."""
+    """Return the settings that are one number, text or switch, by name, in the order of the help."""
     return {item.name: item.metadata["setting"] for item in dataclasses.fields(Settings) if "setting" in item.metadata}
 
 
 def flag(name: str) -> str:
-    """The flag of a setting: `max_bars` -> `--max-bars`."""
+    """Return the flag of a setting: `max_bars` -> `--max-bars`."""
     return "--" + _SHORT.get(name, name).replace("_", "-")
 
 
 def variable(name: str) -> str:
-    """The environment variable of a setting: `max_bars` -> `SEQ2DRUM_MAX_BARS`."""
+    """Return the environment variable of a setting: `max_bars` -> `SEQ2DRUM_MAX_BARS`."""
     return PREFIX + _SHORT.get(name, name).upper()
 
 
 def is_local(host: str) -> bool:
-    """Whether only this machine reaches an address."""
+    """Return whether an address is reached from this machine alone."""
     if host == "localhost" or host.startswith("unix:"):
         return True
     try:
@@ -418,7 +418,7 @@ def is_local(host: str) -> bool:
 
 
 def label(name: str) -> str:
-    """How messages name a setting: `--max-bars (SEQ2DRUM_MAX_BARS)`."""
+    """Return a setting's name for messages: `--max-bars (SEQ2DRUM_MAX_BARS)`."""
     return f"{flag(name)} ({variable(name)})"
 
 
@@ -470,7 +470,7 @@ def _check_sizes(settings: Settings) -> None:
 
 
 def _check_host(name: str, host: str) -> None:
-    """A name would have to be looked up, may mean several addresses, and it must be plain who can reach them."""
+    """Refuse host names: a name needs a lookup, may have several addresses, and hides who can reach them."""
     if host == "localhost" or (name == "host" and host.startswith("unix:") and len(host) > len("unix:")):
         return
     try:

@@ -1,9 +1,8 @@
-"""Every way in which a call can fail, as a gRPC status: one table from the core's errors, one of the service's reasons.
+"""The gRPC status of every failure: one table for the core's errors, one for the service's reasons.
 
-A status is a `google.rpc.Status` with an ErrorInfo (its `reason` is the word for programs, its message the sentence for
-people), a BadRequest where there is a field to mend, and a RetryInfo where there is a time to wait. The words are the
-core's, as the command line has them. It knows no music and neither numpy nor the models: the process that answers calls
-uses it as well as its workers.
+A status is a `google.rpc.Status` with an ErrorInfo (`reason` is for programs, its message for people), a BadRequest if
+a field is wrong, and a RetryInfo if there is a retry time. The messages are the core's, as on the command line. Imports
+neither music nor numpy nor models: the front uses it as well as its workers.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ MOST_MESSAGE = 1000
 MOST_TRAILER = 4096
 """The most bytes that a status takes on the wire: proxies and clients refuse calls over long trailers."""
 _Kind = TypeVar("_Kind", bound=Message)
-_MOST_VALUE = 400  # bytes of one value of the metadata
+_MOST_VALUE = 400  # bytes of a metadata value
 
 
 class ErrorStatus(NamedTuple):
-    """The status of an error of the core, its reason, and the field of the request that is to be mended."""
+    """The status of an error of the core, its reason, and the field of the request that is wrong."""
 
     code: StatusCode
     reason: str
@@ -59,14 +58,14 @@ ERROR_STATUSES: Mapping[type[errors.Seq2DrumError], ErrorStatus] = MappingProxyT
         errors.CheckpointError: ErrorStatus(StatusCode.INTERNAL, "MODEL_UNUSABLE"),
         errors.UnknownModelError: ErrorStatus(_MISSING, "UNKNOWN_MODEL", "config.model"),
         errors.MissingExtraError: ErrorStatus(_INVALID, "READER_MISSING", "midi"),
-        # A service has no use for these: where one comes up, something is wrong with the service.
+        # These cannot be the caller's fault: the service is wrong if one occurs.
         errors.Seq2DrumError: ErrorStatus(StatusCode.INTERNAL, INTERNAL_ERROR),
         errors.CorpusError: ErrorStatus(StatusCode.INTERNAL, INTERNAL_ERROR),
         errors.OutputError: ErrorStatus(StatusCode.INTERNAL, INTERNAL_ERROR),
         errors.PortError: ErrorStatus(StatusCode.INTERNAL, INTERNAL_ERROR),
     }
 )
-"""The row of each error of the core. Of an error's classes the most special one counts."""
+"""The status of each error of the core; the most derived class of an error counts."""
 
 REASONS: Mapping[str, tuple[StatusCode, str]] = MappingProxyType(
     {
@@ -114,14 +113,14 @@ REASONS: Mapping[str, tuple[StatusCode, str]] = MappingProxyType(
         INTERNAL_ERROR: (StatusCode.INTERNAL, "A fault of the server; `error_id` in the metadata finds it in its log."),
     }
 )  # fmt: skip
-"""Every reason there is, its status, and a sentence for the documentation."""
+"""All reasons, each with its status and a sentence for the documentation."""
 
 
 class Refusal(Exception):
     """A call that the service itself refuses.
 
-    reason: one of REASONS. message: what was found, what is wanted, what to do. field: of the request, if one is to be
-    mended. retry_seconds: when to try again, if that helps. metadata: words for programs.
+    reason: one of REASONS. message: what was found, what is wanted, what to do. field: the wrong field of the request,
+    if there is one. retry_seconds: when to try again, if that helps. metadata: values for programs.
     """
 
     def __init__(
@@ -138,25 +137,24 @@ class Refusal(Exception):
 
 
 def shutting_down() -> Refusal:
-    """Why no call is let in or gone on with any more."""
+    """Return the refusal of calls while the server stops."""
     return Refusal(
         "SHUTTING_DOWN", "the server is about to stop; try again in 1 s, or another server", retry_seconds=1.0
     )
 
 
 class StatusError(Exception):
-    """A status that came from a worker, to be handed on as it is."""
+    """A status from a worker, passed on as it is."""
 
     def __init__(self, status: status_pb2.Status) -> None:
-        super().__init__(reason_of(status))  # without its message, which may quote the music: exceptions get into logs
+        super().__init__(reason_of(status))  # without the message, which may quote the music: exceptions are logged
         self.status = status
 
 
 def to_status(error: BaseException) -> status_pb2.Status:
-    """The status that the caller gets for an error.
+    """Return the status of an error.
 
-    For one that is neither a Refusal, a StatusError nor of the core's tree it holds nothing but an id, which
-    `error_id_of` gives for the log.
+    For an unexpected error it holds nothing but an id, which `error_id_of` returns for the log.
     """
     if isinstance(error, StatusError):
         return error.status
@@ -170,19 +168,19 @@ def to_status(error: BaseException) -> status_pb2.Status:
 
 
 def reason_of(status: status_pb2.Status) -> str:
-    """The reason of a status; "" if it has none."""
+    """Return the reason of a status; "" if it has none."""
     info = detail_of(status, error_details_pb2.ErrorInfo())
     return info.reason if info and info.domain == DOMAIN else ""
 
 
 def retry_of(status: status_pb2.Status) -> float | None:
-    """After how many seconds to try again; None if that is not said."""
+    """Return the retry time of a status in seconds; None if it has none."""
     retry = detail_of(status, error_details_pb2.RetryInfo())
     return retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9 if retry else None
 
 
 def with_field(status: status_pb2.Status, name: str, new: str) -> status_pb2.Status:
-    """The status with a field of another name: the same thing may be asked for by messages that call it otherwise."""
+    """Return the status with a field renamed: two requests may name the same field differently."""
     changed = status_pb2.Status()
     changed.CopyFrom(status)
     for packed in changed.details:
@@ -195,15 +193,15 @@ def with_field(status: status_pb2.Status, name: str, new: str) -> status_pb2.Sta
 
 
 def error_id_of(status: status_pb2.Status) -> str | None:
-    """The id under which the fault of an internal error is logged; None if it is no internal error."""
+    """Return the id under which an internal error is logged; None for other errors."""
     info = detail_of(status, error_details_pb2.ErrorInfo())
     return (info.metadata.get("error_id") if info else None) or None
 
 
 def trace_of(error: BaseException) -> list[str]:
-    """Where an error came from, for the log: its type, then place after place, the innermost last.
+    """Return where an error came from, for the log: its type, then each frame, the innermost last.
 
-    Without its message, and without that of any other: they may quote what the caller sent.
+    Without messages, which may quote what the caller sent.
     """
     places = traceback.extract_tb(error.__traceback__)
     lines = [f"{'/'.join(Path(place.filename).parts[-2:])}:{place.lineno} {place.name}" for place in places]
@@ -211,7 +209,7 @@ def trace_of(error: BaseException) -> list[str]:
 
 
 def trailer_size(status: status_pb2.Status) -> int:
-    """About how many bytes a status takes on the wire: its message in percent-encoding, and all of it in base64."""
+    """Return about how many bytes a status takes on the wire: its message percent-encoded, and all of it in base64."""
     message = sum(1 if 0x20 <= byte < 0x7F and byte != 0x25 else 3 for byte in status.message.encode())
     details = math.ceil(len(status.SerializeToString()) / 3) * 4
     return len("grpc-status: 16, grpc-message: , grpc-status-details-bin: ") + message + details
@@ -256,7 +254,7 @@ def _status(
 
 
 def _plain(text: str) -> str:
-    """The text without what has no UTF-8 form: half a surrogate pair."""
+    """Return the text without lone surrogates, which have no UTF-8 form."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -265,7 +263,7 @@ def _utf8_size(text: str) -> int:
 
 
 def _cut(text: str, most: int, size: Callable[[str], int]) -> str:
-    """The text, or as much of its beginning as is no larger than `most`, with an ellipsis."""
+    """Return the text, or as much of its beginning as fits into `most`, with an ellipsis."""
     if size(text) <= most:
         return text
     fits, fits_not = 0, len(text)
@@ -276,5 +274,5 @@ def _cut(text: str, most: int, size: Callable[[str], int]) -> str:
 
 
 def detail_of(status: status_pb2.Status, kind: _Kind) -> _Kind | None:
-    """A detail of a status, read into `kind`; None if it has none of this kind."""
+    """Return a detail of a status, read into `kind`; None if it has none of this kind."""
     return next((kind for packed in status.details if packed.Is(kind.DESCRIPTOR) and packed.Unpack(kind)), None)

@@ -1,7 +1,7 @@
-"""Subprocesses that work for the process that answers calls: started, asked, replaced when they die, ended.
+"""Worker processes of the front: started, sent frames, replaced when they die, ended.
 
-A `Worker` speaks frames over its pipes. A `Pool` keeps a number of them alive; what they are asked is in `readers` and
-`pools`. No worker outlives this process: each ends when its standard input does. Nothing here knows music or the
+A `Worker` speaks frames over its pipes. A `Pool` keeps a number of them alive; `parser_pool` and `player_pool` give
+them work. No worker outlives the front: each ends when its standard input does. Nothing here knows music or the
 messages of calls.
 """
 
@@ -29,17 +29,17 @@ from server.statuses import Refusal, StatusError, trace_of
 LOG = logging.getLogger(__name__)
 
 QUICK_STARTS = 2
-"""How often a worker is started anew at once within START_WINDOW seconds; then starts wait, longer and longer."""
+"""The number of immediate restarts of a worker within START_WINDOW seconds; further ones wait longer and longer."""
 START_WINDOW = 60.0
 LONGEST_WAIT = 4.0
-"""The most seconds that a start waits: a worker that dies again and again does not keep the machine busy with starts,
-and who calls meanwhile finds one soon."""
+"""The longest wait before a restart, in seconds: a worker that dies again and again must not keep the machine busy, and
+callers must soon find a new one."""
 RETRY_SECONDS = 0.5
-"""When to call again after a worker died: by then there is another."""
+"""The retry time after a worker died: by then it is replaced."""
 GRACE_SECONDS = 2.0
-"""How many seconds a worker has to end when it is asked to."""
+"""The time that a worker has to end on request."""
 READY_SECONDS = 60.0
-"""How many seconds a worker may take until it is ready: a large model on a slow disk."""
+"""The time that a worker has to be ready: a large model on a slow disk."""
 
 _HOME = Path(__file__).parent.parent
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -50,13 +50,13 @@ class StartError(Exception):
 
 
 def worker_died() -> Refusal:
-    """Why a call fails whose worker died."""
+    """Return the refusal of a call whose worker died."""
     message = "the process that worked on the call died and is being replaced; try again"
     return Refusal("WORKER_DIED", message, retry_seconds=RETRY_SECONDS)
 
 
 def start_frame(settings: Settings) -> Frame:
-    """The first frame that a worker gets: settings."""
+    """Return the first frame of a worker: the settings."""
     return Frame(
         {
             "what": "start",
@@ -74,7 +74,7 @@ def start_frame(settings: Settings) -> Frame:
 
 
 def wait_after(starts: int) -> float:
-    """How many seconds a start waits after so many within START_WINDOW."""
+    """Return the seconds to wait before a start, after so many within START_WINDOW."""
     return min(0.5 * 2 ** (starts - QUICK_STARTS), LONGEST_WAIT) if starts >= QUICK_STARTS else 0.0
 
 
@@ -82,22 +82,22 @@ def wait_after(starts: int) -> float:
 
 
 class Worker:
-    """A subprocess that sends and receives frames. The caller of `start` ends it, too."""
+    """A subprocess that sends and receives frames. The caller of `start` has to end it."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None and process.stdout is not None
         self.process, self._stdin, self._stdout = process, process.stdin, process.stdout
         self._log_task = asyncio.create_task(_relay_log(process.stderr)) if process.stderr else None
         self.received = 0
-        """How many frames came from it."""
+        """The number of frames received from it."""
         self.start_mebibytes = 0.0
-        """The memory that it had in use when it was ready; 0 if it did not say."""
+        """Its memory in use when it was ready; 0 if unknown."""
         self.is_retired = False
-        """Whether another takes its place, and it only ends what it has begun."""
+        """True if another has taken its place, and it only finishes its work."""
 
     @staticmethod
     async def start(command: Sequence[str], first: Frame) -> tuple[Worker, Frame]:
-        """A new process, and the frame that says that it is ready.
+        """Start a process; return it and its "ready" frame.
 
         Raises:
             StartError, StatusError: it cannot be started.
@@ -107,10 +107,10 @@ class Worker:
                 *command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,  # whoever reads the log may stall, and a worker must not
+                stderr=asyncio.subprocess.PIPE,  # a pipe: if the reader of the log stalls, a worker must not
                 env=_environment(),
-                limit=1 << 20,  # a file in one piece
-                start_new_session=os.name == "posix",  # Ctrl-C is for this process, which ends its workers
+                limit=1 << 20,  # a whole file
+                start_new_session=os.name == "posix",  # Ctrl-C goes to this process alone, which ends its workers
             )
         except OSError as error:
             raise StartError(f"a worker cannot be started ({error.strerror})") from error
@@ -134,12 +134,12 @@ class Worker:
         raise StartError(f"a worker ended before it was ready (exit status {process.returncode}); its log says why")
 
     def post(self, frame: Frame) -> None:
-        """Send a frame without waiting until it is taken: for short ones. To a dead worker it goes nowhere."""
+        """Send a short frame without waiting until it is taken. A dead worker's frames are dropped."""
         if not self._stdin.is_closing():
             self._stdin.write(ipc.pack_frame(frame))
 
     async def send(self, frame: Frame) -> bool:
-        """Send a frame, and wait until most of it is taken. Returns False if the worker was dead before."""
+        """Send a frame and wait until most of it is taken; return False if the worker was dead before."""
         self.post(frame)
         try:
             await self._stdin.drain()
@@ -148,7 +148,7 @@ class Worker:
         return not self._stdin.is_closing()
 
     async def receive(self) -> Frame | None:
-        """The next frame; None when the worker is dead, or speaks no frames: end it then."""
+        """Return the next frame; None if the worker is dead or sends something else: then end it."""
         try:
             frame = await ipc.receive_frame(self._stdout)
         except (EOFError, ValueError, ConnectionError):
@@ -157,7 +157,7 @@ class Worker:
         return frame
 
     def processor_seconds(self) -> float:
-        """How long it has worked so far; not a number if it is gone."""
+        """Return its processor time so far; NaN if it is gone."""
         try:
             times = psutil.Process(self.process.pid).cpu_times()
         except psutil.Error:
@@ -166,12 +166,12 @@ class Worker:
         return seconds
 
     def kill(self) -> None:
-        """End it at once. `receive` then returns None."""
+        """Kill it. `receive` then returns None."""
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
 
     async def end(self, seconds: float) -> None:
-        """Ask the worker to end, kill it after `seconds`, and wait until it is gone: even if this is cancelled."""
+        """Close its input, kill it after `seconds`, and wait until it is gone, even if this is cancelled."""
         ending = asyncio.create_task(self._end(seconds))
         try:
             await asyncio.shield(ending)
@@ -191,18 +191,18 @@ class Worker:
             await self._stdin.wait_closed()
 
     async def _wait_exit(self) -> None:
-        """Wait for the end. What the worker still writes is read and dropped: else it would block on a full pipe."""
+        """Wait for its exit. Its last output is read and dropped: it would block on a full pipe."""
         while await self._stdout.read(1 << 16):
             pass
         await self.process.wait()
 
 
 async def _relay_log(lines: asyncio.StreamReader) -> None:
-    """Put what a worker says on standard error into the log, until it ends."""
+    """Log a worker's standard error, until it ends."""
     while True:
         try:
             line = await lines.readline()
-        except ValueError:  # it is longer than a frame
+        except ValueError:  # longer than the limit of the stream
             continue
         if not line:
             return
@@ -210,7 +210,7 @@ async def _relay_log(lines: asyncio.StreamReader) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment, with one thread for each array library and this package first in the path."""
+    """Return this process's environment, with one thread for each array library and this package first in the path."""
     path = os.pathsep.join(part for part in (str(_HOME), os.environ.get("PYTHONPATH", "")) if part)
     return {**dict.fromkeys(_ONE_THREAD, "1"), **os.environ, "PYTHONPATH": path}
 
@@ -219,7 +219,7 @@ def _environment() -> dict[str, str]:
 
 
 class Pool:
-    """Slots for workers. In each slot a worker is kept alive until the pool is stopped: one that dies is replaced."""
+    """Slots for workers. Each slot keeps a worker alive until the pool is stopped: one that dies is replaced."""
 
     def __init__(self, command: Sequence[str], changed: Callable[[], None]) -> None:
         self._command = tuple(command)
@@ -231,19 +231,19 @@ class Pool:
 
     @property
     def ready(self) -> bool:
-        """Whether at least one worker is alive."""
+        """True if at least one worker is alive."""
         return bool(self._alive) and not self._stopping
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """The processes that are ready."""
+        """The process ids of the ready workers."""
         return tuple(worker.process.pid for worker in self._alive)
 
     async def _start_workers(self, settings: Settings, count: int) -> None:
         """Start that many workers at once, and wait until all are ready.
 
         Raises:
-            StartError, StatusError: one of them cannot be started; none is left then.
+            StartError, StatusError: one of them cannot be started; then none is left.
         """
         self._first = start_frame(settings)
         loop = asyncio.get_running_loop()
@@ -259,7 +259,7 @@ class Pool:
             raise failed[0]
 
     async def stop(self) -> None:
-        """End all workers: those at work, too. May be called twice."""
+        """End all workers, busy ones too. May be called twice."""
         self._stopping = True
         slots, self._slots = self._slots, []
         for slot in slots:
@@ -281,7 +281,7 @@ class Pool:
                 await self._run_worker(worker, ready, opened)
                 if worker.is_retired:
                     return
-            # The first restarts come at once, so that the next call is served.
+            # The first restarts are immediate, so that the next call is served.
             now = time.monotonic()
             while starts and starts[0] < now - START_WINDOW:
                 starts.popleft()
@@ -291,7 +291,7 @@ class Pool:
             starts.append(time.monotonic())
 
     async def _replace(self, worker: Worker) -> None:
-        """Start a worker for the place of another, which ends what it has begun."""
+        """Start a worker in place of another, which finishes its work."""
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         slot = asyncio.create_task(self._keep_slot(opened))
         self._slots = [*(other for other in self._slots if not other.done()), slot]
@@ -299,14 +299,14 @@ class Pool:
             await opened
         except (StartError, StatusError) as error:
             LOG.error("no worker could be started in place of another: %s", error)
-        except asyncio.CancelledError:  # that one has ended before, and is replaced as any other
+        except asyncio.CancelledError:  # the other ended before, and is replaced like any worker
             slot.cancel()
             raise
         else:
             worker.is_retired = True
 
     async def _run_worker(self, worker: Worker, ready: Frame, opened: asyncio.Future[None]) -> None:
-        """Work with a worker until it is dead or has to be replaced, and end it."""
+        """Use a worker until it is dead or has to be replaced, and end it."""
         try:
             self._on_ready(ready)
             self._alive.add(worker)
@@ -314,7 +314,7 @@ class Pool:
             if not opened.done():
                 opened.set_result(None)
             await self._serve(worker)
-        except Exception as error:  # a frame that makes no sense: another worker may do better
+        except Exception as error:  # an invalid frame: another worker may do better
             LOG.error("a worker is replaced: %s", " < ".join(reversed(trace_of(error))))
         finally:
             self._alive.discard(worker)
@@ -322,8 +322,8 @@ class Pool:
             await worker.end(GRACE_SECONDS if self._stopping else 0)
 
     def _on_ready(self, ready: Frame) -> None:
-        """Make use of the frame with which a worker said that it is ready."""
+        """Use the "ready" frame of a worker."""
 
     async def _serve(self, worker: Worker) -> None:
-        """Give a worker work until it is dead or of no more use."""
+        """Give a worker work until it is dead or no longer usable."""
         raise NotImplementedError

@@ -1,1 +1,1 @@
-"""The page: its files, and the entrance by which a browser reaches the methods of the contract."""
+"""The page: its files, and the web server by which a browser calls the methods of the contract."""

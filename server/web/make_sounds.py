@@ -34,20 +34,21 @@ SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 GUITARS = MappingProxyType({"steel": 25, "clean": 27, "distorted": 30})
 """The guitars by name, and their General MIDI programs."""
 PITCHES = tuple(range(36, 84, 4))
-"""What is played on each guitar; what lies between is made of the nearest one."""
+"""The pitches rendered for each guitar; the page shifts the nearest one for those between."""
 
 DRUM_VELOCITY, GUITAR_VELOCITY = 112, 100
-_DRUM_PEAK = 1.15  # what the loudest piece is played at; the others are to it as in the soundfont
+_DRUM_PEAK = 1.15  # of the loudest piece; the others keep their ratio to it
 _GUITAR_PEAK = MappingProxyType({"steel": 0.45, "clean": 0.66, "distorted": 0.42})
-"""The same of the loudest note of each guitar, so that it is about as loud as the drums (in LUFS, over five songs)."""
-_FILE_PEAK = 0.9  # what is in a file
+"""The same for the loudest note of each guitar, which makes it about as loud as the drums (in LUFS, over five songs).
+"""
+_FILE_PEAK = 0.9  # in a file
 _LONGEST = MappingProxyType({"crash": 2.2, "bell": 1.6, "ride": 1.5, "open hat": 1.3})  # seconds; of the others:
 _LONGEST_DRUM, _LONGEST_NOTE = 1.0, 2.4
-_LEFT = factor(-48)  # of its peak: where a sound has ended
-_AUDIBLE = factor(-34)  # and where it has begun
-_BEFORE = RATE // 1000  # frames that are kept before that
+_LEFT = factor(-48)  # of its peak: where a sound ends
+_AUDIBLE = factor(-34)  # and where it begins
+_BEFORE = RATE // 1000  # frames kept before its beginning
 _FADE = 0.15  # of a sound, at its end
-_APART = 4000  # milliseconds from one to the next
+_APART = 4000  # milliseconds between notes
 
 _LAME = ("--quiet", "-m", "m", "--resample", "32", "-q", "0", "--noreplaygain")
 _QUALITY = MappingProxyType({"drums": "-V5", "guitars": "-V6"})
@@ -56,7 +57,7 @@ Mono = NDArray[np.float32]
 
 
 class Shot(NamedTuple):
-    """One sound: the name of its file, what the list says of it, and its samples, (frames,)."""
+    """One sound: the name of its file, its entry in the list, and its samples, (frames,)."""
 
     file: str
     about: dict[str, Any]
@@ -64,7 +65,7 @@ class Shot(NamedTuple):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Render, code and write all sounds; returns the exit code."""
+    """Render, encode and write all sounds; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m server.web.make_sounds", description=__doc__)
     parser.add_argument("--soundfont", type=Path, default=SOUNDFONT, help=f"FluidR3 (default: {SOUNDFONT})")
     write(parser.parse_args(argv).soundfont, FOLDER)
@@ -72,10 +73,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def write(soundfont: Path, folder: Path) -> None:
-    """Write all sounds of a soundfont and their list into a folder, in place of those that are there.
+    """Write all sounds of a soundfont and their list into a folder, replacing the old ones.
 
     Raises:
-        MissingExtraError: there is no FluidSynth, no LAME or no such soundfont.
+        MissingExtraError: FluidSynth, LAME or the soundfont is missing.
         OutputError: one of them failed.
     """
     lame = shutil.which("lame")
@@ -96,7 +97,7 @@ def write(soundfont: Path, folder: Path) -> None:
 
 
 def drums(synthesiser: fluidsynth.Synthesiser) -> dict[str, list[Shot]]:
-    """A strike of each piece of the kit."""
+    """Return one hit of each piece of the kit."""
     struck = list(_played(synthesiser, 0, [int(note) for note in FULL.note_of], DRUM_VELOCITY, is_drums=True))
     loudest = max(float(np.abs(sound).max()) for sound in struck)
     return {
@@ -106,7 +107,7 @@ def drums(synthesiser: fluidsynth.Synthesiser) -> dict[str, list[Shot]]:
 
 
 def guitars(synthesiser: fluidsynth.Synthesiser) -> dict[str, list[Shot]]:
-    """Some notes of each guitar."""
+    """Return some notes of each guitar."""
     made = {}
     for name, program in GUITARS.items():
         notes = list(_played(synthesiser, program, PITCHES, GUITAR_VELOCITY, is_drums=False))
@@ -119,7 +120,7 @@ def guitars(synthesiser: fluidsynth.Synthesiser) -> dict[str, list[Shot]]:
 
 
 def coded(lame: str, sound: Mono, quality: str) -> bytes:
-    """One channel (frames,) as an MP3 file.
+    """Return one channel (frames,) as an MP3 file.
 
     Raises:
         OutputError: LAME failed.
@@ -136,7 +137,7 @@ def coded(lame: str, sound: Mono, quality: str) -> bytes:
 def _played(
     synthesiser: fluidsynth.Synthesiser, program: int, pitches: Sequence[int], velocity: int, *, is_drums: bool
 ) -> Iterator[Mono]:
-    """Each note on its own, without reverberation, (frames,)."""
+    """Yield each note on its own, without reverb, (frames,)."""
     onset = 100 + _APART * np.arange(len(pitches))
     held = np.full_like(onset, 200 if is_drums else _APART - 800)
     part = Part.of_columns(
@@ -150,7 +151,10 @@ def _played(
 
 
 def _shot(name: str, about: dict[str, Any], sound: Mono, scale: float, seconds: float) -> Shot:
-    """A sound from where it begins to where it has ended, or for so many seconds. scale: what makes its peak of it."""
+    """Return a sound trimmed to its audible part, of at most so many seconds.
+
+    scale: from its peak to the one in the list.
+    """
     size = np.abs(sound)
     heard = np.flatnonzero(size >= size.max() * _AUDIBLE)
     first = max(int(heard[0]) - _BEFORE, 0)

@@ -70,17 +70,22 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-"""What every answer says."""
+"""The security headers of every answer."""
 
 
 class OriginCheck:
-    """Answers only requests that come from the page itself. names: those by which the page may be called."""
+    """Middleware that answers only requests of the page itself. names: the host names of the page."""
 
     def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
         self._app, self._names = app, frozenset(names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or refuse with 403."""
+        """Answer, or refuse with 403.
+
+        A page of another site may send requests to this machine, and may make its own name mean this machine (DNS
+        rebinding). So the Host of a request has to be an address, `localhost` or a name that the operator gave, and an
+        Origin the same site.
+        """
 
         async def send_safely(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
@@ -106,15 +111,19 @@ def check_origin(headers: Headers, names: Collection[str]) -> None:
     if len(hosts) != 1 or not _is_known_host(hosts[0], names):
         raise Refusal(
             "FOREIGN_SITE",
-            "the page is asked for by a name that it does not know; open it by its address, such as "
+            "the request names an unknown host; open the page by its address, such as "
             "http://127.0.0.1:50052/, or give the server that name: --web-names",
         )
     if any(urlsplit(origin).netloc.lower() != hosts[0].lower() for origin in origins):
-        raise Refusal("FOREIGN_SITE", "a page of another site asks, which this server answers nothing")
+        raise Refusal(
+            "FOREIGN_SITE", "the request comes from a page of another site, which this server does not answer"
+        )
     if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and (
         headers.get("sec-fetch-mode") != "navigate" or origins
     ):
-        raise Refusal("FOREIGN_SITE", "a page of another site asks, which this server answers nothing")
+        raise Refusal(
+            "FOREIGN_SITE", "the request comes from a page of another site, which this server does not answer"
+        )
 
 
 def _is_known_host(host: str, names: Collection[str]) -> bool:
@@ -133,7 +142,7 @@ def _is_known_host(host: str, names: Collection[str]) -> bool:
 
 FOLDER = Path(__file__).parent / "page"
 EXAMPLE = Path(seq2drum.__file__).parent / "songs" / "blues_shuffle.mid"
-"""The song that comes with the package, for whoever has none at hand: given out as example.mid."""
+"""The song that comes with the package, served as example.mid."""
 MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -147,14 +156,14 @@ MEDIA_TYPES = {
     ".wav": "audio/wav",
     ".webmanifest": "application/manifest+json",
 }
-"""The kinds of files that are given out, by the ends of their names."""
+"""The served kinds of files, by suffix."""
 GZIPPED = (".css", ".html", ".js", ".json", ".svg", ".txt")
-"""What is sent as gzip to a browser that takes it: a third of its bytes."""
+"""Suffixes of files that are sent as gzip, which makes a third of their bytes."""
 INDEX = "index.html"
 
 
 class PageFiles:
-    """Gives out the files of a folder. A name is looked up among those that were there at the start, never opened."""
+    """Serves the files of a folder. A name is looked up among those present at the start, and never opened."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._paths = {
@@ -164,7 +173,7 @@ class PageFiles:
         } | {"example.mid": EXAMPLE}
 
     async def answer(self, request: Request) -> Response:
-        """The file that a request names; the page itself where it names none."""
+        """Return the named file; the page itself if no name is given."""
         name = request.path_params["name"] or INDEX
         path = self._paths.get(name)
         if path is None:
@@ -182,7 +191,7 @@ class PageFiles:
 
 @lru_cache(maxsize=128)
 def _gzipped(data: bytes) -> bytes:
-    """The bytes of a file as gzip, without a time in it."""
+    """Return the bytes as gzip, without a timestamp."""
     return gzip.compress(data, mtime=0)
 
 
@@ -194,13 +203,13 @@ MOST_SOCKET_BYTES = 64 << 10
 MOST_HEAD_BYTES = 16 << 10
 """The longest head of a request."""
 KEEP_ALIVE_SECONDS = 30
-"""How long a connection is kept on which nothing is asked."""
+"""The time for which an idle connection is kept."""
 FLUSH_SECONDS = 0.5
-"""How long what has been said may still be on its way when the server ends."""
+"""The time for replies to reach their callers when the server ends."""
 
 
 class Api:
-    """The methods of the contract, for one caller after another. token: of the page, where the server has none."""
+    """The methods of the contract over HTTP. token: of the page, if the server has none."""
 
     def __init__(self, settings: Settings, service: Service, guard: CallGuard, token: str) -> None:
         self._settings, self._service, self._guard, self._page_token = settings, service, guard, Token("", token)
@@ -208,12 +217,12 @@ class Api:
 
     @property
     def tokens(self) -> tuple[Token, ...]:
-        """Of which a caller has to show one: the server's, and the page's own if none of those is without a name."""
+        """The valid tokens: the server's, and the page's own if none of those is nameless."""
         found = self._guard.tokens.value
         return found if any(not token.name for token in found) else (*found, self._page_token)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Do what the method does whose name is the last part of the address."""
+        """Run the method that the last part of the address names."""
         name = scope["path_params"]["method"]
         method = METHODS.get(name) if name in self._handlers else None
         request = (scope, receive, send)
@@ -227,7 +236,7 @@ class Api:
         )
 
         async def handle(call: Call) -> None:
-            scope["state"]["admitted"]()  # its token was looked at
+            scope["state"]["admitted"]()  # its token is valid
             await self._handlers[method.name](call)
 
         try:
@@ -235,14 +244,14 @@ class Api:
         except asyncio.CancelledError:
             if not line.gone:
                 raise
-        except Exception as error:  # without its message, which may quote what the caller sent
+        except Exception as error:  # without the message, which may quote the caller
             log("fault", logging.ERROR, method=method.name, trace=trace_of(error))
             abort(scope)
         finally:
             await line.end()
 
     def _upload(self, scope: Scope) -> Callable[[ExitStack], Upload]:
-        """Makes what takes the file of a call in, which may need a place for a large one."""
+        """Return a factory for the upload of a call, which may need a place for a large file."""
         caller = Caller(admission.peer_of(peer_of(scope)))
         return lambda held: Upload(self._service.sizes, self._service.large_uploads.slot(caller), held)
 
@@ -269,19 +278,19 @@ class WebServer:
 
     @property
     def connections(self) -> int:
-        """How many browsers are connected, or their connections."""
+        """The number of open connections."""
         return len(self._state.connections)
 
     @property
     def address(self) -> str:
-        """Where a browser on this machine finds the page."""
+        """The address of the page for a browser on this machine."""
         host = self._host if self._host not in ("0.0.0.0", "::") else "127.0.0.1"
         scheme = "https" if self._settings.tls else "http"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}/"
 
     @property
     def address_with_token(self) -> str:
-        """The address that lets a browser in: what is behind the # it keeps for itself."""
+        """The address with the token: a browser does not send what follows the #."""
         return f"{self.address}#token={next(token.secret for token in self._api.tokens if not token.name)}"
 
     @property
@@ -297,7 +306,7 @@ class WebServer:
         """
         port = self._settings.web_port or 0
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        # Said to be TCP, or asyncio does not send small pieces at once: the body of each reply would come 40 ms late.
+        # With IPPROTO_TCP asyncio sets TCP_NODELAY; without, the body of each reply would come 40 ms late.
         line = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             if os.name == "posix":
@@ -320,7 +329,7 @@ class WebServer:
             )
 
     def read_credentials(self) -> None:
-        """Read the certificate again if its files have changed: new connections are shown it."""
+        """Read the certificate again if its files have changed; new connections get it."""
         if self._certificate:
             self._certificate.look()
 
@@ -335,7 +344,7 @@ class WebServer:
         )
 
     async def stop(self) -> None:
-        """End, and give the address back."""
+        """Stop, and release the address."""
         if self._server is None:
             if self._socket:
                 self._socket.close()
@@ -351,7 +360,7 @@ class WebServer:
 
 
 def _config(settings: Settings, app: Starlette) -> uvicorn.Config:
-    """How uvicorn speaks HTTP: what it would log goes to our log, if it is of weight."""
+    """Return uvicorn's configuration; its errors go to our log."""
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     return uvicorn.Config(
         app,

@@ -34,7 +34,7 @@ from server.statuses import Refusal, detail_of, reason_of, retry_of, to_status
 
 
 INLINE_BYTES = 32 << 10
-"""Messages of more bytes are converted in a thread, so that nobody else waits."""
+"""Larger messages are converted in a thread, so that they do not block the event loop."""
 
 _HTTP: Mapping[int, int] = MappingProxyType(
     {
@@ -59,7 +59,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class Method:
-    """A method of the contract: its messages, and whether many of them come or go."""
+    """A method of the contract: its messages, and whether they are streamed."""
 
     name: str
     request: type[Any]
@@ -69,7 +69,7 @@ class Method:
 
     @property
     def by_socket(self) -> bool:
-        """Whether it is asked by a WebSocket: messages go and come in turn."""
+        """True if it is called over a WebSocket: messages alternate."""
         return self.name in ("StreamCompose", "Jam")
 
 
@@ -85,7 +85,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
 
 
 async def parse_json(kind: type[Any], line: bytes) -> Any:
-    """The message of a line of JSON; an empty one is a message with nothing set.
+    """Parse a line of JSON; an empty one is a message with nothing set.
 
     Raises:
         Refusal: INVALID_INPUT.
@@ -105,7 +105,7 @@ def _message_of(kind: type[Any], line: bytes) -> Any:
 
 
 async def to_json(kind: type[Any], data: bytes) -> bytes:
-    """The JSON, in one line, of a message of this kind."""
+    """Return a message of this kind as one line of JSON."""
     return await _off_loop(len(data), lambda: _json_of(kind.FromString(data)))
 
 
@@ -119,7 +119,7 @@ async def _off_loop(size: int, work: Callable[[], _Result]) -> _Result:
 
 
 def error_reply(status: status_pb2.Status, request_id: str) -> tuple[int, bytes]:
-    """The status of HTTP and the JSON that tell of a call that failed."""
+    """Return the HTTP status and the JSON of a failed call."""
     bad = detail_of(status, error_details_pb2.BadRequest())
     code = _HTTP_OF_REASONS.get(reason_of(status), _HTTP.get(status.code, 500))
     told = {
@@ -136,34 +136,34 @@ def error_reply(status: status_pb2.Status, request_id: str) -> tuple[int, bytes]
 
 
 PROTOCOL = "seq2drum.v1"
-"""What a WebSocket speaks."""
+"""The subprotocol of the WebSocket."""
 BEARER = "bearer."
-"""Before the token, in base64 for addresses and without padding, among the protocols that a WebSocket asks for."""
+"""The prefix of the token among the subprotocols of a WebSocket; the token is in base64 for URLs, without padding."""
 SOCKET_SECONDS = 3600.0
-"""How long a WebSocket may last."""
+"""The longest duration of a WebSocket."""
 FLUSH_SECONDS = 1.0
-"""How long a caller may take to read why its call failed."""
-_DRAIN_BYTES = 256 << 20  # of a body that is refused, so much is still read, so that the caller hears why
+"""The time that a caller has to read why its call failed."""
+_DRAIN_BYTES = 256 << 20  # of a refused body that are still read, so that the caller learns why
 _DRAIN_SECONDS = 10.0
 
 _Headers = list[tuple[bytes, bytes]]
 
 
 def peer_of(scope: Scope) -> str:
-    """The address that a request comes from."""
+    """Return the address that a request comes from."""
     client = scope.get("client")
     return str(client[0]) if client else ""
 
 
 def headers_of(scope: Scope) -> list[tuple[str, str | bytes]]:
-    """The headers of a request, their names in lower case."""
+    """Return the headers of a request, their names in lower case."""
     return [(name.decode("latin-1"), value) for name, value in scope["headers"]]
 
 
 class HttpTransport:
-    """A call that comes as one request of HTTP, and is answered with JSON or, where many messages go, with events.
+    """A call as one HTTP request, answered with JSON or, if the method streams its reply, with events.
 
-    upload: makes what takes the file of a call in.
+    upload: returns what receives the file of a call.
     """
 
     def __init__(
@@ -183,19 +183,19 @@ class HttpTransport:
         self._most_line = settings.max_message_bytes * 4 // 3  # files in it are in base64
         self._id = ""
         self.gone = False
-        """Whether the caller has left."""
-        self._rest: bytes | None = None  # of the body, behind the line; None before the line was read
+        """True if the caller has left."""
+        self._rest: bytes | None = None  # of the body after the line; None before the line is read
         self._more = True
-        self._answered = self._open = False  # whether the reply has begun, and whether more of it comes
+        self._answered = self._open = False  # whether the reply has begun; whether more of it follows
         self._watching: asyncio.Task[None] | None = None
         self._call = asyncio.current_task()
 
     def time_remaining(self) -> float | None:
-        """A browser says nothing of a deadline."""
+        """Return None: a browser sends no deadline."""
         return None
 
     async def read(self) -> bytes | None:
-        """The next message: of a unary method the whole, else a configuration, then chunks of the file."""
+        """Return the next message: of a unary method the only one, else a configuration, then chunks of the file."""
         if self._rest is None:
             line = await self._line()
             if self._method.streams_in:
@@ -206,7 +206,7 @@ class HttpTransport:
         return pb.StreamGenerateDrumsRequest(midi_chunk=piece).SerializeToString() if piece else None
 
     async def _line(self) -> bytes:
-        """The first line of the body; what follows of it is kept."""
+        """Return the first line of the body, and keep what follows it."""
         line = bytearray()
         while self._more:
             piece, end, rest = (await self._received()).partition(b"\n")
@@ -233,7 +233,7 @@ class HttpTransport:
         return bytes(request.SerializeToString())
 
     async def _piece(self) -> bytes:
-        """The next bytes of the file; none at its end."""
+        """Return the next bytes of the file; none at its end."""
         while not self._rest and self._more:
             self._rest = await self._received()
         rest = self._rest or b""
@@ -241,7 +241,7 @@ class HttpTransport:
         return rest[: self._most_chunk]
 
     async def _received(self) -> bytes:
-        """What comes next of the body.
+        """Return the next part of the body.
 
         Raises:
             asyncio.CancelledError: the caller has left.
@@ -263,7 +263,7 @@ class HttpTransport:
             self._call.cancel()
 
     async def send_id(self, request_id: str) -> None:
-        """Keep the id of the call: it goes out with the first message."""
+        """Keep the id of the call: it is sent with the first message."""
         self._id = request_id
 
     async def write(self, data: bytes) -> None:
@@ -278,7 +278,7 @@ class HttpTransport:
             await self._answer(200, told)
 
     async def fail(self, status: status_pb2.Status, request_id: str) -> None:
-        """Send the status with which the call failed: as the reply, or as the last event of one that has begun."""
+        """Send the status of the failed call: as the reply, or as the last event of a stream."""
         self._id = request_id
         code, told = error_reply(status, request_id)
         if code != 401 and not self._answered:
@@ -306,7 +306,7 @@ class HttpTransport:
                 abort(self._scope)
 
     async def _drain_body(self) -> None:
-        """Read on what is still sent: a browser that is answered before says that the line was cut, and not why."""
+        """Read the rest of the body: a browser that is answered earlier reports a broken connection, and not why."""
         left = _DRAIN_BYTES
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_SECONDS):
@@ -327,7 +327,7 @@ class HttpTransport:
 
 
 class WebSocketTransport:
-    """A call that comes as a WebSocket, whose messages are JSON both ways."""
+    """A call as a WebSocket, whose messages are JSON both ways."""
 
     def __init__(self, method: Method, request: tuple[Scope, Receive, Send]) -> None:
         scope, receive, send = request
@@ -336,21 +336,23 @@ class WebSocketTransport:
         self.certificate_names: Sequence[str] = scope["state"]["names"]
         self._method, self._scope, self._receive, self._send = method, scope, receive, send
         self.gone = False
-        """Whether the caller has left."""
+        """True if the caller has left."""
         self._accepted = self._waits = False
         self._inbox: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue(maxsize=2)
         self._pump: asyncio.Task[None] | None = None
         self._call = asyncio.current_task()
 
     def time_remaining(self) -> float | None:
-        """How long it may last."""
+        """Return the longest duration of a WebSocket."""
         return SOCKET_SECONDS
 
     async def read(self) -> bytes | None:
-        """The next message; None once the caller has closed."""
+        """Return the next message; None once the caller has closed."""
         if not self._accepted:
-            await self._receive()  # that it wants to be accepted
-            spoken = PROTOCOL if PROTOCOL in self._scope["subprotocols"] else None  # one that is not offered is a fault
+            await self._receive()  # the request to accept
+            spoken = (
+                PROTOCOL if PROTOCOL in self._scope["subprotocols"] else None
+            )  # an answer that was not offered is an error
             await self._send({"type": "websocket.accept", "subprotocol": spoken})
             self._accepted = True
             self._pump = asyncio.create_task(self._receive_all())
@@ -365,7 +367,7 @@ class WebSocketTransport:
         return bytes((await parse_json(self._method.request, text.encode())).SerializeToString())
 
     async def _receive_all(self) -> None:
-        """Take in what comes, also while bars are made: who leaves then ends the call."""
+        """Receive messages, also while bars are made: a caller that leaves then cancels the call."""
         while (message := await self._receive())["type"] != "websocket.disconnect":
             await self._inbox.put(message)
         self.gone = True
@@ -375,14 +377,14 @@ class WebSocketTransport:
             self._call.cancel()
 
     async def send_id(self, request_id: str) -> None:
-        """A WebSocket has no place for the id of the call."""
+        """Do nothing: a WebSocket has no place for the id of the call."""
 
     async def write(self, data: bytes) -> None:
         """Send a message."""
         await self._send_text(await to_json(self._method.reply, data))
 
     async def fail(self, status: status_pb2.Status, request_id: str) -> None:
-        """Send the status with which the call failed, as the last message or in place of a WebSocket."""
+        """Send the status of the failed call, as the last message or in place of the WebSocket."""
         code, told = error_reply(status, request_id)
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
@@ -408,7 +410,7 @@ class WebSocketTransport:
 
 
 def _token_header(scope: Scope) -> list[tuple[str, str | bytes]]:
-    """The token among the protocols that a WebSocket asks for, as the header that all other calls have."""
+    """Return the token among the subprotocols of a WebSocket, as the header of other calls."""
     found = [name.removeprefix(BEARER) for name in scope.get("subprotocols", ()) if name.startswith(BEARER)]
     shown: list[tuple[str, str | bytes]] = []
     for text in found:
@@ -419,7 +421,7 @@ def _token_header(scope: Scope) -> list[tuple[str, str | bytes]]:
 
 
 async def refuse(request: tuple[Scope, Receive, Send], refusal: Refusal) -> None:
-    """Refuse a request, or a WebSocket, that is no call."""
+    """Refuse a request or a WebSocket that is not a call."""
     scope, _, send = request
     code, told = error_reply(to_status(refusal), "")
     kind = "websocket.http.response" if scope["type"] == "websocket" else "http.response"
@@ -430,6 +432,6 @@ async def refuse(request: tuple[Scope, Receive, Send], refusal: Refusal) -> None
 
 
 def abort(scope: Scope) -> None:
-    """Cut the connection of a request, whose caller takes nothing any more. See `connections.Connection`."""
+    """Cut the connection of a request whose caller reads nothing more. See `connections.Connection`."""
     cut: Callable[[], None] = scope["state"]["abort"]
     cut()
