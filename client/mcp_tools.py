@@ -204,7 +204,7 @@ class Tools:
             ),
             Tool(
                 "list_choices",
-                "What can be asked for by name: styles, genres, grooves (all, those of a style, or the ten that fit a "
+                "Everything with a name: styles, genres, grooves (all, those of a style, or the ten that fit a "
                 "song best), drum maps of samplers, models.",
                 schema("style", "song"),
                 self._list_choices,
@@ -228,7 +228,7 @@ class Tools:
             ),
             Tool(
                 "redo_bars",
-                "Plays some bars anew and keeps all other drums as they are: those of the file drums, such as "
+                "Plays some bars again and keeps all other drums as they are: those of the file drums, such as "
                 "make_drums wrote, or else the song's own. Give a seed other than that of the take, and its drum_map. "
                 "Writes a MIDI file, by default SONG.drums.mid.",
                 schema("song", "drums", "bars", "output", "overwrite", *WISHES, *FORM, required=("song", "bars")),

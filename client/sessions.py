@@ -93,7 +93,7 @@ class BeatRequests:
             OptionError: as `brief_message`, or the number of bars is wrong.
         """
         if not 1 <= count < 1 << 32:
-            raise OptionError(f"{count} bars are asked for, wanted 1 or more")
+            raise OptionError(f"{count} bars are requested, wanted 1 or more")
         brief = replace(self._brief, **asked)
         request = pb.StreamComposeRequest(bars=count)
         if asked or not self._begun:
@@ -184,7 +184,7 @@ def beats_of(response: pb.ComposeResponse) -> list[RemoteBeat]:
         ServerFault: there are none, or a file is damaged.
     """
     if not response.beats:
-        raise ServerFault("the server's reply holds no beat")
+        raise ServerFault("the server's reply has no beat")
     drums = messages.takes_of(response.accompaniment)[0] if response.HasField("accompaniment") else None
     beats = []
     for beat in response.beats:

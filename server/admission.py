@@ -100,7 +100,7 @@ class ConcurrencyLimit:
             whose = "" if self.inside >= self.most else f" ({self._of[key]} of them for this caller)"
             raise Refusal(
                 "QUEUE_FULL",
-                f"{self.inside} {self._what}{whose}, which is all there is room for; try again in 1 s",
+                f"{self.inside} {self._what}{whose}, the most at once; try again in 1 s",
                 retry_seconds=1.0,
             )
         self.inside += 1
@@ -336,7 +336,7 @@ class Admission:
     def _full(self, retry: float) -> Refusal:
         return Refusal(
             "QUEUE_FULL",
-            f"{self.most_playing} calls are played and {self.most_waiting} wait, which is all there is room for; "
+            f"{self.most_playing} calls are playing and {self.most_waiting} are waiting, the most at once; "
             f"try again in {retry:.1f} s",
             retry_seconds=retry,
         )

@@ -431,7 +431,7 @@ def parse_message(kind: type[_Kind], data: bytes | None) -> _Kind:
         return kind.FromString(data)
     except DecodeError:
         raise Refusal(
-            "INVALID_INPUT", f"the {len(data):,} bytes of the message are no {kind.DESCRIPTOR.full_name}"
+            "INVALID_INPUT", f"the {len(data):,} bytes of the message are not a {kind.DESCRIPTOR.full_name}"
         ) from None
 
 

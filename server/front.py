@@ -104,7 +104,7 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # it has no
     def __init__(self, names: Iterable[str]) -> None:
         self._statuses = dict.fromkeys(names, _Status.NOT_SERVING)
         self._changed = asyncio.Event()
-        self._limit = ConcurrencyLimit(MOST_WATCHERS, "watchers are told of changes")
+        self._limit = ConcurrencyLimit(MOST_WATCHERS, "watchers follow the health")
         self._over = False
 
     def set(self, serving: bool) -> None:
@@ -165,7 +165,7 @@ class Reflection(reflection.aio.ReflectionServicer):  # type: ignore[name-define
         except Refusal as refusal:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(refusal))
         except TimeoutError:
-            why = f"the contract was not read within {REFLECTION_SECONDS:g} s; ask anew"
+            why = f"the contract was not read within {REFLECTION_SECONDS:g} s; try again"
             await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, why)
 
 

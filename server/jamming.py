@@ -111,7 +111,7 @@ class JamRunner:
         # 1. Read the request.
         for field, _ in config.ListFields():
             if field.name not in JAM_OPTIONS:
-                text = f"{field.name} has no meaning in a jam; leave it out"
+                text = f"{field.name} does not apply to a jam; leave it out"
                 raise Refusal("INVALID_OPTION", text, field=f"config.{field.name}")
         if any(groove.WhichOneof("source") != "name" or groove.HasField("bars") for groove in config.groove):
             text = "a groove has the bytes of a file, or bars of one; a jam takes grooves by name"
@@ -134,11 +134,11 @@ class JamRunner:
     def _model(self, config: pb.GenerationConfig) -> str:
         live = ", ".join(self._engines)
         if not live:
-            text = "no model of this server has learnt to play along; serve one that has, such as live=live"
+            text = "no model of this server can play along; serve one that can, such as live=live"
             raise Refusal("UNKNOWN_MODEL", text, field="config.model")
         model = convert.model_of(config, tuple(self._infos), next(iter(self._engines)))
         if model not in self._engines:
-            text = f"the model {model!r} has not learnt to play along; wanted {live}"
+            text = f"the model {model!r} cannot play along; wanted {live}"
             raise Refusal("INVALID_OPTION", text, field="config.model")
         return model
 
@@ -204,7 +204,7 @@ def _signs(signs: Sequence[pb.JamSign]) -> list[Sign]:
     for sign in signs:
         what = sign.WhichOneof("sign")
         if what is None:
-            raise Refusal("INVALID_OPTION", "a sign says nothing, wanted one such as fill or stop", field="signs")
+            raise Refusal("INVALID_OPTION", "a sign is empty, wanted one such as fill or stop", field="signs")
         value: Any = None if what in ("fill", "stop") else getattr(sign, what)
         if what == "section":
             if len(value) > convert.MOST_WORD:

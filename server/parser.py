@@ -147,7 +147,7 @@ def check_brief(body: bytes, rules: RequestRules) -> pb.AnalyzeGuitarResponse:
     takes = convert.takes_of(asked, rules.max_takes, "brief")
     brief = composing.brief_of(asked, rules.limits)
     if brief.bars > rules.max_bars:
-        text = f"{brief.bars} bars are asked for, at most {rules.max_bars} are made"
+        text = f"{brief.bars} bars are requested, at most {rules.max_bars} are made"
         raise Refusal("INVALID_OPTION", text, field="brief.bars")
     return pb.AnalyzeGuitarResponse(
         timeline=composing.brief_timeline(brief), estimated_ms=composing.estimate_beats_ms(brief, takes)
@@ -187,7 +187,7 @@ def answer(frame: Frame, rules: RequestRules) -> Frame:
     except Exception as error:
         status = statuses.to_status(error)
         if error_id := statuses.error_id_of(status):
-            event = "a file could not be read by a fault of ours"
+            event = "a file could not be read because of an internal error"
             logs.log(event, logging.ERROR, error_id=error_id, trace=statuses.trace_of(error))
     return Frame({"what": "failed", "job": job}, status.SerializeToString())
 

@@ -253,7 +253,7 @@ def load_scheduler(name: str, folder: str, *, threads: int = 1) -> ModelSchedule
     """
     if not verify(find(folder)):
         raise CheckpointError(
-            f"the model {name!r} has no {SUMS}, and a service plays only what it can check: write it anew with"
+            f"the model {name!r} has no {SUMS}, and a service plays only models that it can check: write it again with"
             f" python -m seq2drum.models.checkpoint {folder}"
         )
     drummer = Drummer.load(folder, threads=threads)
@@ -271,7 +271,7 @@ def load_scheduler(name: str, folder: str, *, threads: int = 1) -> ModelSchedule
         bars[index].append(made)
     can_batch = alone == [take_of(guitar, own, made).part for own, made in zip(chosen, bars, strict=True)]
     if not can_batch:
-        LOG.warning("model %s rounds otherwise in a batch on this machine: calls are played one after another", name)
+        LOG.warning("model %s rounds differently in a batch on this machine: calls are played one after another", name)
     return ModelScheduler(drummer, convert.model_info(name, find(folder)), can_batch)
 
 

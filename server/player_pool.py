@@ -204,7 +204,7 @@ class PlayerPool(Pool):
                     queue.put_nowait(frame)
                 keeps = frame.head.get("mebibytes", 0.0) - worker.start_mebibytes
                 if keeps > RETIRE_MEBIBYTES and all(task.done() for task in tasks[1:]) and not worker.is_retired:
-                    LOG.warning("a player keeps %d MiB, and gives its place to a fresh one", keeps)
+                    LOG.warning("a player keeps %d MiB, and is replaced", keeps)
                     tasks.append(asyncio.create_task(self._replace(worker)))
         finally:
             for task in tasks:
@@ -239,5 +239,5 @@ class PlayerPool(Pool):
                     if (queue := calls[job]) is not None:
                         queue.put_nowait(None)
             await asyncio.sleep(SILENT_SECONDS / _CHECKS)
-        LOG.error("a player hangs: it has %d calls, and said nothing for %g seconds", len(calls), HANGING_SECONDS)
+        LOG.error("a player hangs: it has %d calls, and sent nothing for %g seconds", len(calls), HANGING_SECONDS)
         worker.kill()

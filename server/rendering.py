@@ -59,7 +59,7 @@ def render(body: bytes, limits: Limits, max_bars: int) -> bytes:
     session = convert.session_of(config)
     make = _MAKERS.get(request.format)
     if make is None:
-        raise Refusal("INVALID_OPTION", "no format is said, wanted one of RenderFormat", field="format")
+        raise Refusal("INVALID_OPTION", "the format is missing, wanted one of RenderFormat", field="format")
     # 2. Make the take.
     take = _take(request, options, limits, max_bars)
     recording = request.midi if foreign.is_recording(request.midi[:16]) else None

@@ -123,7 +123,7 @@ def render_target(request: pb.RenderRequest) -> RenderTarget:
     """
     if request.format not in _FORMATS:
         known = ", ".join(pb.RenderFormat.keys()[1:])
-        raise Refusal("INVALID_OPTION", f"no format is said that there is; there are {known}", field="format")
+        raise Refusal("INVALID_OPTION", f"the format is missing or unknown; there are {known}", field="format")
     if len(request.title) > MOST_TITLE:
         text = f"the title has {len(request.title)} characters, wanted at most {MOST_TITLE}"
         raise Refusal("INVALID_OPTION", text, field="title")

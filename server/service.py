@@ -204,10 +204,10 @@ class Service:
         self.sizes.check(request.midi)
         self.sizes.check_config(request.config)
         if request.brief.takes > 1:
-            text = f"{request.brief.takes} beats are asked for, wanted 1 where it is played to a guitar"
+            text = f"{request.brief.takes} beats are requested, wanted 1, which is played to the guitar"
             raise Refusal("INVALID_OPTION", text, field="brief.takes")
         if any(not groove.section for groove in request.config.groove):
-            text = "a groove is asked for in the whole song, which is to be played on the beat; leave out one of them"
+            text = "a groove for the whole song and a beat to play it on are requested; leave out one of them"
             raise Refusal("INVALID_OPTION", text, field="config.groove")
         asked = pb.GenerateDrumsRequest(midi=request.midi, config=request.config).SerializeToString()
         with self._parsing.slot(call.caller):
@@ -259,7 +259,7 @@ class Service:
             data = await call.read()
             message = parse_message(kind, data)
             if await call.read() is not None:
-                text = f"there is a second message, wanted one {kind.DESCRIPTOR.name} and then the end"
+                text = f"the call has a second message, wanted one {kind.DESCRIPTOR.name} and then the end"
                 raise Refusal("WRONG_MESSAGE_ORDER", text)
         return message, data or b""
 
@@ -274,7 +274,7 @@ class Service:
         first = parse_message(pb.StreamGenerateDrumsRequest, await call.read())
         if first.WhichOneof("piece") != "config":
             raise Refusal(
-                "WRONG_MESSAGE_ORDER", "the first message of the stream is no config, wanted config, then chunks"
+                "WRONG_MESSAGE_ORDER", "the first message of the stream has no config, wanted config, then chunks"
             )
         call.set_id(first.config.request_id)
         self.sizes.check_config(first.config.config)
@@ -295,7 +295,7 @@ class Service:
             message = parse_message(pb.StreamGenerateDrumsRequest, data)
             if message.WhichOneof("piece") != "midi_chunk":
                 piece = "a second config" if message.WhichOneof("piece") else "a message with nothing in it"
-                raise Refusal("WRONG_MESSAGE_ORDER", f"there is {piece} in the stream, wanted one config, then chunks")
+                raise Refusal("WRONG_MESSAGE_ORDER", f"the stream has {piece}, wanted one config, then chunks")
             if len(message.midi_chunk) > self._settings.max_chunk_bytes:
                 size, most = len(message.midi_chunk), self._settings.max_chunk_bytes
                 raise Refusal(

@@ -102,7 +102,7 @@ class BeatMethods:
                     self._metrics.bars.inc(request.bars)
         await call.send_id()
         if not made:
-            raise Refusal("WRONG_MESSAGE_ORDER", "the stream ended without a message, wanted one that asks for bars")
+            raise Refusal("WRONG_MESSAGE_ORDER", "the stream ended without a message, wanted one that requests bars")
         self._metrics.played.inc()
         self._metrics.takes.inc()
 
@@ -113,8 +113,8 @@ class BeatMethods:
 def _check_bars(bars: int, made: int) -> None:
     """Check the number of requested bars after so many that were made."""
     if not 1 <= bars <= MOST_BARS - made:
-        left = f"wanted 1 to {MOST_BARS - made}" if made < MOST_BARS else "and there is none left of a stream's"
-        raise Refusal("INVALID_OPTION", f"{bars} bars are asked for behind {made}, {left}", field="bars")
+        left = f"wanted 1 to {MOST_BARS - made}" if made < MOST_BARS else "and the stream has no more"
+        raise Refusal("INVALID_OPTION", f"{bars} bars are requested after {made}, {left}", field="bars")
 
 
 # --- jams -------------------------------------------------------------------------------------------------------------
@@ -174,22 +174,24 @@ class JamInbox:
             if count > MOST_NOTES:
                 raise _invalid(name, f"a message has {count:,} {name}, at most {MOST_NOTES:,} are read; send several")
         if not all(math.isfinite(one.quarter) for one in told):
-            raise _invalid("notes", "where a note or a sign is is no number, wanted quarters from the first barline on")
+            raise _invalid(
+                "notes", "the place of a note or a sign is not a number, wanted quarters from the first barline on"
+            )
         if any(note.pitch > 127 or note.velocity > 127 for note in request.notes):
             raise _invalid("notes", "a note has a pitch or a velocity above 127, wanted 0 to 127")
         latest = max((one.quarter for one in told), default=-math.inf)
         until = max(request.until if request.HasField("until") else latest, self.until)
         if math.isnan(request.until) or until > max(self.until, 0.0) + MOST_QUARTERS_AHEAD:
             raise _invalid(
-                "until", f"all is told up to quarter {until:g}, wanted {MOST_QUARTERS_AHEAD:g} more than before at most"
+                "until", f"`until` is quarter {until:g}, wanted at most {MOST_QUARTERS_AHEAD:g} after the one before"
             )
         if latest > until:
-            text = f"a note or a sign is at quarter {latest:g}, and all is told up to {until:g}; tell it later"
+            text = f"a note or a sign is at quarter {latest:g}, after `until` at {until:g}; send it later"
             raise _invalid("until", text)
         # 2. Check that somebody plays.
         self.last = now if told else self.last
         if now - self.last > SILENT_SECONDS:
-            text = f"there was no note and no sign for {SILENT_SECONDS:g} s, so the jam is over; begin another"
+            text = f"there was no note and no sign for {SILENT_SECONDS:g} s, so the jam ended; start another"
             raise Refusal("JAM_SILENT", text)
         # 3. Add them.
         for one in told:

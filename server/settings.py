@@ -180,7 +180,7 @@ class Settings:
     max_connection_age_seconds: float = _set(
         0.0,
         "network",
-        "ask clients to connect anew after so many seconds, so that they spread over several servers; 0: never",
+        "ask clients to reconnect after so many seconds, so that they spread over several servers; 0: never",
         most=30 * 86400,
         metavar="SECONDS",
     )

@@ -77,37 +77,38 @@ REASONS: Mapping[str, tuple[StatusCode, str]] = MappingProxyType(
         "NO_GUITAR": (StatusCode.FAILED_PRECONDITION, "No part is a guitar, or several may be: choose one by `track`."),
         "NO_NOTES": (StatusCode.FAILED_PRECONDITION, "The guitar part has no notes."),
         "INVALID_OPTION": (_INVALID, "A value of the configuration makes no sense."),
-        "TRACK_NOT_FOUND": (_INVALID, "The part that was asked for is not in the file; the message lists the parts."),
+        "TRACK_NOT_FOUND": (_INVALID, "The requested part is not in the file; the message lists the parts."),
         "UNKNOWN_MODEL": (_MISSING, "There is no model of this id; `models` in the metadata lists them."),
         "MODEL_UNUSABLE": (StatusCode.INTERNAL, "The model's files are damaged; tell whoever runs the server."),
         # of the service: what was sent
         "MIDI_MISSING": (_INVALID, "The request has no bytes of a MIDI file."),
-        "MIDI_TOO_LARGE": (_INVALID, "The MIDI file has more bytes than are taken; a stream is cut off at that byte."),
-        "MIDI_TOO_COMPLEX": (_INVALID, "Reading the MIDI file takes too long, or it takes more memory than it may."),
-        "MESSAGE_TOO_LARGE": (_INVALID, "A message has more bytes than are taken; gRPC itself refuses twice as many."),
-        "CHUNK_TOO_LARGE": (_INVALID, "A piece of a stream has more bytes than are taken at once."),
-        "WRONG_MESSAGE_ORDER": (_INVALID, "A stream is the configuration first, then pieces of the file."),
-        "INVALID_REQUEST_ID": (_INVALID, "The name of the call is too long or has other signs than it may."),
+        "MIDI_TOO_LARGE": (_INVALID, "The MIDI file has too many bytes; a stream is cut off at the limit."),
+        "MIDI_TOO_COMPLEX": (_INVALID, "Reading the MIDI file takes too much time or memory."),
+        "MESSAGE_TOO_LARGE": (_INVALID, "A message is too large; beyond twice the limit gRPC itself refuses it."),
+        "CHUNK_TOO_LARGE": (_INVALID, "A chunk of a stream is too large."),
+        "WRONG_MESSAGE_ORDER": (_INVALID, "A stream has to be the configuration, then chunks of the file."),
+        "INVALID_REQUEST_ID": (_INVALID, "The id of the call is too long, or has characters that are not allowed."),
         "UNKNOWN_DRUM_MAP": (_MISSING, "There is no drum map of this id; `drum_maps` in the metadata lists them."),
         "UPLOAD_STALLED": (_TOO_LATE, "A stream paused for too long."),
-        "JAM_SILENT": (_TOO_LATE, "Nobody has played for so long that the jam was ended."),
-        "CREDENTIALS_MISSING": (_UNKNOWN_CALLER, "The server wants a token, and there is none."),
+        "JAM_SILENT": (_TOO_LATE, "The jam ended because nobody played for too long."),
+        "CREDENTIALS_MISSING": (_UNKNOWN_CALLER, "The server wants a token, and the call has none."),
         "CREDENTIALS_WRONG": (_UNKNOWN_CALLER, "The token is not the server's."),
         "UNKNOWN_METHOD": (StatusCode.UNIMPLEMENTED, "There is no method of this name."),
-        "FOREIGN_SITE": (StatusCode.PERMISSION_DENIED, "Another site asks, or by a name that is not the page's."),
+        "FOREIGN_SITE": (StatusCode.PERMISSION_DENIED, "The request comes from another site, or names a host that is not the page's."),
         "CLIENT_NOT_ALLOWED": (
-            StatusCode.PERMISSION_DENIED, "The certificate is good, and its name is not among those that are let in."
+            StatusCode.PERMISSION_DENIED,
+            "The certificate is valid, but its name is not among those that are let in.",
         ),
         # of the service: the state it is in
         "QUOTA_EXCEEDED": (
-            StatusCode.RESOURCE_EXHAUSTED, "The token has as many calls under way as it may have; try again."
+            StatusCode.RESOURCE_EXHAUSTED, "The token has its most calls at once already; try again."
         ),
         "QUEUE_FULL": (StatusCode.RESOURCE_EXHAUSTED, "Too many calls wait already; try again after the time given."),
-        "QUEUE_TIMEOUT": (_NOT_NOW, "The call has waited for its turn as long as it may; try again."),
+        "QUEUE_TIMEOUT": (_NOT_NOW, "The call has waited too long for its turn; try again."),
         "SHUTTING_DOWN": (_NOT_NOW, "The server is about to stop; try again, or another server."),
         "WORKER_DIED": (_NOT_NOW, "The process that worked on the call died and is being replaced; try again."),
-        "NOT_READY": (_NOT_NOW, "The server is still starting, or is starting a worker anew; try again."),
-        "DEADLINE_TOO_SHORT": (_TOO_LATE, "The call would not be done by its deadline, so it was not begun."),
+        "NOT_READY": (_NOT_NOW, "The server is starting, or is restarting a worker; try again."),
+        "DEADLINE_TOO_SHORT": (_TOO_LATE, "The call would not be done by its deadline, so it was not started."),
         "DEADLINE_PASSED": (_TOO_LATE, "The call was not done by its deadline."),
         "CANCELLED": (StatusCode.CANCELLED, "The caller has left."),
         INTERNAL_ERROR: (StatusCode.INTERNAL, "A fault of the server; `error_id` in the metadata finds it in its log."),
@@ -217,7 +218,7 @@ def trailer_size(status: status_pb2.Status) -> int:
 
 def _internal() -> status_pb2.Status:
     error_id = uuid.uuid4().hex
-    message = f"the server has made a mistake; tell whoever runs it this number: {error_id}"
+    message = f"internal error of the server; tell its operator this id: {error_id}"
     return _status(StatusCode.INTERNAL, INTERNAL_ERROR, message, metadata={"error_id": error_id})
 
 

@@ -276,7 +276,7 @@ class Pool:
                 if not opened.done():
                     opened.set_exception(error)
                     return
-                LOG.error("a worker could not be started anew: %s", error)
+                LOG.error("a worker could not be restarted: %s", error)
             else:
                 await self._run_worker(worker, ready, opened)
                 if worker.is_retired:

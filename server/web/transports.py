@@ -101,7 +101,9 @@ def _message_of(kind: type[Any], line: bytes) -> Any:
         why = f"it is a {type(told).__name__}"
     except (json_format.ParseError, ValueError, RecursionError) as error:
         why = str(error)[:300]
-    raise Refusal("INVALID_INPUT", f"what came is no JSON of a {kind.DESCRIPTOR.name} ({why}); wanted one object")
+    raise Refusal(
+        "INVALID_INPUT", f"the request is not the JSON of a {kind.DESCRIPTOR.name} ({why}); wanted one object"
+    )
 
 
 async def to_json(kind: type[Any], data: bytes) -> bytes:
@@ -363,7 +365,7 @@ class WebSocketTransport:
             return None
         text = message.get("text")
         if text is None:
-            raise Refusal("INVALID_INPUT", "the message has bytes, wanted a text of JSON")
+            raise Refusal("INVALID_INPUT", "the message is binary, wanted JSON as text")
         return bytes((await parse_json(self._method.request, text.encode())).SerializeToString())
 
     async def _receive_all(self) -> None:

@@ -133,10 +133,10 @@ def test_a_bar_says_where_it_is_and_when_it_was_decided(player: Engine) -> None:
 @pytest.mark.parametrize(
     ("config", "field", "said"),
     [
-        ({"config": {"model": "default"}}, "config.model", "not learnt to play along; wanted live"),
+        ({"config": {"model": "default"}}, "config.model", "cannot play along; wanted live"),
         ({"config": {"model": "none"}}, "config.model", "no model 'none'"),
-        ({"config": {"takes": 2}}, "config.takes", "no meaning in a jam"),
-        ({"config": {"prime_bars": 2}}, "config.prime_bars", "no meaning in a jam"),
+        ({"config": {"takes": 2}}, "config.takes", "does not apply to a jam"),
+        ({"config": {"prime_bars": 2}}, "config.prime_bars", "does not apply to a jam"),
         ({"config": {"groove": [{"midi": b"MThd"}]}}, "config.groove", "grooves by name"),
         ({"config": {"count_in": 9}}, "config.count_in", "count-in is 9, wanted 0 to 8 bars"),
         ({"config": {"intensity": 2}}, "config.intensity", "intensity"),
