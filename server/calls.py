@@ -87,22 +87,9 @@ class GrpcTransport:
 
     def __init__(self, context: _Context, most_bytes: int) -> None:
         self._context, self._most_bytes = context, most_bytes
-
-    @property
-    def peer(self) -> str:
-        """The caller's address."""
-        address: str = self._context.peer()
-        return address
-
-    @property
-    def certificate_names(self) -> Sequence[str]:
-        """The names in the caller's certificate."""
-        return certificate_names(self._context.auth_context())
-
-    @property
-    def headers(self) -> Iterable[tuple[str, str | bytes]]:
-        """The headers of the call."""
-        return self._context.invocation_metadata() or ()
+        self.peer: str = context.peer()
+        self.certificate_names: Sequence[str] = certificate_names(context.auth_context())
+        self.headers: Iterable[tuple[str, str | bytes]] = context.invocation_metadata() or ()
 
     def time_remaining(self) -> float | None:
         """Return the seconds until the caller's deadline; None if there is none."""
@@ -395,7 +382,8 @@ class CallGuard:
 
     def _record(self, call: Call, status: status_pb2.Status) -> None:
         """Count the call and log it."""
-        code, reason = _code(status).name, reason_of(status)
+        code = next(one.name for one in grpc.StatusCode if one.value[0] == status.code)
+        reason = reason_of(status)
         self._metrics.calls.labels(call.method, code, reason).inc()
         if who := call.caller.credential:
             known = not who.startswith("CN=") or self._settings.names
@@ -455,7 +443,3 @@ def _gone(call: Call) -> status_pb2.Status:
     if call.has_deadline and call.left() <= DEADLINE_SKEW_SECONDS:
         return to_status(_too_late(call))
     return to_status(Refusal("CANCELLED", "the caller has left"))
-
-
-def _code(status: status_pb2.Status) -> grpc.StatusCode:
-    return next(code for code in grpc.StatusCode if code.value[0] == status.code)

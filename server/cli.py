@@ -152,7 +152,7 @@ def read_settings(given: Mapping[str, Any], environ: Mapping[str, str]) -> Setti
         if text is not None:
             limits[limit.name] = _value(name, str(limit.type), text)
     values["limits"] = Limits(**limits)
-    models = given.get("models") or _split(environ.get(variable("models"), ""))
+    models = given.get("models") or [item for item in environ.get(variable("models"), "").split(os.pathsep) if item]
     if models:
         values["models"] = _models(models)
     values |= _tokens(given, environ)
@@ -208,10 +208,6 @@ _READERS: Mapping[str, tuple[Callable[[str], Any], str]] = MappingProxyType(
         "bool": (_switch, "1 or 0"),
     }
 )
-
-
-def _split(text: str) -> list[str]:
-    return [item for item in text.split(os.pathsep) if item]
 
 
 def _models(texts: list[str]) -> dict[str, str]:

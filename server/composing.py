@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -218,7 +218,7 @@ class BeatComposer:
         first_bar, done, beats = 0.0, 0, list[pb.Beat]()
         for seed in range(asked.seed, asked.seed + takes):
             bars = []
-            for bar in islice(composer.stream(_always(brief), seed), brief.bars):
+            for bar in islice(composer.stream(lambda: brief, seed), brief.bars):
                 bars.append(bar)
                 done += 1
                 now = time.perf_counter()
@@ -258,7 +258,3 @@ class BeatComposer:
             piece = bar_message(running.number, made, running.brief)
             yield Frame({"what": "bar", "job": job}, piece.SerializeToString())
         yield Frame({"what": "done", "job": job})
-
-
-def _always(brief: Brief) -> Callable[[], Brief]:
-    return lambda: brief

@@ -60,7 +60,7 @@ def tokens_of(settings: Settings) -> Reloadable[tuple[Token, ...]]:
     path = settings.token_file
     if not path:
         return Reloadable("tokens", (), lambda: settings.all_tokens)
-    return Reloadable("tokens", (path,), lambda: _checked(read_tokens(path)))
+    return Reloadable("tokens", (path,), lambda: check_tokens(read_tokens(path)))
 
 
 class TlsCredentials:
@@ -167,11 +167,6 @@ class Quotas:
             yield
         finally:
             self._calls[token.name] -= 1
-
-
-def _checked(found: tuple[Token, ...]) -> tuple[Token, ...]:
-    check_tokens(found)
-    return found
 
 
 def _stamp(path: str) -> _Stamp | None:

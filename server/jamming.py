@@ -167,7 +167,9 @@ def _timeline(asked: pb.JamConfig, limits: Limits) -> Song:
             raise Refusal("INVALID_OPTION", text, field="config.tempos")
     for metre in asked.meters:
         under = metre.denominator
-        if not 1 <= metre.numerator <= limits.numerator or under not in _powers(limits.denominator):
+        if not 1 <= metre.numerator <= limits.numerator or under not in [
+            1 << place for place in range(limits.denominator.bit_length())
+        ]:
             text = f"the metre is {metre.numerator}/{under}, wanted 1 to {limits.numerator} beats of a power of two"
             raise Refusal("INVALID_OPTION", f"{text} up to {limits.denominator}", field="config.meters")
     return Song(
@@ -175,10 +177,6 @@ def _timeline(asked: pb.JamConfig, limits: Limits) -> Song:
         tempos=tuple(Tempo(round(one.quarter * quarter), round(6e7 / one.bpm)) for one in asked.tempos),
         metres=tuple(Metre(round(one.quarter * quarter), one.numerator, one.denominator) for one in asked.meters),
     )
-
-
-def _powers(most: int) -> list[int]:
-    return [1 << place for place in range(most.bit_length())]
 
 
 def _count_in(song: Song, bars: int, drum_map: str) -> list[pb.DrumHit]:

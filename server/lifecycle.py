@@ -86,7 +86,8 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
             except StartError as error:
                 say(f"seq2drum-server: {error}")
                 return 1
-            _count_models(metrics, players)
+            for model in pb.ListModelsResponse.FromString(players.models).models:
+                metrics.models.labels(model.id, model.sha256.hex()).set(1)
             await (front.start() if settings.hold_until_ready else front.look())
             say(_ready(settings, front, page, round(time.monotonic() - began, 1)))
             if entrance:
@@ -104,11 +105,6 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
         await front.drain(settings.grace_seconds, signals.forced)
     log("stopped")
     return 0
-
-
-def _count_models(metrics: Metrics, players: PlayerPool) -> None:
-    for model in pb.ListModelsResponse.FromString(players.models).models:
-        metrics.models.labels(model.id, model.sha256.hex()).set(1)
 
 
 def _unsigned(settings: Settings) -> list[str]:

@@ -55,7 +55,9 @@ def render(body: bytes, limits: Limits, max_bars: int) -> bytes:
     # 1. Read the request.
     request = pb.RenderRequest.FromString(body)
     config = request.config
-    options = convert.options_of(_of_rendering(config), limits)
+    # The fields that say how drums are written; the others say how they are played.
+    written = pb.GenerationConfig(track=config.track, drum_map=config.drum_map, sections=config.sections)
+    options = convert.options_of(written, limits)
     session = convert.session_of(config)
     make = _MAKERS.get(request.format)
     if make is None:
@@ -68,11 +70,6 @@ def render(body: bytes, limits: Limits, max_bars: int) -> bytes:
         _check_sound(take)
     # 3. Render it.
     return make(played)
-
-
-def _of_rendering(config: pb.GenerationConfig) -> pb.GenerationConfig:
-    """Return the fields of a configuration that say how drums are written; the others say how they are played."""
-    return pb.GenerationConfig(track=config.track, drum_map=config.drum_map, sections=config.sections)
 
 
 def _take(request: pb.RenderRequest, options: Options, limits: Limits, max_bars: int) -> Take:

@@ -177,18 +177,13 @@ class ModelScheduler:
             has_much = call.total - call.done > max(LONG_FACTOR * least, SHORT_BARS)
             if call.active and not (has_much and self._rounds % 2):
                 by_caller.setdefault(call.caller, []).append(call)
-        share = min((len(calls) * _fewest(calls) for calls in by_caller.values()), default=0)
+        share = min((len(calls) * min(len(call.active) for call in calls) for calls in by_caller.values()), default=0)
         keys: list[TakeKey] = []
         for calls in by_caller.values():
             each, more = divmod(share, len(calls))
             for index, call in enumerate(calls):
                 keys += call.rotate(each + ((index + self._rounds) % len(calls) < more))
         return keys
-
-
-def _fewest(calls: list[PlayedCall]) -> int:
-    """Return the least number of active takes of these calls."""
-    return min(len(call.active) for call in calls)
 
 
 # --- beats and jams ---------------------------------------------------------------------------------------------------

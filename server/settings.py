@@ -11,7 +11,7 @@ import ipaddress
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -57,8 +57,8 @@ def read_tokens(path: str) -> tuple[Token, ...]:
     return tuple(_token(path, number, words) for number, words in found.items())
 
 
-def check_tokens(tokens: Iterable[Token]) -> None:
-    """Refuse tokens that are easily guessed, that no header can carry, or that occur twice.
+def check_tokens(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+    """Return the tokens; refuse those that are easily guessed, that no header can carry, or that occur twice.
 
     Raises:
         OptionError: the message quotes no token.
@@ -75,6 +75,7 @@ def check_tokens(tokens: Iterable[Token]) -> None:
             raise OptionError(f"{called} or its name is there twice, wanted each once")
         names.add(token.name)
         secrets.add(token.secret)
+    return tokens
 
 
 def _token(path: str, number: int, words: list[str]) -> Token:

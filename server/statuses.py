@@ -94,7 +94,10 @@ REASONS: Mapping[str, tuple[StatusCode, str]] = MappingProxyType(
         "CREDENTIALS_MISSING": (_UNKNOWN_CALLER, "The server wants a token, and the call has none."),
         "CREDENTIALS_WRONG": (_UNKNOWN_CALLER, "The token is not the server's."),
         "UNKNOWN_METHOD": (StatusCode.UNIMPLEMENTED, "There is no method of this name."),
-        "FOREIGN_SITE": (StatusCode.PERMISSION_DENIED, "The request comes from another site, or names a host that is not the page's."),
+        "FOREIGN_SITE": (
+            StatusCode.PERMISSION_DENIED,
+            "The request comes from another site, or names a host that is not the page's.",
+        ),
         "CLIENT_NOT_ALLOWED": (
             StatusCode.PERMISSION_DENIED,
             "The certificate is valid, but its name is not among those that are let in.",

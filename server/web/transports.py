@@ -19,7 +19,6 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from google.protobuf import json_format, message_factory
-from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 from starlette.types import Receive, Scope, Send
@@ -108,11 +107,11 @@ def _message_of(kind: type[Any], line: bytes) -> Any:
 
 async def to_json(kind: type[Any], data: bytes) -> bytes:
     """Return a message of this kind as one line of JSON."""
-    return await _off_loop(len(data), lambda: _json_of(kind.FromString(data)))
+    return await _off_loop(len(data), lambda: _json_of(kind, data))
 
 
-def _json_of(message: Message) -> bytes:
-    told = json_format.MessageToDict(message, always_print_fields_with_no_presence=True)
+def _json_of(kind: type[Any], data: bytes) -> bytes:
+    told = json_format.MessageToDict(kind.FromString(data), always_print_fields_with_no_presence=True)
     return json.dumps(told, separators=(",", ":")).encode()
 
 

@@ -112,7 +112,7 @@ async def test_one_call_more_than_there_is_room_for_is_refused_at_once_with_a_ti
     hall, done = Hall(playing=1, waiting=2), asyncio.Event()
     calls = [asyncio.create_task(hall.call(str(number), until=done)) for number in range(3)]
     await settle()
-    with pytest.raises(Refusal, match="1 calls are played and 2 wait") as refusal:
+    with pytest.raises(Refusal, match="1 calls are playing and 2 are waiting") as refusal:
         hall.admission.enter(Caller("one"), FAR)
     assert refusal.value.reason == "QUEUE_FULL"
     # Half of the second of the call that plays is over, perhaps, and two wait.
@@ -443,7 +443,7 @@ async def test_a_place_is_kept_for_who_found_none_and_given_to_others_if_it_does
     await settle()
     first, second = Caller("first"), Caller("second")
     for caller in (first, second):
-        with pytest.raises(Refusal, match="1 calls are played and 1 wait"):
+        with pytest.raises(Refusal, match="1 calls are playing and 1 are waiting"):
             hall.admission.enter(caller, FAR)
     calls[1].cancel()
     await settle()

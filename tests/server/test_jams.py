@@ -158,7 +158,7 @@ def test_what_makes_no_sense_in_a_jam_is_refused_with_its_field(
 
 @pytest.mark.parametrize(
     ("sign", "said"),
-    [({}, "says nothing"), ({"bpm": 1000}, "tempo"), ({"intensity": -1}, "intensity"), ({"section": "A" * 65}, "65")],
+    [({}, "is empty"), ({"bpm": 1000}, "tempo"), ({"intensity": -1}, "intensity"), ({"section": "A" * 65}, "65")],
 )
 def test_a_sign_that_makes_no_sense_is_refused(player: Engine, sign: dict[str, Any], said: str) -> None:
     with pytest.raises(Refusal, match=said):
@@ -167,7 +167,7 @@ def test_a_sign_that_makes_no_sense_is_refused(player: Engine, sign: dict[str, A
 
 def test_a_server_without_a_model_that_plays_along_says_so() -> None:
     worker = JamRunner({}, [pb.ModelInfo(id="default")], DEFAULT_LIMITS)
-    with pytest.raises(Refusal, match="serve one that has, such as live=live"):
+    with pytest.raises(Refusal, match="serve one that can, such as live=live"):
         next(worker.advance(1, 1, FIRST.SerializeToString()))
 
 

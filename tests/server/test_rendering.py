@@ -143,7 +143,7 @@ def test_drums_alone_are_a_file_and_a_beat_gets_the_hits_that_were_clicked() -> 
         ("hits", {"hits": placed([(15360, "kick", 9)])}, "at tick 15,360, wanted below 15,360"),
         ("hits", {"hits": placed([(0, "kick", 9)] * 50_001)}, "50,001 hits, wanted at most 50,000"),
         ("midi", {"midi": b"", "hits": placed()}, "neither a guitar nor a file with drums"),
-        ("format", {"format": pb.RENDER_FORMAT_UNSPECIFIED, "hits": placed()}, "no format is said"),
+        ("format", {"format": pb.RENDER_FORMAT_UNSPECIFIED, "hits": placed()}, "the format is missing"),
         ("config.count_in", {"hits": placed(), "config": pb.GenerationConfig(count_in=9)}, "count-in"),
     ],
 )

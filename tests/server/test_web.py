@@ -314,14 +314,14 @@ def test_a_server_that_is_about_to_stop_says_so() -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("{", "no JSON"),
-        ("[]", "no JSON"),
-        ("7", "no JSON"),
+        ("{", "not the JSON"),
+        ("[]", "not the JSON"),
+        ("7", "not the JSON"),
         ('{"config": {"color": "red"}}', "color"),
         ('{"config": {"seed": "many"}}', "seed"),
-        ('{"config": {"like": 7}}', "no JSON"),
-        ('{"config": ' * 3000 + "{}" + "}" * 3000, "no JSON"),
-        ("\udcff", "no JSON"),
+        ('{"config": {"like": 7}}', "not the JSON"),
+        ('{"config": ' * 3000 + "{}" + "}" * 3000, "not the JSON"),
+        ("\udcff", "not the JSON"),
     ],
 )
 def test_what_is_no_request_is_refused_with_what_was_wanted(line: str, words: str) -> None:
