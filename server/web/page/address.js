@@ -1,15 +1,15 @@
-/** What the address says behind its "#": which view, and what is wished for in it. Pure functions. */
+/** The fragment of the address: a view and its options. Pure functions. */
 
 import { OPTIONS } from "./options.js";
 
 /**
- * What is asked of the drummer. What is not there, the drummer decides. `seed` is digits, `groove` a name of the book,
- * `beat` in its place one that no address can hold, and `track` the guitar, by number or name.
+ * Options of the drummer, who decides those that are missing. `seed` is digits, `groove` a name of the book, `beat` a
+ * groove of another kind, which no address can hold, and `track` the guitar, by number or name.
  *
  * @typedef {import("./options.js").Values & {track?: string, beat?: {title: string, midi: Uint8Array}}} Wishes
  */
 
-/** The numbers, and how far each goes. @type {Record<string, readonly [number, number]>} */
+/** The numbers and their ranges. @type {Record<string, readonly [number, number]>} */
 export const LEVELS = Object.fromEntries(OPTIONS.flatMap(({ name, range }) => (range ? [[name, range]] : [])));
 const WORDS = [...OPTIONS.filter(({ kind }) => kind === "text").map(({ name }) => name), "track"];
 const MOST_WORD = 64;
@@ -30,7 +30,7 @@ export function parts(fragment) {
 export const fragment = (view, values) => `#${new URLSearchParams({ view, ...values })}`;
 
 /**
- * The wishes that an address holds; what makes no sense is passed over, as whoever wrote it is not here to mend it.
+ * The options in an address; invalid ones are ignored, as their author cannot correct them.
  *
  * @param {Record<string, string>} values
  * @returns {Wishes}
@@ -52,7 +52,7 @@ export function wishesOf(values) {
 }
 
 /**
- * Wishes as an address holds them.
+ * Options as the values of an address.
  *
  * @param {Wishes} wishes
  * @returns {Record<string, string>}
@@ -64,7 +64,7 @@ export function valuesOf(wishes) {
 }
 
 /**
- * Wishes as a configuration of the contract.
+ * Options as a configuration of the contract.
  *
  * @param {Wishes} wishes
  * @returns {Record<string, unknown>}
@@ -80,7 +80,7 @@ export function configOf(wishes) {
 }
 
 /**
- * Whether other takes answer what has changed in wishes; everything else acts on the take that is chosen.
+ * Whether changed options need other takes; otherwise the chosen take is changed.
  *
  * @param {Wishes} before
  * @param {Wishes} now
@@ -92,7 +92,7 @@ export function isOfAllTakes(before, now) {
 }
 
 /**
- * The configuration that makes one of several takes with some wishes: with its seed, and on its own grooves unless one
+ * The configuration of one of several takes: with its seed, and on its own grooves unless one
  * is wished for.
  *
  * @param {Wishes} wishes
@@ -103,6 +103,6 @@ export function configOfTake(wishes, { seed, grooves }) {
   /** @type {Record<string, unknown>} */
   const config = { ...configOf(wishes), seed, takes: 1 };
   if (config.groove || !grooves.length) return config;
-  // Where grooves are asked for bars are plain, unless it is said how free they are.
+  // With given grooves the bars are plain, unless the temperature is set.
   return { ...config, groove: grooves.map(({ section, name }) => ({ section, name })), temperature: wishes.temperature ?? 1 };
 }

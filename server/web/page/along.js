@@ -1,5 +1,5 @@
 // @ts-check
-// A drummer who plays along, over a WebSocket: told what a guitar does, it gives bar after bar.
+// A drummer who plays along, over a WebSocket: notes of a guitar go out, bars of drums come back.
 
 import { hitOf, piecesOf } from "./kit.js";
 import { ask, refused, Refused, socketOf } from "./wire.js";
@@ -8,9 +8,9 @@ import { ask, refused, Refused, socketOf } from "./wire.js";
 /** @import {JamBar} from "./record.js" */
 
 /**
- * A jam. What is told before the line stands waits.
+ * A jam. Notes wait until the connection is open.
  * @param {Json} config a JamConfig
- * @param {{bar: (bar: JamBar) => void, end: (error: unknown) => void}} tell end: with null if the drummer has ended it
+ * @param {{bar: (bar: JamBar) => void, end: (error: unknown) => void}} tell end: called with null if the drummer has ended it
  * @returns {{tell: (told: Json) => void, close: () => void}}
  */
 export function jam(config, { bar, end }) {
@@ -33,7 +33,7 @@ export function jam(config, { bar, end }) {
     if (told.bar) bar(barOf(told.bar, known));
   };
   socket.onclose = async ({ code }) => {
-    if (!why && !answered) await ask("GetServerInfo").catch((error) => (why = error)); // a WebSocket does not say why
+    if (!why && !answered) await ask("GetServerInfo").catch((error) => (why = error)); // a WebSocket gives no reason
     if (!why && code !== 1000) why = new Refused("UNREACHABLE", "the line to the drummer was cut");
     await pieces.catch(() => null);
     end(why);

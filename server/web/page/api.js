@@ -1,5 +1,5 @@
 // @ts-check
-// What the page asks its server: each method of the contract as a function, with plain values in and out.
+// The methods of the contract as functions, with plain values in and out.
 
 /**
  * @typedef {{tick: number, quarter: number, bar: number, piece: string, velocity: number}} Hit
@@ -14,7 +14,7 @@
  * @typedef {{tracks: number[], reason: string}} GuitarChoice
  * @typedef {{timeline: Timeline, guitar: GuitarChoice, tracks: Track[], estimatedMs: number, bars: Bar[],
  *   notes: GuitarNote[], sections: Section[], song: Uint8Array | null}} Analysis
- *   `song`: the file as MIDI, if it is of another kind.
+ *   `song`: the file as MIDI, if it came as another kind.
  * @typedef {{firstBar: number, lastBar: number, text: string, pieces?: {what: string, values: Record<string, string>}[]}} Explanation
  *   `text` is in English; `pieces` are those of the text, by name.
  * @typedef {{midi: Uint8Array, seed: string, score: number | null, stats: Object<string, number>, hits: Hit[],
@@ -24,7 +24,7 @@
  * @typedef {{takes: Take[], timeline: Timeline, guitar: GuitarChoice, timing: Object<string, number>,
  *   effectiveConfig: Object<string, any>, requestId: string}} Summary
  * @typedef {{take: number, seed: string, bar: number, hits: Hit[]}} PlayedBar
- * @typedef {{number: number, bpm: number, hits: Hit[]}} BeatBar  Hits have their quarters and ticks from the barline.
+ * @typedef {{number: number, bpm: number, hits: Hit[]}} BeatBar  Quarters and ticks of its hits count from the barline.
  * @typedef {Blob | Uint8Array<ArrayBuffer> | ArrayBuffer} FileLike
  * @typedef {Object<string, any>} Json
  */
@@ -44,7 +44,7 @@ const MOST_TITLE = 100;
 // --- the server ------------------------------------------------------------------------------------------------------
 
 /**
- * What the server is and has. Waits while it starts.
+ * The server's information and lists. Waits while it starts.
  * @returns {Promise<{info: Json, models: Json, maps: Json[], generators: Json, grooves: Json[]}>}
  */
 export async function server() {
@@ -65,9 +65,9 @@ export async function server() {
 // --- a song ----------------------------------------------------------------------------------------------------------
 
 /**
- * What is in a file, before any drums are made.
+ * The analysis of a file; plays nothing.
  * @param {FileLike} file
- * @param {{track?: string, signal?: AbortSignal}} [how] track: a number from 1 or a piece of a name
+ * @param {{track?: string, signal?: AbortSignal}} [how] track: a number from 1, or a part of a name
  * @returns {Promise<Analysis>}
  */
 export async function analyze(file, { track = "", signal } = {}) {
@@ -91,7 +91,7 @@ export async function analyze(file, { track = "", signal } = {}) {
  * @param {{drums?: Uint8Array | null, onAccepted?: (accepted: {queuePosition: number, timeline: Timeline, bars: Bar[],
  *   guitar: GuitarChoice, requestId: string}) => void, onProgress?: (done: number, total: number) => void,
  *   onBar?: (bar: PlayedBar) => void, signal?: AbortSignal}} [how]
- *   drums: a MIDI file whose drums stand in place of the file's own, for `bars` and `primeBars`
+ *   drums: a MIDI file whose drums replace the file's own, for `bars` and `primeBars`
  * @returns {Promise<Summary>}
  */
 export async function play(file, config, { drums = null, onAccepted, onProgress, onBar, signal } = {}) {
@@ -120,8 +120,8 @@ export async function play(file, config, { drums = null, onAccepted, onProgress,
 }
 
 /**
- * Guitar and drums as a file of another kind. Its name is made of the file's.
- * @param {FileLike | null} file none for drums alone, which then are MIDI
+ * Guitar and drums as a file of another kind, named after the guitar's file.
+ * @param {FileLike | null} file null: drums alone, which then are MIDI
  * @param {{midi: Uint8Array} | {hits: Hit[]}} drums
  * @param {Json} config
  * @param {"midi" | "midi_with_guitar" | "wav" | "stems" | "musicxml" | "picture" | "rpp"} format
@@ -209,7 +209,7 @@ export function barsOf({ bars, meters }) {
  * Beats without a guitar.
  * @param {Json} brief a Brief
  * @param {{count?: number, guitar?: FileLike | null, config?: Json, signal?: AbortSignal}} [how]
- *   guitar: a file that the beat is played to at once, as `accompaniment`
+ *   guitar: a file that the beat is played to, as `accompaniment`
  * @returns {Promise<{beats: {midi: Uint8Array, seed: string, stats: Json}[], timeline: Timeline, effectiveBrief: Json,
  *   accompaniment: Summary | null}>}
  */

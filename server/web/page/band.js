@@ -1,5 +1,5 @@
 /**
- * The players: they turn events into sources on the desk, and let go of them when they have ended.
+ * The band turns events into audio sources on the desk, and releases them at their end.
  */
 
 /** @import {Desk} from "./graph.js" */
@@ -9,12 +9,12 @@
 /** @typedef {"hit" | "hat" | "note" | "click" | "recording"} Kind "hat" is an open hi-hat */
 
 const HATS = ["open hat", "closed hat", "pedal hat"];
-const CHOKE = 0.02; // seconds in which an open hi-hat is silent that is closed, and all that is stopped
-const RELEASE = 0.05; // seconds in which a guitar note ends
-const BRIGHT = 95; // the velocity from which on a strike has all its brightness
-const UNLIKE = 0.006; // how much two hits of a piece may differ in pitch: no drummer strikes the same spot twice
+const CHOKE = 0.02; // seconds: fade of an open hi-hat when it is closed, and of everything that is stopped
+const RELEASE = 0.05; // seconds: release of a guitar note
+const BRIGHT = 95; // from this velocity on a hit has its full brightness
+const UNLIKE = 0.006; // pitch variation between hits of a piece: no drummer hits the same spot twice
 
-/** Whoever plays in a context, on a desk. */
+/** The players in an audio context, on a desk. */
 export class Band {
   #context;
   #desk;
@@ -34,7 +34,7 @@ export class Band {
   }
 
   /**
-   * Play an event at a time of the context. factor: how much faster the song is than written.
+   * Play an event at a time of the context. factor: the tempo, relative to the written one.
    * @param {Event} event
    * @param {number} at
    * @param {number} factor
@@ -93,10 +93,10 @@ export class Band {
   }
 
   /**
-   * Play a recording, in place of any that is played.
+   * Play a recording, and stop the one before.
    * @param {AudioBuffer} buffer
    * @param {number} at
-   * @param {number} offset seconds of it that are left out
+   * @param {number} offset seconds skipped at its beginning
    * @param {number} rate how much faster it runs
    */
   recording(buffer, at, offset, rate) {
@@ -108,7 +108,7 @@ export class Band {
   }
 
   /**
-   * End those of a kind.
+   * Stop all voices of a kind.
    * @param {Kind} kind
    * @param {number} at
    */
@@ -120,7 +120,7 @@ export class Band {
     this.#voices.delete(kind);
   }
 
-  /** End all that sounds or will sound. */
+  /** Stop everything that sounds or is scheduled. */
   hush() {
     for (const kind of [...this.#voices.keys()]) this.end(kind, this.#context.currentTime);
   }
@@ -146,7 +146,7 @@ export class Band {
   }
 
   /**
-   * What is struck softly is duller, too: the one-shots know only one loudness.
+   * A low-pass for soft hits, which are duller: the one-shots have one velocity only.
    * @param {number} velocity
    */
   #duller(velocity) {

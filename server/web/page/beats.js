@@ -1,4 +1,4 @@
-/** The view without a guitar: a beat machine that is played, clicked into and taken away. */
+/** The beat view: a beat machine to play, edit and download. */
 
 import { parts } from "./address.js";
 import { addressOf, briefOf, briefPanel, wishesOf } from "./brief.js";
@@ -16,7 +16,7 @@ import { looped, midiOf, wavOf } from "./writing.js";
 /** @import {Wishes} from "./brief.js" */
 /** @import {App} from "./main.js" */
 /** @import {Grid} from "./patterns.js" */
-/** @typedef {{wishes: Wishes, machine: Machine, sound: Sound, muted: Set<string>, alone: Set<string>, metronome: boolean, volume: number, take: number, gone: AbortController}} Kept what outlives a change of language */
+/** @typedef {{wishes: Wishes, machine: Machine, sound: Sound, muted: Set<string>, alone: Set<string>, metronome: boolean, volume: number, take: number, gone: AbortController}} Kept survives a change of language */
 
 const TAKES = [1, 2, 4, 8];
 const COLOURS = ["cymbal", "cymbal", "hat", "hat", "tom", "tom", "tom", "snare", "kick"].map((kind) => `hit-${kind}`);
@@ -31,7 +31,7 @@ const kept = new WeakMap();
 export function mountBeats(root, app) {
   const found = kept.get(app) ?? begun(app);
   kept.set(app, found);
-  found.gone.abort(); // whoever had it before, in another language
+  found.gone.abort(); // the view in the language before
   found.gone = new AbortController();
   return new Beats(root, app, found);
 }
@@ -91,7 +91,7 @@ class Beats {
     return this.#kept.machine;
   }
 
-  /** What the machine plays, for whoever listens in. */
+  /** The sound of the machine, for tests and meters. */
   get sound() {
     return this.#kept.sound;
   }

@@ -1,20 +1,20 @@
-/** What is asked of the beat machine: its panel, and the same in the address and for the server. */
+/** The options of the beat machine: their panel, their address and their brief for the server. */
 
 import { h } from "./dom.js";
 import { GRIDS } from "./patterns.js";
 import { t } from "./words.js";
 
 /** @typedef {Record<string, any>} Json */
-/** @typedef {{genres: string[], bpm: number, family: string, variability: number, temperature: number, every: number, places: number, seed: number}} Wishes `every`: bars from fill to fill, 0 for none */
+/** @typedef {{genres: string[], bpm: number, family: string, variability: number, temperature: number, every: number, places: number, seed: number}} Wishes `every`: bars from fill to fill, 0: no fills */
 /** @typedef {(wishes: Partial<Wishes>) => void} Wish */
 
 const BPM = { least: 40, most: 240 };
-const TAME = 0.5; // a temperature at which beats are plain enough to play to
+const TAME = 0.5; // a temperature that gives beats plain enough to play to
 const FAMILIES = ["step", "words", "bar", "phrase", "loop"];
 const FILLS = [0, 2, 4, 8, 16];
 
 /**
- * As the server wants it, with the places of a bar, which it is not asked for.
+ * The brief for the server, with the number of places in a bar, which is not part of the request.
  * @param {Wishes} wishes
  */
 export function briefOf({ family, genres, bpm, variability, temperature, every, places, seed }) {
@@ -22,7 +22,7 @@ export function briefOf({ family, genres, bpm, variability, temperature, every, 
 }
 
 /**
- * As an address says it; see `wishesOf`.
+ * The values of an address; see `wishesOf`.
  * @param {Wishes} wishes
  * @returns {Record<string, string>}
  */
@@ -31,7 +31,7 @@ export function addressOf({ genres, bpm, family, variability, temperature, every
 }
 
 /**
- * What an address says, and what is usual.
+ * The options in an address, with defaults.
  * @param {Record<string, string>} values
  * @param {Record<string, any>} generators
  * @returns {Wishes}
@@ -60,7 +60,7 @@ export function wishesOf(values, generators) {
 }
 
 /**
- * The panel. wish: is told what has changed.
+ * The panel. wish: called with what has changed.
  * @param {Json} generators
  * @param {Wishes} wishes which the owner keeps up to date
  * @param {Wish} wish
@@ -138,7 +138,7 @@ function family(generators, wishes, wish) {
 }
 
 /**
- * A wish that is a number.
+ * A slider.
  * @param {Wishes} wishes
  * @param {Wish} wish
  * @param {"variability" | "temperature"} name

@@ -1,5 +1,5 @@
 // @ts-check
-// Bytes as texts, and back.
+// Bytes to base64, and back.
 
 /** @param {string} text @returns {Uint8Array<ArrayBuffer>} */
 export function fromBase64(text) {
@@ -17,7 +17,7 @@ export function toBase64(bytes) {
 }
 
 /**
- * A value with its bytes as texts.
+ * A value with all bytes in it as base64.
  * @param {any} value
  * @returns {any}
  */

@@ -1,4 +1,4 @@
-/** Elements of the page in few words. */
+/** Short functions that make elements. */
 
 /** @typedef {Node | string | null | undefined | false} Child */
 
@@ -24,7 +24,7 @@ export function h(tag, props = {}, ...children) {
 }
 
 /**
- * Put children in place of those that an element has.
+ * Replace the children of an element.
  *
  * @param {Element} element
  * @param {...Child} children
@@ -34,7 +34,7 @@ export function fill(element, ...children) {
 }
 
 /**
- * A sign of one colour, which is that of the words around it. It says nothing to a screen reader.
+ * An icon in the colour of the text around it, hidden from screen readers.
  *
  * @param {keyof typeof SIGNS} name
  */

@@ -1,4 +1,4 @@
-/** The menu of what can be downloaded of a take. */
+/** The download menu of a take. */
 
 import { h, sign } from "./dom.js";
 import { sounding } from "./edits.js";
@@ -6,13 +6,13 @@ import { t } from "./words.js";
 
 /** @typedef {import("./edits.js").Take} Take */
 
-const SOUND = new Set(["wav", "stems"]); // in which a recording is heard itself
+const SOUND = new Set(["wav", "stems"]); // formats that contain the recording itself
 const SLOW = new Set(["wav", "stems", "picture"]);
 /** @typedef {typeof FORMATS[number]} Format */
 const FORMATS = /** @type {const} */ (["midi", "midi_with_guitar", "wav", "stems", "musicxml", "picture", "rpp"]);
 
 /**
- * @typedef {object} Wanted What is to be downloaded.
+ * @typedef {object} Wanted What to download.
  * @property {File} file of the guitar
  * @property {File} song what was played to
  * @property {Take} take
@@ -20,9 +20,9 @@ const FORMATS = /** @type {const} */ (["midi", "midi_with_guitar", "wav", "stems
  */
 
 export class Downloads {
-  /** They are made one after another: what comes last waits for all before it. @type {Promise<void>} */
+  /** Files are made one after another: the last waits for all before it. @type {Promise<void>} */
   #turn = Promise.resolve();
-  /** What is not there yet. @type {{format: Format, drums: string, take: Take}[]} */
+  /** Pending downloads. @type {{format: Format, drums: string, take: Take}[]} */
   #due = [];
 
   /**
@@ -60,7 +60,7 @@ export class Downloads {
     );
   }
 
-  /** Nothing is made twice that is already under way. @param {Format} format @param {HTMLButtonElement} button */
+  /** Start a download, unless it is already pending. @param {Format} format @param {HTMLButtonElement} button */
   #save(format, button) {
     const wanted = this.wanted();
     const drums = this.map.value || "gm";
@@ -93,7 +93,7 @@ export class Downloads {
 /** The name of a file without its suffix. @param {string} name */
 const stem = (name) => name.replace(/\.[^.]+$/, "") || name;
 
-/** Let the browser save something. @param {Blob} blob @param {string} name */
+/** Let the browser save a file. @param {Blob} blob @param {string} name */
 export function offer(blob, name) {
   const address = URL.createObjectURL(blob);
   h("a", { href: address, download: name }).click();

@@ -1,4 +1,4 @@
-/** How drums are asked for: whole takes, or range after range of the bars that are not locked. Nothing of the page is known here. */
+/** Requests for drums: whole takes, or the ranges of unlocked bars. Knows nothing of the page. */
 
 import { configOf, configOfTake } from "./address.js";
 import { free, replaced, sounding } from "./edits.js";
@@ -8,18 +8,18 @@ import { free, replaced, sounding } from "./edits.js";
 /** @typedef {import("./address.js").Wishes} Wishes */
 /** @typedef {typeof import("./api.js")} Api */
 /** @typedef {Awaited<ReturnType<Api["analyze"]>>} Analysis */
-/** @typedef {{signal: AbortSignal, onTake: (take: Pick<Take, "played" | "midi">) => void}} Ways onTake: what is played after each bar */
+/** @typedef {{signal: AbortSignal, onTake: (take: Pick<Take, "played" | "midi">) => void}} Ways onTake: called after each bar */
 
 const MOST_PARTS = 64;
 
-/** Whether a file is sound: it takes long to be heard. @param {File} file */
+/** Whether a file is a recording, which takes long to analyse. @param {File} file */
 export const isRecording = (file) => /\.(wav|flac|ogg|mp3|aiff?)$/i.test(file.name);
 
-/** A seed that nobody has thought of. */
+/** A random seed. */
 export const anySeed = () => String(1 + (crypto.getRandomValues(new Uint32Array(1))[0] % 999_999));
 
 /**
- * The file of what is heard of a take: the bytes that were played, as long as nothing was clicked.
+ * The file of a take as heard: the server's bytes, as long as nothing was edited.
  *
  * @param {Pick<Api, "render">} api
  * @param {File} file of the guitar
@@ -33,20 +33,20 @@ export async function midiOf(api, file, take, wishes) {
 }
 
 /**
- * What a file's drums are made with: its part of the wishes that no other file changes.
+ * The options that say how drums are written to a file.
  *
  * @param {Wishes} wishes
  */
 export const asked = ({ track }) => (track ? { track } : {});
 
 /**
- * Play the bars of a take that are not locked anew, range after range; each is played to the drums that are there by then.
+ * Play the unlocked bars of a take again, range after range, each with the drums so far.
  *
  * @param {Pick<Api, "play" | "render">} api
  * @param {File} file
  * @param {Take} take
  * @param {number} bars how many the song has
- * @param {Wishes} wishes with the seed to play with
+ * @param {Wishes} wishes with the new seed
  * @param {Ways} ways
  * @returns {Promise<Pick<Take, "played" | "midi" | "explanations" | "grooves">>}
  */
@@ -71,7 +71,7 @@ export async function anew(api, file, take, bars, wishes, { signal, onTake }) {
 }
 
 /**
- * Play a take with other wishes, on its groove and its seed.
+ * Play a take with other options, on its grooves and its seed.
  *
  * @param {Pick<Api, "play">} api
  * @param {File} file
@@ -94,7 +94,7 @@ export async function again(api, file, take, wishes, { signal, onTake }) {
 }
 
 /**
- * The parts of a file that may be a guitar. A server lists them once one is named that has notes, so that is looked for.
+ * The parts of a file that may be a guitar. A server lists them once a part with notes is named, so try the parts.
  *
  * @param {Pick<Api, "analyze">} api
  * @param {File} file
@@ -109,7 +109,7 @@ export async function partsOf(api, file, signal) {
 }
 
 /**
- * What is in a file; where it is not plain which parts are the guitar, that is asked.
+ * The analysis of a file; asks the user if it is unclear which parts are the guitar.
  *
  * @param {Pick<Api, "analyze">} api
  * @param {File} file

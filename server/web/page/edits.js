@@ -1,26 +1,26 @@
 /**
- * What was clicked in a take, which bars are locked, and the way back: pure functions between plain values.
+ * Edits of a take, locked bars, and undo: pure functions between plain values.
  *
- * A take keeps what the drummer played apart from what was clicked: when bars are played anew, the clicks still hold.
+ * A take keeps the drummer's hits and the edits apart: when bars are played again, the edits stay.
  */
 
 /** @typedef {import("./schedule.js").Hit} Hit */
-/** @typedef {Hit} Edit What was clicked: a hit of this velocity, or none at this place (velocity 0). */
+/** @typedef {Hit} Edit A hit of this velocity, or none at this place (velocity 0). */
 /**
  * @typedef {object} Take
  * @property {string} seed
  * @property {number | null} score the F1, 0 to 1, that its hits are expected to have with what a drummer would play
  * @property {readonly Hit[]} played what the drummer played, in order
  * @property {readonly Edit[]} edits
- * @property {readonly number[]} locks numbers of the bars that stay when the others are played anew, in order
+ * @property {readonly number[]} locks numbers of the bars that stay when the others are played again, in order
  * @property {Uint8Array | null} midi the file of `played`; null while it is being played
  * @property {readonly import("./api.js").Explanation[]} explanations
  * @property {readonly {section: string, name: string, title: string}[]} grooves
  */
 
-/** Quarters: a click means what is struck on the same piece nearer than this. Half a step of the finest triplets. */
+/** Quarters: a click refers to a hit of the same piece that is nearer than this, half a step of the finest triplets. */
 export const NEAR = 1 / 12;
-/** How hard a hit is that was clicked where the piece is not struck at all. */
+/** Velocity of a new hit on a piece that is not played elsewhere. */
 export const USUAL = 96;
 const MOST_STEPS_BACK = 200;
 
@@ -31,7 +31,7 @@ const near = (one, other) => one.piece === other.piece && Math.abs(one.quarter -
 const inOrder = (one, other) => one.quarter - other.quarter || (one.piece < other.piece ? -1 : 1);
 
 /**
- * What is heard: what was played, but for what was clicked.
+ * The hits as heard: the played ones with the edits applied.
  *
  * @param {readonly Hit[]} played
  * @param {readonly Edit[]} edits
@@ -47,10 +47,10 @@ export function sounding(played, edits) {
 }
 
 /**
- * Click a place: a hit that is there goes, where none is one comes, and a second click takes the first one back.
+ * Toggle a place: remove the hit there or add one; a second click undoes the first.
  *
  * @param {Take} take
- * @param {Hit} place where; its velocity is that of the hit that comes
+ * @param {Hit} place the place, with the velocity of a new hit
  * @returns {Take}
  */
 export function toggled(take, place) {
@@ -64,11 +64,11 @@ export function toggled(take, place) {
 }
 
 /**
- * Make a hit softer or louder.
+ * Change the velocity of a hit.
  *
  * @param {Take} take
  * @param {Hit} hit
- * @param {number} velocity what is out of 1 to 127 is brought into it
+ * @param {number} velocity clamped to 1 to 127
  * @returns {Take}
  */
 export function struck(take, hit, velocity) {
@@ -80,7 +80,7 @@ export function struck(take, hit, velocity) {
 }
 
 /**
- * The hits of a bar in place of those that the bar had.
+ * Replace the hits of a bar.
  *
  * @param {readonly Hit[]} played
  * @param {number} bar
@@ -95,7 +95,7 @@ export function replaced(played, bar, hits) {
 }
 
 /**
- * Lock bars, or let them go.
+ * Lock or unlock bars.
  *
  * @param {readonly number[]} locks
  * @param {number} first
@@ -111,7 +111,7 @@ export function withLocks(locks, first, last, locked) {
 }
 
 /**
- * The bars that are not locked, as ranges from a first to a last bar.
+ * The unlocked bars, as ranges from a first to a last bar.
  *
  * @param {number} bars how many the song has
  * @param {readonly number[]} locks
@@ -131,7 +131,7 @@ export function free(bars, locks) {
 }
 
 /**
- * The bars in which the drums leave their pattern, and what that is called.
+ * The bars with a fill or a break.
  *
  * @param {Take["explanations"]} explanations
  * @returns {Map<number, "fill" | "break">}
@@ -146,10 +146,10 @@ export function signs(explanations) {
   return found;
 }
 
-// --- the way back ----------------------------------------------------------------------------------------------------
+// --- undo ------------------------------------------------------------------------------------------------------------
 
 /**
- * States in their order. Those before `now` can be gone back to, those after it forth again.
+ * Undo history: states before and after `now`.
  *
  * @template T
  * @typedef {{past: readonly T[], now: T, future: readonly T[]}} History
@@ -163,7 +163,7 @@ export function signs(explanations) {
 export const begun = (now) => ({ past: [], now, future: [] });
 
 /**
- * A step that can be undone.
+ * Add a step that can be undone.
  *
  * @template T
  * @param {History<T>} history
@@ -173,7 +173,7 @@ export const begun = (now) => ({ past: [], now, future: [] });
 export const done = (history, next) => ({ past: [...history.past, history.now].slice(-MOST_STEPS_BACK), now: next, future: [] });
 
 /**
- * A change that is no step of its own, such as a bar that comes in.
+ * Change the present state without a step, such as for a bar that comes in.
  *
  * @template T
  * @param {History<T>} history

@@ -1,5 +1,5 @@
 // @ts-check
-// A beat without an end, over a WebSocket: bars are asked for as they are needed.
+// An endless beat, over a WebSocket: bars are requested as they are needed.
 
 import { hitOf, piecesOf } from "./kit.js";
 import { ask, refused, Refused, socketOf } from "./wire.js";
@@ -9,7 +9,7 @@ import { ask, refused, Refused, socketOf } from "./wire.js";
 const TICKS_OF_A_BEAT = 480;
 
 /**
- * A beat without an end: each `more` asks for so many bars, and may change the brief from the next bar on.
+ * An endless beat: each `more` requests so many bars, and may change the brief from the next bar on.
  * @param {Json} brief
  * @returns {{more: (bars: number, changes?: Json) => Promise<BeatBar[]>, close: () => void}}
  */
@@ -17,7 +17,7 @@ export function stream(brief) {
   let wishes = { ...brief };
   /** @type {Promise<Line> | null} */
   let line = null;
-  let made = 0; // bars of the lines that have ended
+  let made = 0; // bars of connections that have ended
   let asked = Promise.resolve(/** @type {BeatBar[]} */ ([]));
   let opened = 0;
 
@@ -28,7 +28,7 @@ export function stream(brief) {
     wishes = { ...wishes, ...changes };
     let current = line ? await line.catch(() => null) : null;
     if (!current || current.closed || current.made + bars > MOST_BARS) {
-      // The server ends a beat that nobody asks on, and one that is long: another goes on, with the next seed.
+      // The server ends an idle beat and a very long one: a new one continues, with the next seed.
       if (current) made += current.made;
       current?.close();
       line = openLine();
@@ -94,7 +94,7 @@ function openLine() {
     };
     socket.onclose = async () => {
       line.closed = true;
-      if (!why && !line.made) await ask("GetServerInfo").catch((error) => (why = error)); // a WebSocket does not say why
+      if (!why && !line.made) await ask("GetServerInfo").catch((error) => (why = error)); // a WebSocket gives no reason
       const error = why ?? new Refused("CANCELLED", "the beat has ended");
       reject(error);
       waiting?.reject(error);
@@ -104,7 +104,7 @@ function openLine() {
 
 /**
  * @param {Json} told
- * @param {number} before bars that were made before
+ * @param {number} before the number of bars made before
  * @param {Map<number, string>} pieces
  * @returns {BeatBar}
  */

@@ -1,9 +1,9 @@
 /**
- * The mixing desk: a channel for each piece of the kit and for the guitar, a small room, and a limiter behind it all.
- * The same desk is built for what is heard and for what is written.
+ * The mixing desk: a channel for each piece of the kit and for the guitar, a small room, and a limiter at the end.
+ * The same graph plays live and renders files.
  */
 
-/** Where each piece stands, from -1 on the left to 1 on the right, as one sees a kit from the front row. */
+/** Panning of each piece, from -1 on the left to 1 on the right, as seen from the audience. */
 const PLACES = new Map(
   Object.entries({
     "closed hat": 0.3,
@@ -30,22 +30,22 @@ const PLACES = new Map(
 );
 const ROOM_SECONDS = 0.45;
 const ROOM = { drums: 0.16, guitar: 0.1, metronome: 0 };
-const GLIDE = 0.012; // seconds in which a fader moves
-const SOFT = 0.8; // up to here the limiter's last stage changes nothing
+const GLIDE = 0.012; // seconds: time of a fader move
+const SOFT = 0.8; // threshold of the limiter's last stage
 const MOST = 0.98;
-const REACH = 2; // the loudest that the last stage tells from louder
+const REACH = 2; // above it the last stage clips
 
-/** Seconds that a limiter needs until it lets sound through as it should. */
+/** Seconds until a limiter has settled. */
 export const WARM = 0.3;
 
 /** @typedef {"drums" | "guitar" | "metronome"} Group */
 
 /**
- * How the desk is set: how loud a group or "master" is, and whether a channel is to be heard.
+ * The settings of the desk: levels of groups and "master", and whether a channel is audible.
  * @typedef {{level: (group: string) => number, heard: (name: string) => boolean}} Mix
  */
 
-/** A desk in a context; its channels are made when they are first asked for. */
+/** A desk in an audio context; its channels are made on first use. */
 export class Desk {
   #context;
   #mix;
@@ -55,12 +55,12 @@ export class Desk {
   #groups = new Map();
   #master;
   #room;
-  /** What is heard, for meters. */
+  /** The output, for meters. */
   tap;
 
   /**
    * @param {BaseAudioContext} context
-   * @param {number} makeup by what the limiter multiplies soft sound, see `measured`
+   * @param {number} makeup the limiter's gain for soft sound, see `measured`
    * @param {Mix} mix
    */
   constructor(context, makeup, mix) {
@@ -74,7 +74,7 @@ export class Desk {
   }
 
   /**
-   * Where a source is plugged in. name: a piece of the kit, "guitar" or "metronome".
+   * The input of a channel. name: a piece of the kit, "guitar" or "metronome".
    * @param {string} name
    * @returns {AudioNode}
    */
@@ -88,7 +88,7 @@ export class Desk {
     return fader;
   }
 
-  /** Move all faders to where they are to be. */
+  /** Move all faders to their levels. */
   move() {
     const now = this.#context.currentTime;
     const move = (/** @type {GainNode} */ node, /** @type {number} */ value) =>
@@ -120,8 +120,8 @@ export function groupOf(name) {
 }
 
 /**
- * What the limiter does to sound that is too soft for it: how many seconds it delays it, and by what it multiplies it.
- * Both are the browser's own choice.
+ * What the limiter does to sound below its threshold: its delay in seconds, and its gain.
+ * Both depend on the browser.
  * @param {number} rate
  */
 export async function measured(rate) {
@@ -136,7 +136,7 @@ export async function measured(rate) {
 }
 
 /**
- * A limiter behind a node: a compressor, which is late for the first peak, and a curve that lets none through.
+ * Add a limiter after a node: a compressor, which is late for the first peak, and a clipping curve.
  * @param {BaseAudioContext} context
  * @param {AudioNode} source
  * @param {number} gain behind the compressor
@@ -162,7 +162,7 @@ function rounded(sample) {
 }
 
 /**
- * What a small room answers: noise that dies away, the same each time.
+ * The impulse response of a small room: decaying noise, the same each time.
  * @param {BaseAudioContext} context
  */
 function echo(context) {
@@ -181,7 +181,7 @@ function echo(context) {
   return buffer;
 }
 
-/** A sound without its first frames. @param {BaseAudioContext} context @param {AudioBuffer} sound @param {number} frames */
+/** Cut the first frames of a sound. @param {BaseAudioContext} context @param {AudioBuffer} sound @param {number} frames */
 export function shifted(context, sound, frames) {
   const out = context.createBuffer(sound.numberOfChannels, sound.length - frames, sound.sampleRate);
   for (let channel = 0; channel < sound.numberOfChannels; channel++) {

@@ -1,5 +1,5 @@
 /**
- * The grid of a bar on the page: cells that are clicked, dragged and reached by keys. It knows nothing of sound.
+ * The grid of a bar: cells that are clicked, dragged and reached by keys. Knows nothing of sound.
  */
 
 import { h } from "./dom.js";
@@ -8,7 +8,7 @@ import { t } from "./words.js";
 
 /** @import {Grid} from "./patterns.js" */
 /**
- * @typedef {object} Deeds What the grid asks for.
+ * @typedef {object} Deeds Callbacks of the grid.
  * @property {(row: number, place: number, velocity: number) => void} strike a cell gets a velocity, 0 for none
  * @property {(piece: string) => void} hear
  * @property {(piece: string) => void} mute
@@ -16,7 +16,7 @@ import { t } from "./words.js";
  */
 
 const USUAL = 100;
-const STEP = 12; // of loudness, with a key
+const STEP = 12; // of velocity, by a key
 const DRAG = 5; // pixels, before a click is a drag
 const KINDS = ["cymbal", "cymbal", "hat", "hat", "tom", "tom", "tom", "snare", "kick"];
 const MOVES = /** @type {Record<string, [number, number]>} */ ({
@@ -53,7 +53,7 @@ export class GridView {
   }
 
   /**
-   * Show a bar. pins: whether a cell stays as it was clicked.
+   * Show a bar. pins: whether a cell is pinned by a click.
    * @param {Grid} grid
    * @param {(row: number, place: number) => boolean} pins
    */
@@ -70,7 +70,7 @@ export class GridView {
   }
 
   /**
-   * Which moment of the bar is heard, in quarters; null for none.
+   * Show the position in the bar, in quarters; null for none.
    * @param {number | null} quarter
    */
   at(quarter) {
@@ -85,7 +85,7 @@ export class GridView {
   }
 
   /**
-   * Show what is silent and what is heard alone.
+   * Show muted and soloed pieces.
    * @param {Set<string>} muted
    * @param {Set<string>} alone
    */

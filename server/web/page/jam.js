@@ -1,4 +1,4 @@
-/** The view of a jam: who plays the guitar, what is wanted, what is played now and next, and what was heard. */
+/** The jam view: the guitarist, the options, the current and the next bar, and the notes heard. */
 
 import { parts } from "./address.js";
 import { fill, h, sign } from "./dom.js";
@@ -13,7 +13,7 @@ import { t } from "./words.js";
 /** @import {Due, Guitarist} from "./jamming.js" */
 /** @import {JamBar} from "./record.js" */
 /** @typedef {{bpm: number, metre: string, style: string, countIn: number}} Wishes */
-/** @typedef {{wishes: Wishes, sound: Sound, jamming: Jamming, ports: Ports | null, input: string, output: string, file: {name: string, guitarist: Guitarist, bpm: number} | null, view: JamView | null, gone: AbortController}} Kept what outlives a change of language */
+/** @typedef {{wishes: Wishes, sound: Sound, jamming: Jamming, ports: Ports | null, input: string, output: string, file: {name: string, guitarist: Guitarist, bpm: number} | null, view: JamView | null, gone: AbortController}} Kept survives a change of language */
 
 const METRES = ["4/4", "3/4", "6/8", "12/8", "5/4", "7/8", "2/4"];
 const BPM = { least: 30, most: 300, usual: 110 };
@@ -30,7 +30,7 @@ const kept = new WeakMap();
 export function mountJam(root, app) {
   const found = kept.get(app) ?? begun(app);
   kept.set(app, found);
-  found.gone.abort(); // whoever had it before, in another language
+  found.gone.abort(); // the view in the language before
   found.gone = new AbortController();
   return (found.view = new JamView(root, app, found));
 }
@@ -61,7 +61,7 @@ function wishesOf({ bpm = "", metre = "", style = "", count = "" }) {
   };
 }
 
-/** Drums for a MIDI port, if there is one. @param {Kept} found @param {Due[]} due */
+/** Send drums to the MIDI port, if one is chosen. @param {Kept} found @param {Due[]} due */
 function strike({ ports, output }, due) {
   for (const { note, velocity, at } of due) if (output) ports?.strike(output, note, velocity, at);
 }
@@ -105,12 +105,12 @@ class JamView {
     this.show();
   }
 
-  /** What plays, for whoever listens in. */
+  /** The sound of the jam, for tests and meters. */
   get sound() {
     return this.#kept.sound;
   }
 
-  /** The jam, for whoever looks on. */
+  /** The jam, for tests. */
   get jamming() {
     return this.#kept.jamming;
   }
@@ -133,7 +133,7 @@ class JamView {
     return { bpm: `${bpm}`, metre, count: `${countIn}`, ...(style ? { style } : {}) };
   }
 
-  /** Draw what is now. */
+  /** Draw the present state. */
   show() {
     const { jamming, file, input } = this.#kept;
     const { playing, index, bars, told } = jamming;
@@ -216,7 +216,7 @@ class JamView {
     this.sound.mute("drums", Boolean(output));
   }
 
-  /** A file is the guitarist. */
+  /** Use a file as the guitarist. */
   async #open() {
     const file = this.#file.files?.[0];
     if (!file) return;
@@ -325,7 +325,7 @@ class JamView {
   }
 }
 
-/** A tempo that there is. @param {number} bpm */
+/** Clamp a tempo to its range. @param {number} bpm */
 const within = (bpm) => Math.min(Math.max(Math.round(bpm) || BPM.usual, BPM.least), BPM.most);
 
 /** A bar in words. @param {JamBar | undefined} bar */

@@ -1,7 +1,7 @@
 /**
- * A jam without its buttons: a guitar at a MIDI port or in a file, a drummer who plays along, and what both have played.
+ * A jam without its view: a guitar at a MIDI port or in a file, a drummer who plays along, and what both have played.
  *
- * The song lies on the time of the engine. A bar of drums is asked for where it is decided, half a quarter before it
+ * The song runs on the time of the sound engine. A bar of drums is requested when it is decided, half a quarter before it
  * begins; one that is not there when it would have to be scheduled is the bar before once more.
  */
 
@@ -13,16 +13,16 @@ import { again, extended, pointOf, toldOf } from "./record.js";
 /** @typedef {Record<string, any>} Json */
 /** @typedef {{quarter: number, numerator: number, denominator: number}} Meter */
 /** @typedef {ReturnType<typeof import("./along.js").jam>} Line */
-/** @typedef {{tempos: Tempo[], meters: Meter[], bars: Bar[], notes: Note[], program: number, kind: string}} Guitarist a file as the guitarist */
+/** @typedef {{tempos: Tempo[], meters: Meter[], bars: Bar[], notes: Note[], program: number, kind: string}} Guitarist a file as guitarist */
 /** @typedef {{bpm: number, metre: string, style: string, countIn: number, seed: number, guitarist: Guitarist | null}} Wishes */
 /** @typedef {{note: number, velocity: number, at: number}} Due a drum for a MIDI port, `at` as `performance.now` counts */
 
-const EVERY = 20; // milliseconds between two looks at what is due
-const AHEAD = 0.08; // seconds that the engine schedules ahead: a bar may come shortly before it begins
-const ASKED = 0.12; // seconds that a bar may take to be decided and to come
-const LATE = 0.03; // seconds before a bar is scheduled, at which it has to be there
-const EARLY = 0.05; // quarters that the first hit of a bar may lie before its barline
-const LAID = 4; // bars that are laid out before they are heard
+const EVERY = 20; // milliseconds between two checks
+const AHEAD = 0.08; // seconds scheduled ahead: a bar may come shortly before it begins
+const ASKED = 0.12; // seconds for a bar to be decided and to arrive
+const LATE = 0.03; // seconds before its scheduling at which a bar has to be there
+const EARLY = 0.05; // quarters by which the first hit of a bar may come before its barline
+const LAID = 4; // bars laid out ahead
 const NYLON = 24;
 
 /**
@@ -47,14 +47,14 @@ export class Jamming {
   #tempos = [];
   /** @type {Meter[]} */
   #meters = [];
-  /** @type {Told[]} of a file: what it has not yet told */
+  /** @type {Told[]} of a file: notes not yet sent */
   #coming = [];
   #program = NYLON;
-  #nod = Infinity; // where the guitarist of a file shows that the end is near
+  #nod = Infinity; // where the guitarist of a file signals the end
   #isEndless = true;
-  #asked = -Infinity; // up to which quarter all was told
+  #asked = -Infinity; // the quarter up to which all was sent
   #shown = -1;
-  #scheduled = 0; // up to where the engine has played
+  #scheduled = 0; // the quarter up to which the engine has played
   #timer = 0;
   /** The bars that were decided, in order. @type {JamBar[]} */
   bars = [];
@@ -78,30 +78,30 @@ export class Jamming {
     });
   }
 
-  /** Whether a jam is under way. */
+  /** Whether a jam is running. */
   get playing() {
     return this.#timer !== 0;
   }
 
-  /** The place that is heard now, in quarters; below 0 while bars are counted in. */
+  /** The current position, in quarters; below 0 during the count-in. */
   get now() {
     const { waits, position } = this.#sound;
     return waits ? position - waits * this.#speed(0) : position;
   }
 
-  /** The number of the bar that is heard, from 0; -1 before the first. */
+  /** The number of the current bar, from 0; -1 before the first. */
   get index() {
     const { now } = this;
     return now < 0 ? -1 : Math.max(this.#layout.findLastIndex(({ quarter }) => quarter <= now + 1e-6), 0);
   }
 
-  /** What was played, for a file. */
+  /** What was played, as a file. */
   get record() {
     const heard = this.bars.filter(({ quarter }) => quarter < this.#scheduled);
     return { told: this.told, bars: heard, tempos: this.#tempos, meters: this.#meters, program: this.#program };
   }
 
-  /** Begin. @param {Wishes} wishes */
+  /** Start. @param {Wishes} wishes */
   async start({ bpm, metre, style, countIn, seed, guitarist }) {
     this.stop();
     const [numerator, denominator] = metre.split("/").map(Number);
@@ -126,7 +126,7 @@ export class Jamming {
     this.#look();
   }
 
-  /** Stop at once. What was played stays to be kept. */
+  /** Stop at once. What was played can still be saved. */
   stop() {
     globalThis.clearInterval(this.#timer);
     this.#timer = 0;
@@ -144,7 +144,7 @@ export class Jamming {
   hear({ pitch, velocity }, at) {
     if (!this.playing) return;
     const now = this.now - (Math.max(performance.now() - at, 0) / 1000) * this.#speed(this.now);
-    if (now < -EARLY * 8) return; // it is before the first bar
+    if (now < -EARLY * 8) return; // before the first bar
     this.#tell([{ quarter: Math.max(now, 0), pitch, velocity }]);
   }
 
@@ -156,7 +156,7 @@ export class Jamming {
 
   // --- what comes ----------------------------------------------------------------------------------------------------
 
-  /** The drums end with the last note of a file if that begins a bar, or on the barline after it. @param {readonly Note[]} notes */
+  /** Where the drums end: with the last note of a file if it begins a bar, or on the barline after it. @param {readonly Note[]} notes */
   #end(notes) {
     const last = notes.reduce((latest, { quarter }) => Math.max(latest, quarter), 0);
     const bars = this.#layout.filter(({ quarter }) => quarter <= last);
@@ -175,7 +175,7 @@ export class Jamming {
     this.#tellers.changed();
   }
 
-  /** Heed the clock. */
+  /** One step of the clock. */
   #look() {
     if (!this.playing) return;
     this.#scheduled = this.#sound.scheduled;
@@ -183,15 +183,15 @@ export class Jamming {
     const next = this.#layout[made];
     const ended = this.bars[made - 1]?.last;
     if (next && !ended) {
-      // 1. The bar that is next is asked for, where it is decided, or earlier if there is not time enough.
+      // 1. Request the next bar when it is decided, or earlier if time is short.
       const point = pointOf(this.#layout, made);
       const room = (ASKED + LATE) * this.#speed(next.quarter);
       if (point > this.#asked && (now >= point || this.#sound.scheduled >= next.quarter - room)) this.#ask(point);
-      // 2. Or the one before is played once more.
+      // 2. Or repeat the bar before.
       const due = this.#sound.scheduled + LATE * this.#speed(next.quarter) >= next.quarter - EARLY;
       if (made && due) this.#put(again(this.bars[made - 1], next));
     }
-    // 3. There are bars to go on in, until the drummer ends.
+    // 3. Lay out more bars, until the drummer ends.
     if (this.#isEndless && !ended && this.#layout.length - this.bars.length < LAID / 2) this.#lay();
     if (this.#shown !== this.index) {
       this.#shown = this.index;
@@ -199,7 +199,7 @@ export class Jamming {
     }
   }
 
-  /** All is told up to a place. @param {number} point */
+  /** Send all notes up to a place. @param {number} point */
   #ask(point) {
     this.#asked = point;
     const told = this.#coming.findIndex(({ quarter }) => quarter > point);
@@ -211,7 +211,7 @@ export class Jamming {
     this.#line?.tell({ until: point });
   }
 
-  /** A bar has come; one that was played already in another form is not played. @param {JamBar} bar */
+  /** A bar has come; if it was replaced already, it is not played. @param {JamBar} bar */
   #take(bar) {
     if (bar.number === this.bars.length + 1) this.#put(bar);
     else if (bar.last) this.stop();
@@ -234,13 +234,13 @@ export class Jamming {
     this.#sound.set({ bars: this.#layout });
   }
 
-  /** The line is cut, or the drummer has played the last bar. @param {unknown} error */
+  /** The connection is closed, or the drummer has played the last bar. @param {unknown} error */
   #ended(error) {
     this.#line = null;
     if (error) this.#tellers.failed(error);
   }
 
-  /** Quarters a second at a place. @param {number} quarter */
+  /** Quarters per second at a place. @param {number} quarter */
   #speed(quarter) {
     return (this.#tempos.findLast((tempo) => tempo.quarter <= Math.max(quarter, 0)) ?? this.#tempos[0]).bpm / 60;
   }

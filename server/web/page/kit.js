@@ -1,5 +1,5 @@
 // @ts-check
-// The pieces of the kit by the notes of a sampler, and hits as the page has them.
+// The pieces of the kit by the notes of a sampler, and hits in the form of the page.
 
 import { ask } from "./wire.js";
 
@@ -38,14 +38,14 @@ const kitsOf = (told) => new Map(told.maps.map((/** @type {Json} */ each) => [ea
 function byNote(pieces) {
   /** @type {Map<number, string>} */
   const found = new Map();
-  // The first note of a piece is written; what others read, too, does not count for it.
+  // The first note of a piece is its own; further notes may be shared with other pieces.
   for (const { piece, notes } of pieces) if (notes.length && !found.has(notes[0])) found.set(notes[0], piece);
   for (const { piece, notes } of pieces) for (const note of notes) if (!found.has(note)) found.set(note, piece);
   return found;
 }
 
 /**
- * Keep the drum maps, which somebody has asked for.
+ * Cache the drum maps of a reply.
  * @param {Json} told
  */
 export function keepKits(told) {

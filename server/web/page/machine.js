@@ -1,7 +1,7 @@
 /**
- * The beat machine without its buttons: which bar is heard, which come next, what of them was clicked.
+ * The beat machine without its view: the current bar, the next ones, and the clicked cells.
  *
- * Bars lie one behind the other on the time of the engine, four quarters each, and are made a little before they are
+ * Bars follow each other on the time of the engine, four quarters each, and are made a little before they are
  * heard. A wish holds from the next bar on: bars that were made for another wish and are not yet due are thrown away.
  */
 
@@ -11,40 +11,40 @@ import { QUARTERS, barOf, cell, empty, gridOf, hitsOf, pinned, regridded, struck
 /** @import {Sound} from "./sound.js" */
 /** @import {Brief, Supply} from "./supply.js" */
 
-const BASE = 120; // quarters a minute, which the engine makes faster or slower
-const EVERY = 150; // milliseconds between two looks at what is due
-const SOON = 0.4; // seconds; what is due by then is left as it is
-const HIDDEN = 2.6; // seconds that the engine is further ahead on a hidden page
-const KEPT = 8; // bars that were played
-const AGAIN = 2000; // milliseconds, after the server did not give a bar
+const BASE = 120; // quarters a minute; the engine scales it
+const EVERY = 150; // milliseconds between two checks
+const SOON = 0.4; // seconds; bars due by then stay
+const HIDDEN = 2.6; // seconds further ahead on a hidden page
+const KEPT = 8; // played bars that are kept
+const AGAIN = 2000; // milliseconds after a failed request
 
-/** Plays bar after bar. `changed` is called when another bar is heard or a bar has changed. */
+/** Plays bar after bar. `changed` is called when the current bar or its content changes. */
 export class Machine {
   #sound;
   #supply;
   #brief;
   #failed;
-  /** Told when what is to be seen has changed. */
+  /** Called when the view has to change. */
   changed = () => {};
-  /** Whether the bar that is heard is played again and again. */
+  /** Whether the current bar loops. */
   hold = false;
-  /** What was clicked, and stays. @type {Pins} */
+  /** The clicked cells, which stay. @type {Pins} */
   pins = new Map();
   /** @type {Grid[]} */
   #bars = [];
   #first = 0; // the index of the first of them
-  #wish = 0; // grows with each change of what is wanted
-  #fill = false; // whether the next bar is one
+  #wish = 0; // counts the changes of the brief
+  #fill = false; // whether the next bar is a fill
   /** @type {Promise<void> | null} */
   #feeding = null;
-  #rests = 0; // until when the server is left alone
+  #rests = 0; // no request before this time
   #timer = 0;
   #shown = -1;
 
   /**
    * @param {Sound} sound
    * @param {Supply} supply
-   * @param {() => Brief & {bpm: number, places: number}} brief what is wanted now
+   * @param {() => Brief & {bpm: number, places: number}} brief the current brief
    * @param {(error: unknown) => void} failed
    */
   constructor(sound, supply, brief, failed) {
@@ -61,37 +61,37 @@ export class Machine {
     return this.#sound.playing;
   }
 
-  /** The index of the bar that is heard, from 0. */
+  /** The index of the current bar, from 0. */
   get index() {
     const index = Math.floor(this.#sound.position / QUARTERS + 1e-6);
     return Math.min(Math.max(index, this.#first), Math.max(this.#first + this.#bars.length - 1, 0));
   }
 
-  /** The bar that is heard. */
+  /** The current bar. */
   get grid() {
     return this.#bars[this.index - this.#first] ?? empty(this.#brief().places);
   }
 
-  /** The bars up to the one that is heard, with their indices, the latest last. */
+  /** The bars up to the current one, with their indices. */
   get played() {
     const bars = this.#bars.slice(0, this.index - this.#first + 1);
     return bars.map((grid, at) => ({ grid, index: this.#first + at })).slice(-KEPT);
   }
 
-  /** Where in the bar the sound is, in quarters. */
+  /** The position in the bar, in quarters. */
   get moment() {
     return this.#sound.position - this.index * QUARTERS;
   }
 
-  /** Have a bar to show, before anything is played. */
+  /** Get a first bar to show. */
   async prepare() {
     if (!this.#bars.length) await this.#feed();
   }
 
-  /** Play from the bar that is shown on. */
+  /** Play from the shown bar on. */
   async start() {
     await this.prepare();
-    if (!this.#bars.length) this.#bars.push(empty(this.#brief().places)); // no server: an empty bar to click into
+    if (!this.#bars.length) this.#bars.push(empty(this.#brief().places)); // no server: an empty bar to edit
     this.#give();
     await this.#sound.play(this.index * QUARTERS);
     clearInterval(this.#timer);
@@ -99,7 +99,7 @@ export class Machine {
     this.#look();
   }
 
-  /** Stop, and stand in the bar that was heard. */
+  /** Stop, and stay in the current bar. */
   stop() {
     clearInterval(this.#timer);
     const index = this.index;
@@ -108,12 +108,12 @@ export class Machine {
     this.changed();
   }
 
-  /** The tempo is another one: at once. */
+  /** Change the tempo, at once. */
   tempo() {
     this.#sound.tempo(this.#brief().bpm / BASE);
   }
 
-  /** Something else is wanted. @param {boolean} [fill] whether the next bar is to be one */
+  /** The brief has changed. @param {boolean} [fill] whether the next bar is to be a fill */
   wish(fill = false) {
     if (fill) [this.#fill, this.hold] = [true, false];
     this.#wish++;
@@ -123,7 +123,7 @@ export class Machine {
     else void this.#renew();
   }
 
-  /** @param {boolean} on whether the bar is played again and again */
+  /** @param {boolean} on whether the bar loops */
   keep(on) {
     this.hold = on;
     this.#wish++;
@@ -133,7 +133,7 @@ export class Machine {
   }
 
   /**
-   * A cell of the bar that is heard gets a velocity, 0 for none, which stays in the bars that come.
+   * Set the velocity of a cell of the current bar, 0 for none; it stays in the bars that come.
    * @param {number} row
    * @param {number} place
    * @param {number} velocity
@@ -147,26 +147,26 @@ export class Machine {
     this.#give();
   }
 
-  /** What was clicked does not stay in the bars that come. */
+  /** Release all clicked cells. */
   free() {
     this.pins.clear();
     this.wish();
     this.changed();
   }
 
-  /** An empty bar, again and again: to be clicked full. */
+  /** Loop an empty bar, to click into. */
   clear() {
     this.pins.clear();
     this.#put(empty(this.#brief().places));
   }
 
-  /** A bar that was played is played again and again. @param {number} index */
+  /** Loop a played bar. @param {number} index */
   bringBack(index) {
     const grid = this.#bars[index - this.#first];
     if (grid) this.#put(grid);
   }
 
-  /** Bars have another number of places. */
+  /** Change the number of places in a bar. */
   regrid() {
     const { places } = this.#brief();
     this.#bars = this.#bars.map((bar) => regridded(bar, places));
@@ -174,7 +174,7 @@ export class Machine {
     this.#give();
   }
 
-  /** The last so many bars that were heard. @param {number} count @returns {Grid[]} */
+  /** The last played bars. @param {number} count @returns {Grid[]} */
   last(count) {
     return this.played.slice(-count).map(({ grid }) => grid);
   }
@@ -191,18 +191,18 @@ export class Machine {
     this.#look();
   }
 
-  /** Another first bar, while nothing is heard. */
+  /** Get another first bar, while nothing plays. */
   async #renew() {
     const fill = this.#fill;
     const bars = this.#bars;
     this.#bars = bars.slice(0, -1);
     await this.#feed();
-    if (this.#bars.length < bars.length) this.#bars = bars; // it did not come
-    if (!this.playing) this.#fill = fill; // a fill is not to be looked at, but to be heard
+    if (this.#bars.length < bars.length) this.#bars = bars; // the request failed
+    if (!this.playing) this.#fill = fill; // a fill is no first bar
     this.changed();
   }
 
-  /** Throw away the bars that come, but for one that is due. */
+  /** Drop the coming bars, except one that is due. */
   #drop() {
     if (!this.playing) return;
     const due = this.#secondsUntil(this.index + 1) < this.#ahead();
@@ -210,7 +210,7 @@ export class Machine {
     this.#give();
   }
 
-  /** Heed the clock: another bar may be heard, and more are wanted. */
+  /** One step of the clock: update the current bar, and request more. */
   #look() {
     if (!this.playing) return;
     if (this.#secondsUntil(this.#first + this.#bars.length) < this.#ahead()) this.#add(this.#bars[this.#bars.length - 1]);
@@ -226,14 +226,14 @@ export class Machine {
     void this.#feed();
   }
 
-  /** Whether another bar is to be made: one more than will be due in a second. */
+  /** Whether another bar is needed: one more than will be due in a second. */
   #wants() {
     if (!this.#bars.length) return true;
     if (!this.playing || Date.now() < this.#rests) return false;
     return this.#secondsUntil(this.#first + this.#bars.length) < 1 + this.#ahead() + this.#barSeconds();
   }
 
-  /** Make the bars that are wanted. Whoever asks meanwhile waits for the same. */
+  /** Make the bars that are needed. Concurrent calls wait for the same. */
   #feed() {
     this.#feeding ??= this.#made().finally(() => (this.#feeding = null));
     return this.#feeding;
@@ -249,7 +249,7 @@ export class Machine {
         const wish = this.#wish;
         const { places, ...brief } = this.#brief();
         const made = await this.#supply.next(brief, this.#fill);
-        if (wish !== this.#wish) continue; // it was made for another wish
+        if (wish !== this.#wish) continue; // it was made for another brief
         this.#fill = false;
         this.#add(pinned(gridOf(made.hits, places), this.pins));
       }
@@ -280,7 +280,7 @@ export class Machine {
     return ((index * QUARTERS - this.#sound.position) * 60) / this.#brief().bpm;
   }
 
-  /** Up to how many seconds from now the engine may have scheduled already. */
+  /** The seconds from now that the engine may have scheduled already. */
   #ahead() {
     return SOON + (document.hidden ? HIDDEN : 0);
   }

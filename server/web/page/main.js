@@ -1,4 +1,4 @@
-/** The page begins here: its frame, its three views, the address, and what is said to whoever uses it. */
+/** The entry point: the frame, the three views, the address, and messages to the user. */
 
 import * as api from "./api.js";
 import { fragment, parts } from "./address.js";
@@ -11,15 +11,15 @@ import { Sound } from "./sound.js";
 import { LANGUAGES, language, setLanguage, t } from "./words.js";
 
 /**
- * @typedef {object} App What the views share.
+ * @typedef {object} App Shared by the views.
  * @property {typeof api} api
  * @property {Sound} sound
  * @property {Awaited<ReturnType<typeof api.server>>} info
  * @property {(text: string, how?: {kind?: "note" | "error" | "work"}) => () => void} say a sentence, "" takes back all that was
  *   said. A note goes by itself, what is said of work stays; what comes back takes the sentence away
- * @property {(error: unknown) => void} fail say what went wrong, and what to do
+ * @property {(error: unknown) => void} fail show what went wrong, and what to do
  * @property {(view: View) => void} goTo
- * @property {() => void} setAddress the address is made anew of what the view that is shown says
+ * @property {() => void} setAddress rebuild the address from the shown view
  * @property {(beat: {title: string, midi: Uint8Array}) => void} useAsGroove
  */
 /** @typedef {ReturnType<typeof mountSong>} SongView */
@@ -45,7 +45,7 @@ function element(id) {
   return /** @type {HTMLElement} */ (document.getElementById(id));
 }
 
-// --- what is said --------------------------------------------------------------------------------------------------
+// --- messages ------------------------------------------------------------------------------------------------------
 
 /** @type {App["say"]} */
 function say(text, { kind = "note" } = {}) {
@@ -62,7 +62,7 @@ function say(text, { kind = "note" } = {}) {
   return () => box.remove();
 }
 
-/** The sentences of the server are said as they are; those that a guitarist can do something about have their own. @param {unknown} error */
+/** Show the server's sentence, or the page's own for errors that a guitarist can mend. @param {unknown} error */
 function fail(error) {
   const { reason, message, retrySeconds } = /** @type {{reason?: string, message?: string, retrySeconds?: number | null}} */ (error);
   if (reason === "CANCELLED") return;
@@ -76,7 +76,7 @@ function fail(error) {
   }
 }
 
-/** With a capital and a full stop. @param {string} text */
+/** Capitalise and add a full stop. @param {string} text */
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 
 /** @param {boolean} away whether the server does not answer */
@@ -120,7 +120,7 @@ function setAddress() {
 function mount() {
   const earlier = views;
   frame();
-  views = null; // no address is made of half a page
+  views = null; // no address from half a page
   const song = mountSong(element("song"), app, earlier?.song);
   const beats = mountBeats(element("beats"), app);
   views = { song, beats, jam: mountJam(element("jam"), app) };
@@ -161,7 +161,7 @@ function renew() {
   for (const each of VIEWS) views?.[each].renew();
 }
 
-/** A menu closes by a click beside it, and by Escape. */
+/** Close menus by a click outside and by Escape. */
 function closeMenus() {
   const open = () => /** @type {NodeListOf<HTMLDetailsElement>} */ (document.querySelectorAll("details.menu[open]"));
   addEventListener("pointerdown", (event) => {
@@ -176,7 +176,7 @@ function closeMenus() {
   });
 }
 
-/** A file that is dropped anywhere on the page is a song. */
+/** Open a file that is dropped anywhere on the page. */
 function takeDrops() {
   let depth = 0;
   const over = (/** @type {number} */ step) => document.body.classList.toggle("dropping", (depth = Math.max(0, depth + step)) > 0);
@@ -221,7 +221,7 @@ async function start() {
   const info = await answered();
   say("");
   app = { api, sound: new Sound(), info, say, fail, goTo, setAddress, useAsGroove: (beat) => (goTo("song"), views?.song.useAsGroove(beat)) };
-  void app.sound.load("drums").catch(fail); // so that nobody waits for them
+  void app.sound.load("drums").catch(fail); // so that nobody waits for it
   const first = parts(location.hash);
   view = viewOf(first.view);
   const values = view === "song" ? first.values : {};

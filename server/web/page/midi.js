@@ -1,12 +1,12 @@
-/** Instruments at the browser's MIDI ports: what comes in as notes, what goes out with its time. */
+/** The browser's MIDI ports: notes in, timed drums out. */
 
 /** @typedef {{pitch: number, velocity: number}} Struck a note begins, or ends with the velocity 0 */
 
 const DRUMS = 9; // the channel, from 0
-const SHORT = 60; // milliseconds that a drum is held
+const SHORT = 60; // milliseconds: length of a drum note
 
 /**
- * The note of a message, of any channel but that of drums; null if it is none.
+ * The note of a message, of any channel but the drums'; null if there is none.
  * @param {ArrayLike<number>} bytes
  * @returns {Struck | null}
  */
@@ -23,7 +23,7 @@ export const hasMidi = () => typeof globalThis.navigator?.requestMIDIAccess === 
 /** The MIDI ports of the machine. */
 export class Ports {
   #access;
-  /** Told when a port has come or gone. */
+  /** Called when a port has come or gone. */
   changed = () => {};
 
   /** @param {MIDIAccess} access */
@@ -32,25 +32,25 @@ export class Ports {
     access.onstatechange = () => this.changed();
   }
 
-  /** Asks the browser, which asks whoever sits before it. Rejects if that is refused. */
+  /** Ask for the ports; the browser asks the user. Rejects if refused. */
   static async ask() {
     return new Ports(await navigator.requestMIDIAccess({ sysex: false }));
   }
 
-  /** The inputs that are there: ids and names. */
+  /** The inputs: ids and names. */
   get inputs() {
     return named(this.#access.inputs);
   }
 
-  /** The outputs that are there. */
+  /** The outputs: ids and names. */
   get outputs() {
     return named(this.#access.outputs);
   }
 
   /**
-   * Hear an input, and no other; "" for none.
+   * Listen to one input; "" for none.
    * @param {string} id
-   * @param {(note: Struck, at: number) => void} hear is told each note, and when it came, as `performance.now` counts
+   * @param {(note: Struck, at: number) => void} hear called with each note and its time, as `performance.now` counts
    */
   listen(id, hear) {
     for (const input of this.#access.inputs.values()) {
@@ -65,7 +65,7 @@ export class Ports {
   }
 
   /**
-   * Strike a drum at an output.
+   * Send a drum note to an output.
    * @param {string} id
    * @param {number} note
    * @param {number} velocity
@@ -78,7 +78,7 @@ export class Ports {
     output.send([0x80 | DRUMS, note, 0], at + SHORT);
   }
 
-  /** Let nothing sound at an output any more. @param {string} id */
+  /** Silence an output. @param {string} id */
   hush(id) {
     const output = /** @type {MIDIOutput & {clear?: () => void} | undefined} */ (this.#access.outputs.get(id));
     if (output?.state !== "connected") return;
