@@ -81,7 +81,7 @@ examples:
 """The first help: no longer than a screen of 24 lines."""
 
 
-_AT_ONCE = 100_000  # allocations before the first garbage collection: more than a short run makes
+_GC_THRESHOLD = 100_000  # allocations before the first garbage collection: more than a short run makes
 _LEARNING = ("train", "eval")  # with torch, which in some builds shares BLAS and its threads with NumPy
 
 
@@ -94,7 +94,7 @@ def program() -> int:
     NumPy multiplies with one thread in modes that do not learn: the matrices are so small that other threads would only
     wait, at the price of a core.
     """
-    gc.set_threshold(_AT_ONCE)
+    gc.set_threshold(_GC_THRESHOLD)
     if arguments.split_mode(sys.argv[1:])[0] not in _LEARNING:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is imported, which is later
     code = main()

@@ -1,1 +1,1 @@
-"""An evaluation: players on songs, critics, tables and reports."""
+"""Evaluations: players on songs, critics, tables and reports."""

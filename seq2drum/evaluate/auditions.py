@@ -1,4 +1,4 @@
-"""Players play songs and are judged: one audition for each player and song, in as many processes as are asked for."""
+"""Auditions: each player plays each song and is judged, in parallel processes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Progress = Callable[[str, int, int], None]
 
 
 class Part(NamedTuple):
-    """What is counted of some of a song's bars: how many bars count, and the figures BY_KIND."""
+    """The counts of some of a song's bars: the number that count, and the figures BY_KIND."""
 
     bars: int
     statistics: Statistics
@@ -41,12 +41,12 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Audition:
-    """What one player's playing of one song comes to.
+    """The result of one player on one song.
 
-    statistics: the mean over its takes. by_metre: the same of the bars of each of METRES. first: of its first take.
-    swapped: of its first take to another song's guitar. continued: of one take that goes on from real bars, in the bars
-    after them. habits: of the first take, where it is long enough. hits: the first take. faults: over all takes. bars
-    and seconds: how much was played, and how much processor time it took.
+    statistics: the mean over its takes. by_metre: the same for the bars of each of METRES. first: of its first take.
+    swapped: of its first take to another song's guitar. continued: of one take that continues real bars, in the bars
+    after them. habits: of the first take, if it is long enough. hits: the first take. faults: over all takes. bars and
+    seconds: the amount played, and its processor time.
     """
 
     statistics: Statistics
@@ -73,11 +73,11 @@ def play_all(
 ) -> list[list[Audition]]:
     """The auditions of each song by player: the same for any number of workers.
 
-    copies: what the training set plays, if it is known. others: for each song another one's guitar, or None. known:
-    from how many real bars players go on.
+    copies: the windows of the training set, if known. others: another song's guitar for each song, or None. known: the
+    number of real bars that players continue.
     """
     tasks = list(zip(songs, others, strict=True))
-    # The longest first, so that no worker is left with a long one at the end.
+    # The longest first, so that no worker gets a long one last.
     order = sorted(range(len(tasks)), key=lambda index: -len(songs[index].guitar_grid.form.steps))
     results = results_of(partial(_play_task, tuple(players), copies, known), [tasks[index] for index in order], workers)
     of_song: list[list[Audition]] = [[] for _ in tasks]
@@ -96,7 +96,7 @@ def _play_task(
 def play_song(
     players: Sequence[Player], copies: Copies | None, song: Prepared, other: GuitarGrid | None, known: int = 1
 ) -> list[Audition]:
-    """All players play one song and are judged. other: another song's guitar over this one's bars."""
+    """The auditions of one song by all players. other: another song's guitar over this one's bars."""
     form = song.guitar_grid.form
     judge = Judge(drums_of(song.drums, form), song.guitar_grid, copies)
     first = int(np.argmax(judge.bars))
@@ -105,14 +105,14 @@ def play_song(
 
 
 class _Rest(NamedTuple):
-    """The first bars from the first that counts on, which are known; and a judge of the bars after them."""
+    """The known bars, from the first that counts on; and a judge of the bars after them."""
 
     known: range
     judge: Judge
 
 
 def _rest(song: Prepared, known: range) -> _Rest | None:
-    """The bars after the known ones, if the drummer goes on in them."""
+    """The bars after the known ones, if the drummer plays in them."""
     bars = len(song.guitar_grid.form.steps)
     if known.stop >= bars:
         return None
@@ -128,7 +128,7 @@ def _audition(player: Player, song: Prepared, other: GuitarGrid | None, judge: J
     begun = time.process_time()
     grids = [player.play(song, take) for take in range(player.takes)]
     seconds = time.process_time() - begun
-    # 2. What is counted of them. The real drums are given as the judge's own arrays, which are measured already.
+    # 2. Their statistics. The real drums are given as the judge's own arrays, which are measured already.
     drums = [judge.real if grid is song.drums else drums_of(grid, form) for grid in grids]
     trials = [judge.trial(made) for made in drums]
     if len(trials) > 1:
@@ -140,12 +140,12 @@ def _audition(player: Player, song: Prepared, other: GuitarGrid | None, judge: J
     if player.swapped and other is not None:
         foreign = player.play(replace(song, guitar_grid=other), 0)
         swapped = statistics(judge.trial(drums_of(foreign, form)), ("hit F1",))
-    # 4. One take that goes on from the known bars, judged in the bars after them.
+    # 4. One take that continues the known bars, judged in the bars after them.
     if player.play_on is not None and rest is not None:
         grid = player.play_on(song, rest.known, 0)
         part = replace(song, drums=grid).between(rest.known.stop, len(form.steps))
         continued = statistics(rest.judge.trial(drums_of(part.drums, part.guitar_grid.form)), CONTINUED)
-    # 5. What no drummer could play.
+    # 5. Unplayable hits.
     faults = sum((Counter(faults_of_grid(grid, form, FULL)) for grid in grids), Counter[str]())
     bars = len(form.steps) * player.takes
     own = habits(trials[0].made)
@@ -153,7 +153,7 @@ def _audition(player: Player, song: Prepared, other: GuitarGrid | None, judge: J
 
 
 def _by_metre(trials: Sequence[Trial], takes: Sequence[Statistics]) -> dict[str, Part]:
-    """The mean over some takes of one song, by the metre of the bars; takes: what is counted of all bars."""
+    """The mean over some takes of one song, by the metre of the bars; takes: statistics of all bars."""
     form = trials[0].real.drums.form
     names = [f"{over}/{under}" for over, under in zip(form.numerator.tolist(), form.denominator.tolist(), strict=True)]
     metre = np.array([name if name in METRES else OTHER for name in names])
@@ -188,9 +188,9 @@ def choose(
     At most so many of them, and of each at most so many bars, from the first in which guitar and drums both play.
 
     Raises:
-        CorpusError: there is none; the message says what there is.
+        CorpusError: there is none; the message lists the available ones.
     """
-    # 1. Of the side, the folder and the metre, each said where nothing is left.
+    # 1. Of the side, the folder and the metre, each with an error if nothing is left.
     chosen = [song for song in songs if split in ("all", song.split)]
     if not chosen:
         there = {side: sum(song.split == side for song in songs) for side in sorted({song.split for song in songs})}
@@ -212,7 +212,7 @@ def choose(
     chosen = [song for song in chosen if len(song.drums.step) and len(song.guitar_grid.guitar.step)]
     if not chosen:
         raise CorpusError("none of these songs has both guitar and drums, so there is nothing to compare with")
-    # 2. Some of them, by digest: the same songs are drawn, in the same order, in whatever order they come.
+    # 2. Some of them, by digest: the same songs in the same order, whatever order they come in.
     chosen = sorted(chosen, key=lambda song: (song.sha256, song.path))
     if most is not None and most < len(chosen):
         drawn = np.random.default_rng([seed, 1]).permutation(len(chosen))[:most]
@@ -221,9 +221,9 @@ def choose(
 
 
 def passage(song: Prepared, most: int) -> tuple[int, int] | None:
-    """Bars [first, stop) of a song that are shown or heard, at most so many; None if the drummer never plays.
+    """Bars [first, stop) of a song to show or play, at most so many; None if the drummer never plays.
 
-    From the second eighth of the bars that count on: past the beginning, which is the hardest and the least typical.
+    They start at the second eighth of the bars that count: past the beginning, which is the hardest and least typical.
     """
     form = song.guitar_grid.form
     bars = np.flatnonzero(judged_bars(drums_of(song.drums, form)))
@@ -234,7 +234,7 @@ def passage(song: Prepared, most: int) -> tuple[int, int] | None:
 
 
 def reference(songs: Sequence[Prepared], chosen: Sequence[Prepared], *, all_of: bool = False) -> list[Prepared]:
-    """What baselines may know: the training side of some songs, or all of them; never a group that is played."""
+    """The songs that baselines may know: the training side, or all; never a group that is played."""
     groups, digests = {song.group for song in chosen}, {song.sha256 for song in chosen}
     return [
         song
@@ -244,5 +244,5 @@ def reference(songs: Sequence[Prepared], chosen: Sequence[Prepared], *, all_of: 
 
 
 def split_hash(songs: Sequence[Prepared]) -> str:
-    """A name for a set of songs, by their digests."""
+    """A name for a set of songs, from their digests."""
     return hashlib.sha256("\n".join(sorted(song.sha256 for song in songs)).encode()).hexdigest()[:16]

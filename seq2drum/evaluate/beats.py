@@ -1,12 +1,12 @@
-"""How good beats without a guitar are: the panel of generators.
+"""The panel of generators: how good beats without a guitar are.
 
-Each generator makes eight bars for the genre and the tempo of windows of real drummers; what it made is compared with
-these windows. It is judged on windows of performances that no generator has learnt from.
+Each generator makes eight bars for the genre and the tempo of windows of real drummers, which they are compared with.
+The windows come from performances that no generator has learnt from.
 
-The strong critic is the figure. It learns from thousands of windows that the generator has made for the wishes of
-training windows, and is asked about unseen ones: the area under its curve is 0.5 for a drummer and 1.0 for a machine. A
-critic that learns from the few unseen bars flatters generators. Its floor is the player `Another`: a real window of
-another performance of the same genre and tempo.
+The strong critic is the main figure. It learns from thousands of windows that the generator has made for the genres
+and tempos of training windows, and judges unseen ones: the area under its curve is 0.5 for a drummer and 1.0 for a
+machine. A critic that learns from the few unseen bars flatters generators. Its floor is the player `Another`: a real
+window of another performance of the same genre and tempo.
 
 Letters of shapes: n windows or bars, B bars, S places, V voices, F numbers that a critic sees.
 """
@@ -43,10 +43,10 @@ LAGS = (1, 2, 4)  # bars apart that the critic of windows compares
 SLOW, FAST = 70, 160  # bpm
 
 _HOP = 4  # bars from one unseen window to the next
-_NEAR = 32  # windows of a genre that are near enough in tempo
-_TRIED = 200  # windows that are asked for at a slow and a fast tempo
-_COPIED = 2  # hits that differ in what is nearly a copy
-_CHUNK = 500  # bars that are compared with all others at once
+_NEAR = 32  # windows of a genre with a similar tempo
+_TRIED = 200  # windows requested at a slow and a fast tempo
+_COPIED = 2  # most hits by which a near copy differs
+_CHUNK = 500  # bars compared with all others at once
 
 Figures = Mapping[str, float]
 
@@ -65,9 +65,9 @@ class Windows(NamedTuple):
 
 
 class World(NamedTuple):
-    """What generators are judged by: windows that critics learn from, unseen ones, and all bars that were learnt from.
+    """The data that generators are judged by: training windows of critics, unseen ones, and all training bars.
 
-    namer: says which genre a bar is of, see `fitted`.
+    namer: a classifier of a bar's genre, see `fitted`.
     """
 
     train: Windows
@@ -77,7 +77,7 @@ class World(NamedTuple):
 
 
 class Player(Protocol):
-    """What makes a window (B, S, V) for the number of a window of `of`."""
+    """A function from the number of a window of `of` to a made window (B, S, V)."""
 
     def __call__(self, of: Windows, number: int, seed: int) -> Velocities: ...
 
@@ -113,11 +113,11 @@ class Another:
         return chosen
 
 
-# --- what is judged by ------------------------------------------------------------------------------------------------
+# --- data --------------------------------------------------------------------------------------------------
 
 
 def world_of(beats: Beats, sides: tuple[str, ...] = SIDES[1:], windows: int = 3000, seed: int = 0) -> World:
-    """What generators of a grid are judged by. sides: of the unseen windows. windows: that critics learn from.
+    """The data that generators of a grid are judged by. sides: of the unseen windows. windows: for training critics.
 
     Raises:
         CorpusError: there are too few bars.
@@ -166,7 +166,7 @@ def figures(player: Player, world: World, seed: int = 0) -> Figures:
 
 
 def effect_of_tempo(generator: Generator, world: World, seed: int = 0) -> Figures:
-    """Hits a bar that a generator plays at a slow and at a fast tempo, for the same genres and with the same seeds."""
+    """Hits a bar of a generator at a slow and at a fast tempo, for the same genres and seeds."""
     few = world.unseen.select(np.linspace(0, len(world.unseen.bpm) - 1, _TRIED).astype(np.int64))
     return {
         f"hits at {bpm} bpm": habits(windows_of(Composing(generator, bpm=bpm), few, seed))["hits"]
@@ -175,19 +175,19 @@ def effect_of_tempo(generator: Generator, world: World, seed: int = 0) -> Figure
 
 
 def windows_of(player: Player, windows: Windows, seed: int) -> Velocities:
-    """(n, B, S, V): what a player makes for each of some windows."""
+    """(n, B, S, V): a player's window for each of some windows."""
     return np.stack([player(windows, number, 100_000 * seed + number) for number in range(len(windows.bpm))])
 
 
 def one_bar(windows: Velocities, count: int = 1) -> Velocities:
-    """(n * count, S, V): some bars of each window, those of one early, of another late."""
+    """(n * count, S, V): some bars of each window, from the first on in turn."""
     rows = np.arange(len(windows))
     step = BARS // count
     return np.concatenate([windows[rows, (3 * rows + number * step) % BARS] for number in range(count)])
 
 
 def habits(windows: Velocities) -> dict[str, float]:
-    """What is counted of windows (n, B, S, V) without others beside them."""
+    """The statistics of windows (n, B, S, V) by themselves."""
     hits = windows > 0
     bars = hits.reshape(-1, *hits.shape[2:])
     one = one_bar(windows) > 0
@@ -202,20 +202,20 @@ def habits(windows: Velocities) -> dict[str, float]:
 
 
 def _hands(bars: NDArray[np.bool_]) -> IntArray:
-    """(n, S): how many hands each place wants; the closed hat may be a foot's."""
+    """(n, S): the number of hands that each place needs; the closed hat can be a foot's."""
     hands: IntArray = bars[:, :, BY_HAND].sum(axis=2)
     return hands
 
 
 def _likeness(hits: NDArray[np.bool_], lag: int) -> float:
-    """The mean F1 of bars that are so far apart."""
+    """The mean F1 of bars at a distance."""
     here, later = hits[:, lag:], hits[:, :-lag]
     total = here.sum(axis=(2, 3)) + later.sum(axis=(2, 3))
     return float((2 * (here & later).sum(axis=(2, 3))[total > 0] / total[total > 0]).mean())
 
 
 def differences(made: Velocities, real: Velocities) -> dict[str, float]:
-    """How far the shares of voices, of places, and of both together differ: Jensen-Shannon divergences in bits."""
+    """Jensen-Shannon divergences in bits of the shares of voices, of places, and of both together."""
     one, other = ((windows > 0).sum(axis=(0, 1)).astype(np.float64) for windows in (made, real))
     return {
         "JSD of voices": divergence(one.sum(axis=0), other.sum(axis=0)),
@@ -232,7 +232,7 @@ def _together(one: NDArray[np.float64], other: IntArray) -> float:
 
 
 def nearest_of(bars: Velocities, learnt: Velocities) -> IntArray:
-    """(n,): how many hits of each bar differ from those of the bar learnt from that is most like it."""
+    """(n,): the number of hits in which each bar differs from the most similar training bar."""
     rows, others = ((one > 0).reshape(len(one), -1).astype(np.float32) for one in (bars, learnt))
     count, least = others.sum(axis=1), []
     for at in range(0, len(rows), _CHUNK):
@@ -242,9 +242,9 @@ def nearest_of(bars: Velocities, learnt: Velocities) -> IntArray:
 
 
 def obeyed(bars: Velocities, genre: IntArray, namer: nn.Module) -> dict[str, float]:
-    """The share of bars that are taken for the genre that was asked for: of all where one was, and by genre.
+    """The share of bars classified as the requested genre: of all with a request, and by genre.
 
-    The mean hides much: what is rare is hardly obeyed while what is common is obeyed more than drummers do.
+    The mean hides much: rare genres are hardly obeyed while common ones are obeyed more than by drummers.
     """
     right = asked(namer, bars_seen(bars, loud=True)).argmax(dim=1).numpy() - 1 == genre
     shares = {"genre obeyed": float(right[genre >= 0].mean())}
@@ -254,7 +254,7 @@ def obeyed(bars: Velocities, genre: IntArray, namer: nn.Module) -> dict[str, flo
 
 
 def one_drops(bars: Velocities) -> float:
-    """The share of bars (n, S, V) with a kick on the third quarter and none on the first; 0 of none."""
+    """The share of bars (n, S, V) with a kick on the third quarter and none on the first; 0 without bars."""
     kick = bars[:, :, NINE.names.index("kick")] > 0
     return float((kick[:, bars.shape[1] // 2] & ~kick[:, 0]).mean()) if len(bars) else 0.0
 
@@ -263,14 +263,14 @@ def one_drops(bars: Velocities) -> float:
 
 
 def bars_seen(bars: Velocities, *, loud: bool = False) -> FloatArray:
-    """(n, S, V) -> (n, F): the hits of a bar and how many each voice has; if wanted, the velocities, too."""
+    """(n, S, V) -> (n, F): the hits of a bar and the number of each voice; optionally the velocities as well."""
     hits = (bars > 0).astype(np.float32)
     seen = [hits.reshape(len(bars), -1), hits.sum(axis=1) / 4]
     return np.concatenate([*seen, bars.reshape(len(bars), -1)] if loud else seen, axis=1, dtype=np.float32)
 
 
 def windows_seen(windows: Velocities) -> FloatArray:
-    """(n, B, S, V) -> (n, F): the hits, how many each voice has, and of each voice those that bars apart differ in."""
+    """(n, B, S, V) -> (n, F): hits, counts of each voice, and the differences of each voice at some distances."""
     hits = (windows > 0).astype(np.float32)
     apart = [np.abs(hits[:, lag:] - hits[:, :-lag]).sum(axis=2).mean(axis=1) / 3 for lag in LAGS]
     counts = hits.sum(axis=(1, 2)) / 32
@@ -285,7 +285,7 @@ def strong_auc(
     seen: Callable[[Velocities], FloatArray],
     seed: int,
 ) -> float:
-    """How well a critic that has learnt real from made drums tells unseen ones."""
+    """The AUC on unseen windows of a critic that has learnt real from made drums."""
     rows = np.concatenate([seen(real), seen(made)])
     wanted = np.repeat([0, 1], [len(real), len(made)])
     critic = fitted(rows, wanted, seed, classes=2)
@@ -294,7 +294,7 @@ def strong_auc(
 
 
 def fitted(rows: FloatArray, wanted: IntArray, seed: int, classes: int, epochs: int = 8) -> nn.Module:
-    """A net that names the classes (n,) of rows (n, F): that of the epoch in which it named held-back rows best."""
+    """A net that classifies rows (n, F), classes (n,), from the epoch with the best score on held-back rows."""
     size = rows.shape[1]
     with torch.random.fork_rng(devices=[]), one_thread():
         torch.manual_seed(seed)
@@ -324,7 +324,7 @@ def fitted(rows: FloatArray, wanted: IntArray, seed: int, classes: int, epochs: 
 
 @torch.no_grad()
 def asked(net: nn.Module, rows: FloatArray) -> Tensor:
-    """(n, classes): the logits that a net gives to rows."""
+    """(n, classes): the logits of a net for rows."""
     answer: Tensor = net(torch.from_numpy(rows))
     return answer
 
@@ -340,12 +340,12 @@ def judged(
     seed: int = 0,
     say: Callable[[str], None] = lambda line: None,
 ) -> Mapping[str, Figures]:
-    """The panels of generators, each on its own grid and behind the first one of a grid the floor, by name.
+    """The panels of generators by name, each on its own grid, with the floor after the first one of a grid.
 
-    models: names or folders of checkpoints. say: is given a line before each panel.
+    models: names or folders of checkpoints. say: receives a line before each panel.
 
     Raises:
-        UnknownModelError, CheckpointError: there is no such generator, or it is damaged.
+        UnknownModelError, CheckpointError: no such generator, or a damaged one.
         CorpusError: there are too few bars.
     """
     composers = {name: Composer.load(name) for name in models}
@@ -365,7 +365,7 @@ def judged(
 
 
 def table(panels: Mapping[str, Figures]) -> str:
-    """Panels beside each other, as a table in Markdown; beside some figures those of the unseen bars, in brackets."""
+    """Panels side by side as a table in Markdown; some figures with those of the unseen bars in brackets."""
     names = [name for name in dict.fromkeys(name for panel in panels.values() for name in panel) if "real" not in name]
 
     def cell(panel: Figures, name: str) -> str:

@@ -2,8 +2,8 @@
 
     songs, players -> DIR/index.html, DIR/sounds/*.wav, DIR/key.json
 
-The page names nobody: sounds are called by hashes, and only `key.json`, which the page does not read, says whose they
-are. It asks for nothing from elsewhere. What it saves, `votes` reads.
+The page names nobody: sounds are named by hashes, and only `key.json`, which the page does not read, maps them to
+players. It is self-contained. `votes` reads what it saves.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from seq2drum.show import page, sound
 from seq2drum.system import files
 
 BARS = 8
-BASELINES = (COMMON, "nearest 4 bars")  # that are heard beside models and the real drums
+BASELINES = (COMMON, "nearest 4 bars")  # played beside models and the real drums
 PAGE, KEY, SOUNDS = "index.html", "key.json", "sounds"
 FORMAT = 1
 MOST_KEY = 10_000_000  # bytes
@@ -40,7 +40,7 @@ Render = Callable[[Duet], bytes]
 
 @dataclass(frozen=True)
 class Passage:
-    """The bars of a song that are heard. versions: which player each sound is by, by the name of the sound."""
+    """The bars of a song to be heard. versions: the player of each sound, by the name of the sound."""
 
     path: str
     first_bar: int
@@ -50,7 +50,10 @@ class Passage:
 
 @dataclass(frozen=True)
 class Key:
-    """Who plays what. page: the name of the page, which its votes carry. players: by name, what each of them does."""
+    """The players behind the sounds. page: the name of the page, which its votes carry.
+
+    players: descriptions by name.
+    """
 
     page: str
     players: dict[str, str]
@@ -67,16 +70,16 @@ def make(
     overwrite: bool = False,
     progress: Progress = lambda what, done, total: None,
 ) -> Key:
-    """Write the folder of a comparison: of each song BARS bars by every player, all equally loud.
+    """Write the folder of a comparison: BARS bars of each song by every player, all equally loud.
 
     render: a duet as the bytes of a WAV file, by default FluidSynth's.
 
     Raises:
         MissingExtraError: there is no synthesiser.
-        CorpusError: there are no two players, or no song in which the drummer plays.
-        OutputError: there is such a folder with something in it, or it cannot be written.
+        CorpusError: fewer than two players, or no song in which the drummer plays.
+        OutputError: a nonempty folder of that name, or it cannot be written.
     """
-    # 1. Refuse what cannot be done before anything is played.
+    # 1. Refuse impossible comparisons before anything is played.
     if render is None:
         sound.check()
         render = sound.wav
@@ -87,7 +90,7 @@ def make(
         raise CorpusError(f"none of {len(songs)} songs has drums to compare with; wanted songs with guitar and drums")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
         raise OutputError(f"{str(folder)!r} exists already; name another folder, or overwrite it with --force")
-    # 2. Every player plays every song; what differs in nothing is heard once.
+    # 2. Every player plays every song; identical versions are heard once.
     _make_folder(folder / SOUNDS)
     passages = []
     for number, (song, (first, stop)) in enumerate(heard):
@@ -100,7 +103,7 @@ def make(
             files.write_file(folder / SOUNDS / f"{name}.wav", data, overwrite=overwrite)
             versions[name] = player.name
         passages.append(Passage(song.path, first, stop - first, dict(sorted(versions.items()))))
-    # 3. Who is who, and the page.
+    # 3. The key, and the page.
     about = {player.name: player.meaning for player in players}
     key = Key(_hidden(seed, *(name for passage in passages for name in passage.versions)), about, tuple(passages))
     files.write_file(
@@ -118,12 +121,12 @@ def _make_folder(folder: Path) -> None:
 
 
 def _hidden(seed: int, *words: str) -> str:
-    """A name that says nothing of what it names."""
+    """A name that reveals nothing of its object."""
     return hashlib.sha256("\n".join([str(seed), *words]).encode()).hexdigest()[:12]
 
 
 def _page(key: Key) -> str:
-    """The page. Sounds are in the order of their hashes: chance, but the same in every run."""
+    """The page. Sounds are in the order of their hashes: random, but the same in every run."""
     data: dict[str, Any] = {
         "page": key.page,
         "format": FORMAT,
@@ -134,7 +137,7 @@ def _page(key: Key) -> str:
 
 
 def read_key(folder: Path) -> Key:
-    """Who is who in the folder of a comparison.
+    """The key of a comparison's folder.
 
     Raises:
         InputError: there is no key, or it is damaged.
@@ -151,8 +154,8 @@ def read_key(folder: Path) -> Key:
 
 
 SCORES = {"left": 1.0, "neither": 0.5, "right": 0.0}
-PRIOR = 0.1  # votes each way between any two players, so that one who always wins has a strength that is finite
-STEPS, EXACT = 1000, 1e-9  # of the fixed point, at most; and how little it has to move
+PRIOR = 0.1  # votes each way between any two players, so that the strength of one who always wins is finite
+STEPS, EXACT = 1000, 1e-9  # most iterations of the fixed point, and its tolerance
 MOST_BYTES = 10_000_000
 
 
@@ -167,7 +170,7 @@ class Vote(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """How a player stands. won: its share of its votes. strength: with the first player's as 0."""
+    """The standing of a player. won: its share of its votes. strength: relative to the first player's 0."""
 
     player: str
     votes: int
@@ -217,11 +220,11 @@ def _vote(listener: str, row: dict[str, Any], key: Key) -> Vote:
 
 
 def standings(votes: Sequence[Vote], players: Sequence[str], *, seed: int = 0, draws: int = 1000) -> list[Standing]:
-    """How all players stand, the strongest first; intervals of 95 %, what one listener said of one song drawn together.
+    """The standings of all players, the strongest first; intervals of 95 %, votes resampled by listener and song.
 
     players: the first has strength 0.
     """
-    # 1. Who won against whom, apart for each listener and song.
+    # 1. The wins of each player against each, by listener and song.
     index = {name: number for number, name in enumerate(players)}
     lots = sorted({(vote.listener, vote.passage) for vote in votes})
     wins = np.zeros((len(lots), len(players), len(players)))
@@ -250,7 +253,7 @@ def standings(votes: Sequence[Vote], players: Sequence[str], *, seed: int = 0, d
 
 
 def strengths(wins: Vector) -> Vector:
-    """(n,): the strengths of n players, that of the first 0; wins (n, n): how often each won against each.
+    """(n,): the strengths of n players, that of the first 0; wins (n, n): of each against each.
 
     By the fixed point of D. R. Hunter, MM algorithms for generalized Bradley-Terry models (2004).
     """

@@ -1,12 +1,12 @@
-"""A critic: how well can a small classifier, who hears the guitar too, tell made drums from real ones?
+"""A critic: a small classifier that hears the guitar and tells made drums from real ones.
 
-It is trained anew for every player that is judged, from several seeds, and never trained against. Songs are divided by
-group into folds; each fold is scored by a critic that was trained on the others, so every song is heard by one that
-never saw it. The area under its curve is 0.5 for a drummer and 1.0 for a machine.
+It is trained from scratch for every player that is judged, from several seeds, and never trained against. Songs are
+divided by group into folds; each fold is scored by a critic that was trained on the others, so no song is scored by a
+critic that has seen it. The area under its curve is 0.5 for a drummer and 1.0 for a machine.
 
-What it hears is four bars: the hits of nine voices, which of them differ from the bar before, the guitar's onsets,
-loudness and register, and the metre; with `hear="all"` also how loud and how late each hit is. It does not hear the
-tempo, the rest of the song, or what the nine voices leave out.
+Its input is four bars: the hits of nine voices, their differences to the bar before, the guitar's onsets, loudness
+and register, and the metre; with `hear="all"` also the velocity and offset of each hit. It has neither the tempo, nor
+the rest of the song, nor pieces outside the nine voices.
 
 Letters of shapes: n windows, Q quarters of the longest bar, F numbers of a quarter.
 """
@@ -40,7 +40,7 @@ LEAST_HITS = 8  # real hits in a window: fewer are a rest or an ending
 MOST_WINDOWS = 16  # of a song, spread over it: a long song is not more real than a short one
 FOLDS = 5
 DROPOUT = 0.3
-# What the critic hears of each step beside the drums.
+# The critic's input at each step beside the drums.
 _OF_GUITAR = GUITAR.pick("onsets", "loudness", "sounding", "lowest", "highest", "played")
 _OF_CLOCK = CLOCK.pick("weight", "group_start")
 WIDTHS = (4, MAX_STEPS // STEPS_PER_QUARTER)  # quarters that bars are padded to; longer bars are cut
@@ -49,7 +49,7 @@ Hear = Literal["hits", "all"]
 
 
 class CriticResult(NamedTuple):
-    """What the critics could tell, of so many windows of so many songs; see `Told`."""
+    """The result of the critics over windows of songs; see `Told`."""
 
     auc: float
     low: float
@@ -83,16 +83,16 @@ def critic_auc(
     epochs: int = 12,
     resamples: int = 1000,
 ) -> CriticResult:
-    """How well made drums can be told from the real ones of the same songs, on songs the critic never heard.
+    """The AUC of critics that tell made drums from the real ones of the same, unseen songs.
 
     real: guitar and real drums of each song. made: drums for each, in the same kit of nine and over the same bars.
     groups: the group of each song; songs of one group are never on two sides, and are drawn together for the interval.
-    critics: how many are trained, from `seed` on: one seed moves the area by 0.05, so the mean of several is told.
+    critics: the number trained, from `seed` on: one seed moves the area by 0.05, so the mean of several is reported.
 
     Raises:
-        CorpusError: there are fewer than three groups with a window of four bars that has enough real hits.
+        CorpusError: fewer than three groups with a window of four bars that has enough real hits.
     """
-    # 1. Windows, and the groups that they are of.
+    # 1. Windows, and their groups.
     windows = [some for width in WIDTHS if (some := _windows(real, made, width, hear, _computed())) is not None]
     names = sorted({groups[song] for some in windows for song in some.song.tolist()})
     if len(names) < 3:
@@ -102,7 +102,7 @@ def critic_auc(
         )
     number = {name: i for i, name in enumerate(names)}
     group_of = np.array([number.get(name, -1) for name in groups])
-    # 2. What each critic makes of them. One thread: the sums are the same everywhere.
+    # 2. The scores of each critic. One thread: the sums are the same everywhere.
     with one_thread():
         scores = [_scored(windows, group_of, len(names), one, epochs) for one in range(seed, seed + critics)]
     # 3. The mean of their areas, and its interval over groups.
@@ -184,7 +184,7 @@ def _steps(form: Form, bars: IntArray, width: int) -> tuple[IntArray, NDArray[np
 
 
 def _heard(drums: Drums, steps: IntArray, inside: NDArray[np.bool_], around: FloatArray, hear: Hear) -> FloatArray:
-    """(n, BARS, Q, F): what is heard of some windows, a row for each quarter."""
+    """(n, BARS, Q, F): the critic's input for some windows, a row for each quarter."""
     velocity = np.where(inside[..., None], drums.velocity[steps], 0)
     hits = (velocity > 0).astype(np.float32)
     changed = np.zeros_like(hits)
@@ -197,7 +197,7 @@ def _heard(drums: Drums, steps: IntArray, inside: NDArray[np.bool_], around: Flo
 
 
 def _computed() -> torch.dtype:
-    """In which numbers critics are trained: bfloat16 where the processor multiplies them, four times as fast.
+    """The number format of training: bfloat16 where the processor multiplies it, four times as fast.
 
     Weights, their gradients' sums and the scores are float32 all the same.
     """
@@ -215,12 +215,12 @@ def _dropped(rng: np.random.Generator, x: Tensor) -> Tensor:
 
 
 def _product(layer: nn.Linear, x: Tensor) -> Tensor:
-    """A layer computed in the numbers that it is given."""
+    """A layer computed in the format of its input."""
     return linear(x, layer.weight.to(x.dtype), layer.bias.to(x.dtype))
 
 
 class _Critic(nn.Module):
-    """Quarters, then quarters in their bar, then bars in their window. A high logit says: made."""
+    """A net over quarters, then quarters in their bar, then bars in their window. A high logit means made."""
 
     def __init__(self, size: int, width: int = 64) -> None:
         super().__init__()

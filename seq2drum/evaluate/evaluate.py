@@ -1,9 +1,9 @@
-"""How good drummers are: players beside baselines on songs that none of them was trained on.
+"""Evaluation: players beside baselines on songs that none of them was trained on.
 
     songs -> every player plays every song -> counted by the `panel` -> tables with intervals -> one `Evaluation`
 
-It does not know how figures are computed (`panel`), nor how they are shown (`report`). Torch is needed for likelihoods
-and for the critic only; without it those are left out, and said so.
+It knows neither how figures are computed (`panel`) nor how they are shown (`report`). Torch is needed for likelihoods
+and for the critic only; without it those are left out, with a note.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from seq2drum.judge.players import COPY, Player, baseline_players, copy_player, 
 from seq2drum.lattice.conditions import drums_of
 from seq2drum.music.kit import NINE
 
-LEAST_REFERENCE = 20  # songs of reference; with fewer there is nothing to make baselines of
+LEAST_REFERENCE = 20  # songs of reference; fewer are too little for baselines
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to evaluate.
+    """The settings of an evaluation.
 
-    known: from how many real bars players go on. critics: how many judge each player; 0 for none. draws: of the
-    bootstrap. about: what else the evaluation should say of itself.
+    known: the number of real bars that players continue. critics: the number for each player; 0 for none. draws: of the
+    bootstrap. about: other entries of the evaluation about itself.
     """
 
     seed: int = 0
@@ -55,12 +55,12 @@ def evaluate(
     settings: Settings | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> Evaluation:
-    """Let players play songs, beside the real drums and the baselines that can be made of some training songs.
+    """The evaluation of players on songs, beside the real drums and the baselines from some training songs.
 
-    The same for any number of workers, but for the times.
+    The same for any number of workers, except for the times.
 
     Raises:
-        CorpusError: there is no song, or none with drums.
+        CorpusError: no songs, or none with drums.
         OptionError: two players have one name.
     """
     settings = settings or Settings()
@@ -68,7 +68,7 @@ def evaluate(
         raise CorpusError(f"none of {len(songs)} songs has drums to compare with; wanted songs with guitar and drums")
     watch = _StopWatch()
     notes = ["of one song no interval can be told: those that stand here have no width"] if len(songs) == 1 else []
-    # 1. Who plays, and what the training songs have in common with anybody's drums.
+    # 1. The players, and the copies of training songs.
     training = reference(training, songs, all_of=True)
     everyone, copies = [real_player(), *players], None
     if len(training) >= LEAST_REFERENCE:
@@ -132,7 +132,7 @@ def evaluate(
 
 
 class _StopWatch:
-    """How many seconds each stage took, by its name."""
+    """The seconds of each stage, by its name."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -160,11 +160,11 @@ def _rows(
     settings: Settings,
     progress: Progress,
 ) -> tuple[list[Row], list[Row]]:
-    """The rows of free-running players, and of those who went on from real bars."""
+    """The rows of free-running players, and of those that continued real bars."""
     free, continued = [], []
     for done, player in enumerate(players, 1):
         progress("intervals", done, len(players))
-        if player.name != COPY:  # it plays on only
+        if player.name != COPY:  # it only continues
             row = tables.free_row(player, auditions[player.name], seed=settings.seed, draws=settings.draws)
             free.append(replace(row, figures=row.figures | more[player.name]))
         row = tables.continued_row(player, auditions[player.name], seed=settings.seed, draws=settings.draws)

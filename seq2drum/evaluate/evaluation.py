@@ -1,4 +1,4 @@
-"""What an evaluation comes to: the figures of all players with their intervals, as values that become JSON.
+"""The result of an evaluation: the figures of all players with their intervals, as values that become JSON.
 
 From values to values: it plays nothing and computes no figure.
 """
@@ -47,7 +47,7 @@ CONTINUED = ("hit F1", "kick and snare F1", "onset F1", "family F1", "bar simila
 
 
 class Estimate(NamedTuple):
-    """A figure and its 95 % interval over songs; None where there is no answer, or no interval."""
+    """A figure and its 95 % interval over songs; None without an answer or an interval."""
 
     value: float | None
     low: float | None = None
@@ -66,7 +66,7 @@ def number_or_none(value: float) -> float | None:
 
 @dataclass(frozen=True)
 class Column:
-    """What a figure is called, what it means, and which way is good: see `figure.Better`."""
+    """The name of a figure, its meaning, and the better direction: see `figures.Better`."""
 
     name: str
     meaning: str
@@ -76,9 +76,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """One player's figures. songs: over how many songs. takes: the mean over so many takes of each.
+    """One player's figures. songs: the number they are over. takes: the number averaged for each song.
 
-    bars: of a row by metre or style, how many bars of these songs count. model, way: see `players.Player`.
+    bars: in a row by metre or style, the number of these songs' bars that count. model, way: see `players.Player`.
     """
 
     name: str
@@ -95,7 +95,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Example:
-    """A few bars of a song: real drums, a player's, and where the guitar begins notes, for a picture.
+    """A few bars of a song: real drums, a player's, and the guitar's onsets, for a picture.
 
     steps: of each bar. metres: as "4/4". hits: (step, voice of the nine, velocity). guitar: steps.
     """
@@ -112,7 +112,7 @@ class Example:
 
 @dataclass(frozen=True)
 class SongFigures:
-    """One song that was played, and each player's figures on it by name; None where there is no answer."""
+    """One played song, and each player's figures on it by name; None without an answer."""
 
     path: str
     sha256: str
@@ -125,12 +125,12 @@ class SongFigures:
 
 @dataclass(frozen=True)
 class Evaluation(Shown):
-    """All results, as plain values: `as_json` and `from_json` are each other's way back.
+    """All results, as plain values: `as_json` and `from_json` are inverse.
 
-    about: command, versions, settings, songs. free: free-running. continued: on from the known real bars. by_metre: of
+    about: command, versions, settings, songs. free: free-running. continued: after the known real bars. by_metre: of
     the bars of each metre in all songs, rows named "metre: player". by_style: of the songs of each style, rows named
-    "style: player". compared: each model less the first, in the same way of playing. curves: how alike bars 1, 2, ...
-    apart are, by player. notes: what was left out, and why. seconds: how long each stage took.
+    "style: player". compared: each model less the first, in the same mode of playing. curves: the similarity of bars 1,
+    2, ... apart, by player. notes: what was left out, and why. seconds: of each stage.
     """
 
     about: dict[str, Any]
@@ -152,7 +152,7 @@ class Evaluation(Shown):
 
     @staticmethod
     def from_json(text: str) -> Evaluation:
-        """The way back."""
+        """The inverse of `as_json`."""
         values = json.loads(text)
 
         def rows(name: str) -> tuple[Row, ...]:
@@ -238,7 +238,7 @@ def columns() -> tuple[Column, ...]:
 
 
 def versions_of(*packages: str) -> dict[str, str]:
-    """The versions of Python and of some packages; "none" of what is not installed."""
+    """The versions of Python and of some packages; "none" for missing ones."""
     versions = {"python": platform.python_version()}
     for name in packages:
         try:

@@ -1,8 +1,8 @@
-"""How well a model expects what real drummers play: nats a bar of the hits, given the true past.
+"""The likelihood of real drums under a model: nats a bar of the hits, given the true past.
 
-With the true guitar, with another song's, and where the true one stands among twenty. Of a model that does not listen
-all guitars are as likely. And of a model that hears grooves, with the groove of the section, with one that is near it,
-and with another song's. Needs torch.
+With the true guitar, with another song's, and the rank of the true one among twenty: for a model that ignores the
+guitar all guitars are equally likely. For a model that reads grooves also with the groove of the section, with a
+similar one, and with another song's. Needs torch.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from seq2drum.music.kit import KITS
 from seq2drum.music.notes import IntArray
 from seq2drum.play.checkpoint.folder import find
 
-LIKELIHOOD_WINDOWS, RANK_WINDOWS = 1200, 300  # windows of eight bars, drawn from all there are
+LIKELIHOOD_WINDOWS, RANK_WINDOWS = 1200, 300  # windows of eight bars, drawn from all
 GROOVES = ("true", "near", "foreign")  # the section's own; one with an F1 of 0.7 to 0.95 to it; another song's
-_BATCH = 24  # windows whose likelihood is computed at once
+_BATCH = 24  # windows computed at once
 
 
 # --- the one likelihood -----------------------------------------------------------------------------------------------
@@ -55,9 +55,9 @@ def window_nats(
     numbers: Sequence[int],
     grooves: Given = HIDDEN,
 ) -> Vector:
-    """(n,): nats a bar of each of some windows, heard to the guitars of others.
+    """(n,): nats a bar of each of some windows, given the guitars of others.
 
-    numbers: what the draws of far bars are made from, so that a window looks back at the same ones with every guitar.
+    numbers: the seeds for the draws of far bars, so that a window looks back at the same ones with every guitar.
     grooves: whether the model is given them.
     """
     drawn = [draw(np.random.default_rng([0, number]), 1) for number in numbers]
@@ -89,18 +89,18 @@ class Likelihood:
 
 
 def likelihood(name: str, songs: Sequence[Prepared], *, seed: int = 0) -> Likelihood:
-    """How well a model expects the real drums, given the true past: with the true guitar and with other songs'.
+    """The likelihood of the real drums under a model, given the true past: with the true guitar and with others.
 
     The windows are eight bars of one length in which both sides really play.
 
     Raises:
-        UnknownModelError, CheckpointError: there is no such model, or it is damaged.
+        UnknownModelError, CheckpointError: no such model, or a damaged one.
     """
     model, about = checkpoint.load(find(name))
     model.eval()
     data = batches.flatten(songs, KITS[about["kit"]])
     rng = np.random.default_rng([seed, 3])
-    # 1. Windows, and for each another song's guitar and nineteen to be ranked among, where there are such.
+    # 1. Windows, and for each another song's guitar and nineteen to rank it among, if available.
     windows = _some(batches.blocks(data), LIKELIHOOD_WINDOWS, rng)
     swaps = [(index, int(able[0])) for index, able in enumerate(_guitars(songs, windows)) if len(able)]
     every = _guitars(songs, windows, band=np.inf)
@@ -108,11 +108,11 @@ def likelihood(name: str, songs: Sequence[Prepared], *, seed: int = 0) -> Likeli
     for index in rng.permutation(len(windows)).tolist():
         if len(every[index]) >= GUITARS - 1 and len(ranks) < RANK_WINDOWS:
             ranks.append((index, every[index][: GUITARS - 1]))
-    # 2. The nats of all pairs (window, window whose guitar is heard).
+    # 2. The nats of all pairs (window, window whose guitar is given).
     jobs = [(index, index) for index, _ in swaps] + swaps
     jobs += [(index, other) for index, some in ranks for other in (index, *some.tolist())]
     nats = _nats_of(model, data, windows, jobs)
-    # 3. Sorted into what they were asked for.
+    # 3. Sorted by their use.
     own, other = nats[: len(swaps)], nats[len(swaps) : 2 * len(swaps)]
     ranked = nats[2 * len(swaps) :].reshape(len(ranks), GUITARS)
     song, of_ranked = (np.array([windows[row[0]].song for row in rows], dtype=np.int64) for rows in (swaps, ranks))
@@ -154,7 +154,7 @@ def _nats_of(
     jobs: Sequence[tuple[int, int]],
     grooves: Given = HIDDEN,
 ) -> Vector:
-    """(jobs,): nats a bar of each (window, window whose guitar is heard), in batches of windows of as many steps."""
+    """(jobs,): nats a bar of each (window, window whose guitar is given), in batches of windows of equal steps."""
     steps = [int(data.steps[data.first_bar[windows[index].song] + windows[index].first]) for index, _ in jobs]
     nats = np.zeros(len(jobs))
     with one_thread():
@@ -166,7 +166,7 @@ def _nats_of(
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch compute in one thread: its sums are then the same wherever they are made.
+    """A context in which torch computes in one thread, so that its sums are the same everywhere.
 
     On a busy machine two threads that wait for each other at every layer were fifty times slower than one.
     """
@@ -195,7 +195,7 @@ def _some(windows: Sequence[Window], most: int, rng: np.random.Generator) -> lis
 
 
 def _guitars(songs: Sequence[Prepared], windows: Sequence[Window], band: float = TEMPO_BAND) -> list[IntArray]:
-    """For each window those of other groups, songs and the same metre and tempo band, one a song, in random order."""
+    """The candidate guitars of each window: other groups, songs, same metre and tempo band, one a song, shuffled."""
     groups = {group: number for number, group in enumerate(dict.fromkeys(song.group for song in songs))}
     song = np.array([window.song for window in windows], dtype=np.int64)
     group = np.array([groups[songs[index].group] for index in song.tolist()], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""An evaluation made readable: tables for a terminal, a page of Markdown, a page of HTML with its pictures in it.
+"""Reports of an evaluation: tables for a terminal, a page of Markdown, a page of HTML with its pictures in it.
 
 From values to text; it computes no figures, and touches files only to write the finished page.
 """
@@ -34,14 +34,14 @@ from seq2drum.system import files
 
 OWN_GROOVE = "F1 on the song's groove"
 GIVEN = "given, sampled"
-LEADS = ("default", "plain")  # the ways that a model's line may have, the first that there is
+LEADS = ("default", "plain")  # modes of playing for a model's line, the first available
 
 
 class Merit(NamedTuple):
-    """A figure of the summary, and how a sentence says who is best at it.
+    """A figure of the summary, and the sentence about the best player.
 
-    best: said of one player among several. alone: said of the only one that has the figure. value: how it is written,
-    with the real drums' after it where those are the measure.
+    best: for one player among several. alone: for the only one that has the figure. value: its format, with the real
+    drums' value after it where those are the measure.
     """
 
     figure: str
@@ -74,7 +74,7 @@ def standings(evaluation: Evaluation) -> list[Row]:
 
 
 def _of_model(ways: Sequence[Row]) -> Row:
-    """A model's ways of playing as one row."""
+    """A model's modes of playing as one row."""
     by_way = {row.way: row for row in ways}
     lead = next((by_way[way] for way in LEADS if way in by_way), ways[0])
     known = {name: value for row in reversed(ways) for name, value in row.figures.items() if name == "gain in nats"}
@@ -85,7 +85,7 @@ def _of_model(ways: Sequence[Row]) -> Row:
 
 
 def sentence(evaluation: Evaluation) -> str:
-    """Who is best at what, of all that see no real drums; who is best at several things is named once."""
+    """The best player by each figure, of all that see no real drums; one that leads several is named once."""
     rows = standings(evaluation)
     real = next((row for row in rows if row.kind == "real"), None)
     better = {column.name: column.better for column in (COLUMN, *evaluation.columns)}
@@ -105,7 +105,7 @@ def sentence(evaluation: Evaluation) -> str:
 
 
 def _distance(values: Mapping[str, float], better: str, drummers: float, name: str) -> float:
-    """The lower, the better a player is by a figure."""
+    """The distance of a player from the ideal by a figure: lower is better."""
     return {"high": -values[name], "low": values[name]}.get(better, abs(values[name] - drummers))
 
 
@@ -143,11 +143,11 @@ PICTURED = (
     "bars a second",
 )
 NONE = "-"
-_ACROSS = 6  # figures beside each other: lines of less than 200 characters
+_ACROSS = 6  # figures side by side: lines of less than 200 characters
 _ROWS = ("crash", "ride", "open hat", "closed hat", "high tom", "mid tom", "low tom", "snare", "kick")
 
 
-# --- what all of them show --------------------------------------------------------------------------------------------
+# --- shared parts ----------------------------------------------------------------------------------------------
 
 
 def shown(estimate: Estimate | None, *, interval: str = "") -> str:
@@ -171,7 +171,7 @@ def _short(value: float) -> str:
 
 
 def table(rows: Sequence[Row], names: Sequence[str], *, interval: str = "", counts: bool = False) -> page.Table:
-    """Players by figures. counts: also of how many songs and bars."""
+    """Players by figures. counts: also the numbers of songs and bars."""
     head = ["", *(["songs", "bars"] if counts else []), *names]
     body = [
         [
@@ -189,7 +189,7 @@ def _name(row: Row) -> str:
 
 
 def sections(evaluation: Evaluation) -> list[tuple[str, list[str]]]:
-    """The figures of free-running by section, the headline first; each figure once, and none that nobody has."""
+    """The figures of free-running by section, the headline first; each figure once, without empty ones."""
     there = {name for row in evaluation.free for name, value in row.figures.items() if value.value is not None}
     parts = [("Headline", [name for name in HEADLINE if name in there])]
     for title, groups in SECTIONS:
@@ -199,7 +199,7 @@ def sections(evaluation: Evaluation) -> list[tuple[str, list[str]]]:
 
 
 def facts(evaluation: Evaluation) -> list[str]:
-    """What was evaluated, how, and how long it took."""
+    """The subject, the settings, and the time of the evaluation."""
     about = evaluation.about
     lines = [
         f"songs: {about['songs']} ({about.get('split', 'all given')}, split hash {about['split hash']}) of "
@@ -235,7 +235,7 @@ def _on(evaluation: Evaluation) -> str:
 
 
 def _kinds(evaluation: Evaluation) -> list[tuple[str, str, list[Row]]]:
-    """The tables by metre and by style: title, what it is of, rows; of a kind that no song has, one row is enough."""
+    """The tables by metre and by style: title, kind, rows; a kind without songs has one row."""
     tables = (("By metre", _METRE, evaluation.by_metre), ("By style", _STYLE, evaluation.by_style))
     shown = []
     for title, words, rows in tables:
@@ -279,13 +279,13 @@ def as_text(evaluation: Evaluation) -> str:
 
 
 def _beside(names: Sequence[str]) -> list[Sequence[str]]:
-    """Figures in lots that fit beside each other, as equal as they can be."""
+    """Figures in groups that fit side by side, as equal as possible."""
     lots = -(-len(names) // _ACROSS)
     return [names[len(names) * lot // lots : len(names) * (lot + 1) // lots] for lot in range(lots)]
 
 
 def _aligned(title: str, table: page.Table) -> list[str]:
-    """Columns as wide as they need to be; a long name is written over two lines."""
+    """Columns as wide as needed; a long name is written over two lines."""
     heads = [_two_lines(name) for name in (title, *table.head[1:])]
     widths = [
         max(*(len(line) for line in lines), *(len(row[place]) for row in table.body))
@@ -315,7 +315,7 @@ def _two_lines(name: str) -> tuple[str, str]:
 
 
 def as_markdown(evaluation: Evaluation) -> str:
-    """The tables as a page of Markdown; the five figures on top are fit to be pasted elsewhere."""
+    """The tables as a page of Markdown; the five figures on top can be pasted elsewhere."""
     parts = ["# How good the drums are", "", sentence(evaluation), ""]
     parts += [*_piped(table(standings(evaluation), FIGURES, interval="whole")), ""]
     parts += [f"{_BRIEF} {_FREE} {_LEGEND} {_JUDGED}", ""]
@@ -352,7 +352,7 @@ def _meanings(evaluation: Evaluation) -> page.Table:
 
 
 class _PageRow(NamedTuple):
-    """A row of a table in the page: cells are a value and, where there is one, its interval."""
+    """A row of a table in the page: cells are a value and, if any, its interval."""
 
     kind: str
     name: str
@@ -368,7 +368,7 @@ class _PageTable(NamedTuple):
 
 
 def as_html(evaluation: Evaluation) -> str:
-    """One page that needs nothing else: who is best at what, five figures of each, and all else folded below.
+    """A self-contained page: the summary, five figures of each player, and all else folded below.
 
     Below are bars with intervals, the similarity curve, drums as grids, and tables of all figures.
     """
@@ -415,7 +415,7 @@ def _bars(column: Column, rows: Sequence[Row]) -> str:
     known = [(row, value) for row, value in known if row.kind != "real"]
     if not known:
         return ""
-    # The scale is that of players who play: silence is as far away as can be, and as fast.
+    # The scale is that of players that play: silence is as far away as possible, and as fast.
     setting = [value for row, value in known if row.name != "silence"] or [value for _, value in known]
     if column.name == "bars a second":
         setting = [value for row, value in known if row.kind == "model"] or setting
@@ -436,7 +436,7 @@ def _bars(column: Column, rows: Sequence[Row]) -> str:
 
 
 def _curves(evaluation: Evaluation) -> list[page.Line]:
-    """How alike bars 1 to 16 apart are: real drums, models, and the baseline with the best hits."""
+    """The similarity of bars 1 to 16 apart: real drums, models, and the baseline with the best hits."""
     real = [row.name for row in evaluation.free if row.kind == "real"]
     models = [row.name for row in evaluation.free if row.kind == "model"]
     rivals = [row for row in evaluation.free if row.kind == "baseline" and not row.sees_real]
@@ -453,7 +453,7 @@ def _curves(evaluation: Evaluation) -> list[page.Line]:
 
 
 def _grid(examples: Sequence[Example]) -> tuple[str, str]:
-    """The same bars of one song: where the guitar plays, the real drums, and each player's. A heading, and SVG."""
+    """The same bars of one song: the guitar's onsets, the real drums, and each player's. A heading, and SVG."""
     first = examples[0]
     starts, places = _places(first)
     names = []
@@ -475,7 +475,7 @@ def _grid(examples: Sequence[Example]) -> tuple[str, str]:
 
 
 def _places(example: Example) -> tuple[list[int], list[int]]:
-    """In twelfths of a quarter: where each bar begins, and the end; and where each step lies."""
+    """In twelfths of a quarter: the beginning of each bar, and the end; and the place of each step."""
     starts, places = [0], []
     for steps, metre in zip(example.steps, example.metres, strict=True):
         numerator, denominator = map(int, metre.split("/"))
@@ -491,10 +491,10 @@ def _places(example: Example) -> tuple[list[int], list[int]]:
 
 
 def check(path: str | os.PathLike[str], *, overwrite: bool, formats: Sequence[str] = FORMATS) -> None:
-    """Refuse, before hours of work, what could not be written.
+    """Refuse, before hours of work, a report that could not be written.
 
     Raises:
-        OptionError: the name does not end in one of the formats. OutputError: it exists, or its folder does not.
+        OptionError: an unknown suffix. OutputError: it exists, or its folder does not.
     """
     path = Path(path)
     if path.suffix.lower() not in formats:
@@ -505,7 +505,7 @@ def check(path: str | os.PathLike[str], *, overwrite: bool, formats: Sequence[st
 
 
 def write(evaluation: Evaluation, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Write a report, HTML or Markdown by the name's ending, whole or not at all.
+    """Write a report, HTML or Markdown by the suffix, whole or not at all.
 
     Raises:
         OptionError, OutputError: as `check`, or the disk is full.

@@ -1,4 +1,4 @@
-"""From the auditions of all players to the rows of an evaluation, each figure with its interval."""
+"""The rows of an evaluation from the auditions of all players, each figure with its interval."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ Auditions = Mapping[str, Sequence[Audition]]
 
 def free_row(player: Player, auditions: Sequence[Audition], *, seed: int, draws: int) -> Row:
     """A free-running player's figures with their intervals."""
-    # 1. The panel. What real drums have beside themselves by definition is left out.
+    # 1. The panel, without figures that are trivial for real drums beside themselves.
     counted = [audition.statistics for audition in auditions]
     if player.kind == "real":
         counted = [some_of(song, [name for name in song if FIGURES[name].better == "near real"]) for song in counted]
     figures = _summarised(counted, [seed, 5], draws)
-    # 2. What the right guitar gains over another's.
+    # 2. The gain of the right guitar over another's.
     both = [(audition.first, audition.swapped) for audition in auditions if audition.swapped is not None]
     if both:
         right, wrong = [some_of(first, ("hit F1",)) for first, _ in both], [swapped for _, swapped in both]
@@ -65,7 +65,7 @@ def free_row(player: Player, auditions: Sequence[Audition], *, seed: int, draws:
 
 
 def continued_row(player: Player, auditions: Sequence[Audition], *, seed: int, draws: int) -> Row:
-    """The figures of a player who went on from real bars, over the songs in which it did."""
+    """The figures of a player that continued real bars, over the songs in which it did."""
     counted = [audition.continued for audition in auditions if audition.continued is not None]
     figures = _summarised(counted, [seed, 6], draws) if counted else {}
     return replace(_row(player, figures, len(counted)), takes=1)
@@ -74,7 +74,7 @@ def continued_row(player: Player, auditions: Sequence[Audition], *, seed: int, d
 def by_metre(
     players: Sequence[Player], auditions: Auditions, free: Sequence[Row], *, seed: int, draws: int
 ) -> tuple[Row, ...]:
-    """Who is compared, in the bars of each metre, whichever songs they are in; see `_by_kind`."""
+    """The compared players in the bars of each metre, in any song; see `_by_kind`."""
     parts = {name: [audition.by_metre for audition in own] for name, own in auditions.items()}
     return _by_kind(METRES, _compared(players, free), parts, seed, draws)
 
@@ -88,7 +88,7 @@ def by_style(
     seed: int,
     draws: int,
 ) -> tuple[Row, ...]:
-    """Who is compared, in the songs of each style, which is told from the real drums; see `_by_kind`."""
+    """The compared players in the songs of each style, which is measured on the real drums; see `_by_kind`."""
     styles = [style_of(drums_of(song.drums, song.guitar_grid.form, FULL)) for song in songs]
 
     def whole(audition: Audition) -> Part:
@@ -116,9 +116,9 @@ def _by_kind(
     seed: int,
     draws: int,
 ) -> tuple[Row, ...]:
-    """Rows named "kind: player", kind by kind; without figures where there is no song.
+    """Rows named "kind: player", kind by kind; without figures if there is no song.
 
-    parts: of each player by name, of each song what is counted of its bars of each kind.
+    parts: by player and song, the counts of the bars of each kind.
     """
     rows = []
     for kind in kinds:
@@ -138,7 +138,7 @@ def _by_kind(
 
 
 def compared(players: Sequence[Player], auditions: Auditions, *, seed: int, draws: int) -> tuple[Row, ...]:
-    """Each model less the first in the same way of playing: the same songs are drawn for both."""
+    """Each model less the first in the same mode of playing: the same songs are drawn for both."""
     models = [player for player in players if player.model]
     first = {player.way: player for player in models if player.model == models[0].model}
     rows = []
@@ -154,7 +154,7 @@ def compared(players: Sequence[Player], auditions: Auditions, *, seed: int, draw
 
 
 def curve(auditions: Sequence[Audition]) -> tuple[float | None, ...]:
-    """How alike bars 1, 2, ... apart are, over all songs."""
+    """The similarity of bars 1, 2, ... apart, over all songs."""
     sums = np.sum([audition.statistics["bar similarity error"] for audition in auditions], axis=0)
     return tuple(number_or_none(value) for value in measures.curve(sums)[0].tolist())
 
@@ -215,11 +215,11 @@ def _row(player: Player, figures: dict[str, Estimate], songs: int) -> Row:
     return Row(*told, model=player.model, way=player.way)
 
 
-CRITICISED = (COMMON, "random song", "nearest 4 bars")  # baselines that the critic judges beside the models
+CRITICISED = (COMMON, "random song", "nearest 4 bars")  # baselines judged by the critic beside the models
 
 
 class TorchFigures(NamedTuple):
-    """Some figures of a player, and notes of what is missing of them, and why."""
+    """Some figures of a player, and notes on missing ones."""
 
     player: str
     figures: dict[str, Estimate]
@@ -238,12 +238,12 @@ def torch_figures(
     workers: int = 1,
     progress: Progress = lambda what, done, total: None,
 ) -> Iterator[TorchFigures]:
-    """The likelihoods of all models and what critics tell, side by side in the workers: what takes longest comes first.
+    """The likelihoods of all models and the AUCs of critics, computed in parallel, the slowest first.
 
-    Critics of bars judge the models and CRITICISED, those of songs all who play but the real drummer.
+    Critics of bars judge the models and CRITICISED, those of songs all players but the real drummer.
 
-    auditions: of each player by name, one a song. critics: how many judge each player; the mean is told. A model's
-    likelihoods stand with the first of its players.
+    auditions: by player, one a song. critics: the number for each player; the mean is reported. A model's likelihoods
+    stand with the first of its players.
     """
     tasks: list[Callable[[], TorchFigures]] = []
     if likelihood:
@@ -281,7 +281,7 @@ def _likelihood_figures(model: str, player: str, songs: Sequence[Prepared], seed
         return TorchFigures(player, {}, [note])
     gain = nats.other - nats.own
     first = np.array([measures.rank_of_true(row[None]) for row in nats.ranked])
-    likelier = (gain > 0) + (gain == 0) / 2  # a model that does not listen is right in half of its ties
+    likelier = (gain > 0) + (gain == 0) / 2  # a model that ignores the guitar is right in half of its ties
     named = {
         "nats a bar": (nats.own, nats.song, weighted_mean),
         "gain in nats": (gain, nats.song, weighted_mean),
@@ -333,7 +333,7 @@ def song_critic_figures(
     seed: int,
     critics: int,
 ) -> TorchFigures:
-    """What critics of whole songs tell of a player, with velocities and without; see `song_critic_auc`."""
+    """The figures of critics of whole songs for a player, with and without velocities; see `song_critic_auc`."""
     figures = {}
     for name, velocity in (("song critic AUC", True), ("song critic AUC, no velocity", False)):
         try:

@@ -12,7 +12,7 @@ from seq2drum.errors import NotationError
 from seq2drum.formats import foreign
 from seq2drum.music.limits import TAB_LIMITS
 
-_KNOWN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # Python unpacks members of other methods at once, however large
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # Python unpacks members of other methods at once, however large
 _ENTRY = b"PK\x01\x02"  # the signature of a member's entry
 _MOST_MEMBERS = 10_000
 
@@ -66,7 +66,7 @@ def member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, packed: Packed) -> b
     Raises:
         NotationError: it exceeds the bounds, or is packed by a method that music programs do not use.
     """
-    if info.compress_type not in _KNOWN:
+    if info.compress_type not in _METHODS:
         raise NotationError(
             f"the {packed.what} is packed by method {info.compress_type} of zip files; wanted is 0 or 8 (deflated):"
             f" {packed.again}"

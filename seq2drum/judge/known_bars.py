@@ -251,16 +251,16 @@ def likely_hits(bars: KnownBars, counts: IntArray) -> BoolArray:
     return likely.reshape(share.shape) & (share > 0)
 
 
-_KEPT = 4  # songs cached for all players of an evaluation
+_CACHED_SONGS = 4  # cached for all players of an evaluation
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHED_SONGS)
 def passages(guitar_grid: GuitarGrid) -> Sequence[Section]:
     """The sections of a guitar."""
     return sections(guitar_grid)
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHED_SONGS)
 def safest(guitar_grid: GuitarGrid) -> Mapping[str, Groove]:
     """The default grooves of a guitar, by the letters of its sections."""
     return choosing.chosen(guitar_grid, passages(guitar_grid), Options())

@@ -27,7 +27,7 @@ _LOW, _HIGH = 30, 7800  # hertz of the bands
 _FLOOR = 1e-2  # added to the energy of a band before its logarithm
 _TIMES, _FREQUENCIES = 16, 24  # of the features
 _PARTS = 48  # principal components of the features
-_AT_ONCE = 64  # loops
+_CHUNK = 64  # loops processed at once
 
 
 class Likeness(NamedTuple):
@@ -60,10 +60,10 @@ def spectrogram(loops: Samples) -> Features:
 def features(loops: NDArray[np.floating]) -> Features:
     """(n, 24 * 16): the same on half as many bands and a sixteenth at a time."""
     kept = np.empty((len(loops), _FREQUENCIES * _TIMES))
-    for first in range(0, len(loops), _AT_ONCE):
-        bands = spectrogram(loops[first : first + _AT_ONCE].astype(np.float32))
+    for first in range(0, len(loops), _CHUNK):
+        bands = spectrogram(loops[first : first + _CHUNK].astype(np.float32))
         shape = (len(bands), _FREQUENCIES, _BANDS // _FREQUENCIES, _TIMES, -1)
-        kept[first : first + _AT_ONCE] = bands.reshape(shape).mean(axis=(2, 4)).reshape(len(bands), -1)
+        kept[first : first + _CHUNK] = bands.reshape(shape).mean(axis=(2, 4)).reshape(len(bands), -1)
     return kept
 
 

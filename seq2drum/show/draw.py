@@ -24,10 +24,10 @@ MOST_LINES = 100
 """More lines than this would make a picture taller than a raster image can be."""
 
 # Inches. A line is one system of the picture: headings, guitar, drums, and the word "fill" or "break".
-_WIDTH, _LEFT, _RIGHT, _LEAD = 16.0, 1.12, 0.2, 0.13
+_WIDTH, LEFT, _RIGHT, _LEAD = 16.0, 1.12, 0.2, 0.13
 _HEAD, _ROW, _JOIN, _FOOT = 0.3, 0.185, 0.07, 0.24
 _TITLE, _LEGEND, _EDGE = 0.36, 0.34, 0.16
-_ACROSS = _WIDTH - _LEFT - _RIGHT
+ACROSS = _WIDTH - LEFT - _RIGHT
 
 _TITLE_LETTERS = 100  # longer ones would be wider than the page
 _SHORT = 40  # bars of a song that is drawn large
@@ -41,7 +41,7 @@ _SEEN = 0.02  # a hit closer to its place looks as if on it
 _EARLY = 1 / 48  # of a quarter: the deviation from which the legend explains early and late hits
 _NAMED = 6  # guitars named in the legend
 
-_COLOURS = ("#1f5fa8", "#b3541e", "#3a7d44", "#7a4fa3", "#0e8a8a", "#b83280")  # one a guitar
+COLOURS = ("#1f5fa8", "#b3541e", "#3a7d44", "#7a4fa3", "#0e8a8a", "#b83280")  # one a guitar
 _GREY = "#6b7078"
 _BAR, _BEAT, _UNIT, _RULE = "#7c818a", "#bfc3c9", "#e4e6ea", "#d5d8dd"
 _FILL, _FILL_WORD = "#fdf1d6", "#9a6700"
@@ -80,7 +80,7 @@ def picture(
         raise OptionError(f"a picture is written as .png or .svg, not as .{form}")
     shown = chart.of(duet, first_bar=first_bar, last_bar=last_bar)
     with own_look():
-        return _canvas(shown, one_line(title, _TITLE_LETTERS), bars_per_line).file(form)
+        return canvas_of(shown, one_line(title, _TITLE_LETTERS), bars_per_line).file(form)
 
 
 def pixels(
@@ -98,14 +98,15 @@ def pixels(
     """
     shown = chart.of(duet, first_bar=first_bar, last_bar=last_bar)
     with own_look():
-        return _canvas(shown, one_line(title, _TITLE_LETTERS), bars_per_line).pixels()
+        return canvas_of(shown, one_line(title, _TITLE_LETTERS), bars_per_line).pixels()
 
 
 # --- layout -----------------------------------------------------------------------------------------------------------
 
 
-def _canvas(shown: Chart, title: str, bars_per_line: int | None) -> Canvas:
-    lines = _lines(shown, bars_per_line)
+def canvas_of(shown: Chart, title: str, bars_per_line: int | None) -> Canvas:
+    """The page of a chart, with so many bars a line, or as many as are legible."""
+    lines = cut_lines(shown, bars_per_line)
     ticks = _ticks_across(shown, lines, bars_per_line)
     large = len(shown.measures) <= _SHORT
     rows = [range(len(shown.rows)) if large else shown.rows_of(measures) for measures in lines]
@@ -119,7 +120,7 @@ def _canvas(shown: Chart, title: str, bars_per_line: int | None) -> Canvas:
         canvas.text(_EDGE, _EDGE + _TITLE / 2, title, size=15, weight="bold", va="center")
     _legend(canvas, shown, head - _LEGEND / 2)
     for measures, those, tall in zip(lines, rows, drums, strict=True):
-        here = _System(shown, measures, min(1.0, _length(measures) / ticks) * _ACROSS)
+        here = _System(shown, measures, min(1.0, _length(measures) / ticks) * ACROSS)
         top = head + _HEAD
         middle, bottom = top + guitar + join, top + guitar + join + tall
         _headings(canvas, here, top)
@@ -134,7 +135,7 @@ def _canvas(shown: Chart, title: str, bars_per_line: int | None) -> Canvas:
     return canvas
 
 
-def _lines(shown: Chart, bars_per_line: int | None) -> list[tuple[Measure, ...]]:
+def cut_lines(shown: Chart, bars_per_line: int | None) -> list[tuple[Measure, ...]]:
     """The bars, cut into lines."""
     measures = shown.measures
     if bars_per_line is None:
@@ -158,7 +159,7 @@ def _room(shown: Chart) -> float:
     quarter = shown.song.ticks_per_quarter
     wanted = float(_QUARTERS[len(lengths) > _SHORT] * quarter)
     if gap := _gap(shown):
-        wanted = min(wanted, _ACROSS * gap / _APART)
+        wanted = min(wanted, ACROSS * gap / _APART)
     wanted = max(wanted, lengths.sum() / (0.9 * MOST_LINES))
     wanted = min(wanted, float(_MOST_QUARTERS * quarter))
     usual = float(np.median(lengths))
@@ -202,18 +203,18 @@ class _System(NamedTuple):
     def x(self, tick: ArrayLike) -> Floats:
         """The place of a tick, in inches."""
         start = self.measures[0].bar.start
-        return _LEFT + (np.asarray(tick, dtype=np.float64) - start) * (self.width / _length(self.measures))
+        return LEFT + (np.asarray(tick, dtype=np.float64) - start) * (self.width / _length(self.measures))
 
     @property
     def right(self) -> float:
-        return _LEFT + self.width
+        return LEFT + self.width
 
 
 def _legend(canvas: Canvas, shown: Chart, y: float) -> None:
     """The guitars by name in their colours, and the meanings of the signs."""
     words: list[tuple[str, str, str]] = []
     for index, name in enumerate(shown.names[:_NAMED]):
-        words.append((f"■ {name if len(name) <= 32 else name[:31] + '…'}", _COLOURS[index % len(_COLOURS)], "bold"))
+        words.append((f"■ {name if len(name) <= 32 else name[:31] + '…'}", COLOURS[index % len(COLOURS)], "bold"))
     if len(shown.guitars) > _NAMED:
         words.append((f"and {len(shown.guitars) - _NAMED} more", _GREY, "normal"))
     signs: list[tuple[str, str, str]] = []
@@ -272,7 +273,7 @@ def _bar_lines(canvas: Canvas, here: _System, top: float, bottom: float) -> None
     canvas.rules(here.x(beats), top, bottom, _BEAT, 0.8)
     canvas.rules(here.x(starts), top, bottom, _BAR, 1.3)
     canvas.rules(here.x(sections), top, bottom, INK, 2.2)
-    canvas.frame(_LEFT - _LEAD, top, here.right, bottom)
+    canvas.frame(LEFT - _LEAD, top, here.right, bottom)
 
 
 def _draw_guitars(canvas: Canvas, here: _System, top: float, tall: float) -> None:
@@ -287,9 +288,9 @@ def _draw_guitars(canvas: Canvas, here: _System, top: float, tall: float) -> Non
     octaves = [pitch for pitch in range(low, high + 1) if pitch % 12 == 0]
     for pitch in octaves:
         canvas.text(
-            _LEFT - _LEAD - 0.06, float(y(pitch)), f"C{pitch // 12 - 1}", size=8, color=_GREY, ha="right", va="center"
+            LEFT - _LEAD - 0.06, float(y(pitch)), f"C{pitch // 12 - 1}", size=8, color=_GREY, ha="right", va="center"
         )
-    canvas.across(y(octaves), _LEFT - _LEAD, here.right, _RULE, dotted=True)
+    canvas.across(y(octaves), LEFT - _LEAD, here.right, _RULE, dotted=True)
     thick = max(scale, 0.045)  # a wide range must not make hairs of the notes
     start, end = here.chart.span(here.measures)[0], here.measures[-1].bar.end
     below: list[Part] = []
@@ -299,13 +300,13 @@ def _draw_guitars(canvas: Canvas, here: _System, top: float, tall: float) -> Non
         right = here.x(np.minimum(part.onset + part.duration, end))
         right = np.maximum(right - 0.02, left + 0.035)  # a gap to the next note, and something to see
         middle = y(part.pitch)
-        half = thick / 2 * _INSIDE ** sum((_covers(part, other) for other in below), np.zeros(len(part)))
-        colours = shaded(_COLOURS[index % len(_COLOURS)], part.velocity)
+        half = thick / 2 * _INSIDE ** sum((covers(part, other) for other in below), np.zeros(len(part)))
+        colours = shaded(COLOURS[index % len(COLOURS)], part.velocity)
         canvas.boxes(left, middle - half, right, middle + half, colours)
         below.append(part)
 
 
-def _covers(part: Part, other: Part) -> NDArray[np.bool_]:
+def covers(part: Part, other: Part) -> NDArray[np.bool_]:
     """(notes,): whether each note of a part sounds while another part sounds on its pitch."""
     covered = np.zeros(len(part), dtype=bool)
     for pitch in np.intersect1d(part.pitch, other.pitch).tolist():
@@ -332,9 +333,9 @@ def _draw_drums(canvas: Canvas, here: _System, rows: Sequence[int], bottom: floa
     pieces, hits = here.chart.rows, here.chart.hits_of(here.measures)
     middle = np.zeros(len(pieces))
     middle[list(rows)] = bottom - (np.arange(len(rows)) + 0.75) * _ROW
-    canvas.across(middle[list(rows)], _LEFT - _LEAD, here.right, _RULE)
+    canvas.across(middle[list(rows)], LEFT - _LEAD, here.right, _RULE)
     for row in rows:
-        canvas.text(_LEFT - _LEAD - 0.06, float(middle[row]), pieces[row].name, size=8.5, ha="right", va="center")
+        canvas.text(LEFT - _LEAD - 0.06, float(middle[row]), pieces[row].name, size=8.5, ha="right", va="center")
     x, y = here.x(hits.tick), middle[hits.row]
     place = here.x(here.chart.lattice.ticks[hits.step])
     off = np.abs(place - x) >= _SEEN

@@ -37,7 +37,7 @@ _MOST_FILES = 200  # files checked in a folder
 def installed() -> Iterator[Path]:
     """Possible soundfonts in the usual places, those known to be General MIDI first."""
     paths: list[Path] = []
-    for folder in _folders():
+    for folder in folders():
         try:
             inside = sorted(folder.iterdir())[:_MOST_FILES]
         except OSError:
@@ -49,7 +49,8 @@ def installed() -> Iterator[Path]:
     )
 
 
-def _folders() -> list[Path]:
+def folders() -> list[Path]:
+    """The usual places of soundfonts on this platform."""
     try:
         home = Path.home()
     except RuntimeError:  # the user has no home

@@ -51,7 +51,7 @@ def integrated(sound: Sound, rate: int = RATE) -> float:
     Sound is weighted as the ear weights it, and measured in blocks of 400 ms that overlap by three quarters. Blocks
     below -70 LUFS, and then those 10 LU below the mean of the rest, do not count: rests make nothing softer.
     """
-    hops = _energies(sound, rate)
+    hops = energies(sound, rate)
     blocks = np.convolve(hops, np.full(4, 0.25), "valid")
     for gate in (lambda mean: -70.0, lambda mean: mean - 10.0):
         blocks = blocks[blocks > _energy(gate(_level(blocks)))]
@@ -67,7 +67,7 @@ def _energy(level: float) -> float:
     return 0.0 if level == -math.inf else float(10 ** ((level + 0.691) / 10))
 
 
-def _energies(sound: Sound, rate: int) -> NDArray[np.float64]:
+def energies(sound: Sound, rate: int) -> NDArray[np.float64]:
     """The mean square of each tenth of a second after weighting, both channels added; four at the least."""
     taps = _weighting(rate)
     hop = rate // 10
@@ -75,15 +75,15 @@ def _energies(sound: Sound, rate: int) -> NDArray[np.float64]:
     chunk = (size - len(taps)) // hop * hop
     response = np.fft.rfft(taps, size)[:, None]
     count = max(-(-len(sound) // hop), 4)
-    energies = np.zeros(count)
+    found = np.zeros(count)
     for start in range(0, count * hop, chunk):
         lead = min(start, len(taps))  # the filter still holds earlier sound
         piece = np.fft.rfft(sound[start - lead : start + chunk], size, axis=0)
         heard = np.fft.irfft(piece * response, size, axis=0)[lead : lead + chunk]
         means = (heard**2).sum(axis=1).reshape(-1, hop).mean(axis=1)
         first = start // hop
-        energies[first : first + len(means)] = means[: count - first]
-    return energies
+        found[first : first + len(means)] = means[: count - first]
+    return found
 
 
 @cache
@@ -95,7 +95,7 @@ def _weighting(rate: int) -> NDArray[np.float64]:
     """
     impulse = [1.0] + [0.0] * 8191
     for filtered in filters(rate):
-        impulse = list(_biquad(impulse, *filtered))
+        impulse = list(biquad(impulse, *filtered))
     return np.array(impulse)
 
 
@@ -118,7 +118,8 @@ def filters(rate: int) -> tuple[Biquad, Biquad]:
     return shelf, ((1.0, -2.0, 1.0), (2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0))
 
 
-def _biquad(samples: Iterable[float], b: tuple[float, float, float], a: tuple[float, float]) -> Iterator[float]:
+def biquad(samples: Iterable[float], b: tuple[float, float, float], a: tuple[float, float]) -> Iterator[float]:
+    """Samples through a filter of second order, with the coefficients b of its zeros and a of its poles."""
     first = second = 0.0  # transposed direct form II
     for x in samples:
         y = b[0] * x + first

@@ -34,7 +34,7 @@ class Table(NamedTuple):
 
 def render(template: str, **values: Any) -> str:
     """A template filled in with values."""
-    return _templates().get_template(template).render(values)
+    return templates().get_template(template).render(values)
 
 
 def png(data: bytes) -> str:
@@ -43,7 +43,8 @@ def png(data: bytes) -> str:
 
 
 @cache
-def _templates() -> Environment:
+def templates() -> Environment:
+    """The environment of the project's templates, which escapes all values."""
     return Environment(
         loader=PackageLoader("seq2drum.show"),
         autoescape=True,

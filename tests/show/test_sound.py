@@ -1,4 +1,6 @@
-"""Sound: what is rendered is in time, balanced and never clipped; an error names a missing synthesiser."""
+"""Sound: in time, balanced, never clipped; stems, recordings and one-shots."""
+
+from __future__ import annotations
 
 import io
 import math
@@ -7,6 +9,7 @@ import stat
 import sys
 import tempfile
 import time
+import tracemalloc
 import wave
 from pathlib import Path
 
@@ -14,14 +17,18 @@ import numpy as np
 import psutil
 import pytest
 
+from seq2drum import cli
 from seq2drum.cli import main
+from seq2drum.data.drums.loops import LEAD, LEVELS, SHOT
 from seq2drum.errors import MissingExtraError, OptionError, OutputError
 from seq2drum.formats.midi import midi
 from seq2drum.music import duet
 from seq2drum.music.duet import Duet
 from seq2drum.music.notes import Note, Part, Song, Tempo
 from seq2drum.show import fluidsynth, loudness, sound
-from seq2drum.show.loudness import CEILING
+from seq2drum.show.loudness import CEILING, RATE, factor, limited
+from tests import players
+from tests.players import save_player
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 HIGHEST = 10 ** (CEILING / 20)
@@ -299,7 +306,7 @@ def test_of_several_installed_soundfonts_the_best_is_used(program, tmp_path, mon
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):
         folder.mkdir()
-    monkeypatch.setattr(fluidsynth, "_folders", lambda: [first, tmp_path / "none", second])
+    monkeypatch.setattr(fluidsynth, "folders", lambda: [first, tmp_path / "none", second])
     made_soundfont(first / "a_piano.sf2", PIANO)
     made_soundfont(first / "unknown.sf2", GUITAR, KIT)
     (first / "default.sf2").write_bytes(b"junk")
@@ -312,7 +319,7 @@ def test_of_several_installed_soundfonts_the_best_is_used(program, tmp_path, mon
 
 def test_without_a_soundfont_the_error_says_how_to_install_one(program, monkeypatch, tmp_path):
     monkeypatch.delenv(fluidsynth.VARIABLE, raising=False)
-    monkeypatch.setattr(fluidsynth, "_folders", lambda: [tmp_path])
+    monkeypatch.setattr(fluidsynth, "folders", lambda: [tmp_path])
     with pytest.raises(MissingExtraError, match="none was found") as caught:
         sound.check()
     for word in ("fluidsynth", "soundfont", "--soundfont", fluidsynth.VARIABLE):
@@ -345,7 +352,7 @@ def test_without_fluidsynth_the_error_says_how_to_install_it_on_this_platform(mo
 @pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
 def test_soundfonts_are_searched_for_on_every_platform(monkeypatch, platform):
     monkeypatch.setattr(sys, "platform", platform)
-    assert len({str(folder) for folder in fluidsynth._folders()}) >= 4
+    assert len({str(folder) for folder in fluidsynth.folders()}) >= 4
 
 
 def test_with_an_empty_path_no_fluidsynth_is_found(monkeypatch, tmp_path, capsys):
@@ -456,3 +463,152 @@ def test_infer_writes_sound_with_the_soundfont_that_is_named(soundfont, tmp_path
     assert "it is no soundfont" in capsys.readouterr().err
     assert main([*given, str(soundfont)]) == 0
     assert loudness.integrated(heard(out.read_bytes())) == pytest.approx(sound.LOUDNESS, abs=1)
+
+
+# --- stems of a duet: what they are, and that they add up -------------------------------------------------------------
+
+
+def drums(name: str, pitch: int) -> Part:
+    return Part.of([Note(at, 60, pitch, 127) for at in range(0, 1920, 240)], name=name, is_drums=True)
+
+
+def heard_stems(data: bytes) -> np.ndarray:
+    """(frames, 2), full scale at 1, of a WAV file of 16 bits."""
+    with wave.open(io.BytesIO(data)) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (2, 2, loudness.RATE)
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2) / 32767
+
+
+def test_stems_add_up_to_the_mix_to_a_millionth_and_nothing_is_clipped(soundfont: Path) -> None:
+    guitar = Part.of([Note(at, 400, 52, 100) for at in range(0, 1920, 480)], program=30)
+    song = Song(480, (guitar,), length=1920)
+    others = {"kick": (drums("Kick", 36),), "snare": (drums("Snare", 38),)}
+    made = sound.rendered_stems(song, (guitar,), others, soundfont=soundfont)
+    mix = made.pop("mix")
+    assert list(made) == ["guitar", "kick", "snare"]
+    total = np.sum([one.astype(np.float64) for one in made.values()], axis=0)
+    assert np.abs(total - mix).max() < 1e-6
+    assert all(np.abs(one).max() > 0.01 for one in made.values())
+    assert np.abs(mix).max() <= loudness.factor(loudness.CEILING) + 1e-6
+
+
+def test_the_guitar_among_the_stems_of_a_recording_is_the_recording(soundfont: Path) -> None:
+    song = Song(480, (), length=1920)
+    hum = 0.05 * np.sin(np.arange(3 * loudness.RATE) / 30)
+    recording = np.stack([hum, 0.5 * hum], axis=1).astype(np.float32)
+    made = sound.rendered_stems(song, (), {"kick": (drums("Kick", 36),)}, soundfont=soundfont, recording=recording)
+    mix = made.pop("mix")
+    assert list(made) == ["guitar", "kick"]
+    total = np.sum([one.astype(np.float64) for one in made.values()], axis=0)
+    assert np.abs(total - mix).max() < 1e-6
+    kick = fluidsynth.timed(song, (drums("Kick", 36),), None, sound.MOST_SECONDS)
+    (alone,) = fluidsynth.render(fluidsynth.find(soundfont), [kick], lambda share: None)
+    over = sound.over(recording, alone)
+    quiet = slice(0, 2 * loudness.RATE)  # before the end fades
+    assert np.abs(mix[quiet] - over[quiet]).max() < 1e-6
+    level = made["guitar"][quiet].std() / recording[quiet].std()
+    assert 0.3 < level <= 1
+    assert np.abs(made["guitar"][quiet] - level * recording[quiet]).max() < 1e-5
+
+
+def test_the_gains_of_the_limiter_are_those_that_it_uses() -> None:
+    loud = np.random.default_rng(0).normal(0, 0.5, (50_000, 2)).astype(np.float32)
+    most = loudness.factor(loudness.CEILING)
+    used = np.clip(loud * loudness.gains(loud)[:, None], -most, most)
+    assert np.abs(loudness.limited(loud) / 32767 - used).max() < 2e-5
+
+
+def test_stems_need_little_more_memory_than_they_have_samples(soundfont: Path) -> None:
+    """So ten minutes of them, 1.7 GB, are made within the memory that a server allows for a file."""
+    names = ("kick", "snare", "hats", "toms", "cymbals", "percussion")
+    notes = [Note(at, 60, 38, 100) for at in range(0, 30 * 960, 480)]
+    drummed = {name: (Part.of(notes, name=name, is_drums=True),) for name in names}
+    guitar = Part.of([Note(at, 400, 52, 100) for at in range(0, 30 * 960, 480)], program=30)
+    tracemalloc.start()
+    try:
+        made = sound.rendered_stems(Song(480, (guitar,), length=30 * 960), (guitar,), drummed, soundfont=soundfont)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    one = max(sound.nbytes for sound in made.values())
+    assert len(made) == 8 and most < 12 * one
+
+
+def test_no_stem_is_above_full_scale_where_the_mix_is_not(soundfont: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that take each other out are louder than what is left of them."""
+    loud = np.tile(np.float32([[1.5, 1.5], [-1.5, -1.5]]), (loudness.RATE, 1))
+    parts = {name: (drums(name, 38),) for name in ("kick", "snare")}
+    monkeypatch.setattr(fluidsynth, "render", lambda *given: [loud.copy(), -0.97 * loud])
+    made = sound.rendered_stems(Song(480, (), length=1920), (), parts, soundfont=soundfont)
+    assert all(loudness.peak(one) <= 1 for one in made.values())
+    assert np.abs(made["kick"] + made["snare"] - made["mix"]).max() < 1e-6
+
+
+@pytest.mark.slow
+def test_the_command_line_writes_stems_and_overwrites_none(
+    soundfont: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song, model, folder = tmp_path / "a.mid", save_player(tmp_path / "player"), tmp_path / "stems"
+    song.write_bytes(midi.serialise(players.strummed()))
+    words = [str(song), "--model", str(model), "--click", "--stems", str(folder), "--soundfont", str(soundfont)]
+    assert cli.main(words) == 0
+    made = {path.stem: heard_stems(path.read_bytes()) for path in folder.iterdir()}
+    assert {"guitar", "click", "mix"} < made.keys()
+    mix = made.pop("mix")
+    assert np.abs(np.sum(list(made.values()), axis=0) - mix).max() < (len(made) + 1) / 65534  # each is rounded
+    (tmp_path / "a.drums.mid").unlink()
+    assert cli.main(words) == 2
+    assert "no --stems: " in capsys.readouterr().err
+
+
+# --- A recording with drums: how loud both are, and that nothing is clipped -------------------------------------------
+
+
+def noise(level: float, seconds: float = 2.0) -> np.ndarray:
+    return (level * np.random.default_rng(0).standard_normal((round(seconds * RATE), 2))).astype(np.float32)
+
+
+@pytest.mark.parametrize("recorded", [0.001, 0.05, 0.3, 0.9])
+@pytest.mark.parametrize("drummed", [0.01, 0.5])
+def test_a_recording_with_drums_is_no_louder_than_it_was_and_is_not_clipped(recorded, drummed) -> None:
+    recording = noise(recorded)
+    mixed = sound.over(recording, noise(drummed, 3.0))
+    assert loudness.integrated(mixed) <= loudness.integrated(recording) + 0.05
+    assert np.abs(limited(mixed)).max() <= round(factor(CEILING) * 32767)
+
+
+def test_drums_are_as_loud_as_the_recording() -> None:
+    recording, drums = noise(0.1), noise(0.2)
+    assert sound.lift(recording, drums) == pytest.approx(-6.0, abs=0.1)
+    mixed = sound.over(recording, np.zeros_like(drums))
+    assert np.array_equal(mixed, recording)
+
+
+# --- one shots --------------------------------------------------------------------------------------------------------
+
+
+def synthesiser() -> fluidsynth.Synthesiser:
+    try:
+        return sound.find()
+    except MissingExtraError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.mark.slow
+def test_each_piece_of_a_kit_sounds_at_once_and_louder_the_harder_it_is_struck() -> None:
+    found = synthesiser()
+    kits = sound.kits_of(found)
+    shots = sound.one_shots(found, list(kits)[:1])
+    assert shots.shape == (1, 9, len(LEVELS), SHOT)
+    peaks = np.abs(shots).max(axis=-1)
+    assert (np.diff(peaks, axis=-1) > 0).all()
+    begins = (np.abs(shots) > 0.02 * peaks[..., None]).argmax(axis=-1)
+    assert (begins <= LEAD).all()
+
+
+def test_what_is_no_soundfont_is_refused(tmp_path: Path) -> None:
+    synthesiser()
+    other = tmp_path / "kit.sf2"
+    other.write_bytes(b"RIFF....WAVE")
+    with pytest.raises(OptionError, match="no soundfont"):
+        sound.find(other)

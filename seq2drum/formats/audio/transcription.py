@@ -31,7 +31,7 @@ Grid = NDArray[np.float32]
 
 _WINDOW = 43_844  # samples of its input
 _EDGE = 15  # frames dropped at both ends of a window, where the context is incomplete
-_KEPT = 141  # frames kept of a window; also the hops from window to window, so that frames never drift
+_HOPS = 141  # frames kept of a window; also the hops from window to window, so that frames never drift
 _LOWEST = 21  # the MIDI pitch of its first column
 _OUTPUTS = ["StatefulPartitionedCall:2", "StatefulPartitionedCall:1", "StatefulPartitionedCall:0"]
 
@@ -69,10 +69,10 @@ def activations(sound: Grid) -> Activations:
     padded = np.concatenate([np.zeros(_EDGE * HOP, np.float32), sound])
     frames = -(-len(sound) // HOP)
     kept = []
-    for begin in range(0, frames * HOP, _KEPT * HOP):
+    for begin in range(0, frames * HOP, _HOPS * HOP):
         window = padded[begin : begin + _WINDOW]
         window = np.pad(window, (0, _WINDOW - len(window)))[None, :, None]
-        kept.append([grid[0, _EDGE : _EDGE + _KEPT] for grid in session.run(_OUTPUTS, {name: window})])
+        kept.append([grid[0, _EDGE : _EDGE + _HOPS] for grid in session.run(_OUTPUTS, {name: window})])
     return Activations(*(np.concatenate(grids)[:frames] for grids in zip(*kept, strict=True)))
 
 
