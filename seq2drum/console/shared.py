@@ -1,4 +1,4 @@
-"""Options that several modes and the client have: each is added to a parser in the same words."""
+"""Options that several modes and the client share, each added to a parser in the same words."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _ABOUT = {WHAT: "What is not asked for, the model decides."}
 
 
 def add_choices(parser: argparse.ArgumentParser, *, jam: bool = False) -> dict[str, argparse._ArgumentGroup]:
-    """Add what a musician can choose, and return the groups by section: all but what is said of the output.
+    """Add a musician's choices, and return the groups by section, without that of the output.
 
-    jam: only what holds for a jam, where there is one take.
+    jam: add only those of a jam, where there is one take.
     """
     groups = {}
     for section in SECTIONS:
@@ -40,7 +40,10 @@ def add_choice(
     help: str | None = None,
     **other: Any,
 ) -> None:
-    """Add one of a table. action: what takes the value, if not as usual. help, other: what is not as in the table."""
+    """Add one option of a table. action: how its value is stored, if not as usual.
+
+    help, other: changes to the table.
+    """
     choice = table[name]._replace(**other)
     flag, help = "--" + name.replace("_", "-"), help or choice.help
     if choice.kind is bool:
@@ -57,17 +60,17 @@ def add_choice(
 
 
 def chosen(options: argparse.Namespace) -> dict[str, Any]:
-    """What was chosen, by the fields of `Options`, as far as the command line has such options."""
+    """The choices, by the fields of `Options`, as far as the command line has them."""
     return {name: getattr(options, name) for name in OPTIONS if name in options} | {"style": style(options)}
 
 
 def style(options: argparse.Namespace) -> str | None:
-    """The style that was asked for; None leaves it to the model."""
+    """The chosen style; None leaves it to the model."""
     return None if options.style == AUTO else options.style
 
 
 def bar_numbers(text: str, between: str = ":") -> tuple[int, int]:
-    """A:B or A-B, or one bar alone, as numbers. between: what is said to stand between two of them."""
+    """A:B or A-B, or one bar alone, as numbers. between: the allowed separators, for the message."""
     first, sign, last = text.partition(":" if ":" in text else "-")
     try:
         return int(first), int(last if sign else first)
@@ -76,12 +79,12 @@ def bar_numbers(text: str, between: str = ":") -> tuple[int, int]:
 
 
 def bar_ranges(text: str) -> tuple[tuple[int, int], ...]:
-    """Several of A-B or one bar alone, with commas between them."""
+    """Several of A-B or one bar alone, separated by commas."""
     return tuple(bar_numbers(part, "-") for part in text.split(","))
 
 
 def numbers(text: str) -> tuple[int, ...]:
-    """Several whole numbers, with commas between them."""
+    """Several whole numbers, separated by commas."""
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
@@ -89,17 +92,17 @@ def numbers(text: str) -> tuple[int, ...]:
 
 
 def word(text: str) -> str:
-    """One of the words that can be chosen: capitals do not matter."""
+    """One of the allowed words, in any case."""
     return text.strip().casefold()
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Several of them, with commas between."""
+    """Several allowed words, separated by commas."""
     return tuple(map(word, text.split(",")))
 
 
 class _Adds(argparse.Action):
-    """An option of several values that is given twice has those of both."""
+    """An action that joins the values of a repeated option."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, option: str | None = None
@@ -110,7 +113,7 @@ class _Adds(argparse.Action):
 
 
 def reader(choice: Choice) -> Callable[[str], Any]:
-    """What makes a value of one word of the command line."""
+    """The function that reads the value of an option from a word."""
     if choice.words:
         return words if choice.many else word
     if choice.many and choice.kind is not str:
@@ -154,14 +157,14 @@ def add_with_guitar(to: Container) -> None:
 
 
 def add_session(to: Container, count_in: int = 0) -> None:
-    """Add what a session wants beside the drums. count_in: how many bars by default."""
+    """Add the session's contents beside the drums. count_in: bars by default."""
     for name in SESSION:
         table = SESSION if name != "count_in" else {name: SESSION[name]._replace(default=count_in)}
         add_choice(to, name, table=table)
 
 
 def where_drums_go(suffix: str = paths.OUTPUT_SUFFIX) -> str:
-    """The help of -o, where a song's drums go beside it."""
+    """The help of -o for a song's drums, by default beside the song."""
     return f"where to write; - is standard output (default: SONG{suffix} beside the song)"
 
 

@@ -1,11 +1,11 @@
-"""How the library's values show themselves in a notebook: a few facts, a table, a picture of the first bars.
+"""Values in a notebook: a few facts, a table, a picture of the first bars.
 
     value._repr_html_() -> music.shown.as_html(value) -> html(value), here
 
 `seq2drum/__init__.py` registers `html` as the renderer of all values.
 
-From values to HTML that needs nothing from elsewhere. Whatever comes from a file, such as the name of a track, is
-escaped. It plays nothing and computes no figures; what it says is counted in the value.
+From values to self-contained HTML. Texts from files, such as the name of a track, are escaped. It plays nothing and
+computes no figures; all facts are counted in the value.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ from seq2drum.play.take import DrumBar, Take
 from seq2drum.show import draw, page
 from seq2drum.show.page import Table
 
-BARS = 16  # of a picture; the rest is counted
+BARS = 16  # of a picture; the number of the others is stated
 ROWS = 12  # of a table of notes
-NAME = 60  # letters of a name that are shown
+NAME = 60  # letters shown of a name
 _ASKED_FOR = ("style", "groove", "intensity", "complexity", "fills", "pieces", "humanize", "swing")
 _NO_TEMPO = "in the picture its bars begin at 1, and the tempo is MIDI's own: it has none"
 
 
 class Facts(NamedTuple):
-    """Facts beside each other, the heading first and bold."""
+    """Facts in a row, the heading first and bold."""
 
     facts: Sequence[str]
     heading: str = ""
@@ -60,7 +60,7 @@ class Facts(NamedTuple):
 
 
 class Details(NamedTuple):
-    """A table that is opened by a click on its name."""
+    """A table that opens by a click on its name."""
 
     name: str
     table: Table
@@ -68,7 +68,7 @@ class Details(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A PNG picture, and what it is of."""
+    """A PNG picture, and its description."""
 
     data: bytes
     about: str
@@ -80,17 +80,17 @@ Piece = Facts | Table | Details | Picture
 
 
 def html(value: object) -> str:
-    """What a notebook shows of a value.
+    """The HTML of a value in a notebook.
 
     Raises:
-        TypeError: there is nothing to show of such a value.
+        TypeError: a value of an unknown kind.
     """
     return page.render("value.html", pieces=pieces(value), png=page.png)
 
 
 @singledispatch
 def pieces(value: object) -> list[Piece]:
-    """What is shown of a value. A kind of value that can be shown has its function below."""
+    """The pieces shown of a value, by the function registered below for its type."""
     raise TypeError(f"a {type(value).__name__} has no picture; print it")
 
 
@@ -98,7 +98,7 @@ def pieces(value: object) -> list[Piece]:
 
 
 def _picture(what: Duet, about: str) -> list[Piece]:
-    """The first bars as a picture, and what is not in it; a line of words where there is nothing to draw."""
+    """The first bars as a picture, and the number of the others; a sentence without anything to draw."""
     count = len(what.song.bars())
     last = min(count, BARS)
     try:
@@ -129,7 +129,7 @@ def _seconds(seconds: float) -> str:
 
 
 def _runs(values: Sequence[str]) -> str:
-    """What holds in the bars: each value once, with the bar from which it does so."""
+    """The values of the bars in runs: each value once, with its first bar."""
     changes = [(index, value) for index, value in enumerate(values) if not index or value != values[index - 1]]
     words = [value if not index else f"{value} from bar {index + 1}" for index, value in changes[:6]]
     return ", ".join(words) + (f" and {len(changes) - 6} more" if len(changes) > 6 else "")
@@ -140,7 +140,7 @@ def _metres(bars: Sequence[Bar]) -> str:
 
 
 def _tempos(song: Song) -> str:
-    """The tempo, or the lowest and highest of those that hold in the song."""
+    """The tempo, or the lowest and highest in effect in the song."""
     tempos = sorted({round(song.tempo_at(bar.start).bpm) for bar in song.bars()})
     return f"♩={tempos[0]}" if len(tempos) == 1 else f"♩={tempos[0]} to {tempos[-1]}"
 
@@ -157,7 +157,7 @@ def _sound(part: Part) -> str:
 
 
 def _compass(part: Part) -> str:
-    """The lowest and the highest pitch of a part, or the pieces of the kit that it strikes."""
+    """The lowest and the highest pitch of a part, or its pieces of the kit."""
     if not len(part):
         return ""
     if part.is_drums:
@@ -167,7 +167,7 @@ def _compass(part: Part) -> str:
 
 
 def _pieces(part: Part) -> dict[str, int]:
-    """How often each piece of the kit is struck, the most struck first."""
+    """The hits of each piece of the kit, the commonest first."""
     counts = Counter(
         FULL.voices[voice].name if voice >= 0 else "no piece of the kit" for voice in FULL.voice_of[part.pitch].tolist()
     )
@@ -175,7 +175,7 @@ def _pieces(part: Part) -> dict[str, int]:
 
 
 def _asked(options: Options) -> list[str]:
-    """What is asked for, but for what is so by default."""
+    """The options that differ from their defaults."""
     plain = Options()
     given = [field.name for field in fields(options) if getattr(options, field.name) != getattr(plain, field.name)]
     return [
@@ -299,7 +299,7 @@ def _drum_map(mapped: DrumMap) -> list[Piece]:
     ]
 
 
-# --- what is learnt from ----------------------------------------------------------------------------------------------
+# --- data -------------------------------------------------------------------------------------------------------------
 
 
 @pieces.register
@@ -330,7 +330,7 @@ def _bars_named(phrase: Phrase) -> str:
 
 
 def _from_bars(phrase: Phrase, guitars: Sequence[Part], drums: Part) -> Duet:
-    """The phrase's bars as a song of their own, from tick 0. Its tempo is not known to it: MIDI's default."""
+    """The phrase's bars as a song of their own, from tick 0, at MIDI's default tempo, as it does not know its own."""
     start = phrase.bars[0].start
     metres = tuple(Metre(bar.start - start, bar.numerator, bar.denominator) for bar in phrase.bars)
     song = Song(phrase.ticks_per_quarter, (), (), metres, phrase.bars[-1].end - start)
@@ -381,7 +381,7 @@ def _form_facts(form: Form) -> list[str]:
 
 @pieces.register
 def _drums(drums: Drums) -> list[Piece]:
-    """The arrays as hits again: those of the kit that has as many voices."""
+    """The arrays as hits again, on the kit with as many voices."""
     step, voice = np.nonzero(drums.velocity)
     kit = next((kit for kit in KITS.values() if len(kit) == drums.velocity.shape[1]), None)
     facts = [_count(len(step), "hit"), *_form_facts(drums.form)]
