@@ -291,13 +291,13 @@ def text_of_song(song: Song, drums: Part) -> str:
     Raises:
         OptionError: the song is not in 4/4 throughout.
     """
-    bars = max(pattern_of_song(song, drums).bars, song.end // (QUARTERS * song.ticks_per_quarter))
-    exact = _exact(drums, song.ticks_per_quarter, bars)
-    return text_of(exact or pattern_of(drums, song.ticks_per_quarter, bars=bars))
+    rounded, whole = pattern_of_song(song, drums).bars, song.end // (QUARTERS * song.ticks_per_quarter)
+    exact = _exact(drums, song.ticks_per_quarter, whole)
+    return text_of(exact or pattern_of(drums, song.ticks_per_quarter, bars=max(rounded, whole)))
 
 
 def _exact(part: Part, ticks_per_quarter: int, bars: int) -> Pattern | None:
-    """A drum part as the coarsest pattern that holds all its hits exactly; None if there is none.
+    """A drum part as the coarsest pattern that holds all its hits exactly, of `bars` or more; None if there is none.
 
     `patterns.pattern_of` decides for each beat between sixteenths and triplets. A text may have both in one.
     """
@@ -308,7 +308,7 @@ def _exact(part: Part, ticks_per_quarter: int, bars: int) -> Pattern | None:
         ticks = ticks_of(places) * ticks_per_quarter
         place = np.searchsorted(ticks, within).clip(max=places - 1)
         if (ticks[place] == within).all():
-            velocity = np.zeros((bars, places, len(NINE)), dtype=np.float32)
+            velocity = np.zeros((max(bars, int(bar.max(initial=-1)) + 1), places, len(NINE)), dtype=np.float32)
             velocity[bar, place, voice[known]] = 1
             return Pattern(velocity)
     return None
