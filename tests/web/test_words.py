@@ -2,6 +2,8 @@ import json
 import re
 
 from seq2drum.music.explanation import SAID
+from seq2drum.music.notes import Note, Part, Song
+from seq2drum.music.theory import choose_parts
 from server.web import make_sounds
 
 PAGE = make_sounds.FOLDER.parent
@@ -26,6 +28,22 @@ def test_every_key_has_words_in_both_languages_with_the_same_values_in_them():
 def test_what_is_said_of_bars_has_the_words_of_the_package_and_german_ones():
     english = {key.removeprefix("said."): words[0] for key, words in WORDS.items() if key.startswith("said.")}
     assert english == SAID
+
+
+def test_the_page_knows_each_reason_why_a_part_is_the_guitar():
+    def notes(pitch: int) -> list[Note]:
+        return [Note(480 * beat, 240, pitch, 90) for beat in range(8)]
+
+    program, named, other = (
+        Part.of(notes(52), program=number, name=name) for number, name in ((25, ""), (0, "Lead Guitar"), (0, ""))
+    )
+    strings = [Part.of(notes(40 + 5 * number), name=f"GR-55 {number + 1}") for number in range(6)]
+    songs = {"program": [program], "named": [named], "only": [other], "hex": strings}
+    reasons = {key: choose_parts(Song(480, tuple(parts)), None).reason for key, parts in songs.items()}
+    reasons["chosen"] = choose_parts(Song(480, (other,)), "1").reason
+    assert {key for key in WORDS if key.startswith("why.")} == {f"why.{key}" for key in reasons}
+    for key, reason in reasons.items():
+        assert re.fullmatch(HOLE.sub(".+", WORDS[f"why.{key}"][0]), reason), (key, reason)
 
 
 def test_no_key_is_asked_for_that_is_not_in_the_table():

@@ -1,6 +1,7 @@
 /** Paints the part of a song's picture that is seen on a canvas: guitar above, drums below, as the project's pictures. */
 
 import { before, family, isCymbal } from "./places.js";
+import { t } from "./words.js";
 
 /** @typedef {import("./schedule.js").Bar} Bar */
 /** @typedef {import("./schedule.js").Hit} Hit */
@@ -12,7 +13,7 @@ import { before, family, isCymbal } from "./places.js";
  * @property {Note[]} guitar in order
  * @property {readonly Hit[]} hits in order
  * @property {ReadonlySet<Hit>} clicked those that stay when bars are played anew
- * @property {ReadonlyMap<number, string>} signs the word under a bar
+ * @property {ReadonlyMap<number, "fill" | "break">} signs by the number of the bar
  * @property {ReadonlySet<number>} locks numbers of bars
  * @property {number} made bars whose drums are there
  * @property {readonly string[]} rows pieces from the top
@@ -127,7 +128,7 @@ function ground({ to, picture, colour, x, height }, bar) {
     to.fillRect(left, drums, right - left, height - SIZE.foot - drums);
     to.fillStyle = colour["fill-word"];
     to.textBaseline = "middle";
-    if (right - left > 24) to.fillText(word, left + 4, height - SIZE.foot / 2, right - left - 6);
+    if (right - left > 24) to.fillText(t(`said.${word}`), left + 4, height - SIZE.foot / 2, right - left - 6);
   }
   if (bar.number > picture.made) {
     to.fillStyle = colour.faint;

@@ -48,7 +48,7 @@ export class SongView {
   #soon = 0; // the timer after which all is shown anew
   #warned = false; // that nothing is kept
   #given = 0; // when the sound was given hits
-  /** @type {{take: Take | undefined, hits: readonly Hit[], signs: Map<number, string>}} */
+  /** @type {{take: Take | undefined, hits: readonly Hit[], signs: Map<number, "fill" | "break">}} */
   #heard = { take: undefined, hits: [], signs: new Map() };
 
   /** @param {HTMLElement} root @param {App} app @param {SongView} [earlier] */

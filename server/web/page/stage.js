@@ -3,7 +3,7 @@
 import { fill, h, sign } from "./dom.js";
 import { GRIDS } from "./places.js";
 import { barAt } from "./schedule.js";
-import { said, t } from "./words.js";
+import { because, said, t } from "./words.js";
 
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./session.js").Analysis} Analysis */
@@ -98,7 +98,7 @@ export class Stage {
       this.guitar.append(h("option", { value: track }, several.map(({ number, name }) => `${number}: ${name || t("song.nameless")}`).join(" + ")));
     }
     this.guitar.value = track;
-    this.reason.textContent = analysis.guitar.reason;
+    this.reason.textContent = because(analysis.guitar.reason);
   }
 
   /** @param {import("./paint.js").Picture} picture @param {ReadonlySet<string>} solo pieces that are heard alone */

@@ -49,6 +49,19 @@ export function said({ text, pieces = [] }) {
   return isKnown ? pieces.map(({ what, values }) => t(`said.${what}`, values)).join("") : text;
 }
 
+/**
+ * The reason why a part is the guitar, in the language of the page; in English if the page does not know it.
+ *
+ * @param {string} reason
+ */
+export function because(reason) {
+  for (const key of ["why.program", "why.named", "why.only", "why.hex", "why.chosen"]) {
+    const found = new RegExp(`^${WORDS[key][0].replace(/\{(\w+)\}/g, "(?<$1>.+)")}$`).exec(reason);
+    if (found) return t(key, found.groups);
+  }
+  return reason;
+}
+
 /** @param {string | null | undefined} wanted @returns {Code | undefined} */
 function known(wanted) {
   return CODES.find((one) => one === wanted);
