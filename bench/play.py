@@ -187,8 +187,8 @@ def against(options: argparse.Namespace, other: Path) -> Iterator[str | Row]:
         song, target = Path(folder) / "song.mid", Path(folder) / "drums.mid"
         song.write_bytes(midi.serialise(long_song(options.song, options.bars)))
         here, there = (fresh(checkout, options.model, song, target) for checkout in (CHECKOUT, other))
-        for _ in range(1 + options.runs):
-            fresh_pairs.append((spent_by_children(here), spent_by_children(there)))
+        runs = range(1 + options.runs)
+        fresh_pairs += [(spent_by_children(here), spent_by_children(there)) for _ in runs]
         del fresh_pairs[0]  # in the first, modules may have been compiled
         for _ in range(PLAYERS):
             with player(CHECKOUT, options.model, song) as ours, player(other, options.model, song) as theirs:

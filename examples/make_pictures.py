@@ -35,7 +35,7 @@ def caption(shown: Chart, grooves: str) -> str:
     struck = {each.number: {shown.rows[row].name for row in shown.hits_of([each]).row} for each in measures}
     facts = [_bars("a crash", "crashes", [number for number, pieces in struck.items() if "crash" in pieces])]
     for sign in ("fill", "break"):
-        facts.append(_bars(f"a {sign}", f"{sign}s", [each.number for each in measures if each.sign == sign]))
+        facts += [_bars(f"a {sign}", f"{sign}s", [each.number for each in measures if each.sign == sign])]
     facts += [f"passage {each.section} from bar {each.number}" for each in measures[1:] if each.section]
     seen = ", ".join(filter(None, facts))
     first = f"*The first {len(measures)} bars of a blues, and its drums, played on {grooves}"

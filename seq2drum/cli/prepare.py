@@ -104,12 +104,12 @@ def _shards(options: argparse.Namespace) -> int:
     told = _slurm(options)
     folder = Path(options.data_out)
     try:
-        from seq2drum.data.corpus.stages import ENGINES as known
+        from seq2drum.data.corpus.stages import ENGINES
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"--data-out needs {error.name}: pip install 'seq2drum[corpus]'") from None
     try:
         with files.alone(folder):
-            _all_stages(options, folder, told, known[options.engine or "local"])
+            _all_stages(options, folder, told, ENGINES[options.engine or "local"])
     except BlockingIOError:
         what = f"shards are being prepared in {str(folder)!r}"
         raise OptionError(f"{what}; wait for them, or name another folder with --data-out") from None

@@ -41,7 +41,7 @@ def player(tmp_path_factory: pytest.TempPathFactory) -> Drummer:
 def loaded_once(player: Drummer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What `--mode infer` does with each song, with the model loaded once."""
     monkeypatch.setattr(drummer.Drummer, "load", staticmethod(lambda *_, **__: player))
-    yield
+    return
 
 
 @pytest.mark.slow

@@ -580,8 +580,8 @@ def test_a_damaged_cache_is_refused_wherever_the_damage_is(songs: list[Prepared]
     save(songs, path)
     whole = path.read_bytes()
     damaged = [whole[:cut] for cut in (0, 3, 4, 11, 12, 40, len(whole) // 2, len(whole) - 1)]
-    for place in [0, 4, 11, *range(12, len(whole), max(len(whole) // 60, 1))]:
-        damaged.append(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+    places = [0, 4, 11, *range(12, len(whole), max(len(whole) // 60, 1))]
+    damaged += [whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :] for place in places]
     for data in damaged:
         path.write_bytes(data)
         with pytest.raises(CorpusError, match="no usable cache"):

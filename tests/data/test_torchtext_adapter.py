@@ -157,7 +157,7 @@ def test_the_data_set_is_one_of_torchtext_and_can_be_split(data: Data) -> None:
 @pytest.fixture
 def without_torchtext(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(sys.modules, "torchtext", None)
-    yield
+    return
 
 
 def test_a_missing_torchtext_names_the_extra(data: Data, without_torchtext: None) -> None:

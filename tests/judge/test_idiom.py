@@ -67,7 +67,7 @@ def test_hats_that_go_on_under_the_last_chord_are_no_ending():
 
 
 @pytest.mark.parametrize(
-    "name, style", [("my-bossa nova 3", "bossa"), ("blues_shuffle", "shuffle"), ("one_drop", "reggae")]
+    ("name", "style"), [("my-bossa nova 3", "bossa"), ("blues_shuffle", "shuffle"), ("one_drop", "reggae")]
 )
 def test_the_name_of_a_piece_says_its_style(name, style):
     assert style_of(name) == style

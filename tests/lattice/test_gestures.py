@@ -49,7 +49,7 @@ def test_a_song_that_begins_on_or_near_the_one_has_its_downbeat_there() -> None:
     assert entrance(notes((27, 1), *riff([2])), form(24, 24, 24)) == Entrance(1, 3, 1)
 
 
-@pytest.mark.parametrize("bars, first, place", [((24, 24), 18, 18), ((6, 24), 0, 0), ((24, 24), 6, 6)])
+@pytest.mark.parametrize(("bars", "first", "place"), [((24, 24), 18, 18), ((6, 24), 0, 0), ((24, 24), 6, 6)])
 def test_notes_late_in_the_first_bar_and_a_short_first_bar_are_a_pickup(bars, first, place) -> None:
     assert entrance(notes((first, 0.4), (bars[0], 1)), form(*bars)) == Entrance(0, place, 1)
 
@@ -106,7 +106,7 @@ def test_a_usual_rest_a_long_one_a_held_chord_and_one_off_the_beat_are_no_stops(
 
 
 @pytest.mark.parametrize(
-    "last, expected",
+    ("last", "expected"),
     [
         ([(168, 4)], LastChord(168, True)),
         ([(168, 0.3)], LastChord(168, False)),

@@ -181,5 +181,5 @@ def test_where_there_is_one_group_the_snare_is_in_the_second_bar() -> None:
 def test_groups_that_do_not_fill_the_bar_and_impossible_metres_are_refused(
     metre: tuple[int, int], groups: tuple[int, ...] | None
 ) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"no metre|do not fill"):
         composed(*metre, groups)

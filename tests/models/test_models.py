@@ -145,9 +145,8 @@ def test_onnx_runtime_and_torch_play_the_same_take(name: str, kit: str, tmp_path
         model.heads.hits.bias += 3  # an untrained model hardly ever plays
     checkpoint.save(model, tmp_path, {"kit": kit, "max_notes": 150})
     guitar_grid = made_song(3).guitar_grid
-    takes = []
-    for player in (engine_of(model, kit), engine.load(tmp_path)):
-        takes.append([bar.hits for bar in play(player, guitar_grid, Sampling(seed=5, temperature=1.0))])
+    players, sampling = (engine_of(model, kit), engine.load(tmp_path)), Sampling(seed=5, temperature=1.0)
+    takes = [[bar.hits for bar in play(player, guitar_grid, sampling)] for player in players]
     assert sum(len(hits.step) for hits in takes[0]) > 20
     for eager, runtime in zip(*takes, strict=True):
         assert [column.tolist() for column in eager[:2]] == [column.tolist() for column in runtime[:2]]

@@ -97,7 +97,7 @@ def test_a_quiet_bossa_is_a_bossa_and_a_loud_swing_a_swing() -> None:
             assert {idiom_of(groove) for groove in grooves} == {idiom}
 
 
-@pytest.mark.parametrize("name, idiom", [("disco", "dance"), ("bossa_minor", "latin")])
+@pytest.mark.parametrize(("name", "idiom"), [("disco", "dance"), ("bossa_minor", "latin")])
 def test_much_percussion_is_latin_only_where_dance_and_funk_are_less_likely(name: str, idiom: str) -> None:
     grooves = chosen(*heard_in(dict(other_pieces.pieces())[name]), Options()).values()
     assert {idiom_of(groove) for groove in grooves} == {idiom}

@@ -28,7 +28,7 @@ def rests(song: Grid, bars: Form, ending: str = "auto") -> set[int]:
 
 
 @pytest.mark.parametrize(
-    "ending, soft, pieces",
+    ("ending", "soft", "pieces"),
     [
         ("auto", False, {"kick", "crash"}),
         ("auto", True, {"kick", "ride"}),

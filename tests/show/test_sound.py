@@ -83,7 +83,7 @@ def strength(samples: np.ndarray, hertz: float) -> float:
     return abs(samples[:, 0] @ at)
 
 
-@pytest.mark.parametrize("guitars, drums", [(-20, -30), (-30, -20), (-40, -40)])
+@pytest.mark.parametrize(("guitars", "drums"), [(-20, -30), (-30, -20), (-40, -40)])
 def test_guitar_and_drums_come_out_equally_loud_and_together_as_loud_as_is_promised(guitars, drums):
     mixed = sound.mix(tone(guitars, 1000), tone(drums, 3000))
     alone = strength(tone(-20, 1000), 1000) / strength(tone(-20, 3000), 3000)
@@ -271,7 +271,7 @@ def test_the_soundfont_that_is_named_goes_before_that_of_the_environment(program
 
 
 @pytest.mark.parametrize(
-    "presets, trouble", [([GUITAR, PIANO], "no drums"), ([KIT, PIANO, (1, 25)], "no guitars"), ([], "no drums")]
+    ("presets", "trouble"), [([GUITAR, PIANO], "no drums"), ([KIT, PIANO, (1, 25)], "no guitars"), ([], "no drums")]
 )
 def test_a_soundfont_without_drums_or_guitars_is_refused(program, tmp_path, presets, trouble):
     with pytest.raises(OptionError, match=trouble):
@@ -328,7 +328,7 @@ def test_without_a_soundfont_the_error_says_how_to_install_one(program, monkeypa
 
 
 @pytest.mark.parametrize(
-    "platform, manager, advice",
+    ("platform", "manager", "advice"),
     [
         ("linux", "apt-get", "sudo apt install fluidsynth fluid-soundfont-gm"),
         ("linux", "dnf", "sudo dnf install fluidsynth fluid-soundfont-gm"),
@@ -382,7 +382,7 @@ BOTH = "cp $$ $$.copy; mv $$ 0.wav; mv $$.copy 1.wav"
 
 @POSIX
 @pytest.mark.parametrize(
-    "script, message",
+    ("script", "message"),
     [
         ("echo first >&2; echo it is broken >&2; exit 3", r"ended with code 3 \(it says: it is broken\)"),
         ("exit 0", "wrote nothing"),

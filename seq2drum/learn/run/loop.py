@@ -179,7 +179,7 @@ def _asked_to_stop(processes: int) -> Iterator[Callable[[], bool]]:
     """
     pressed = threading.Event()
 
-    def press(number: int, frame: object) -> None:
+    def press(_signal: int, _frame: object) -> None:
         if pressed.is_set():
             raise KeyboardInterrupt
         pressed.set()
