@@ -65,7 +65,7 @@ _OTHER_WORDS = {
 }
 """Words for what a mode does that are not its name."""
 
-_HELP = """usage: seq2drum [--mode MODE] [SONG ...] [-o FILE|DIR] [options]
+_HELP = """usage: seq2drum [MODE | --mode MODE] [SONG ...] [-o FILE|DIR] [options]
 
 A drummer for your guitar: a guitar MIDI file goes in, drums come out.
 
@@ -95,7 +95,7 @@ def program() -> int:
     wait, at the price of a core.
     """
     gc.set_threshold(_GC_THRESHOLD)
-    if arguments.split_mode(sys.argv[1:])[0] not in _LEARNING:
+    if mode_of(sys.argv[1:])[0] not in _LEARNING:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is imported, which is later
     code = main()
     atexit.register(_leave, code, atexit._ncallbacks())
@@ -144,7 +144,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
-    mode, others = arguments.split_mode(words)
+    mode, others = mode_of(words)
     if mode is None and not _names_a_song(others):
         return _without_mode(others)
     mode = "infer" if mode is None else mode
@@ -155,6 +155,15 @@ def _run(words: Sequence[str]) -> int:
     options = options_of(mode, others)
     code: int = import_module(MODES[mode][0]).run(options)
     return code
+
+
+def mode_of(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Return the mode and the other words, as `arguments.split_mode`; `infer` as the first word is `--mode infer`.
+
+    It is the mode also where a file has that name, so that what is typed means the same in every folder: `./infer` is
+    the file.
+    """
+    return arguments.split_mode(["--mode", *words] if words and words[0] in MODES else words)
 
 
 class _First(Parser):
@@ -174,14 +183,16 @@ def _names_a_song(words: Sequence[str]) -> bool:
     """Return whether words without a mode name a song to play to: not options alone, and no --help and the like.
 
     Raises:
-        OptionError: the first is the name of a mode.
+        OptionError: the first is nearly the name of a mode.
     """
     plain = [word for word in words if not word.startswith("-") or word == "-"]
     asked = {"--help", "-h", "--version", "--print-completion", "--mod", "--mo"}.intersection(arguments.names_of(words))
     if not plain or asked:
         return False
-    if plain[0] in MODES and words[0] == plain[0] and not Path(plain[0]).exists():
-        raise OptionError(f"there is no song {plain[0]!r}; did you mean --mode {plain[0]}?")
+    first = plain[0]
+    meant = [_OTHER_WORDS[first]] if first in _OTHER_WORDS else choices.near(first, MODES, most=1, cutoff=0.75)
+    if meant and words[0] == first and not Path(first).exists():
+        raise OptionError(f"there is no mode and no song {first!r}; did you mean {meant[0]}?")
     return True
 
 
@@ -191,7 +202,7 @@ def _without_mode(words: Sequence[str]) -> int:
     if options.mode is not None:  # by a short form, which can stand for --model with a mode
         raise OptionError(f"--mode is written in full; did you mean --mode {options.mode}?")
     if options.print_completion is None:
-        first.error("say what to do: --mode demo shows what it does, seq2drum SONG.mid makes drums")
+        first.error("say what to do: seq2drum --mode demo shows what it does, seq2drum SONG.mid makes drums")
     from seq2drum.console import arguments
 
     arguments.show(options.print_completion, "seq2drum", first, {mode: parser_of(mode) for mode in MODES})

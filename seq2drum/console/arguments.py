@@ -157,11 +157,17 @@ def show(shell: str, prog: str, first: Parser, commands: Mapping[str, Parser]) -
 
 def _nested(prog: str, first: Parser, commands: Mapping[str, Parser]) -> argparse.ArgumentParser:
     """A parser with commands."""
+    import shtab
+
     whole = argparse.ArgumentParser(prog, parents=[first], add_help=False)
     within = whole.add_subparsers()
     for name, parser in commands.items():
         within.add_parser(name, help=name, parents=[parser], add_help=False)
     _set_kinds(action for parser in (first, *commands.values()) for action in parser.actions)
+    for action in first.actions:
+        if not action.option_strings:  # a command stands where a file can stand
+            del action.complete  # type: ignore[attr-defined]
+            action.choices = [*commands, *shtab.Required.FILE]
     return whole
 
 

@@ -710,8 +710,13 @@ def test_a_cache_that_cannot_be_written_is_refused_before_any_song_is_read(run: 
 @pytest.mark.parametrize(
     ("words", "phrases"),
     [
-        ([], ["say what to do: --mode demo", "--help"]),
-        (["infer", "song.mid"], ["no song 'infer'; did you mean --mode infer?"]),
+        ([], ["say what to do: seq2drum --mode demo", "--help"]),
+        (["infr", "song.mid"], ["no mode and no song 'infr'; did you mean infer?"]),
+        (["beats", "--bpm", "90"], ["no mode and no song 'beats'; did you mean generate?"]),
+        (["infer", "none.mid"], ["none.mid does not exist"]),
+        (["infer", "--mode", "show", "none.mid"], ["none.mid does not exist"]),
+        (["infer"], ["--mode infer wants songs"]),
+        (["show", "song.mid", "--seed", "1"], ["--mode show has no use for --seed"]),
         (["--mode"], ["--mode wants one of demo, infer", "--help"]),
         (["--mode", "--seed", "3"], ["--mode wants one of demo, infer"]),
         (["--mode=", "song.mid"], ["--mode wants one of demo, infer"]),

@@ -370,6 +370,8 @@ def test_the_modes_are_completed(complete) -> None:
     assert complete("seq2drum", "--mo") == ["--mode"]
     assert complete("seq2drum", "--mode", "") == sorted(cli.MODES)
     assert complete("seq2drum", "--mode", "inf") == ["infer"]
+    assert complete("seq2drum", "inf") == ["infer"]
+    assert complete("seq2drum", "s") == ["show", "song.mid", "songs"]
     assert complete("seq2drum", "--mode", "=", "infer", "--te") == ["--temperature"]  # bash cuts --mode=infer in words
 
 
@@ -378,6 +380,7 @@ def test_after_a_mode_only_its_own_options_are_completed(mode: str, complete) ->
     expected = sorted(cli.parser_of(mode).option_names - {"--version", "-h", "-o"})
     assert complete("seq2drum", "--mode", mode, "--") == expected
     assert complete("seq2drum", "song.mid", "--mode", mode, "--") == expected
+    assert complete("seq2drum", mode, "--") == expected
 
 
 def test_values_and_names_of_files_are_completed(complete) -> None:
@@ -413,3 +416,21 @@ def test_every_shell_gets_a_script_with_all_options(
     names = {name for parser in parsers for name in parser.option_names if name.startswith("--")} - {"--version"}
     assert [name for name in sorted(names) if name.lstrip("-") not in script] == []
     assert program in script
+
+
+@pytest.mark.parametrize("mode", cli.MODES)
+def test_a_mode_as_the_first_word_is_that_mode(mode: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with_option, alone = (called([*words, "--help"], capsys) for words in (["--mode", mode], [mode]))
+    assert alone == with_option
+    assert alone[0] == 0
+    assert cli.mode_of([mode, "a", "--mode=eval"]) == ("eval", ["a"])  # of several the last holds
+
+
+def test_a_file_with_the_name_of_a_mode_is_a_song_by_its_path(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "show").mkdir()
+    assert "no song in the folder" in called(["./show"], capsys)[2]
+    assert "no song in the folder" in called(["infer", "show"], capsys)[2]
+    assert "no song in the folder" not in called(["show"], capsys)[2]
