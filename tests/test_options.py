@@ -12,7 +12,7 @@ import pytest
 
 from client.messages import RemoteOptions, config
 from client.options import song_parser
-from seq2drum.cli import _parser
+from seq2drum.cli import parser_of
 from seq2drum.console.arguments import Parser
 from seq2drum.music.choices import Choice
 from seq2drum.music.options import BRIEF, CHOICES, OPTIONS, SECTIONS, SESSION, names_in
@@ -95,7 +95,7 @@ def test_an_option_goes_to_a_server_and_comes_out_as_it_was(name: str) -> None:
     assert getattr(convert.options_of(config(RemoteOptions(**{name: value}))), name) == value  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("parser", [_parser("infer"), song_parser()], ids=["infer", "client"])
+@pytest.mark.parametrize("parser", [parser_of("infer"), song_parser()], ids=["infer", "client"])
 def test_a_command_line_has_every_option_with_its_default_and_its_meaning(parser: Parser) -> None:
     known = {action.dest: action for action in parser.actions}
     for name, one in {**CHOICES, **SESSION}.items():
@@ -105,7 +105,7 @@ def test_a_command_line_has_every_option_with_its_default_and_its_meaning(parser
 
 
 def test_a_jam_has_the_options_that_are_marked() -> None:
-    known = {action.dest for action in _parser("jam").actions}
+    known = {action.dest for action in parser_of("jam").actions}
     assert {name for name in CHOICES if name in known} == {name for name, one in CHOICES.items() if one.jam}
 
 
