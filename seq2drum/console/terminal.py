@@ -177,9 +177,9 @@ class Report:
 
     source, target: the names of the song and of the take; "-" is a standard stream. bars, hits: their numbers. parts:
     the guitar parts used, by number from 1. guitar: the same, as JSON names them. reason: of that choice. score: the
-    expected F1, 0 to 1, of its hits with a drummer's; None for the only take. grooves: those of the sections. take: its
-    number, from 1; 0 for the only one. swaps: hits of pieces that a sampler lacks. explanations: of the take bar by
-    bar, if requested. more: what only JSON has.
+    expected F1, 0 to 1, of its hits with what a drummer would play; None for the only take. grooves: those of the
+    sections. take: its number, from 1; 0 for the only one. swaps: hits of pieces that a sampler lacks. explanations: of
+    the take bar by bar, if requested. more: what only JSON has.
     """
 
     source: str
