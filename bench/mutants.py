@@ -124,13 +124,13 @@ def changes(node: ast.AST, tested: bool) -> Iterator[tuple[str, ast.AST]]:
                 yield "boundary", ast.Compare(left, [BOUNDARY[type(operator)]()], right)
         case ast.UnaryOp(ast.Not(), operand):
             yield "condition", operand
-        case _ if tested:
+        case ast.expr() if tested:
             yield "condition", ast.UnaryOp(ast.Not(), node)
     match node:
-        case ast.BinOp(left, operator, right) if type(operator) in SWAPPED and not (_is_text(left) or _is_text(right)):
-            yield "arithmetic", ast.BinOp(left, SWAPPED[type(operator)](), right)
-        case ast.AugAssign(target, operator, value) if type(operator) in SWAPPED and not _is_text(value):
-            yield "arithmetic", ast.AugAssign(target, SWAPPED[type(operator)](), value)
+        case ast.BinOp(one, sign, other) if type(sign) in SWAPPED and not (_is_text(one) or _is_text(other)):
+            yield "arithmetic", ast.BinOp(one, SWAPPED[type(sign)](), other)
+        case ast.AugAssign(target, sign, value) if type(sign) in SWAPPED and not _is_text(value):
+            yield "arithmetic", ast.AugAssign(target, SWAPPED[type(sign)](), value)
         case ast.Constant(bool(value)):
             yield "flag", ast.Constant(not value)
         case ast.Constant(int(value) | float(value)):

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2drum.cli import generators, prepare
-from seq2drum.console import shared
+from seq2drum.console import maps, shared
 from seq2drum.console.arguments import check_least
 from seq2drum.console.terminal import bar, command, say, standard_output
-from seq2drum.errors import OptionError
+from seq2drum.errors import InputError, OptionError
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once
     from seq2drum.data.corpus.prepared import Prepared
     from seq2drum.evaluate.auditions import Progress
     from seq2drum.judge.players import Player
+    from seq2drum.music.notes import Song
+    from seq2drum.play.drummer import Drummer
+    from seq2drum.play.options import Options
 
 SETTINGS = ("given-1", "given-2", "given-4", "given-8")
 WAYS = ("plain", "default", "daring", "given")
+MEASURES = ("rules", "jam", "controls", "styles", "levels")
 LISTENED = 8  # songs of a comparison by ear
 SPLITS = ("test", "validation", "train", "all")
 
@@ -74,10 +80,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     players.add_argument(
         "--critics", type=int, default=3, metavar="N", help="critics of each player, whose mean is told (default: 3)"
     )
+    players.add_argument(
+        "--measure",
+        choices=MEASURES,
+        help="measure one thing of one model instead of the panel. Of songs with a guitar: rules of the style that the"
+        " name of a file says; a jam beside a take; what controls move. Of songs with drums: styles obeyed; levels of"
+        " intensity and complexity",
+    )
+    players.add_argument(
+        "--playing", default="", metavar="OPTIONS", help="how --measure plays, such as '--daring 0.5 --style jazz'"
+    )
     players.add_argument("--no-critic", action="store_true", help="train no critic")
     output = parser.add_argument_group("output")
     output.add_argument("--report", metavar="FILE", help="write a page, .html or .md")
     output.add_argument("--json", metavar="FILE", help="write all figures")
+    output.add_argument(
+        "--write", action="store_true", help="of audio loops: put the figures into the folder of the model"
+    )
     output.add_argument(
         "--listen",
         metavar="DIR",
@@ -93,7 +112,11 @@ def run(options: argparse.Namespace) -> int:
         return _tell_votes(options)
     if generators.all_generators(options.model):
         return generators.evaluate(options)
+    if options.write:
+        raise OptionError("--write puts figures into the folder of a maker of audio loops; leave it out")
     _check(options)
+    if options.measure:
+        return _measure(options)
     if options.listen:
         return _listen(options)
     from seq2drum.evaluate import evaluate, report
@@ -169,6 +192,92 @@ def _listen(options: argparse.Namespace) -> int:
         f"{folder / comparison.PAGE}: {len(key.passages)} songs by {len(key.players)} players, {', '.join(key.players)}"
     )
     return 0
+
+
+def _measure(options: argparse.Namespace) -> int:
+    """Print the tables of one measure; returns the exit code."""
+    from seq2drum.evaluate import wishes
+    from seq2drum.play.drummer import Drummer
+
+    for name in ("json", "report", "listen"):
+        if getattr(options, name):
+            raise OptionError(f"--measure prints tables, and has no use for --{name}; leave it out")
+    if len(options.model) > 1 or not options.takes:
+        raise OptionError("--measure wants one --model, and --takes of 1 or more")
+    base = _playing(options)
+    drummer = Drummer.load(options.model[0])
+    with standard_output():
+        if options.measure in ("styles", "levels"):
+            _, chosen, _ = _chosen_songs(options)
+            table = wishes.styles_table if options.measure == "styles" else wishes.levels_table
+            for line in table(drummer, chosen, base):
+                print(line, flush=True)
+            return 0
+        for line in _of_guitars(options, drummer, base):
+            print(line, flush=True)
+    return 0
+
+
+def _of_guitars(options: argparse.Namespace, drummer: Drummer, base: Options) -> Iterator[str]:
+    """Yield the lines of a measure of songs that need no drums."""
+    from seq2drum.evaluate import idiom, wishes
+    from seq2drum.judge.styles import RULES
+
+    songs = _with_guitar(options)
+    if options.measure == "controls":
+        seeds = range(base.seed, base.seed + options.takes)
+        only = [song for _, song in songs]
+        yield from wishes.controls_tables(
+            wishes.move(
+                drummer, only, seeds=seeds, bars=options.bars, base=base, show=lambda name: say(f"moving {name}")
+            )
+        )
+        return
+    named = {title: idiom.piece_of(title, song) for title, song in songs}
+    for title in (title for title, piece in named.items() if piece is None):
+        say(f"{title} is left out: its name says no style; there are {', '.join(RULES)}")
+    pieces = [piece for piece in named.values() if piece is not None]
+    if not pieces:
+        raise OptionError("no song with a guitar has a name that says a style")
+    if options.measure == "jam":
+        yield from idiom.jam_table(drummer, pieces, base, options.takes)
+        return
+    yield from idiom.rules_table(
+        {piece.title: idiom.judge_takes(drummer, piece, base, options.takes) for piece in pieces}
+    )
+    own = {piece.title: [idiom.judge_part(piece, piece.drums)] for piece in pieces if piece.drums is not None}
+    if own:
+        yield from ("", "The drums of the files:", "", *idiom.rules_table(own))
+
+
+def _with_guitar(options: argparse.Namespace) -> list[tuple[str, Song]]:
+    """(title, song) of each file of --data that has a guitar; what is left out is said."""
+    from seq2drum.data.corpus.reading import find_files
+    from seq2drum.formats.opening import open_song
+    from seq2drum.music import theory
+
+    if not options.data:
+        raise OptionError(f"--measure {options.measure} wants --data, files or folders of songs")
+    songs = []
+    for path in find_files([Path(word) for word in options.data]):
+        try:
+            song = open_song(path).song
+            theory.guitar_parts(song)
+        except InputError as error:
+            say(f"{path.name}: {error}")
+            continue
+        songs.append((path.stem, song))
+    return songs[: options.songs]
+
+
+def _playing(options: argparse.Namespace) -> Options:
+    """The options of takes that --playing names; the seed is that of --seed."""
+    from seq2drum.play.options import Options
+
+    parser = argparse.ArgumentParser(prog="--playing", add_help=False, allow_abbrev=False)
+    shared.add_choices(parser)
+    maps.add_drum_map(parser)
+    return replace(Options(**shared.chosen(parser.parse_args(shlex.split(options.playing)))), seed=options.seed)
 
 
 def _tell_votes(options: argparse.Namespace) -> int:

@@ -35,7 +35,7 @@ WINDOWS = 3000
 """Windows of eight bars that the strong critic learns from."""
 
 _SIDES = {"test": ("test",), "validation": ("validation",), "all": ("validation", "test")}
-_UNJUDGED = ("cache", "licence", "metre", "tag", "reference", "listen", "votes")  # options of --mode eval
+_UNJUDGED = ("cache", "licence", "metre", "tag", "reference", "listen", "votes", "measure")  # options of --mode eval
 
 
 def folders_of(words: Sequence[str]) -> list[Path]:
@@ -160,7 +160,7 @@ def evaluate(options: argparse.Namespace) -> int:
     sounding = [name for name in options.model if loops.folder_of(name)]
     if sounding and len(options.model) > 1:
         raise OptionError(f"audio loops have no hits to measure beside others'; name {sounding[0]} alone")
-    for name in _UNJUDGED:
+    for name in _UNJUDGED if sounding else (*_UNJUDGED, "write"):
         if getattr(options, name):
             raise OptionError(f"generators are measured without --{name.replace('_', '-')}; leave it out")
     if not options.data:
@@ -199,7 +199,7 @@ def _evaluate_loops(options: argparse.Namespace) -> int:
     from seq2drum.learn.generators.loops import material
     from seq2drum.play.generators.loops import LoopMaker, folder_of
 
-    maker = LoopMaker.load(folder_of(options.model[0]))
+    maker = LoopMaker.load(folder := folder_of(options.model[0]))
     split = "validation" if options.split == "validation" else "test"
     with bar(None, "measuring") as advance:
         real = material(folders_of(options.data), lambda line: advance(0, line))
@@ -208,6 +208,8 @@ def _evaluate_loops(options: argparse.Namespace) -> int:
     table = "\n".join(looping.lines(measured))
     with standard_output():
         print(table, flush=True)
+    if options.write and folder:
+        looping.add_figures(folder, {f"{split}: {name}": f"{value:.4g}" for name, value in measured.items()})
     if options.json:
         files.write_file(options.json, (json.dumps(measured, indent=2) + "\n").encode(), overwrite=options.force)
     if options.report:

@@ -1,4 +1,4 @@
-"""Groups and accents of metres: a table of all metres, made from music21 by `bench/make_tables.py`.
+"""Groups and accents of metres: a table of all metres, made from music21 by `tests/music/make_tables.py`.
 
 The table is read on first use (15 KB); music21 itself is never imported here. The rules, music21's own and those that
 stand in where it has no answer, are written down in the generator.

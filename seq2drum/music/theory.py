@@ -1,6 +1,7 @@
 """A musician's knowledge: guitar parts, drum parts, and the roots of chords.
 
-The knowledge is music21's, extracted once by `bench/make_tables.py` into small tables; music21 is not imported here.
+The knowledge is music21's, extracted once by `tests/music/make_tables.py` into small tables; music21 is not imported
+here.
 """
 
 from __future__ import annotations

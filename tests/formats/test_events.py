@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import oracle
 from seq2drum.errors import MidiError
 from seq2drum.formats.midi import events, midi
 from seq2drum.formats.midi.events import END_OF_TRACK, Track
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
+from tests import oracle
 
 NOTE_ON, NOTE_OFF = b"\x00\x99\x24\x50", b"\x60\x24\x00"
 
@@ -94,7 +94,7 @@ def test_both_readers_agree_on_what_we_write() -> None:
 def test_the_oracle_sees_a_wrong_note_a_wrong_tempo_and_a_wrong_metre() -> None:
     right = oracle.ours(SONG)
     assert oracle.reasons(right, right) == []
-    wrong = oracle.GuitarGrid(96, right.notes[1:], (), ((0, 3, 4),))
+    wrong = oracle.Contents(96, right.notes[1:], (), ((0, 3, 4),))
     assert [reason.split(":")[0] for reason in oracle.reasons(wrong, right)] == [
         "ticks per quarter",
         "notes",

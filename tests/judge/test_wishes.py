@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.style_rules import Seen
-from bench.wishes import SIGNS, counted, obeys
+from seq2drum.evaluate.wishes import Leaning
+from seq2drum.judge.styles import SIGNS, TakeGrid, obeys
 from seq2drum.lattice.form import lattice_of
 from seq2drum.lattice.grid import Grid, decode
 from seq2drum.music.choices import STYLES
@@ -17,13 +17,13 @@ from tests.players import strummed
 BARS = 8
 
 
-def seen(name: str, *, gain: float = 1.0) -> Seen:
+def seen(name: str, *, gain: float = 1.0) -> TakeGrid:
     """A groove of the book, over and over."""
     song, groove = strummed(BARS), Book.load()[name]
     lattice = lattice_of(song)
     grid = Grid.join(groove.bar(bar).shift(lattice.first[bar]) for bar in range(BARS))
     loud = np.maximum(grid.velocity * gain, 1).astype(np.int64)
-    return Seen.of(decode(grid._replace(velocity=loud), lattice, FULL), song, [0])
+    return TakeGrid.of(decode(grid._replace(velocity=loud), lattice, FULL), song, [0])
 
 
 @pytest.mark.parametrize(
@@ -52,11 +52,11 @@ def test_every_style_has_signs() -> None:
 
 
 def test_a_kick_before_the_beat_leans_if_the_kick_leaves_out_the_beat() -> None:
-    assert counted(seen("rock-hat-plain"))[2] == 0
-    assert counted(seen("funk-hat"))[2] > counted(seen("rock-hat"))[2] > 0
+    assert Leaning.of(seen("rock-hat-plain")).leaning_hits == 0
+    assert Leaning.of(seen("funk-hat")).leaning_hits > Leaning.of(seen("rock-hat")).leaning_hits > 0
 
 
 def test_louder_drums_are_counted_louder_and_nothing_else() -> None:
-    soft, loud = counted(seen("rock-hat", gain=0.8)), counted(seen("rock-hat"))
+    soft, loud = Leaning.of(seen("rock-hat", gain=0.8)), Leaning.of(seen("rock-hat"))
     assert 0.8 * loud[0] == pytest.approx(soft[0], rel=0.05)
     assert loud[1:] == soft[1:]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import ROOT, run_script
 
-MAKER = ROOT / "bench" / "make_tables.py"
+MAKER = ROOT / "tests" / "music" / "make_tables.py"
 
 
 @pytest.fixture(scope="session")

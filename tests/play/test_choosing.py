@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import other_pieces
 from seq2drum.formats.midi import midi
 from seq2drum.lattice.features import GuitarGrid, SongGrid
 from seq2drum.lattice.grid import Grid
@@ -22,6 +21,7 @@ from seq2drum.play.grooves.book import Book
 from seq2drum.play.grooves.choosing import chosen, offered, worths
 from seq2drum.play.grooves.ranker import Fit, Ranker
 from seq2drum.play.options import Options
+from tests.conftest import run_script
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -99,7 +99,7 @@ def test_a_quiet_bossa_is_a_bossa_and_a_loud_swing_a_swing() -> None:
 
 @pytest.mark.parametrize(("name", "idiom"), [("disco", "dance"), ("bossa_minor", "latin")])
 def test_much_percussion_is_latin_only_where_dance_and_funk_are_less_likely(name: str, idiom: str) -> None:
-    grooves = chosen(*heard_in(dict(other_pieces.pieces())[name]), Options()).values()
+    grooves = chosen(*heard_in(dict(run_script(EXAMPLES / "other_pieces.py")["pieces"]())[name]), Options()).values()
     assert {idiom_of(groove) for groove in grooves} == {idiom}
 
 

@@ -227,7 +227,7 @@ def card(config: Mapping[str, Any]) -> str:
         *(f"| {name} | {value} |" for name, value in config.get("figures", {}).items()),
         "",
         "`frechet` is the Frechet distance of log-mel statistics of 400 made loops to as many real ones that were not",
-        "learnt from. `bench/loops.py` sets it, and the novelty, beside those of real loops and of white noise.",
+        "learnt from. `--mode eval --write` sets it, and the novelty, beside those of real loops and of white noise.",
         "",
         "## Use and limits",
         "",

@@ -1,4 +1,4 @@
-"""How human the feel is: `python bench/feel.py GROOVE_DIR [--feel FOLDER] [--train OUT --minutes M --corpus CACHE]`.
+"""Figures of the feel beside human drummers: `python -m seq2drum.learn.feel.judging GROOVE_DIR`.
 
 The test side of the Groove MIDI Dataset, which was never learnt from: its hits are stripped of velocity and timing and
 humanised at 1, five performances each, styles given. Printed are, beside those of the drummers themselves: distinct
@@ -20,12 +20,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from bench.machine import machine
 from seq2drum.data.corpus.cache import load
 from seq2drum.errors import Seq2DrumError
+from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import OFFSET_UNITS, Grid
 from seq2drum.learn.feel import feel as feel_network
 from seq2drum.learn.feel.feel import Recipe, add_figures, train
@@ -45,16 +42,19 @@ AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def stiff(grid: Grid) -> Grid:
+    """Return the hits at one velocity, on their steps."""
     return grid._replace(velocity=np.full_like(grid.velocity, FLAT), offset=np.zeros_like(grid.offset))
 
 
 def milliseconds(one: Recording, offset: NDArray[np.int64]) -> Array:
+    """Return the milliseconds from the steps to the hits."""
     low, high = edges(one.hits.step, one.form)
     late = offset / OFFSET_UNITS
     return np.clip(late / PLAYED * np.where(late < 0, -low, high), low, high)
 
 
 def style_of(feel: Feel, one: Recording) -> str | None:
+    """Return the style of a recording, if the feel knows it."""
     return one.style if one.style in feel.styles else None
 
 
@@ -78,6 +78,7 @@ class Baseline:
         )  # (V, 2, 2)
 
     def draw(self, one: Recording, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Return a velocity and a moment of each hit."""
         mean, std = self.table[one.hits.key, :, 0].T, self.table[one.hits.key, :, 1].T
         velocity, moment = mean + std * rng.standard_normal(mean.shape)
         low, high = edges(one.hits.step, one.form)
@@ -88,7 +89,7 @@ class Baseline:
         from torch import from_numpy
         from torch.special import ndtr
 
-        def below(kind: int, value: Array) -> Array:
+        def below(kind: int, value: NDArray[Any]) -> Array:
             mean, std = self.table[one.hits.key, kind].T
             share: Array = ndtr(from_numpy((value - mean) / std)).numpy()
             return share
@@ -103,6 +104,7 @@ class Baseline:
 
 
 def model_nats(one: Recording, expected: Expected) -> tuple[Array, Array]:
+    """Return the nats of each hit's velocity and moment."""
     import torch
 
     def tensor(values: Any) -> torch.Tensor:
@@ -130,7 +132,7 @@ class Hits(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """One way to say velocity and moment of each hit: their expectation or one draw (N,), and the mean nats a hit."""
+    """Velocity and moment of each hit, expected or drawn once (N,), and the mean nats a hit."""
 
     velocity: Array
     late: Array
@@ -139,6 +141,7 @@ class Fit(NamedTuple):
 
 
 def by_drummers(recorded: Sequence[Recording]) -> Hits:
+    """Return the hits as the drummers played them."""
     return Hits(
         np.concatenate([one.hits.key for one in recorded]),
         np.repeat(np.arange(len(recorded)), [len(one.hits.step) for one in recorded]),
@@ -170,7 +173,7 @@ def joined(rows: Sequence[Sequence[Array]]) -> Fit:
 
 
 def expectation(feel: Feel, recorded: Sequence[Recording]) -> Fit:
-    """What the feel expects: the middle of each distribution."""
+    """Return the expectation of the feel: the middle of each distribution."""
     rows = []
     for one in recorded:
         style = feel.styles.index(one.style) if one.style in feel.styles else -1
@@ -187,10 +190,12 @@ def noise(baseline: Baseline, recorded: Sequence[Recording]) -> Fit:
 
 
 def distinct(values: Array) -> int:
+    """Return how many values differ."""
     return len(np.unique(values))
 
 
 def correlation(one: Array, other: Array) -> float:
+    """Return Pearson's correlation."""
     return float(np.corrcoef(one, other)[0, 1])
 
 
@@ -323,10 +328,11 @@ def by_amount(feel: Feel, recorded: Sequence[Recording]) -> list[str]:
 
 
 def speed(feel: Feel, folder: Path, recorded: Sequence[Recording]) -> str:
-    """How long 128 bars of a test recording take, the best of seven."""
+    """Return the time that 128 bars of a test recording take, the best of seven."""
     one = max(recorded, key=lambda one: len(one.form.steps))
     times = -(-128 // len(one.form.steps))
-    form = type(one.form)(*(np.tile(column, times)[:128] for column in one.form))
+    columns: list[Any] = [np.tile(column, times)[:128] for column in one.form]
+    form = Form(*columns)
     every = int(one.form.first[-1])
     step = np.concatenate([one.hits.step + every * index for index in range(times)])
     grid = Grid(step, *(np.tile(column, times) for column in one.hits[1:])).select(step < form.first[-1])
@@ -342,6 +348,7 @@ def speed(feel: Feel, folder: Path, recorded: Sequence[Recording]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Judge a feel, or train one and judge it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("groove", type=Path, metavar="GROOVE_DIR")
     parser.add_argument("--feel", type=Path, default=SHIPPED, metavar="FOLDER")
@@ -365,7 +372,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     judged = [one for one in recorded if one.split == options.split and len(one.hits.step)]
     lines, figures = judge(feel, judged, Baseline([one for one in recorded if one.split == "train"]))
-    print("\n".join([machine(), *lines, "", speed(feel, folder, judged)]))
+    print("\n".join([*lines, "", speed(feel, folder, judged)]))
     if options.write or options.train:
         add_figures(folder, figures)
     return 0

@@ -1,6 +1,6 @@
 """Ask music21, once, what the package must know without it, and write the answers to seq2drum/music/tables.
 
-    python bench/make_tables.py
+    python tests/music/make_tables.py
 
 `tests/music/test_metres.py` and `tests/music/test_theory.py` ask again and compare.
 """
@@ -14,11 +14,11 @@ from functools import cache
 from itertools import groupby
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from seq2drum.music.theory import words
 
-TABLES = Path(__file__).resolve().parents[1] / "seq2drum" / "music" / "tables"
+TABLES = Path(__file__).resolve().parents[2] / "seq2drum" / "music" / "tables"
 NUMERATORS = range(1, 65)
 DENOMINATORS = (1, 2, 4, 8, 16, 32, 64)
 
@@ -216,7 +216,7 @@ TABLE_MAKERS = {
 def table_text(name: str) -> str:
     """What the file of this name should hold."""
     lines, title = TABLE_MAKERS[name]
-    return "\n".join([f"# {title}; made by bench/make_tables.py", *lines()]) + "\n"
+    return "\n".join([f"# {title}; made by tests/music/make_tables.py", *lines()]) + "\n"
 
 
 def main() -> None:

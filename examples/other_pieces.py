@@ -1,13 +1,18 @@
 """Sixteen short guitar pieces in sixteen styles, beside the examples: nothing was tuned by them.
 
-Each is two parts of a simple accompaniment and a last chord that is held. `bench/idiom.py --others` plays to them.
+    python examples/other_pieces.py FOLDER
+
+writes them. Each is two parts of a simple accompaniment and a last chord that is held.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+from seq2drum.formats.midi import midi
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 
 TICKS = 480  # a quarter
@@ -29,18 +34,22 @@ Pattern = Callable[[int], Bar]
 
 
 def major(root: int) -> tuple[int, ...]:
+    """Return a major triad with its root doubled."""
     return root, root + 7, root + 12, root + 16
 
 
 def minor(root: int) -> tuple[int, ...]:
+    """Return a minor triad with its root doubled."""
     return root, root + 7, root + 12, root + 15
 
 
 def seventh(root: int) -> tuple[int, ...]:
+    """Return a minor seventh chord."""
     return *minor(root), root + 22
 
 
 def power(root: int) -> tuple[int, ...]:
+    """Return a power chord."""
     return root, root + 7, root + 12
 
 
@@ -181,3 +190,14 @@ def _song(style: Style) -> Song:
     guitar = Part.of(sorted(notes, key=lambda note: (note.onset, note.pitch)), program=style.program, name="Guitar")
     tempo = Tempo(0, round(60_000_000 / style.bpm))
     return Song(TICKS, (guitar,), (tempo,), (Metre(0, numerator, denominator),), len(bars) * length)
+
+
+def main(folder: Path) -> None:
+    """Write the pieces into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, song in pieces():
+        (folder / f"{name}.mid").write_bytes(midi.serialise(song))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

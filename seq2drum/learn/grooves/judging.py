@@ -1,7 +1,7 @@
-"""How well the ranker's grooves fit songs that it has not learnt from, and how long it takes.
+"""Figures of a ranker on songs that it has not learnt from, and the time that it takes.
 
-    python bench/ranker.py --cache FILE                 # validation side
-    python bench/ranker.py --cache FILE --split test    # the other one, for final figures
+    python -m seq2drum.learn.grooves.judging --cache FILE                 # validation side
+    python -m seq2drum.learn.grooves.judging --cache FILE --split test    # the other one, for final figures
 
 Of each section with guitar and drums: the F1 (hits on nine voices) of grooves of the book with the typical groove of
 the section's own drums, and with all its bars. The book is the package's, idioms included. Means over songs, of each
@@ -21,10 +21,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from bench.machine import machine
 from seq2drum.data.corpus.cache import load
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import Seq2DrumError
@@ -119,6 +115,7 @@ def speed(songs: Sequence[Prepared], ranker: Ranker, book: Book) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Judge a ranker."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, required=True, metavar="FILE")
     parser.add_argument("ranker", type=Path, nargs="?", metavar="FOLDER", help="by default the shipped one")
@@ -134,7 +131,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(fault, file=sys.stderr)
         return 2
     songs = [one for one in songs if one.guitar_grid.form.steps.max() <= MAX_STEPS]
-    print(machine())
     print(f"processor time, loading: {1000 * loading:.0f} ms; {speed(songs, ranker, book)}")
     figures = {}
     for name, bass in (("with bass", True), ("without bass", False)):

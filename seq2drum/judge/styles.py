@@ -1,7 +1,8 @@
-"""What a drummer of a style does: rules by which `bench/idiom.py` judges takes.
+"""Rules that a drummer of a style keeps, and signs by which a style is recognised.
 
-A rule says of each bar whether it is kept, or of the whole take how well. Bars are those of the pattern: fills and the
-bar in which the guitar ends are left out.
+A rule says of each bar whether it is kept, or of the whole take how well; a take is judged by all rules of its style.
+A sign holds in a share of the bars; drums obey a style if each of its signs does. Bars are those of the pattern: fills
+and the bar in which the guitar ends are left out.
 
 Letters of shapes: B bars, S steps of the longest bar, V voices of the full kit.
 """
@@ -47,11 +48,11 @@ ALIKE = 0.7  # likeness of a bar to its section's typical one, from which the gr
 FEW_CRASHES = 0.25  # a bar
 
 
-# --- what is looked at ------------------------------------------------------------------------------------------------
+# --- a take, bar by bar -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class TakeGrid:
     """A take bar by bar. velocity (B, S, V): in the full kit; S is at least MAX_STEPS, zero beyond a bar's end."""
 
     guitar_grid: GuitarGrid
@@ -59,13 +60,13 @@ class Seen:
     is_fill: Bools
 
     @staticmethod
-    def of(part: Part, song: Song, guitar: Sequence[int]) -> Seen:
-        """Look at a drum part beside the guitar."""
+    def of(part: Part, song: Song, guitar: Sequence[int]) -> TakeGrid:
+        """Return a drum part beside the guitar."""
         song_grid = SongGrid.of(song, guitar)
         hits, form = encode(part, song_grid.lattice, FULL), song_grid.form
         velocity = form.by_bar(drums_of(hits, form, FULL).velocity)
         velocity = np.pad(velocity, ((0, 0), (0, max(MAX_STEPS - velocity.shape[1], 0)), (0, 0)))
-        return Seen(song_grid.guitar_grid, velocity, fills(drums_of(hits, form)))
+        return TakeGrid(song_grid.guitar_grid, velocity, fills(drums_of(hits, form)))
 
     @cached_property
     def bars(self) -> Bools:
@@ -79,7 +80,8 @@ class Seen:
     def struck(self, voices: Voices, least: int = 1) -> Bools:
         """(B, S): where any of the voices is struck, at a velocity of at least so much."""
         columns = [FULL.names.index(name) for name in voices]
-        return np.any(self.velocity[:, :, columns] >= least, axis=2)
+        struck: Bools = np.any(self.velocity[:, :, columns] >= least, axis=2)
+        return struck
 
     def count(self, voices: Voices, places: Sequence[float], least: int = 1) -> NDArray[np.int64]:
         """(B,): at how many places, in quarters from the barline, any of the voices is struck."""
@@ -118,240 +120,247 @@ def step_of(quarters: float) -> int:
 
 
 class Rule(NamedTuple):
-    """What a drummer of the style does. keeps: bars (B,) that keep to it, or a number 0 to 1 of the take.
+    """A habit of drummers of a style. keeps: bars (B,) that keep to it, or a number 0 to 1 of the take.
 
     enough: the share of bars from which the rule is kept altogether.
     """
 
     name: str
-    keeps: Callable[[Seen], Bools | float]
+    keeps: Callable[[TakeGrid], Bools | float]
     enough: float = 1.0
 
-    def score(self, seen: Seen) -> float:
+    def score(self, take: TakeGrid) -> float:
         """0 to 1."""
-        kept = self.keeps(seen)
-        share = float(kept) if isinstance(kept, float) else float(np.mean(kept[seen.bars])) if seen.bars.any() else 0.0
+        kept = self.keeps(take)
+        share = float(kept) if isinstance(kept, float) else float(np.mean(kept[take.bars])) if take.bars.any() else 0.0
         return min(share / self.enough, 1.0)
 
 
-def backbeat(seen: Seen) -> Bools:
+def backbeat(take: TakeGrid) -> Bools:
     """Snare on 2 and 4."""
-    return seen.on((*SNARE, "clap"), 1, 3)
+    return take.on((*SNARE, "clap"), 1, 3)
 
 
-def no_backbeat(seen: Seen) -> Bools:
+def no_backbeat(take: TakeGrid) -> Bools:
     """No snare on 2 and 4, unless it is on every beat: brushes keep time on it."""
-    return ~seen.on((*SNARE, "clap"), 1, 3, least=LOUD) | seen.on(SNARE, 0, 1, 2, 3)
+    return ~take.on((*SNARE, "clap"), 1, 3, least=LOUD) | take.on(SNARE, 0, 1, 2, 3)
 
 
-def half_time(seen: Seen) -> Bools:
+def half_time(take: TakeGrid) -> Bools:
     """Snare on 3, and not on 2 and 4."""
-    return seen.on(SNARE, 2) & ~seen.on(SNARE, 1) & ~seen.on(SNARE, 3)
+    return take.on(SNARE, 2) & ~take.on(SNARE, 1) & ~take.on(SNARE, 3)
 
 
-def backbeat_or_half_time(seen: Seen) -> Bools:
+def backbeat_or_half_time(take: TakeGrid) -> Bools:
     """Snare on 2 and 4, or on 3 alone."""
-    return backbeat(seen) | half_time(seen)
+    return backbeat(take) | half_time(take)
 
 
-def backbeat_or_blast(seen: Seen) -> Bools:
+def backbeat_or_blast(take: TakeGrid) -> Bools:
     """The same, or the snare on three off-beats or more, as in a skank beat and in a blast beat."""
-    return backbeat_or_half_time(seen) | (seen.count(SNARE, (0.5, 1.5, 2.5, 3.5)) >= 3)
+    return backbeat_or_half_time(take) | (take.count(SNARE, (0.5, 1.5, 2.5, 3.5)) >= 3)
 
 
-def kick_on_one(seen: Seen) -> Bools:
-    return seen.on(KICK, 0)
+def kick_on_one(take: TakeGrid) -> Bools:
+    """Kick on 1."""
+    return take.on(KICK, 0)
 
 
-def kick_on_one_and_three(seen: Seen) -> Bools:
-    return seen.on(KICK, 0, 2)
+def kick_on_one_and_three(take: TakeGrid) -> Bools:
+    """Kick on 1 and 3."""
+    return take.on(KICK, 0, 2)
 
 
-def four_on_the_floor(seen: Seen) -> Bools:
-    return seen.on(KICK, 0, 1, 2, 3)
+def four_on_the_floor(take: TakeGrid) -> Bools:
+    """Kick on every beat of four."""
+    return take.on(KICK, 0, 1, 2, 3)
 
 
-def eighths(seen: Seen) -> Bools:
+def eighths(take: TakeGrid) -> Bools:
     """Three of four eighths of the bar, or more, on one of hat, ride or what is shaken."""
-    needed = 0.75 * len(seen.eighths)
+    needed = 0.75 * len(take.eighths)
     lines: tuple[Voices, ...] = (RIDE, HAT, ("shaker", "cabasa"))
-    return np.max([seen.count(line, seen.eighths) for line in lines], axis=0) >= needed
+    return np.max([take.count(line, take.eighths) for line in lines], axis=0) >= needed
 
 
-def eighths_or_quarters(seen: Seen) -> Bools:
+def eighths_or_quarters(take: TakeGrid) -> Bools:
     """The same, or every beat on one of hat or ride."""
-    beats = range(seen.quarters)
-    return eighths(seen) | seen.on(RIDE, *beats) | seen.on(HAT, *beats)
+    beats = range(take.quarters)
+    return eighths(take) | take.on(RIDE, *beats) | take.on(HAT, *beats)
 
 
-def sixteenths(seen: Seen) -> Bools:
+def sixteenths(take: TakeGrid) -> Bools:
     """Two or more hits of any piece of the kit between the eighths."""
-    places = [beat + part for beat in range(seen.quarters) for part in (0.25, 0.75)]
-    return seen.count((*KICK, *SNARE, *TIME), places) >= 2
+    places = [beat + part for beat in range(take.quarters) for part in (0.25, 0.75)]
+    return take.count((*KICK, *SNARE, *TIME), places) >= 2
 
 
-def ghost_notes(seen: Seen) -> Bools:
+def ghost_notes(take: TakeGrid) -> Bools:
     """A snare that is much softer than the backbeat."""
-    velocity = seen.velocity[:, :, FULL.names.index("snare")]
+    velocity = take.velocity[:, :, FULL.names.index("snare")]
     loud = velocity[:, [step_of(1), step_of(3)]]
     limit = GHOST * float(np.median(loud[loud > 0])) if (loud > 0).any() else 0.0
     return np.any((velocity > 0) & (velocity < limit), axis=1)
 
 
-def swung(seen: Seen) -> Bools:
+def swung(take: TakeGrid) -> Bools:
     """No hit on a straight eighth or sixteenth."""
-    places = [beat + part for beat in range(seen.quarters) for part in (0.25, 0.5, 0.75)]
-    return seen.count(FULL.names, places) == 0
+    places = [beat + part for beat in range(take.quarters) for part in (0.25, 0.5, 0.75)]
+    return take.count(FULL.names, places) == 0
 
 
-def ride_with_skip_note(seen: Seen) -> Bools:
+def ride_with_skip_note(take: TakeGrid) -> Bools:
     """Ride or hat, or a snare with brushes, on all beats but one or more, and a skip note before one of the beats."""
-    beats, skips = range(seen.quarters), [beat + SKIP for beat in range(seen.quarters)]
+    beats, skips = range(take.quarters), [beat + SKIP for beat in range(take.quarters)]
     lines: tuple[Voices, ...] = (RIDE, HAT, SNARE)
-    return np.any([(seen.count(one, beats) >= len(beats) - 1) & (seen.count(one, skips) >= 1) for one in lines], axis=0)
+    return np.any([(take.count(one, beats) >= len(beats) - 1) & (take.count(one, skips) >= 1) for one in lines], axis=0)
 
 
-def on_the_ride(seen: Seen) -> Bools:
+def on_the_ride(take: TakeGrid) -> Bools:
     """More ride than hat by hand, or neither: brushes keep time on the snare."""
-    ride, hat = (seen.struck(voices).sum(axis=1) for voices in (RIDE, ("closed hat", "open hat")))
-    return (ride > hat) | ((ride == 0) & (hat == 0) & (seen.struck(SNARE).sum(axis=1) >= seen.quarters))
+    ride, hat = (take.struck(voices).sum(axis=1) for voices in (RIDE, ("closed hat", "open hat")))
+    return (ride > hat) | ((ride == 0) & (hat == 0) & (take.struck(SNARE).sum(axis=1) >= take.quarters))
 
 
-def shuffled_time(seen: Seen) -> Bools:
+def shuffled_time(take: TakeGrid) -> Bools:
     """Hat or ride on three beats of four, with two skip notes or more."""
-    beats, skips = range(seen.quarters), [beat + SKIP for beat in range(seen.quarters)]
-    return (seen.count(TIME, beats) >= len(beats) - 1) & (seen.count(TIME, skips) >= 2)
+    beats, skips = range(take.quarters), [beat + SKIP for beat in range(take.quarters)]
+    return (take.count(TIME, beats) >= len(beats) - 1) & (take.count(TIME, skips) >= 2)
 
 
-def no_crash_on_the_backbeat(seen: Seen) -> Bools:
-    return seen.count(CRASH, (1, 3)) == 0
+def no_crash_on_the_backbeat(take: TakeGrid) -> Bools:
+    """No crash on 2 and 4."""
+    return take.count(CRASH, (1, 3)) == 0
 
 
-def no_hand_percussion(seen: Seen) -> Bools:
-    return ~np.any(seen.struck(HANDS), axis=1)
+def no_hand_percussion(take: TakeGrid) -> Bools:
+    """No hand percussion."""
+    return ~np.any(take.struck(HANDS), axis=1)
 
 
-def no_claps(seen: Seen) -> Bools:
-    return ~np.any(seen.struck(("clap",)), axis=1)
+def no_claps(take: TakeGrid) -> Bools:
+    """No clap."""
+    return ~np.any(take.struck(("clap",)), axis=1)
 
 
-def six_kicks(seen: Seen) -> Bools:
-    many: Bools = seen.struck(KICK).sum(axis=1) >= 6
+def six_kicks(take: TakeGrid) -> Bools:
+    """Six kicks or more."""
+    many: Bools = take.struck(KICK).sum(axis=1) >= 6
     return many
 
 
-def heads(seen: Seen) -> Bools:
+def heads(take: TakeGrid) -> Bools:
     """Kick on 1, and kick, snare or tom wherever another accent group begins."""
     pulse: Voices = (*KICK, *SNARE, "low tom", "mid tom", "high tom")
-    return kick_on_one(seen) & seen.on(pulse, *seen.heads[1:])
+    return kick_on_one(take) & take.on(pulse, *take.heads[1:])
 
 
-def no_snare_on_one(seen: Seen) -> Bools:
+def no_snare_on_one(take: TakeGrid) -> Bools:
     """No snare on 1, unless it is on every beat: brushes keep time on it."""
-    return ~seen.on(SNARE, 0, least=LOUD) | seen.on(SNARE, *range(seen.quarters))
+    return ~take.on(SNARE, 0, least=LOUD) | take.on(SNARE, *range(take.quarters))
 
 
-def lifted(seen: Seen) -> Bools:
+def lifted(take: TakeGrid) -> Bools:
     """Snare, hat or ride on 2 or 3 of three: the light beats of a waltz."""
-    return seen.count((*SNARE, *TIME), (1, 2)) >= 1
+    return take.count((*SNARE, *TIME), (1, 2)) >= 1
 
 
-def light_beats(seen: Seen) -> Bools:
+def light_beats(take: TakeGrid) -> Bools:
     """No kick on both light beats of three: the weight is on 1."""
-    return seen.count(KICK, (1, 2)) < 2
+    return take.count(KICK, (1, 2)) < 2
 
 
-def snare_on_the_second_half(seen: Seen) -> Bools:
+def snare_on_the_second_half(take: TakeGrid) -> Bools:
     """Where the second of two accent groups begins, as in 6/8; on 2 and 4 in a bar of four."""
-    return backbeat(seen) if seen.quarters == 4 else seen.on(SNARE, seen.heads[-1])
+    return backbeat(take) if take.quarters == 4 else take.on(SNARE, take.heads[-1])
 
 
-def sparse(seen: Seen) -> Bools:
+def sparse(take: TakeGrid) -> Bools:
     """At most four hits a quarter."""
-    few: Bools = (seen.velocity > 0).sum(axis=(1, 2)) <= 4 * seen.guitar_grid.form.quarters
+    few: Bools = (take.velocity > 0).sum(axis=(1, 2)) <= 4 * take.guitar_grid.form.quarters
     return few
 
 
-def weight_on_three(seen: Seen) -> Bools:
+def weight_on_three(take: TakeGrid) -> Bools:
     """Kick on 3, with the side stick or the snare or without."""
-    return seen.on(KICK, 2)
+    return take.on(KICK, 2)
 
 
-def off_beats(seen: Seen) -> Bools:
+def off_beats(take: TakeGrid) -> Bools:
     """Hat on three off-beats of four, or more."""
-    return seen.count(HAT, (0.5, 1.5, 2.5, 3.5)) >= 3
+    return take.count(HAT, (0.5, 1.5, 2.5, 3.5)) >= 3
 
 
-def train(seen: Seen) -> Bools:
+def train(take: TakeGrid) -> Bools:
     """A train beat: eight strokes on the snare or more. Or two to the bar, with the backbeat."""
-    strokes: Bools = seen.struck(SNARE).sum(axis=1) >= 8
-    return strokes | backbeat(seen)
+    strokes: Bools = take.struck(SNARE).sum(axis=1) >= 8
+    return strokes | backbeat(take)
 
 
-def steady_beats(seen: Seen) -> Bools:
+def steady_beats(take: TakeGrid) -> Bools:
     """Hat, ride or crash on three beats of four, or more."""
-    return seen.count((*TIME, *CRASH), range(seen.quarters)) >= 0.75 * seen.quarters
+    return take.count((*TIME, *CRASH), range(take.quarters)) >= 0.75 * take.quarters
 
 
 # Rules of every style.
 
 
-def timekeeper(seen: Seen) -> Bools:
+def timekeeper(take: TakeGrid) -> Bools:
     """Hat, ride or what is shaken, twice a bar at least; or six strokes on snare and toms, as in a train beat."""
-    drums = seen.struck((*SNARE, "low tom", "mid tom", "high tom")).sum(axis=1)
-    return (seen.struck((*SHAKEN, *CRASH)).sum(axis=1) >= 2) | (drums >= 6)
+    drums = take.struck((*SNARE, "low tom", "mid tom", "high tom")).sum(axis=1)
+    return (take.struck((*SHAKEN, *CRASH)).sum(axis=1) >= 2) | (drums >= 6)
 
 
-def few_crashes(seen: Seen) -> float:
+def few_crashes(take: TakeGrid) -> float:
     """1 up to FEW_CRASHES a bar, from there in proportion to what is too much."""
-    return min(1.0, FEW_CRASHES / max(crashes(seen), FEW_CRASHES))
+    return min(1.0, FEW_CRASHES / max(crashes(take), FEW_CRASHES))
 
 
-def crashes(seen: Seen) -> float:
+def crashes(take: TakeGrid) -> float:
     """Crashes a bar, over the bars in which the guitar sounds."""
-    first, stop = seen.guitar_grid.sounding
-    return float(seen.struck(CRASH).sum()) / max(stop - first, 1)
+    first, stop = take.guitar_grid.sounding
+    return float(take.struck(CRASH).sum()) / max(stop - first, 1)
 
 
-def clear_beginning(seen: Seen) -> float:
+def clear_beginning(take: TakeGrid) -> float:
     """Kick or crash on the one of the first bar; or, where that bar is a pickup, of the second after a fill."""
-    first, _ = seen.guitar_grid.sounding
-    ones = seen.on(KICK, 0) | seen.on(CRASH, 0)
-    pickup = int((seen.velocity[first] > 0).any(axis=1).sum()) >= 3 and bool(ones[first + 1 : first + 2].any())
+    first, _ = take.guitar_grid.sounding
+    ones = take.on(KICK, 0) | take.on(CRASH, 0)
+    pickup = int((take.velocity[first] > 0).any(axis=1).sum()) >= 3 and bool(ones[first + 1 : first + 2].any())
     return float(ones[first] or pickup)
 
 
-def ending(seen: Seen) -> float:
+def ending(take: TakeGrid) -> float:
     """A hit with the guitar in its last bar, on more than kick and closed hat; after its last note cymbals at most.
 
     Once the guitar is silent, nothing is struck.
     """
     # 1. Where the guitar begins its last notes, and what is struck there and behind.
-    form, guitar = seen.guitar_grid.form, seen.guitar_grid.guitar
+    form, guitar = take.guitar_grid.form, take.guitar_grid.guitar
     last = guitar.step.max(keepdims=True)
-    bar, place, stop = int(form.bar_of(last)[0]), int(form.place_of(last)[0]), seen.guitar_grid.sounding[1]
-    final, others = seen.struck(FINAL), seen.struck(tuple(name for name in FULL.names if name not in (*RIDE, *CRASH)))
+    bar, place, stop = int(form.bar_of(last)[0]), int(form.place_of(last)[0]), take.guitar_grid.sounding[1]
+    final, others = take.struck(FINAL), take.struck(tuple(name for name in FULL.names if name not in (*RIDE, *CRASH)))
     onsets = form.notes_between(guitar, bar, bar + 1).step.tolist()
     # 2. What makes an ending of it.
     with_guitar = any(final[bar, max(step - 1, 0) : step + 2].any() for step in onsets)
-    goes_on = others[bar, place + 2 :].any() or others[bar + 1 :].any() or seen.struck(FULL.names)[stop:].any()
+    goes_on = others[bar, place + 2 :].any() or others[bar + 1 :].any() or take.struck(FULL.names)[stop:].any()
     return float(with_guitar and not goes_on)
 
 
-def groove_held(seen: Seen) -> Bools:
+def groove_held(take: TakeGrid) -> Bools:
     """The bar is like its section's typical one, or that of its turn: grooves have one bar or two.
 
     Typical is the bar that is most like all others.
     """
-    begins = {section.bar: section.letter for section in sections(seen.guitar_grid)}
+    begins = {section.bar: section.letter for section in sections(take.guitar_grid)}
     letter, letters = "", []
-    for bar in range(len(seen.velocity)):
+    for bar in range(len(take.velocity)):
         letter = begins.get(bar, letter)
         letters.append(letter)
-    alike = likeness((seen.velocity > 0).reshape(len(letters), -1).astype(np.float32))
+    alike = likeness((take.velocity > 0).reshape(len(letters), -1).astype(np.float32))
     held, turn = np.zeros(len(letters), dtype=bool), np.arange(len(letters)) % 2
     for name in set(letters):
-        own = (np.array(letters) == name) & seen.bars
+        own = (np.array(letters) == name) & take.bars
         for some in (own, own & (turn == 0), own & (turn == 1)):
             bars = np.flatnonzero(some)
             if len(bars):
@@ -360,12 +369,12 @@ def groove_held(seen: Seen) -> Bools:
     return held
 
 
-def rules_of(*keeps: Callable[[Seen], Bools | float]) -> tuple[Rule, ...]:
+def rules_of(*keeps: Callable[[TakeGrid], Bools | float]) -> tuple[Rule, ...]:
     """Rules called by their functions."""
     return tuple(Rule(keep.__name__.replace("_", " "), keep, ENOUGH.get(keep, 1.0)) for keep in keeps)
 
 
-ENOUGH: Mapping[Callable[[Seen], Bools | float], float] = MappingProxyType(
+ENOUGH: Mapping[Callable[[TakeGrid], Bools | float], float] = MappingProxyType(
     {
         ghost_notes: 0.5,
         sixteenths: 0.75,
@@ -401,7 +410,7 @@ COMMON = ("few crashes", "clear beginning", "ending", "groove held", "timekeeper
 ALL = rules_of(few_crashes, clear_beginning, ending, groove_held, timekeeper)
 NO_METAL = rules_of(clear_beginning, ending, groove_held, timekeeper)  # where crashes may be as many as there are
 
-STYLES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
+RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
     {
         "bossa": rules_of(no_backbeat, kick_on_one_and_three, eighths, no_claps) + ALL,
         "swing": rules_of(ride_with_skip_note, on_the_ride, swung, no_backbeat, no_crash_on_the_backbeat)
@@ -430,9 +439,85 @@ NAMES: Mapping[str, str] = MappingProxyType(
 )
 
 
-def style_of(name: str) -> str | None:
-    """The style that the name of a piece says, or None."""
-    plain = name.lower().replace("-", "_").replace(" ", "_")
-    known = [word for word in (*STYLES, *NAMES) if word in plain]
+def style_named(title: str) -> str | None:
+    """Return the style of `RULES` that the title of a piece names, or None."""
+    plain = title.lower().replace("-", "_").replace(" ", "_")
+    known = [word for word in (*RULES, *NAMES) if word in plain]
     word = max(known, key=len, default=None)
     return NAMES.get(word, word) if word else None
+
+
+# --- signs of a style -------------------------------------------------------------------------------------------------
+
+
+def side_stick_or_hands(take: TakeGrid) -> Bools:
+    """Two strokes a bar or more on side stick and hand percussion."""
+    many: Bools = take.struck(("side stick", *HANDS)).sum(axis=1) >= 2
+    return many
+
+
+def one_drop(take: TakeGrid) -> Bools:
+    """The weight on 3: snare or side stick there, or a kick there and none on 1."""
+    return take.on(SNARE, 2, least=LOUD) | (take.on(KICK, 2, least=LOUD) & ~take.on(KICK, 0, least=LOUD))
+
+
+def four_kicks(take: TakeGrid) -> Bools:
+    """Kick on every beat, and not feathered as in swing."""
+    return take.on(KICK, 0, 1, 2, 3, least=LOUD)
+
+
+def off_the_eighths(take: TakeGrid) -> Bools:
+    """Kick or snare on a sixteenth between the eighths."""
+    places = [beat + part for beat in range(take.quarters) for part in (0.25, 0.75)]
+    return take.count((*KICK, *SNARE), places) >= 1
+
+
+def swung_time(take: TakeGrid) -> Bools:
+    """Hat or ride with a skip note, and no straight eighth on either."""
+    skips, eighths = ([beat + part for beat in range(take.quarters)] for part in (SKIP, 0.5))
+    return (take.count(TIME, skips) >= 1) & (take.count(TIME, eighths) <= 1)
+
+
+def straight(take: TakeGrid) -> Bools:
+    """Time that is not swung."""
+    return ~swung_time(take)
+
+
+def no_loud_backbeat(take: TakeGrid) -> Bools:
+    """Not both 2 and 4 on a loud snare or a clap."""
+    return ~take.on(("snare", "clap"), 1, 3, least=LOUD)
+
+
+def moderate(take: TakeGrid) -> Bools:
+    """Five kicks a bar at most."""
+    few: Bools = take.struck(KICK).sum(axis=1) <= 5
+    return few
+
+
+def five_kicks(take: TakeGrid) -> Bools:
+    """Five loud kicks or more."""
+    many: Bools = take.struck(KICK, least=LOUD).sum(axis=1) >= 5
+    return many
+
+
+HALF, MOST = 0.5, 0.6  # shares of the bars
+SIGNS: Mapping[str, tuple[tuple[Callable[[TakeGrid], Bools], float], ...]] = MappingProxyType(
+    {
+        "jazz": ((swung_time, HALF), (on_the_ride, HALF)),
+        "shuffle": ((swung_time, HALF), (backbeat_or_half_time, HALF)),
+        "latin": ((side_stick_or_hands, HALF), (no_loud_backbeat, HALF)),
+        "metal": ((five_kicks, HALF),),
+        "dance": ((four_kicks, MOST), (straight, HALF)),
+        "reggae": ((one_drop, MOST), (no_loud_backbeat, MOST)),
+        "funk": ((off_the_eighths, HALF), (straight, HALF)),
+        "pop": ((backbeat_or_half_time, HALF), (moderate, HALF), (straight, HALF)),
+        "rock": ((backbeat_or_half_time, HALF), (straight, HALF)),
+    }
+)
+"""The signs of each style, and the share of bars in which each is wanted at least."""
+
+
+def obeys(style: str, take: TakeGrid) -> bool:
+    """Return whether drums have all signs of a style of `music.choices.STYLES`."""
+    bars = take.bars & (take.velocity > 0).any(axis=(1, 2))
+    return bool(bars.any()) and all(np.mean(sign(take)[bars]) >= share for sign, share in SIGNS[style])

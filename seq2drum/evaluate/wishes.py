@@ -1,0 +1,270 @@
+"""Whether drums follow what a musician asks for: each control moves its own statistic, each style is obeyed.
+
+What a control moves is counted of takes at several settings, all other options left alone: its own statistic should
+move, all others should stay. Whether a style is obeyed is told by signs that a drummer would name (`judge.styles`), and
+not by the rules that named the styles of the songs that the model learnt from (`lattice.conditions.style_of`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.data.corpus.excerpts import duet_of
+from seq2drum.data.corpus.prepared import Prepared
+from seq2drum.judge.styles import LOUD, TakeGrid, obeys
+from seq2drum.lattice import conditions
+from seq2drum.lattice.conditions import PROMINENCE, drums_of, novelty, prominence_of
+from seq2drum.lattice.form import Form, form_of, lattice_of, written_lattice
+from seq2drum.lattice.grid import OFFSET_UNITS, PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, decode, encode
+from seq2drum.music.choices import STYLES
+from seq2drum.music.kit import FULL
+from seq2drum.music.notes import Part, Song
+from seq2drum.play.drummer import Drummer
+from seq2drum.play.feel.loudness import swing_of
+from seq2drum.play.options import Options
+
+# --- controls ---------------------------------------------------------------------------------------------------------
+
+CONTROLS: Mapping[str, tuple[float, ...]] = MappingProxyType(
+    {
+        "intensity": (0.1, 0.3, 0.5, 0.7, 0.9),
+        "complexity": (0.1, 0.3, 0.5, 0.7, 0.9),
+        "fills": (0.0, 0.25, 0.5, 0.75, 1.0),
+        "humanize": (0.0, 0.25, 0.5, 0.75, 1.0),
+        "swing": (0.0, 0.25, 0.5, 0.75, 1.0),
+    }
+)
+
+
+class Counted(NamedTuple):
+    """Counts of a take; nan where there is nothing to count.
+
+    intensity: strength of all hits of a quarter note together, a hit of velocity 127 being one. complexity: syncopation
+    of kick, snare and toms, levels a quarter. fills: share of bars that stand out of those around them. humanize: mean
+    distance of the hits from their places, milliseconds. swing: where off-beat eighths lie, as `--swing`.
+    """
+
+    intensity: float
+    complexity: float
+    fills: float
+    humanize: float
+    swing: float
+
+
+def count(part: Part, song: Song) -> Counted:
+    """Return the counts of a drum part, in the bars from its first hit to its last."""
+    lattice = lattice_of(song)
+    form, grid = form_of(song, lattice), encode(part, lattice, FULL)
+    if not len(grid.step):
+        return Counted(0.0, np.nan, np.nan, np.nan, np.nan)
+    begin, end = (int(form.bar_of(grid.step[at : at + 1 or None])[0]) for at in (0, -1))
+    grid = grid.shift(-form.first[begin])
+    form = form.between(begin, end + 1)
+    full, nine = drums_of(grid, form, FULL), drums_of(grid, form)
+    quarters = float(np.sum(form.quarters))
+    prominent = prominence_of(novelty(nine)) >= PROMINENCE
+    swing = swing_of(grid, form)
+    return Counted(
+        float(full.velocity.sum()) / 127 / quarters,
+        float(np.mean(conditions.pattern_syncopation(nine))),
+        float(np.mean(prominent)),
+        float(np.mean(np.abs(_late(grid, form)))),
+        np.nan if swing is None else swing,
+    )
+
+
+def _late(grid: Grid, form: Form) -> NDArray[np.float64]:
+    """(N,): how far each hit is from its place, in milliseconds."""
+    bar = form.bar_of(grid.step)
+    place = form.place_of(grid.step) % STEPS_PER_QUARTER
+    gaps = np.diff(PLACES, append=TWELFTHS)
+    gap = np.where(grid.offset < 0, gaps[place - 1], gaps[place])
+    late: NDArray[np.float64] = grid.offset / OFFSET_UNITS * gap / TWELFTHS * 60_000 / form.bpm[bar]
+    return late
+
+
+class Moved(NamedTuple):
+    """The effect of one control: values (songs, settings, statistics), means over seeds."""
+
+    control: str
+    settings: tuple[float, ...]
+    values: NDArray[np.float64]
+
+    @property
+    def own(self) -> NDArray[np.float64]:
+        """(songs, settings): the control's own statistic."""
+        values: NDArray[np.float64] = self.values[:, :, Counted._fields.index(self.control)]
+        return values
+
+    @property
+    def rank(self) -> float:
+        """Spearman's correlation of the settings with the means over songs."""
+        return spearman(np.array(self.settings), np.nanmean(self.own, axis=0))
+
+    @property
+    def rank_in_a_song(self) -> float:
+        """The mean over songs of Spearman's correlation in each."""
+        songs = [spearman(np.array(self.settings), row) for row in self.own if not np.isnan(row).any()]
+        return float(np.mean(songs)) if songs else float("nan")
+
+    @property
+    def gain(self) -> NDArray[np.float64]:
+        """(statistics,): the gain of each from the lowest setting to the highest, mean over songs."""
+        gain: NDArray[np.float64] = np.nanmean(self.values[:, -1] - self.values[:, 0], axis=0)
+        return gain
+
+
+def spearman(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Return Spearman's rank correlation; ties share the mean of their ranks. 0 if all values are the same."""
+    ranks = [np.array([np.mean(np.flatnonzero(np.sort(row) == value)) for value in row]) for row in (one, other)]
+    spread = [float(np.std(rank)) for rank in ranks]
+    if min(spread) == 0:
+        return 0.0
+    return float(np.mean((ranks[0] - ranks[0].mean()) * (ranks[1] - ranks[1].mean())) / (spread[0] * spread[1]))
+
+
+def count_take(drummer: Drummer, song: Song, options: Options, bars: int | None) -> Counted:
+    """Return the counts of a take in its first bars."""
+    rows = [bar.part.rows for bar in islice(drummer.stream(song, options), bars)]
+    return count(Part.of(np.concatenate(rows), is_drums=True), song)
+
+
+def move(
+    drummer: Drummer,
+    songs: Sequence[Song],
+    *,
+    seeds: Sequence[int] = (0,),
+    bars: int | None = None,
+    controls: Iterable[str] = tuple(CONTROLS),
+    base: Options | None = None,
+    show: Callable[[str], None] = lambda text: None,
+) -> list[Moved]:
+    """Move the controls one by one, all else being `base`."""
+    base = base or Options()
+
+    def counted(song: Song, options: Options) -> NDArray[np.float64]:
+        takes = [count_take(drummer, song, replace(options, seed=seed), bars) for seed in seeds]
+        mean: NDArray[np.float64] = np.array(takes, dtype=np.float64).mean(axis=0)
+        return mean
+
+    moved = []
+    for control in controls:
+        show(control)
+        settings = CONTROLS[control]
+        asked: list[dict[str, Any]] = [{control: value} for value in settings]
+        values = [[counted(song, replace(base, **change)) for change in asked] for song in songs]
+        moved.append(Moved(control, settings, np.array(values)))
+    return moved
+
+
+def crosstalk(moved: Sequence[Moved]) -> NDArray[np.float64]:
+    """Return (controls, controls): the gain of each statistic (column) by each control (row), as a share of its own."""
+    own = [Counted._fields.index(one.control) for one in moved]
+    gain = np.array([one.gain[own] for one in moved])
+    shares: NDArray[np.float64] = gain / np.diag(gain)
+    return shares
+
+
+def controls_tables(moved: Sequence[Moved]) -> list[str]:
+    """Return the two tables, in Markdown."""
+    rows = ["| control | its statistic at five settings | Spearman of the means | in a song |", "|---|---|---|---|"]
+    for one in moved:
+        means = ", ".join(f"{value:.2f}" for value in np.nanmean(one.own, axis=0))
+        rows.append(f"| `--{one.control}` | {means} | {one.rank:.2f} | {one.rank_in_a_song:.2f} |")
+    rows += ["", "| moved | " + " | ".join(one.control for one in moved) + " |", "|---" * (1 + len(moved)) + "|"]
+    for one, shares in zip(moved, crosstalk(moved), strict=True):
+        rows.append(f"| `--{one.control}` | {' | '.join(f'{share:+.2f}' for share in shares)} |")
+    return rows
+
+
+# --- wishes of songs of a corpus --------------------------------------------------------------------------------------
+
+LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
+LEANING = ("kick", "snare", "low tom", "mid tom", "high tom")
+
+
+class Leaning(NamedTuple):
+    """Mean velocity of all hits of a take; its hits a quarter; its hits a quarter that lean against the beat.
+
+    A kick, a loud snare or a tom leans if it is off the beat and the same voice leaves out the next beat.
+    """
+
+    loudness: float
+    hits: float
+    leaning_hits: float
+
+    @staticmethod
+    def of(take: TakeGrid) -> Leaning:
+        """Count a take."""
+        velocity = take.velocity[take.velocity > 0]
+        pattern = take.velocity[:, :, [FULL.names.index(name) for name in LEANING]]
+        pattern = np.where(pattern >= LOUD, 1, 0)[:, : 4 * STEPS_PER_QUARTER]
+        pattern = pattern.reshape(-1, STEPS_PER_QUARTER, len(LEANING))
+        next_beat = np.append(pattern[1:, 0], pattern[:1, 0] * 0, axis=0)
+        leaning = pattern[:, 1:].sum(axis=1) * (1 - next_beat)
+        quarters = float(np.sum(take.guitar_grid.form.quarters))
+        loudness = float(np.mean(velocity)) if len(velocity) else 0.0
+        return Leaning(loudness, len(velocity) / quarters, float(leaning.sum()) / quarters)
+
+
+SLACK = Leaning(1.0, 0.05, 0.05)  # to fall by that much is not heard
+MOVES = MappingProxyType({"intensity": ("loudness", "hits"), "complexity": ("leaning_hits",)})
+
+
+def song_of(song: Prepared) -> Song:
+    """Return the guitar and the bass of a prepared song, as a song."""
+    duet = duet_of(song.guitar_grid, song.drums)
+    bass = decode(song.guitar_grid.bass, written_lattice(duet.song), program=33, name="Bass")
+    bass = Part.of(bass.rows[bass.onset < duet.song.length], program=33, name="Bass")
+    return replace(duet.song, parts=(*duet.guitars, *([bass] if len(bass) else [])))
+
+
+def takes_of(drummer: Drummer, songs: Sequence[Song], options: Options) -> list[TakeGrid]:
+    """Return a take of each song."""
+    takes = [drummer.accompany(song, options) for song in songs]
+    return [TakeGrid.of(take.standard_part, song, take.guitar.parts) for take, song in zip(takes, songs, strict=True)]
+
+
+def styles_table(drummer: Drummer, prepared: Sequence[Prepared], base: Options) -> Iterator[str]:
+    """Yield the lines of a table: how many songs obey each style, asked for and not, and how many own drums do."""
+    songs = [song_of(song) for song in prepared]
+    own: dict[str, list[TakeGrid]] = {}
+    for each, song in zip(prepared, songs, strict=True):
+        name = conditions.style_of(drums_of(each.drums, each.guitar_grid.form, FULL))
+        own.setdefault(name, []).append(TakeGrid.of(duet_of(each.guitar_grid, each.drums).drums, song, [0]))
+    plain = takes_of(drummer, songs, base)
+    yield "| style | obeyed | no wish | own drums named so |\n|---|---|---|---|"
+    shares = []
+    for style in STYLES:
+        obeyed = [obeys(style, take) for take in takes_of(drummer, songs, replace(base, style=style))]
+        real = [obeys(style, take) for take in own.get(style, [])]
+        shares.append(float(np.mean(obeyed)))
+        unasked = np.mean([obeys(style, take) for take in plain])
+        told = f"{np.mean(real):.2f} of {len(real)}" if real else "none"
+        yield f"| {style} | {shares[-1]:.2f} | {unasked:.2f} | {told} |"
+    yield f"\nmean {np.mean(shares):.3f}, worst {min(shares):.2f}"
+
+
+def levels_table(drummer: Drummer, prepared: Sequence[Prepared], base: Options) -> Iterator[str]:
+    """Yield the lines of a table: what intensity and complexity move, and in how many songs it never falls."""
+    songs = [song_of(song) for song in prepared]
+    yield "| wish | counted | " + " | ".join(f"{level:g}" for level in LEVELS) + " | Spearman | never falls |"
+    yield "|---" * (4 + len(LEVELS)) + "|"
+    for wish, moved in MOVES.items():
+        asked: list[dict[str, Any]] = [{wish: level} for level in LEVELS]
+        takes = [takes_of(drummer, songs, replace(base, **change)) for change in asked]
+        values = np.array([[Leaning.of(take) for take in some] for some in takes])
+        for name in moved:
+            column = Leaning._fields.index(name)
+            table: NDArray[np.float64] = values[:, :, column]
+            rank = np.mean([spearman(np.array(LEVELS), song) for song in table.T])
+            rises = np.mean((np.diff(table, axis=0) >= -SLACK[column]).all(axis=0))
+            means = " | ".join(f"{mean:.2f}" for mean in table.mean(axis=1))
+            yield f"| {wish} | {name.replace('_', ' ')} | {means} | {rank:.2f} | {rises:.2f} |"
