@@ -12,11 +12,10 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from client import connection, messages, rendered, sessions
+from client import connection, messages, sessions
 from client.connection import Attempts, Connection
 from client.errors import DeadlineExceeded, ServerUnavailable
-from client.messages import Answered, OnProgress, RemoteBar, RemoteTake, Reply, Source
-from client.rendered import RemoteFile
+from client.messages import Answered, OnProgress, RemoteBar, RemoteFile, RemoteTake, Reply, Source
 from client.sessions import BeatRequests, RemoteBeat, RemoteBeatBar, RemoteBrief, RemoteJamBar
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.rpc.accompaniment_pb2_grpc import AccompanimentServiceStub
@@ -90,8 +89,8 @@ class AsyncRemoteDrummer:
         self, song: Source, drums: Source, form: str = "picture", options: Any = None, **asked: Any
     ) -> RemoteFile:
         """Return a song and its drums as a file of another kind, see `RemoteDrummer.render`."""
-        request = rendered.request(song, drums, form, messages.options_of(options, asked))
-        pieces = rendered.Pieces()
+        request = messages.render_request(song, drums, form, messages.options_of(options, asked))
+        pieces = messages.RenderedPieces()
         call = self._stub.Render(request, timeout=self.connection.deadline, metadata=self.connection.metadata)
         try:
             async for piece in call:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from client import listing, sessions
 from client.asynchronous import AsyncRemoteDrummer
 from client.listing import Line
-from client.mcp_wishes import FORM, WISHES, Schema, schema, values
+from client.mcp_schema import FORM, OPTIONS, Schema, schema, values
 from client.messages import MOST_BYTES, RemoteOptions, RemoteTake
 from seq2drum.console import paths
 from seq2drum.errors import InputError, LimitError, OptionError, OutputError
@@ -222,7 +222,7 @@ class Tools:
                 "beside the song (SONG.drums.1.mid is the best of several takes). Ask for few things: what is left "
                 "out, the drummer decides by listening. The same song, wishes and seed give the same drums; another "
                 "seed gives another take. To change one thing, keep the seed.",
-                schema("song", "output", "overwrite", "takes", "prime", *WISHES, *FORM, required=("song",)),
+                schema("song", "output", "overwrite", "takes", "prime", *OPTIONS, *FORM, required=("song",)),
                 self._make,
                 writes=True,
             ),
@@ -231,7 +231,7 @@ class Tools:
                 "Plays some bars again and keeps all other drums as they are: those of the file drums, such as "
                 "make_drums wrote, or else the song's own. Give a seed other than that of the take, and its drum_map. "
                 "Writes a MIDI file, by default SONG.drums.mid.",
-                schema("song", "drums", "bars", "output", "overwrite", *WISHES, *FORM, required=("song", "bars")),
+                schema("song", "drums", "bars", "output", "overwrite", *OPTIONS, *FORM, required=("song", "bars")),
                 self._make,
                 writes=True,
             ),
@@ -239,7 +239,7 @@ class Tools:
                 "explain",
                 "Tells bar by bar what the drums do and what in the guitar they go with: the drums that make_drums "
                 "gives for the same song, wishes and seed. Writes nothing.",
-                schema("song", "prime", "bars", "model", *WISHES, required=("song",)),
+                schema("song", "prime", "bars", "model", *OPTIONS, required=("song",)),
                 self._explain,
             ),
             Tool(

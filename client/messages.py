@@ -1,6 +1,6 @@
-"""What is said to a server and what it says, as plain values; nothing here knows how it travels.
+"""Messages of songs and rendered files as plain values; nothing here knows how they travel.
 
-A song goes out as one message or as several, and a reply comes back as one or as several; both say the same.
+A song goes out as one message or as several, and a reply comes back as one or as several; both have the same content.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from seq2drum.system import files
 
 Source = bytes | str | os.PathLike[str]
 OnProgress = Callable[[int, int], object]
-"""Is called with how many bars are made and how many there will be."""
+"""Called with the number of bars made and the number of all bars."""
 
-MOST_BYTES = 64 << 20  # of a file that is read at all; how much a server takes is for it to say
-CHUNK_BYTES = 32 << 10  # half of what a server takes by default
-LARGE_BYTES = 256 << 10  # a larger file goes out in chunks: a server refuses one too large before it has all of it
+MOST_BYTES = 64 << 20  # of a file that is read at all; the server has limits of its own
+CHUNK_BYTES = 32 << 10  # half of a server's default limit
+LARGE_BYTES = 256 << 10  # a larger file goes out in chunks: a server can refuse it before it has all of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class RemoteOptions(BaseSession, BaseOptions):
 
 
 class RemoteHit(NamedTuple):
-    """One note of the drums: ticks of the song, its place in quarters too, note and velocity as MIDI has them."""
+    """One note of the drums: its tick and quarter in the song, its length in ticks, note and velocity as in MIDI."""
 
     tick: int
     quarter: float
@@ -64,8 +64,8 @@ class RemoteHit(NamedTuple):
 class RemoteBar:
     """One bar of a take as it is made: its number from 1, and its hits in order.
 
-    A hit on the downbeat may come a little before the barline. take: which, from 0, in the order in which they are
-    made. seed: makes that take again.
+    A hit on the downbeat may come a little before the barline. take: its index in the order of making, from 0. seed:
+    makes that take again.
     """
 
     number: int
@@ -76,11 +76,11 @@ class RemoteBar:
 
 @dataclass(frozen=True)
 class RemoteTake:
-    """A finished drum part. The messages in it are those of the contract, and say there what they hold.
+    """A finished drum part. Its messages are those of the contract, which documents them.
 
     midi: the file. seed: makes it again. score: the F1, 0 to 1, that its hits are expected to have with what a drummer
-    would play, None where there is one take. options: as they held, the server's defaults filled in. grooves: what
-    each section was played on. swaps: hits of pieces that the kit of the drum map lacks.
+    would play, None for a single take. options: with the server's defaults filled in. grooves: of each section. swaps:
+    hits of pieces that the kit of the drum map lacks.
     """
 
     midi: bytes
@@ -98,14 +98,14 @@ class RemoteTake:
     swaps: tuple[Swap, ...] = ()
 
     def to_bytes(self) -> bytes:
-        """The take as a MIDI file."""
+        """Return the take as a MIDI file."""
         return self.midi
 
     def explain(self) -> tuple[Explanation, ...]:
-        """What was done, bar by bar, if it was asked for.
+        """Return the explanations, bar by bar.
 
         Raises:
-            OptionError: it was not.
+            OptionError: they were not requested.
         """
         if not self.options.explain:
             raise OptionError("the server was not asked to explain this take; ask with explain=True")
@@ -122,24 +122,24 @@ class RemoteTake:
 
 
 def options_of(given: Any, asked: dict[str, Any]) -> RemoteOptions:
-    """The options of a call: an object that has fields of `RemoteOptions`, or None, and keywords that win over it."""
+    """Return the options of a call: an object that has fields of `RemoteOptions`, or None, and keywords, which win."""
     if given is None:
         return RemoteOptions(**asked)
     if isinstance(given, RemoteOptions):
         known = given
     else:
         names = [field.name for field in fields(RemoteOptions) if hasattr(given, field.name)]
-        if "seed" not in names:  # other values have a name in common with it, such as a text its `split`
+        if "seed" not in names:  # other values share a name, such as a text its `split`
             raise TypeError(f"options are {type(given).__name__}, wanted RemoteOptions or seq2drum.Options")
         known = RemoteOptions(**{name: getattr(given, name) for name in names})
     return replace(known, **asked)
 
 
 def song_bytes(song: Source) -> bytes:
-    """The bytes of a song: those given, or those of a file.
+    """Return the bytes of a song: the given ones, or a file's.
 
     Raises:
-        InputError: the file cannot be read, or is of a kind that nobody reads.
+        InputError: the file cannot be read, or is of a kind that cannot be parsed.
     """
     if isinstance(song, bytes):
         return song
@@ -148,7 +148,7 @@ def song_bytes(song: Source) -> bytes:
 
 
 def drum_bytes(song: Source) -> bytes:
-    """The bytes of a song with drums, as `song_bytes`.
+    """Return the bytes of a song with drums, as `song_bytes`.
 
     Raises:
         InputError: likewise, or it is a recording.
@@ -160,11 +160,11 @@ def drum_bytes(song: Source) -> bytes:
 
 
 def config(options: RemoteOptions, takes: int = 1) -> pb.GenerationConfig:
-    """What is asked for, as a message. Files of grooves and of the song to play like are read.
+    """Return the configuration for options. Files of grooves and of the song to play like are read.
 
     Raises:
-        OptionError: a number is one that no message can hold, takes are more than any player makes, or a groove is no
-            name and no file. All else is for the server to judge.
+        OptionError: a number does not fit into a message, there are more takes than any player makes, or a groove
+            is neither a name nor a file. The server checks all else.
         InputError: a file cannot be read.
     """
     if options.seed is not None and not 0 <= options.seed < 1 << 64:
@@ -184,7 +184,7 @@ def config(options: RemoteOptions, takes: int = 1) -> pb.GenerationConfig:
 
 
 def _sendable(name: str, value: Any) -> Any:
-    """The value of an option as its field of the contract has it.
+    """Return the value of an option for its field of the contract.
 
     Raises:
         OptionError, InputError: as `config`.
@@ -204,7 +204,7 @@ def _sendable(name: str, value: Any) -> Any:
 
 
 def _set(message: pb.GenerationConfig, field: str, value: Any) -> None:
-    """Set a field, be it of one value, of a message, or of several of either."""
+    """Set a field: a value, a message, or several of either."""
     if isinstance(value, pb.BarRange):
         getattr(message, field).CopyFrom(value)
     elif isinstance(value, list | tuple):
@@ -214,7 +214,7 @@ def _set(message: pb.GenerationConfig, field: str, value: Any) -> None:
 
 
 def _bars(bars: tuple[int, int], title: str = "the bars are") -> pb.BarRange:
-    """A first and a last bar as a message."""
+    """Return a first and a last bar as a message."""
     check_bars(bars, title)
     if bars[1] >= 1 << 32:
         raise OptionError(f"{title} {bars[0]}:{bars[1]}, wanted numbers less than 2^32")
@@ -222,7 +222,7 @@ def _bars(bars: tuple[int, int], title: str = "the bars are") -> pb.BarRange:
 
 
 def _groove(section: str, groove: One) -> pb.GrooveChoice:
-    """What a section is to be played on, as a message: the name, or the bytes of the file."""
+    """Return the groove of a section as a message: the name, or the bytes of the file."""
     if not isinstance(groove, str):
         raise OptionError("a server takes a groove by its name or as a file, not as a value; give one of these")
     wanted = reference(groove)
@@ -233,12 +233,12 @@ def _groove(section: str, groove: One) -> pb.GrooveChoice:
 
 
 def request(midi: bytes, wanted: pb.GenerationConfig, drums: bytes = b"") -> pb.GenerateDrumsRequest:
-    """A song and what is wanted in one message. drums: a file whose drums stand in place of the song's own."""
+    """Return the request for a song in one message. drums: a file whose drums replace the song's own."""
     return pb.GenerateDrumsRequest(midi=midi, config=wanted, drums=drums)
 
 
 def grooves_request(song: Source | None, options: RemoteOptions) -> pb.ListGroovesRequest:
-    """Asks for all grooves, or for those that fit a song."""
+    """Return the request for all grooves, or for those that fit a song."""
     if song is None:
         return pb.ListGroovesRequest()
     return pb.ListGroovesRequest(midi=song_bytes(song), config=config(options))
@@ -247,17 +247,17 @@ def grooves_request(song: Source | None, options: RemoteOptions) -> pb.ListGroov
 def pieces(
     midi: bytes, wanted: pb.GenerationConfig, drums: bytes = b"", *, bars: bool
 ) -> Iterator[pb.StreamGenerateDrumsRequest]:
-    """The same in several. bars: whether each is wanted as it is made."""
+    """Yield the same request in several messages. bars: whether to send each bar as it is made."""
     yield pb.StreamGenerateDrumsRequest(config=pb.StreamConfig(config=wanted, send_bar_events=bars, drums=drums))
     for start in range(0, len(midi), CHUNK_BYTES):
         yield pb.StreamGenerateDrumsRequest(midi_chunk=midi[start : start + CHUNK_BYTES])
 
 
 def takes_of(response: pb.GenerateDrumsResponse, midis: Sequence[bytes] | None = None) -> list[RemoteTake]:
-    """The takes of a reply, the best first. midis: their files, where they did not come in the reply itself.
+    """Return the takes of a reply, the best first. midis: their files, if these did not come in the reply itself.
 
     Raises:
-        ServerFault: there are none, or a file is not the one that was sent.
+        ServerFault: there are none, or a file is damaged.
     """
     if not response.takes:
         raise ServerFault("the server's reply holds no take")
@@ -292,10 +292,10 @@ def _explanation(said: pb.Explanation) -> Explanation:
 
 
 class Reply:
-    """What comes back in pieces, put together.
+    """Collects the messages of a streamed reply.
 
-    accepted: what was understood of the song, once that has come. progress: bars made, and bars to be made, over all
-    takes. ended: nothing more comes.
+    accepted: the analysis of the song, once it has come. progress: bars made and all bars, over all takes. ended:
+    nothing more comes.
     """
 
     def __init__(self, takes: int = 1) -> None:
@@ -303,28 +303,28 @@ class Reply:
         self.progress = (0, 0)
         self.ended = False
         self._asked = takes
-        self._given = self._known = 0  # bars that were given, and of these, bars that are still to come once more
+        self._given = self._known = 0  # bars returned, and of these, bars that are still to come again
         self._files: dict[int, bytearray] = {}
         self._summary: pb.GenerateDrumsResponse | None = None
 
     def begin_again(self) -> None:
-        """All comes once more. Bars that were given are not given again: they are the same."""
+        """Prepare for the same reply once more. Bars that were returned are not returned again: they are the same."""
         self._known = self._given
         self._files.clear()
 
     @property
     def understood(self) -> pb.Accepted:
-        """What was understood of the song.
+        """The analysis of the song.
 
         Raises:
-            ServerFault: the server has not said so yet.
+            ServerFault: it has not come yet.
         """
         if self.accepted is None:
             raise ServerFault("the server has not said yet what it understood of the song")
         return self.accepted
 
     def add(self, piece: pb.StreamGenerateDrumsResponse | None) -> RemoteBar | None:
-        """Take in the next piece, or None where the server has ended; returns the bar, if it is one."""
+        """Add the next message, or None where the server has ended; return the bar, if it is one."""
         kind = piece.WhichOneof("piece") if piece else None
         if piece is None:
             self.ended = True
@@ -342,10 +342,10 @@ class Reply:
         elif kind == "bar_events":
             self._given += 1
             return _bar(piece.bar_events)
-        return None  # a later server may say more than this client knows
+        return None  # a newer server may send kinds that this client does not know
 
     def takes(self) -> list[RemoteTake]:
-        """The takes, once all has come.
+        """Return the takes, once all has come.
 
         Raises:
             ServerFault: something is missing or damaged.
@@ -358,7 +358,7 @@ class Reply:
 
 
 class Answered:
-    """What a server says of a song beside its bars, however that travels."""
+    """The analysis and the take in a reply, however it travels."""
 
     _reply: Reply
 
@@ -369,15 +369,15 @@ class Answered:
 
     @property
     def guitar(self) -> pb.GuitarChoice:
-        """What is listened to; of an `AsyncRemoteStream` from the first bar on."""
+        """The parts that are the guitar; of an `AsyncRemoteStream` from the first bar on."""
         return self._reply.understood.guitar
 
     @property
     def take(self) -> RemoteTake:
-        """The finished take, once the last bar was taken.
+        """The finished take, after the last bar.
 
         Raises:
-            ServerFault: it is not there yet, or it came back damaged.
+            ServerFault: it has not come yet, or it is damaged.
         """
         return self._reply.takes()[0]
 
@@ -387,5 +387,73 @@ def _bar(events: pb.BarEvents) -> RemoteBar:
 
 
 def hits_of(hits: Iterable[pb.DrumHit]) -> tuple[RemoteHit, ...]:
-    """The hits of a message, in order."""
+    """Return the hits of a message, in order."""
     return tuple(RemoteHit(hit.tick, hit.quarter, hit.length_ticks, hit.note, hit.velocity) for hit in hits)
+
+
+# --- rendered files ---------------------------------------------------------------------------------------------------
+
+
+_RENDER_PREFIX = "RENDER_FORMAT_"
+RENDER_FORMATS = tuple(name.removeprefix(_RENDER_PREFIX).lower() for name in pb.RenderFormat.keys()[1:])
+"""The formats of guitar and drums."""
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file that a server rendered. name: without a folder. media_type: such as "image/png". data: its bytes."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write the file, whole or not at all.
+
+        Raises:
+            OutputError: it cannot be written; what was there is untouched.
+        """
+        files.write_file(path, self.data, overwrite=overwrite)
+        return Path(path)
+
+
+def render_request(song: Source, drums: Source, form: str, options: RemoteOptions) -> pb.RenderRequest:
+    """Return the request for a song and drums as a file of another kind.
+
+    Raises:
+        OptionError: the format does not exist, or a number does not fit into a message.
+        InputError: a file cannot be read.
+    """
+    if form not in RENDER_FORMATS:
+        raise OptionError(f"there is no format {form[:40]!r}; there are {', '.join(RENDER_FORMATS)}")
+    return pb.RenderRequest(
+        midi=song_bytes(song),
+        drums=drum_bytes(drums),
+        config=config(options),
+        format=pb.RenderFormat.Value(_RENDER_PREFIX + form.upper()),
+    )
+
+
+class RenderedPieces:
+    """Collects the pieces of a rendered file."""
+
+    def __init__(self) -> None:
+        self._about: pb.RenderedFile | None = None
+        self._data = bytearray()
+
+    def add(self, piece: pb.RenderResponse) -> None:
+        """Add the next piece."""
+        if piece.HasField("file"):
+            self._about = piece.file
+        self._data += piece.chunk
+
+    def file(self) -> RemoteFile:
+        """Return the file, once all pieces have come.
+
+        Raises:
+            ServerFault: a piece is missing.
+        """
+        about = self._about
+        if about is None or len(self._data) != about.size:
+            raise ServerFault("a file came back damaged from the server; try again")
+        return RemoteFile(about.name, about.media_type, bytes(self._data))

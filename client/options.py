@@ -1,4 +1,4 @@
-"""The options of the client's command line; what a musician can choose is that of --mode infer."""
+"""The options of the client's command line; those of a take are the same as in `--mode infer`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CODES = """exit codes:
 
 
 def song_parser() -> Parser:
-    """The options of `python -m client`."""
+    """Return the parser of `python -m client`."""
     parser = Parser(
         prog="python -m client",
         description="Drums for guitar MIDI files, from a server. python -m client watch --help: for whole folders, as "
@@ -55,7 +55,7 @@ def song_parser() -> Parser:
 
 
 def compose_parser() -> Parser:
-    """The options of `python -m client compose`."""
+    """Return the parser of `python -m client compose`."""
     parser = Parser(
         prog="python -m client compose",
         description="Makes beats out of nothing, on a server: no guitar is needed.",
@@ -79,7 +79,7 @@ def compose_parser() -> Parser:
 
 
 def watch_parser() -> Parser:
-    """The options of `python -m client watch`."""
+    """Return the parser of `python -m client watch`."""
     parser = Parser(
         prog="python -m client watch",
         description="Drums for every song that appears or changes in a folder: NAME.mid gets NAME.drums.mid, "
@@ -108,7 +108,7 @@ def watch_parser() -> Parser:
 
 
 def mcp_parser() -> Parser:
-    """The options of `python -m client mcp`."""
+    """Return the parser of `python -m client mcp`."""
     parser = Parser(
         prog="python -m client mcp",
         description="Tools for an assistant (Model Context Protocol, on the standard streams): it looks at songs, "
@@ -122,7 +122,7 @@ def mcp_parser() -> Parser:
 
 
 def _add_music(parser: Parser) -> None:
-    """Add what a musician can choose, as in --mode infer; the models are those of the server."""
+    """Add the options of a take, as in --mode infer; the models are the server's."""
     groups = shared.add_choices(parser)
     groups[WHAT].add_argument(
         "--model", default="", metavar="NAME", help="one of the server's models (default: the server's)"
@@ -130,14 +130,14 @@ def _add_music(parser: Parser) -> None:
 
 
 def _add_form(output: shared.Container) -> None:
-    """Add what is in the file; a drum map of one's own is not sent."""
+    """Add the options of the written file; a drum map's own file is not sent."""
     shared.add_with_guitar(output)
     shared.add_session(output)
     shared.add_choice(output, "drum_map", metavar="NAME", about="the notes of a sampler")
 
 
 def _add_server(parser: Parser) -> argparse._ArgumentGroup:
-    """Add which server is asked; returns the group."""
+    """Add the options of the connection; return the group."""
     group = parser.add_argument_group("the server")
     group.add_argument(
         "--server",

@@ -10,11 +10,10 @@ from typing import Any
 
 import grpc
 
-from client import connection, messages, rendered, sessions
+from client import connection, messages, sessions
 from client.connection import Attempts, Connection
 from client.errors import DeadlineExceeded, ServerUnavailable
-from client.messages import Answered, OnProgress, RemoteBar, RemoteTake, Reply, Source
-from client.rendered import RemoteFile
+from client.messages import Answered, OnProgress, RemoteBar, RemoteFile, RemoteTake, Reply, Source
 from client.sessions import BeatRequests, RemoteBeat, RemoteBeatBar, RemoteBrief, RemoteJamBar
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.rpc.accompaniment_pb2_grpc import AccompanimentServiceStub
@@ -110,7 +109,7 @@ class RemoteDrummer:
     def render(
         self, song: Source, drums: Source, form: str = "picture", options: Any = None, **asked: Any
     ) -> RemoteFile:
-        """Return a song and its drums as a file of another kind: a picture, a score, sound; see `rendered.FORMATS`.
+        """Return a song and its drums as a file of another kind, one of `messages.RENDER_FORMATS`.
 
         drums: a file with them, on the notes of `drum_map`. Of options and asked only `track`, `drum_map`, `count_in`,
         `click`, `split` and `tail` matter.
@@ -119,8 +118,8 @@ class RemoteDrummer:
             InputError, OptionError: a file, the format or an option is wrong.
             ServerError: the server failed.
         """
-        request = rendered.request(song, drums, form, messages.options_of(options, asked))
-        pieces = rendered.Pieces()
+        request = messages.render_request(song, drums, form, messages.options_of(options, asked))
+        pieces = messages.RenderedPieces()
         call: Any = self._stub.Render(request, timeout=self.connection.deadline, metadata=self.connection.metadata)
         try:
             for piece in call:

@@ -1,7 +1,7 @@
-"""Between the messages of the contract and the values of the core, both ways.
+"""Conversions between the contract's messages and the core's values, both ways.
 
-For the workers: it knows music and messages, but neither processes nor the wire. Whatever comes in is untrusted: ids
-are looked up in tables, never used as paths.
+For the workers: it knows music and messages, but neither processes nor the network. All input is untrusted: ids are
+looked up in tables, and never used as paths.
 """
 
 from __future__ import annotations
@@ -42,33 +42,33 @@ from server.statuses import ERROR_STATUSES, Refusal
 MOST_WORD = 64
 """The longest name in a configuration, in characters."""
 MOST_NAME = 100
-"""The most characters of a track's name that are sent: a file can give one long name to thousands of parts."""
+"""The longest name of a track that is sent: a file can give one long name to thousands of parts."""
 
 MOST_SECTIONS = 26
 """The most grooves in a configuration."""
 MOST_SECTIONS_TEXT = 4000
 """The longest text of sections in a configuration, in characters."""
 MOST_FILLS = 2000
-"""The most bars or ranges of bars of a wish for fills."""
+"""The most bars or ranges of bars of an option for fills."""
 
 _MOST_VALUES = {"groove": MOST_SECTIONS, "without": MOST_WORD}
-"""The most values of an option of several, where they are not as many as `MOST_FILLS`."""
+"""The most values of a repeated option, unless it is `MOST_FILLS`."""
 
 
 # --- what comes in ----------------------------------------------------------------------------------------------------
 
 
 def options_of(config: pb.GenerationConfig, limits: Limits = DEFAULT_LIMITS) -> Options:
-    """The core's options for a configuration. What is unset has the core's own defaults.
+    """Return the core's options for a configuration. Unset fields get the core's defaults.
 
     Model, takes, with_guitar and explain are no options of the core. limits: of the files of grooves.
 
     Raises:
-        Refusal: INVALID_OPTION with the field, UNKNOWN_DRUM_MAP with the ids that there are, or what is wrong with a
-            file in it.
+        Refusal: INVALID_OPTION with the field, UNKNOWN_DRUM_MAP with the known ids, or the fault of a file in the
+            configuration.
         OptionError: two fields contradict each other.
     """
-    # 1. Words are short, and a drum map is one by its name: a path must never get to `drum_maps.load`, which opens it.
+    # 1. Words are short, and a drum map is named: a path must never get to `drum_maps.load`, which would open it.
     for field, value in config.ListFields():
         if field.type == field.TYPE_STRING and field.name != "sections":
             for word in (value,) if isinstance(value, str) else value:
@@ -81,11 +81,11 @@ def options_of(config: pb.GenerationConfig, limits: Limits = DEFAULT_LIMITS) -> 
             field="config.drum_map",
             metadata={"drum_maps": known},
         )
-    # 2. The fields that are set.
+    # 2. Collect the set fields.
     if len(config.sections) > MOST_SECTIONS_TEXT:
         message = f"sections has {len(config.sections)} characters, at most {MOST_SECTIONS_TEXT} are read"
         raise Refusal("INVALID_OPTION", message, field="config.sections")
-    if kind := foreign.recognised(config.like):  # other kinds are for the processes that read, and this one may play
+    if kind := foreign.recognised(config.like):  # parsers convert other kinds; this process may be a player
         raise Refusal("INVALID_MIDI", f"the song to play like: {kind}", field="config.like")
     given: dict[str, Any] = {}
     fields = {field.name: value for field, value in config.ListFields()}
@@ -94,7 +94,7 @@ def options_of(config: pb.GenerationConfig, limits: Limits = DEFAULT_LIMITS) -> 
             given[name] = _value(name, fields[one.field or name], limits)
     if given.get("style") == AUTO:
         del given["style"]
-    # 3. One by one first, so that the field can be named; all together they can still contradict each other.
+    # 3. Check one by one, so that the field can be named; together they may still contradict each other.
     for name, value in given.items():
         try:
             Options(**{name: value})
@@ -104,7 +104,7 @@ def options_of(config: pb.GenerationConfig, limits: Limits = DEFAULT_LIMITS) -> 
 
 
 def _value(name: str, value: Any, limits: Limits) -> Any:
-    """The value of an option for that of its field, which is set.
+    """Return the core's value of a set field.
 
     Raises:
         Refusal: there are too many values, or a groove cannot be used.
@@ -122,7 +122,7 @@ def _value(name: str, value: Any, limits: Limits) -> Any:
 
 
 def _check_word(word: str, name: str, field: str = "") -> None:
-    """Refuse a word that is too long. field: of the configuration, if not the name."""
+    """Refuse a word that is too long. field: of the configuration, if it is not the name."""
     if len(word) > MOST_WORD:
         message = f"{name} has {len(word)} characters, at most {MOST_WORD} are read"
         raise Refusal("INVALID_OPTION", message, field=f"config.{field or name}")
@@ -133,9 +133,9 @@ def _bars(bars: pb.BarRange) -> tuple[int, int]:
 
 
 def _grooves(choices: Sequence[pb.GrooveChoice], limits: Limits) -> dict[str, Groove | str]:
-    """The groove of each section, by name from the book alone, or read from bytes: a name is never opened.
+    """Return the groove of each section, by name from the book alone, or read from bytes: a name is never opened.
 
-    The name of a family stays: which of it is played is for the song to say.
+    The name of a family is kept: the song decides which of its grooves is played.
     """
     found: dict[str, Groove | str] = {}
     for choice in choices:
@@ -165,12 +165,12 @@ def _groove(choice: pb.GrooveChoice, limits: Limits) -> Groove | str:
     return meant[0] if len(meant) == 1 else choice.name
 
 
-def check_wishes(song: Song, choice: GuitarChoice, options: Options, limits: Limits) -> None:
-    """Check what depends on the song: bars, the sections of grooves, and the song to play like.
+def check_song_options(song: Song, choice: GuitarChoice, options: Options, limits: Limits) -> None:
+    """Check the options that depend on the song: bars, sections of grooves, and the song to play like.
 
     Raises:
         Refusal: with the field `like`, that file cannot be used.
-        OptionError: all else.
+        OptionError: another option is wrong.
     """
     try:
         guitar = Guitar(song if options.sections is None else with_sections(song, options.sections), choice)
@@ -180,10 +180,10 @@ def check_wishes(song: Song, choice: GuitarChoice, options: Options, limits: Lim
 
 
 def drums_of(request: pb.GenerateDrumsRequest | pb.RenderRequest, limits: Limits) -> Song | None:
-    """The song of the drums that a request brings, if it does.
+    """Return the song of a request's drum file; None if it has none.
 
     Raises:
-        Refusal: with the field `drums`, they cannot be read.
+        Refusal: with the field `drums`, the file cannot be used.
     """
     if not request.drums:
         return None
@@ -197,10 +197,10 @@ def drums_of(request: pb.GenerateDrumsRequest | pb.RenderRequest, limits: Limits
 
 
 def takes_of(asked: pb.GenerationConfig | pb.Brief, most: int, field: str = "config") -> int:
-    """How many takes are asked for, from 1 to `most`. field: of the request that this is.
+    """Return the number of requested takes, from 1 to `most`. field: of the request.
 
     Raises:
-        Refusal: INVALID_OPTION, more are.
+        Refusal: INVALID_OPTION, there are more.
     """
     if asked.takes > most:
         text = f"{asked.takes} takes are asked for, wanted 1 to {most}"
@@ -209,10 +209,10 @@ def takes_of(asked: pb.GenerationConfig | pb.Brief, most: int, field: str = "con
 
 
 def model_of(asked: pb.GenerationConfig | pb.Brief, known: Collection[str], default: str, field: str = "config") -> str:
-    """The id of the model that is asked for, one of those known. field: of the request that this is.
+    """Return the id of the requested model. field: of the request.
 
     Raises:
-        Refusal: UNKNOWN_MODEL with the ids that there are.
+        Refusal: UNKNOWN_MODEL with the known ids.
     """
     wanted = asked.model or default
     if wanted not in known:
@@ -227,9 +227,9 @@ def model_of(asked: pb.GenerationConfig | pb.Brief, known: Collection[str], defa
 
 
 def effective(config: pb.GenerationConfig, options: Options, model: str) -> pb.GenerationConfig:
-    """The configuration with its defaults filled in, without files; what the model decides stays unset.
+    """Return the configuration with its defaults filled in, without files; values that the model decides stay unset.
 
-    options: what `options_of` made of it.
+    options: the result of `options_of`.
     """
     filled = pb.GenerationConfig()
     filled.CopyFrom(config)
@@ -247,7 +247,7 @@ def effective(config: pb.GenerationConfig, options: Options, model: str) -> pb.G
 
 
 def count_bars(song: Song) -> int:
-    """How many bars `song.bars()` has, without making them: a small file can have hundreds of thousands."""
+    """Return the number of bars of `song.bars()` without making them: a small file can have hundreds of thousands."""
     changes = {metre.tick: metre for metre in song.metre_map}
     end = max(song.end, 1)
     places = sorted({tick for tick in changes if tick < end} | {end})
@@ -259,7 +259,7 @@ def count_bars(song: Song) -> int:
 
 def _bars_between(ticks: int, ticks_per_quarter: int, numerator: int, denominator: int) -> int:
     full = max(Fraction(4 * numerator * ticks_per_quarter, denominator), Fraction(1))
-    count = math.floor(ticks / full)  # never too many: barlines are rounded by half a tick at most
+    count = math.floor(ticks / full)  # never too many: barlines are rounded by at most half a tick
     while round(count * full) < ticks:
         count += 1
     return count
@@ -279,7 +279,7 @@ def check_bars(song: Song, most: int) -> None:
 
 
 def timeline(song: Song) -> pb.TimelineInfo:
-    """The bars, tempos and metres of a song that is within the limit of bars."""
+    """Return the bars, tempos and metres of a song within the limit of bars."""
     quarter = song.ticks_per_quarter
     return pb.TimelineInfo(
         bars=len(song.bars()),
@@ -295,7 +295,7 @@ def timeline(song: Song) -> pb.TimelineInfo:
 
 
 def tracks(song: Song) -> list[pb.TrackSummary]:
-    """The parts of a song, in order; of a long name its beginning."""
+    """Return the parts of a song, in order, long names cut."""
     return [
         pb.TrackSummary(
             number=number,
@@ -309,15 +309,15 @@ def tracks(song: Song) -> list[pb.TrackSummary]:
 
 
 def guitar(choice: GuitarChoice) -> pb.GuitarChoice:
-    """Which parts are listened to."""
+    """Return the parts that are the guitar, with the reason."""
     return pb.GuitarChoice(tracks=[index + 1 for index in choice.parts], reason=plain(choice.reason))
 
 
 def session_of(config: pb.GenerationConfig) -> Session:
-    """What is wanted beside the drums.
+    """Return the session options: count-in, click, split and tail.
 
     Raises:
-        Refusal: INVALID_OPTION, the count-in is longer than it may be.
+        Refusal: INVALID_OPTION, the count-in is too long.
     """
     try:
         return Session(**{name: getattr(config, name) for name in SESSION})
@@ -326,7 +326,7 @@ def session_of(config: pb.GenerationConfig) -> Session:
 
 
 def drum_take(take: Take, config: pb.GenerationConfig) -> pb.DrumTake:
-    """A take, its file and its figures, as a configuration wants them."""
+    """Return a take with its file and statistics, as the configuration wants them."""
     data = take.to_bytes(with_guitar=config.with_guitar, session=session_of(config))
     message = pb.DrumTake(
         midi=data,
@@ -346,7 +346,7 @@ def drum_take(take: Take, config: pb.GenerationConfig) -> pb.DrumTake:
 
 
 def stats(velocity: IntArray | Sequence[int], bars: int) -> pb.DrumStats:
-    """The figures of a part: of its velocities, in so many bars."""
+    """Return the statistics of a part from its velocities and its number of bars."""
     struck = len(velocity) > 0
     return pb.DrumStats(
         hits=len(velocity),
@@ -357,12 +357,12 @@ def stats(velocity: IntArray | Sequence[int], bars: int) -> pb.DrumStats:
 
 
 def bar_events(take_index: int, seed: int, bar: DrumBar, ticks_per_quarter: int) -> pb.BarEvents:
-    """A bar as it is made; take_index from 0."""
+    """Return a bar of a take; take_index from 0."""
     return pb.BarEvents(take=take_index, bar=bar.bar.index + 1, seed=seed, hits=hits(bar.part, ticks_per_quarter))
 
 
 def hits(part: Part, ticks_per_quarter: int) -> Iterator[pb.DrumHit]:
-    """The notes of a drum part, in order."""
+    """Yield the notes of a drum part, in order."""
     for note in part:
         yield pb.DrumHit(
             tick=note.onset,
@@ -374,7 +374,7 @@ def hits(part: Part, ticks_per_quarter: int) -> Iterator[pb.DrumHit]:
 
 
 def maps() -> pb.ListDrumMapsResponse:
-    """The drum maps, "gm" first."""
+    """Return the drum maps, "gm" first."""
     return pb.ListDrumMapsResponse(maps=map(_map_info, map(drum_maps.load, drum_maps.names())))
 
 
@@ -390,12 +390,12 @@ def _map_info(drum_map: DrumMap) -> pb.DrumMapInfo:
 
 
 def grooves() -> pb.ListGroovesResponse:
-    """The grooves of the book, by metre."""
+    """Return the grooves of the book, by metre."""
     return pb.ListGroovesResponse(grooves=map(_groove_info, Book.load()))
 
 
 def offered(fits: Sequence[tuple[Groove, float]]) -> pb.ListGroovesResponse:
-    """Grooves that fit a song, each with the F1 that it is expected to have."""
+    """Return grooves that fit a song, each with its expected F1."""
     infos = [_groove_info(groove) for groove, _ in fits]
     for info, (_, expected) in zip(infos, fits, strict=True):
         info.expected_f1 = expected
@@ -415,11 +415,11 @@ def _groove_info(groove: Groove) -> pb.GrooveInfo:
 
 
 def model_info(model_id: str, folder: Path) -> pb.ModelInfo:
-    """What the configuration of a checkpoint says of it.
+    """Return the description of a checkpoint from its configuration.
 
     Raises:
-        CheckpointError: it cannot be understood.
-        OSError: its weights cannot be read.
+        CheckpointError: the configuration is invalid.
+        OSError: the weights cannot be read.
     """
     about = read_config(folder)
     bars = about.get("progress", {}).get("bars")
@@ -437,5 +437,5 @@ def model_info(model_id: str, folder: Path) -> pb.ModelInfo:
 
 
 def plain(text: str) -> str:
-    """The text without what has no UTF-8 form: half a surrogate pair."""
+    """Return the text without lone surrogates, which have no UTF-8 form."""
     return text.encode("utf-8", "replace").decode()

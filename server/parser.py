@@ -84,7 +84,7 @@ def analyze(body: bytes, rules: RequestRules, *, music: bool = False) -> pb.Anal
     if drums is not None:
         song = redrummed(song, drums)
     choice = theory.choose_parts(song, options.track)
-    convert.check_wishes(song, choice, options, rules.limits)
+    convert.check_song_options(song, choice, options, rules.limits)
     analysis = pb.AnalyzeGuitarResponse(
         timeline=convert.timeline(song),
         guitar=convert.guitar(choice),

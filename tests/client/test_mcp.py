@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import client
-from client import cli, mcp_wishes
+from client import cli, mcp_schema
 from client.mcp_tools import Folders, Tools
 from client.messages import MOST_BYTES
 from seq2drum.errors import InputError, LimitError, OptionError, OutputError
@@ -174,10 +174,10 @@ def test_a_long_list_of_songs_is_cut_and_says_so(folder):
 
 
 def test_wishes_are_read_as_on_the_command_line():
-    wanted = mcp_wishes.schema("song", *mcp_wishes.WISHES, *mcp_wishes.FORM, "bars")
+    wanted = mcp_schema.schema("song", *mcp_schema.OPTIONS, *mcp_schema.FORM, "bars")
     given = {"fills": 0.5, "seed": 3, "fill_at": [8, 16], "no_fills_in": ["1-4", "9"], "without": ["crash", "toms"]}
     given |= {"bars": "9:12", "style": "Rock", "click": True, "track": None}
-    assert mcp_wishes.values(given, wanted) == {
+    assert mcp_schema.values(given, wanted) == {
         "fills": 0.5,
         "seed": 3,
         "fill_at": (8, 16),
@@ -205,19 +205,19 @@ def test_wishes_are_read_as_on_the_command_line():
     ],
 )
 def test_what_is_no_wish_is_refused_in_a_sentence(given, words):
-    wanted = mcp_wishes.schema("song", "bars", *mcp_wishes.WISHES, *mcp_wishes.FORM)
+    wanted = mcp_schema.schema("song", "bars", *mcp_schema.OPTIONS, *mcp_schema.FORM)
     with pytest.raises(OptionError) as refusal:
-        mcp_wishes.values(given, wanted)
+        mcp_schema.values(given, wanted)
     assert words in str(refusal.value)
 
 
 def test_what_is_missing_is_named():
     with pytest.raises(OptionError, match="song is missing"):
-        mcp_wishes.values({}, mcp_wishes.schema("song", required=("song",)))
+        mcp_schema.values({}, mcp_schema.schema("song", required=("song",)))
 
 
 def test_a_schema_says_kind_range_and_meaning():
-    properties = mcp_wishes.schema("fills", "style", "fill_at", "seed")["properties"]
+    properties = mcp_schema.schema("fills", "style", "fill_at", "seed")["properties"]
     assert (properties["fills"]["minimum"], properties["fills"]["maximum"]) == (0, 1)
     assert "jazz" in properties["style"]["enum"]
     assert properties["fill_at"]["items"] == {"type": "integer", "minimum": 1}

@@ -1,4 +1,4 @@
-"""What an assistant may wish for: JSON schemas made of the tables of choices, and the values of what it sent."""
+"""JSON schemas of the tools' arguments, made from the tables of options, and the values of sent arguments."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _HELP = {
     "drum_map": "the notes of a sampler, an id that list_choices gives (default: gm)",
 }
 FORM = ("model", "with_guitar", *SESSION)
-WISHES = tuple(name for name in CHOICES if name not in ("takes", "prime", "bars"))
+OPTIONS = tuple(name for name in CHOICES if name not in ("takes", "prime", "bars"))
 _KINDS = {bool: "boolean", int: "integer", float: "number", str: "string", tuple: "string"}
 _TYPES: dict[str, type | tuple[type, ...]] = {"string": str, "boolean": bool, "integer": int, "number": (int, float)}
 
 
 def schema(*names: str, brief: bool = False, required: tuple[str, ...] = ()) -> Schema:
-    """The JSON schema of an object of these wishes. brief: names that both tables have are those of a beat."""
+    """Return the JSON schema of an object with these options. brief: names in both tables mean those of a beat."""
     table = BRIEF if brief else CHOICES
     properties = {
         name: _OTHERS.get(name) or _of_choice(name, (table if name in table else CHOICES)[name]) for name in names
@@ -50,12 +50,12 @@ def schema(*names: str, brief: bool = False, required: tuple[str, ...] = ()) -> 
 
 
 def values(given: Mapping[str, Any], wanted: Schema, *, brief: bool = False) -> dict[str, Any]:
-    """What was sent, as the fields of `RemoteOptions` or `RemoteBrief` have it. wanted: its schema.
+    """Return the sent arguments as the fields of `RemoteOptions` or `RemoteBrief`. wanted: their schema.
 
-    Numbers are held against their ranges by the server, as always.
+    The server checks the ranges of numbers, as always.
 
     Raises:
-        OptionError: something is missing, unknown, or of another kind.
+        OptionError: an argument is missing, unknown, or of another kind.
     """
     known = wanted["properties"]
     for name in given:
@@ -77,7 +77,7 @@ def values(given: Mapping[str, Any], wanted: Schema, *, brief: bool = False) -> 
 
 
 def _of_choice(name: str, choice: Choice) -> Schema:
-    """The schema of one choice."""
+    """Return the schema of one option."""
     one: Schema = {"type": _KINDS[choice.kind]}
     if choice.words and name != "genre":  # a mix of genres has weights, too
         one["enum"] = list(choice.words)
@@ -94,7 +94,7 @@ _OTHERS |= {name: _of_choice(name, one) for name, one in SESSION.items()}
 
 
 def _chosen(name: str, choice: Choice, given: Any) -> Any:
-    """A value of a choice, by what reads it on a command line."""
+    """Return the value of an option, by the function that reads it on a command line."""
     parts = given if isinstance(given, list) else [given]
     if all(isinstance(part, (str, int, float)) and not isinstance(part, bool) for part in parts):
         try:
