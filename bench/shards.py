@@ -124,7 +124,7 @@ def train(cache: Path, minutes: float, threads: int, batch: int, out: Path) -> I
     if process.returncode:
         raise BenchError(f"training ended with {process.returncode}:\n{said[-2000:]}")
     yield from (
-        line.strip()[-200:] for line in said.splitlines() if re.search(r"bars a second|portions|nats a bar", line)
+        line.strip()[-200:] for line in said.splitlines() if re.search(r"bars a second|chunks|nats a bar", line)
     )
     points = History.from_json((out / "last" / "history.json").read_text()).training
     first, last = points[0], points[-1]

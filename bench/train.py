@@ -31,7 +31,7 @@ from bench.harness import Row, Table, figure
 from seq2drum.data.batches import batches
 from seq2drum.data.corpus.cache import load
 from seq2drum.learn.accompaniment import Accompaniment, Recipe
-from seq2drum.learn.run.devices import fabric_of
+from seq2drum.learn.run.devices import make_fabric
 from seq2drum.learn.run.loop import train
 from seq2drum.learn.run.task import Progress
 from seq2drum.models.families import DEFAULT_FAMILY, FAMILIES, family
@@ -157,7 +157,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> Iterator[str | Row]:
-    device = fabric_of(options.device, options.precision).device
+    device = make_fabric(options.device, options.precision).device
     data = batches.flatten([song for song in load(options.cache) if song.split == "train"][::4])
     torch.set_num_threads(options.threads)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "no GPU"

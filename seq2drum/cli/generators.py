@@ -86,7 +86,7 @@ def watched(task: Task[Any, Any], out: Path, *, resume: bool) -> Iterator[Callab
     from seq2drum.learn.run import runs
 
     if resume:
-        say(going_on(runs.progress_of(out), task.recipe, task.portions))
+        say(going_on(runs.progress_of(out), task.recipe, task.chunks))
     done = 0.0
     with bar(1, "trained", lines=True) as advance:
 
@@ -98,9 +98,9 @@ def watched(task: Task[Any, Any], out: Path, *, resume: bool) -> Iterator[Callab
         yield show
 
 
-def going_on(progress: Progress, recipe: Recipe, portions: int) -> str:
+def going_on(progress: Progress, recipe: Recipe, chunks: int) -> str:
     """The past and the remainder of a run: both count for --minutes and --epochs."""
-    behind, whole, unit = float(progress.epoch), float(recipe.epochs * portions), "epochs"
+    behind, whole, unit = float(progress.epoch), float(recipe.epochs * chunks), "epochs"
     if recipe.minutes is not None:
         behind, whole, unit = progress.seconds / 60, recipe.minutes, "minutes"
     if behind >= whole:

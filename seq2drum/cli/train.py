@@ -19,7 +19,7 @@ from seq2drum.system import files
 
 if TYPE_CHECKING:
     from seq2drum.data.batches.batches import Data
-    from seq2drum.data.batches.streaming import Layout, Songs
+    from seq2drum.data.batches.streaming import Layout, TrainingSongs
     from seq2drum.data.corpus.cache import Shard
     from seq2drum.data.corpus.prepared import Prepared
     from seq2drum.learn.accompaniment import Accompaniment, Recipe
@@ -254,11 +254,11 @@ def _folders(options: argparse.Namespace) -> list[Path]:
 
 def _many(options: argparse.Namespace) -> list[Shard]:
     """The shards of a cache too large for memory; empty for any other."""
-    from seq2drum.data.batches.streaming import HELD
+    from seq2drum.data.batches.streaming import MAX_IN_MEMORY
     from seq2drum.data.corpus.cache import shards_of
 
     shards = shards_of(Path(options.cache)) if options.cache and not options.data else []
-    return shards if sum(shard.sides["train"] for shard in shards) > HELD else []
+    return shards if sum(shard.sides["train"] for shard in shards) > MAX_IN_MEMORY else []
 
 
 def _songs(options: argparse.Namespace) -> list[Prepared]:
@@ -279,7 +279,7 @@ def _task(songs: Sequence[Prepared], recipe: Recipe) -> Accompaniment:
     Raises:
         CorpusError: nothing to learn from.
     """
-    from seq2drum.data.batches.streaming import Whole
+    from seq2drum.data.batches.streaming import InMemorySongs
     from seq2drum.data.corpus.prepared import SPLITS
 
     sides = {side: [song for song in songs if song.split == side] for side in SPLITS}
@@ -288,21 +288,28 @@ def _task(songs: Sequence[Prepared], recipe: Recipe) -> Accompaniment:
             f"none of the {len(songs)} songs fell to the training side of the split; more songs are needed"
         )
     with bar(None, "laying out the songs"):
-        training, unseen = Whole(_layout(recipe).of(sides["train"])), sides["validation"]
-        validation = _unaltered(recipe).of(unseen) if unseen else None
+        training, unseen = InMemorySongs(_layout(recipe).materialise(sides["train"])), sides["validation"]
+        validation = _unaltered(recipe).materialise(unseen) if unseen else None
     return _accompaniment(training, validation, songs, recipe)
 
 
 def _task_of_shards(shards: Sequence[Shard], recipe: Recipe, workers: int) -> Accompaniment:
-    """A task that learns from shards, portion by portion, measured on some of their validation side."""
-    from seq2drum.data.batches.streaming import HELD, VALIDATED, Portioned, in_a_file, songs_among
+    """A task that learns from shards, chunk by chunk, measured on some of their validation side."""
+    from seq2drum.data.batches.streaming import (
+        MAX_IN_MEMORY,
+        VALIDATION_SONGS,
+        StreamedSongs,
+        materialise_in_file,
+        songs_among,
+    )
 
     with bar(None, "choosing songs to measure by"):
-        training = Portioned(shards, _layout(recipe), workers=workers)
-        unseen = songs_among(shards, "validation", VALIDATED, recipe.seed)
-        some = songs_among(shards, "train", VALIDATED, recipe.seed)
-        validation = in_a_file(unseen, _unaltered(recipe)) if unseen else None
-    say(f"{training.songs} songs to learn from: more than {HELD}, so they are laid out in {training.portions} portions")
+        training = StreamedSongs(shards, _layout(recipe), workers=workers)
+        unseen = songs_among(shards, "validation", VALIDATION_SONGS, recipe.seed)
+        some = songs_among(shards, "train", VALIDATION_SONGS, recipe.seed)
+        validation = materialise_in_file(unseen, _unaltered(recipe)) if unseen else None
+    too_many = f"{training.songs} songs to learn from: more than {MAX_IN_MEMORY}"
+    say(f"{too_many}, so they are streamed in {training.chunks} chunks")
     return _accompaniment(training, validation, [*some, *unseen], recipe)
 
 
@@ -317,7 +324,9 @@ def _unaltered(recipe: Recipe) -> Layout:
     return replace(_layout(recipe), altered=0.0)
 
 
-def _accompaniment(training: Songs, validation: Data | None, some: Sequence[Prepared], recipe: Recipe) -> Accompaniment:
+def _accompaniment(
+    training: TrainingSongs, validation: Data | None, some: Sequence[Prepared], recipe: Recipe
+) -> Accompaniment:
     """A task on the songs of a training side, measured on unseen ones, with samples from a few of `some`."""
     from seq2drum.learn.accompaniment import Accompaniment
     from seq2drum.learn.run import watching

@@ -16,15 +16,15 @@ import torch
 from seq2drum.data.batches import batches
 from seq2drum.data.batches.batches import Batch, Data, Window
 from seq2drum.data.batches.draws import BLANKED, Given, draw
-from seq2drum.data.batches.streaming import Songs, Whole
+from seq2drum.data.batches.streaming import InMemorySongs, TrainingSongs
 from seq2drum.errors import CorpusError, OptionError
 from seq2drum.evaluate.likelihood import step_nats
 from seq2drum.lattice.phrases import MAX_NOTES
 from seq2drum.learn.run import report, task
 from seq2drum.learn.run.devices import on_gpu
 from seq2drum.learn.run.report import GROOVED, NATS, SWAPPED, Finished
-from seq2drum.learn.run.task import Board, Done, Gear, History, Progress, Scalars, Task
-from seq2drum.learn.run.watching import Chosen, Previews, previews_as_rows, previews_from_rows
+from seq2drum.learn.run.task import History, Logger, Progress, Scalars, StepContext, StepResult, Task
+from seq2drum.learn.run.watching import Previews, PreviewSongs, previews_as_rows, previews_from_rows
 from seq2drum.models import checkpoint
 from seq2drum.models.base import Config, Family, tensors
 from seq2drum.models.families import DEFAULT_FAMILY, family
@@ -85,24 +85,24 @@ class Accompaniment(Task[list[Window], list[Batch]]):
 
     def __init__(
         self,
-        training: Data | Songs,
+        training: Data | TrainingSongs,
         validation: Data | None,
         recipe: Recipe,
         *,
-        chosen: Chosen | None = None,
+        chosen: PreviewSongs | None = None,
         warn: Callable[[str], None] = _LOG.warning,
     ) -> None:
         kind = family(recipe.model)
         check_sizes(recipe, kind.config_type)
         if recipe.future_hidden and kind.unit != "song":
             raise OptionError(f"the family {recipe.model!r} cannot learn with the future hidden; the default one can")
-        self.songs = Whole(training) if isinstance(training, Data) else training
-        laid_out = self.songs.data if isinstance(self.songs, Whole) else None
-        if not self.songs.songs or (laid_out and not batches.windows(laid_out, max_notes=recipe.max_notes)):
+        self.songs = InMemorySongs(training) if isinstance(training, Data) else training
+        in_memory = self.songs.data if isinstance(self.songs, InMemorySongs) else None
+        if not self.songs.songs or (in_memory and not batches.windows(in_memory, max_notes=recipe.max_notes)):
             raise CorpusError(
                 "no pair of guitar and drums to learn from: every song fell to the other sides of the split"
             )
-        self.portions = self.songs.portions
+        self.chunks = self.songs.chunks
         self.validation, self.recipe = validation, recipe
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
@@ -118,14 +118,14 @@ class Accompaniment(Task[list[Window], list[Batch]]):
             self.model.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay, fused=True
         )
         self.models, self.optimizers = {_MODEL: self.model}, {_MODEL: optimizer}
-        self.previews = Previews(chosen or Chosen(), self.songs.kit, recipe.seed, recipe.max_notes, warn)
+        self.previews = Previews(chosen or PreviewSongs(), self.songs.kit, recipe.seed, recipe.max_notes, warn)
         self.windows = _validation_windows(validation, recipe) if validation is not None else []
 
     # --- learning ----------------------------------------------------------------------------------------------------
 
     def epoch(self, number: int, processes: int) -> list[list[Window]]:
         recipe = self.recipe
-        self.training = self.songs.portion(number)
+        self.training = self.songs.chunk(number)
         rng = np.random.default_rng([recipe.seed, 1, number])
         size, weights = recipe.batch * processes, dict(recipe.weights)
         items = batches.epoch(self.training, rng, size=size, max_notes=recipe.max_notes, weights=weights)
@@ -152,22 +152,22 @@ class Accompaniment(Task[list[Window], list[Batch]]):
             for part in parts
         ]
 
-    def pinned(self, ready: list[Batch]) -> Any:
-        return [Batch(*(value.pin_memory() for value in tensors(part))) for part in ready]
+    def pinned(self, batch: list[Batch]) -> Any:
+        return [Batch(*(value.pin_memory() for value in tensors(part))) for part in batch]
 
-    def step(self, ready: list[Batch], gear: Gear) -> Done:
-        parts = [tensors(part, gear.device) for part in ready]
-        bars = gear.total(sum(part.in_pair.sum() for part in parts))
+    def step(self, batch: list[Batch], context: StepContext) -> StepResult:
+        parts = [tensors(part, context.device) for part in batch]
+        bars = context.total(sum(part.in_pair.sum() for part in parts))
         figures: list[dict[str, torch.Tensor]] = [{} for _ in parts]
 
         def loss(part: Batch, own: dict[str, torch.Tensor]) -> torch.Tensor:
-            losses = gear.models[_MODEL](part)
+            losses = context.models[_MODEL](part)
             own.update({name: value.detach() for name, value in losses.items()})
             # A mean over the bars of all processes, whatever share of them is here.
-            weighed: torch.Tensor = losses["loss"] * (losses["bars"] * gear.processes / bars)
+            weighed: torch.Tensor = losses["loss"] * (losses["bars"] * context.processes / bars)
             return weighed
 
-        gear.update(_MODEL, [partial(loss, part, own) for part, own in zip(parts, figures, strict=True)])
+        context.update(_MODEL, [partial(loss, part, own) for part, own in zip(parts, figures, strict=True)])
         sums = {name: torch.stack([own[name] for own in figures]).sum() for name in figures[0]}
         hits = sums["hits"].clamp(min=1)
         scalars = {
@@ -175,7 +175,7 @@ class Accompaniment(Task[list[Window], list[Batch]]):
             "velocity_nats_per_hit": sums["velocity"] / hits,
             "offset_nats_per_hit": sums["offset"] / hits,
         }
-        return Done(bars, scalars)
+        return StepResult(bars, scalars)
 
     # --- measuring and showing ---------------------------------------------------------------------------------------
 
@@ -187,9 +187,9 @@ class Accompaniment(Task[list[Window], list[Batch]]):
         own, swapped, grooved = validation_nats(self.model, self.validation, self.windows, future_hidden=hidden)
         return {NATS: own, SWAPPED: swapped} | ({GROOVED: grooved} if self.model.hears_grooves else {})
 
-    def show(self, progress: Progress, board: Board | None, *, last: bool) -> None:
+    def show(self, progress: Progress, logger: Logger | None, *, last: bool) -> None:
         """Some of the songs played."""
-        self.previews.look(self.model, progress.seen, progress.seconds, board, last=last)
+        self.previews.look(self.model, progress.seen, progress.seconds, logger, last=last)
 
     def status(self, progress: Progress) -> str:
         pace = progress.seen / max(progress.seconds, 1e-9)

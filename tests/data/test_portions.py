@@ -1,4 +1,4 @@
-"""Songs portion by portion: each once an epoch, by seed alone, laid out as they would be at once."""
+"""Songs chunk by chunk: each once an epoch, by seed alone, laid out as they would be at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from seq2drum.data.batches import streaming
 from seq2drum.data.batches.batches import Data
-from seq2drum.data.batches.streaming import Layout, Portioned, Whole, chosen_of, songs_among
+from seq2drum.data.batches.streaming import InMemorySongs, Layout, StreamedSongs, rows_of_chunk, songs_among
 from seq2drum.data.corpus.cache import Shard, save, songs_of
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import CorpusError
@@ -25,7 +25,7 @@ def listed(*sizes: int) -> list[Shard]:
 
 
 def in_portion(shards: list[Shard], seed: int, number: int, count: int) -> set[tuple[str, int]]:
-    return {(one.shard.path.name, row) for one in chosen_of(shards, seed, number, count) for row in one.rows}
+    return {(one.shard.path.name, row) for one in rows_of_chunk(shards, seed, number, count) for row in one.rows}
 
 
 @pytest.mark.parametrize("sizes", [(100,), (7, 0, 30, 1), tuple(range(1, 60))])
@@ -33,7 +33,7 @@ def in_portion(shards: list[Shard], seed: int, number: int, count: int) -> set[t
 def test_each_epoch_has_every_song_in_one_portion_and_portions_of_one_size(sizes: tuple[int, ...], count: int) -> None:
     shards = listed(*sizes)
     for epoch in range(3):
-        found = [in_portion(shards, 3, epoch * count + portion, count) for portion in range(count)]
+        found = [in_portion(shards, 3, epoch * count + chunk, count) for chunk in range(count)]
         assert set().union(*found) == {(str(shard), row) for shard, size in enumerate(sizes) for row in range(size)}
         assert sum(len(one) for one in found) == sum(sizes)
         assert max(len(one) for one in found) - min(len(one) for one in found) <= 1
@@ -70,12 +70,12 @@ def same(one: Any, other: Any) -> bool:
 def test_a_portion_laid_out_elsewhere_is_what_it_would_be_here(corpus, workers: int) -> None:
     shards, _ = corpus
     layout = Layout(altered=0.5, foreseen=False, seed=4)
-    songs = Portioned(shards, layout, size=4, workers=workers)
-    assert (songs.portions, songs.songs, songs.bars) == (3, 10, 60)
+    songs = StreamedSongs(shards, layout, size=4, workers=workers)
+    assert (songs.chunks, songs.songs, songs.bars) == (3, 10, 60)
     for number in (0, 1, 2, 3, 7, 7, 2):  # in order, as after resuming, and back
-        chosen = chosen_of(shards, 4, number, 3)
-        here = layout.of([song for one in chosen for song in songs_of(one.shard, "train", rows=one.rows)])
-        there = songs.portion(number)
+        chosen = rows_of_chunk(shards, 4, number, 3)
+        here = layout.materialise([song for one in chosen for song in songs_of(one.shard, "train", rows=one.rows)])
+        there = songs.chunk(number)
         assert same(astuple(there), astuple(here))
         assert np.array_equal(there.grooves.near, here.grooves.near)
 
@@ -85,8 +85,8 @@ def test_a_portion_laid_out_elsewhere_is_what_it_would_be_here(corpus, workers: 
 def test_who_lays_out_has_one_thread_and_who_asked_as_many_as_before(corpus, monkeypatch) -> None:
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    songs = Portioned(corpus[0], Layout(), size=4)
-    songs.portion(0)
+    songs = StreamedSongs(corpus[0], Layout(), size=4)
+    songs.chunk(0)
     assert len(list(Path(f"/proc/{songs._workers[0].process.pid}/task").iterdir())) == 1
     assert os.environ["OPENBLAS_NUM_THREADS"] == "3" and "OMP_NUM_THREADS" not in os.environ
 
@@ -96,24 +96,24 @@ def test_a_damaged_shard_is_told_by_the_process_that_wanted_it(corpus, tmp_path:
     shard = save(corpus[1], tmp_path / "a.s2d")
     shard.path.write_bytes(shard.path.read_bytes()[:-1])
     with pytest.raises(CorpusError, match=r"a\.s2d.*wanted"):
-        Portioned([shard], Layout()).portion(0)
+        StreamedSongs([shard], Layout()).chunk(0)
 
 
 @pytest.mark.slow
 def test_a_process_that_has_ended_is_told(corpus) -> None:
-    songs = Portioned(corpus[0], Layout(), size=4)
-    songs.portion(0)
+    songs = StreamedSongs(corpus[0], Layout(), size=4)
+    songs.chunk(0)
     songs._workers[0].process.kill()
     with pytest.raises(CorpusError, match="has ended"):
         for number in (1, 2, 3):  # what was ready is still given
-            songs.portion(number)
+            songs.chunk(number)
 
 
 def test_songs_held_whole_are_the_same_in_every_portion(corpus) -> None:
-    data: Data = Layout().of(corpus[1][:2])
-    whole = Whole(data)
-    assert whole.portion(0) is whole.portion(5) is data
-    assert (whole.portions, whole.songs, whole.bars) == (1, 2, 12)
+    data: Data = Layout().materialise(corpus[1][:2])
+    whole = InMemorySongs(data)
+    assert whole.chunk(0) is whole.chunk(5) is data
+    assert (whole.chunks, whole.songs, whole.bars) == (1, 2, 12)
 
 
 def test_a_few_songs_of_a_side_come_of_few_shards(corpus) -> None:

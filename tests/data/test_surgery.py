@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from seq2drum.data.batches.batches import flatten
-from seq2drum.data.corpus.metre_augmentation import augmented, surgery, swings
+from seq2drum.data.corpus.metre_augmentation import augmented, change_metre, swings
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.lattice.features import GuitarGrid, features
 from seq2drum.lattice.form import Form
@@ -43,7 +43,7 @@ def song_of(
 
 
 def altered(song: Prepared, metre: tuple[int, int], at: int = 0) -> Prepared:
-    found = surgery(song, metre, at)
+    found = change_metre(song, metre, at)
     assert found is not None
     return found
 
@@ -160,7 +160,7 @@ def test_straight_drums_or_a_straight_guitar_are_no_swing(metre: tuple[int, int]
     quarters = song_of({KICK: (0, 12), SNARE: (6, 18)})
     for song in (song_of(ROCK), straight_guitar, quarters):
         assert not swings(song)
-        assert surgery(song, metre) is None
+        assert change_metre(song, metre) is None
     assert swings(song_of(SHUFFLE))
 
 
@@ -171,13 +171,13 @@ def test_only_songs_of_full_bars_of_4_4_are_altered() -> None:
     song = song_of(ROCK)
     for change in ({"numerator": np.array([4, 3])}, {"steps": np.array([24, 12])}):
         form = song.guitar_grid.form._replace(**change)
-        assert surgery(replace(song, guitar_grid=replace(song.guitar_grid, form=form)), (7, 8), 21) is None
+        assert change_metre(replace(song, guitar_grid=replace(song.guitar_grid, form=form)), (7, 8), 21) is None
 
 
 @pytest.mark.parametrize(("metre", "at"), [((11, 8), 3), ((7, 8), 0), ((7, 8), 22), ((7, 8), 24), ((3, 4), 21)])
 def test_another_metre_or_place_is_refused(metre: tuple[int, int], at: int) -> None:
-    with pytest.raises(ValueError, match=r"no surgery to 11/8|at is \d+"):
-        surgery(song_of(ROCK), metre, at)
+    with pytest.raises(ValueError, match=r"cannot change 4/4 to 11/8|at is \d+"):
+        change_metre(song_of(ROCK), metre, at)
 
 
 def test_an_altered_song_keeps_where_it_comes_from_and_has_a_name_and_a_digest_of_its_own() -> None:

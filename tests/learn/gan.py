@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seq2drum.learn.run import loop, task
-from seq2drum.learn.run.task import Board, Done, Gear, History, Progress, Scalars, Task
+from seq2drum.learn.run.task import History, Logger, Progress, Scalars, StepContext, StepResult, Task
 
 CENTRE, SPREAD = np.array([2.0, -1.0], dtype=np.float32), 0.2
 
@@ -69,18 +69,18 @@ class TwoNumbers(Task[NDArray[np.float32], Tensor]):
     def prepare(self, item: NDArray[np.float32], epoch: int, index: int, *, rank: int, processes: int) -> Tensor:
         return torch.from_numpy(item[rank::processes].copy())
 
-    def step(self, ready: Tensor, gear: Gear) -> Done:
-        real, noise = ready.to(gear.device).chunk(2, 1)
+    def step(self, batch: Tensor, context: StepContext) -> StepResult:
+        real, noise = batch.to(context.device).chunk(2, 1)
         made = self.generator(noise).detach()
-        scores = gear.models["critic"](torch.cat([real, made]))[:, 0]
+        scores = context.models["critic"](torch.cat([real, made]))[:, 0]
         wanted = torch.cat([torch.ones(len(real)), torch.zeros(len(made))]).to(scores)
         critic_loss = functional.binary_cross_entropy_with_logits(scores, wanted)
-        gear.update("critic", critic_loss)
-        fooled = self.critic(gear.models["generator"](noise))[:, 0]
+        context.update("critic", critic_loss)
+        fooled = self.critic(context.models["generator"](noise))[:, 0]
         generator_loss = functional.softplus(-fooled).mean()
-        gear.update("generator", generator_loss)
-        points = int(gear.total(torch.tensor(float(len(real)))))
-        return Done(points, {"critic": float(critic_loss.detach()), "generator": float(generator_loss.detach())})
+        context.update("generator", generator_loss)
+        points = int(context.total(torch.tensor(float(len(real)))))
+        return StepResult(points, {"critic": float(critic_loss.detach()), "generator": float(generator_loss.detach())})
 
     def rate(self, optimizer: str, step: int, share: float) -> float:
         return self.recipe.rate * {"generator": 1.0, "critic": 2.0}[optimizer]
@@ -91,7 +91,7 @@ class TwoNumbers(Task[NDArray[np.float32], Tensor]):
         made = self.generator(noise).mean(0).numpy()
         return {"distance": float(np.linalg.norm(made - CENTRE))}
 
-    def show(self, progress: Progress, board: Board | None, *, last: bool) -> None:
+    def show(self, progress: Progress, logger: Logger | None, *, last: bool) -> None:
         self.shown.append(progress.step)
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:

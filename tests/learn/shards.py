@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from seq2drum.data.batches.streaming import Layout, Portioned
+from seq2drum.data.batches.streaming import Layout, StreamedSongs
 from seq2drum.data.corpus.cache import shards_of
 from seq2drum.learn import accompaniment
 from seq2drum.learn.accompaniment import Accompaniment, Recipe
@@ -36,7 +36,7 @@ def main(index: str, folder: str, batch: str, killed: str = "") -> None:
     torch.set_num_threads(1)
     recipe = Recipe(model="attention", epochs=2, batch=int(batch), sizes=SIZES, device="cpu", precision="32", drawn=0.0)
     accompaniment.MICRO_BATCH = 300  # so that batches are learnt from in several parts
-    songs = Portioned(shards_of(Path(index)), Layout(altered=recipe.altered), size=3)
+    songs = StreamedSongs(shards_of(Path(index)), Layout(altered=recipe.altered), size=3)
     last = int(os.environ.get("RANK", "0")) == int(os.environ.get("WORLD_SIZE", "1")) - 1
     first = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0"
     if killed:

@@ -32,7 +32,7 @@ from seq2drum.learn.run.loop import Trained
 from seq2drum.learn.run.report import GROOVED, NATS, SWAPPED
 from seq2drum.learn.run.runs import HISTORY, REPORT, TASK
 from seq2drum.learn.run.task import History, Progress
-from seq2drum.learn.run.watching import Chosen, Preview, previews_from_rows
+from seq2drum.learn.run.watching import PreviewSongs, Preview, previews_from_rows
 from seq2drum.models.layers import SameDropout
 from seq2drum.music.kit import KITS
 from seq2drum.play.checkpoint.folder import find, read_config
@@ -60,7 +60,7 @@ def sides(songs: list[Prepared]) -> tuple[batches.Data, batches.Data]:
 
 
 @pytest.fixture
-def chosen(songs: list[Prepared], monkeypatch: pytest.MonkeyPatch) -> Chosen:
+def chosen(songs: list[Prepared], monkeypatch: pytest.MonkeyPatch) -> PreviewSongs:
     """One song to play, and pictures of two bars."""
     monkeypatch.setattr(watching, "PICTURED_BARS", 2)
     some = watching.choose([replace(song, split="validation" if song.path == "6" else "train") for song in songs])
@@ -74,7 +74,7 @@ def train(
     recipe: Recipe,
     folder: Path,
     *,
-    chosen: Chosen | None = None,
+    chosen: PreviewSongs | None = None,
     plays: bool = False,
     **options: Any,
 ) -> Trained:
@@ -141,7 +141,7 @@ def test_training_learns_to_listen(sides, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_previews_change_nothing_of_a_run_and_survive_resuming(sides, chosen: Chosen, tmp_path: Path) -> None:
+def test_previews_change_nothing_of_a_run_and_survive_resuming(sides, chosen: PreviewSongs, tmp_path: Path) -> None:
     """Played and drawn: the same weights as unwatched. Stopped and taken up again: one past, nothing in it twice."""
     recipe = replace(RECIPE, epochs=2, sizes=SIZES | {"dropout": 0.2})
     bare = train(*sides, recipe, tmp_path / "bare")
@@ -175,7 +175,7 @@ def test_previews_change_nothing_of_a_run_and_survive_resuming(sides, chosen: Ch
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_when_playing_or_its_page_fails(sides, chosen: Chosen, tmp_path: Path, monkeypatch) -> None:
+def test_a_run_goes_on_when_playing_or_its_page_fails(sides, chosen: PreviewSongs, tmp_path: Path, monkeypatch) -> None:
     def broken(*arguments: object, **options: object) -> None:
         raise RuntimeError("out of ink")
 
@@ -191,7 +191,7 @@ def test_a_run_goes_on_when_playing_or_its_page_fails(sides, chosen: Chosen, tmp
 
 @pytest.mark.slow
 def test_a_second_ctrl_c_leaves_out_the_last_look_and_the_page_is_written(
-    sides, chosen: Chosen, tmp_path: Path, monkeypatch
+    sides, chosen: PreviewSongs, tmp_path: Path, monkeypatch
 ) -> None:
     def pressed(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt

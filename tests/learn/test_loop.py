@@ -85,7 +85,7 @@ def test_what_cannot_be_compiled_is_refused_in_a_sentence(tmp_path: Path, monkey
 
 
 def test_compiled_models_compute_in_float32_on_a_cpu_unless_told() -> None:
-    kinds = [devices.fabric_of("cpu", kind, compiled=True)._precision.precision for kind in ("auto", "32", "bf16")]
+    kinds = [devices.make_fabric("cpu", kind, compiled=True)._precision.precision for kind in ("auto", "32", "bf16")]
     assert kinds == ["32-true", "32-true", "bf16-mixed"]
 
 

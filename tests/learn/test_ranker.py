@@ -16,7 +16,7 @@ from seq2drum.data.corpus.cache import save
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import CorpusError
 from seq2drum.lattice.grooves.section_features import BASS, SECTION
-from seq2drum.learn.grooves.ranker import Config, Ranking, Recipe, add_figures, main, sides_of, train
+from seq2drum.learn.grooves.ranker import Config, RankerTask, Recipe, add_figures, main, sides_of, train
 from seq2drum.learn.grooves.sides import Book, Side
 from seq2drum.learn.run import loop
 from seq2drum.play.grooves.ranker import SHIPPED, Ranker
@@ -40,8 +40,8 @@ def sides(songs: Sequence[Prepared]) -> tuple[dict[str, Side], Book]:
     return sides_of(songs, RECIPE.near)
 
 
-def task(sides: tuple[dict[str, Side], Book], recipe: Recipe = RECIPE) -> Ranking:
-    return Ranking(*sides, recipe, lambda line: None)
+def task(sides: tuple[dict[str, Side], Book], recipe: Recipe = RECIPE) -> RankerTask:
+    return RankerTask(*sides, recipe, lambda line: None)
 
 
 def test_what_is_learnt_fits_the_songs_learnt_from_better(sides: tuple[dict[str, Side], Book], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Training over shards: taken up again amid a portion, by several processes, and after one of them was killed."""
+"""Training over shards: taken up again amid a chunk, by several processes, and after one of them was killed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from seq2drum.cli import train as command
 from seq2drum.data.batches import streaming
-from seq2drum.data.batches.streaming import Layout, Portioned
+from seq2drum.data.batches.streaming import Layout, StreamedSongs
 from seq2drum.data.corpus.cache import save, save_index, shards_of
 from seq2drum.learn import accompaniment
 from seq2drum.learn.accompaniment import Recipe
@@ -39,7 +39,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trained(index: Path, folder: Path, **options: Any) -> Trained:
-    songs = Portioned(shards_of(index), Layout(altered=RECIPE.altered), size=3)
+    songs = StreamedSongs(shards_of(index), Layout(altered=RECIPE.altered), size=3)
     return loop.train(Unplayed(songs, None, RECIPE), folder, **options)
 
 
@@ -78,7 +78,7 @@ def test_a_run_that_is_stopped_amid_any_portion_and_resumed_is_the_unbroken_one(
 ) -> None:
     monkeypatch.setattr(accompaniment, "MICRO_BATCH", 300)
     whole = trained(index, tmp_path / "whole")
-    assert whole.progress.epoch == 6  # two epochs of three portions
+    assert whole.progress.epoch == 6  # two epochs of three chunks
     for stop in (1, whole.progress.step // 2, whole.progress.step - 1):
         folder = tmp_path / str(stop)
 
@@ -127,12 +127,12 @@ def test_the_command_learns_from_an_index_in_portions_and_tells_so(
 ) -> None:
     from seq2drum.cli import main
 
-    monkeypatch.setattr(streaming, "HELD", 4)
+    monkeypatch.setattr(streaming, "MAX_IN_MEMORY", 4)
     sizes = [f"{name}={size}" for name, size in SIZES.items()]
     where = ["--cache", str(index), "--out", str(tmp_path / "run"), "--threads", "1"]
     how = ["--epochs", "1", "--batch", "4", "--device", "cpu", "--model", "attention", "--size", *sizes]
     assert main(["--mode", "train", *where, *how]) == 0
-    assert "8 songs to learn from: more than 4, so they are laid out in 1 portions" in capsys.readouterr().err
+    assert "8 songs to learn from: more than 4, so they are streamed in 1 chunks" in capsys.readouterr().err
     card = (tmp_path / "run" / "best" / "card.md").read_text()
     assert "| t | not stated | not stated | 8 | 2 | 0 |" in card
     assert command._many(type("", (), {"cache": str(index), "data": None})()) == shards_of(index)  # type: ignore[arg-type]

@@ -24,9 +24,9 @@ from seq2drum.learn.run.watching import (
     REAL,
     SAMPLED,
     SHARE,
-    Chosen,
     Preview,
     Previews,
+    PreviewSongs,
     allowance,
     choose,
     name_of,
@@ -75,11 +75,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "PICTURED_BARS", 2)
 
 
-def previews_of(chosen: Chosen, warnings: list[str] | None = None) -> Previews:
+def previews_of(chosen: PreviewSongs, warnings: list[str] | None = None) -> Previews:
     return Previews(chosen, FULL, 0, 150, [].append if warnings is None else warnings.append)
 
 
-class Board:
+class Logger:
     """Keeps what it is shown."""
 
     def __init__(self) -> None:
@@ -115,8 +115,8 @@ def test_songs_in_which_hardly_anything_is_played_are_left_out_unless_there_are_
     assert [name_of(song) for song in choose([*short, long]).songs] == [name_of(long)]
     assert len(choose(short).songs) == 3
     silent = [replace(song, drums=song.drums.select(song.drums.step < 0)) for song in short]
-    assert choose(silent) == Chosen(unseen=False)
-    assert choose([]) == Chosen(unseen=False)
+    assert choose(silent) == PreviewSongs(unseen=False)
+    assert choose([]) == PreviewSongs(unseen=False)
 
 
 def test_a_corpus_without_unseen_songs_is_watched_at_what_it_is_trained_on() -> None:
@@ -210,7 +210,7 @@ def test_drums_that_are_the_real_ones_are_perfect_and_silence_is_not(songs: list
 def test_the_gain_is_the_hits_with_the_own_guitar_less_those_with_anothers() -> None:
     """A drummer who plays right to its own guitar, and the drums of another song to another's."""
     chosen = choose([song_of(seed, bars=14) for seed in range(2)])
-    chosen = Chosen(tuple(plain(song) for song in chosen.songs), (chosen.songs[0].guitar_grid,) * 2, ())
+    chosen = PreviewSongs(tuple(plain(song) for song in chosen.songs), (chosen.songs[0].guitar_grid,) * 2, ())
     one, two = chosen.songs
     takes = {(SAMPLED, 0): one.drums, (SAMPLED, 1): two.drums, (LIKELY, 0): one.drums, (LIKELY, 1): two.drums}
     takes |= {("another guitar", 0): one.drums.select(one.drums.step < 0), ("another guitar", 1): two.drums}
@@ -263,19 +263,19 @@ def test_a_long_run_in_which_playing_is_slow_keeps_to_the_share() -> None:
 
 
 def test_without_songs_nothing_is_played(model: Family) -> None:
-    previews, board = previews_of(Chosen()), Board()
-    previews.look(model, 10, 60.0, board, last=True)
-    assert previews.made == () and not board.scalars and not board.images
+    previews, logger = previews_of(PreviewSongs()), Logger()
+    previews.look(model, 10, 60.0, logger, last=True)
+    assert previews.made == () and not logger.scalars and not logger.images
 
 
 @pytest.mark.usefixtures("small")
 def test_a_model_that_was_just_previewed_is_not_played_again(model: Family, songs: list[Prepared]) -> None:
-    previews, board = previews_of(choose(songs)), Board()
-    previews.look(model, 10, 1e6, board)
-    previews.look(model, 10, 1e6 + 1, board, last=True)
+    previews, logger = previews_of(choose(songs)), Logger()
+    previews.look(model, 10, 1e6, logger)
+    previews.look(model, 10, 1e6 + 1, logger, last=True)
     (preview,) = previews.made
     assert preview.played == BARS and preview.takes
-    assert all(len(rows) == 1 for rows in (*board.scalars.values(), *board.images.values()))
+    assert all(len(rows) == 1 for rows in (*logger.scalars.values(), *logger.images.values()))
 
 
 # --- what is shown meanwhile ------------------------------------------------------------------------------------------
@@ -285,19 +285,19 @@ def test_a_model_that_was_just_previewed_is_not_played_again(model: Family, song
 def test_figures_and_pictures_are_shown_of_each_moment_the_real_drums_once(
     model: Family, songs: list[Prepared]
 ) -> None:
-    previews, board = previews_of(choose(songs)), Board()
+    previews, logger = previews_of(choose(songs)), Logger()
     for bars in (10, 20):
-        previews.look(model, bars, 1e6, board)
+        previews.look(model, bars, 1e6, logger)
     names = [name_of(song) for song in previews.pictured]
-    assert sorted(board.images) == sorted([f"take/{name}" for name in names] + [f"real/{name}" for name in names])
-    assert [step for step, _ in board.images[f"take/{names[0]}"]] == [10, 20]
-    assert [step for step, _ in board.images[f"real/{names[0]}"]] == [10]
-    pixels = board.images[f"take/{names[0]}"][0][1]
+    assert sorted(logger.images) == sorted([f"take/{name}" for name in names] + [f"real/{name}" for name in names])
+    assert [step for step, _ in logger.images[f"take/{names[0]}"]] == [10, 20]
+    assert [step for step, _ in logger.images[f"real/{names[0]}"]] == [10]
+    pixels = logger.images[f"take/{names[0]}"][0][1]
     assert pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8 and np.ptp(pixels) > 100
     figures = previews.made[-1].figures
-    assert board.scalars["panel/hit_F1/most_likely"][-1] == (20, figures[LIKELY]["hit F1"])
-    assert board.scalars["panel/hit_F1/common_bar"][-1] == (20, figures[LOOP]["hit F1"])
-    assert len(board.scalars) == sum(map(len, figures.values()))
+    assert logger.scalars["panel/hit_F1/most_likely"][-1] == (20, figures[LIKELY]["hit F1"])
+    assert logger.scalars["panel/hit_F1/common_bar"][-1] == (20, figures[LOOP]["hit F1"])
+    assert len(logger.scalars) == sum(map(len, figures.values()))
 
 
 def test_a_failure_of_a_preview_is_reported_once_and_does_not_end_the_run(
@@ -310,13 +310,13 @@ def test_a_failure_of_a_preview_is_reported_once_and_does_not_end_the_run(
     previews = previews_of(choose(songs), warnings)
     monkeypatch.setattr(draw, "pixels", broken)
     for bars in (1, 2):
-        previews.look(model, bars, 1e6, Board())
+        previews.look(model, bars, 1e6, Logger())
     assert len(warnings) == 1 and "no ink" in warnings[0] and "RuntimeError" in warnings[0]
     assert all(preview.figures for preview in previews.made)  # only the picture is missing
     monkeypatch.setattr(watching, "play", broken)
-    previews.look(model, 3, 1e6, Board())
+    previews.look(model, 3, 1e6, Logger())
     assert len(warnings) == 2 and not previews.made[-1].figures
-    with pytest.raises(KeyboardInterrupt), previews.forgiving("stopping"):
+    with pytest.raises(KeyboardInterrupt), previews.best_effort("stopping"):
         raise KeyboardInterrupt
 
 

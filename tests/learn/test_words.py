@@ -24,8 +24,8 @@ from seq2drum.learn.generators.words import (
     WORDS,
     Config,
     Recipe,
-    Wording,
     Words,
+    WordsTask,
     bars_in_place,
     export,
     performances,
@@ -49,8 +49,8 @@ def various() -> Beats:
     return beats
 
 
-def task(steps: int = 2) -> Wording:
-    return Wording(various(), Recipe(steps=steps, batch=4), lambda line: None)
+def task(steps: int = 2) -> WordsTask:
+    return WordsTask(various(), Recipe(steps=steps, batch=4), lambda line: None)
 
 
 def test_a_stream_has_the_words_of_a_performance_with_what_is_heard_of_each() -> None:

@@ -22,7 +22,7 @@ from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, Grid, Lattice
 from seq2drum.learn.feel import feel as feel_network
 from seq2drum.learn.feel import recordings as feel_shares
-from seq2drum.learn.feel.feel import Recipe, Striking, train
+from seq2drum.learn.feel.feel import FeelTask, Recipe, train
 from seq2drum.learn.feel.recordings import Recording, recordings
 from seq2drum.learn.run import loop
 from seq2drum.learn.run.runs import STATE
@@ -534,9 +534,9 @@ def test_a_feels_training_that_is_stopped_and_resumed_ends_as_if_it_had_not_been
     every = recordings(made_groove(tmp_path))
     sides = {split: [one for one in every if one.split == split] for split in ("train", "validation")}
     recipe = Recipe(steps=9, seed=1)
-    whole = loop.train(Striking(sides, recipe, [].append), tmp_path / "whole")
-    assert loop.train(Striking(sides, recipe, [].append), tmp_path / "broken", show=stop).stopped
-    resumed = loop.train(Striking(sides, recipe, [].append), tmp_path / "broken", resume=True)
+    whole = loop.train(FeelTask(sides, recipe, [].append), tmp_path / "whole")
+    assert loop.train(FeelTask(sides, recipe, [].append), tmp_path / "broken", show=stop).stopped
+    resumed = loop.train(FeelTask(sides, recipe, [].append), tmp_path / "broken", resume=True)
     assert resumed.progress.validation == whole.progress.validation and resumed.progress.epoch > 1
     one, other = (load_file(tmp_path / name / "last" / STATE) for name in ("whole", "broken"))
     assert all(torch.equal(one[name], other[name]) for name in one)

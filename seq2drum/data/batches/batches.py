@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from seq2drum.data.batches.draws import (
     FAR,
     HIDDEN,
+    CausalContext,
     Draws,
     Given,
     SectionGrooves,
-    SoFar,
+    causal_context,
     kept,
     section_grooves,
     shown,
-    so_far,
 )
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.lattice.conditions import CONDITIONS, given, measure, of_measured
@@ -105,7 +105,7 @@ class Data:
     first_bar (songs + 1,), first_step (bars + 1,); over all steps guitar (T, GUITAR.size), clock (T, CLOCK.size), and
     velocity and offset (T, V), where a velocity of 0 is no hit; over all bars, bars (B, BARS.size),
     conditions (B, CONDITIONS.size), guitar_notes and drum_notes (B,), metre (B, 2); summary (songs, SUMMARY.size).
-    so_far: what is known before each bar; None where the future of no pair is hidden.
+    causal: the context known before each bar; None where no pair hides the future.
     """
 
     songs: tuple[str, ...]
@@ -124,7 +124,7 @@ class Data:
     drum_notes: IntArray
     metre: IntArray
     grooves: SectionGrooves
-    so_far: SoFar | None = None
+    causal: CausalContext | None = None
 
     def __len__(self) -> int:
         return len(self.songs)
@@ -185,7 +185,7 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL, *, foreseen: bool = True
         drum_notes,
         metre,
         section_grooves(songs, kit),
-        None if foreseen else so_far(songs),
+        None if foreseen else causal_context(songs),
     )
 
 
@@ -322,17 +322,17 @@ def collate(
     far_features = (data.bars[far_guitar_bars] * far_exists[..., None]).astype(np.float32)
     summary, hidden = data.summary[heard[:, 0]], draws.future < future_hidden
     expected = np.zeros_like(guitar[:, :0]), np.zeros_like(bars[:, :0])
-    if data.so_far is not None and hidden.any():
+    if data.causal is not None and hidden.any():
         # What is after each bar is not known, and the bar itself only as it is expected.
         for rows in (bars, far_features):
             rows[hidden] = without_future(rows[hidden])
         expected = guitar[:, : inside.stop].copy(), bars[:, : inside.stop].copy()
-        source, there, expected[1][hidden] = data.so_far.expected(
+        source, there, expected[1][hidden] = data.causal.expected(
             guitar_bars[hidden], guitar_exists[hidden], inside.stop
         )
         expected[0][hidden] = _rows(data, data.guitar, source, there, size)
         begins = data.first_bar[heard[:, 0]] + heard[:, 1]
-        summary = np.where(hidden[:, None], data.so_far.summary[data.so_far.of_bar[begins]], summary)
+        summary = np.where(hidden[:, None], data.causal.summary[data.causal.of_bar[begins]], summary)
     if transpose:
         keys = (np.arange(12) + draws.key[:, None]) % 12
         for steps in (guitar, far_guitar, expected[0]):

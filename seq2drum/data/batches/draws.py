@@ -89,7 +89,7 @@ SUMMED_AFTER = (0, 2, 4, 8, 16, 32, 64, 128)  # bars after which what was heard 
 
 
 @dataclass(frozen=True, eq=False)
-class SoFar:
+class CausalContext:
     """What is known of bars before they are played.
 
     source (B,): the bar, of all songs, that the guitar of each is expected to be like; NOWHERE if there is none. bars
@@ -116,7 +116,7 @@ class SoFar:
         return np.where(known, source, own), known, self.bars[own].astype(np.float32) * exists[..., None]
 
 
-def so_far(songs: Sequence[Prepared]) -> SoFar:
+def causal_context(songs: Sequence[Prepared]) -> CausalContext:
     """What is known of songs, laid end to end, before each of their bars is played."""
     source, bars, of_bar = list[IntArray](), list[NDArray[np.float16]](), list[IntArray]()
     summaries = list[FloatArray]()
@@ -130,7 +130,7 @@ def so_far(songs: Sequence[Prepared]) -> SoFar:
         of_bar.append(len(summaries) + np.searchsorted(after, np.arange(count), side="right") - 1)
         summaries += [_summary(song, number) for number in after]
         begin += count
-    return SoFar(
+    return CausalContext(
         np.concatenate([np.zeros(0, dtype=np.int64), *source]),
         np.concatenate([np.zeros((0, BARS.size), dtype=np.float16), *bars]),
         np.stack([np.zeros(SUMMARY.size, dtype=np.float32), *summaries])[1:],
@@ -265,13 +265,13 @@ def _played_on(song: Prepared) -> Iterator[tuple[int, Groove, _Which]]:
     }
     kinds = list(zip(form.numerator.tolist(), form.denominator.tolist(), strict=True))
     in_metre: dict[tuple[str, tuple[int, int]], Groove] = {}
-    before, so_far = "", 0
+    before, turn = "", 0
     for bar, (letter, kind) in enumerate(zip(letters.tolist(), kinds, strict=True)):
-        so_far = so_far + 1 if letter == before else 0
+        turn = turn + 1 if letter == before else 0
         before = letter
         if letter not in typicals or form.steps[bar] > MAX_STEPS:
             continue
         if (letter, kind) not in in_metre:
             in_metre[letter, kind] = typicals[letter].fitted(*kind)
         groove = in_metre[letter, kind]
-        yield bar, groove, _Which(letter, kind, so_far % len(groove.bars))
+        yield bar, groove, _Which(letter, kind, turn % len(groove.bars))

@@ -1,4 +1,4 @@
-"""Metre surgery: songs in 4/4 made over into songs in metres of which a corpus has few.
+"""Metre augmentation: songs in 4/4 turned into songs in metres of which a corpus has few.
 
 A bar loses or repeats half a beat or a beat, at the same place in every bar of a song, in guitar, bass and drums alike.
 A song that swings is written in 12/8 or 6/8: it sounds the same, with a dotted quarter for each quarter.
@@ -47,7 +47,7 @@ _QUARTER = TWELFTHS * OFFSET_UNITS  # ticks: every offset is a whole number of t
 _LENGTH = _QUARTER // LENGTH_UNITS  # ticks of the unit in which lengths are kept
 
 
-def surgery(song: Prepared, metre: Metre, at: int = 0) -> Prepared | None:
+def change_metre(song: Prepared, metre: Metre, at: int = 0) -> Prepared | None:
     """A song that is in 4/4 throughout as one in another metre, with the same sections, and as fast as before.
 
     at: for 7/8 and 3/4 the step of each bar at which half a beat or a beat is taken out, for 9/8 and 5/4 that of the
@@ -93,7 +93,7 @@ def augmented(songs: Sequence[Prepared], share: float, seed: int) -> list[Prepar
         able = [song for song in left if _suits(song, metre)]
         most = len(able) // 2 if metre == SWUNG[0] else len(able)  # the other half is for 6/8
         taken = able[: min(wanted, most)]
-        altered = (surgery(song, metre, places[digests[song.sha256][-1] % len(places)]) for song in taken)
+        altered = (change_metre(song, metre, places[digests[song.sha256][-1] % len(places)]) for song in taken)
         found += [song for song in altered if song is not None]
         names = {song.sha256 for song in taken}
         left = [song for song in left if song.sha256 not in names]
@@ -135,7 +135,7 @@ def _check(metre: Metre, at: int) -> None:
     sizes = {(7, 8): -_HALF, (9, 8): _HALF, (3, 4): -STEPS_PER_QUARTER, (5, 4): STEPS_PER_QUARTER}
     if metre not in sizes:
         known = ", ".join("{}/{}".format(*one) for one in (*sizes, *SWUNG))
-        raise ValueError(f"no surgery to {metre[0]}/{metre[1]}: the metre is one of {known}")
+        raise ValueError(f"cannot change 4/4 to {metre[0]}/{metre[1]}: the metre is one of {known}")
     last = _STEPS - abs(sizes[metre])
     if at % _HALF or not _HALF <= at <= last:
         raise ValueError(f"at is {at}; it is a step from {_HALF} to {last} that a half beat begins at, as {last} is")

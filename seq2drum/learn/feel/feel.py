@@ -36,7 +36,7 @@ from seq2drum.learn.feel.recordings import (
 )
 from seq2drum.learn.run import loop, task
 from seq2drum.learn.run.runs import BEST
-from seq2drum.learn.run.task import Board, Done, Gear, Progress, Scalars, Task
+from seq2drum.learn.run.task import Logger, Progress, Scalars, StepContext, StepResult, Task
 from seq2drum.models.base import Graph, Shape, write_graph
 from seq2drum.models.checkpoint import seal
 from seq2drum.music.kit import FULL
@@ -239,7 +239,7 @@ def _nats(network: Any, memory: int, windows: Sequence[_Window], device: torch.d
 # --- the task ---------------------------------------------------------------------------------------------------------
 
 
-class Striking(Task[list[Place], list[_Window]]):
+class FeelTask(Task[list[Place], list[_Window]]):
     """Learn from the train side how hits are struck, and be validated on the validation side.
 
     say: is given a line at each validation.
@@ -275,13 +275,13 @@ class Striking(Task[list[Place], list[_Window]]):
     def prepare(self, item: list[Place], epoch: int, index: int, *, rank: int, processes: int) -> list[_Window]:
         return [_window(self.sides["train"], place, self.styles) for place in item[rank::processes]]
 
-    def step(self, ready: list[_Window], gear: Gear) -> Done:
-        velocity, moment = _nats(gear.models[_NETWORK], self.network.memory, ready, gear.device)
-        here = torch.tensor(float(len(velocity)), device=gear.device)
-        hits = gear.total(here)
-        gear.update(_NETWORK, (velocity.mean() + moment.mean()) * (here * gear.processes / hits))
+    def step(self, batch: list[_Window], context: StepContext) -> StepResult:
+        velocity, moment = _nats(context.models[_NETWORK], self.network.memory, batch, context.device)
+        here = torch.tensor(float(len(velocity)), device=context.device)
+        hits = context.total(here)
+        context.update(_NETWORK, (velocity.mean() + moment.mean()) * (here * context.processes / hits))
         loud, late = float(velocity.detach().mean()), float(moment.detach().mean())
-        return Done(int(hits), {_BOTH: loud + late, _VELOCITY: loud, _MOMENT: late})
+        return StepResult(int(hits), {_BOTH: loud + late, _VELOCITY: loud, _MOMENT: late})
 
     def rate(self, optimizer: str, step: int, share: float) -> float:
         return self.recipe.rate * max(0.5 * (1 + math.cos(math.pi * min(share, 1))), 0.01)
@@ -304,7 +304,7 @@ class Striking(Task[list[Place], list[_Window]]):
         loud, late = (sums / max(count, 1)).tolist()
         return {_BOTH: loud + late, _VELOCITY: loud, _MOMENT: late}
 
-    def show(self, progress: Progress, board: Board | None, *, last: bool) -> None:
+    def show(self, progress: Progress, logger: Logger | None, *, last: bool) -> None:
         self.say(self.status(progress))
 
     def status(self, progress: Progress) -> str:
@@ -369,7 +369,7 @@ def train(
     """
     every = recordings(groove)
     sides = {split: [one for one in every if one.split == split] for split in ("train", "validation")}
-    trained = loop.train(Striking(sides, recipe, say), out / "run", resume=resume)
+    trained = loop.train(FeelTask(sides, recipe, say), out / "run", resume=resume)
     best = trained.folder / BEST
     about = json.loads((best / ABOUT).read_text(encoding="utf-8"))
     numbers = normal_numbers(Feel.load(best), sides["validation"])

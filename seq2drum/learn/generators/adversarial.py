@@ -30,7 +30,7 @@ from torch.nn import functional
 
 from seq2drum.data.drums.beats import SIDES, Beats
 from seq2drum.learn.generators import generating
-from seq2drum.learn.run.task import Board, Done, Gear, Progress, Scalars, Task
+from seq2drum.learn.run.task import Logger, Progress, Scalars, StepContext, StepResult, Task
 from seq2drum.music.choices import GENRES
 from seq2drum.music.kit import HANDS
 from seq2drum.music.notes import IntArray
@@ -197,19 +197,19 @@ class Adversarial(Task[IntArray, Batch], Generic[Net]):
         other = velocity + _JITTER * rng.standard_normal(velocity.shape, dtype=np.float32)
         return Batch(np.where(velocity > 0, other.clip(0.01, 1), 0).astype(np.float32), wishes)
 
-    def step(self, ready: Batch, gear: Gear) -> Done:
-        velocity, wishes = (torch.from_numpy(array).to(gear.device) for array in ready)
+    def step(self, batch: Batch, context: StepContext) -> StepResult:
+        velocity, wishes = (torch.from_numpy(array).to(context.device) for array in batch)
         parts = self.recipe.critic_batches + 1
         batches = list(zip(drums_of(velocity).chunk(parts), wishes.chunk(parts), strict=True))
         for real, wished in batches[:-1]:
-            apart = self.learn_critic(real, wished, gear)
-        fooled = self.learn_generator(batches[-1][1], gear)
-        seen = int(gear.total(torch.tensor(float(len(velocity)), device=gear.device)))
-        return Done(seen, {"apart": apart, "fooled": fooled})
+            apart = self.learn_critic(real, wished, context)
+        fooled = self.learn_generator(batches[-1][1], context)
+        seen = int(context.total(torch.tensor(float(len(velocity)), device=context.device)))
+        return StepResult(seen, {"apart": apart, "fooled": fooled})
 
-    def learn_critic(self, real: Tensor, wishes: Tensor, gear: Gear) -> float:
+    def learn_critic(self, real: Tensor, wishes: Tensor, context: StepContext) -> float:
         """One step of the critic; returns how far apart it scores real and made drums."""
-        critic = gear.models[CRITIC]
+        critic = context.models[CRITIC]
         with torch.no_grad():
             made = self.draw(self.generator, wishes)
         share = torch.rand(len(real), *(1,) * (real.dim() - 1), device=real.device)
@@ -218,14 +218,14 @@ class Adversarial(Task[IntArray, Batch], Generic[Net]):
         penalty = (slope.flatten(1).norm(dim=1) - 1).square().mean()
         (score, named), score_made = critic(real, wishes), critic(made, wishes)[0]
         apart = score.mean() - score_made.mean()
-        gear.update(CRITIC, self.recipe.penalty * penalty - apart + misnamed(named, wishes), most=_MOST)
+        context.update(CRITIC, self.recipe.penalty * penalty - apart + misnamed(named, wishes), most=_MOST)
         return float(apart.detach())
 
-    def learn_generator(self, wishes: Tensor, gear: Gear) -> float:
+    def learn_generator(self, wishes: Tensor, context: StepContext) -> float:
         """One step of the generator and of its running mean; returns the score of what it made."""
-        score, named = self.critic(self.draw(gear.models[GENERATOR], wishes), wishes)
-        gear.update(GENERATOR, self.recipe.obey * misnamed(named, wishes) - score.mean(), most=_MOST)
-        decay = min(self.recipe.decay, 1 - 1 / (gear.progress.step / 10 + 2))
+        score, named = self.critic(self.draw(context.models[GENERATOR], wishes), wishes)
+        context.update(GENERATOR, self.recipe.obey * misnamed(named, wishes) - score.mean(), most=_MOST)
+        decay = min(self.recipe.decay, 1 - 1 / (context.progress.step / 10 + 2))
         with torch.no_grad():
             for mean, now in zip(self.mean.parameters(), self.generator.parameters(), strict=True):
                 mean.lerp_(now, 1 - decay)
@@ -279,8 +279,8 @@ class Adversarial(Task[IntArray, Batch], Generic[Net]):
             "wrong_shares": float(np.abs(hits.mean(axis=0) - real.mean(axis=0)).mean()),
         }
 
-    def show(self, progress: Progress, board: Board | None, *, last: bool) -> None:
-        generating.show(self, progress, board, self.say)
+    def show(self, progress: Progress, logger: Logger | None, *, last: bool) -> None:
+        generating.show(self, progress, logger, self.say)
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)

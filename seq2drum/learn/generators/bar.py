@@ -137,7 +137,7 @@ class Recipe(adversarial.Recipe):
     net: Config = field(default_factory=Config)
 
 
-class Barring(Adversarial[BarNet]):
+class BarTask(Adversarial[BarNet]):
     """Learn bars from the train side. Items are rows of bars.
 
     Raises:

@@ -36,10 +36,10 @@ from seq2drum.show import draw
 
 TASKS: MappingProxyType[str, str] = MappingProxyType(
     {
-        "step": "seq2drum.learn.generators.step:Stepping",
-        "words": "seq2drum.learn.generators.words:Wording",
-        "bar": "seq2drum.learn.generators.bar:Barring",
-        "phrase": "seq2drum.learn.generators.phrase:Phrasing",
+        "step": "seq2drum.learn.generators.step:StepTask",
+        "words": "seq2drum.learn.generators.words:WordsTask",
+        "bar": "seq2drum.learn.generators.bar:BarTask",
+        "phrase": "seq2drum.learn.generators.phrase:PhraseTask",
         "loop": "seq2drum.learn.generators.loops:SliceGan",
         "wavegan": "seq2drum.learn.generators.wavegan:WaveGan",
     }
@@ -71,7 +71,7 @@ def batches(order: IntArray, size: int) -> list[IntArray]:
     return [order[at : at + size] for at in range(0, max(len(order) - size, 0) + 1, size)]
 
 
-def told(work: task.Task[Any, Any], progress: task.Progress) -> str:
+def status_line(work: task.Task[Any, Any], progress: task.Progress) -> str:
     """One line that says how far a run has come, and what was validated."""
     line = f"{progress.seconds:.0f} s, {work.status(progress)}"
     unseen = ", ".join(f"{name} {value:.4g}" for name, value in progress.validation.items())
@@ -79,23 +79,23 @@ def told(work: task.Task[Any, Any], progress: task.Progress) -> str:
 
 
 def show(
-    work: task.Task[Any, Any], progress: task.Progress, board: task.Board | None, say: Callable[[str], None]
+    work: task.Task[Any, Any], progress: task.Progress, logger: task.Logger | None, say: Callable[[str], None]
 ) -> None:
     """Say how far a run has come, and draw a few beats that its generator makes as it is now, for TensorBoard."""
-    say(told(work, progress))
-    if board is not None:
-        with task.Forgiving(say)("a picture"):
-            _draw(work, progress, board)
+    say(status_line(work, progress))
+    if logger is not None:
+        with task.BestEffort(say)("a picture"):
+            _draw(work, progress, logger)
 
 
-def _draw(work: task.Task[Any, Any], progress: task.Progress, board: task.Board) -> None:
+def _draw(work: task.Task[Any, Any], progress: task.Progress, logger: task.Logger) -> None:
     with tempfile.TemporaryDirectory(prefix="seq2drum-") as folder:
         work.save(Path(folder), {})
         composer = Composer.load(folder)
     for genre, bpm in SHOWN:
         beat = composer.compose(Brief(genre=genre, bpm=bpm, bars=4))
         pixels = draw.pixels(beat.duet, title=f"{genre}, {bpm} bpm")
-        board.add_image(f"beats/{genre}", pixels, progress.seen, dataformats="HWC")
+        logger.add_image(f"beats/{genre}", pixels, progress.seen, dataformats="HWC")
 
 
 def wishes_of(genre: IntArray, bpm: NDArray[np.float64], fill: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -21,8 +21,8 @@ from seq2drum.errors import CorpusError
 from seq2drum.judge.loops import COPIED, Features, Likeness, distance, novelty, spectrogram
 from seq2drum.lattice.patterns import FRAMES, RATE, SLICE, SLICES, Samples
 from seq2drum.learn.generators import generating
-from seq2drum.learn.generators.generating import batches, parameters, told, wishes_of
-from seq2drum.learn.run.task import Board, Progress, Scalars, Task
+from seq2drum.learn.generators.generating import batches, parameters, status_line, wishes_of
+from seq2drum.learn.run.task import Logger, Progress, Scalars, Task
 from seq2drum.models.base import Graph, write_graph
 from seq2drum.models.checkpoint import describe, with_figures
 from seq2drum.music.choices import GENRES
@@ -44,7 +44,7 @@ class Recipe(generating.Recipe):
     hidden_genres: float = 0.15
 
 
-class Asked(NamedTuple):
+class LoopBatch(NamedTuple):
     """Loops as a net is given them. real: sound or codes, n first. kit (n, kits): one of them 1. wish (n, WISHES)."""
 
     real: Tensor
@@ -52,7 +52,7 @@ class Asked(NamedTuple):
     wish: Tensor
 
 
-class Looping(Task[IntArray, Asked]):
+class LoopTask(Task[IntArray, LoopBatch]):
     """Learn from the train side to make loops, be validated by their likeness to those of the validation side.
 
     Where hardly any are on the validation side, they are compared with those of the train side.
@@ -92,13 +92,13 @@ class Looping(Task[IntArray, Asked]):
         whole = order[: max(len(order) // self.batch * self.batch, 0)]
         return batches(whole, self.batch * processes)
 
-    def prepare(self, item: IntArray, epoch: int, index: int, *, rank: int, processes: int) -> Asked:
+    def prepare(self, item: IntArray, epoch: int, index: int, *, rank: int, processes: int) -> LoopBatch:
         rng = np.random.default_rng([self.recipe.seed, 2, epoch, index])
         hidden = (rng.random(len(item)) < self.recipe.hidden_genres)[rank::processes]
         rows = item[rank::processes]
         wanted = self.wish[rows].copy()
         wanted[hidden, : len(GENRES)] = 0
-        return Asked(self.real(rows), one_hot(self.learnt.kit[rows], len(self.kits)), torch.from_numpy(wanted))
+        return LoopBatch(self.real(rows), one_hot(self.learnt.kit[rows], len(self.kits)), torch.from_numpy(wanted))
 
     @abstractmethod
     def real(self, rows: IntArray) -> Tensor:
@@ -145,14 +145,14 @@ class Looping(Task[IntArray, Asked]):
         return {DISTANCE: distance(self.likeness.rows(made), self.wanted)}
 
     @torch.no_grad()
-    def show(self, progress: Progress, board: Board | None, *, last: bool) -> None:
-        """Say how far it is; put pictures and sound of a few loops on the board."""
-        self.say(told(self, progress))
-        if board is None:
+    def show(self, progress: Progress, logger: Logger | None, *, last: bool) -> None:
+        """Say how far it is; put pictures and sound of a few loops on the logger."""
+        self.say(status_line(self, progress))
+        if logger is None:
             return
         made = self.made(self.judged.select(np.arange(min(_SHOWN, len(self.judged.kit)))))
-        board.add_image("loops/made", picture(made), progress.seen, dataformats="HW")
-        board.add_audio("loops/made", made.reshape(1, -1).clip(-1, 1), progress.seen, RATE)
+        logger.add_image("loops/made", picture(made), progress.seen, dataformats="HW")
+        logger.add_audio("loops/made", made.reshape(1, -1).clip(-1, 1), progress.seen, RATE)
 
     # --- what is left -------------------------------------------------------------------------------------------------
 

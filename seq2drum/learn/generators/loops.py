@@ -32,10 +32,10 @@ from seq2drum.data.drums.loops import Loops, has_sound, loops_of, read_loops
 from seq2drum.errors import Seq2DrumError
 from seq2drum.lattice.patterns import SLICE, SLICES
 from seq2drum.learn.generators import generating, looping
-from seq2drum.learn.generators.looping import Asked, Looping
+from seq2drum.learn.generators.looping import LoopBatch, LoopTask
 from seq2drum.learn.run import loop
 from seq2drum.learn.run.runs import BEST
-from seq2drum.learn.run.task import Done, Gear
+from seq2drum.learn.run.task import StepContext, StepResult
 from seq2drum.models.base import Graph
 from seq2drum.music.notes import IntArray
 from seq2drum.play.generators.composer import WISHES
@@ -176,7 +176,7 @@ class Recipe(looping.Recipe):
     channels: int = Config.channels
 
 
-class SliceGan(Looping):
+class SliceGan(LoopTask):
     """A generator of codes of slices, and a critic of them."""
 
     architecture = "slices"
@@ -206,32 +206,32 @@ class SliceGan(Looping):
         """Their codes, (n, components, 16)."""
         return self.codes[torch.from_numpy(rows)]
 
-    def step(self, ready: Asked, gear: Gear) -> Done:
-        real, kit, wish = (part.to(gear.device) for part in ready)
+    def step(self, batch: LoopBatch, context: StepContext) -> StepResult:
+        real, kit, wish = (part.to(context.device) for part in batch)
         count, config = len(real), self.generator.config
         start, end = self.recipe.noise
-        blur = start + (end - start) * min(self.share(gear.progress) / _SETTLED, 1)
+        blur = start + (end - start) * min(self.share(context.progress) / _SETTLED, 1)
         # 1. The critic, of real and made codes in one pass.
         with torch.no_grad():
-            made = self.generator.codes(torch.randn(count, config.noise, device=gear.device), kit, wish)
-        penalised = gear.progress.step % self.recipe.every == 0
+            made = self.generator.codes(torch.randn(count, config.noise, device=context.device), kit, wish)
+        penalised = context.progress.step % self.recipe.every == 0
         seen = (real + blur * torch.randn_like(real)).requires_grad_(penalised)
         both = torch.cat([seen, made + blur * torch.randn_like(made)])
-        scores = gear.models[_CRITIC](both, kit.repeat(2, 1), wish.repeat(2, 1))
+        scores = context.models[_CRITIC](both, kit.repeat(2, 1), wish.repeat(2, 1))
         told = functional.softplus(-scores[:count]).mean() + functional.softplus(scores[count:]).mean()
         loss = told
         if penalised:
             (slope,) = torch.autograd.grad(scores[:count].sum(), seen, create_graph=True)
             steep = slope.flatten(1).square().sum(1).mean()
             loss = told + self.recipe.every * self.recipe.penalty / 2 * steep
-        gear.update(_CRITIC, loss, most=math.inf)
+        context.update(_CRITIC, loss, most=math.inf)
         # 2. The generator, by the critic's new judgement.
-        codes = self.generator.codes(torch.randn(count, config.noise, device=gear.device), kit, wish)
+        codes = self.generator.codes(torch.randn(count, config.noise, device=context.device), kit, wish)
         fooled = functional.softplus(-self.critic(codes + blur * torch.randn_like(codes), kit, wish)).mean()
-        gear.update(_GENERATOR, fooled, most=math.inf)
-        self.follow(gear.progress.step)
-        loops = int(gear.total(torch.tensor(float(count), device=gear.device)))
-        return Done(loops, {_CRITIC: float(told.detach()), _GENERATOR: float(fooled.detach())})
+        context.update(_GENERATOR, fooled, most=math.inf)
+        self.follow(context.progress.step)
+        loops = int(context.total(torch.tensor(float(count), device=context.device)))
+        return StepResult(loops, {_CRITIC: float(told.detach()), _GENERATOR: float(fooled.detach())})
 
     def graph(self) -> Graph:
         return graph(self.average)
@@ -280,7 +280,7 @@ def material(folders: Sequence[Path], say: Callable[[str], None]) -> Loops:
 
 def command(
     name: str,
-    task: Callable[[Loops, Any, Callable[[str], None]], Looping],
+    task: Callable[[Loops, Any, Callable[[str], None]], LoopTask],
     recipe: Callable[..., looping.Recipe],
     arguments: Sequence[str] | None,
 ) -> int:

@@ -194,7 +194,7 @@ class Recipe(adversarial.Recipe):
     net: Config = field(default_factory=Config)
 
 
-class Phrasing(Adversarial[PhraseNet]):
+class PhraseTask(Adversarial[PhraseNet]):
     """Learn windows from the train side. Items are their first rows.
 
     Raises:

@@ -26,7 +26,7 @@ from seq2drum.data.drums.beats import SIDES, Beats
 from seq2drum.errors import CorpusError
 from seq2drum.learn.generators import generating
 from seq2drum.learn.generators.generating import wishes_of
-from seq2drum.learn.run.task import Board, Done, Gear, Progress, Scalars, Task
+from seq2drum.learn.run.task import Logger, Progress, Scalars, StepContext, StepResult, Task
 from seq2drum.models.base import Graph, write_graph
 from seq2drum.music.choices import GENRES
 from seq2drum.music.notes import IntArray
@@ -265,7 +265,7 @@ def heard_of(velocity: NDArray[np.float32], is_fill: NDArray[np.bool_]) -> NDArr
     return np.concatenate([previous, np.concatenate(remembered, axis=1)], axis=2)
 
 
-class Stepping(Task[IntArray, Batch]):
+class StepTask(Task[IntArray, Batch]):
     """Learn from windows of the train side, be validated on those of the validation side."""
 
     unit = "bars"
@@ -294,12 +294,12 @@ class Stepping(Task[IntArray, Batch]):
         rng = np.random.default_rng([self.recipe.seed, 2, epoch, index, rank])
         return self.sides["train"].batch(item[rank::processes], rng, self.recipe.hidden_genres, self.recipe.fills)
 
-    def step(self, ready: Batch, gear: Gear) -> Done:
-        net = gear.models[_NET]
-        nats, velocity = self.nats(net, ready, gear.device)
-        gear.update(_NET, nats + self.recipe.velocity * velocity)
-        bars = int(gear.total(torch.tensor(float(len(ready.heard) * BARS), device=gear.device)))
-        return Done(bars, {NATS: float(nats.detach()), VELOCITY: float(velocity.detach())})
+    def step(self, batch: Batch, context: StepContext) -> StepResult:
+        net = context.models[_NET]
+        nats, velocity = self.nats(net, batch, context.device)
+        context.update(_NET, nats + self.recipe.velocity * velocity)
+        bars = int(context.total(torch.tensor(float(len(batch.heard) * BARS), device=context.device)))
+        return StepResult(bars, {NATS: float(nats.detach()), VELOCITY: float(velocity.detach())})
 
     def nats(self, net: Any, batch: Batch, device: Any) -> tuple[Tensor, Tensor]:
         """Nats a bar of hits, and of velocities."""
@@ -321,8 +321,8 @@ class Stepping(Task[IntArray, Batch]):
         hits, velocity = np.array([[float(one) for one in pair] for pair in both]).mean(axis=0)
         return {NATS: float(hits), VELOCITY: float(velocity)}
 
-    def show(self, progress: Progress, board: Board | None, *, last: bool) -> None:
-        generating.show(self, progress, board, self.say)
+    def show(self, progress: Progress, logger: Logger | None, *, last: bool) -> None:
+        generating.show(self, progress, logger, self.say)
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         """Write the checkpoint that `play.generators.step` loads."""

@@ -23,8 +23,8 @@ from seq2drum.data.drums.loops import Loops
 from seq2drum.lattice.patterns import FRAMES, SLICE, SLICES
 from seq2drum.learn.generators import looping
 from seq2drum.learn.generators import loops as slice_loops
-from seq2drum.learn.generators.looping import Asked, Looping
-from seq2drum.learn.run.task import Done, Gear
+from seq2drum.learn.generators.looping import LoopBatch, LoopTask
+from seq2drum.learn.run.task import StepContext, StepResult
 from seq2drum.models.base import Graph
 from seq2drum.music.notes import IntArray
 from seq2drum.play.generators.composer import WISHES
@@ -131,7 +131,7 @@ class Recipe(looping.Recipe):
     channels: int = Config.channels
 
 
-class WaveGan(Looping):
+class WaveGan(LoopTask):
     """A generator of samples, and a critic of them."""
 
     architecture = "wavegan"
@@ -156,30 +156,30 @@ class WaveGan(Looping):
         """Their sound, (n, 16, SLICE)."""
         return torch.from_numpy(self.learnt.sound[rows].astype(np.float32)).view(-1, SLICES, SLICE)
 
-    def step(self, ready: Asked, gear: Gear) -> Done:
-        real, kit, wish = (part.to(gear.device) for part in ready)
+    def step(self, batch: LoopBatch, context: StepContext) -> StepResult:
+        real, kit, wish = (part.to(context.device) for part in batch)
         count = len(real)
 
         def noise() -> Tensor:
-            return torch.randn(count, self.generator.config.noise, device=gear.device)
+            return torch.randn(count, self.generator.config.noise, device=context.device)
 
         # 1. The critic, of real loops, made ones, and mixtures of both in one pass.
         with torch.no_grad():
             made = self.generator(noise(), kit, wish)
-        share = torch.rand(count, 1, 1, device=gear.device)
+        share = torch.rand(count, 1, 1, device=context.device)
         mixed = (share * real + (1 - share) * made).requires_grad_()
-        scores = gear.models[_CRITIC](torch.cat([real, made, mixed]), kit.repeat(3, 1), wish.repeat(3, 1))
+        scores = context.models[_CRITIC](torch.cat([real, made, mixed]), kit.repeat(3, 1), wish.repeat(3, 1))
         (slope,) = torch.autograd.grad(scores[2 * count :].sum(), mixed, create_graph=True)
         penalty = (slope.flatten(1).norm(dim=1) - 1).square().mean()
         apart = scores[:count].mean() - scores[count : 2 * count].mean()
-        gear.update(_CRITIC, self.recipe.penalty * penalty - apart, most=math.inf)
+        context.update(_CRITIC, self.recipe.penalty * penalty - apart, most=math.inf)
         scalars = {"apart": float(apart.detach()), "penalty": float(penalty.detach())}
         # 2. Every so many steps, the generator.
-        if (gear.progress.step + 1) % self.recipe.every == 0:
-            fooled = self.critic(gear.models[_GENERATOR](noise(), kit, wish), kit, wish).mean()
-            gear.update(_GENERATOR, -fooled, most=math.inf)
-            self.follow(gear.progress.step // self.recipe.every)
-        return Done(int(gear.total(torch.tensor(float(count), device=gear.device))), scalars)
+        if (context.progress.step + 1) % self.recipe.every == 0:
+            fooled = self.critic(context.models[_GENERATOR](noise(), kit, wish), kit, wish).mean()
+            context.update(_GENERATOR, -fooled, most=math.inf)
+            self.follow(context.progress.step // self.recipe.every)
+        return StepResult(int(context.total(torch.tensor(float(count), device=context.device))), scalars)
 
     def graph(self) -> Graph:
         return graph(self.average)

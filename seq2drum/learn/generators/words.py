@@ -31,7 +31,7 @@ from seq2drum.lattice import patterns as text
 from seq2drum.lattice.patterns import COUNT, ORDER
 from seq2drum.learn.generators import generating
 from seq2drum.learn.generators.generating import wishes_of
-from seq2drum.learn.run.task import Board, Done, Gear, Progress, Scalars, Task
+from seq2drum.learn.run.task import Logger, Progress, Scalars, StepContext, StepResult, Task
 from seq2drum.models.base import Graph, write_graph
 from seq2drum.music.choices import GENRES
 from seq2drum.music.notes import IntArray
@@ -221,7 +221,7 @@ def usual_velocities(beats: Beats) -> list[list[float]]:
 # --- the task ---------------------------------------------------------------------------------------------------------
 
 
-class Wording(Task[int, Batch]):
+class WordsTask(Task[int, Batch]):
     """Learn which word comes next in the performances of the train side; be validated on those of the validation side.
 
     say: is given a line at each validation.
@@ -275,13 +275,13 @@ class Wording(Task[int, Batch]):
         told[rng.random(len(told)) < self.recipe.hidden_genres, :, : len(GENRES)] = 0
         return Batch(part(words._replace(wish=told), np.s_[rank::processes]), item == 0)
 
-    def step(self, ready: Batch, gear: Gear) -> Done:
-        state = None if ready.first else self.carried
-        nats, state = self.nats(gear.models[_NET], ready.words, gear.device, state)
+    def step(self, batch: Batch, context: StepContext) -> StepResult:
+        state = None if batch.first else self.carried
+        nats, state = self.nats(context.models[_NET], batch.words, context.device, state)
         self.carried = state[0].detach(), state[1].detach()
-        gear.update(_NET, nats)
-        bars = gear.total(torch.tensor(float((ready.words.aim == BAR).sum()), device=gear.device))
-        return Done(int(bars), {NATS: float(nats.detach()) * WORDS})
+        context.update(_NET, nats)
+        bars = context.total(torch.tensor(float((batch.words.aim == BAR).sum()), device=context.device))
+        return StepResult(int(bars), {NATS: float(nats.detach()) * WORDS})
 
     def nats(self, net: Any, words: Stream, device: Any, state: Any = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """The mean of the nats of each word, and the state behind the last."""
@@ -305,8 +305,8 @@ class Wording(Task[int, Batch]):
             nats += float(mean) * some.word.shape[1]
         return {NATS: nats / length * WORDS, **scalars}
 
-    def show(self, progress: Progress, board: Board | None, *, last: bool) -> None:
-        generating.show(self, progress, board, self.say)
+    def show(self, progress: Progress, logger: Logger | None, *, last: bool) -> None:
+        generating.show(self, progress, logger, self.say)
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         """Write the checkpoint that `play.generators.words` loads."""

@@ -37,7 +37,7 @@ from seq2drum.lattice.grooves.section_features import BASS, SECTION
 from seq2drum.learn.grooves.sides import NATS, OTHERS, Batch, Book, Side, figures, sides_of
 from seq2drum.learn.run import loop, task
 from seq2drum.learn.run.runs import BEST
-from seq2drum.learn.run.task import Board, Done, Gear, Progress, Scalars, Task
+from seq2drum.learn.run.task import Logger, Progress, Scalars, StepContext, StepResult, Task
 from seq2drum.models.base import Graph, write_graph
 from seq2drum.models.checkpoint import describe, with_figures
 from seq2drum.music.notes import IntArray
@@ -148,7 +148,7 @@ class Recipe(task.Recipe):
 # --- the task ---------------------------------------------------------------------------------------------------------
 
 
-class Ranking(Task[IntArray, Batch]):
+class RankerTask(Task[IntArray, Batch]):
     """Learn from the train side which grooves are played to which sections, be validated on the validation side.
 
     say: is given a line at each validation. data: where the songs come from, for the checkpoint.
@@ -188,13 +188,13 @@ class Ranking(Task[IntArray, Batch]):
         hidden = rng.random(len(item)) < self.recipe.without_bass
         return self.sides["train"].batch(item[rank::processes], self.book, hidden[rank::processes])
 
-    def step(self, ready: Batch, gear: Gear) -> Done:
-        own, book = self.nats(gear.models[_NETS], ready, gear.device)
-        weight = torch.from_numpy(ready.weight).to(gear.device)
+    def step(self, batch: Batch, context: StepContext) -> StepResult:
+        own, book = self.nats(context.models[_NETS], batch, context.device)
+        weight = torch.from_numpy(batch.weight).to(context.device)
         own_nats, book_nats = (own * weight).mean(), (book * weight).mean()
-        gear.update(_NETS, own_nats + book_nats)
-        sections = int(gear.total(torch.tensor(float(len(own)), device=gear.device)))
-        return Done(sections, {_OWN: float(own_nats.detach()), _BOOK: float(book_nats.detach())})
+        context.update(_NETS, own_nats + book_nats)
+        sections = int(context.total(torch.tensor(float(len(own)), device=context.device)))
+        return StepResult(sections, {_OWN: float(own_nats.detach()), _BOOK: float(book_nats.detach())})
 
     def nats(self, ranker: Any, batch: Batch, device: Any) -> tuple[Tensor, Tensor]:
         """(n,) each: nats of the own groove and section among those of the batch; of what is like it in the book."""
@@ -226,7 +226,7 @@ class Ranking(Task[IntArray, Batch]):
         scalars[NATS] = (scalars[NATS] + scalars.pop(f"{NATS}_without_bass")) / 2
         return scalars
 
-    def show(self, progress: Progress, board: Board | None, *, last: bool) -> None:
+    def show(self, progress: Progress, logger: Logger | None, *, last: bool) -> None:
         self.say(self.status(progress))
 
     def status(self, progress: Progress) -> str:
@@ -343,7 +343,7 @@ def train(
         CheckpointError, OptionError, OutputError: as `loop.train`.
     """
     sides, book = sides_of(songs, recipe.near, say)
-    trained = loop.train(Ranking(sides, book, recipe, say, sources(songs)), out, resume=resume)
+    trained = loop.train(RankerTask(sides, book, recipe, say, sources(songs)), out, resume=resume)
     return trained.folder / BEST
 
 

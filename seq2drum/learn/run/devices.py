@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.precision import MixedPrecision, Precision
-from torch.distributed import PrefixStore, init_process_group  # type: ignore[attr-defined]
+from torch import distributed
 from torch.distributed.rendezvous import rendezvous
 
 from seq2drum.errors import OptionError
@@ -45,7 +45,7 @@ class _Bfloat16(Precision):
         return self._like.convert_output(data)
 
 
-def fabric_of(device: str, precision: str, *, compiled: bool = False) -> Fabric:
+def make_fabric(device: str, precision: str, *, compiled: bool = False) -> Fabric:
     """What computes, as a recipe's `device` and `precision` name it.
 
     compiled: whether models go through torch.compile. On a CPU what it writes for sums in bfloat16 is no C++ (torch
@@ -101,8 +101,8 @@ def on_gpu(device: str) -> bool:
     return device != "cpu" and torch.cuda.is_available()
 
 
-def meet(device: torch.device) -> None:
-    """Let the processes of a training that torchrun has started again find each other.
+def init_process_group(device: torch.device) -> None:
+    """Join the process group again after torchrun has restarted a training.
 
     torchrun keeps one store for all its starts (as of torch 2.13), where the addresses of processes that have ended
     still stand; so each start after the first has a part of it for its own.
@@ -111,11 +111,11 @@ def meet(device: torch.device) -> None:
     if not start or int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return
     store, rank, world = next(rendezvous("env://"))
-    own = PrefixStore(f"start {start}", store)
-    init_process_group("nccl" if device.type == "cuda" else "gloo", store=own, rank=rank, world_size=world)
+    own = distributed.PrefixStore(f"start {start}", store)  # type: ignore[attr-defined]
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", store=own, rank=rank, world_size=world)
 
 
-def machine_of(device: torch.device) -> str:
+def machine_name(device: torch.device) -> str:
     """The kind of machine, not its name: a GPU's model, or the processor and its cores."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)

@@ -31,8 +31,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from seq2drum.errors import OptionError
 from seq2drum.learn.run import runs
-from seq2drum.learn.run.devices import compiling, fabric_of, machine_of, meet
-from seq2drum.learn.run.task import Done, Forgiving, History, Point, Progress, Scalars, Task, running_mean
+from seq2drum.learn.run.devices import compiling, init_process_group, machine_name, make_fabric
+from seq2drum.learn.run.task import BestEffort, History, Point, Progress, Scalars, StepResult, Task, running_mean
 from seq2drum.models.layers import drawing_from
 from seq2drum.system import files, workers
 
@@ -105,7 +105,7 @@ LAG = 2  # steps that a GPU may be behind before what came of a step is read
 _LOG = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
-Ready = TypeVar("Ready")
+BatchT = TypeVar("BatchT")
 T = TypeVar("T")
 
 
@@ -120,7 +120,7 @@ class Trained:
 
 
 def train(
-    task: Task[Item, Ready],
+    task: Task[Item, BatchT],
     folder: Path,
     *,
     resume: bool = False,
@@ -145,11 +145,11 @@ def train(
     # 1. A folder and a device.
     runs.check_folder(folder, resume=resume)
     compiled = task.recipe.compiled
-    fabric = fabric_of(task.recipe.device, task.recipe.precision, compiled=compiled)
-    meet(fabric.device)
+    fabric = make_fabric(task.recipe.device, task.recipe.precision, compiled=compiled)
+    init_process_group(fabric.device)
     fabric.launch()
     with runs.alone(folder, fabric.global_rank), compiling(compiled):
-        run = _Run(fabric, task, folder, dict(about or {}), show, Forgiving(warn))
+        run = _Run(fabric, task, folder, dict(about or {}), show, BestEffort(warn))
         # 2. Only now, when the models are on the device, what a run has learnt before.
         if resume:
             run.progress, run.history = runs.restore(folder, task)
@@ -157,7 +157,7 @@ def train(
         # 3. The steps, and what is left behind.
         stopped = False
         try:
-            with _asked_to_stop(fabric.world_size) as asked:
+            with _stop_requested(fabric.world_size) as asked:
                 run.loop(asked)
         except KeyboardInterrupt:
             stopped = True
@@ -172,7 +172,7 @@ def train(
 
 
 @contextmanager
-def _asked_to_stop(processes: int) -> Iterator[Callable[[], bool]]:
+def _stop_requested(processes: int) -> Iterator[Callable[[], bool]]:
     """Whether Ctrl-C was pressed: a step that is being done is finished first. Pressed twice, it stops at once.
 
     Several processes would not all stop at the same step, so there Ctrl-C does what it always does.
@@ -195,7 +195,7 @@ def _asked_to_stop(processes: int) -> Iterator[Callable[[], bool]]:
 
 
 @dataclass(frozen=True)
-class _Unread:
+class _PendingResult:
     """What came of a step, on its way from the device: how much was seen, scalars by name, and norms of gradients.
 
     step and seconds: of the run when it was done. numbers (1 + scalars + norms,).
@@ -208,7 +208,9 @@ class _Unread:
     arrived: torch.cuda.Event | None
 
     @classmethod
-    def of(cls, made: Done, norms: list[torch.Tensor], progress: Progress, device: torch.device) -> _Unread:
+    def of(
+        cls, made: StepResult, norms: list[torch.Tensor], progress: Progress, device: torch.device
+    ) -> _PendingResult:
         """Send what came of a step on its way; empties `norms`."""
         values = [made.seen, *made.scalars.values(), *norms]
         norms.clear()
@@ -231,15 +233,15 @@ class _Unread:
 
 
 @dataclass
-class _Run(Generic[Item, Ready]):
-    """A run that is going on. To its task it is the `Gear`."""
+class _Run(Generic[Item, BatchT]):
+    """A run in progress, which is the `StepContext` of its task."""
 
     fabric: Fabric
-    task: Task[Item, Ready]
+    task: Task[Item, BatchT]
     folder: Path
     about: dict[str, Any]
     show: Callable[[float, Progress], None]
-    forgiving: Forgiving
+    best_effort: BestEffort
     progress: Progress = field(default_factory=Progress)
     history: History = field(default_factory=History)
     writer: SummaryWriter | None = None
@@ -253,7 +255,7 @@ class _Run(Generic[Item, Ready]):
         self.optimizers: Mapping[str, Any] = {name: setup_optimizer(one) for name, one in self.task.optimizers.items()}
         self.lag = _lag_of(self.device)
         self.norms: list[torch.Tensor] = []
-        self.unread: deque[_Unread] = deque()
+        self.unread: deque[_PendingResult] = deque()
         self.validated = self.saved = time.monotonic()
         self.given_back = -math.inf
         minutes = self.task.recipe.minutes
@@ -287,7 +289,7 @@ class _Run(Generic[Item, Ready]):
         stepper.step()
 
     def backward(self, loss: Callable[[], torch.Tensor], left: int) -> None:
-        """Add the gradients of a loss after which so many are left in this step; processes meet at the last."""
+        """Add the gradients of a loss after which so many are left in this step; processes synchronise at the last."""
         with ExitStack() as apart:
             for model in self.models.values():
                 apart.enter_context(self.fabric.no_backward_sync(model, enabled=left > 0))
@@ -312,12 +314,12 @@ class _Run(Generic[Item, Ready]):
         progress, before, begun = self.progress, self.progress.seconds, time.monotonic()
         while not self.done():
             items = self.task.epoch(progress.epoch, self.processes)
-            for ready in _ahead(self.prepared(items[progress.batch :])):
+            for batch in _prefetch(self.prepared(items[progress.batch :])):
                 share = self.share(len(items))
-                made = self.step(ready, share)
+                made = self.step(batch, share)
                 progress.step, progress.batch = progress.step + 1, progress.batch + 1
                 progress.seconds = before + time.monotonic() - begun
-                self.unread.append(_Unread.of(made, self.norms, progress, self.device))
+                self.unread.append(_PendingResult.of(made, self.norms, progress, self.device))
                 self.read(self.lag)
                 self.give_back()
                 self.show(min(share, 1.0), progress)
@@ -334,14 +336,14 @@ class _Run(Generic[Item, Ready]):
                 self.validate()
                 self.save()
 
-    def prepared(self, items: Iterable[Item]) -> Iterator[Ready]:
+    def prepared(self, items: Iterable[Item]) -> Iterator[BatchT]:
         """This process's part of each item that is left of the epoch."""
         epoch, first = self.progress.epoch, self.progress.batch
         for index, item in enumerate(items, first):
-            ready = self.task.prepare(item, epoch, index, rank=self.rank, processes=self.processes)
-            yield self.task.pinned(ready) if self.device.type == "cuda" else ready
+            batch = self.task.prepare(item, epoch, index, rank=self.rank, processes=self.processes)
+            yield self.task.pinned(batch) if self.device.type == "cuda" else batch
 
-    def step(self, ready: Ready, share: float) -> Done:
+    def step(self, batch: BatchT, share: float) -> StepResult:
         """One step, with its rates and its seed."""
         for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
@@ -349,7 +351,7 @@ class _Run(Generic[Item, Ready]):
         torch.manual_seed(_seed(self.task.recipe.seed, self.progress.step, self.rank))
         for model in self.models.values():
             model.train()
-        return self.task.step(ready, self)
+        return self.task.step(batch, self)
 
     def read(self, left: int = 0) -> None:
         """Take what came of steps into the progress, except of the last few that are left for later."""
@@ -374,7 +376,7 @@ class _Run(Generic[Item, Ready]):
             return progress.seconds / (60 * recipe.minutes)
         if recipe.steps is not None:
             return progress.step / recipe.steps
-        return (progress.epoch + progress.batch / max(items, 1)) / (recipe.epochs * self.task.portions)
+        return (progress.epoch + progress.batch / max(items, 1)) / (recipe.epochs * self.task.chunks)
 
     def done(self) -> bool:
         """Whether the run is as long as the recipe says."""
@@ -383,7 +385,7 @@ class _Run(Generic[Item, Ready]):
             return self.agreed(progress.seconds >= 60 * recipe.minutes)
         if recipe.steps is not None:
             return progress.step >= recipe.steps
-        return progress.epoch >= recipe.epochs * self.task.portions
+        return progress.epoch >= recipe.epochs * self.task.chunks
 
     def passed(self, seconds: float, since: float) -> bool:
         """Whether so many seconds have passed since a moment."""
@@ -441,7 +443,7 @@ class _Run(Generic[Item, Ready]):
             "machine": {
                 "device": str(self.device),
                 "processes": self.processes,
-                "name": machine_of(self.device),
+                "name": machine_name(self.device),
             },
             "torch": torch.__version__,
             **self.about,
@@ -461,7 +463,7 @@ class _Run(Generic[Item, Ready]):
             return None
         self.writer.close()
         path, made = self.folder / runs.REPORT, None
-        with self.forgiving("the page of the run"):
+        with self.best_effort("the page of the run"):
             page = self.task.page(str(self.folder), self.described(), self.history, stopped=stopped)
             if page is not None:
                 files.write_file(path, page.encode(), overwrite=True)
@@ -478,7 +480,7 @@ def _seed(*numbers: int) -> int:
     return int(np.random.SeedSequence([numbers[0], 5, *numbers[1:]]).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:
+def _prefetch(items: Iterator[T], depth: int = 2) -> Iterator[T]:
     """The same items, made in a second thread while the model computes."""
     queue: Queue[tuple[T] | BaseException | None] = Queue(depth)
     stop = threading.Event()

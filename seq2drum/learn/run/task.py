@@ -92,7 +92,7 @@ def duration(seconds: float) -> str:
 WARM_UP = 100  # steps
 
 Item = TypeVar("Item")
-Ready = TypeVar("Ready")
+BatchT = TypeVar("BatchT")
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ RESUMABLE = frozenset({"minutes", "steps", "epochs", "device", "compiled"})
 class Progress:
     """How far a run has come; kept with it, and shown.
 
-    epoch: how many are behind it; where they have portions, how many of these. batch: of that, the next to do. seen:
+    epoch: how many are behind it; where they have chunks, how many of these. batch: of that, the next to do. seen:
     how much was learnt from, in the task's unit. training: running means of the scalars of its steps. validation: the
     last ones; best: the least of the task's criterion.
     """
@@ -141,18 +141,18 @@ class Progress:
     best: float = math.inf
 
 
-class Done(NamedTuple):
-    """A step that was made: how much was seen in it, by all processes together, and scalars by name.
+class StepResult(NamedTuple):
+    """The amount seen in a step, over all processes, and its scalars by name.
 
-    What is given as tensors the loop reads later, where reading at once would keep a GPU waiting.
+    The loop reads tensors later, because reading them at once would keep a GPU waiting.
     """
 
     seen: int | Tensor
     scalars: Mapping[str, float | Tensor]
 
 
-class Board(Protocol):
-    """Where scalars and pictures are shown while a run goes on; TensorBoard's writer is one."""
+class Logger(Protocol):
+    """A sink for scalars, pictures and sound of a run, such as TensorBoard's writer."""
 
     def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> None: ...
 
@@ -161,12 +161,12 @@ class Board(Protocol):
     def add_audio(self, tag: str, snd_tensor: NDArray[np.float32], global_step: int, sample_rate: int) -> None: ...
 
 
-class Gear(Protocol):
-    """What a task makes its steps with.
+class StepContext(Protocol):
+    """The models, optimisers and device with which a task makes a step.
 
-    models and optimizers: the task's own by their names, made ready for the device and for several processes. A model
-    whose weights a step changes is called through these. One that is only asked in the step of another is called as
-    the task's own, without this wrapping: then no process waits for gradients of it.
+    models, optimizers: the task's own by name, wrapped for the device and for several processes. Call a model whose
+    weights the step changes through these. Call a model that is only evaluated in the step directly, without the
+    wrapper, so that no process waits for its gradients.
     """
 
     models: Mapping[str, Any]
@@ -195,18 +195,18 @@ class Gear(Protocol):
         ...
 
 
-class Task(ABC, Generic[Item, Ready]):
+class Task(ABC, Generic[Item, BatchT]):
     """What is learnt and how; the loop does the rest.
 
-    Item: what a step is made of, as an epoch lists it. Ready: the same as arrays. recipe: how it is trained. models,
+    Item: what a step is made of, as an epoch lists it. BatchT: the same as arrays. recipe: how it is trained. models,
     optimizers: by name; all are saved and restored. unit: what is counted as seen, in the plural. criterion: the
-    scalar of `validate` that is to become small; the model for which it is least is kept as the best. portions: into
+    scalar of `validate` that is to become small; the model for which it is least is kept as the best. chunks: into
     how many an epoch is cut, where no memory holds what is learnt from; each is then listed as if it were an epoch.
     """
 
     unit: ClassVar[str]
     criterion: ClassVar[str]
-    portions: int = 1
+    chunks: int = 1
     recipe: Recipe
     models: Mapping[str, nn.Module]
     optimizers: Mapping[str, Optimizer]
@@ -215,19 +215,19 @@ class Task(ABC, Generic[Item, Ready]):
     def epoch(self, number: int, processes: int) -> Sequence[Item]:
         """The items of an epoch in their order, one a step, for all processes together. The same in each of them.
 
-        Where an epoch has `portions`, `number` counts these, over all epochs.
+        Where an epoch has `chunks`, `number` counts these, over all epochs.
         """
 
     @abstractmethod
-    def prepare(self, item: Item, epoch: int, index: int, *, rank: int, processes: int) -> Ready:
+    def prepare(self, item: Item, epoch: int, index: int, *, rank: int, processes: int) -> BatchT:
         """The part of an epoch's item that is this process's, as arrays. Called ahead, in a thread of its own."""
 
-    def pinned(self, ready: Ready) -> Ready:
+    def pinned(self, batch: BatchT) -> BatchT:
         """The same in memory from which a GPU copies while it computes; called ahead, where there is a GPU."""
-        return ready
+        return batch
 
     @abstractmethod
-    def step(self, ready: Ready, gear: Gear) -> Done:
+    def step(self, batch: BatchT, context: StepContext) -> StepResult:
         """Learn from one item."""
 
     def rate(self, optimizer: str, step: int, share: float) -> float:
@@ -238,7 +238,7 @@ class Task(ABC, Generic[Item, Ready]):
         """Scalars of what was never trained on; none where there is no such thing. Called in one process only."""
         return {}
 
-    def show(self, progress: Progress, board: Board | None, *, last: bool) -> None:
+    def show(self, progress: Progress, logger: Logger | None, *, last: bool) -> None:
         """Show what was made, after a validation. Called in one process only, while the others wait."""
         return
 
@@ -278,8 +278,8 @@ def running_mean(before: float, value: float, step: int) -> float:
     return (1 - new) * before + new * value if step else value
 
 
-class Forgiving:
-    """Go on when something fails that a run does not need, and warn of it, once of each kind."""
+class BestEffort:
+    """A guard around work that a run can do without: a failure becomes a warning, once for each kind."""
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self.warn = warn
@@ -287,7 +287,7 @@ class Forgiving:
 
     @contextmanager
     def __call__(self, what: str) -> Iterator[None]:
-        """Try something that is called `what` in the warning."""
+        """Try the work that the warning calls `what`."""
         try:
             yield
         except Exception as error:  # whatever it is: hours of training are worth more than a picture

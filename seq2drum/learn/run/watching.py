@@ -32,7 +32,7 @@ from seq2drum.judge.trial import Judge
 from seq2drum.lattice.conditions import drums_of
 from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.grid import HIT_LENGTH, Grid
-from seq2drum.learn.run.task import Board, Forgiving, duration
+from seq2drum.learn.run.task import BestEffort, Logger, duration
 from seq2drum.models import base
 from seq2drum.models.base import Family
 from seq2drum.music.duet import Duet
@@ -72,7 +72,7 @@ WATCHED = (
 # --- what is played ---------------------------------------------------------------------------------------------------
 
 
-class Chosen(NamedTuple):
+class PreviewSongs(NamedTuple):
     """What is played.
 
     songs: cut short. others: for each another song's guitar, or None. reference: songs to loop a bar of. unseen:
@@ -85,7 +85,7 @@ class Chosen(NamedTuple):
     unseen: bool = True
 
 
-def choose(songs: Sequence[Prepared], *, seed: int = 0) -> Chosen:
+def choose(songs: Sequence[Prepared], *, seed: int = 0) -> PreviewSongs:
     """Choose from a corpus: some songs of the validation side, each of another group, and some of the training side.
 
     The same, whatever the order of the corpus. Of songs in which the drums play fewer than LEAST_BARS bars none is
@@ -101,7 +101,7 @@ def choose(songs: Sequence[Prepared], *, seed: int = 0) -> Chosen:
     able = able[:SONGS]
     reference = _shuffled([song for song in songs if song.split == "train"], seed, 2)[:REFERENCE]
     others = others_guitar(able, list(groups.values()), seed=seed)
-    return Chosen(tuple(able), tuple(others), tuple(reference), bool(unseen))
+    return PreviewSongs(tuple(able), tuple(others), tuple(reference), bool(unseen))
 
 
 def _counted(song: Prepared) -> int:
@@ -128,7 +128,7 @@ class Played(NamedTuple):
 
 def play(
     engine: Engine,
-    chosen: Chosen,
+    chosen: PreviewSongs,
     *,
     seed: int = 0,
     bars: int = BARS,
@@ -187,7 +187,7 @@ Figures = Mapping[str, Mapping[str, float]]
 """By player and name. What has no answer is left out."""
 
 
-def panel(chosen: Chosen, loops: Sequence[Grid], played: Played) -> Figures:
+def panel(chosen: PreviewSongs, loops: Sequence[Grid], played: Played) -> Figures:
     """The figures of WATCHED of all players, over the bars that were played; of the real drums those they tell of."""
     by_player: dict[str, list[Statistics]] = {}
     gains: list[tuple[Statistics, Statistics]] = []
@@ -283,7 +283,7 @@ class Previews:
     warn: is given, once of each kind, what went wrong: a run does not end for what is only looked at.
     """
 
-    chosen: Chosen
+    chosen: PreviewSongs
     kit: Kit
     seed: int
     max_notes: int
@@ -291,9 +291,11 @@ class Previews:
     made: tuple[Preview, ...] = ()
 
     def __post_init__(self) -> None:
-        self.forgiving = Forgiving(self.warn)
+        self.best_effort = BestEffort(self.warn)
 
-    def look(self, model: Family, bars: int, seconds: float, board: Board | None = None, *, last: bool = False) -> None:
+    def look(
+        self, model: Family, bars: int, seconds: float, logger: Logger | None = None, *, last: bool = False
+    ) -> None:
         """Keep and show what the model plays after so many bars and seconds of training, if there is time for that."""
         begun = time.monotonic()
         preview = Preview(bars, seconds)
@@ -301,11 +303,11 @@ class Previews:
         allowed = allowance(self.made, seconds, last=last)
         if before.played or not self.chosen.songs or allowed <= 0:  # nothing was learnt since, or it must wait
             return
-        with self.forgiving("playing between the steps"):
+        with self.best_effort("playing between the steps"):
             preview = self._played(model, preview, allowed)
-        if board and preview.played:
-            with self.forgiving("showing what was played"):
-                self._show(board, preview)
+        if logger and preview.played:
+            with self.best_effort("showing what was played"):
+                self._show(logger, preview)
         self.made = with_preview(self.made, preview._replace(spent=round(before.spent + time.monotonic() - begun, 3)))
 
     def _played(self, model: Family, preview: Preview, seconds: float) -> Preview:
@@ -317,17 +319,17 @@ class Previews:
         takes = {name_of(song): played.takes[SAMPLED, index] for index, song in enumerate(self.pictured)}
         return preview._replace(played=played.bars, figures=panel(self.chosen, self.loops, played), takes=takes)
 
-    def _show(self, board: Board, preview: Preview) -> None:
+    def _show(self, logger: Logger, preview: Preview) -> None:
         for player, figures in preview.figures.items():
             for name, value in figures.items():
-                board.add_scalar(f"panel/{name}/{player}".replace(" ", "_"), value, preview.bars)
+                logger.add_scalar(f"panel/{name}/{player}".replace(" ", "_"), value, preview.bars)
         first = not any(before.played for before in self.made)
         for song in self.pictured:
             name = name_of(song)
             shown = [("take", preview.takes[name], preview.played), *([("real", song.drums, PICTURED_BARS)] * first)]
             for tag, drums, bars in shown:
                 pixels = draw.pixels(_duet(song, drums, bars), title=f"{name}, {tag}", bars_per_line=PICTURED_LINE)
-                board.add_image(f"{tag}/{name}", pixels, preview.bars, dataformats="HWC")
+                logger.add_image(f"{tag}/{name}", pixels, preview.bars, dataformats="HWC")
 
     @cached_property
     def loops(self) -> list[Grid]:
