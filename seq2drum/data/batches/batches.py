@@ -39,8 +39,8 @@ from seq2drum.music.notes import IntArray
 PAST = 24  # bars before a pair that its memory always holds
 AHEAD = 4  # bars after a pair whose guitar it may hear
 _LOUDEST, _GAP = np.float32(127), np.float32(OFFSET_UNITS)
-DRUM_REST = 4  # bars without drums in a row, from which on they are not learnt from: an intro, an interlude
-RECENT = 8  # bars: what a pair that must remember further back is not shown
+DRUM_REST = 4  # bars without drums in a row from which training leaves them out: an intro, an interlude
+RECENT = 8  # bars hidden from a pair that has to remember further back
 Zeros = Callable[..., NDArray[Any]]
 
 
@@ -52,12 +52,12 @@ class Batch(NamedTuple):
     context maybe more than S, number (n, C) bar numbers in the song, far_* the same for F bars from further back,
     conditions (n, C, CONDITIONS.size), zero where none is given; fill (n, N): whether a bar is a fill;
     groove (n, N, S, V) velocities of the groove of each bar in 0..1, grooved (n, N): 1 where one is given;
-    in_pair (n, N): whether a bar belongs to the pair; drawn (n,): 1 where the model remembers what it draws itself;
+    in_pair (n, N): whether a bar belongs to the pair; drawn (n,): 1 where the model remembers its own samples;
     keep (n, 3): 0 where the drums of all bars before, of the last RECENT bars, and of the step before are hidden;
-    shown (n, V): 0 where a voice is hidden in all bars before. hidden (n,): 1 where the future is hidden, so that each
-    bar is known by what was heard before it: then expected_guitar (n, PAST + N, S, GUITAR.size) and expected_bars
-    (n, PAST + N, BARS.size) are the bars as they are expected; without any such pair, and in that of others what they
-    are. Empty, (n, 0, ...), where nothing is hidden in any pair.
+    shown (n, V): 0 where a voice is hidden in all bars before. hidden (n,): 1 where the future is hidden, so that only
+    the bars before it tell of a bar: expected_guitar (n, PAST + N, S, GUITAR.size) and expected_bars
+    (n, PAST + N, BARS.size) then predict the bars of these pairs, and have the real bars of the others. Both are empty,
+    (n, 0, ...), if no pair hides its future.
     """
 
     guitar: FloatArray
@@ -100,7 +100,7 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True)
 class Data:
-    """Songs as flat arrays over all their bars and steps, ready to be gathered into batches.
+    """Songs as flat arrays over all their bars and steps, from which batches are gathered.
 
     first_bar (songs + 1,), first_step (bars + 1,); over all steps guitar (T, GUITAR.size), clock (T, CLOCK.size), and
     velocity and offset (T, V), where a velocity of 0 is no hit; over all bars, bars (B, BARS.size),
@@ -138,7 +138,7 @@ class Data:
 def flatten(songs: Sequence[Prepared], kit: Kit = FULL, *, foreseen: bool = True, zeros: Zeros = np.zeros) -> Data:
     """Compute the features of some songs and lay them end to end.
 
-    foreseen: the future is hidden in no pair; else what is known before bars is computed, too. zeros: makes arrays.
+    foreseen: no pair will hide its future; if False, the causal context is computed too. zeros: allocates arrays.
     """
     # 1. Where each song and each bar begins.
     forms = [song.guitar_grid.form for song in songs]
@@ -155,7 +155,7 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL, *, foreseen: bool = True
     summary = np.zeros((len(songs), SUMMARY.size), dtype=np.float32)
     guitar_notes, drum_notes = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
     metre = np.concatenate([np.stack([form.numerator, form.denominator], axis=1) for form in forms])
-    # 3. What is known of each song, in its place.
+    # 3. Each song's features, in its place.
     voices = to_kit(kit)
     for index, song in enumerate(songs):
         here = slice(first_bar[index], first_bar[index + 1])
@@ -204,7 +204,7 @@ def windows(data: Data, *, max_notes: int = MAX_NOTES, starts: Sequence[int] | N
 
 
 def _resting(drum_notes: IntArray) -> NDArray[np.bool_]:
-    """(bars,): whether the drums rest here, for DRUM_REST bars or more: a model is not to learn such rests."""
+    """(bars,): whether the bar is in a rest of DRUM_REST bars or more, which a model should not learn."""
     silent = np.concatenate([[False], drum_notes == 0, [False]])
     begins, ends = np.flatnonzero(silent[1:] & ~silent[:-1]), np.flatnonzero(silent[:-1] & ~silent[1:])
     resting = np.zeros(len(drum_notes), dtype=bool)
@@ -223,7 +223,7 @@ def epoch(
 ) -> list[list[Window]]:
     """One epoch's batches of `size` pairs in random order, pairs of like length together.
 
-    `weights` says how often a song of each tag is seen in an epoch; a fraction is drawn.
+    weights: how often an epoch sees a song of each tag; a fraction is a probability.
     """
     starts = rng.integers(0, MAX_BARS, size=len(data))
     pairs = windows(data, max_notes=max_notes, starts=starts.tolist())
@@ -237,7 +237,7 @@ def epoch(
 def bucketed(
     data: Data, pairs: Sequence[Window], rng: np.random.Generator | None, *, size: int
 ) -> Iterator[list[Window]]:
-    """Batches of pairs that are alike in steps a bar and in bars, so that little is padding.
+    """Batches of pairs of similar length in steps per bar and in bars, which keeps padding small.
 
     With a generator the pairs and batches are shuffled first and the last short batches stay in; without, the order is
     that of the lengths.
@@ -261,9 +261,9 @@ def bucketed(
 
 
 def micro_batches(data: Data, pairs: Sequence[Window], most: int, multiple: int = 1) -> list[slice]:
-    """Equal parts of a batch, as few as can be, each of at most `most` steps of its pairs, padding included.
+    """The fewest equal parts of a batch with at most `most` steps each, padding included.
 
-    A pair that has more is a part of its own. They are a multiple of so many, as far as there are enough pairs.
+    A longer pair is a part by itself. The number of parts is a multiple of `multiple` if there are enough pairs.
     """
     steps, at = data.steps, data.first_bar
     longest = max(int(steps[at[song] + first : at[song] + stop].max()) for song, first, stop in pairs)
@@ -288,13 +288,12 @@ def collate(
 ) -> Batch:
     """Gather pairs and their context.
 
-    `blanked` is the share of pairs whose drum history is hidden; `transpose` moves each guitar to a random key, as
-    drums have none; `ask` gives some of the conditions that the drums meet; `grooves` says how many pairs are given
-    which grooves; `drawn` is the share whose history the model draws itself; `future_hidden` that in which each bar is
-    known by what was heard before it. `listen_to` takes the guitar from other
-    windows instead (as many bars, with their own context), so that it is measured how much the guitar matters.
+    Shares of pairs: `blanked` hides the drum history, `drawn` has the model draw the history, `future_hidden` hides the
+    future. `grooves` has the shares for grooves. `transpose` moves each guitar to a random key, because drums have
+    none; `ask` states some of the conditions that the drums meet. `listen_to` replaces the guitars by those of other
+    windows (as many bars, with their own context), which measures how much the guitar matters.
     """
-    # 1. Which bars: the pair and its context, some from further back, and those whose guitar is heard.
+    # 1. The bars: the pair and its context, some from further back, and those of the guitar.
     own = np.array(pairs, dtype=np.int64)
     heard = np.array(listen_to, dtype=np.int64) if listen_to else own
     bars_in_pair = int((own[:, 2] - own[:, 1]).max())
@@ -303,7 +302,7 @@ def collate(
     far_bars, far_exists = _far(data, own, draws.spread)
     far_guitar_bars = far_bars
     if listen_to:
-        # Of another song the bars as far back, as far as there are so many.
+        # The bars as far back in the other song, clipped to its beginning.
         back = own[:, 1, None] - (far_bars - data.first_bar[own[:, 0]][:, None])
         number = np.maximum(heard[:, 1, None] - back, 0)
         far_guitar_bars = data.first_bar[heard[:, 0]][:, None] + number
@@ -311,7 +310,7 @@ def collate(
     inside = slice(PAST, PAST + bars_in_pair)
     size = int(data.steps[drum_bars[:, inside]][in_pair].max())
     start = data.first_bar[own[:, 0]][:, None]
-    # 2. Their rows, gathered and padded.
+    # 2. Gather and pad their rows.
     known = exists[:, : inside.stop]
     velocity = _rows(data, data.velocity, drum_bars[:, : inside.stop], known, size).astype(np.float32) / _LOUDEST
     far_velocity = _rows(data, data.velocity, far_bars, far_exists, size).astype(np.float32) / _LOUDEST
@@ -323,7 +322,7 @@ def collate(
     summary, hidden = data.summary[heard[:, 0]], draws.future < future_hidden
     expected = np.zeros_like(guitar[:, :0]), np.zeros_like(bars[:, :0])
     if data.causal is not None and hidden.any():
-        # What is after each bar is not known, and the bar itself only as it is expected.
+        # Hide the bars after each bar, and predict the bar itself.
         for rows in (bars, far_features):
             rows[hidden] = without_future(rows[hidden])
         expected = guitar[:, : inside.stop].copy(), bars[:, : inside.stop].copy()
@@ -340,7 +339,7 @@ def collate(
         for rows in (bars, far_features, expected[1]):
             _turn(rows, BARS["pitch_classes_of_last"], keys[:, None])
             _turn(rows, BARS["pitch_classes_of_next"], keys[:, None])
-    # 3. What is asked for, as far as it is given.
+    # 3. The conditions that are stated.
     wanted = given(draws.asked) if ask else np.zeros((len(pairs), CONDITIONS.size), dtype=bool)
     conditions = data.conditions[drum_bars].astype(np.float32)
     lengths = np.where(in_pair, data.steps[drum_bars[:, inside]], 0)
@@ -385,7 +384,7 @@ def _turn(rows: FloatArray, columns: slice, keys: IntArray) -> None:
 def blocks(
     data: Data, *, bars: int = 8, min_hits: int = 12, min_guitar_steps: int = 8, metre: tuple[int, int] | None = None
 ) -> list[Window]:
-    """Windows of `bars` whole bars for measuring likelihood, one after another, where both sides really play.
+    """Consecutive windows of `bars` whole bars in which both sides play, for measuring likelihood.
 
     With a metre, only songs that never leave it. All bars of a window have one number of steps.
     """
@@ -408,7 +407,7 @@ def blocks(
 
 
 def swapped(data: Data, pairs: Sequence[Window], rng: np.random.Generator) -> list[Window]:
-    """For each window another song's of as many bars and steps, where there is one: to compare its guitar with."""
+    """For each window one of another song with as many bars and steps, or itself: to compare its guitar."""
     kinds: dict[tuple[int, int], list[Window]] = {}
     steps = data.steps
 

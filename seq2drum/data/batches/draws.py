@@ -1,4 +1,4 @@
-"""The random numbers of a batch of pairs, and which drums a pair may see of those before it.
+"""Random numbers of a batch of pairs, and the context that they leave visible.
 
 Letters of shapes: n pairs, V voices.
 """
@@ -28,7 +28,7 @@ BLANKED = 0.3  # share of training pairs whose drum history is hidden, so that t
 
 
 class Draws(NamedTuple):
-    """The random numbers of a batch, a row a pair: drawn for a whole batch, they may be shared out among processes.
+    """Random numbers of a batch, one row for each pair, drawn together and then split among processes.
 
     hidden (n, 3), asked (n, 5), voices (n, 1 + the voices of the full kit), spread (n, FAR), groove (n, 3) and
     future (n,) in 0..1; key (n,) in 0..11.
@@ -53,7 +53,7 @@ class Draws(NamedTuple):
 
 
 def draw(rng: np.random.Generator, pairs: int) -> Draws:
-    """The random numbers of a batch of so many pairs."""
+    """Random numbers for a batch of so many pairs."""
     return Draws(
         rng.random((pairs, 3)),
         rng.random((pairs, 5)),
@@ -66,10 +66,10 @@ def draw(rng: np.random.Generator, pairs: int) -> Draws:
 
 
 def kept(hidden: NDArray[np.float64], blanked: float) -> NDArray[np.bool_]:
-    """(n, 3): which history a pair keeps: all bars before; the recent ones; the step before.
+    """(n, 3): masks of the history that a pair keeps: all bars before; the recent ones; the step before.
 
-    Of the pairs without any history half keep the step before, else a bar would have no beginning. Of the others as
-    many again lose only the recent bars: what to play must then be found further back, by what the guitar does.
+    Half of the pairs without any history keep the step before, because otherwise no bar would have a beginning. The
+    same share of the others loses only the recent bars, and has to remember further back by what the guitar does.
     """
     everything = hidden[:, 0] >= blanked
     recent = everything & (hidden[:, 1] >= blanked)
@@ -77,24 +77,24 @@ def kept(hidden: NDArray[np.float64], blanked: float) -> NDArray[np.bool_]:
 
 
 def shown(voices: NDArray[np.float64], kit: int, blanked: float) -> NDArray[np.bool_]:
-    """(n, V): which voices are seen in the bars before. In some pairs a third of them are hidden.
+    """(n, V): masks of the voices visible in the bars before. Some pairs hide a third of them.
 
-    Without that a model never plays a voice that it has not played yet, and its takes grow sparser with every bar.
+    Otherwise a model never plays a voice that it has not played yet, and its takes grow sparser with every bar.
     """
     all_seen = voices[:, :1] >= blanked
     return all_seen | (voices[:, 1 : 1 + kit] >= 1 / 3)
 
 
-SUMMED_AFTER = (0, 2, 4, 8, 16, 32, 64, 128)  # bars after which what was heard of a song is summed up anew
+SUMMED_AFTER = (0, 2, 4, 8, 16, 32, 64, 128)  # bars after which the summary of a song so far is refreshed
 
 
 @dataclass(frozen=True, eq=False)
 class CausalContext:
-    """What is known of bars before they are played.
+    """Features of each bar from the bars before it alone, for training without lookahead.
 
-    source (B,): the bar, of all songs, that the guitar of each is expected to be like; NOWHERE if there is none. bars
-    (B, BARS.size): see `expected_bars`. summary (R, SUMMARY.size), and of_bar (B,): which of these tells of the guitar
-    before a bar.
+    source (B,): index over all songs of the bar whose guitar predicts this one's; NOWHERE if none does. bars
+    (B, BARS.size): see `expected_bars`. summary (R, SUMMARY.size), and of_bar (B,): the row of it that summarises the
+    guitar before a bar.
     """
 
     source: IntArray
@@ -105,10 +105,10 @@ class CausalContext:
     def expected(
         self, bars: IntArray, exists: NDArray[np.bool_], count: int
     ) -> tuple[IntArray, NDArray[np.bool_], FloatArray]:
-        """The first `count` of some bars (n, C) of all songs as they are expected.
+        """Predictions for the first `count` of bars (n, C) of all songs.
 
-        Returns which bar each is expected to be like and whether there is one, (n, count), and what is known of the bar
-        itself, (n, count, BARS.size), zero where it does not exist.
+        Returns the bar whose guitar predicts each and whether there is one, (n, count), and the expected features of
+        the bar itself, (n, count, BARS.size), zero where it does not exist.
         """
         own, exists = bars[:, :count], exists[:, :count]
         source = self.source[own]
@@ -117,7 +117,7 @@ class CausalContext:
 
 
 def causal_context(songs: Sequence[Prepared]) -> CausalContext:
-    """What is known of songs, laid end to end, before each of their bars is played."""
+    """The causal context of all bars of some songs, end to end."""
     source, bars, of_bar = list[IntArray](), list[NDArray[np.float16]](), list[IntArray]()
     summaries = list[FloatArray]()
     begin = 0
@@ -139,7 +139,7 @@ def causal_context(songs: Sequence[Prepared]) -> CausalContext:
 
 
 def _summary(song: Prepared, bars: int) -> FloatArray:
-    """What is known of a song's first bars as a whole; of none, what is known of a bar of silence."""
+    """(SUMMARY.size,): the summary of a song's first bars; with 0 bars, of a bar of silence."""
     guitar_grid = song.guitar_grid.between(0, max(bars, 1))
     if not bars:
         guitar_grid = guitar_grid.silenced()
@@ -147,13 +147,13 @@ def _summary(song: Prepared, bars: int) -> FloatArray:
 
 
 NEAR = (0.7, 0.95)  # F1 of the hits of two grooves that are near each other
-MOST_NEAR = 6  # K: near ones that are kept of each
-AMONG = 4096  # grooves of one length, drawn at random, among which the near ones are looked for
-_BLOCK = 128  # grooves that are compared at once
+MOST_NEAR = 6  # K: near grooves kept for each
+AMONG = 4096  # random grooves of one length among which near ones are searched
+_BLOCK = 128  # grooves compared at once
 
 
 class Given(NamedTuple):
-    """How training pairs are given grooves: the shares of pairs whose groove is hidden, and replaced by a near one."""
+    """Shares of training pairs whose groove is hidden, and replaced by a near one."""
 
     hidden: float = 1.0
     near: float = 0.0
@@ -167,7 +167,7 @@ class SectionGrooves:
     """The grooves of the sections of some songs, in the voices of a kit.
 
     velocity (P, MAX_STEPS, V): MIDI velocities, 0 where there is no hit. steps (P,): the length of each bar.
-    of_bar (B,): which of them is played on in each bar of the songs; -1 where none is known.
+    of_bar (B,): the row that each bar of the songs is played on; -1 where none is known.
     """
 
     velocity: NDArray[np.uint8]
@@ -176,7 +176,7 @@ class SectionGrooves:
 
     @cached_property
     def near(self) -> IntArray:
-        """(P, K): for each some of the bars of other grooves that are NEAR it; -1 where there are no more."""
+        """(P, K): for each bar, rows of other grooves that are NEAR it; padded with -1."""
         rng, near = np.random.default_rng(len(self.steps)), np.full((len(self.steps), MOST_NEAR), -1)
         for length in np.unique(self.steps).tolist():
             own = np.flatnonzero(self.steps == length)
@@ -196,11 +196,11 @@ class SectionGrooves:
     ) -> tuple[FloatArray, FloatArray]:
         """The grooves of pairs: velocities (n, N, S, V) in 0..1, and (n, N) 1 where a groove is given.
 
-        bars (n, N): of all songs. steps (n, N): how long each is; 0 where there is no bar. draws (n, 2): random
-        numbers, 0..1; the first says whether the groove is hidden or replaced, the second by which. size: S.
+        bars (n, N): indices over all songs. steps (n, N): their lengths; 0 where there is no bar. draws (n, 2): random
+        numbers 0..1, the first to hide or replace the groove, the second to choose the replacement. size: S.
         """
         which = np.where(steps > 0, self.of_bar[bars], -1)
-        # 1. Near ones in place of the true ones.
+        # 1. Replace true grooves by near ones.
         near = (draws[:, 0] >= given.hidden) & (draws[:, 0] < given.hidden + given.near)
         if near.any() and len(self.steps):
             others = self.near[which]
@@ -217,7 +217,7 @@ class SectionGrooves:
 
 
 class _Which(NamedTuple):
-    """Which bar of a song's grooves: of which section's, fitted to which metre, and which of the groove's bars."""
+    """Key of a bar among a song's grooves: the section, the metre it is fitted to, the bar of the groove."""
 
     letter: str
     metre: tuple[int, int]
@@ -250,17 +250,16 @@ def section_grooves(songs: Sequence[Prepared], kit: Kit) -> SectionGrooves:
 
 
 def _played_on(song: Prepared) -> Iterator[tuple[int, Groove, _Which]]:
-    """The bars of a song that have a groove: (number, groove in the bar's metre, which of its bars).
+    """The bars of a song that have a groove: (number, groove in the bar's metre, key of its bar).
 
-    A groove begins with its first bar where it was not played in the bar before, as in `play.decode.memory`.
+    A groove starts over after a bar that was not played on it, as in `play.decode.memory`.
     """
     form, drums = song.guitar_grid.form, song.drums
     struck = np.unique(form.bar_of(drums.step))
     letters = letters_of(sections(song.guitar_grid), len(form.steps))
     typicals = {
-        letter: typical(
-            drums, form, struck[letters[struck] == letter], title=letter
-        )  # nobody looks at what it is called
+        # The title is never shown: a given one saves making one.
+        letter: typical(drums, form, struck[letters[struck] == letter], title=letter)
         for letter in set(letters[struck])
     }
     kinds = list(zip(form.numerator.tolist(), form.denominator.tolist(), strict=True))

@@ -23,10 +23,10 @@ from seq2drum.errors import MissingExtraError
 
 
 def _torchtext() -> Any:
-    """torchtext's data module, loaded when it is needed.
+    """torchtext's data module, loaded on demand.
 
     Raises:
-        MissingExtraError: torchtext is not installed, or is not a version that has a BucketIterator here.
+        MissingExtraError: torchtext is not installed, or its version has no BucketIterator.
     """
     try:
         from torchtext import data
@@ -82,7 +82,7 @@ def bucket_iterator(
 ) -> Any:
     """A `torchtext.data.BucketIterator`: each iteration is an epoch, in batches of up to `size` pairs of like length.
 
-    For training the order is shuffled anew each epoch, from `seed` alone; otherwise it is that of the lengths, as
+    For training each epoch is shuffled, from `seed` alone; otherwise the order is that of the lengths, as
     `seq2drum.data.batches.batches.bucketed` gives it without a generator.
 
     Raises:
@@ -101,7 +101,7 @@ def bucket_iterator(
 
 
 def _steps(data: Data, pair: Window) -> list[int]:
-    """How many steps each bar of a pair has."""
+    """(bars,): steps of each bar of a pair."""
     first = int(data.first_bar[pair.song])
     steps: list[int] = data.steps[first + pair.first : first + pair.stop].tolist()
     return steps

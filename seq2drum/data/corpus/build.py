@@ -29,7 +29,7 @@ OTHER_LICENCE = "a licence that was not asked for"
 
 @dataclass
 class Account(Shown):
-    """What became of the files: how many were read, used, and left out by reason."""
+    """Counts of the files that were read, used, and left out by reason."""
 
     files: int = 0
     songs: int = 0
@@ -67,16 +67,17 @@ def prepare_packed(
     licences: Licences = ANY,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[list[Packed], Account]:
-    """Read all songs of a corpus: the same for any number of workers, and wherever its folders lie.
+    """Read all songs of a corpus, packed as `cache.save_packed` wants them.
 
-    They are as a cache keeps them, see `cache.save_packed`.
+    The result depends neither on the number of workers nor on where the folders lie.
+
     data: folders, files, Parquet files, and named corpora such as "lakh:DIR". licences: those that songs may have.
-    progress: is called with how many files were read, and how many there are.
+    progress: called with the number of files read, and of all files.
 
     Raises:
         CorpusError: there is nothing to read, it is damaged, the manifest is unusable, or no song is left.
     """
-    # 1. Every file is read, or left out for a reason.
+    # 1. Read every file, or leave it out for a reason.
     parts = parts_of(data)
     manifests = manifests_of(manifest, [source_of(word).path for word in data])
     read_manifests(manifests)
@@ -89,10 +90,10 @@ def prepare_packed(
             progress(account.files, total)
         account.left_out.update(one for one in found if isinstance(one, str))
         candidates += [one for one in found if not isinstance(one, str)]
-    # 2. Copies are dropped, and songs that are alike are one group.
+    # 2. Drop copies, and group similar songs.
     kept, groups, copies = without_copies(candidates)
     account.left_out += copies
-    # 3. The group says which side of the split a song is on.
+    # 3. The group decides a song's side of the split.
     songs = []
     for candidate, group in zip(kept, groups, strict=True):
         account.songs += 1
@@ -106,16 +107,16 @@ def prepare_packed(
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads the songs of a part of a corpus. It is sent to worker processes.
+    """A picklable reader of the songs of a part of a corpus, for worker processes.
 
-    manifests: files that say more of songs. licences: those that songs may have.
+    manifests: tables with more about songs. licences: allowed ones.
     """
 
     manifests: tuple[Path, ...]
     licences: Licences
 
     def __call__(self, part: Part) -> list[Candidate | str]:
-        """Of each song what is kept, or why it is left out; in their order."""
+        """For each song, in order, a candidate or the reason it is left out."""
         rows = rows_of(part, read_manifests(self.manifests))
         return [row if isinstance(row, str) else self._song(row) for row in rows]
 
@@ -124,6 +125,6 @@ class Reader:
 
 
 def _packed(candidate: Candidate, group: str) -> Packed:
-    """A song that is kept, on the side of the split that its group is on."""
+    """A candidate as a packed song, on the side of the split of its group."""
     path, sha256, tag, _, origin, licence, bars, *_ = candidate.said
     return Packed(path, sha256, tag, group, split_of(group), origin, licence, bars, candidate.packed)

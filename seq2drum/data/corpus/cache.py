@@ -3,9 +3,9 @@
     a shard:  "S2DC", the length of a header (8 bytes, little-endian), the header, one blob a song
     an index: JSON, which names shards with their digests and counts
 
-A shard's header is compressed JSON: the version of the format, the SHA-256 of all blobs, and of each song what it is
-called, where it comes from, and the length of its blob. A blob is a song's arrays, compressed; `packing` says how.
-Shards are mapped into memory, so a song is read where it lies, and what is not looked at costs nothing.
+A shard's header is compressed JSON: the version of the format, the SHA-256 of all blobs, and for each song its name,
+its source, and the length of its blob. A blob is a song's arrays, compressed, see `pack`. Shards are memory-mapped, so
+unread songs cost nothing.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def pack(guitar_grid: GuitarGrid, drums: Grid) -> bytes:
 
 
 def unpack(packed: bytes | memoryview) -> tuple[GuitarGrid, Grid]:
-    """What was packed: what is heard, and the drums."""
+    """The guitar and the drums of packed bytes."""
     data = zlib.decompress(packed)
     at = 4 + int.from_bytes(data[:4], "little")
     arrays: dict[str, NDArray[Any]] = {}
@@ -89,10 +89,10 @@ _KIND = ("folder", "origin", "licence")
 
 
 class Shard(NamedTuple):
-    """What an index says of a shard.
+    """A shard's entry in an index.
 
-    path: where it lies. sha256: of its blobs, as its header states it too. sides and bars: how many songs of each side
-    of the split it holds, and bars of these. sources: see `prepared.counted`.
+    sha256: of its blobs, as its header states it too. sides, bars: its songs, and their bars, on each side of the
+    split. sources: see `prepared.counted`.
     """
 
     path: Path
@@ -117,7 +117,7 @@ class Packed(NamedTuple):
 
 
 class _Mapped(NamedTuple):
-    """A shard that is mapped into memory: its header, whose rows are `Packed` with lengths for bytes, and all blobs."""
+    """A memory-mapped shard: its header, whose rows are `Packed` with lengths in place of bytes, and all blobs."""
 
     header: dict[str, Any]
     blobs: memoryview
@@ -127,12 +127,12 @@ class _Mapped(NamedTuple):
 
 
 def save(songs: Iterable[Prepared], path: Path) -> Shard:
-    """Write a shard, which alone is the cache of a small corpus; returns what an index says of it."""
+    """Write a shard, which alone is the cache of a small corpus; returns its entry in an index."""
     return save_packed((_packed(song) for song in songs), path)
 
 
 def save_packed(songs: Iterable[Packed], path: Path) -> Shard:
-    """Write a shard of songs that are packed already."""
+    """Write a shard of packed songs."""
     rows, blobs = [], []
     for song in songs:
         rows.append([*song[:-1], len(song.packed)])
@@ -159,7 +159,7 @@ def unpacked(song: Packed) -> Prepared:
 
 
 def save_index(shards: Iterable[Shard], path: Path) -> None:
-    """Write an index of shards, which it names by their places beside it."""
+    """Write an index of shards, with their paths relative to it."""
     rows = [
         {
             "file": Path(os.path.relpath(shard.path, path.parent)).as_posix(),
@@ -188,7 +188,7 @@ def load(path: Path) -> list[Prepared]:
 
 
 def shards_of(path: Path) -> list[Shard]:
-    """The shards of a cache: those that an index names, or the one that it is itself.
+    """The shards of a cache: those that an index names, or the cache itself.
 
     Raises:
         CorpusError: no cache, a damaged one, or one that another version wrote.
@@ -209,14 +209,14 @@ def shards_of(path: Path) -> list[Shard]:
         ]
         if not shards or not all(map(_is_sound, shards)):
             raise ValueError("it lists no shards, or counts nothing of one")
-    for listed in shards:  # better said now than when a training comes to it, hours later
+    for listed in shards:  # fail now, not hours into a training
         with _readable(listed.path):
             listed.path.stat()
     return shards
 
 
 def _is_sound(shard: Shard) -> bool:
-    """Whether what an index says of a shard has the kinds of values that it should."""
+    """True if a shard's entry in an index has values of the right types."""
     counts = [table[side] for table in (shard.sides, shard.bars, *shard.sources) for side in SPLITS]
     names = [row[kind] for row in shard.sources for kind in _KIND]
     counted = all(isinstance(count, int) and count >= 0 for count in counts)
@@ -226,10 +226,10 @@ def _is_sound(shard: Shard) -> bool:
 def songs_of(shard: Shard, *sides: str, rows: Collection[int] | None = None) -> list[Prepared]:
     """The songs of a shard; with `sides`, those of these sides of the split only.
 
-    rows: the numbers, among these, of those that are wanted; by default all.
+    rows: numbers of the wanted songs among these; by default all.
 
     Raises:
-        CorpusError: it is missing or damaged, or not the one that was listed.
+        CorpusError: the shard is missing, damaged, or not the listed one.
     """
     with _readable(shard.path), _mapped(shard.path) as mapped:
         if not shard.sha256 == mapped.header["sha256"] == hashlib.sha256(mapped.blobs).hexdigest():
@@ -248,7 +248,7 @@ def songs_of(shard: Shard, *sides: str, rows: Collection[int] | None = None) -> 
 
 
 def sources_of(shards: Iterable[Shard]) -> list[dict[str, str | int]]:
-    """How many songs of each folder, origin and licence are in some shards, see `prepared.counted`."""
+    """Numbers of songs by folder, origin and licence in some shards, see `prepared.counted`."""
     table: dict[tuple[str, ...], Counter[str]] = {}
     for row in (row for shard in shards for row in shard.sources):
         kind = tuple(str(row[name]) for name in _KIND)
@@ -258,7 +258,7 @@ def sources_of(shards: Iterable[Shard]) -> list[dict[str, str | int]]:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Say in one sentence what is wrong with a file."""
+    """Turn errors of a damaged file into a CorpusError of one sentence."""
     try:
         yield
     except OSError as error:
@@ -274,7 +274,7 @@ def _mapped(path: Path) -> Iterator[_Mapped]:
     """Map a shard into memory, and read its header.
 
     Raises:
-        ValueError, OSError and their like: it is none, or is cut off.
+        ValueError, OSError and the like: the file is not a shard, or is cut off.
     """
     with path.open("rb") as file:
         if file.read(4) != MAGIC:
@@ -295,7 +295,7 @@ def _mapped(path: Path) -> Iterator[_Mapped]:
 
 
 def _shard(path: Path, header: Mapping[str, Any]) -> Shard:
-    """What an index says of a shard with this header."""
+    """The entry in an index of a shard with this header."""
     rows = header["songs"]
     table = counted((row[2], row[5], row[6], row[4]) for row in rows)
     of_side = {side: [row[7] for row in rows if row[4] == side] for side in SPLITS}

@@ -1,7 +1,7 @@
-"""Which songs are copies of each other, and which are one song in several arrangements.
+"""Copies among songs, and arrangements of one song.
 
-Songs are compared by the bars that they have in common, whatever key they are in. Of a copy only the first is kept;
-songs that share half of their bars are one group, so that a split by groups has no song on two sides.
+Songs are compared by the bars that they have in common, in any key. Only the first of several copies is kept. Songs
+that share half of their bars are one group, so that a split by groups has no song on two sides.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ _CHUNK = 1 << 16  # pairs that are compared at once
 EXACT_COPY, NEAR_COPY = "an exact copy of another file", "a near copy of another song"
 NEAR_DUPLICATE = 0.9  # share of their bars that two songs have in common, from which one is a copy
 SAME_SONG = 0.5  # the same, from which they are one group
-_FEW_NOTES = 4  # of a bar; with fewer, it is no sign of a song
+_FEW_NOTES = 4  # of a bar; a bar with fewer does not identify a song
 _MIN_DISTINCT = 8  # bars: with fewer, two songs can be alike by chance
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a song is recognised by: minhash values (HASHES,) of its bars, and how many different bars there are."""
+    """A song's identity: minhash values (HASHES,) of its bars, and the number of distinct bars."""
 
     values: NDArray[np.uint64]
     distinct: int
 
 
 class Said(NamedTuple):
-    """What is said of a song that was read.
+    """Metadata of a song that was read.
 
-    group: what its corpus says that arrangements of the song have in common; "": nothing. origin, licence: see
-    `Prepared`. outside_kit: how many of its drum notes are no piece of the kit.
+    group: the name that its corpus gives to all arrangements of the song; "" for none. origin, licence: see `Prepared`.
+    outside_kit: number of its drum notes outside the kit.
     """
 
     path: str
@@ -58,7 +58,7 @@ class Said(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A song that was read, on its way into the cache: its arrays packed, and what copies of it are found by."""
+    """A song that was read, on its way into the cache: packed arrays, metadata and fingerprint."""
 
     said: Said
     packed: bytes
@@ -102,11 +102,10 @@ def _hashes() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
 
 
 def without_copies(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[str], Counter[str]]:
-    """Drop exact and near copies, of which the first by digest stays.
+    """Drop exact and near copies; the first by digest stays.
 
     Returns:
-        The songs that are left, in the order of their paths; the name of the group of each; and how many were dropped
-        for which reason.
+        The remaining songs by path; the group of each; and the numbers of dropped songs by reason.
     """
     unique: dict[str, Candidate] = {}
     for candidate in sorted(candidates, key=lambda candidate: (candidate.said.sha256, candidate.said.path)):
@@ -122,7 +121,7 @@ def without_copies(candidates: Sequence[Candidate]) -> tuple[list[Candidate], li
 
 
 class Alike(NamedTuple):
-    """Pairs of songs that are alike: the numbers of both (n, 2), the smaller first; the share of common bars (n,)."""
+    """Pairs of similar songs: their numbers (n, 2), the smaller first; the share of common bars (n,)."""
 
     pairs: NDArray[np.int64]
     shares: NDArray[np.float64]
@@ -132,11 +131,11 @@ def alike_in_band(prints: NDArray[np.uint64], distinct: NDArray[np.int64], band:
     """Pairs of songs that agree in a band of their fingerprints, and share at least SAME_SONG of their bars.
 
     prints: (n, HASHES), of songs without exact copies, in the order of their digests; may be mapped into memory.
-    distinct: (n,), how many different bars each has; songs with too few are like none. band: less than BANDS.
+    distinct: (n,), distinct bars of each; songs with too few match nothing. band: less than BANDS.
     """
     able = np.flatnonzero(distinct >= _MIN_DISTINCT)
     keys = np.ascontiguousarray(prints[:, band * _BAND : (band + 1) * _BAND])[able]
-    order = np.lexsort(keys.T[::-1])  # stable: inside a bucket, songs are in their own order
+    order = np.lexsort(keys.T[::-1])  # stable: keeps the order of songs inside a bucket
     keys, able = keys[order], able[order]
     found, shares = [], []
     # A bucket of hundreds is one trivial bar; comparing each with the next few finds real copies in it.
@@ -165,11 +164,11 @@ def merged(bands: Iterable[Alike]) -> Alike:
 
 
 def judged(digests: Sequence[str], groups: Sequence[str], alike: Alike) -> tuple[NDArray[np.bool_], list[str]]:
-    """Which songs are near copies of others (n,), and the name of the group of each.
+    """(n,) True for near copies of other songs, and the name of the group of each song.
 
-    digests: of songs without exact copies, in order. groups: what their corpora say that they belong to; "": nothing.
+    digests: of songs without exact copies, in order. groups: those that their corpora state; "" for none.
     """
-    # 1. Near copies, and groups: of songs that are alike, and of those that a corpus puts together.
+    # 1. Near copies, and groups: of similar songs, and of those that a corpus groups.
     sets, copies = _Sets(len(digests)), np.zeros(len(digests), dtype=np.bool_)
     for first in range(0, len(alike.pairs), _CHUNK):
         chunk = slice(first, first + _CHUNK)
@@ -181,7 +180,7 @@ def judged(digests: Sequence[str], groups: Sequence[str], alike: Alike) -> tuple
     for index, group in enumerate(groups):
         if group:
             sets.unite(first_of.setdefault(group, index), index)
-    # 2. A group is named by the smallest name that a corpus gives it, or else by its smallest digest: the same on every
+    # 2. A group's name is the smallest that a corpus gives it, or else its smallest digest: the same on every
     #    machine.
     by_digest: dict[int, str] = {}
     by_name: dict[int, str] = {}
@@ -196,7 +195,7 @@ def judged(digests: Sequence[str], groups: Sequence[str], alike: Alike) -> tuple
 
 
 class _Sets:
-    """Numbers that belong together (union-find). A set is named by its smallest number, its root."""
+    """Disjoint sets of numbers (union-find). A set is named by its smallest number, its root."""
 
     def __init__(self, count: int) -> None:
         self._leader = list(range(count))

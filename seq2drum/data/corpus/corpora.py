@@ -1,7 +1,7 @@
-"""Named corpora: what they are, under which licence, where one gets them, and which songs their folders hold.
+"""Named corpora: their licences, their sources, and the songs in their folders.
 
-`gigamidi:DIR` behind --data names one. Each is a line of CORPORA; what is known of a song beside its notes is read from
-the metadata that comes with the corpus. The layouts are as their makers describe them:
+`--data gigamidi:DIR` names one. Each is a line of CORPORA; metadata of songs come from the files of the corpus. The
+layouts are as their makers describe them:
 
     GigaMIDI  K. J. M. Lee et al., TISMIR 8 (2025); the dataset card on the Hugging Face Hub
     PDMX      P. Long et al., arXiv 2409.10831; Zenodo 15571083
@@ -33,7 +33,7 @@ CLEAN = "clean"
 CC0, CC_BY, PUBLIC_DOMAIN = "CC0", "CC BY 4.0", "public domain"
 
 _CLEAN = re.compile(r"CC0|CC BY( \d\.\d)?|MIT")
-_SPELLINGS = (  # of a licence in lower case with single spaces: what it is called here
+_SPELLINGS = (  # licence in lower case with single spaces -> its name here
     (re.compile(r"(cc ?0|cc zero|creative commons zero)( 1\.0)?( universal)?"), CC0),
     (re.compile(r"(?:cc by|creative commons attribution)(?: (\d\.\d))?(?: international)?"), "CC BY"),
     (re.compile(r"(?:the )?mit(?: licen[cs]e)?"), "MIT"),
@@ -42,7 +42,7 @@ _SPELLINGS = (  # of a licence in lower case with single spaces: what it is call
 
 
 def licence_of(stated: str | None) -> str:
-    """A licence in one spelling: "cc-by-4.0" is "CC BY 4.0", nothing is "unknown", what is not known stays as it is."""
+    """The canonical spelling of a licence: "CC BY 4.0" for "cc-by-4.0", "unknown" for nothing; others stay."""
     text = " ".join((stated or "").split())
     plain = re.sub(r"[-_ ]+", " ", text.casefold())
     for spelling, name in _SPELLINGS:
@@ -53,16 +53,16 @@ def licence_of(stated: str | None) -> str:
 
 
 def is_clean(licence: str) -> bool:
-    """Whether a licence, as `licence_of` spells it, is CC0, CC BY or MIT."""
+    """True for CC0, CC BY and MIT, as `licence_of` spells them."""
     return _CLEAN.fullmatch(licence) is not None
 
 
 class Licences:
-    """Which licences songs may have: by name, and `CLEAN` for those of `is_clean`. No names: all of them."""
+    """Licences that songs may have: names, and `CLEAN` for those of `is_clean`. Without names, all of them."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self.names: tuple[str, ...] = tuple(dict.fromkeys(map(licence_of, names)))
-        self._named: Collection[str] = frozenset(self.names) - {CLEAN}  # which is no licence, whoever states it
+        self._named: Collection[str] = frozenset(self.names) - {CLEAN}  # a keyword, never a stated licence
 
     def __contains__(self, licence: object) -> bool:
         if not self.names or licence in self._named:
@@ -83,9 +83,9 @@ ANY = Licences()
 
 
 class Item(NamedTuple):
-    """A file of a folder: its name inside the folder, with slashes, and what is known of it; None: a manifest may know.
+    """A file of a folder: its name inside the folder, with slashes, and its metadata; None: see the manifest.
 
-    group: what all arrangements of one song have in common; "": nothing is known.
+    group: the name of all arrangements of one song; "" if unknown.
     """
 
     name: str
@@ -95,10 +95,10 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus that is known by name.
+    """A named corpus.
 
-    songs: how many files it says it has. licence: what it is distributed under; songs may have others.
-    wants: what its folder holds. items: its files, in the order of their names; None: it is Parquet.
+    songs: the number of files that it states. licence: of the collection; songs may have others. wants: the expected
+    contents of its folder. items: its files by name; None for Parquet.
     """
 
     name: str
@@ -115,7 +115,7 @@ COLLECTION = "CC BY 4.0 of the collection, songs of third parties"
 
 
 def _pdmx(folder: Path) -> Iterator[Item]:
-    """The MIDI files that PDMX.csv lists. A licence that the score and the site state differently is unknown."""
+    """The MIDI files that PDMX.csv lists. A licence on which the score and the site differ is unknown."""
     table = folder / "PDMX.csv"
     rows = []
     for row in _table(table, {"mid", "license", "subset:no_license_conflict"}):
@@ -162,7 +162,7 @@ def _lakh(folder: Path) -> Iterator[Item]:
 
 
 def _groove(folder: Path) -> Iterator[Item]:
-    """The performances that info.csv lists. Those of one written groove, which several drummers play, are one group."""
+    """The performances that info.csv lists. Performances of one written groove by several drummers are one group."""
     rows = []
     for row in _table(folder / "info.csv", {"id", "session", "style", "midi_filename"}):
         if name := _inside(row["midi_filename"]):
@@ -192,7 +192,7 @@ CORPORA = MappingProxyType(
 
 
 class Source(NamedTuple):
-    """What a word behind --data names: a folder or a file, and which corpus that is; None: no known one."""
+    """A value of --data: a folder or a file, and its named corpus, if any."""
 
     path: Path
     corpus: Corpus | None = None
@@ -207,10 +207,10 @@ def source_of(word: str | Path) -> Source:
 
 
 def items_of(corpus: Corpus, folder: Path) -> list[Item]:
-    """The files of a named corpus that is no Parquet.
+    """The files of a named corpus that is not Parquet.
 
     Raises:
-        CorpusError: the folder is not laid out as that of this corpus.
+        CorpusError: the folder does not have the layout of this corpus.
     """
     items = list(corpus.items(folder)) if corpus.items and folder.is_dir() else []
     if not items:
@@ -234,7 +234,7 @@ def _table(path: Path, wanted: set[str]) -> Iterator[dict[str, str]]:
 
 
 def _inside(name: str | None) -> str | None:
-    """A file's name of a table, as one inside the folder; None if it is none or leads out of it."""
+    """A table's file name as a path inside the folder; None if it is empty or leads out of the folder."""
     path = PurePosixPath((name or "").strip())
     if not path.name or path.is_absolute() or ".." in path.parts or "\0" in str(path):
         return None

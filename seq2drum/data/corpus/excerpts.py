@@ -1,6 +1,6 @@
-"""Songs of a corpus cut to some bars, laid over each other, and turned into notes again.
+"""Excerpts of songs: cut to some bars, combined with each other, and turned back into notes.
 
-Judging a model and watching one learn are done on excerpts.
+Evaluation and previews during training use excerpts.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Part, Song, Tempo
 from seq2drum.music.theory import GUITAR_PROGRAMS
 
-TEMPO_BAND = 1.2  # another song's guitar is as fast as the true one within this ratio
-TICKS = 480  # a quarter, of what is turned into notes: every place of the lattice is a whole tick
+TEMPO_BAND = 1.2  # ratio within which another song's guitar must match the true tempo
+TICKS = 480  # per quarter: every place of the lattice is a whole tick
 
 
 def shortened(song: Prepared, most: int) -> Prepared:
@@ -35,10 +35,10 @@ def shortened(song: Prepared, most: int) -> Prepared:
 def others_guitar(
     songs: Sequence[Prepared], more: Sequence[Prepared] = (), *, seed: int = 0
 ) -> list[GuitarGrid | None]:
-    """For each song another one's guitar laid over its own bars; None where there is none.
+    """For each song another song's guitar over its own bars, or None.
 
-    The other song is of another group, of the same metre throughout, and as fast within TEMPO_BAND. One of `more` is
-    taken only where none of the songs themselves is so.
+    The other song is of another group, of the same metre throughout, and as fast within TEMPO_BAND. One of `more`
+    serves only where none of the songs does.
     """
     every = [*songs, *more]
     metres = np.array([song.guitar_grid.form.metre for song in every])
@@ -59,14 +59,14 @@ def others_guitar(
 
 
 def _seed_of(song: Prepared) -> int:
-    """A number that is the song's own, whatever songs are beside it."""
+    """A seed that depends on the song alone."""
     return int.from_bytes(hashlib.sha256(song.sha256.encode()).digest()[:8], "little")
 
 
 def lay_over(other: GuitarGrid, own: GuitarGrid) -> GuitarGrid:
-    """Another song's guitar in the bars of this one, from where its own begins, again from the start when it is over.
+    """Another song's guitar and bass in the bars of this one, from where its guitar begins, repeated to fill them.
 
-    Its bass comes with it. Both are of bars of one length.
+    All bars of both songs have one length.
     """
     form = own.form
     (begin, end), (low, high) = own.sounding, other.sounding
@@ -82,9 +82,9 @@ def lay_over(other: GuitarGrid, own: GuitarGrid) -> GuitarGrid:
 
 
 def duet_of(guitar_grid: GuitarGrid, drums: Grid) -> Duet:
-    """A guitar of a corpus and drums to it (keys: voices of the full kit) as notes in ticks: to be drawn or sounded.
+    """A guitar of a corpus and drums to it (keys: voices of the full kit) as notes in ticks, to draw or render.
 
-    Its bars have the lengths, metres and tempos of the guitar's form; what the lattice lost stays lost, see `grid`.
+    Its bars have the lengths, metres and tempos of the guitar's form.
     """
     song = _song_of(guitar_grid.form)
     lattice = written_lattice(song)
@@ -105,7 +105,7 @@ def _song_of(form: Form) -> Song:
     columns = (form.steps, form.numerator, form.denominator, form.bpm)
     for steps, numerator, denominator, bpm in zip(*(column.tolist() for column in columns), strict=True):
         if not whole or not metres or metres[-1][1:] != (numerator, denominator):
-            metres.append(Metre(tick, numerator, denominator))  # said again where a bar was cut short
+            metres.append(Metre(tick, numerator, denominator))  # repeated where a bar was cut short
         tempo = Tempo(tick, round(60_000_000 / bpm))
         if not tempos or tempos[-1].microseconds != tempo.microseconds:
             tempos.append(tempo)
@@ -116,6 +116,6 @@ def _song_of(form: Form) -> Song:
 
 
 def _ticks_of(steps: int) -> int:
-    """The ticks of a bar of so many places, whatever its metre says: up to where the next place would be."""
+    """Ticks of a bar of so many places, up to the next place, whatever its metre."""
     quarters, place = divmod(steps, STEPS_PER_QUARTER)
     return quarters * TICKS + int(PLACES[place]) * TICKS // TWELFTHS

@@ -40,7 +40,7 @@ SWUNG: tuple[Metre, ...] = ((12, 8), (6, 8))
 """Metres as which a song that swings is written."""
 STRAIGHT = 0.1  # share of notes on straight eighths and sixteenths, above which a part does not swing
 TRIPLETS = 0.1  # share of hits on eighth triplets, below which the drums do not swing
-SLOW = 120  # quarters a minute of a song that swings, above which a part in 12/8 would be faster than most are
+SLOW = 120  # quarters a minute of a song that swings; above, a part in 12/8 would be faster than most are
 _METRE, _STEPS = (4, 4), 4 * STEPS_PER_QUARTER  # of the songs that are altered
 _HALF = STEPS_PER_QUARTER // 2
 _QUARTER = TWELFTHS * OFFSET_UNITS  # ticks: every offset is a whole number of them
@@ -48,19 +48,19 @@ _LENGTH = _QUARTER // LENGTH_UNITS  # ticks of the unit in which lengths are kep
 
 
 def change_metre(song: Prepared, metre: Metre, at: int = 0) -> Prepared | None:
-    """A song that is in 4/4 throughout as one in another metre, with the same sections, and as fast as before.
+    """A song in 4/4 turned into one in another metre, with the same sections and tempo.
 
     at: for 7/8 and 3/4 the step of each bar at which half a beat or a beat is taken out, for 9/8 and 5/4 that of the
-    half beat or beat that is played twice. Notes that reach over a cut are shortened by it; a note that begins in it
-    and sounds for half a beat after it begins where the cut is. 12/8 and 6/8 have no such place. A 9/8 made so goes in
-    2 + 2 + 2 + 3 eighths, not in threes as the clock of a model does; `augmented` makes none.
+    half beat or beat that is repeated. A cut shortens notes that reach over it; a note that begins inside it and sounds
+    for half a beat after it moves to the cut. 12/8 and 6/8 have no such place. The 9/8 counts 2 + 2 + 2 + 3 eighths,
+    while a model's clock counts threes, so `augmented` makes none.
 
     Returns:
         The new song, with a path and a digest of its own, or None if the song is not in 4/4 throughout or, for 12/8
         and 6/8, does not swing: see `swings`.
 
     Raises:
-        ValueError: The metre is none of these, or `at` is on no half beat of the bar or leaves too little of it.
+        ValueError: another metre, or `at` is not on a half beat of the bar or leaves too little of it.
     """
     if metre not in SWUNG:
         _check(metre, at)
@@ -80,8 +80,8 @@ def change_metre(song: Prepared, metre: Metre, at: int = 0) -> Prepared | None:
 def augmented(songs: Sequence[Prepared], share: float, seed: int) -> list[Prepared]:
     """Altered copies of a share of the training songs in 4/4, a fifth each in 12/8, 6/8, 7/8, 5/4 and 3/4.
 
-    No song is taken twice. Where too few slow songs swing, 12/8 and 6/8 have half of them each. Which songs are taken,
-    and the place of the cut, depend on the digests of the songs and on the seed alone.
+    Each song is used once. Where too few slow songs swing, 12/8 and 6/8 share them equally. The choice of songs and the
+    place of the cut depend only on the songs' digests and the seed.
     """
     digests = {song.sha256: hashlib.sha256(f"{seed} {song.sha256}".encode()).digest() for song in songs}
     common = [song for song in songs if song.split == "train" and _is_common(song.guitar_grid.form)]
@@ -101,15 +101,15 @@ def augmented(songs: Sequence[Prepared], share: float, seed: int) -> list[Prepar
 
 
 def swings(song: Prepared) -> bool:
-    """Whether drums and guitar play in eighth triplets and hardly in straight eighths or sixteenths."""
+    """True if drums and guitar play eighth triplets and hardly any straight eighths or sixteenths."""
     drums, guitar = _subdivisions(song.drums), _subdivisions(song.guitar_grid.guitar)
     return drums[1] >= TRIPLETS and max(drums[0], guitar[0]) <= STRAIGHT
 
 
 def _suits(song: Prepared, metre: Metre) -> bool:
-    """Whether a song in 4/4 makes a good one in the metre.
+    """True if a song in 4/4 makes a good one in the metre.
 
-    For 12/8 and 6/8 it is slow and swings; half a beat is taken only out of what does not swing.
+    12/8 and 6/8 want a slow song that swings; half a beat is only cut from songs that do not swing.
     """
     if metre in SWUNG:
         return float(np.median(song.guitar_grid.form.bpm)) <= SLOW and swings(song)
@@ -126,7 +126,7 @@ def _subdivisions(grid: Grid) -> tuple[float, float]:
 
 
 def _is_common(form: Form) -> bool:
-    """Whether all bars are full ones of 4/4."""
+    """True if all bars are full bars of 4/4."""
     return len(form.steps) > 0 and form.metre == "{}/{}".format(*_METRE) and bool((form.steps == _STEPS).all())
 
 
@@ -168,7 +168,7 @@ def _moved(grid: Grid, old: Lattice, new: Lattice, at: int) -> Grid:
     """The notes of bars on the lattice `old` in bars on `new`, which are longer or shorter from step `at` on."""
     before, after = old.bars[0].length, new.bars[0].length
     more, cut = after - before, int(old.ticks[at])
-    # 1. Where a note's step and its end come to lie; it is as late on its step as it was.
+    # 1. The new step and end of each note; it stays as late on its step as it was.
     start, late = _placed(grid, old)
     bar, place = np.divmod(start, before)
     end = start + grid.length * _LENGTH
@@ -177,13 +177,13 @@ def _moved(grid: Grid, old: Lattice, new: Lattice, at: int) -> Grid:
     inside = end - last * before
     ends = last * after + np.where(inside > cut, np.maximum(inside + more, cut), inside)
     if more > 0:
-        # 2. What is repeated is also where it was, until it is played again.
+        # 2. Repeated notes also stay in their old place.
         again = np.flatnonzero((place >= cut) & (place < cut + more))
         every = np.concatenate([np.arange(len(place)), again])
         ends = np.concatenate([ends, np.minimum(ends[again] - more, begins[again])])
         begins = np.concatenate([begins, begins[again] - more])
         return _encoded(grid.select(every), new, begins, ends, late[every])
-    # 3. Of what begins in the cut there stays only what sounds on after it, from the end of the cut on.
+    # 3. Notes that begin in the cut survive only if they sound after it, from its end on.
     lost = (place >= cut) & (place < cut - more)
     begins, late = np.where(lost, bar * after + cut, begins), np.where(lost, 0, late)
     kept = ~lost | (np.minimum(ends, new.bars[-1].end) - begins >= _QUARTER // 2)
@@ -199,7 +199,7 @@ def _placed(grid: Grid, lattice: Lattice) -> tuple[IntArray, IntArray]:
 def _encoded(grid: Grid, lattice: Lattice, begins: IntArray, ends: IntArray, late: IntArray) -> Grid:
     """The notes from one tick to another, played so much later; of two of one key on one step, the louder.
 
-    A note that comes to lie on a step stays on it, even if another step is nearer to when it is played.
+    A note keeps its new step, even if another step is nearer to its time.
     """
     (own, _), (step, offset) = lattice.nearest(begins), lattice.nearest(begins + late)
     strayed = (lattice.ticks[own] == begins) & (step != own)

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 SUFFIX = ".parquet"
 GROUP_BYTES = 32 << 20  # of songs in a row group that is written
 GROUP_ROWS = 1024  # songs in a row group that is written
-MOST_GROUP_BYTES = 1 << 30  # of a row group that is read, as it says of itself
-MOST_PACKING = 200  # how many times as large as its file a row group may be that has more than LEAST_GROUP_BYTES
+MOST_GROUP_BYTES = 1 << 30  # of a row group that is read, by its own metadata
+MOST_PACKING = 200  # largest ratio to the file of a row group above LEAST_GROUP_BYTES
 LEAST_GROUP_BYTES = 64 << 20
 MOST_ROW_BYTES = 32 << 20  # of a row that is read: as many as any file of music may have
 _MOST_TEXT = 4096  # letters of a path, a licence or a group
 
 
 class Row(NamedTuple):
-    """The bytes of a song's file, and what is known of it; "" where nothing is.
+    """The bytes of a song's file and its metadata, "" where unknown.
 
-    path: what it is called in its corpus. sha256: of the bytes. licence: as `licence_of` spells it. group: what all
-    arrangements of the song have in common. source: where a manifest says it is from, which a table has no place for.
+    path: its name in the corpus. sha256: of the bytes. licence: as `licence_of` spells it. group: the name of all
+    arrangements of the song. source: as a manifest states it; tables have no column for it.
     """
 
     path: str
@@ -54,12 +54,12 @@ def _gigamidi(row: Mapping[str, Any]) -> Row:
 
 
 def _bytes(cell: Any) -> bytes:
-    """The bytes of a cell, which may be those of a file as the library `datasets` writes it: {path, bytes}."""
+    """The bytes of a cell, plain or as the library `datasets` writes a file: {path, bytes}."""
     return (cell.get("bytes") if isinstance(cell, dict) else cell) or b""
 
 
 class Layout(NamedTuple):
-    """A kind of table: the columns it must have and their types, those that are read if they are there, a row."""
+    """A kind of table: required columns with their types, optional columns, and the conversion of a row."""
 
     wanted: Mapping[str, str]
     others: tuple[str, ...]
@@ -80,10 +80,10 @@ LAYOUTS = MappingProxyType(
 
 
 def row_groups(path: Path, layout: str = "") -> list[int]:
-    """How many rows each row group of a file has, which can all be read.
+    """The number of rows in each row group of a file, after checking that all can be read.
 
     Raises:
-        CorpusError: it is no Parquet file, lacks a column or has it in another type, or a row group is too large.
+        CorpusError: not a Parquet file, a column is missing or of another type, or a row group is too large.
         MissingExtraError: pyarrow is not installed.
     """
     with _opened(path) as table:
@@ -112,9 +112,9 @@ def row_groups(path: Path, layout: str = "") -> list[int]:
 
 
 def read(path: Path, number: int, layout: str = "") -> Iterator[Row | str]:
-    """The songs of a row group, in their order; of a row that holds none, why.
+    """The songs of a row group in order, with a reason in place of an unusable row.
 
-    A row is in memory at a time: rows may share a value that is in the file once.
+    One row is in memory at a time, because rows may share a value that the file has once.
 
     Raises:
         CorpusError: the file is damaged there.
@@ -128,7 +128,7 @@ def read(path: Path, number: int, layout: str = "") -> Iterator[Row | str]:
                     yield "more bytes in a row of the table than a song has"
                     continue
                 yield from (_checked(kind.row(row)) for row in batch.to_pylist())
-        except (OSError, ValueError, MemoryError) as error:  # pyarrow's own errors are of these
+        except (OSError, ValueError, MemoryError) as error:  # pyarrow's errors derive from these
             raise CorpusError(f"row group {number} of {str(path)!r} is damaged: {_first_line(error)}") from None
 
 
@@ -142,10 +142,10 @@ def _checked(row: Row) -> Row | str:
 
 
 def write(path: Path, rows: Iterable[Row], *, overwrite: bool) -> int:
-    """Write a table of ours, whole or not at all, and return how many songs it has; a row group is in memory at once.
+    """Write a table in our layout, whole or not at all, one row group at a time; returns its number of songs.
 
     Raises:
-        OutputError: it could not be written.
+        OutputError: the file cannot be written.
         MissingExtraError: pyarrow is not installed.
     """
     arrow, parquet = _pyarrow()

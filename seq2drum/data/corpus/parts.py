@@ -1,6 +1,6 @@
-"""The parts of a corpus: what one process reads at once, some files of a folder or a row group of a table in Parquet.
+"""Parts of a corpus for one process to read: some files of a folder, or a row group of a Parquet table.
 
-The parts, and what is in them, depend on the corpus alone: not on who reads them, or how many do.
+The parts and their contents depend on the corpus alone, not on the number of readers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FILES = 32  # of a part of a folder
 
 
 class Files(NamedTuple):
-    """A part of a corpus: some files of a folder. tag: what their names in the corpus begin with."""
+    """Some files of a folder. tag: prefix of their names in the corpus."""
 
     folder: str
     tag: str
@@ -29,16 +29,16 @@ class Files(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many songs it has."""
+        """Number of songs."""
         return len(self.items)
 
     def named(self, item: Item) -> str:
-        """What a file is called in the corpus, wherever the folder lies: jazz/song.mid."""
+        """A file's name in the corpus, independent of where the folder lies: jazz/song.mid."""
         return f"{self.tag}/{item.name}" if self.tag else item.name
 
 
 class RowGroup(NamedTuple):
-    """A part of a corpus: a row group of a table in Parquet. layout: which columns it has, of `parquet.LAYOUTS`."""
+    """A row group of a Parquet table. layout: its columns, a key of `parquet.LAYOUTS`."""
 
     file: str
     number: int
@@ -47,7 +47,7 @@ class RowGroup(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many songs it has."""
+        """Number of songs."""
         return self.rows
 
 
@@ -55,13 +55,13 @@ Part = Files | RowGroup
 
 
 def parts_of(data: Sequence[str | Path]) -> list[Part]:
-    """What a corpus is read in: files of plain folders by their names, then what tables and named corpora hold.
+    """The parts of a corpus: files of plain folders by name, then tables and named corpora.
 
     data: folders, files, Parquet files, and named corpora such as "lakh:DIR".
 
     Raises:
-        CorpusError: something is not there, is not laid out as it must be, or holds no song.
-        MissingExtraError: there is Parquet, and pyarrow is not installed.
+        CorpusError: a source is missing, has the wrong layout, or holds no song.
+        MissingExtraError: a table wants pyarrow, which is not installed.
     """
     sources = [source_of(word) for word in data]
     plain = [source.path for source in sources if source.corpus is None and not _is_table(source)]
@@ -107,9 +107,9 @@ def _in_tables(source: Source) -> Iterator[RowGroup]:
 
 
 def rows_of(part: Part, listed: Mapping[str, Listed]) -> Iterator[Row | str]:
-    """The songs of a part, in their order; of what cannot be opened, why.
+    """The songs of a part in order, with a reason in place of one that cannot be opened.
 
-    listed: what manifests say of files, by their digests.
+    listed: entries of manifests by digest.
 
     Raises:
         CorpusError: a table is damaged.
@@ -137,14 +137,14 @@ def rows_of(part: Part, listed: Mapping[str, Listed]) -> Iterator[Row | str]:
 
 
 def _text(name: str) -> str:
-    """A name as text that any file can hold: a byte in it that is no letter becomes its escape."""
+    """A name as valid UTF-8: undecodable bytes become escapes."""
     return name.encode(errors="backslashreplace").decode()
 
 
 def digest(parts: Sequence[Part], *asked: str) -> str:
-    """A name for the files of a corpus as they are now, and what is asked of them.
+    """A digest of a corpus and the options of its preparation, to name its cache.
 
-    It changes with the names, sizes and times of files, and with what is known of songs by the metadata of a corpus.
+    It changes with the names, sizes and times of files, and with the metadata of a corpus.
     """
     state = hashlib.sha256("".join(f"{one}\n" for one in asked).encode())
     for part in parts:

@@ -1,4 +1,4 @@
-"""One song of a corpus as it is learnt from and judged by, and which side of the split it is on."""
+"""A prepared song of a corpus, and its side of the split."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SHARES = (0.88, 0.04, 0.08)
 
 @dataclass(frozen=True)
 class Prepared(Shown):
-    """One song of a corpus: what the guitar plays, what the drums play, and where it comes from.
+    """One song of a corpus: guitar, drums and origin.
 
-    tag: the folder it lay in. origin: its source and licence, as far as a manifest states them. licence: that alone.
+    tag: its folder. origin: source and licence as a manifest states them. licence: the licence alone.
     """
 
     path: str
@@ -41,19 +41,19 @@ class Prepared(Shown):
 
 
 def split_of(group: str) -> str:
-    """The side of the split a group is on: by its digest, so the same on every machine and for every corpus."""
+    """The side of the split of a group, by its digest: the same on every machine and for every corpus."""
     digest = hashlib.sha256(group.encode()).digest()
     place = int.from_bytes(digest[:8], "big") / 2**64
     return SPLITS[int(np.searchsorted(np.cumsum(SHARES)[:-1], place, side="right"))]
 
 
 def sources(songs: Iterable[Prepared]) -> list[dict[str, str | int]]:
-    """How many songs of each folder, origin and licence are on each side of the split."""
+    """Numbers of songs by folder, origin and licence on each side of the split."""
     return counted((song.tag, song.origin, song.licence, song.split) for song in songs)
 
 
 def counted(songs: Iterable[tuple[str, str, str, str]]) -> list[dict[str, str | int]]:
-    """How many songs there are of each kind: of some songs their folder, origin, licence and side of the split."""
+    """Numbers of songs by kind, from the (folder, origin, licence, side of the split) of each song."""
     table: dict[tuple[str, str, str], Counter[str]] = {}
     for tag, origin, licence, side in songs:
         table.setdefault((tag, origin, licence), Counter())[side] += 1

@@ -1,4 +1,4 @@
-"""The files of folders: which there are, what a manifest says of them, and the song that is in the bytes of one."""
+"""Reading files of folders: finding them, their manifests, and the song in the bytes of a file."""
 
 from __future__ import annotations
 
@@ -55,33 +55,33 @@ RULES: tuple[tuple[str, str], ...] = (
 _COMPILED = tuple((piece, re.compile(rf"\b({words})\b")) for piece, words in RULES)
 _BETWEEN = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z]{2})(?=\d)|(?<=\d)(?=[A-Za-z])|[^A-Za-z0-9]+")
 _BPM = re.compile(r"\b(\d{2,3}(?:\.\d+)?) ?bpm\b", re.IGNORECASE)
-_FEW = 6  # notes that a loop of one piece may be on
-_PIECES = 2  # at the least that tracks of a song are named after
+_FEW = 6  # distinct notes at most in a loop of one piece
+_PIECES = 2  # least number of pieces that tracks of a song are named after
 
 
 def piece_of(name: str) -> str | None:
-    """The piece of the full kit that a name means, if it means one."""
+    """The piece of the full kit that a name means, or None."""
     words = _BETWEEN.sub(" ", name).lower()
     return next((piece for piece, rule in _COMPILED if rule.search(words)), None)
 
 
 def piece_of_file(path: str) -> str | None:
-    """The piece that the name of a file means, or else that of the nearest folder around it that means one."""
+    """The piece that a file's name means, or else the nearest of its folders."""
     steps = PurePosixPath(path)
     return next(filter(None, map(piece_of, [steps.stem, *reversed(steps.parts[:-1])])), None)
 
 
 def bpm_of(path: str) -> float | None:
-    """The tempo that the name of a file says, such as snare_85bpm.mid."""
+    """The tempo in the name of a file, such as snare_85bpm.mid."""
     found = _BPM.search(PurePosixPath(path).stem.replace("_", " "))
     return float(found[1]) if found and float(found[1]) else None
 
 
 def named_drums(song: Song, path: str | None = None) -> Part | None:
-    """The drums of a song that are not on channel 10, or are but on a single note, by names; None if it has no such.
+    """Drums off channel 10, or on a single note of it, mapped to pieces by names; None if the song has none.
 
-    A part is the piece that its own name means. If it is the only one and on few notes, the name of the file counts,
-    too. Without that name, parts of at least two pieces must be there: one part that is called "Ride" may be anything.
+    A part is the piece that its name means. If it is the only one and on few notes, the name of the file counts too.
+    Otherwise at least two pieces must be named: a single part called "Ride" may be anything.
     """
     if len({pitch for part in song.parts if part.is_drums for pitch in part.pitch.tolist()}) > 1:
         return None
@@ -102,12 +102,12 @@ def named_drums(song: Song, path: str | None = None) -> Part | None:
 
 UNREADABLE = "not a readable file"
 MOST_BYTES = max(kind.most or DEFAULT_LIMITS.file_bytes for kind in opening.KINDS if kind.suffixes[0] in NOTE_SUFFIXES)
-MIN_BARS = 4  # in which guitar and drums both play, that a song has at least
+MIN_BARS = 4  # least number of bars in which guitar and drums both play
 MAX_GRID_ERROR = 0.03  # mean distance of drum hits from their places, in quarters; with more, the barlines are wrong
 
 
 def find_files(folders: Sequence[Path]) -> list[Path]:
-    """All songs under some folders (or the files themselves), sorted, and what in them cannot be looked into.
+    """All songs under some folders (or the files themselves), sorted, and the folders that cannot be read.
 
     Raises:
         CorpusError: a folder does not exist, or there is no song in any of them.
@@ -133,7 +133,7 @@ def find_files(folders: Sequence[Path]) -> list[Path]:
 
 
 def name_of(path: Path, folders: Sequence[Path]) -> str:
-    """The path inside its folder, led by the folder's own name: jazz/song.mid. Machine-independent."""
+    """The path from its folder's name on, the same on every machine: jazz/song.mid."""
     for folder in folders:
         if folder in path.parents:
             return f"{folder.resolve().name}/{path.relative_to(folder).as_posix()}"
@@ -141,7 +141,7 @@ def name_of(path: Path, folders: Sequence[Path]) -> str:
 
 
 class Listed(NamedTuple):
-    """What a manifest says of a file; "" is nothing."""
+    """A file's entry in a manifest; "" where it states nothing."""
 
     group: str
     source: str
@@ -149,10 +149,10 @@ class Listed(NamedTuple):
 
 
 def manifests_of(manifest: Path | None, folders: Sequence[Path]) -> tuple[Path, ...]:
-    """The manifest that was named, or those that lie in or beside folders.
+    """The given manifest, or those in or beside the folders.
 
     Raises:
-        CorpusError: the one that was named is not there.
+        CorpusError: the given one is missing.
     """
     if manifest and not manifest.is_file():
         raise CorpusError(f"there is no manifest {str(manifest)!r}")
@@ -161,16 +161,16 @@ def manifests_of(manifest: Path | None, folders: Sequence[Path]) -> tuple[Path, 
 
 
 def digests_of(manifests: Iterable[Path]) -> list[str]:
-    """The SHA-256 of each of some manifests, which have been found."""
+    """The SHA-256 of each manifest."""
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in manifests]
 
 
 @cache
 def read_manifests(paths: tuple[Path, ...]) -> Mapping[str, Listed]:
-    """What manifests say of files, by their digests.
+    """Entries of manifests by the digest of their file.
 
     Raises:
-        CorpusError: one cannot be read, or is none.
+        CorpusError: a file cannot be read, or is not a manifest.
     """
     listed: dict[str, Listed] = {}
     for path in paths:
@@ -188,7 +188,7 @@ def read_manifests(paths: tuple[Path, ...]) -> Mapping[str, Listed]:
 
 
 def read_song(row: Row) -> Candidate | str:
-    """The song in a file's bytes, or why it is left out."""
+    """The song in a file's bytes, or the reason it is left out."""
     try:
         song = _opened(row)
         guitar = theory.guitar_parts(song)
@@ -221,7 +221,7 @@ def read_song(row: Row) -> Candidate | str:
     said = Said(
         row.path,
         row.sha256,
-        row.path.partition("/")[0] if "/" in row.path else "",  # millions of files may lie in no folder at all
+        row.path.partition("/")[0] if "/" in row.path else "",  # millions of files may lack a folder
         row.group,
         "; ".join(filter(None, (row.source, "" if row.licence == UNKNOWN else row.licence))),
         row.licence,
@@ -236,7 +236,7 @@ def _opened(row: Row) -> Song:
     """The song of a file with notes.
 
     Raises:
-        InputError: the file has none, is too large, damaged, or of a kind that has no reader.
+        InputError: the file has no notes, is too large, damaged, or of an unknown kind.
         MissingExtraError: its reader needs a package that is not installed.
     """
     kind = opening.kind_of(row.data[: foreign.HEAD_BYTES], Path(row.path).suffix.lower())

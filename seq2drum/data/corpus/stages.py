@@ -1,15 +1,15 @@
 """A corpus to shards, in stages of tasks that can run anywhere, any number at a time, and again after a kill.
 
-    read    (parts)    each part's songs are read, packed and fingerprinted, or left out for a reason
-    order   (one)      exact copies are left out; the others are numbered in the order of their digests
-    alike   (bands)    pairs of songs that share bars, by MinHash, band by band
-    choose  (one)      near copies are left out, groups named, songs dealt to shards in the order of their digests
-    write   (shards)   each shard is written
-    finish  (one)      the index and the account; what was between is removed
+    read    (parts)    read, pack and fingerprint the songs of each part, or leave them out for a reason
+    order   (one)      leave out exact copies; number the others in the order of their digests
+    alike   (bands)    find pairs of songs that share bars, by MinHash, band by band
+    choose  (one)      leave out near copies, name groups, assign songs to shards in the order of their digests
+    write   (shards)   write each shard
+    finish  (one)      write the index and the account; remove intermediate files
 
-A stage is a function of the folder, a task's number and how many tasks there are. Task t of n does items t, t + n, ...
-of its stage, so what is in a file depends on the corpus alone. A file is written whole or not at all, and one that is
-there is not made again. Only `order` and `choose` hold something of every song: some 0.8 kB.
+A stage is a function of the folder, a task's number and the number of tasks. Task t of n does items t, t + n, ... of
+its stage, so the contents of a file depend on the corpus alone. Files are written atomically, and existing ones are not
+made again. Only `order` and `choose` keep data of every song in memory: some 0.8 kB each.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _VERSION = 1  # of the files between stages
 
 
 class Plan(NamedTuple):
-    """What is prepared: the parts of a corpus, what more is known of songs, and which licences they may have."""
+    """The parts of a corpus to prepare, its manifests, and the allowed licences."""
 
     digest: str
     manifests: tuple[Path, ...]
@@ -75,11 +75,11 @@ class Plan(NamedTuple):
 
 
 def plan(folder: Path, data: Sequence[str | Path], manifest: Path | None, licences: Licences) -> Plan:
-    """Write down what is to be prepared into a folder, or find it written there already.
+    """Write the plan of a preparation into its folder, or check that the folder has the same plan.
 
     Raises:
-        CorpusError: there is nothing to read, or the folder has something else.
-        MissingExtraError: there is Parquet, and pyarrow is not installed.
+        CorpusError: nothing to read, or the folder has another plan.
+        MissingExtraError: a table wants pyarrow, which is not installed.
     """
     parts = parts_of(data)
     manifests = tuple(path.resolve() for path in manifests_of(manifest, [source_of(word).path for word in data]))
@@ -110,7 +110,7 @@ def read_plan(folder: Path) -> Plan:
     """The plan of a folder.
 
     Raises:
-        CorpusError: it is gone or damaged.
+        CorpusError: the plan is missing or damaged.
     """
     with _between(folder, folder / WORK / _PLAN) as path:
         name, manifests, licences, rows = json.loads(path.read_bytes())
@@ -126,7 +126,7 @@ def read_plan(folder: Path) -> Plan:
 
 @contextmanager
 def _between(folder: Path, path: Path) -> Iterator[Path]:
-    """Say in one sentence that a file between stages is gone or damaged; yields it."""
+    """Yield an intermediate file; a missing or damaged one raises a CorpusError of one sentence."""
     try:
         yield path
     except (OSError, EOFError, ValueError, LookupError, TypeError, zlib.error) as error:
@@ -142,7 +142,7 @@ _HEAD = np.dtype(np.int64)
 
 
 class PartRead:
-    """The songs of a part, in a file that is mapped into memory: fingerprints and blobs are read where they lie.
+    """The songs of a part in a memory-mapped file, whose fingerprints and blobs are read in place.
 
         songs n, length of the header | offsets of blobs (n + 1) | different bars (n) | minhash values (n, HASHES)
         | header: compressed JSON, reasons and a row a song | blobs
@@ -165,9 +165,9 @@ class PartRead:
             raise ValueError(f"it has {len(self._data)} bytes, wanted {size}")
 
     def header(self) -> tuple[dict[str, int], list[Said]]:
-        """How many songs were left out for which reason, and what is said of the others."""
+        """Numbers of songs left out by reason, and metadata of the others."""
         left_out, rows = json.loads(zlib.decompress(self._header.tobytes()))
-        for row in rows:  # what thousands of songs share is held once
+        for row in rows:  # interned: thousands of songs share them
             row[2:6] = map(sys.intern, row[2:6])
         return left_out, [Said(*row) for row in rows]
 
@@ -178,7 +178,7 @@ class PartRead:
 
     @staticmethod
     def packed(found: Sequence[Candidate | str]) -> bytes:
-        """The bytes of the file, of what was found in a part."""
+        """The bytes of the file for the candidates and reasons of a part."""
         songs = [one for one in found if not isinstance(one, str)]
         reasons = Counter(one for one in found if isinstance(one, str))
         header = zlib.compress(json.dumps([reasons, [song.said for song in songs]]).encode())
@@ -206,7 +206,7 @@ def read(folder: Path, task: int, tasks: int) -> None:
 
 
 def order(folder: Path, task: int = 0, tasks: int = 1) -> None:
-    """Number the songs in the order of their digests, of exact copies the first by path; gather fingerprints."""
+    """Number the songs by digest, of exact copies the first by path only; gather fingerprints."""
     # 1. (part, row) of each song, in the order of digests.
     parts = range(len(read_plan(folder).parts))
     found = [
@@ -234,7 +234,7 @@ def order(folder: Path, task: int = 0, tasks: int = 1) -> None:
 
 
 def alike(folder: Path, task: int, tasks: int) -> None:
-    """Find the pairs of songs that are alike in the bands of a task."""
+    """Find similar pairs of songs in the bands of a task."""
     count = len(_numbers(folder, _SONGS))
     gathered = _numbers(folder, _PRINTS)[:count]
     for band in range(task, BANDS, tasks):
@@ -245,8 +245,8 @@ def alike(folder: Path, task: int, tasks: int) -> None:
 
 
 def choose(folder: Path, task: int = 0, tasks: int = 1) -> None:
-    """Leave out near copies, name the groups, and say which song is in which shard."""
-    # 1. What was read, and what became of it.
+    """Leave out near copies, name the groups, and assign songs to shards."""
+    # 1. Count the songs that were read and left out.
     account = Account()
     headers: list[list[Said]] = []
     for number in range(len(read_plan(folder).parts)):
@@ -299,7 +299,7 @@ def _of_shard(folder: Path, place: Path) -> Iterator[Packed]:
 
 
 def finish(folder: Path, task: int = 0, tasks: int = 1) -> None:
-    """Write the index and the account, and remove what was between.
+    """Write the index and the account, and remove intermediate files.
 
     Raises:
         CorpusError: the account does not add up, or a shard is damaged.
@@ -318,7 +318,7 @@ def finish(folder: Path, task: int = 0, tasks: int = 1) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Remove what was between the stages, and what a task that was killed left half written; plan and logs stay."""
+    """Remove intermediate files, and those that a killed task left half written; plan and logs stay."""
     for name in (_READ, _BANDS, _SHARDS):
         shutil.rmtree(folder / WORK / name, ignore_errors=True)
     for name in (_SONGS, _PRINTS):
@@ -328,10 +328,10 @@ def clear(folder: Path) -> None:
 
 
 def check(folder: Path) -> None:
-    """See whether the shards of an index are those that were written.
+    """Check that the shards of an index are those that were written.
 
     Raises:
-        CorpusError: one is not there, is cut off, or another one.
+        CorpusError: a shard is missing, cut off, or another one.
     """
     try:
         sound = all(shards_of(shard.path) == [shard] for shard in shards_of(folder / INDEX))
@@ -345,14 +345,14 @@ def check(folder: Path) -> None:
 
 
 def account_of(folder: Path) -> Account:
-    """The account that was written into a folder."""
+    """The account of a folder."""
     with _between(folder, folder / ACCOUNT) as path:
         told: dict[str, Any] = json.loads(path.read_bytes())
         return Account(**{**told, "left_out": Counter(told["left_out"])})
 
 
 class Stage(NamedTuple):
-    """A stage, and how many tasks it can have at most; None: as many as there are."""
+    """A stage, and its largest number of tasks, if it has a limit."""
 
     name: str
     run: Callable[[Path, int, int], None]
@@ -387,7 +387,7 @@ def _header_of(folder: Path, number: int) -> tuple[dict[str, int], list[Said]]:
 
 
 def _numbers(folder: Path, name: str) -> NDArray[Any]:
-    """An array that a stage has written, mapped into memory."""
+    """An array that a stage has written, memory-mapped."""
     with _between(folder, folder / WORK / name) as path:
         found: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         return found
@@ -406,7 +406,7 @@ def _array(array: NDArray[Any]) -> bytes:
 
 @dataclass(frozen=True)
 class Step:
-    """A stage as a step of a datatrove pipeline: no documents come in, and none go out."""
+    """A stage as a step of a datatrove pipeline, without documents."""
 
     stage: Stage
     folder: Path
@@ -417,7 +417,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Run:
-    """What is run: where, in how many tasks a stage, how many of them at a time, and what else the engine is told."""
+    """A preparation: its folder, tasks per stage, tasks at a time, and further options of the engine."""
 
     folder: Path
     tasks: int
@@ -425,11 +425,11 @@ class Run:
     options: Mapping[str, Any]
 
     def tasks_of(self, stage: Stage) -> int:
-        """How many tasks a stage has."""
+        """The number of tasks of a stage."""
         return min(self.tasks, stage.most or self.tasks)
 
     def keywords(self, stage: Stage) -> dict[str, Any]:
-        """What all of datatrove's executors are told of a stage."""
+        """Arguments for any of datatrove's executors of a stage."""
         tasks = self.tasks_of(stage)
         logs = self.folder / WORK / "logs" / f"{stage.name}-{tasks}"
         return {
@@ -442,10 +442,10 @@ class Run:
 
 
 def local(run: Run, begun: Callable[[Stage], None]) -> None:
-    """Run all stages on this machine, one after the other. begun: is told of each as it begins.
+    """Run all stages on this machine, one after the other. begun: called with each as it begins.
 
     Raises:
-        CorpusError: a process ended before its task was done, and what stages raise.
+        CorpusError: a process ended before its task, or a stage failed.
         OutputError: the folder cannot be written.
     """
     for stage in STAGES:
@@ -462,9 +462,9 @@ def local(run: Run, begun: Callable[[Stage], None]) -> None:
 
 
 def _run_task(executor: LocalPipelineExecutor, task: int) -> None:
-    """Run one task, in a process that may be another one. It says nothing: errors are raised.
+    """Run one task, silently; errors are raised. May run in another process.
 
-    datatrove's own processes are not used: it waits for ever for the task of one that was killed.
+    datatrove's own processes are not used, because it waits forever for the task of a killed one.
     """
     logger.disable("datatrove")
     executor._run_for_rank(task)
@@ -474,7 +474,7 @@ def slurm(run: Run, begun: Callable[[Stage], None]) -> None:
     """Hand all stages to Slurm, each to begin when the one before is done; returns at once.
 
     Raises:
-        OptionError: there is no Slurm here, or it refuses.
+        OptionError: Slurm is missing, or refuses the job.
     """
     last: Any = None
     for stage in STAGES:
@@ -489,10 +489,10 @@ def slurm(run: Run, begun: Callable[[Stage], None]) -> None:
 
 
 def ray(run: Run, begun: Callable[[Stage], None]) -> None:
-    """Run all stages on a Ray cluster, that of RAY_ADDRESS or one on this machine.
+    """Run all stages on a Ray cluster: that of RAY_ADDRESS, or one on this machine.
 
     Raises:
-        CorpusError: a stage was not done.
+        CorpusError: a stage did not finish.
         MissingExtraError: Ray is not installed.
     """
     try:

@@ -1,9 +1,9 @@
-"""Folders of drum files become bars that generators learn from.
+"""Bars of drums for generators to learn from, read from folders of drum files.
 
-Of the Groove MIDI Dataset (J. Gillick et al., Learning to Groove with Inverse Sequence Transformations, ICML 2019, CC
-BY 4.0) its own table says genre, tempo, fills and sides. Of other folders the names of files and of folders say the
-genre and whether it is a fill, the file says the tempo, and the digest of its name the side. Files that have one piece
-each on any note are told by their names, see `naming`.
+For the Groove MIDI Dataset (J. Gillick et al., Learning to Groove with Inverse Sequence Transformations, ICML 2019, CC
+BY 4.0) its table states genre, tempo, fills and sides. In other folders, genre and fills follow from the names of files
+and folders, the tempo from the file, and the side from the digest of its name. Names also identify files that have one
+piece each on any note, see `data.corpus.reading`.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _LEAST_HITS = 4  # of a performance
 class Beats(NamedTuple):
     """Bars of drums, one row each.
 
-    velocity (n, places, 9) 0..1, zero where nothing is struck. performance (n,): which file it is of, into `names`.
-    number (n,): which bar of that file, from 0. genre (n,): into GENRES, -1 for any. bpm (n,). fill (n,): whether the
-    file is one. side (n,): into SIDES. names: of the files.
+    velocity (n, places, 9) 0..1, zero where nothing is struck. performance (n,): index of the file in `names`.
+    number (n,): index of the bar in that file. genre (n,): index in GENRES, -1 for any. bpm (n,). fill (n,): True for
+    bars of fills. side (n,): index in SIDES. names: of the files.
     """
 
     velocity: Velocities
@@ -59,7 +59,7 @@ class Beats(NamedTuple):
         return Beats(*columns, self.names)  # type: ignore[call-arg]
 
     def windows(self, bars: int, hop: int = 1) -> IntArray:
-        """(m,): the first rows of so many bars of one performance that is no fill, every `hop` bars of it."""
+        """(m,): first rows of windows of so many bars in one performance, every `hop` bars; fills excluded."""
         last = np.arange(len(self.number)) + bars - 1
         inside = last < len(self.number)
         first = np.flatnonzero(inside & ~self.fill & (self.number % hop == 0))
@@ -68,7 +68,7 @@ class Beats(NamedTuple):
 
 
 class _Listed(NamedTuple):
-    """A file, and what is known of it beside its notes; bpm None: as the file says."""
+    """A file and its metadata; bpm None: that of the file."""
 
     path: Path
     name: str
@@ -81,10 +81,10 @@ class _Listed(NamedTuple):
 def read(folders: Sequence[Path], places: int = 24) -> Beats:
     """The bars of all drum files in 4/4 under some folders, on a grid.
 
-    Of a file, empty bars before its first hit and after its last are left out.
+    Empty bars before the first hit of a file and after its last are left out.
 
     Raises:
-        CorpusError: there is none.
+        CorpusError: no bar was found.
     """
     rows: list[tuple[Velocities, int, NDArray[np.float64]]] = []
     names: list[str] = []
@@ -118,7 +118,7 @@ def _listed(folder: Path) -> Iterator[_Listed]:
 
 
 def told_by(name: str) -> tuple[str, bool]:
-    """What the name of a file and of its folders says: a genre of GENRES, "" for any, and whether it is a fill."""
+    """The genre (of GENRES, "" for any) in the names of a file and its folders, and whether it is a fill."""
     words = re.findall(r"[a-z]+(?:-hop)?", name.lower())
     genre = next((word for word in words if word in GENRES or word in LIKE), "")
     return LIKE.get(genre, genre), "fill" in words

@@ -1,7 +1,7 @@
-"""One-bar audio loops to learn from: bars of drums mixed of one-shots, or cut out of one's own sound files.
+"""One-bar audio loops to learn from: bars of drums mixed from one-shots, or cut from sound files.
 
-A one-shot is the sound of one hit. Those of a kit are rendered once, by `show.sound`; a bar of drums is mixed of
-them here, on the frames of `lattice.patterns`.
+A one-shot is the sound of one hit. `show.sound` renders those of a kit once. Bars of drums are mixed from them here,
+on the frames of `lattice.patterns`.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ Shots = NDArray[np.float32]
 class Loops(NamedTuple):
     """One-bar loops, one row each.
 
-    sound (n, FRAMES), its peak at PEAK. kit (n,): into `kits`. genre (n,): into GENRES, -1 for any. bpm (n,): the tempo
-    that it was played at. fill (n,): whether it is one. side (n,): into SIDES. kits: their names.
+    sound (n, FRAMES), its peak at PEAK. kit (n,): index in `kits`. genre (n,): index in GENRES, -1 for any. bpm (n,):
+    original tempo. fill (n,): whether it is a fill. side (n,): index in SIDES. kits: their names.
     """
 
     sound: NDArray[np.float16]
@@ -81,15 +81,15 @@ class Loops(NamedTuple):
 
 
 _LEAST_HITS = 5  # of a bar
-_LOUDER = 1.2  # the power of the velocity by which a hit is louder than the one-shot it is made of
+_LOUDER = 1.2  # exponent of the velocity ratio by which a hit is louder than its one-shot
 _CLOSED, _OPEN = NINE.voice_of[[42, 46]]
 
 
 def mixed(velocity: NDArray[np.float32], shots: Shots) -> Samples:
-    """A bar (places, 9) played on the one-shots of a kit (9, levels, SHOT): a loop (FRAMES,), not levelled.
+    """(FRAMES,): a bar (places, 9) played on the one-shots of a kit (9, levels, SHOT), not levelled.
 
-    What rings on after the bar sounds at its start, as it does when the loop is heard again. The open hi-hat ends where
-    the closed one is struck next, in this bar or in the next.
+    The tail after the bar wraps to its start, as in a repeated loop. The next closed hi-hat, in this bar or the next,
+    ends an open one.
     """
     places = ticks_of(len(velocity)) * FRAMES / (QUARTERS * TICKS)
     onset = np.rint(places).astype(np.int64)
@@ -108,7 +108,7 @@ def mixed(velocity: NDArray[np.float32], shots: Shots) -> Samples:
 
 
 def loops_of(beats: Beats, shots: Shots, kits: Sequence[str], seed: int = 0) -> Loops:
-    """A loop of each bar of 5 hits or more, on a kit that is drawn.
+    """A loop for each bar of 5 hits or more, on a random kit.
 
     Raises:
         CorpusError: there is no such bar.
@@ -124,7 +124,7 @@ def loops_of(beats: Beats, shots: Shots, kits: Sequence[str], seed: int = 0) -> 
 
 
 def levelled(sound: Samples) -> Samples:
-    """The same sound with its peak at PEAK; silence stays silence."""
+    """The sound scaled to a peak of PEAK; silence stays silence."""
     highest = float(np.abs(sound).max(initial=0))
     return sound * np.float32(PEAK / highest) if highest else sound
 
@@ -132,10 +132,10 @@ def levelled(sound: Samples) -> Samples:
 # --- loops cut out of sound files -------------------------------------------------------------------------------------
 
 
-_USUAL_BARS = (1, 2, 4, 8, 16)  # of a loop whose name says no tempo
+_USUAL_BARS = (1, 2, 4, 8, 16)  # of a loop without a tempo in its name
 _USUAL_BPM = 117.0
-_SILENT = 1e-3  # the peak of what is not heard
-_NEAR = 64  # frames before and after an onset that are compared
+_SILENT = 1e-3  # peak below which sound is silence
+_NEAR = 64  # frames compared before and after an onset
 _STEP = 8  # frames
 _BPM_IN_NAME = re.compile(r"(?<![\d.])(\d{2,3}(?:\.\d+)?)[\s_-]*bpm|bpm[\s_-]*(\d{2,3}(?:\.\d+)?)", re.IGNORECASE)
 
@@ -144,11 +144,11 @@ def read_loops(folders: Sequence[Path], say: Callable[[str], None] = lambda line
     """The bars of all sound files under some folders, a kit to each folder.
 
     A file's name may say its tempo ("124bpm") and its genre; without a tempo it has 1, 2, 4, 8 or 16 bars, whichever
-    makes its tempo usual. What cannot be used is left out, and `say` is told why.
+    makes its tempo most usual. Unusable files are left out, and `say` gets the reason.
 
     Raises:
         CorpusError: there is no folder, no sound file in it, or none that can be used.
-        MissingExtraError: what reads sound files is not installed.
+        MissingExtraError: the reader of sound files is not installed.
     """
     found = [(place, path) for place, folder in enumerate(folders) for path in _sound_files(folder)]
     rows, faults = list[tuple[Samples, NDArray[np.float64]]](), list[str]()
@@ -177,7 +177,7 @@ def read_loops(folders: Sequence[Path], say: Callable[[str], None] = lambda line
 
 
 def has_sound(folder: Path) -> bool:
-    """Whether a folder holds loops as sound files, and is no data set of MIDI files with recordings beside them."""
+    """True if a folder holds loops as sound files, and is not a data set of MIDI files with recordings."""
     return not (folder / INFO).is_file() and any(
         path.suffix.lower() in RECORDING_SUFFIXES for path in folder.rglob("*")
     )
@@ -195,7 +195,7 @@ def _sound_files(folder: Path) -> list[Path]:
 
 
 def tempo_in(name: str) -> float | None:
-    """The tempo that a name says, in quarters a minute; None if it says none that is possible."""
+    """The tempo in a name, in quarters a minute; None without a possible one."""
     match = _BPM_IN_NAME.search(name)
     bpm = float(match[1] or match[2]) if match else 0.0
     return bpm if LEAST_BPM <= bpm <= MOST_BPM else None
@@ -204,10 +204,10 @@ def tempo_in(name: str) -> float | None:
 def bars_of(sound: Samples, bpm: float | None = None) -> tuple[Samples, float]:
     """The bars of a recorded loop (frames,) at RATE as loops (n, FRAMES), and its tempo: guessed, if not given.
 
-    Its onsets are set to the sixteenths: all of it is moved, by half a sixteenth at most. Silent bars are left out.
+    The loop is shifted by half a sixteenth at most, so that its onsets fall on sixteenths. Silent bars are left out.
 
     Raises:
-        RecordingError: it is silent, or shorter than a bar.
+        RecordingError: the loop is silent, or shorter than a bar.
     """
     seconds = len(sound) / RATE
     if float(np.abs(sound).max(initial=0)) < _SILENT:
@@ -230,7 +230,7 @@ def bars_of(sound: Samples, bpm: float | None = None) -> tuple[Samples, float]:
 
 
 def _first(sound: Samples, start: IntArray, sixteenth: float) -> int:
-    """The frame, before or after the first, from which on most onsets lie LEAD frames after the starts of slices."""
+    """The offset in frames at which most onsets lie LEAD frames after the starts of slices."""
     power = np.concatenate([sound[-_NEAR:], sound, sound[:_NEAR]]).astype(np.float64) ** 2
     total = np.concatenate([[0.0], np.cumsum(power)])
     held = np.log(total[_NEAR:] - total[:-_NEAR] + _SILENT)  # of the frames from each on
@@ -253,13 +253,13 @@ LINES = MappingProxyType(
 )
 """What a loop is taken apart into: a line has one loop's hits of these voices."""
 
-_ONE_TEMPO = 0.03  # a difference of tempo, as a share, that two loops of one tempo may have
-_TRIES = 4  # draws for each loop that is wanted
+_ONE_TEMPO = 0.03  # largest relative difference of the tempos of two loops of one tempo
+_TRIES = 4  # draws for each wanted loop
 _VOICES = {line: NINE.voices_named(names) for line, names in LINES.items()}
 
 
 class Combined(NamedTuple):
-    """What was made: the bars of new loops, all on the train side; how many loops were tried, and were copies."""
+    """The bars of new loops, all on the train side; the numbers of loops tried, and of copies among them."""
 
     beats: Beats
     tried: int
@@ -267,12 +267,12 @@ class Combined(NamedTuple):
 
     @property
     def loops(self) -> int:
-        """How many new loops there are."""
+        """The number of new loops."""
         return len(self.beats.names)
 
 
 def combined(beats: Beats, count: int, rng: np.random.Generator) -> Combined:
-    """Make at most so many loops of those of the train side that are no fills."""
+    """Combine the loops of the train side that are not fills into at most so many new ones."""
     rows = np.flatnonzero((beats.side == SIDES.index("train")) & ~beats.fill)
     loops = [beats.select(rows[beats.performance[rows] == one]) for one in np.unique(beats.performance[rows])]
     having = {line: _having(loops, voices) for line, voices in _VOICES.items()}
@@ -295,7 +295,7 @@ def combined(beats: Beats, count: int, rng: np.random.Generator) -> Combined:
 
 
 def whole(beats: Beats) -> Beats:
-    """The bars of those loops that have more than one line: the others are there to be combined."""
+    """The bars of loops with more than one line; the others serve to be combined."""
     lines = np.stack([(beats.velocity[:, :, voices] > 0).any(axis=(1, 2)) for voices in _VOICES.values()], axis=1)
     having = np.zeros((len(beats.names), len(LINES)), dtype=bool)
     np.logical_or.at(having, beats.performance, lines)
@@ -303,7 +303,7 @@ def whole(beats: Beats) -> Beats:
 
 
 def joined(*many: Beats) -> Beats:
-    """The bars of several as those of one."""
+    """Concatenated beats."""
     before = np.cumsum([0, *(len(one.names) for one in many)]).tolist()
     moved = [one._replace(performance=one.performance + by) for one, by in zip(many, before, strict=False)]
     columns: Any = [np.concatenate(column) for column in zip(*(one[:-1] for one in moved), strict=True)]
@@ -312,12 +312,12 @@ def joined(*many: Beats) -> Beats:
 
 
 def _having(loops: Sequence[Beats], voices: Sequence[int]) -> IntArray:
-    """Which loops have a line."""
+    """Indices of the loops that have a line."""
     return np.flatnonzero([(loop.velocity[:, :, voices] > 0).any() for loop in loops])
 
 
 def _fitting(first: Beats, loops: Sequence[Beats], having: IntArray, rng: np.random.Generator) -> Beats | None:
-    """A loop with a line that goes with the first one; None if none has that line."""
+    """A loop whose line fits the first one, or None."""
     fit = [
         index
         for index in having.tolist()
@@ -327,7 +327,7 @@ def _fitting(first: Beats, loops: Sequence[Beats], having: IntArray, rng: np.ran
 
 
 def _put_together(lines: dict[str, Beats | None]) -> Velocities:
-    """Each line of its own loop, as long as the shortest of them."""
+    """The lines of several loops together, as long as the shortest loop."""
     there = {line: loop.velocity for line, loop in lines.items() if loop is not None}
     bars = min(len(velocity) for velocity in there.values())
     out = np.zeros_like(next(iter(there.values()))[:bars])
@@ -337,7 +337,7 @@ def _put_together(lines: dict[str, Beats | None]) -> Velocities:
 
 
 def _loop(first: Beats, velocity: Velocities, name: str) -> Beats:
-    """Bars as a loop of the tempo and the genre of the first."""
+    """Bars as a loop with the tempo and genre of the first."""
     rows = np.zeros(len(velocity), dtype=np.int64)
     made = first.select(rows)
     return made._replace(velocity=velocity, performance=rows, number=np.arange(len(rows)), names=(name,))
