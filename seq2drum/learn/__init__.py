@@ -1,5 +1,5 @@
-"""How a model comes to be: one training loop, the tasks that it works on, and what one sees of a run.
+"""Training: one loop, its tasks, and the displays of a run.
 
-The loop knows devices, processes, seeds, saving and resuming, and nothing of music. What is learnt is a task's: to
-accompany a guitar, or how human drummers strike.
+The loop knows devices, processes, seeds, saving and resuming, and nothing of music. Tasks define what is learnt: to
+accompany a guitar, for one, or to strike as human drummers do.
 """

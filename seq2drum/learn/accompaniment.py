@@ -1,4 +1,4 @@
-"""The task of learning to accompany: a family of models hears guitars, and is to expect what the drums really play."""
+"""The task of learning to accompany: a model family predicts the real drums from the guitar."""
 
 from __future__ import annotations
 
@@ -31,23 +31,21 @@ from seq2drum.models.families import DEFAULT_FAMILY, family
 from seq2drum.play.checkpoint.folder import find
 
 VALIDATION_WINDOWS = 480
-MICRO_BATCH = 9216  # steps of pairs that a CPU learns from at once: 48 pairs of 8 bars of 24 steps, 0.4 GB
-PARTS = 2  # a batch is cut into a multiple of so many, which are learnt from beside one another, see `parts`
+MICRO_BATCH = 9216  # steps of pairs in a part on a CPU: 48 pairs of 8 bars of 24 steps, 0.4 GB
+PARTS = 2  # a batch is cut into a multiple of so many, which run in parallel, see `loop.side_by_side`
 _LOG = logging.getLogger(__name__)
-_MODEL = "accompanist"  # what the task's one model and its optimiser are called
+_MODEL = "accompanist"  # name of the task's one model and its optimiser
 
 
 @dataclass(frozen=True)
 class Recipe(task.Recipe):
-    """How an accompanist is trained.
+    """The recipe of an accompanist.
 
-    batch: pairs a process sees at once. Shares of pairs: blanked, whose drum history is hidden; drawn, whose own bars
-    are remembered as the model draws them; groove_hidden, which are given no groove; groove_near, which are given one
-    that is near the section's own; future_hidden, in which each bar is known by what was heard before it. start: the
-    model whose weights it begins with; by default they are drawn. altered: share of the songs in 4/4 that are seen in
-    another metre as well, see `data.corpus.metre_augmentation`. weights: how often a song of a tag is seen in an
-    epoch. sizes: the family's own numbers. rate: by default that of the default family; those of others are
-    their classes' `rate`.
+    batch: pairs for each process. Shares of pairs: blanked, drum history hidden; drawn, history drawn by the model
+    itself; groove_hidden, no groove; groove_near, a groove near the section's own; future_hidden, trained without
+    lookahead. start: the model whose weights it begins with; random by default. altered: share of the songs in 4/4 that
+    are also seen in another metre, see `data.corpus.metre_augmentation`. weights: how often an epoch sees a song of a
+    tag. sizes: the family's own numbers. rate: by default that of the default family; others have their class's `rate`.
     """
 
     rate: float = field(default_factory=lambda: family(DEFAULT_FAMILY).rate)
@@ -69,13 +67,13 @@ class Recipe(task.Recipe):
 
 
 class Accompaniment(Task[list[Window], list[Batch]]):
-    """Learn to accompany from songs, and be validated on songs never trained on, if there are any.
+    """The task of accompanying, with validation on unseen songs, if any.
 
-    What is `chosen` is played now and then, see `watching`; `warn` is given what failed of that.
+    chosen: songs for previews, see `watching`. warn: called with failures of previews.
 
     Raises:
-        CorpusError: there is nothing to learn from.
-        OptionError: a size makes no model.
+        CorpusError: nothing to learn from.
+        OptionError: a size does not make a model.
     """
 
     unit = "bars"
@@ -108,7 +106,7 @@ class Accompaniment(Task[list[Window], list[Batch]]):
             torch.manual_seed(recipe.seed)
             try:
                 self.model: Family = kind(kind.config_type(voices=len(self.songs.kit), **recipe.sizes))
-            except RuntimeError as error:  # torch's allocator knows no MemoryError
+            except RuntimeError as error:  # torch's allocator never raises MemoryError
                 if "memory" not in str(error):
                     raise
                 raise OptionError("a model of these sizes wants more memory than there is; try smaller ones") from None
@@ -163,7 +161,7 @@ class Accompaniment(Task[list[Window], list[Batch]]):
         def loss(part: Batch, own: dict[str, torch.Tensor]) -> torch.Tensor:
             losses = context.models[_MODEL](part)
             own.update({name: value.detach() for name, value in losses.items()})
-            # A mean over the bars of all processes, whatever share of them is here.
+            # A mean over the bars of all processes, whatever this one's share.
             weighed: torch.Tensor = losses["loss"] * (losses["bars"] * context.processes / bars)
             return weighed
 
@@ -180,7 +178,7 @@ class Accompaniment(Task[list[Window], list[Batch]]):
     # --- measuring and showing ---------------------------------------------------------------------------------------
 
     def validate(self) -> Scalars:
-        """Nats a bar on songs never trained on: with their own and another song's guitar, and given the groove."""
+        """Nats a bar on unseen songs: with their own guitar, with another song's, and given the groove."""
         if self.validation is None or not self.windows:
             return {}
         hidden = float(self.recipe.future_hidden > 0)
@@ -188,7 +186,7 @@ class Accompaniment(Task[list[Window], list[Batch]]):
         return {NATS: own, SWAPPED: swapped} | ({GROOVED: grooved} if self.model.hears_grooves else {})
 
     def show(self, progress: Progress, logger: Logger | None, *, last: bool) -> None:
-        """Some of the songs played."""
+        """Play a preview of some songs."""
         self.previews.look(self.model, progress.seen, progress.seconds, logger, last=last)
 
     def status(self, progress: Progress) -> str:
@@ -203,7 +201,7 @@ class Accompaniment(Task[list[Window], list[Batch]]):
         return line
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
-        """A checkpoint that plays."""
+        """Write a checkpoint that plays."""
         own = {"kit": self.recipe.kit, "max_notes": self.recipe.max_notes}
         checkpoint.save(self.model, folder, {**own, **about})
 
@@ -234,11 +232,11 @@ class Accompaniment(Task[list[Window], list[Batch]]):
 
 
 def _weights(recipe: Recipe, model: Family) -> dict[str, torch.Tensor]:
-    """The weights that a run begins with.
+    """The weights of the model to start from.
 
     Raises:
-        OptionError: they are those of another family, or of other sizes.
-        UnknownModelError, CheckpointError: there is no such model, or it is damaged.
+        OptionError: the model is of another family, or of other sizes.
+        UnknownModelError, CheckpointError: the model does not exist, or is damaged.
     """
     start, _ = checkpoint.load(find(recipe.start))
     if type(start) is not type(model) or start.config != model.config:
@@ -250,12 +248,12 @@ def _weights(recipe: Recipe, model: Family) -> dict[str, torch.Tensor]:
 
 
 def check_sizes(recipe: Recipe, config: type[Config]) -> None:
-    """Refuse sizes that a family does not have, or that make no model.
+    """Refuse sizes that a family does not have, or that do not make a model.
 
     Raises:
-        OptionError: which one, and what was wanted.
+        OptionError: names the size and the wanted range.
     """
-    given = {item.name for item in fields(Config)}  # what every family has follows from the data
+    given = {item.name for item in fields(Config)}  # the base fields follow from the data
     known = {item.name: item.default for item in fields(config) if item.name not in given}
     for name, value in recipe.sizes.items():
         if name not in known:
@@ -278,10 +276,10 @@ def _validation_windows(data: Data, recipe: Recipe) -> list[Window]:
 def validation_nats(
     model: Family, data: Data, windows: Sequence[Window], *, size: int = 32, future_hidden: float = 0.0
 ) -> tuple[float, float, float]:
-    """Mean nats a bar of the hits in some windows, given the true past; the future is hidden in a share of them.
+    """Mean nats a bar of the hits in some windows, given the true past; a share of them hides the future.
 
-    With their own guitar; with another song's, which is no number (nan) where no window has a like one in another song;
-    and with their own guitar and the groove of their section.
+    With their own guitar; with another song's, nan if no window has a match in another song; and with their own guitar
+    and the groove of their section.
     """
     was_training = model.training
     model.eval()

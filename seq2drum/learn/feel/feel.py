@@ -1,6 +1,6 @@
-"""The task of learning how human drummers strike: the feel, from the Groove MIDI Dataset.
+"""The task of the feel: velocities and timing of human drummers, from the Groove MIDI Dataset.
 
-    recordings -> hits on the lattice -> a network for each hit's velocity and moment -> how its errors hang together
+    recordings -> hits on the lattice -> a network for each hit's velocity and moment -> correlations of its errors
 
 The data set's own split is kept: the network learns from train, is validated and has its shares measured on validation,
 and never sees test.
@@ -58,7 +58,7 @@ from seq2drum.play.feel.feel import (
 
 
 class Network(nn.Module):
-    """A bar is read in both directions, bars one after the other, then each bar again knowing what came before."""
+    """A bidirectional GRU over each bar, a GRU over bars, and a second bidirectional GRU given the bars before."""
 
     def __init__(self, size: int, reading: int = 48, memory: int = 64, striking: int = 64) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class Network(nn.Module):
         songs, bars, places = rows.shape[0], rows.shape[1], rows.shape[2]
         length = steps.reshape(-1, 1)
         index = torch.arange(places, device=rows.device)[None]
-        # A bar read backwards begins with its own last step, not with the padding; turning it twice is turning it back.
+        # A bar read backwards begins with its own last step, not with the padding; turning twice restores the order.
         turn = torch.where(index < length, length - 1 - index, index)
         flat = rows.reshape(songs * bars, places, -1)
         onward, _ = self.forward_read(flat)
@@ -110,13 +110,13 @@ def _turned(rows: Tensor, turn: Tensor) -> Tensor:
 
 
 def _share(mixture: Tensor, value: Tensor) -> Tensor:
-    """How much of the mixtures (N, MIXTURE) lies below the values (N,)."""
+    """(N,): the share of each mixture (N, MIXTURE) below a value (N,)."""
     below = torch.sigmoid((value[:, None] - mixture[:, 1:3]) / mixture[:, 3:])
     return (1 - mixture[:, 0]) * below[:, 0] + mixture[:, 0] * below[:, 1]
 
 
 def velocity_nats(mixture: Tensor, velocity: Tensor) -> Tensor:
-    """(N,): nats of velocities 1-127. What lies beyond either end is struck as softly or as hard as there is."""
+    """(N,): nats of velocities 1-127; the tails belong to the softest and the hardest."""
     above = torch.where(velocity >= 127, 1.0, _share(mixture, (velocity + 0.5) / 127))
     below = torch.where(velocity <= 1, 0.0, _share(mixture, (velocity - 0.5) / 127))
     return -torch.log((above - below).clamp(min=1e-7))
@@ -145,19 +145,19 @@ def export(network: Network, path: Path, size: int) -> None:
 
 
 CARD = "card.md"
-BARS = 16  # of a window that is learnt from
+BARS = 16  # of a window
 BATCH = 16  # windows
 UNKNOWN = 0.3  # of the windows whose style is hidden
-FEWEST = 4  # recordings that make a style
-_SOFTEST = 0.002  # of the hits: softer ones are the pads' mistakes
+FEWEST = 4  # least number of recordings of a style
+_SOFTEST = 0.002  # quantile of velocity: softer hits are errors of the pads
 _SOURCE = "Groove MIDI Dataset 1.0.0, J. Gillick, A. Roberts, J. Engel, D. Eck, D. Bamman 2019; CC BY 4.0"
-_NETWORK = "network"  # what the task's one model and its optimiser are called
+_NETWORK = "network"  # name of the task's one model and its optimiser
 _VELOCITY, _MOMENT, _BOTH = "velocity_nats_per_hit", "moment_nats_per_hit", "nats_per_hit"
 
 
 @dataclass(frozen=True)
 class Recipe(task.Recipe):
-    """How a feel is trained."""
+    """The recipe of a feel."""
 
     rate: float = 2e-3
     device: str = "cpu"
@@ -166,7 +166,7 @@ class Recipe(task.Recipe):
 
 
 class Place(NamedTuple):
-    """Bars [first, stop) of a recording; known: whether its style is."""
+    """Bars [first, stop) of a recording; known: whether its style is shown."""
 
     recording: int
     first: int
@@ -178,7 +178,7 @@ class Place(NamedTuple):
 
 
 class _Window(NamedTuple):
-    """Some bars of a recording as arrays: rows, steps, and of each hit bar, place, voice and what was struck."""
+    """Bars of a recording as arrays: rows, steps, and for each hit its bar, place, voice and targets."""
 
     rows: NDArray[np.float32]
     steps: IntArray
@@ -187,7 +187,7 @@ class _Window(NamedTuple):
 
 
 def _places(index: int, recording: Recording, rng: np.random.Generator | None) -> list[Place]:
-    """All bars of a recording in windows; with a generator beginning anywhere."""
+    """All bars of a recording in windows; with a generator from a random offset."""
     count = len(recording.form.steps)
     begin = -int(rng.integers(BARS)) if rng is not None and count > BARS else 0
     spans = [(max(first, 0), min(first + BARS, count)) for first in range(begin, count, BARS)]
@@ -195,7 +195,7 @@ def _places(index: int, recording: Recording, rng: np.random.Generator | None) -
 
 
 def _hits(side: Sequence[Recording], places: Sequence[Place]) -> int:
-    """How many hits there are in some places."""
+    """The number of hits in some places."""
     count = 0
     for place in places:
         recording = side[place.recording]
@@ -220,7 +220,7 @@ def _window(side: Sequence[Recording], place: Place, styles: Sequence[str]) -> _
 
 
 def _nats(network: Any, memory: int, windows: Sequence[_Window], device: torch.device | str) -> tuple[Tensor, Tensor]:
-    """(N,) nats of velocity and of moment of all hits of some windows. memory: numbers of the network's state."""
+    """(N,) nats of velocity and of moment of all hits of some windows. memory: size of the network's state."""
     bars = max(len(window.steps) for window in windows)
     places = max(window.rows.shape[1] for window in windows)
     rows = np.zeros((len(windows), bars, places, windows[0].rows.shape[2]), dtype=np.float32)
@@ -240,9 +240,9 @@ def _nats(network: Any, memory: int, windows: Sequence[_Window], device: torch.d
 
 
 class FeelTask(Task[list[Place], list[_Window]]):
-    """Learn from the train side how hits are struck, and be validated on the validation side.
+    """The task of learning how hits are struck, validated on the validation side.
 
-    say: is given a line at each validation.
+    say: called with a line at each validation.
     """
 
     unit = "hits"
@@ -262,7 +262,7 @@ class FeelTask(Task[list[Place], list[_Window]]):
         self.optimizers = {_NETWORK: torch.optim.AdamW(weights, lr=recipe.rate, weight_decay=recipe.weight_decay)}
 
     def epoch(self, number: int, processes: int) -> list[list[Place]]:
-        """All bars once, in windows in any order, beginning anywhere, the style at times hidden."""
+        """All bars once, in shuffled windows from random offsets, a share of the styles hidden."""
         rng = np.random.default_rng([self.recipe.seed, 1, number])
         side = self.sides["train"]
         places = [place for index, one in enumerate(side) for place in _places(index, one, rng)]
@@ -315,7 +315,7 @@ class FeelTask(Task[list[Place], list[_Window]]):
         return line
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
-        """A feel whose errors do not hang together yet."""
+        """Write a feel with independent errors."""
         folder.mkdir(parents=True, exist_ok=True)
         export(self.network, folder / GRAPH, input_size(len(self.styles)))
         validation = about["progress"]["validation"]
@@ -358,10 +358,10 @@ def train(
     corpus: Sequence[Prepared] = (),
     say: Callable[[str], None] = lambda line: None,
 ) -> Feel:
-    """Train on the Groove MIDI Dataset, and leave the best network, with its shares, as a folder for `Feel.load`.
+    """Train on the Groove MIDI Dataset; leave the best network, with its shares, as a folder for `Feel.load`.
 
-    The run is kept in the folder `run` of it. corpus: songs with guitars, from whose training part the share of the
-    guitar's accents is measured; without it there is none. say is given a line at each validation.
+    Its subfolder `run` has the run. corpus: songs with guitars, whose training part measures the guitar's accents, if
+    given. say: called with a line at each validation.
 
     Raises:
         CorpusError: the folder is not the Groove MIDI Dataset.
@@ -392,14 +392,14 @@ def _write(about: dict[str, Any], out: Path) -> None:
 
 
 def add_figures(out: Path, figures: Sequence[tuple[str, str]]) -> None:
-    """Put what was measured of a feel, names and values, into its folder."""
+    """Add measured figures, by name, to the folder of a feel."""
     about = json.loads((out / ABOUT).read_text(encoding="utf-8"))
     about["figures"] = dict(figures)
     _write(about, out)
 
 
 def card(about: dict[str, Any]) -> str:
-    """What a person should know of a feel before using it, from what its `feel.json` says."""
+    """The model card of a feel, from its `feel.json`."""
     data, best = about["data"], about["validation"]
     sides = ", ".join(f"{side}: {of['recordings']} recordings, {of['hits']:,} hits" for side, of in data.items())
     lines = [

@@ -44,7 +44,7 @@ class Recording(NamedTuple):
 
     @property
     def moments(self) -> Array:
-        """(N,): how many milliseconds after its place each hit was struck."""
+        """(N,): milliseconds from a hit's place to its time."""
         low, high = edges(self.hits.step, self.form)
         late = np.clip(self.hits.offset / OFFSET_UNITS, -0.5, 0.5)
         moments: Array = np.clip(2 * late * np.where(late < 0, -low, high), low, high)
@@ -75,14 +75,14 @@ def recordings(folder: Path) -> list[Recording]:
     return every
 
 
-_FAR_BARS = 4  # apart, two bars have only the song in common
-_TRUST = 200  # hits of a voice that weigh as much as what is known of all voices
-_MOST_HITS = 1500  # of a recording that are compared in pairs
+_FAR_BARS = 4  # apart, two bars share only the song
+_TRUST = 200  # hits of a voice with the weight of the mean of all voices
+_MOST_HITS = 1500  # of a recording compared in pairs
 INDEPENDENT = Shares(0, 0, 0, 0, 0, voice=np.zeros(SET), habit=np.zeros(SET), spread=np.ones(SET))
 
 
 def normal_numbers(feel: Feel, side: Sequence[Recording]) -> list[Array]:
-    """For each recording (2, N): the normal numbers by which its velocities and moments would have been drawn."""
+    """For each recording (2, N): the normal numbers that would have drawn its velocities and moments."""
     rng = np.random.default_rng(0)
     numbers = []
     for one in side:
@@ -95,7 +95,7 @@ def normal_numbers(feel: Feel, side: Sequence[Recording]) -> list[Array]:
 def shares_below(
     expected: Expected, velocity: IntArray, moment: Array, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """(N,) each: how much was expected below what was struck. A velocity is a range; a point of it is drawn."""
+    """(N,) each: the predicted share below each velocity and moment, drawn from the range of a velocity."""
     below = np.where(velocity <= 1, 0, mixture_share(expected.velocity, (velocity - 0.5) / 127))
     above = np.where(velocity >= 127, 1, mixture_share(expected.velocity, (velocity + 0.5) / 127))
     low, high, here = (mixture_share(expected.moment, value) for value in (expected.low, expected.high, moment))
@@ -103,17 +103,17 @@ def shares_below(
 
 
 def _normal(share: Array) -> Array:
-    """The numbers below which lie these shares of the standard normal distribution."""
+    """Quantiles of the standard normal distribution at these shares."""
     numbers: Array = torch.special.ndtri(torch.from_numpy(np.clip(share, 1e-4, 1 - 1e-4))).numpy()
     return numbers
 
 
 def shares(numbers: Sequence[Array], side: Sequence[Recording]) -> Shares:
-    """What the numbers (N,) of each recording have in common, by the mean products of pairs of hits.
+    """Variance components of the numbers (N,) of each recording, from mean products of pairs of hits.
 
-    Pairs far apart in a song share the song; if they are of one voice, the voice as well, at one place of the bar the
-    place, and both together the habit; pairs of one bar share the bar, and of one step the step. Each recording weighs
-    as its hits do. The spread is that of each voice's numbers.
+    Pairs far apart in a song share the song; pairs of one voice also the voice, at one place of the bar the place, and
+    with both the habit; pairs of one bar share the bar, and of one step the step. Recordings are weighted by hits.
+    The spread is that of each voice's numbers.
     """
     sums: defaultdict[tuple[str, int], float] = defaultdict(float)
     weights: defaultdict[tuple[str, int], float] = defaultdict(float)
@@ -149,7 +149,7 @@ def shares(numbers: Sequence[Array], side: Sequence[Recording]) -> Shares:
 
 
 def _divided(sums: Mapping[tuple[str, int], float], weights: Mapping[tuple[str, int], float], spread: Array) -> Shares:
-    """Shares from weighted sums of products; a voice that is seldom played has those of all voices."""
+    """Shares from weighted sums of products; rare voices are shrunk to the mean of all."""
 
     def mean(kind: str) -> float:
         return sums.get((kind, -1), 0.0) / max(weights.get((kind, -1), 0.0), 1.0)
@@ -168,21 +168,21 @@ def _divided(sums: Mapping[tuple[str, int], float], weights: Mapping[tuple[str, 
     drift = float(np.clip((mean("next") - song) / max(bar, 1e-9), 0, 0.98))
     voice = of_voices("voice", np.full(SET, song))
     habit = of_voices("habit", song + place + voice)
-    # What is left for a hit alone is measured as little; it is never nothing.
+    # A hit's own variance is small, but never zero.
     fits = np.minimum(1.0, (0.95 - song - place - bar - step) / np.maximum(voice + habit, 1e-9))
     return Shares(song, place, bar, step, drift, voice * fits, habit * fits, spread)
 
 
 def shares_as_json(measured: Shares) -> dict[str, Any]:
-    """Shares as a feel's folder has them."""
+    """Shares as JSON, for a feel's folder."""
     return {name: np.round(value, 4).tolist() for name, value in measured._asdict().items()}
 
 
 def accents(songs: Sequence[Prepared]) -> dict[str, float]:
-    """How many standard deviations louder each voice is struck for each that the guitar is louder at that step.
+    """The slope of each voice's loudness over the guitar's at that step, both in standard deviations.
 
-    From songs whose drums and guitars have at least 20 velocities: the slope, within song and voice and place of the
-    bar, of the hit's loudness over the guitar's.
+    The slope is measured within song, voice and place of the bar, in songs whose drums and guitars have at least 20
+    velocities.
     """
     products, squares = np.zeros(SET), np.zeros(SET)
     for song in songs:
@@ -202,11 +202,11 @@ def accents(songs: Sequence[Prepared]) -> dict[str, float]:
         size = np.bincount(group)
         x = x - (np.bincount(group, x) / size)[group]
         y = y - (np.bincount(group, y) / size)[group]
-        weight = 1 / np.sqrt(len(x))  # a long song is not as many songs
+        weight = 1 / np.sqrt(len(x))  # a long song does not count as many
         products += weight * np.bincount(hits.key[varied], x * y, minlength=SET)
         squares += weight * np.bincount(hits.key[varied], x * x, minlength=SET)
     pooled = products.sum() / max(squares.sum(), 1e-9)
-    # A voice with little evidence is accented as the others are.
+    # A voice with little evidence gets the accents of the others.
     trust = squares.sum() / SET / 4
     slopes = (products + trust * pooled) / np.maximum(squares + trust, 1e-9)
     return {voice.name: round(float(slope), 4) for voice, slope in zip(FULL.voices[:SET], slopes, strict=True)}

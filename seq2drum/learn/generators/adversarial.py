@@ -1,14 +1,14 @@
-"""What tasks share in which a generator of drums learns against a critic: Wasserstein GANs with a penalty on gradients.
+"""Base of tasks in which a generator of drums learns against a critic: Wasserstein GANs with a gradient penalty.
 
     a step: the critic learns from some batches, then the generator from one; a running mean of the generator is kept
 
-I. Gulrajani and others, Improved training of Wasserstein GANs (2017); of what the critic is told, T. Miyato,
-M. Koyama, cGANs with projection discriminator (2018). The critic also learns, from real drums alone, to name their
-genre, tempo and fills; so the generator learns to play what can be named (A. Odena and others, Conditional image
-synthesis with auxiliary classifier GANs, 2017).
+I. Gulrajani and others, Improved training of Wasserstein GANs (2017); conditions enter the critic as in T. Miyato,
+M. Koyama, cGANs with projection discriminator (2018). The critic also learns, from real drums alone, to classify genre,
+tempo and fills, which teaches the generator to obey (A. Odena and others, Conditional image synthesis with auxiliary
+classifier GANs, 2017).
 
-What is kept is the running mean of the generator's weights (T. Karras and others, Progressive growing of GANs, 2018),
-its logits shifted until every place and voice is struck as often as in the bars learnt from.
+A checkpoint has the running mean of the generator's weights (T. Karras and others, Progressive growing of GANs, 2018),
+with logits shifted until every place and voice is hit as often as in the training bars.
 
 Letters of shapes: n items of a batch, S places, V voices.
 """
@@ -36,22 +36,21 @@ from seq2drum.music.kit import HANDS
 from seq2drum.music.notes import IntArray
 from seq2drum.play.generators.drawing import BY_HAND
 
-SOFTNESS = 0.7  # of the hits that gradients are of
+SOFTNESS = 0.7  # temperature of the soft hits of gradients
 GROUP = 8  # rows that the spread is taken over
 _SLOPE = 0.2
 _QUIETEST = 1 / 127
 
 
 def leaky(x: Tensor) -> Tensor:
-    """The nonlinearity of these nets."""
+    """The activation function of these nets."""
     return functional.leaky_relu(x, _SLOPE)
 
 
 class Residual(nn.Module):
-    """A block of two layers beside the way around them (..., H) -> (..., H).
+    """A residual block of two layers, (..., H) -> (..., H).
 
-    Generators have their rows normed, critics do not: a penalty on the gradient of each row wants no other changed by
-    it, and wants no scale hidden.
+    Generators normalise their rows; critics do not, because the gradient penalty of a row must not depend on others.
     """
 
     def __init__(self, hidden: int, *, normed: bool) -> None:
@@ -70,16 +69,16 @@ def drums_of(velocity: Tensor) -> Tensor:
 
 
 def velocity_of(drums: Tensor) -> Tensor:
-    """The way back."""
+    """Drums of `drums_of` as velocities."""
     hits, velocity = drums.chunk(2, dim=-1)
     return (hits > 0.5) * velocity.clamp(_QUIETEST, 1)
 
 
 def struck(logits: Tensor, velocity: Tensor, noise: Tensor) -> Tensor:
-    """Drums drawn with logistic noise: a hit where its logit and the noise are more than 0; all (..., V) -> (..., 2V).
+    """Drums sampled with logistic noise: a hit where logit + noise > 0; all (..., V) -> (..., 2V).
 
-    So each is a hit with the chance that its logit says; of more than two that want a hand the likeliest two are.
-    Gradients are those of a soft step (C. J. Maddison, A. Mnih, Y. W. Teh, The concrete distribution, 2017; Y. Bengio
+    Each hit has the probability of its logit; of more than two hits that want a hand the likeliest two stay. Gradients
+    are those of a soft step (C. J. Maddison, A. Mnih, Y. W. Teh, The concrete distribution, 2017; Y. Bengio
     and others, Estimating or propagating gradients through stochastic neurons, 2013).
     """
     likely = logits + noise
@@ -89,21 +88,21 @@ def struck(logits: Tensor, velocity: Tensor, noise: Tensor) -> Tensor:
 
 
 def within_reach(likely: Tensor) -> Tensor:
-    """(..., V): whether each voice is left when of those that want a hand only the likeliest two are."""
+    """(..., V): mask that keeps the likeliest two of the voices that want a hand, and all others."""
     foot = ~torch.tensor(BY_HAND, device=likely.device)
     second = likely.detach().masked_fill(foot, -torch.inf).topk(HANDS, dim=-1).values[..., -1:]
     return (likely >= second) | foot
 
 
 def logistic(normal: Tensor) -> Tensor:
-    """Standard normal numbers as standard logistic ones, each at the same place of its distribution."""
+    """Standard normal numbers mapped to standard logistic ones by their quantiles."""
     return torch.special.log_ndtr(normal) - torch.special.log_ndtr(-normal)
 
 
 def spread(rows: Tensor) -> Tensor:
-    """(n, H) -> (n, 1): how unlike each other the rows of each GROUP are: it tells a generator that repeats itself.
+    """(n, H) -> (n, 1): minibatch deviation of each GROUP of rows, which exposes a generator that repeats itself.
 
-    T. Karras and others, Progressive growing of GANs (2018). Where rows make no whole groups, all are one.
+    T. Karras and others, Progressive growing of GANs (2018). Rows that do not fill groups form one.
     """
     size = GROUP if len(rows) % GROUP == 0 else len(rows)
     groups = rows.view(-1, size, rows.shape[1])
@@ -113,19 +112,19 @@ def spread(rows: Tensor) -> Tensor:
 
 GENERATOR, CRITIC, MEAN = "generator", "critic", "mean"
 
-_MOST = 1e6  # norm of gradients: they are cut where they have run away, and not before
-_JITTER = 0.03  # of velocities learnt from
-_COOLING = 0.3  # the last share of a run, in which rates fall
+_MOST = 1e6  # norm of gradients above which they are clipped
+_JITTER = 0.03  # added to training velocities
+_COOLING = 0.3  # last share of a run, with falling rates
 _ROUNDS, _CALIBRATED, _LEAST_SHARE, _PULL, _FARTHEST = 8, 1000, 2e-4, 0.8, 1.5  # of calibration
 
 
 @dataclass(frozen=True)
 class Recipe(generating.Recipe):
-    """How a generator and its critic are trained.
+    """The recipe of a generator and its critic.
 
-    batch: items. critic_batches: that the critic learns from, for each of the generator's. penalty: weight of the
-    gradients' distance from 1. obey: weight of what the critic names. hidden_genres: share of the items that are told
-    none. decay: of the running mean.
+    batch: items. critic_batches: batches of the critic for each of the generator. penalty: weight of the gradient
+    penalty. obey: weight of the auxiliary classifier. hidden_genres: share of items without a genre. decay: of the
+    running mean.
     """
 
     rate: float = 2e-4
@@ -148,12 +147,12 @@ Net = TypeVar("Net", bound=nn.Module)
 
 
 class Adversarial(Task[IntArray, Batch], Generic[Net]):
-    """A generator learns to be taken for real. Subclasses say what is learnt from and how it is drawn.
+    """A generator trained against a critic. Subclasses define the data and the sampling.
 
-    say: is given a line at each validation.
+    say: called with a line at each validation.
     """
 
-    criterion = "the last is the best"  # no scalar: no figure of a GAN that is cheap falls as it becomes better
+    criterion = "the last is the best"  # none: no cheap figure of a GAN falls as it improves
 
     recipe: Recipe
 
@@ -182,7 +181,7 @@ class Adversarial(Task[IntArray, Batch], Generic[Net]):
 
     @abstractmethod
     def draw(self, net: Any, wishes: Tensor) -> Tensor:
-        """Drums (n, ..., S, 2V) that a generator makes of wishes (n, ..., WISHES), drawn by torch."""
+        """Drums (n, ..., S, 2V) that a generator samples for wishes (n, ..., WISHES)."""
 
     # --- steps --------------------------------------------------------------------------------------------------------
 
@@ -191,7 +190,7 @@ class Adversarial(Task[IntArray, Batch], Generic[Net]):
         return self.told(self.real(SIDES[0], item[rank::processes], rng), rng)
 
     def told(self, batch: Batch, rng: np.random.Generator) -> Batch:
-        """The same, a share of the genres hidden, and velocities a little other."""
+        """The batch with a share of genres hidden, and velocities jittered."""
         velocity, wishes = batch.velocity, batch.wishes.copy()
         wishes[rng.random(len(wishes)) < self.recipe.hidden_genres, ..., : len(GENRES)] = 0
         other = velocity + _JITTER * rng.standard_normal(velocity.shape, dtype=np.float32)
@@ -208,7 +207,7 @@ class Adversarial(Task[IntArray, Batch], Generic[Net]):
         return StepResult(seen, {"apart": apart, "fooled": fooled})
 
     def learn_critic(self, real: Tensor, wishes: Tensor, context: StepContext) -> float:
-        """One step of the critic; returns how far apart it scores real and made drums."""
+        """One step of the critic; returns its mean score of real drums less that of made ones."""
         critic = context.models[CRITIC]
         with torch.no_grad():
             made = self.draw(self.generator, wishes)
@@ -237,13 +236,13 @@ class Adversarial(Task[IntArray, Batch], Generic[Net]):
     # --- what is made -------------------------------------------------------------------------------------------------
 
     def usual(self, side: str, rng: np.random.Generator) -> IntArray:
-        """Some items of a side as often as they are, none more often because it is rare."""
+        """Random items of a side, without weights."""
         items = self.items(side)
         return items[rng.permutation(len(items))[:_CALIBRATED]]
 
     @torch.no_grad()
     def calibrated(self) -> Any:
-        """A copy of the running mean whose places and voices are struck as often as those learnt from."""
+        """A copy of the running mean, calibrated to the hit rates of the training drums by place and voice."""
         net: Any = copy.deepcopy(self.mean).cpu().eval()
         rng = np.random.default_rng([self.recipe.seed, 3])
         batch = self.real(SIDES[0], self.usual(SIDES[0], rng), rng)
@@ -263,7 +262,7 @@ class Adversarial(Task[IntArray, Batch], Generic[Net]):
 
     @torch.no_grad()
     def validate(self) -> Scalars:
-        """How the marginals of drums made for unseen wishes differ from the real ones, before any calibration."""
+        """Marginals of drums made for unseen wishes beside the real ones, before calibration."""
         rng = np.random.default_rng([self.recipe.seed, 4])
         items = self.usual(SIDES[1], rng)
         if not len(items):
@@ -288,11 +287,11 @@ class Adversarial(Task[IntArray, Batch], Generic[Net]):
 
     @abstractmethod
     def export(self, net: Any, folder: Path, about: Mapping[str, Any]) -> None:
-        """Write the checkpoint that playing loads."""
+        """Write the checkpoint for `play.generators`."""
 
 
 def misnamed(named: Tensor, wishes: Tensor) -> Tensor:
-    """The loss of what drums are taken for (n, WISHES) against what they are (n, ..., WISHES): of any bar."""
+    """The auxiliary classifier's loss: predicted (n, WISHES) against true wishes (n, ..., WISHES) of any bar."""
     wanted = wishes if wishes.dim() == 2 else wishes.amax(dim=1)
     genres = len(GENRES)
     genre = functional.cross_entropy(named[:, :genres], wanted[:, :genres])
@@ -301,7 +300,7 @@ def misnamed(named: Tensor, wishes: Tensor) -> Tensor:
 
 
 def weights_of(beats: Beats, fills: float) -> NDArray[np.float64]:
-    """(n,): how often each bar is learnt from, 1 together: those of rare genres more often, fills so many times."""
+    """(n,): sampling weights of bars, summing to 1: more for rare genres, `fills` times as much for fills."""
     count = np.bincount(beats.genre + 1, minlength=len(GENRES) + 1)
     weight = np.where(beats.fill, fills, 1.0) / np.sqrt(count[beats.genre + 1])
     return np.asarray(weight / weight.sum())

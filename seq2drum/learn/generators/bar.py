@@ -4,7 +4,7 @@
 
     python -m seq2drum.learn.generators.bar --data groove/ -o runs/bar --minutes 6
 
-Fills and bars of rare genres are learnt from more often than drummers play them.
+Fills and bars of rare genres are oversampled.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _RARE = -2.0  # the logit of a hit at the beginning
 
 @dataclass(frozen=True)
 class Config:
-    """How large a bar generator and its critic are."""
+    """Sizes of a bar generator and its critic."""
 
     places: int = 24
     voices: int = len(NINE)
@@ -57,7 +57,7 @@ class Config:
 
 
 class BarNet(nn.Module):
-    """Noise and wishes -> a bar. bias (S, V): what is added to the logits, so that each is as frequent as in music."""
+    """Noise and wishes -> a bar. bias (S, V): added to the logits to match the hit rates of music."""
 
     bias: Tensor
 
@@ -79,7 +79,7 @@ class BarNet(nn.Module):
 
 
 class BarCritic(nn.Module):
-    """How real bars look, by score; and what it takes them for: logits of genres, the tempo, the logit of a fill."""
+    """Scores how real bars look, and classifies them: logits of genres, the tempo, the logit of a fill."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class BarCritic(nn.Module):
         self.wished = nn.Linear(WISHES, size)
 
     def forward(self, drums: Tensor, wishes: Tensor) -> tuple[Tensor, Tensor]:
-        """drums (n, S, 2V), wishes (n, WISHES) -> scores (n,) and what it takes the bars for (n, WISHES)."""
+        """drums (n, S, 2V), wishes (n, WISHES) -> scores (n,) and classes (n, WISHES)."""
         seen = leaky(self.blocks(self.enter(torch.cat([drums.flatten(1), counts(drums)], dim=1))))
         told = self.told(seen)
         judged = leaky(self.gather(torch.cat([seen, spread(seen)], dim=1)))
@@ -100,9 +100,9 @@ class BarCritic(nn.Module):
 
 
 def counts(drums: Tensor) -> Tensor:
-    """What a bar is judged by as a whole: (n, S, 2V) -> (n, S + 3V).
+    """Summary features of bars: (n, S, 2V) -> (n, S + 3V).
 
-    How many voices are struck at each place; of each voice the hits, those that the next beat repeats, and those on
+    The number of voices struck at each place; for each voice the hits, those that the next beat repeats, and those on
     the beat.
     """
     hits = drums.chunk(2, dim=-1)[0]
@@ -131,17 +131,17 @@ _LEAST_HITS = 3  # of a bar that is learnt from
 
 @dataclass(frozen=True)
 class Recipe(adversarial.Recipe):
-    """How a bar generator is trained. fills: how many times a fill is learnt from where another bar is once."""
+    """The recipe of a bar generator. fills: weight of a fill relative to another bar."""
 
     fills: float = 4.0
     net: Config = field(default_factory=Config)
 
 
 class BarTask(Adversarial[BarNet]):
-    """Learn bars from the train side. Items are rows of bars.
+    """The task of the bar generator. Items are rows of bars of the train side.
 
     Raises:
-        CorpusError: there is none.
+        CorpusError: the train side has no bar.
     """
 
     unit = "bars"
@@ -159,7 +159,7 @@ class BarTask(Adversarial[BarNet]):
         self.weights = weights_of(self.sides[SIDES[0]], recipe.fills)
 
     def epoch(self, number: int, processes: int) -> list[IntArray]:
-        """So many steps with bars that are drawn by their weights."""
+        """A fixed number of steps with bars drawn by their weights."""
         rng = np.random.default_rng([self.recipe.seed, 1, number])
         size = self.recipe.batch * (self.recipe.critic_batches + 1) * processes
         return list(rng.choice(len(self.weights), (_STEPS, size), p=self.weights))

@@ -1,9 +1,8 @@
-"""What the tasks of generators share: bars to learn from, their command, and the folder that they leave.
+"""Shared parts of the generators' tasks: training bars, the command, and the checkpoint folder.
 
     python -m seq2drum.learn.generators.step --data groove/ -o runs/step --minutes 25
 
-A generator's task is a line in `TASKS`: a class that is made of (beats, recipe, say), and beside it in its module a
-`Recipe`.
+A generator's task is a line in `TASKS`: a class with the arguments (beats, recipe, say), in a module with a `Recipe`.
 """
 
 from __future__ import annotations
@@ -60,19 +59,19 @@ LICENCE = (
 
 @dataclass(frozen=True)
 class Recipe(task.Recipe):
-    """How a generator is trained, as far as all are: on a CPU, where they are small enough."""
+    """The recipe common to all generators, which are small enough for a CPU."""
 
     device: str = "cpu"
     precision: str = "32"
 
 
 def batches(order: IntArray, size: int) -> list[IntArray]:
-    """An order in pieces of a size, without what is left over; of fewer than that one piece with all."""
+    """An order cut into batches of a size, the remainder dropped; one smaller batch if there is no full one."""
     return [order[at : at + size] for at in range(0, max(len(order) - size, 0) + 1, size)]
 
 
 def status_line(work: task.Task[Any, Any], progress: task.Progress) -> str:
-    """One line that says how far a run has come, and what was validated."""
+    """The progress and the last validation in one line."""
     line = f"{progress.seconds:.0f} s, {work.status(progress)}"
     unseen = ", ".join(f"{name} {value:.4g}" for name, value in progress.validation.items())
     return f"{line}; unseen: {unseen}" if unseen else line
@@ -81,7 +80,7 @@ def status_line(work: task.Task[Any, Any], progress: task.Progress) -> str:
 def show(
     work: task.Task[Any, Any], progress: task.Progress, logger: task.Logger | None, say: Callable[[str], None]
 ) -> None:
-    """Say how far a run has come, and draw a few beats that its generator makes as it is now, for TensorBoard."""
+    """Report the progress, and draw a few beats of the current generator for TensorBoard."""
     say(status_line(work, progress))
     if logger is not None:
         with task.BestEffort(say)("a picture"):
@@ -99,14 +98,14 @@ def _draw(work: task.Task[Any, Any], progress: task.Progress, logger: task.Logge
 
 
 def wishes_of(genre: IntArray, bpm: NDArray[np.float64], fill: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """(n, WISHES): what each of some bars or loops is, as networks are told it. genre: into GENRES, -1 for any."""
+    """(n, WISHES): the wishes that describe bars or loops, as nets take them. genre: index in GENRES, -1 for any."""
     rows = zip(genre.tolist(), bpm.tolist(), fill.tolist(), strict=True)
     wishes = [wish(GENRES[number] if number >= 0 else None, tempo, fill=is_fill) for number, tempo, is_fill in rows]
     return np.stack(wishes) if wishes else np.zeros((0, WISHES), dtype=np.float32)
 
 
 def parameters(net: nn.Module) -> int:
-    """How many numbers a net has learnt."""
+    """The number of parameters of a net."""
     return sum(value.numel() for value in net.parameters())
 
 
@@ -114,13 +113,13 @@ def parameters(net: nn.Module) -> int:
 
 
 def write(folder: Path, kind: str, format: int, graphs: Sequence[str], beats: Beats, about: Mapping[str, Any]) -> None:
-    """Write what a checkpoint says of itself, beside its graphs: config.json, the card, the digests."""
+    """Write the description of a checkpoint beside its graphs: config.json, the card, the digests."""
     config = {"kind": kind, "format": format, "data": learnt(beats), **about}
     describe(folder, config, card(config), (CONFIG, *graphs))
 
 
 def learnt(beats: Beats) -> dict[str, Any]:
-    """What a generator was made from, JSON-able: bars by side, those of the train side by genre."""
+    """A summary of the training data, JSON-able: bars by side, those of the train side by genre."""
     train = beats.genre[beats.side == 0]
     named = Counter(GENRES[genre] if genre >= 0 else "any" for genre in train.tolist())
     return {
@@ -131,7 +130,7 @@ def learnt(beats: Beats) -> dict[str, Any]:
 
 
 def card(config: Mapping[str, Any]) -> str:
-    """What a person should know of a generator before using it, from what its `config.json` says."""
+    """The model card of a generator, from its `config.json`."""
     recipe, progress, learnt = config.get("recipe", {}), config.get("progress", {}), config["data"]
     lines = [
         f"# Model card: {config['kind']}",
@@ -158,24 +157,24 @@ def card(config: Mapping[str, Any]) -> str:
 
 
 def read(model: str, folders: Sequence[Path], say: Callable[[str], None] = lambda line: None) -> Any:
-    """What a generator learns from: bars as `Beats`, or what the `material` of its module makes of the folders.
+    """The training data of a generator: `Beats`, or the result of its module's `material`.
 
-    say: is told what is left out.
+    say: called with each file that is left out.
 
     Raises:
-        CorpusError: there is nothing.
+        CorpusError: the folders have no usable data.
     """
     material = _material(model)
     return data.read(folders, PLACES.get(model, 24)) if material is None else material(folders, say)
 
 
 def learns_from_bars(model: str) -> bool:
-    """Whether what a generator learns from are bars of hits, as `Beats`."""
+    """True if a generator learns from bars of hits, as `Beats`."""
     return _material(model) is None
 
 
 def _material(model: str) -> Callable[[Sequence[Path], Callable[[str], None]], Any] | None:
-    """What a generator's module makes of folders, in place of bars."""
+    """The `material` function of a generator's module, which reads data other than bars, or None."""
     made: Callable[[Sequence[Path], Callable[[str], None]], Any] | None = getattr(
         import_module(TASKS[model].split(":")[0]), "material", None
     )
@@ -183,7 +182,7 @@ def _material(model: str) -> Callable[[Sequence[Path], Callable[[str], None]], A
 
 
 def task_of(model: str, beats: Any, recipe: Mapping[str, Any], say: Callable[[str], None]) -> task.Task[Any, Any]:
-    """The task of a generator. beats: see `read`. recipe: what of it is not as its module has it."""
+    """The task of a generator. beats: see `read`. recipe: values that differ from its module's defaults."""
     module, name = TASKS[model].split(":")
     home = import_module(module)
     made: task.Task[Any, Any] = getattr(home, name)(beats, home.Recipe(**recipe), say)
@@ -191,7 +190,7 @@ def task_of(model: str, beats: Any, recipe: Mapping[str, Any], say: Callable[[st
 
 
 def about(model: str, folders: Sequence[Path]) -> dict[str, Any]:
-    """What is known of a run before it begins, for its checkpoint."""
+    """The description of a run that is known before it starts, for its checkpoint."""
     groove = all((folder / INFO).is_file() for folder in folders)
     return {"generator": model} | ({"licence": LICENCE} if groove else {})
 

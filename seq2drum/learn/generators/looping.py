@@ -1,4 +1,4 @@
-"""What all tasks of making audio loops share: what is asked for of a loop, how loops are judged, what is written.
+"""Shared parts of the tasks that make audio loops: batches, validation, and the checkpoint folder.
 
 Letters of shapes: n loops.
 """
@@ -30,14 +30,14 @@ from seq2drum.music.notes import IntArray
 from seq2drum.play.generators.loops import FILES, FORMAT, GRAPH, KIND, LoopMaker
 
 DISTANCE = "frechet"
-_JUDGED = 400  # loops, made and real
+_JUDGED = 400  # loops to validate with, made and real
 _SHOWN = 8  # loops that TensorBoard shows
-_FEWEST = 8  # loops: the critic compares so many
+_FEWEST = 8  # loops that the critic compares in a group
 
 
 @dataclass(frozen=True)
 class Recipe(generating.Recipe):
-    """How loops are learnt. batch: loops, a multiple of 8. hidden_genres: share of them that are told none."""
+    """The recipe of a loop maker. batch: loops, a multiple of 8. hidden_genres: share of loops without a genre."""
 
     rate: float = 2e-4
     batch: int = 32
@@ -45,7 +45,7 @@ class Recipe(generating.Recipe):
 
 
 class LoopBatch(NamedTuple):
-    """Loops as a net is given them. real: sound or codes, n first. kit (n, kits): one of them 1. wish (n, WISHES)."""
+    """A batch of loops. real: sound or codes, n first. kit (n, kits): one-hot. wish (n, WISHES)."""
 
     real: Tensor
     kit: Tensor
@@ -53,15 +53,15 @@ class LoopBatch(NamedTuple):
 
 
 class LoopTask(Task[IntArray, LoopBatch]):
-    """Learn from the train side to make loops, be validated by their likeness to those of the validation side.
+    """A task of making loops, validated by their distance to real ones.
 
-    Where hardly any are on the validation side, they are compared with those of the train side.
+    Real loops are those of the validation side, or of the train side if hardly any are there.
 
-    say: is given a line at each validation. A subclass has `generator`, its running mean `average`, the models and
+    say: called with a line at each validation. A subclass has `generator`, its running mean `average`, the models and
     optimisers, and the step.
 
     Raises:
-        CorpusError: there is too little to learn from.
+        CorpusError: too few loops to learn from.
     """
 
     unit = "loops"
@@ -87,7 +87,7 @@ class LoopTask(Task[IntArray, LoopBatch]):
         self.wish = wishes_of(self.learnt.genre, self.learnt.bpm, self.learnt.fill)
 
     def epoch(self, number: int, processes: int) -> list[IntArray]:
-        """All loops once, in any order; what is left over of the last batch is not seen."""
+        """All loops once, in random order; an incomplete last batch is dropped."""
         order = np.random.default_rng([self.recipe.seed, 1, number]).permutation(len(self.learnt.kit))
         whole = order[: max(len(order) // self.batch * self.batch, 0)]
         return batches(whole, self.batch * processes)
@@ -102,21 +102,21 @@ class LoopTask(Task[IntArray, LoopBatch]):
 
     @abstractmethod
     def real(self, rows: IntArray) -> Tensor:
-        """What the critic is shown of the loops of some rows."""
+        """The critic's input for real loops of some rows."""
 
     def share(self, progress: Progress) -> float:
-        """How much of the run is done, 0..1."""
+        """The share of the run that is done, 0..1."""
         recipe = self.recipe
         if recipe.minutes is not None:
             return min(progress.seconds / (60 * recipe.minutes), 1.0)
         return min(progress.step / recipe.steps if recipe.steps else progress.epoch / recipe.epochs, 1.0)
 
     def rate(self, optimizer: str, step: int, share: float) -> float:
-        """Always the same: a game has no end that a falling rate would lead to."""
+        """The constant rate: a falling one does not help a GAN."""
         return self.recipe.rate
 
     def follow(self, step: int, most: float = 0.998) -> None:
-        """Let the average follow the generator: it forgets slowly, and at the beginning faster."""
+        """Update the running mean, with a faster decay at the start."""
         kept = min(most, 1 - 1 / (step / 10 + 1))
         with torch.no_grad():
             for mean, now in zip(self.average.parameters(), self.generator.parameters(), strict=True):
@@ -125,7 +125,7 @@ class LoopTask(Task[IntArray, LoopBatch]):
     # --- how far it is ------------------------------------------------------------------------------------------------
 
     def made(self, loops: Loops) -> Samples:
-        """As many loops, with the kits and wishes of these: (n, FRAMES)."""
+        """(n, FRAMES): as many made loops, with the kits and wishes of the given ones."""
         rng, device = np.random.default_rng([self.recipe.seed, 8]), next(self.average.parameters()).device
         noise = torch.from_numpy(rng.standard_normal((len(loops.kit), self.graph().inputs["noise"][1]), np.float32))  # type: ignore[arg-type]
         wanted = torch.from_numpy(wishes_of(loops.genre, loops.bpm, loops.fill))
@@ -138,7 +138,7 @@ class LoopTask(Task[IntArray, LoopBatch]):
 
     @torch.no_grad()
     def validate(self) -> Scalars:
-        """The Frechet distance to loops of the validation side, of loops with their kits and wishes."""
+        """The Frechet distance between real loops and made ones with their kits and wishes."""
         made = self.made(self.judged)
         if not np.isfinite(made).all():
             return {}
@@ -146,7 +146,7 @@ class LoopTask(Task[IntArray, LoopBatch]):
 
     @torch.no_grad()
     def show(self, progress: Progress, logger: Logger | None, *, last: bool) -> None:
-        """Say how far it is; put pictures and sound of a few loops on the logger."""
+        """Report the progress; log pictures and sound of a few loops."""
         self.say(status_line(self, progress))
         if logger is None:
             return
@@ -158,7 +158,7 @@ class LoopTask(Task[IntArray, LoopBatch]):
 
     @abstractmethod
     def graph(self) -> Graph:
-        """What plays: the average, from noise, kit and wish to slices."""
+        """The graph to export: the running mean, from noise, kit and wish to slices."""
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         """Write the checkpoint that `play.generators.loops` loads."""
@@ -199,17 +199,17 @@ def picture(loops: Samples) -> NDArray[np.uint8]:
 
 
 def write(config: Mapping[str, Any], folder: Path) -> None:
-    """Write what a checkpoint says of itself: config.json, the card, the digests."""
+    """Write the description of a checkpoint: config.json, the card, the digests."""
     describe(folder, config, card(config), FILES)
 
 
 def add_figures(folder: Path, measured: Mapping[str, str]) -> None:
-    """Put what was measured of a maker of loops, names and values, into its folder."""
+    """Add measured figures, by name, to the folder of a loop maker."""
     write(with_figures(folder, measured), folder)
 
 
 def card(config: Mapping[str, Any]) -> str:
-    """What a person should know of a maker of loops before using it, from what its `config.json` says."""
+    """The model card of a loop maker, from its `config.json`."""
     recipe, progress = config.get("recipe", {}), config.get("progress", {})
     lines = [
         f"# Model card: loop ({config['architecture']})",
@@ -242,18 +242,18 @@ def card(config: Mapping[str, Any]) -> str:
 
 
 COUNT = 400
-_LEAST = 8  # loops of a side, of which anything can be said
+_LEAST = 8  # least number of loops of a side for figures
 
 
 def figures(maker: LoopMaker, loops: Loops, split: str, *, count: int = COUNT, seed: int = 0) -> dict[str, float]:
     """Figures of at most `count` made loops, with the kits and wishes of as many real ones of a side.
 
-    The Frechet distance of their log-mel statistics to the real ones; beside it that of loops learnt from, of one half
-    of the real ones to the other, and of white noise. The novelty against every loop learnt from, its median, and the
-    share of copies; both of real ones, too.
+    The Frechet distance of log-mel statistics to the real loops, beside those of training loops, of one half of the
+    real loops to the other, and of white noise. The median novelty against all training loops and the share of copies, also
+    for real loops.
 
     Raises:
-        CorpusError: the side, or that learnt from, has too few loops, or they are not on as many kits as the maker's.
+        CorpusError: a side has too few loops, or their number of kits is not the maker's.
     """
     if len(loops.kits) != len(maker.kits):
         raise CorpusError(
@@ -289,7 +289,7 @@ def figures(maker: LoopMaker, loops: Loops, split: str, *, count: int = COUNT, s
 
 
 def made_by(maker: LoopMaker, like: Loops, seed: int) -> Samples:
-    """(n, FRAMES): as many loops, with the kits and wishes of real ones."""
+    """(n, FRAMES): made loops with the kits and wishes of real ones."""
     noise = np.random.default_rng([seed, 12]).standard_normal((len(like.kit), maker.noise), np.float32)
     wanted = wishes_of(like.genre, like.bpm, like.fill)
     asked = {"noise": noise, "kit": one_hot(like.kit, len(like.kits)).numpy(), "wish": wanted}
@@ -298,5 +298,5 @@ def made_by(maker: LoopMaker, like: Loops, seed: int) -> Samples:
 
 
 def lines(measured: dict[str, float]) -> list[str]:
-    """A line for each figure."""
+    """Figures as lines of text."""
     return [f"{name:24} {value:.4g}" for name, value in measured.items()]

@@ -1,4 +1,4 @@
-"""The task of making audio loops on a small computer: a GAN over codes of slices, see `learn.generators.loops`.
+"""The task of making audio loops on a small computer: a GAN over codes of slices.
 
     drums -> bars -> loops on several kits -> codes -> two nets -> loop.onnx
 
@@ -6,7 +6,7 @@
 
 The loss is the logistic one that does not saturate (I. Goodfellow et al., Generative adversarial nets, 2014), with the
 gradient penalty R1 on real codes every fourth step (L. Mescheder et al., Which training methods for GANs do actually
-converge?, 2018) and noise on all that the critic sees, which falls while the run goes on (C. Sonderby et al., Amortised
+converge?, 2018) and decreasing noise on the inputs of the critic (C. Sonderby et al., Amortised
 MAP inference for image super-resolution, 2017).
 """
 
@@ -43,13 +43,13 @@ from seq2drum.play.generators.loops import KIND
 from seq2drum.show import sound
 
 _SLOPE = 0.2  # of leaky rectifiers
-_GROUP = 8  # loops that are compared with each other
-_STRETCH = 4  # codes are shown to the critic as logarithms, too, of so many times their size
+_GROUP = 8  # loops compared with each other
+_STRETCH = 4  # factor on codes before the logarithm that the critic also gets
 
 
 @dataclass(frozen=True)
 class Config:
-    """The sizes of a generator of loops and of its critic. kits: their number. wish: numbers of what is asked for."""
+    """Sizes of a loop generator and its critic. kits: number of kits. wish: size of a wish."""
 
     kits: int
     wish: int
@@ -64,7 +64,7 @@ class Config:
 
 
 class Generator(nn.Module):
-    """Makes loops. basis (SLICE, C): waveforms; scale (C,): what a code of 1 is worth of each."""
+    """A generator of loops. basis (SLICE, C): waveforms; scale (C,): their amplitudes for a code of 1."""
 
     basis: Tensor
     scale: Tensor
@@ -72,7 +72,7 @@ class Generator(nn.Module):
     def __init__(self, config: Config, basis: Tensor, scale: Tensor) -> None:
         super().__init__()
         self.config, wide = config, config.channels
-        # Half as exact as the rest: 11 bits, of waveforms that are a hundredth off anyway.
+        # Half precision: 11 bits suffice for waveforms that are 1 % off anyway.
         self.register_buffer("basis", basis.half())
         self.register_buffer("scale", scale)
         self.opening = nn.Linear(config.noise + config.kits + config.wish, wide * SLICES)
@@ -94,10 +94,10 @@ class Generator(nn.Module):
 
 
 class Critic(nn.Module):
-    """Tells real codes (n, C, T) from made ones, for their kit and wish: (n,), above 0 for real.
+    """A critic of codes (n, C, T) for their kit and wish: (n,), above 0 for real.
 
-    n is a multiple of 8: loops are compared in groups of 8, so that sameness is seen (T. Karras et al., Progressive
-    growing of GANs, 2018). Kit and wish are judged by a projection (T. Miyato, M. Koyama, cGANs with projection
+    n is a multiple of 8: the deviation inside groups of 8 exposes sameness (T. Karras et al., Progressive growing of
+    GANs, 2018). Kit and wish enter by a projection (T. Miyato, M. Koyama, cGANs with projection
     discriminator, 2018).
     """
 
@@ -124,7 +124,7 @@ class Critic(nn.Module):
 
 
 class _Block(nn.Module):
-    """A residual block over the slices, which are round: the first follows the last."""
+    """A residual block over the slices, circular in time."""
 
     def __init__(self, wide: int, *, normed: bool) -> None:
         super().__init__()
@@ -138,9 +138,9 @@ class _Block(nn.Module):
 
 
 def principal(slices: Tensor, components: int) -> tuple[Tensor, Tensor]:
-    """The basis (SLICE, C) and the scale (C,) of slices (m, SLICE).
+    """The basis (SLICE, C) and the scale (C,) of slices (m, SLICE), by principal components.
 
-    The scale is between that which makes all codes equally large, and none: their deviation's root.
+    The scale is the root of the codes' deviation, halfway between whitening and none.
     """
     _, vectors = torch.linalg.eigh(slices.T @ slices / len(slices))
     basis = vectors.flip(1)[:, :components].contiguous()
@@ -149,24 +149,23 @@ def principal(slices: Tensor, components: int) -> tuple[Tensor, Tensor]:
 
 
 def graph(generator: Generator) -> Graph:
-    """What plays."""
+    """The graph to export."""
     config = generator.config
     inputs = {"noise": ("n", config.noise), "kit": ("n", config.kits), "wish": ("n", config.wish)}
     return Graph(generator, {**inputs}, {"slices": ("n", SLICES, SLICE)})
 
 
 _GENERATOR, _CRITIC, _AVERAGE = "generator", "critic", "average"
-_SETTLED = 0.6  # of a run: from then on the noise is what it is at last
-_ANALYSED = 60_000  # slices that the principal components are found in
+_SETTLED = 0.6  # share of a run after which the noise is constant
+_ANALYSED = 60_000  # slices for the principal components
 
 
 @dataclass(frozen=True)
 class Recipe(looping.Recipe):
-    """How the GAN over codes is trained.
+    """The recipe of the GAN over codes.
 
-    penalty: the weight of R1. every: steps from one R1 to the next. noise: deviation of what is added to codes, at
-    first and at last. While it is large, what is soft is not seen: hats come last. components, channels: sizes of the
-    nets.
+    penalty: the weight of R1. every: steps between penalties. noise: deviation of the noise on codes, at the start and
+    at the end; while it is large it hides soft sounds, so hats come last. components, channels: sizes of the nets.
     """
 
     penalty: float = 1.0
@@ -177,7 +176,7 @@ class Recipe(looping.Recipe):
 
 
 class SliceGan(LoopTask):
-    """A generator of codes of slices, and a critic of them."""
+    """The task of the GAN over codes of slices."""
 
     architecture = "slices"
     recipe: Recipe
@@ -225,7 +224,7 @@ class SliceGan(LoopTask):
             steep = slope.flatten(1).square().sum(1).mean()
             loss = told + self.recipe.every * self.recipe.penalty / 2 * steep
         context.update(_CRITIC, loss, most=math.inf)
-        # 2. The generator, by the critic's new judgement.
+        # 2. The generator, by the updated critic.
         codes = self.generator.codes(torch.randn(count, config.noise, device=context.device), kit, wish)
         fooled = functional.softplus(-self.critic(codes + blur * torch.randn_like(codes), kit, wish)).mean()
         context.update(_GENERATOR, fooled, most=math.inf)
@@ -262,10 +261,10 @@ def rendered(drums: Beats, soundfont: Path | None = None, *, seed: int = 0) -> L
 
 
 def read(folders: Sequence[Path], soundfont: Path | None, seed: int, say: Callable[[str], None]) -> Loops:
-    """The loops of some folders: their sound files cut into bars, or else their drum files on the kits of a soundfont.
+    """Loops from sound files in some folders, or else from drum files on the kits of a soundfont.
 
     Raises:
-        CorpusError: there is nothing to learn from.
+        CorpusError: nothing to learn from.
         MissingExtraError, OptionError: see `show.fluidsynth.find`.
     """
     if any(has_sound(folder) for folder in folders):
@@ -274,7 +273,7 @@ def read(folders: Sequence[Path], soundfont: Path | None, seed: int, say: Callab
 
 
 def material(folders: Sequence[Path], say: Callable[[str], None]) -> Loops:
-    """The loops of some folders, drums in MIDI on the best soundfont of this machine; see `read`."""
+    """The loops of some folders, with MIDI drums on the best soundfont of this machine; see `read`."""
     return read(folders, None, 0, say)
 
 
@@ -284,7 +283,7 @@ def command(
     recipe: Callable[..., looping.Recipe],
     arguments: Sequence[str] | None,
 ) -> int:
-    """Train a maker of loops on folders of drums or of loops; returns the exit code. name: of its module."""
+    """Train a loop maker on folders of drums or loops; returns the exit code. name: of its module."""
     parser = argparse.ArgumentParser(
         prog=f"python -m seq2drum.learn.{name}", description="Train a maker of audio loops."
     )
@@ -312,7 +311,7 @@ def command(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train the GAN over codes on folders of drums or of loops."""
+    """Train the GAN over codes on folders of drums or loops."""
     return command("loops", SliceGan, Recipe, arguments)
 
 

@@ -4,8 +4,8 @@
 
     python -m seq2drum.learn.generators.phrase --data groove/ -o runs/phrase --minutes 15
 
-A share of the windows has a fill of another performance of its genre in one of its bars, and is told so: so the
-generator learns to play one where it is asked.
+A share of the windows gets a fill of another performance of its genre in one of its bars, marked in its wishes, so the
+generator learns to play fills on request.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ from seq2drum.music.notes import IntArray
 from seq2drum.play.generators.composer import WISHES
 from seq2drum.play.generators.phrase import BARS, FORMAT, GRAPHS, KIND
 
-LAGS = (1, 2, 4)  # bars apart, that the critic compares
-_RARE, _COMMON = -2.0, 2.2  # logits at the beginning: of a hit; of what bars have in common
+LAGS = (1, 2, 4)  # distances of bars that the critic compares
+_RARE, _COMMON = -2.0, 2.2  # initial logits: of a hit; of the common share
 
 
 @dataclass(frozen=True)
 class Config:
-    """How large a phrase generator and its critic are. noise: of the groove. bar_noise: of each bar."""
+    """Sizes of a phrase generator and its critic. noise: of the groove. bar_noise: of each bar."""
 
     bars: int = 8
     places: int = 32
@@ -60,7 +60,7 @@ class Config:
 
 
 class Phrase(NamedTuple):
-    """What a generator says of phrases, (n, B, S, V) each: logits of hits, velocities, and what bars have in common."""
+    """A generator's output, (n, B, S, V) each: logits of hits, velocities, share of noise common to all bars."""
 
     logits: Tensor
     velocity: Tensor
@@ -68,7 +68,7 @@ class Phrase(NamedTuple):
 
 
 class Mixing(nn.Module):
-    """Bars that learn of each other: (n, B, H) -> (n, B, H), each bar by all, with weights for each hidden unit."""
+    """A mixing layer over bars, (n, B, H) -> (n, B, H), with weights for each hidden unit."""
 
     def __init__(self, bars: int, hidden: int, *, normed: bool) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Mixing(nn.Module):
 
 
 class PhraseNet(nn.Module):
-    """Noise and wishes -> phrases. bias (S, V): added to the logits, so that each is as frequent as in music."""
+    """Noise and wishes -> phrases. bias (S, V): added to the logits to match the hit rates of music."""
 
     bias: Tensor
 
@@ -120,7 +120,7 @@ class PhraseNet(nn.Module):
 
 
 class PhraseCritic(nn.Module):
-    """How real phrases look, by score; and what it takes them for: genre, tempo, and fills, of which there are any."""
+    """Scores how real phrases look, and classifies them: genre, tempo, and whether they have fills."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class PhraseCritic(nn.Module):
         self.wished = nn.Linear(WISHES, size)
 
     def forward(self, drums: Tensor, wishes: Tensor) -> tuple[Tensor, Tensor]:
-        """drums (n, B, S, 2V), wishes (n, B, WISHES) -> scores (n,) and what it takes them for (n, WISHES)."""
+        """drums (n, B, S, 2V), wishes (n, B, WISHES) -> scores (n,) and classes (n, WISHES)."""
         hits = drums.chunk(2, dim=-1)[0]
         seen = torch.cat([drums.flatten(2), hits.sum(dim=3) / 2, hits.sum(dim=2) / 4, wishes], dim=2)
         bars = self.mixing(self.block(self.enter(seen)))  # (n, B, H)
@@ -152,10 +152,10 @@ class PhraseCritic(nn.Module):
 
 
 def repeats(hits: Tensor) -> Tensor:
-    """How unlike bars of a phrase are that are LAGS apart: (n, B, S, V) -> (n, pairs * V + lags * S * V).
+    """Differences of bars LAGS apart: (n, B, S, V) -> (n, pairs * V + lags * S * V).
 
-    Of each pair of bars the hits of each voice that only one of them has; and of each place and voice how often it is
-    so, all pairs of one lag together.
+    For each pair of bars the hits of each voice that only one has; for each place and voice the mean of these over all
+    pairs of a lag.
     """
     unlike = [(hits[:, lag:] - hits[:, :-lag]).abs() for lag in LAGS]
     by_pair = torch.cat([one.sum(dim=2) for one in unlike], dim=1).flatten(1) / 4
@@ -186,7 +186,7 @@ _STEPS = 100  # of an epoch
 
 @dataclass(frozen=True)
 class Recipe(adversarial.Recipe):
-    """How a phrase generator is trained. fills: the share of the windows that has a fill put into it."""
+    """The recipe of a phrase generator. fills: share of windows into which a fill is put."""
 
     batch: int = 32
     critic_batches: int = 3
@@ -195,10 +195,10 @@ class Recipe(adversarial.Recipe):
 
 
 class PhraseTask(Adversarial[PhraseNet]):
-    """Learn windows from the train side. Items are their first rows.
+    """The task of the phrase generator. Items are first rows of windows of the train side.
 
     Raises:
-        CorpusError: there is none.
+        CorpusError: the train side has no window.
     """
 
     unit = "phrases"
@@ -218,7 +218,7 @@ class PhraseTask(Adversarial[PhraseNet]):
         self.fills = np.flatnonzero(train.fill & (train.velocity > 0).any(axis=(1, 2)))
 
     def epoch(self, number: int, processes: int) -> list[IntArray]:
-        """So many steps with windows that are drawn by their weights."""
+        """A fixed number of steps with windows drawn by their weights."""
         rng = np.random.default_rng([self.recipe.seed, 1, number])
         size = self.recipe.batch * (self.recipe.critic_batches + 1) * processes
         return list(rng.choice(self.windows[SIDES[0]], (_STEPS, size), p=self.weights))
@@ -234,7 +234,7 @@ class PhraseTask(Adversarial[PhraseNet]):
         return Batch(velocity, wishes)
 
     def fill(self, velocity: Any, wishes: Any, genre: IntArray, rng: np.random.Generator) -> None:
-        """Put a fill of the same genre, if there is one, into a share of some windows, and into what they are told."""
+        """Put a fill of the same genre, if any, into a share of windows, and mark it in their wishes."""
         train = self.sides[SIDES[0]]
         for window in np.flatnonzero(rng.random(len(velocity)) < self.recipe.fills).tolist():
             fitting = self.fills[train.genre[self.fills] == genre[window]]

@@ -1,12 +1,12 @@
-"""The task of learning how drummers go on, step by step: the step generator, from bars of drums.
+"""The task of the step generator: an LSTM that continues drums step by step.
 
     bars -> windows of eight -> a net over steps -> step.onnx
 
     python -m seq2drum.learn.generators.step --data groove/ -o runs/step --minutes 25
 
-A share of the windows has a fill of another performance of its genre and tempo in one of its bars, and is told so: so
-the net learns to play one when asked, and to come back. A share of the genres is hidden: so it plays without one, too,
-and can be guided (J. Ho, T. Salimans, Classifier-free diffusion guidance, 2022).
+A share of the windows gets a fill of another performance of its genre and tempo in one of its bars, marked in its
+wishes, so the net learns to play fills on request and to come back. A share of the genres is hidden, so it also plays
+without one and can be guided (J. Ho, T. Salimans, Classifier-free diffusion guidance, 2022).
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from seq2drum.music.notes import IntArray
 from seq2drum.play.generators.composer import WISHES
 from seq2drum.play.generators.step import FORMAT, HEARD, KIND, BarMemory, before
 
-_QUIETEST, _WIDEST = -4.0, 1.0  # logarithm of the spread of velocities, in their logits' place
+_QUIETEST, _WIDEST = -4.0, 1.0  # range of the log spread of velocities
 
 
 @dataclass(frozen=True)
 class Config:
-    """Sizes: what a step hears, what it is told, places of a bar, and of the layers."""
+    """Sizes of a step's inputs and of the layers."""
 
     heard: int
     wishes: int
@@ -54,7 +54,7 @@ class Config:
 
 
 class Step(nn.Module):
-    """Makes bars step by step."""
+    """A net that makes bars step by step."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Step(nn.Module):
         return self.dropout(hidden), state
 
     def logit(self, first: Tensor, opened: Tensor, before: Tensor, voice: int) -> Tensor:
-        """The logit of a voice (...), given `hits` and `open` of a thought and the hits (..., voice) before it."""
+        """The logit of a voice (...), given `hits` and `open` of a hidden state and the hits (..., voice) before it."""
         known = torch.relu(opened + before @ self.order[:voice])
         return first[..., voice] + known @ self.read[voice] + before @ self.straight[voice, :voice]
 
@@ -91,7 +91,7 @@ class Step(nn.Module):
         return torch.stack([self.logit(first, opened, hits[..., :voice], voice) for voice in voices], -1)
 
     def felt(self, hidden: Tensor, hits: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, T, V) each: the middle and the spread of velocities, given all hits of the step."""
+        """(n, T, V) each: centre and spread of velocities, given all hits of the step."""
         middle, spread = self.feel(torch.cat([hidden, hits], -1)).chunk(2, -1)
         return torch.sigmoid(middle), spread.clamp(_QUIETEST, _WIDEST).exp()
 
@@ -106,7 +106,7 @@ class Step(nn.Module):
 
 
 class _Draw(nn.Module):
-    """One step of one beat as a graph. Rows are what it would be for several wishes; their logits are weighed."""
+    """One step of one beat as a graph, with a row for each wish; a weighted sum of their logits is sampled."""
 
     def __init__(self, step: Step) -> None:
         super().__init__()
@@ -143,9 +143,8 @@ class _Draw(nn.Module):
 def export(step: Step, folder: Path) -> None:
     """Write the graph `step.onnx`, its weights inside.
 
-    heard (1, ·), place (1,), uniform (1, V) and sharpness (1, 1) are the beat's; wishes (n, ·), weights (n, 1) and
-    state (n, 2H) have a row for each wish that it is mixed of. It gives hits, middle and spread (1, V), and stepped
-    (n, 2H).
+    Inputs: heard (1, ·), place (1,), uniform (1, V) and sharpness (1, 1) of the beat; wishes (n, ·), weights (n, 1) and
+    state (n, 2H), a row for each mixed wish. Outputs: hits, middle and spread (1, V), and stepped (n, 2H).
     """
     config = step.config
     graph = Graph(
@@ -178,16 +177,16 @@ _NET = "step"
 NATS, VELOCITY = "nats_per_bar", "velocity_nats_per_bar"
 BARS = 8
 PLACES = 24
-_FEW = 200  # windows: with fewer, performances that are shorter are repeated until they are long enough
-_NEAR = 32  # fills of a genre that are near enough in tempo
+_FEW = 200  # windows; with fewer, shorter performances are repeated to fill windows
+_NEAR = 32  # least number of fills near in tempo
 
 
 @dataclass(frozen=True)
 class Recipe(generating.Recipe):
-    """How a step generator is trained.
+    """The recipe of a step generator.
 
-    batch: windows. hidden_genres: share of the windows that are told none. fills: share that has a fill in it.
-    velocity: what a nat of velocity weighs beside one of hits.
+    batch: windows. hidden_genres: share of windows without a genre. fills: share with a fill put in. velocity: weight
+    of a nat of velocity relative to one of hits.
     """
 
     rate: float = 3e-3
@@ -212,13 +211,13 @@ class Windows:
     def __init__(self, beats: Beats, side: str, hop: int) -> None:
         self.beats = beats = beats.select(beats.side == SIDES.index(side))
         self.rows = _rows(beats, hop)
-        self.wishes = wishes_of(beats.genre, beats.bpm, np.zeros_like(beats.fill))  # a fill is put in by `batch`
+        self.wishes = wishes_of(beats.genre, beats.bpm, np.zeros_like(beats.fill))  # `batch` puts fills in
         fills = np.flatnonzero(beats.fill & (beats.velocity > 0).any(axis=(1, 2)))
         self.fills = {genre: fills[beats.genre[fills] == genre] for genre in set(beats.genre[fills].tolist())}
         self.every_fill = fills
 
     def batch(self, which: IntArray, rng: np.random.Generator, hidden: float, fills: float) -> Batch:
-        """Some windows as a batch; shares of them have their genre hidden, and a fill in one of their bars."""
+        """A batch of windows; shares of them have their genre hidden, and a fill in one of their bars."""
         rows = self.rows[which].copy()
         is_fill = np.zeros(rows.shape, dtype=bool)
         for window in np.flatnonzero(rng.random(len(rows)) < fills):
@@ -232,7 +231,7 @@ class Windows:
         return Batch(heard_of(velocity, is_fill), wishes, velocity.reshape(len(rows), BARS * PLACES, -1))
 
     def _fill(self, row: int, rng: np.random.Generator) -> int | None:
-        """A row of a fill that may stand in a performance: of its genre if there are any, and near in tempo."""
+        """A row of a fill that suits a performance: of its genre if any, and near in tempo."""
         fills = self.fills.get(int(self.beats.genre[row]), self.every_fill)
         if not len(fills):
             return None
@@ -254,7 +253,7 @@ def _rows(beats: Beats, hop: int) -> IntArray:
 
 
 def heard_of(velocity: NDArray[np.float32], is_fill: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Bars (n, B, places, 9), and which of them are fills (n, B) -> (n, B * places, HEARD), what each step hears."""
+    """Bars (n, B, places, 9), fills (n, B) -> the input of each step, (n, B * places, HEARD)."""
     n, bars, places, voices = velocity.shape
     memory, remembered = BarMemory(n, places), []
     for bar in range(bars):
@@ -266,7 +265,7 @@ def heard_of(velocity: NDArray[np.float32], is_fill: NDArray[np.bool_]) -> NDArr
 
 
 class StepTask(Task[IntArray, Batch]):
-    """Learn from windows of the train side, be validated on those of the validation side."""
+    """The task of the step generator, from windows of the train side, validated on the validation side."""
 
     unit = "bars"
     criterion = NATS
@@ -286,7 +285,7 @@ class StepTask(Task[IntArray, Batch]):
         self.optimizers = {_NET: torch.optim.AdamW(weights, lr=recipe.rate, weight_decay=recipe.weight_decay)}
 
     def epoch(self, number: int, processes: int) -> list[IntArray]:
-        """All windows once, in any order; what is left over of the last batch is not seen."""
+        """All windows once, in random order; an incomplete last batch is dropped."""
         rng = np.random.default_rng([self.recipe.seed, 1, number])
         return generating.batches(rng.permutation(len(self.sides["train"].rows)), self.recipe.batch * processes)
 
@@ -310,7 +309,7 @@ class StepTask(Task[IntArray, Batch]):
 
     @torch.no_grad()
     def validate(self) -> Scalars:
-        """Nats a bar of windows that were never trained on: told their genre, and without fills."""
+        """Nats a bar of unseen windows, given their genre, without fills put in."""
         side = self.sides["validation"]
         if not len(side.rows):
             return {}

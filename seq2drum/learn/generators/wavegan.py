@@ -1,9 +1,9 @@
-"""The task of making audio loops sample by sample: a WaveGAN, see `learn.generators.wavegan`. It wants a GPU and a day.
+"""The task of making audio loops sample by sample: a WaveGAN. It wants a GPU and a day.
 
     python -m seq2drum.learn.generators.wavegan --data FOLDER -o runs/wavegan --minutes 1440
 
-The loss is that of I. Gulrajani et al., Improved training of Wasserstein GANs (2017): the penalty is taken of each loop
-by itself. The critic steps five times for each step of the generator.
+The loss is that of I. Gulrajani et al., Improved training of Wasserstein GANs (2017): one penalty for each
+loop. The critic steps five times for each step of the generator.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SLOPE = 0.2
 
 @dataclass(frozen=True)
 class Config:
-    """The sizes of a WaveGAN. channels: of the longest layer. shuffle: by how many samples phases are moved at most."""
+    """Sizes of a WaveGAN. channels: of the longest layer. shuffle: largest phase shift in samples."""
 
     kits: int
     wish: int
@@ -51,7 +51,7 @@ class Config:
 
 
 class Generator(nn.Module):
-    """Makes loops."""
+    """A generator of loops."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Generator(nn.Module):
         )
 
     def forward(self, noise: Tensor, kit: Tensor, wish: Tensor) -> Tensor:
-        """(n, 16, SLICE): the samples, of normal noise (n, noise), which is made uniform between -1 and 1."""
+        """(n, 16, SLICE): samples from normal noise (n, noise), which is mapped to uniform noise in -1..1."""
         uniform = torch.erf(noise / math.sqrt(2))
         sound = self.opening(torch.cat([uniform, kit, wish], 1)).unflatten(1, (-1, _FIRST))  # (n, H, t)
         for layer in self.layers:
@@ -73,7 +73,7 @@ class Generator(nn.Module):
 
 
 class Critic(nn.Module):
-    """Scores sound (n, 16, SLICE), for its kit and wish: (n,), the higher the more real."""
+    """A critic of sound (n, 16, SLICE) for its kit and wish: (n,), higher for more real."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -96,9 +96,9 @@ class Critic(nn.Module):
 
 
 def shuffled(seen: Tensor, most: int) -> Tensor:
-    """Layers (n, H, t), each loop's moved in time by a number of samples of its own, -most..most, mirrored at the ends.
+    """Activations (n, H, t), each loop's shifted by random -most..most samples, mirrored at the ends.
 
-    So the critic cannot tell made sound by the phase that transposed convolutions give it.
+    This hides the phase artefacts of transposed convolutions from the critic.
     """
     last = seen.shape[2] - 1
     moved = torch.randint(-most, most + 1, (len(seen), 1), device=seen.device)
@@ -108,20 +108,20 @@ def shuffled(seen: Tensor, most: int) -> Tensor:
 
 
 def graph(generator: Generator) -> Graph:
-    """What plays."""
+    """The graph to export."""
     config = generator.config
     inputs = {"noise": ("n", config.noise), "kit": ("n", config.kits), "wish": ("n", config.wish)}
     return Graph(generator, {**inputs}, {"slices": ("n", SLICES, SLICE)})
 
 
-material = slice_loops.material  # what --mode train reads
+material = slice_loops.material  # read by --mode train
 
 _GENERATOR, _CRITIC, _AVERAGE = "generator", "critic", "average"
 
 
 @dataclass(frozen=True)
 class Recipe(looping.Recipe):
-    """How a WaveGAN is trained. penalty: its weight. every: steps of the critic to one of the generator."""
+    """The recipe of a WaveGAN. penalty: its weight. every: steps of the critic for one of the generator."""
 
     rate: float = 1e-4
     device: str = "auto"
@@ -132,7 +132,7 @@ class Recipe(looping.Recipe):
 
 
 class WaveGan(LoopTask):
-    """A generator of samples, and a critic of them."""
+    """The task of the WaveGAN."""
 
     architecture = "wavegan"
     recipe: Recipe
@@ -186,7 +186,7 @@ class WaveGan(LoopTask):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train a WaveGAN on folders of drums or of loops."""
+    """Train a WaveGAN on folders of drums or loops."""
     return slice_loops.command("wavegan", WaveGan, Recipe, arguments)
 
 

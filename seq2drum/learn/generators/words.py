@@ -4,9 +4,9 @@
 
     python -m seq2drum.learn.generators.words --data groove/ -o runs/words --minutes 10
 
-All performances of an epoch stand one behind the other in some streams, and the state of the net is carried from step
-to step of them, as it is in playing. A share of performances is made anew of the lines of others
-(`data.drums.loops`), and a share of the genres is hidden.
+The performances of an epoch are concatenated into streams, and the state of the net is carried from step to step, as in
+playing. A share of performances is combined from lines of others (`data.drums.loops`), and a share of the genres is
+hidden.
 
 Letters of shapes: n streams, T words of a step.
 """
@@ -46,7 +46,7 @@ _LAYERS = 2
 
 @dataclass(frozen=True)
 class Config:
-    """Sizes: what a word is told, places of a bar, and of the layers."""
+    """Sizes of a word's inputs and of the layers."""
 
     wishes: int
     places: int = 24
@@ -60,7 +60,7 @@ class Config:
 
 
 class Words(nn.Module):
-    """Draws word after word."""
+    """A net that predicts word after word."""
 
     bits: Tensor
 
@@ -130,17 +130,17 @@ NATS, IN_PLACE = "nats_per_bar", "bars_in_place"
 WORDS = PLACES + 1  # of a bar, BAR among them
 _NET = "words"
 _BARS = 8  # of a step
-_FREE_STREAMS, _FREE_BARS = 32, 4  # that are drawn to see where BAR falls
+_FREE_STREAMS, _FREE_BARS = 32, 4  # drawn to check the place of BAR
 _VALIDATED = 16  # streams
 _UNCOUNTED = -100
 
 
 @dataclass(frozen=True)
 class Recipe(generating.Recipe):
-    """How a words generator is trained.
+    """The recipe of a words generator.
 
-    batch: streams. hidden_genres: share of the steps of a stream that are told none. combined: how many performances
-    are made of the lines of others, as a share of those there are.
+    batch: streams. hidden_genres: share of steps of a stream without a genre. combined: number of performances combined
+    from lines of others, relative to the real ones.
     """
 
     rate: float = 3e-3
@@ -151,7 +151,7 @@ class Recipe(generating.Recipe):
 
 
 class Stream(NamedTuple):
-    """Words one behind the other, (...,) each: what is heard, what is told (..., WISHES), and what comes next."""
+    """Consecutive words, (...,) each: the inputs, wishes (..., WISHES), and the next word."""
 
     word: IntArray
     back: IntArray
@@ -187,7 +187,7 @@ def stream_of(beats: Beats) -> Stream:
 
 
 def side_by_side(streams: Sequence[Stream], rows: int) -> Stream:
-    """Some streams as `rows` of one length, (rows, length); what is left over at the end is not seen."""
+    """Streams concatenated into `rows` of one length, (rows, length); the remainder is dropped."""
     every: Any = (np.concatenate(column) for column in zip(*streams, strict=True))
     joined = Stream(*every)
     rows = min(rows, len(joined.word))
@@ -197,7 +197,7 @@ def side_by_side(streams: Sequence[Stream], rows: int) -> Stream:
 
 
 def part(words: Stream, where: Any) -> Stream:
-    """Some of the words of each row, or some rows: what stands at an index."""
+    """The stream indexed by words of each row, or by rows."""
     columns: Any = (column[where] for column in words)
     return Stream(*columns)
 
@@ -209,7 +209,7 @@ def performances(beats: Beats) -> list[Beats]:
 
 
 def usual_velocities(beats: Beats) -> list[list[float]]:
-    """(places, 9): the mean velocity of the hits of each voice at each place; where there are few, near the voice's."""
+    """(places, 9): mean velocity by place and voice, shrunk to the voice's mean where hits are few."""
     struck = beats.velocity > 0
     count, total = struck.sum(axis=0), beats.velocity.sum(axis=0)
     mean = total.sum(axis=0) / np.maximum(count.sum(axis=0), 1)
@@ -222,9 +222,9 @@ def usual_velocities(beats: Beats) -> list[list[float]]:
 
 
 class WordsTask(Task[int, Batch]):
-    """Learn which word comes next in the performances of the train side; be validated on those of the validation side.
+    """The task of predicting the next word in performances, validated on those of the validation side.
 
-    say: is given a line at each validation.
+    say: called with a line at each validation.
     """
 
     unit = "bars"
@@ -249,7 +249,7 @@ class WordsTask(Task[int, Batch]):
         self.words = self.streams(0, 1)
 
     def epoch(self, number: int, processes: int) -> range:
-        """All performances once, in any order, and some that are made of their lines."""
+        """All performances once, in random order, and some combined from their lines."""
         self.words = self.streams(number, processes)
         return range(-(-self.words.word.shape[1] // (_BARS * WORDS)))
 
@@ -257,7 +257,7 @@ class WordsTask(Task[int, Batch]):
         """The words of an epoch.
 
         Raises:
-            CorpusError: there are none.
+            CorpusError: no drums to learn from.
         """
         rng = np.random.default_rng([self.recipe.seed, 1, epoch])
         made = loops.combined(self.train, round(self.recipe.combined * self.performances), rng).beats
@@ -284,14 +284,14 @@ class WordsTask(Task[int, Batch]):
         return StepResult(int(bars), {NATS: float(nats.detach()) * WORDS})
 
     def nats(self, net: Any, words: Stream, device: Any, state: Any = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The mean of the nats of each word, and the state behind the last."""
+        """Mean nats a word, and the state after the last."""
         word, back, count, told, aim = (torch.from_numpy(np.ascontiguousarray(one)).to(device) for one in words)
         logits, state = net(word, back, count, told, state)
         return functional.cross_entropy(logits.flatten(0, 1), aim.flatten()), state
 
     @torch.no_grad()
     def validate(self) -> Scalars:
-        """Nats a bar of performances that were never trained on, and how often BAR is drawn where it belongs."""
+        """Nats a bar of unseen performances, and how often BAR is drawn in its place."""
         self.net.eval()
         device = next(self.net.parameters()).device
         scalars = {IN_PLACE: bars_in_place(self.net, self.train, self.recipe.seed)}
@@ -329,9 +329,9 @@ class WordsTask(Task[int, Batch]):
 
 @torch.no_grad()
 def bars_in_place(net: Words, beats: Beats, seed: int) -> float:
-    """The share of the words BAR that end a bar of the right length, where nothing but the net says where they fall.
+    """The share of words BAR that end a bar of the right length in streams drawn by the net alone.
 
-    It draws streams to the wishes of bars of `beats`.
+    Streams have the wishes of bars of `beats`.
     """
     generator = torch.Generator().manual_seed(seed)
     rows = np.random.default_rng([seed, 3]).integers(len(beats.number), size=_FREE_STREAMS)

@@ -4,9 +4,8 @@
 
     python -m seq2drum.learn.grooves.book --cache FILE -o seq2drum/grooves/book.json
 
-Only songs of the training side are used. A cluster is what is within ALIKE of its leader, the commonest groove of it;
-its velocities and offsets are the medians of all grooves of the cluster. What only one group of songs has is left out:
-it is that song's, and nobody's groove.
+Only songs of the training side are used. A cluster has the grooves within ALIKE of its leader, the commonest one; its
+velocities and offsets are medians over the cluster. Grooves of a single group of songs are left out.
 """
 
 from __future__ import annotations
@@ -43,9 +42,9 @@ FEWEST = 2  # bars of a section with guitar and drums
 class Example(NamedTuple):
     """A section of a song.
 
-    song, group: what is known of the song. letter: the section's. heard (SECTION.size,): its guitar and bass. groove:
-    the typical one of its drums, in the metre of most of its bars. bars: of that metre in which the drums play, counted
-    in the song. bpm: the median of their tempos. style: what the song's whole drum part is played like.
+    song, group: of its song. letter: of the section. heard (SECTION.size,): features of guitar and bass. groove:
+    typical of its drums, in the metre of most of its bars. bars: indices of the bars of that metre with drums. bpm: the median
+    of their tempos. style: of the song's whole drum part.
     """
 
     song: str
@@ -59,7 +58,7 @@ class Example(NamedTuple):
 
 
 def examples(songs: Sequence[Prepared], show: Callable[[int, int], None] = lambda done, total: None) -> list[Example]:
-    """The sections of all songs that have no bar longer than MAX_STEPS. show: is told how many songs are done."""
+    """The sections of all songs without bars longer than MAX_STEPS. show: called with the songs done and in all."""
     found = list[Example]()
     for done, song in enumerate(songs, 1):
         if song.guitar_grid.form.steps.max() <= MAX_STEPS:
@@ -86,24 +85,24 @@ def examples_of(song: Prepared) -> Iterator[Example]:
 
 
 ALIKE = 0.85  # F1 of the hits of two grooves of one cluster
-FEWEST_GROUPS = 2  # of songs, that a groove is found in
-FEWEST_HITS = 4  # a bar, on the mean
+FEWEST_GROUPS = 2  # least number of groups of songs with a groove
+FEWEST_HITS = 4  # mean of a bar
 # A groove without a piece of each of these is a section's oddity, unless many play it.
 USUAL = (("kick",), ("snare", "side stick"), ("closed hat", "open hat", "pedal hat", "ride", "bell", "crash"))
 MANY_GROUPS = 5
 _TEMPOS = (0.1, 0.9)  # quantiles of the tempos at which a groove is played
-_BLOCK = 512  # grooves that are compared with all leaders at once
+_BLOCK = 512  # grooves compared with all leaders at once
 
 
 class Found(NamedTuple):
-    """A groove of several songs, and in how many groups of songs it was found."""
+    """A groove of several songs, and the number of groups of songs that have it."""
 
     groove: Groove
     groups: int
 
 
 class Left(NamedTuple):
-    """What the cut at FEWEST_GROUPS leaves: clusters, sections and groups of songs, each as kept and of all."""
+    """Effect of the cut at FEWEST_GROUPS: clusters, sections and groups of songs, each as (kept, all)."""
 
     clusters: tuple[int, int]
     sections: tuple[int, int]
@@ -115,7 +114,7 @@ class Left(NamedTuple):
 
 
 def book_of(found: Sequence[Example]) -> tuple[list[Found], Left]:
-    """The grooves that several groups of songs have in common, the most popular first, and what that leaves."""
+    """The grooves that several groups of songs share, the most popular first, and the effect of the cut."""
     by_metre = defaultdict[tuple[int, int], list[Example]](list)
     for example in found:
         by_metre[example.groove.numerator, example.groove.denominator].append(example)
@@ -137,9 +136,9 @@ def book_of(found: Sequence[Example]) -> tuple[list[Found], Left]:
 
 
 def clusters(own: Sequence[Example]) -> list[list[Example]]:
-    """Sections of one metre by their grooves: each cluster begins with its leader, the groove of the most groups.
+    """Clusters of sections of one metre by their grooves; each begins with its leader, the commonest groove.
 
-    Grooves are taken from the commonest on; each joins the leader it is most like, if by ALIKE, or leads a new cluster.
+    From the commonest groove on, each joins the most similar leader within ALIKE, or leads a new cluster.
     """
     same = defaultdict[bytes, list[Example]](list)
     for example in own:
@@ -153,12 +152,12 @@ def clusters(own: Sequence[Example]) -> list[list[Example]]:
 
 
 def _hits(grooves: Sequence[Groove]) -> FloatArray:
-    """(n, ·): what is struck in grooves of one metre, all pieces of the kit."""
+    """(n, ·): hits of grooves of one metre, all pieces of the kit."""
     return hits_of(grooves, grooves[0].steps, FULL).reshape(len(grooves), -1)
 
 
 def _leaders(hits: FloatArray) -> list[int]:
-    """Of each row of hits, in the order in which they are taken, the row that it follows: an earlier one, or itself."""
+    """The leader of each row of hits, in order: an earlier row, or itself."""
     leads = list[int]()
     leader = np.arange(len(hits))
 
@@ -198,7 +197,7 @@ def _is_kept(members: Sequence[Example]) -> bool:
 
 
 def _representative(members: Sequence[Example]) -> Groove:
-    """The leader's hits, with the velocities and offsets, tempos and style that its cluster has."""
+    """The leader's hits with the velocities, offsets, tempos and style of its cluster."""
     leader = members[0].groove
     bars = [_median(bar, [one.groove.bar(index) for one in members]) for index, bar in enumerate(leader.bars)]
     low, high = np.quantile([one.bpm for one in members], _TEMPOS)
@@ -225,7 +224,7 @@ def _median(bar: Grid, others: Sequence[Grid]) -> Grid:
 
 
 def as_json(book: Sequence[Found]) -> str:
-    """The book as a file holds it, a groove a line."""
+    """The book as JSON, one groove a line."""
     rows = [json.dumps({**to_json(one.groove), "popularity": one.groups}, separators=(",", ":")) for one in book]
     return '{"grooves":[\n' + ",\n".join(rows) + "\n]}\n"
 

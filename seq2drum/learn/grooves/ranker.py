@@ -4,10 +4,9 @@
 
     python -m seq2drum.learn.grooves.ranker --cache FILE -o runs/ranker
 
-Two things are learnt at once. Among the grooves of a batch, the section's own is to be found, and among its sections
-the groove's own: contrastive learning (A. van den Oord, Y. Li, O. Vinyals, Representation learning with contrastive
-predictive coding, 2018). And in the book of the training songs, with the popularity of its grooves added, those that
-are most like the section's own.
+Two losses are combined. Contrastive learning finds a section's own groove among those of a batch, and a groove's own
+section (A. van den Oord, Y. Li, O. Vinyals, Representation learning with contrastive predictive coding, 2018). The
+other finds, in the book of the training songs, the grooves most like the section's own, with popularity as a prior.
 
 Letters of shapes: n sections of a batch, m grooves of the book.
 """
@@ -43,13 +42,13 @@ from seq2drum.models.checkpoint import describe, with_figures
 from seq2drum.music.notes import IntArray
 from seq2drum.play.grooves.ranker import FILES, FORMAT, KIND, TAUGHT
 
-_WARMTH = 1.5  # the logarithm of how much a cosine counts, at the beginning
-_FARTHEST = 5.0  # standard deviations from the mean, of what is heard
+_WARMTH = 1.5  # initial log scale of a cosine
+_FARTHEST = 5.0  # standard deviations at which features are clipped
 
 
 @dataclass(frozen=True)
 class Config:
-    """How large a ranker is, and how much of it is left out in training: of what is given, and of the hidden layer."""
+    """Sizes of a ranker, and dropout of its inputs and of the hidden layer."""
 
     guitar_hidden: int = 384
     groove_hidden: int = 256
@@ -63,7 +62,7 @@ class Config:
 
 
 class Ranker(nn.Module):
-    """Both nets. mean and spread (SECTION.size,): of what is heard in the songs learnt from."""
+    """Both nets. mean, spread (SECTION.size,): of the features of training sections."""
 
     mean: Tensor
     spread: Tensor
@@ -83,9 +82,9 @@ class Ranker(nn.Module):
         self.warmth = nn.Parameter(torch.tensor(_WARMTH))
 
     def heard(self, rows: Tensor) -> Tensor:
-        """Sections (n, SECTION.size) -> their points (n, E), all of one length, which the net has learnt."""
+        """Sections (n, SECTION.size) -> points (n, E), all of one learnt length."""
         known = ((rows - self.mean) / self.spread).clamp(-_FARTHEST, _FARTHEST)
-        has_bass = rows[:, SECTION["has_bass"]]  # where there is none, the bass is not one that never plays
+        has_bass = rows[:, SECTION["has_bass"]]  # no bass is not the same as a bass that never plays
         known = torch.cat([known[:, : BASS.start], known[:, BASS.start : BASS.stop - 1] * has_bass, has_bass], dim=1)
         return functional.normalize(self.guitar(known), dim=-1) * self.warmth.exp()
 
@@ -94,7 +93,7 @@ class Ranker(nn.Module):
         return functional.normalize(self.groove(rows), dim=-1)
 
     def forward(self, heard: Tensor, seen: Tensor) -> Tensor:
-        """How well each of some grooves (m, GROOVE.size) fits each of some sections (n, SECTION.size): (n, m)."""
+        """(n, m): how well grooves (m, GROOVE.size) fit sections (n, SECTION.size)."""
         return self.heard(heard) @ self.seen(seen).T
 
 
@@ -120,18 +119,18 @@ def export(ranker: Ranker, folder: Path) -> None:
             write_graph(graph, graph.example(), folder / f"{side}.onnx", fold=True)
 
 
-_NETS = "ranker"  # what the task's one model and its optimiser are called
+_NETS = "ranker"  # name of the task's one model and its optimiser
 _OWN, _BOOK = "own_nats", "book_nats"
-_LEAST_SPREAD = 0.05  # of what is heard, in its own units: what hardly changes is not blown up
-_HIDDEN = -1e9  # logit of what does not count
+_LEAST_SPREAD = 0.05  # floor of the spread, so that nearly constant features are not blown up
+_HIDDEN = -1e9  # logit of masked entries
 
 
 @dataclass(frozen=True)
 class Recipe(task.Recipe):
-    """How a ranker is trained.
+    """The recipe of a ranker.
 
-    batch: sections. without_bass: share of the sections whose bass is hidden. near: how far the F1 of two grooves may
-    differ for them to be taken for each other in the book: the temperature of what is to be found there.
+    batch: sections. without_bass: share of sections whose bass is hidden. near: temperature of the target distribution
+    over the book, in units of F1.
     """
 
     epochs: int = 8
@@ -149,9 +148,9 @@ class Recipe(task.Recipe):
 
 
 class RankerTask(Task[IntArray, Batch]):
-    """Learn from the train side which grooves are played to which sections, be validated on the validation side.
+    """The task of learning which grooves are played to which sections.
 
-    say: is given a line at each validation. data: where the songs come from, for the checkpoint.
+    say: called with a line at each validation. data: sources of the songs, for the checkpoint.
     """
 
     unit = "sections"
@@ -177,7 +176,7 @@ class RankerTask(Task[IntArray, Batch]):
         self.optimizers = {_NETS: torch.optim.AdamW(weights, lr=recipe.rate, weight_decay=recipe.weight_decay)}
 
     def epoch(self, number: int, processes: int) -> list[IntArray]:
-        """All sections once, in any order; what is left over of the last batch is not seen."""
+        """All sections once, in random order; an incomplete last batch is dropped."""
         rng = np.random.default_rng([self.recipe.seed, 1, number])
         order = rng.permutation(len(self.sides["train"].sections))
         size = self.recipe.batch * processes
@@ -197,7 +196,7 @@ class RankerTask(Task[IntArray, Batch]):
         return StepResult(sections, {_OWN: float(own_nats.detach()), _BOOK: float(book_nats.detach())})
 
     def nats(self, ranker: Any, batch: Batch, device: Any) -> tuple[Tensor, Tensor]:
-        """(n,) each: nats of the own groove and section among those of the batch; of what is like it in the book."""
+        """(n,) each: nats of the own groove and section among those of the batch; of the book's similar grooves."""
         given = [torch.from_numpy(array).to(device) for array in (*batch[:5], self.book.seen, self.book.popularity)]
         heard, seen, uncounted, aim, foreign, grooves, popularity = given
         fits = ranker(heard, torch.cat([seen, grooves]))
@@ -210,7 +209,7 @@ class RankerTask(Task[IntArray, Batch]):
 
     @torch.no_grad()
     def validate(self) -> Scalars:
-        """Figures of the validation side with the bass and without, songs weighing alike; see `figures`."""
+        """Figures of the validation side with and without bass, all songs with one weight; see `figures`."""
         self.ranker.eval()
         device = next(self.ranker.parameters()).device
         side, scalars = self.sides["validation"], dict[str, float]()
@@ -256,7 +255,7 @@ class RankerTask(Task[IntArray, Batch]):
 
 
 def _usual(heard: NDArray[np.floating]) -> tuple[FloatArray, FloatArray]:
-    """(SECTION.size,) each: mean and spread of what is heard; of the bass, where there is one."""
+    """(SECTION.size,) each: mean and spread of the features; of the bass, over sections that have one."""
     rows = heard.astype(np.float32)
     mean, spread = rows.mean(axis=0), rows.std(axis=0)
     basses = rows[rows[:, SECTION.at("has_bass")] > 0][:, BASS]
@@ -269,17 +268,17 @@ def _usual(heard: NDArray[np.floating]) -> tuple[FloatArray, FloatArray]:
 
 
 def write(config: Mapping[str, Any], folder: Path) -> None:
-    """Write what a checkpoint says of itself: config.json, the card, the digests."""
+    """Write the description of a checkpoint: config.json, the card, the digests."""
     describe(folder, config, card(config), FILES)
 
 
 def add_figures(folder: Path, measured: Mapping[str, str]) -> None:
-    """Put what was measured of a ranker, names and values, into its folder."""
+    """Add measured figures, by name, to the folder of a ranker."""
     write(with_figures(folder, measured), folder)
 
 
 def card(config: Mapping[str, Any]) -> str:
-    """What a person should know of a ranker before using it, from what its `config.json` says."""
+    """The model card of a ranker, from its `config.json`."""
     songs, sections = config["songs"], config["sections"]
     recipe, progress = config.get("recipe", {}), config.get("progress", {})
     lines = [

@@ -1,4 +1,4 @@
-"""What a ranker learns from and is measured on: the sections of each side of the split, and the book of their grooves.
+"""Data of the ranker: the sections of each side of the split, and the book of their grooves.
 
 Letters of shapes: N sections of a side, n of a batch, m grooves of the book.
 """
@@ -21,17 +21,17 @@ from seq2drum.learn.grooves.book import Example, Found, book_of, examples
 from seq2drum.music.notes import IntArray
 from seq2drum.play.grooves.ranker import Fit, Shelf
 
-OTHERS = 99  # sections among which a section's own groove is to be found
+OTHERS = 99  # other sections among which the own groove is searched
 OFFERED = 10  # grooves
 NATS = "nats_per_section"
 
 
 class Batch(NamedTuple):
-    """Sections to learn from.
+    """A batch of sections.
 
-    heard (n, SECTION.size), seen (n, GROOVE.size): guitar and groove. uncounted (n, n): which grooves of the others are
-    no wrong answers, as they are of the same group of songs or of another metre. aim (n, m): how much each groove
-    of the book is what is to be found; foreign (n, m): which are of another metre. weight (n,).
+    heard (n, SECTION.size), seen (n, GROOVE.size): guitar and groove. uncounted (n, n): mask of grooves that are not
+    negatives, being of the same group of songs or of another metre. aim (n, m): target distribution over the book;
+    foreign (n, m): mask of its grooves of another metre. weight (n,).
     """
 
     heard: FloatArray
@@ -62,7 +62,7 @@ class Side:
         self.group = np.unique([one.group for one in sections], return_inverse=True)[1]
         self.song = np.unique([one.song for one in sections], return_inverse=True)[1]
         self.metre = np.array([metres.get((groove.numerator, groove.denominator), -1) for groove in grooves])
-        # A song of many sections counts more than one of few, but not as many times as it has sections.
+        # The weight of a song grows with the root of its number of sections.
         weight = np.bincount(self.group)[self.group] ** -0.5
         self.weight = (weight / weight.mean()).astype(np.float32)
         # How alike each groove is to those of the book, of its own metre: (N, m).
@@ -74,7 +74,7 @@ class Side:
         self.near = near
 
     def batch(self, rows: IntArray, book: Book, without_bass: NDArray[np.bool_]) -> Batch:
-        """Some of the sections; without_bass (n,): whose bass is hidden."""
+        """A batch of sections; without_bass (n,): mask of hidden basses."""
         heard = self.heard[rows].astype(np.float32)
         heard[without_bass, BASS] = 0
         group, metre = self.group[rows], self.metre[rows]
@@ -121,12 +121,12 @@ def _metre(one: Example) -> Metre:
 
 
 def figures(side: Side, book: Book, among: FloatArray, inside: FloatArray) -> dict[str, float]:
-    """How good a ranking is: means over the songs of a side, each the mean of its sections.
+    """Figures of a ranking: means over the songs of a side, each the mean of its sections.
 
-    among (N, N): how well the grooves of the side fit its sections. inside (N, m): the same of the book's, their
-    popularity added. nats_per_section: of the book's groove that is most like the section's own. first_of_100: how
-    often the own groove fits better than those of 99 sections of other songs of the metre. F1 with the own groove: of
-    the safest groove, of a drawn one (expected), and of the best of OFFERED.
+    among (N, N): fit of the side's grooves to its sections. inside (N, m): fit of the book's, with popularity.
+    nats_per_section: of the book's groove most like the section's own. first_of_100: how often the own groove fits
+    better than those of 99 sections of other songs in its metre. F1 with the own groove: of the safest groove, of a
+    drawn one (expected), and of the best of OFFERED.
     """
     alike = side.alike.astype(np.float64)
     values: dict[str, NDArray[np.float64]] = {name: np.full(len(alike), np.nan) for name in FIGURES}

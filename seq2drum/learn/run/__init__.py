@@ -1,1 +1,1 @@
-"""A training run: its loop, folder, devices, and what one sees of it."""
+"""A training run: its loop, folder, devices, and displays."""

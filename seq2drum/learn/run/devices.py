@@ -1,4 +1,4 @@
-"""Where training computes: CPU, one GPU, or several processes by torchrun; and in which precision."""
+"""Devices and precision of training: CPU, one GPU, or several processes by torchrun."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ KERNELS = "64"
 
 
 class _Bfloat16(Precision):
-    """Bfloat16 on a CPU, for parts that are learnt from in threads of their own, see `parts`.
+    """Bfloat16 on a CPU for parts of a batch in threads of their own, see `loop.side_by_side`.
 
-    Fabric's own wants to make all backward passes itself. And it keeps weights that were cast until any loss is made,
-    for all threads: the gradients of a weight that is used twice would be summed in bfloat16 or float32, as it happens.
+    Fabric's own plugin insists on making all backward passes. It also caches cast weights across threads until a loss
+    is made, so the gradients of a weight that is used twice would be summed in bfloat16 or float32 by chance.
     """
 
     precision = "bf16-mixed"
@@ -46,24 +46,24 @@ class _Bfloat16(Precision):
 
 
 def make_fabric(device: str, precision: str, *, compiled: bool = False) -> Fabric:
-    """What computes, as a recipe's `device` and `precision` name it.
+    """The Fabric for a recipe's `device` and `precision`.
 
-    compiled: whether models go through torch.compile. On a CPU what it writes for sums in bfloat16 is no C++ (torch
-    2.13), so there "auto" is float32.
+    compiled: whether models go through torch.compile. On a CPU its code for sums in bfloat16 is not valid C++ (torch
+    2.13), so "auto" is float32 there.
 
     Raises:
-        OptionError: there is no such device.
+        OptionError: the device does not exist.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KERNELS)
     if device == "cuda" and not torch.cuda.is_available():
         raise OptionError("--device cuda: there is no CUDA device that torch can use; try --device auto")
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells the precision, which the recipe does
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it logs the precision, which the recipe states
     kind: Any = {"bf16": "bf16-mixed", "32": "32-true"}.get(precision, precision)
     if precision == "auto":
         gpu = on_gpu(device)
         bf16 = torch.cuda.is_bf16_supported() if gpu else cpu_has_bf16() and not compiled
         kind = "bf16-mixed" if bf16 else "32-true"
-    # As torchrun says: how many processes there are, and how many of them on this machine.
+    # Set by torchrun: the number of processes, and of those on this machine.
     world, local = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     computed: dict[str, Any] = {"precision": kind}
     if kind == "bf16-mixed" and not on_gpu(device):
@@ -76,17 +76,17 @@ def make_fabric(device: str, precision: str, *, compiled: bool = False) -> Fabri
 
 @contextmanager
 def compiling(compiled: bool) -> Iterator[None]:
-    """Say in a sentence what torch.compile cannot do; compiled: whether models go through it.
+    """Turn failures of torch.compile into an error of one sentence; compiled: whether models go through it.
 
     Raises:
-        OptionError: it could not.
+        OptionError: torch.compile failed.
     """
     if not compiled:
         yield
         return
     from torch._dynamo.exc import TorchDynamoException
 
-    logging.getLogger("torch._functorch").setLevel(logging.ERROR)  # it tells at length what it then raises
+    logging.getLogger("torch._functorch").setLevel(logging.ERROR)  # it logs at length what it then raises
     try:
         yield
     except TorchDynamoException as error:
@@ -97,15 +97,15 @@ def compiling(compiled: bool) -> Iterator[None]:
 
 
 def on_gpu(device: str) -> bool:
-    """Whether what a recipe's `device` names is a GPU."""
+    """True if a recipe's `device` is a GPU."""
     return device != "cpu" and torch.cuda.is_available()
 
 
 def init_process_group(device: torch.device) -> None:
     """Join the process group again after torchrun has restarted a training.
 
-    torchrun keeps one store for all its starts (as of torch 2.13), where the addresses of processes that have ended
-    still stand; so each start after the first has a part of it for its own.
+    torchrun keeps one store for all its starts (as of torch 2.13), which still holds addresses of ended processes, so
+    each start after the first uses a prefix of its own.
     """
     start = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
     if not start or int(os.environ.get("WORLD_SIZE", "1")) == 1:
@@ -116,13 +116,13 @@ def init_process_group(device: torch.device) -> None:
 
 
 def machine_name(device: torch.device) -> str:
-    """The kind of machine, not its name: a GPU's model, or the processor and its cores."""
+    """The type of machine: a GPU's model, or the processor and its cores."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads a process"
 
 
 def use_threads(threads: int) -> None:
-    """Compute in so many threads; with 0, one for each core that is this process's share."""
+    """Compute in so many threads; 0: one for each core of this process's share."""
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's, on this machine
     torch.set_num_threads(threads or max((os.cpu_count() or 1) // processes, 1))

@@ -1,10 +1,9 @@
 """The training loop, one for all tasks: CPU, one GPU, or several processes by torchrun.
 
-It knows devices, processes, seeds, resuming, stopping, saving, progress, TensorBoard, and scalars by name. What is
-learnt and how is the task's, see `task`.
+It knows devices, processes, seeds, resuming, stopping, saving, progress, TensorBoard, and scalars by name; the rest is
+the task's, see `task`.
 
-Each step is seeded by (seed, step, process), and what an epoch is made of by (seed, epoch), so a run that is resumed
-is the run that was not interrupted.
+(seed, step, process) seed a step, and (seed, epoch) an epoch, so a resumed run equals an unbroken one.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ Gradients = Sequence[Tensor | None]
 def summed(
     losses: Sequence[Loss], weights: Sequence[Tensor], backward: Callable[[Loss, int], None], threads: int
 ) -> None:
-    """Sum the gradients of the losses of parts, in so many threads; see `one_by_one` and `side_by_side`."""
+    """Sum the gradients of the losses of a batch's parts, in so many threads; see `one_by_one` and `side_by_side`."""
     if len(losses) == 1:
         backward(losses[0], 0)
     elif threads == 1:
@@ -53,14 +52,14 @@ def summed(
 
 
 def one_by_one(losses: Sequence[Loss], backward: Callable[[Loss, int], None]) -> None:
-    """Let `backward` compute each loss and add its gradients, told how many losses are left after it."""
+    """Call `backward` for each loss with the number of losses left after it; it adds the gradients."""
     for left, loss, seed in zip(range(len(losses) - 1, -1, -1), losses, _seeds(len(losses)), strict=True):
         torch.manual_seed(seed)
         backward(loss, left)
 
 
 def side_by_side(losses: Sequence[Loss], weights: Sequence[Tensor], threads: int) -> None:
-    """The same on a CPU in so many threads: adds the gradients of all losses to those of the weights.
+    """Add the gradients of all losses to those of the weights, on a CPU in so many threads.
 
     A loss draws its random numbers with `layers.uniform` only: the threads share torch's own generator.
     """
@@ -71,7 +70,7 @@ def side_by_side(losses: Sequence[Loss], weights: Sequence[Tensor], threads: int
             made: Gradients = torch.autograd.grad(loss(), weights, allow_unused=True)
             return made
 
-    torch.set_num_threads(max(threads // workers, 1))  # what a thread that begins takes for its own operations
+    torch.set_num_threads(max(threads // workers, 1))  # the default of each new thread
     try:
         with ThreadPoolExecutor(workers) as pool:
             for part in pool.map(gradients, losses, _seeds(len(losses))):
@@ -81,7 +80,7 @@ def side_by_side(losses: Sequence[Loss], weights: Sequence[Tensor], threads: int
 
 
 def _seeds(count: int) -> list[int]:
-    """A seed for each part, made of that of the step."""
+    """A seed for each part, derived from that of the step."""
     step = torch.initial_seed()
     return [(step + part) % 2**63 for part in range(count)]
 
@@ -100,8 +99,8 @@ SECONDS_BETWEEN_VALIDATIONS = 60.0  # at the least
 SECONDS_BETWEEN_SAVES = 300.0  # at the most
 SECONDS_BETWEEN_TRIMS = 15.0  # at the least: each costs some 0.1 s, while half a gigabyte is given back
 STEPS_BETWEEN_RECORDS = 10  # in TensorBoard
-STEPS_BETWEEN_LOOKS = 10  # of several processes at the clock of the first
-LAG = 2  # steps that a GPU may be behind before what came of a step is read
+STEPS_BETWEEN_LOOKS = 10  # at the first process's clock
+LAG = 2  # steps that a GPU may be behind when results are read
 _LOG = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
@@ -111,7 +110,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Trained:
-    """A run that has ended: its folder, how far it came, whether it was stopped before its end, its page if made."""
+    """A finished run: its folder, its progress, whether it was stopped early, and its page, if any."""
 
     folder: Path
     progress: Progress
@@ -129,17 +128,16 @@ def train(
     stopping: Callable[[], None] = lambda: None,
     warn: Callable[[str], None] = _LOG.warning,
 ) -> Trained:
-    """Work on a task, and leave its best and its last model, TensorBoard's curves and a page in a folder.
+    """Train a task; leave its best and its last model, TensorBoard's curves and a page in a folder.
 
-    Ctrl-C ends the run after the step that is being done: what was saved is usable, and the run can be resumed as if
-    nothing had happened. `show` is called after each step with the share of the run that is done, `stopping` after
-    Ctrl-C, when the run is saved and only its last validation is missing. `about` is handed to the task when it saves.
-    `warn` is given what failed that the run does not need.
+    Ctrl-C ends the run after the current step; it can be resumed as if never interrupted. show: called after each step
+    with the share of the run that is done. stopping: called after Ctrl-C, when the run is saved and only its last
+    validation is missing. about: passed to the task when it saves. warn: called with failures that a run survives.
 
     Raises:
         CheckpointError: `resume` without a run to resume, or with one of another recipe.
-        OptionError: the folder holds another run, or one that is going on; there is no such device; it diverged; torch
-            cannot compile the models.
+        OptionError: the folder holds another run, or one in progress; the device does not exist; the run diverged;
+            torch cannot compile the models.
         OutputError: the folder cannot be written.
     """
     # 1. A folder and a device.
@@ -150,11 +148,11 @@ def train(
     fabric.launch()
     with runs.alone(folder, fabric.global_rank), compiling(compiled):
         run = _Run(fabric, task, folder, dict(about or {}), show, BestEffort(warn))
-        # 2. Only now, when the models are on the device, what a run has learnt before.
+        # 2. Restore a run, now that the models are on the device.
         if resume:
             run.progress, run.history = runs.restore(folder, task)
         run.open()
-        # 3. The steps, and what is left behind.
+        # 3. Make the steps, and leave models and page.
         stopped = False
         try:
             with _stop_requested(fabric.world_size) as asked:
@@ -173,9 +171,9 @@ def train(
 
 @contextmanager
 def _stop_requested(processes: int) -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed: a step that is being done is finished first. Pressed twice, it stops at once.
+    """Yield a function that tells if Ctrl-C was pressed, which lets the current step finish; twice stops at once.
 
-    Several processes would not all stop at the same step, so there Ctrl-C does what it always does.
+    Several processes would not all stop at the same step, so Ctrl-C keeps its usual effect there.
     """
     pressed = threading.Event()
 
@@ -196,9 +194,9 @@ def _stop_requested(processes: int) -> Iterator[Callable[[], bool]]:
 
 @dataclass(frozen=True)
 class _PendingResult:
-    """What came of a step, on its way from the device: how much was seen, scalars by name, and norms of gradients.
+    """A step's result on its way from the device: the amount seen, scalars by name, norms of gradients.
 
-    step and seconds: of the run when it was done. numbers (1 + scalars + norms,).
+    step, seconds: of the run after the step. numbers (1 + scalars + norms,).
     """
 
     step: int
@@ -211,7 +209,7 @@ class _PendingResult:
     def of(
         cls, made: StepResult, norms: list[torch.Tensor], progress: Progress, device: torch.device
     ) -> _PendingResult:
-        """Send what came of a step on its way; empties `norms`."""
+        """Start the transfer of a step's result; empties `norms`."""
         values = [made.seen, *made.scalars.values(), *norms]
         norms.clear()
         names = tuple(made.scalars)
@@ -224,7 +222,7 @@ class _PendingResult:
         return cls(progress.step, progress.seconds, names, numbers, arrived)
 
     def values(self) -> tuple[int, dict[str, float], list[float]]:
-        """How much was seen, scalars, and norms; waits for them."""
+        """The amount seen, scalars, and norms; waits for the transfer."""
         if self.arrived is not None:
             self.arrived.synchronize()
         seen, *others = self.numbers.tolist()
@@ -263,7 +261,7 @@ class _Run(Generic[Item, BatchT]):
         self.patience = min(max(tenth, SECONDS_BETWEEN_VALIDATIONS), SECONDS_BETWEEN_SAVES)
 
     def open(self) -> None:
-        """Begin to show curves; a run that is gone on with takes back what it showed after it was saved."""
+        """Open the curves; a resumed run removes those drawn after its last save."""
         if self.rank == 0:
             purge = self.progress.seen + 1 if self.progress.step else None
             self.writer = SummaryWriter(str(self.folder), purge_step=purge)
@@ -289,14 +287,14 @@ class _Run(Generic[Item, BatchT]):
         stepper.step()
 
     def backward(self, loss: Callable[[], torch.Tensor], left: int) -> None:
-        """Add the gradients of a loss after which so many are left in this step; processes synchronise at the last."""
+        """Add a loss's gradients; processes synchronise at the step's last loss, which has none left."""
         with ExitStack() as apart:
             for model in self.models.values():
                 apart.enter_context(self.fabric.no_backward_sync(model, enabled=left > 0))
             self.fabric.backward(loss())
 
     def check(self, norm: float, step: int) -> None:
-        """Go on only where gradients are numbers."""
+        """Raise an OptionError if gradients are not finite."""
         if not math.isfinite(norm):
             raise OptionError(
                 f"the training ran out of numbers at step {step}; a lower --rate than"
@@ -310,7 +308,7 @@ class _Run(Generic[Item, BatchT]):
     # --- steps -------------------------------------------------------------------------------------------------------
 
     def loop(self, asked: Callable[[], bool]) -> None:
-        """All steps that are left, validated and saved now and then; KeyboardInterrupt where that was asked for."""
+        """Make all remaining steps, validating and saving in between; KeyboardInterrupt if requested."""
         progress, before, begun = self.progress, self.progress.seconds, time.monotonic()
         while not self.done():
             items = self.task.epoch(progress.epoch, self.processes)
@@ -337,14 +335,14 @@ class _Run(Generic[Item, BatchT]):
                 self.save()
 
     def prepared(self, items: Iterable[Item]) -> Iterator[BatchT]:
-        """This process's part of each item that is left of the epoch."""
+        """This process's part of each remaining item of the epoch."""
         epoch, first = self.progress.epoch, self.progress.batch
         for index, item in enumerate(items, first):
             batch = self.task.prepare(item, epoch, index, rank=self.rank, processes=self.processes)
             yield self.task.pinned(batch) if self.device.type == "cuda" else batch
 
     def step(self, batch: BatchT, share: float) -> StepResult:
-        """One step, with its rates and its seed."""
+        """Make one step, with its rates and its seed."""
         for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
                 group["lr"] = self.task.rate(name, self.progress.step, share)
@@ -354,7 +352,7 @@ class _Run(Generic[Item, BatchT]):
         return self.task.step(batch, self)
 
     def read(self, left: int = 0) -> None:
-        """Take what came of steps into the progress, except of the last few that are left for later."""
+        """Add the results of steps to the progress, except for the last `left` ones."""
         while len(self.unread) > left:
             one = self.unread.popleft()
             seen, scalars, norms = one.values()
@@ -364,13 +362,13 @@ class _Run(Generic[Item, BatchT]):
             self.record(scalars, one.step, one.seconds)
 
     def give_back(self) -> None:
-        """Now and then, what steps of other shapes have left in the heap of a process that computes."""
+        """Return freed memory to the system from time to time; steps of other shapes leave some in the heap."""
         if self.device.type == "cpu" and time.monotonic() - self.given_back > SECONDS_BETWEEN_TRIMS:
             workers.give_back()
             self.given_back = time.monotonic()
 
     def share(self, items: int) -> float:
-        """How much of the run is done, 0..1, while an epoch has so many items."""
+        """The share of the run that is done, 0..1, if an epoch has so many items."""
         recipe, progress = self.task.recipe, self.progress
         if recipe.minutes is not None:
             return progress.seconds / (60 * recipe.minutes)
@@ -379,7 +377,7 @@ class _Run(Generic[Item, BatchT]):
         return (progress.epoch + progress.batch / max(items, 1)) / (recipe.epochs * self.task.chunks)
 
     def done(self) -> bool:
-        """Whether the run is as long as the recipe says."""
+        """True if the run has the length of its recipe."""
         recipe, progress = self.task.recipe, self.progress
         if recipe.minutes is not None:
             return self.agreed(progress.seconds >= 60 * recipe.minutes)
@@ -388,17 +386,17 @@ class _Run(Generic[Item, BatchT]):
         return progress.epoch >= recipe.epochs * self.task.chunks
 
     def passed(self, seconds: float, since: float) -> bool:
-        """Whether so many seconds have passed since a moment."""
+        """True if so many seconds have passed since a moment."""
         return self.agreed(time.monotonic() - since > seconds)
 
     def agreed(self, mine: bool) -> bool:
-        """What the first process says: clocks differ, and all must do the same, for they wait for each other."""
+        """The answer of the first process: clocks differ, but all processes must agree."""
         return bool(self.fabric.broadcast(torch.tensor(float(mine)))) if self.processes > 1 else mine
 
     # --- validation and records --------------------------------------------------------------------------------------
 
     def record(self, scalars: Scalars, step: int, seconds: float) -> None:
-        """Take a step's scalars into the running means, into the history, and now and then into TensorBoard."""
+        """Add a step's scalars to the running means, to the history, and every few steps to TensorBoard."""
         now = self.progress
         scalars = {name: value for name, value in scalars.items() if math.isfinite(value)}
         for name, value in scalars.items():
@@ -413,10 +411,7 @@ class _Run(Generic[Item, BatchT]):
             self.writer.add_scalar(f"train/{name}", value, now.seen)
 
     def validate(self, *, last: bool = False) -> None:
-        """Measure on what was never trained on, keep the best, and show what was made.
-
-        Only the first of several processes does, while the others wait.
-        """
+        """Validate, keep the best model, and show samples, in the first process while the others wait."""
         self.read()
         if self.rank == 0:
             now = self.progress
@@ -434,7 +429,7 @@ class _Run(Generic[Item, BatchT]):
         self.validated = time.monotonic()
 
     def described(self) -> dict[str, Any]:
-        """What is known of the run, JSON-able."""
+        """Description of the run, JSON-able."""
         progress = asdict(self.progress)
         progress[self.task.unit] = progress.pop("seen")
         return {
@@ -450,7 +445,7 @@ class _Run(Generic[Item, BatchT]):
         }
 
     def save(self) -> None:
-        """Write `last`: what others use, and beside it what a resumed run needs."""
+        """Write `last`: the model, and the state that a resumed run needs."""
         self.read()
         self.saved = time.monotonic()
         if self.rank == 0:
@@ -458,7 +453,7 @@ class _Run(Generic[Item, BatchT]):
         self.fabric.barrier()
 
     def close(self, stopped: bool) -> Path | None:
-        """Write the page of the run; None if that failed, there is none, or another process does it."""
+        """Write the page of the run; None if that failed, the task has none, or another process does it."""
         if self.writer is None:
             return None
         self.writer.close()
@@ -476,12 +471,12 @@ def _lag_of(device: torch.device) -> int:
 
 
 def _seed(*numbers: int) -> int:
-    """A seed for torch, made of some numbers; the same with every version of Python."""
+    """A seed for torch from some numbers; the same with every version of Python."""
     return int(np.random.SeedSequence([numbers[0], 5, *numbers[1:]]).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _prefetch(items: Iterator[T], depth: int = 2) -> Iterator[T]:
-    """The same items, made in a second thread while the model computes."""
+    """The items, made ahead in a second thread."""
     queue: Queue[tuple[T] | BaseException | None] = Queue(depth)
     stop = threading.Event()
 

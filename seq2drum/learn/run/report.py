@@ -1,4 +1,4 @@
-"""The page of a training run: what was run, how it went, what came of it, what to do next."""
+"""The page of a training run: the recipe, its course, its results, the next commands."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from seq2drum.show import page
 from seq2drum.show import page as charts
 from seq2drum.show.page import Line, Table
 
-LISTENS = 0.02  # of its nats a bar: what the right guitar saves a model that is said to listen
+LISTENS = 0.02  # share of its nats a bar that the right guitar saves a model that listens
 # Scalars of the history.
 NATS, SWAPPED, GROOVED = "nats_per_bar", "nats_per_bar_swapped_guitar", "nats_per_bar_given_the_groove"
-PACES = 50  # places at which the page tells how fast it went
+PACES = 50  # points of the curve of speed
 _GAIN_MEANS = "hit F1 of the most likely take with the right guitar less that with another song's"
 
 
 class Finished(NamedTuple):
-    """A run that is over, as far as a page tells of it.
+    """A finished run, as its page shows it.
 
-    place: its folder, as one would type it. about: what its checkpoints say of themselves. sides: songs and bars of
-    each side of the split. previews: what was played meanwhile. songs: how many were played. unseen: whether it never
-    saw them. stopped: before its end.
+    place: its folder, as one would type it. about: the description in its checkpoints. sides: songs and bars of each
+    side of the split. songs: number of songs in the previews. unseen: whether these were never trained on. stopped:
+    before its end.
     """
 
     place: str
@@ -45,7 +45,7 @@ class Finished(NamedTuple):
 
 
 def as_html(run: Finished) -> str:
-    """One page that needs nothing else: what was run, how it went, what came of it, what to do next."""
+    """A self-contained page: the recipe, the run's course, its results, the next commands."""
     curve_lines, curves = _curves(run.history)
     return page.render(
         "run.html",
@@ -65,7 +65,7 @@ def as_html(run: Finished) -> str:
 
 
 def listening(own: float, swapped: float) -> str:
-    """What nats a bar with the right guitar and with another song's say of a model."""
+    """A sentence on nats a bar with the right guitar and with another song's."""
     gain = swapped - own
     if gain < LISTENS * own:
         return "it does not listen to the guitar yet"
@@ -97,7 +97,7 @@ def _summary(run: Finished) -> list[str]:
 
 
 def _commands(run: Finished) -> dict[str, str]:
-    """What to do next, and how."""
+    """The next commands with a word on each."""
     place = shlex.quote(run.place)
     side = "validation" if run.sides.get("validation", (0, 0))[0] else "test"
     commands = {
@@ -113,7 +113,7 @@ def _commands(run: Finished) -> dict[str, str]:
 
 
 def _curves(history: History) -> tuple[list[Line], list[str]]:
-    """The lines of the first chart, for a legend, and the charts; none before there is anything to draw."""
+    """The legend of the first chart, and the charts; empty without data."""
     points, seen = history.training, history.validations
     nats = [
         Line("unseen songs", [(one.seen, one.scalars.get(NATS, math.nan)) for one in seen]),
@@ -153,7 +153,7 @@ class _Panel(NamedTuple):
 
 
 def _panel(run: Finished) -> _Panel | None:
-    """None if nothing was played."""
+    """The panel of a run; None without a preview."""
     seen = [preview for preview in run.previews if preview.figures]
     if not seen:
         return None

@@ -1,7 +1,7 @@
-"""A training run's folder: `best` and `last`, of which `last` also holds what a resumed run needs.
+"""A training run's folder: `best` and `last`, of which `last` also holds the state to resume from.
 
-    last/   what the task saves for others, and training.safetensors, progress.json, history.json, task.json
-    best/   what the task saved when its criterion was least
+    last/   the task's checkpoint, and training.safetensors, progress.json, history.json, task.json
+    best/   the checkpoint with the least criterion
 
 Models and optimisers are stored by name, tensors only; nothing is pickled.
 """
@@ -36,12 +36,12 @@ STATE, PROGRESS, HISTORY, TASK, REPORT = (
 
 
 def check_folder(folder: Path, *, resume: bool) -> None:
-    """Say at once, before anything is read, if a run cannot be kept in a folder.
+    """Refuse a folder that cannot hold the run, before anything is read.
 
     Raises:
-        OptionError: it holds a run already, and that is not to be resumed.
-        CheckpointError: it holds none, and one is to be resumed.
-        OutputError: it is a file, or may not be used.
+        OptionError: it holds a run, and `resume` is False.
+        CheckpointError: it holds no run, and `resume` is True.
+        OutputError: it is a file, or not accessible.
     """
     try:
         if folder.exists() and not folder.is_dir():
@@ -57,10 +57,7 @@ def check_folder(folder: Path, *, resume: bool) -> None:
 
 
 def begun_again(folder: Path) -> bool:
-    """Whether torchrun has started this training again (`--max-restarts N`), after a process of it had ended.
-
-    Then it goes on where it was saved last, if it was.
-    """
+    """True if torchrun has restarted this training (`--max-restarts N`) and a save to resume from exists."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0 and any(
         (folder / name).is_dir() for name in (LAST, "last.old")
     )
@@ -68,11 +65,11 @@ def begun_again(folder: Path) -> bool:
 
 @contextmanager
 def alone(folder: Path, rank: int) -> Iterator[None]:
-    """Keep a run's folder for this training: a second one would write over what this one saves.
+    """Lock a run's folder: a second training would overwrite the saves of this one.
 
     Raises:
-        OptionError: another training has it.
-        OutputError: it cannot be made or written.
+        OptionError: another training holds the lock.
+        OutputError: the folder cannot be made or written.
     """
     if rank:  # the first process of several speaks and writes for all
         yield
@@ -87,14 +84,14 @@ def alone(folder: Path, rank: int) -> Iterator[None]:
 
 
 def save(folder: Path, task: Task[Any, Any], progress: Progress, history: History, about: Mapping[str, Any]) -> None:
-    """Write `last`. A run that is killed meanwhile loses nothing that is not still in one of two folders."""
+    """Write `last` atomically: a run killed meanwhile still has the previous save."""
     fresh, last, old = (folder / name for name in ("last.new", LAST, "last.old"))
     for left in (fresh, old):
         shutil.rmtree(left, ignore_errors=True)
     fresh.mkdir()
     task.save(fresh, about)
     save_file(_tensors(task), fresh / STATE)
-    # safetensors writes for the owner alone; who may read the folder's other files may read this one.
+    # safetensors writes for the owner alone: give this file the mode of the others.
     (fresh / PROGRESS).write_text(json.dumps(asdict(progress)), encoding="utf-8")
     (fresh / STATE).chmod((fresh / PROGRESS).stat().st_mode)
     (fresh / HISTORY).write_text(history.as_json(), encoding="utf-8")
@@ -106,10 +103,10 @@ def save(folder: Path, task: Task[Any, Any], progress: Progress, history: Histor
 
 
 def progress_of(folder: Path) -> Progress:
-    """How far the run in a folder has come.
+    """The progress of the run in a folder.
 
     Raises:
-        CheckpointError: there is none, or it is damaged.
+        CheckpointError: the folder has no run, or a damaged one.
     """
     last = folder / LAST
     try:
@@ -119,10 +116,10 @@ def progress_of(folder: Path) -> Progress:
 
 
 def restore(folder: Path, task: Task[Any, Any]) -> tuple[Progress, History]:
-    """Take up a run where its `last` left it: models, optimisers and the task's state in place, progress and history.
+    """Restore models, optimisers and the task's state from `last`; return progress and history.
 
     Raises:
-        CheckpointError: it was begun with another recipe, or is damaged.
+        CheckpointError: the run has another recipe, or is damaged.
     """
     last = folder / LAST
     try:
@@ -150,14 +147,14 @@ def _tensors(task: Task[Any, Any]) -> dict[str, torch.Tensor]:
         tensors |= {f"models/{name}/{key}": value for key, value in model.state_dict().items()}
     for name, optimizer in task.optimizers.items():
         for index, row in optimizer.state_dict()["state"].items():
-            # What is no tensor is nothing: SGD without momentum has it, and makes it anew.
+            # SGD without momentum has None here, and needs nothing restored.
             kept = {key: value for key, value in row.items() if isinstance(value, torch.Tensor)}
             tensors |= {f"optimizers/{name}/{index}/{key}": value for key, value in kept.items()}
     return {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
 
 
 def _put_back(task: Task[Any, Any], tensors: Mapping[str, torch.Tensor]) -> None:
-    """What `_tensors` gave goes where the weights are, which may be a GPU."""
+    """Load the tensors of `_tensors` to the device of the weights."""
     for name, model in task.models.items():
         model.load_state_dict(_below(tensors, f"models/{name}/"))
     for name, optimizer in task.optimizers.items():

@@ -1,11 +1,11 @@
-"""What the training loop asks of a task, and what it gives it. What is learnt, only the task knows.
+"""The interface between the training loop and a task; only the task knows what is learnt.
 
     epoch -> items -> batches -> steps, each with one optimiser or several of the task's own
-    now and then: validate, keep the best, show what was made
+    from time to time: validate, keep the best, show samples
 
-A task names its models and its optimisers; the loop puts them on the device, seeds each step, and saves and restores
-all of them. No random number of a task may come from anywhere but (seed, epoch, place in the epoch) or from torch
-during a step: then a run that is resumed is the run that was not interrupted.
+A task names its models and its optimisers; the loop moves them to the device, seeds each step, and saves and restores
+them. A task draws random numbers from (seed, epoch, index in the epoch), or from torch during a step, and from nothing
+else, so a resumed run equals an unbroken one.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-MOST_POINTS = 512  # of the training curves that are kept
+MOST_POINTS = 512  # points of the training curves that are kept
 
 Scalars = Mapping[str, float]
 """Numbers by name. What has no answer is left out."""
 
 
 class Point(NamedTuple):
-    """A place of the curves: how much was seen, in the task's unit, seconds since the beginning, scalars."""
+    """A point of the curves: the amount seen, in the task's unit, seconds since the start, scalars."""
 
     seen: int
     seconds: float
@@ -42,7 +42,7 @@ class Point(NamedTuple):
 class History:
     """All scalars of a run.
 
-    training: points of the running means of its steps, of which one in `every` is kept. validations: all of them.
+    training: running means of its steps, one point in `every` steps. validations: all of them.
     """
 
     training: tuple[Point, ...] = ()
@@ -50,7 +50,7 @@ class History:
     validations: tuple[Point, ...] = ()
 
     def recorded(self, number: int, point: Point) -> History:
-        """With one more point of the training curves, the `number`-th of the run; most of them are left out."""
+        """The history with step `number` of the training curves, unless it is thinned out."""
         if number % self.every:
             return self
         points, every = (*self.training, point), self.every
@@ -59,7 +59,7 @@ class History:
         return replace(self, training=points, every=every)
 
     def validated(self, point: Point) -> History:
-        """With one more validation, in place of one after as much was seen."""
+        """The history with a validation, which replaces one after the same amount seen."""
         return replace(self, validations=(*(one for one in self.validations if one.seen != point.seen), point))
 
     def as_json(self) -> str:
@@ -69,10 +69,10 @@ class History:
 
     @staticmethod
     def from_json(written: str) -> History:
-        """The way back.
+        """The history in JSON of `as_json`.
 
         Raises:
-            ValueError, LookupError, TypeError: it is no history.
+            ValueError, LookupError, TypeError: not a history.
         """
         held = json.loads(written)
         return History(_points(held["training"]), int(held["every"]), _points(held["validations"]))
@@ -97,7 +97,7 @@ BatchT = TypeVar("BatchT")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained, as far as every task is. Tasks add their own numbers; all are JSON-able.
+    """The numbers of a training common to all tasks. Tasks add their own; all are JSON-able.
 
     Length: `minutes` of wall time if given, else `steps` if given, else `epochs`. rate: the peak learning rate.
     precision: "auto" is bfloat16 where the device computes in it, else float32. compiled: the models go through
@@ -124,11 +124,11 @@ RESUMABLE = frozenset({"minutes", "steps", "epochs", "device", "compiled"})
 
 @dataclass
 class Progress:
-    """How far a run has come; kept with it, and shown.
+    """The state of a run that is saved and shown.
 
-    epoch: how many are behind it; where they have chunks, how many of these. batch: of that, the next to do. seen:
-    how much was learnt from, in the task's unit. training: running means of the scalars of its steps. validation: the
-    last ones; best: the least of the task's criterion.
+    epoch: finished epochs, or chunks where epochs have several. batch: the next one of the epoch. seen: the amount
+    learnt from, in the task's unit. training: running means of scalars. validation: the last one. best: the least
+    criterion.
     """
 
     epoch: int = 0
@@ -177,16 +177,14 @@ class StepContext(Protocol):
     processes: int
 
     def update(self, optimizer: str, loss: Tensor | Sequence[Callable[[], Tensor]], *, most: float = 1.0) -> None:
-        """Make one step of an optimiser against a loss, its gradients cut to a norm of `most`.
+        """Make one step of an optimiser on a loss, with gradients clipped to a norm of `most`.
 
-        Losses of micro-batches are computed one after another and their gradients summed (gradient accumulation), so
-        that the activations of one are held at a time; or beside one another, one in each thread, see `parts`. So they
-        change nothing that another reads.
-
-        Several processes use the mean of their gradients.
+        Losses of micro-batches are computed one after another and their gradients summed (gradient accumulation), which
+        holds the activations of one at a time; or in parallel threads, see `loop.side_by_side`. A loss must not change
+        anything that another reads. Several processes use the mean of their gradients.
 
         Raises:
-            OptionError: the gradients are no numbers.
+            OptionError: the gradients are not finite.
         """
         ...
 
@@ -196,12 +194,11 @@ class StepContext(Protocol):
 
 
 class Task(ABC, Generic[Item, BatchT]):
-    """What is learnt and how; the loop does the rest.
+    """A learning problem: its models, data and steps; the loop does the rest.
 
-    Item: what a step is made of, as an epoch lists it. BatchT: the same as arrays. recipe: how it is trained. models,
-    optimizers: by name; all are saved and restored. unit: what is counted as seen, in the plural. criterion: the
-    scalar of `validate` that is to become small; the model for which it is least is kept as the best. chunks: into
-    how many an epoch is cut, where no memory holds what is learnt from; each is then listed as if it were an epoch.
+    Item: an epoch's entry for one step. BatchT: the item as arrays. models, optimizers: by name; all are saved and
+    restored. unit: of the amount seen, in the plural. criterion: the scalar of `validate` to minimise, which chooses
+    the best model. chunks: parts of an epoch, where memory cannot hold its data; each is listed as if it were an epoch.
     """
 
     unit: ClassVar[str]
@@ -213,17 +210,17 @@ class Task(ABC, Generic[Item, BatchT]):
 
     @abstractmethod
     def epoch(self, number: int, processes: int) -> Sequence[Item]:
-        """The items of an epoch in their order, one a step, for all processes together. The same in each of them.
+        """The items of an epoch in order, one for each step of all processes; the same in each process.
 
-        Where an epoch has `chunks`, `number` counts these, over all epochs.
+        Where an epoch has `chunks`, `number` counts these over all epochs.
         """
 
     @abstractmethod
     def prepare(self, item: Item, epoch: int, index: int, *, rank: int, processes: int) -> BatchT:
-        """The part of an epoch's item that is this process's, as arrays. Called ahead, in a thread of its own."""
+        """This process's part of an epoch's item as arrays. Called ahead, in another thread."""
 
     def pinned(self, batch: BatchT) -> BatchT:
-        """The same in memory from which a GPU copies while it computes; called ahead, where there is a GPU."""
+        """The batch in pinned memory, for copies to a GPU while it computes. Called ahead, with a GPU only."""
         return batch
 
     @abstractmethod
@@ -231,36 +228,36 @@ class Task(ABC, Generic[Item, BatchT]):
         """Learn from one item."""
 
     def rate(self, optimizer: str, step: int, share: float) -> float:
-        """The learning rate of an optimiser at a step, when a share (0..1) of the run is done."""
+        """The learning rate of an optimiser at a step, after a share (0..1) of the run."""
         return self.recipe.rate * schedule(step, share)
 
     def validate(self) -> Scalars:
-        """Scalars of what was never trained on; none where there is no such thing. Called in one process only."""
+        """Scalars on data never trained on; empty without such data. Called in one process only."""
         return {}
 
     def show(self, progress: Progress, logger: Logger | None, *, last: bool) -> None:
-        """Show what was made, after a validation. Called in one process only, while the others wait."""
+        """Show samples after a validation. Called in one process only, while the others wait."""
         return
 
     def status(self, progress: Progress) -> str:
-        """One line that says how far it has come."""
+        """The progress in one line."""
         means = ", ".join(f"{name} {value:.4g}" for name, value in progress.training.items())
         return f"{progress.seen} {self.unit}, {means}"
 
     @abstractmethod
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
-        """Write what others use, the model as it is now, into a folder. about: what is known of the run, JSON-able."""
+        """Write a checkpoint of the current model into a folder. about: description of the run, JSON-able."""
 
     def page(self, place: str, about: Mapping[str, Any], history: History, *, stopped: bool) -> str | None:
-        """A page in HTML that tells of a run that is over; None for none. place: its folder."""
+        """An HTML page on a finished run, or None. place: its folder."""
         return None
 
     def state(self) -> Mapping[str, Any]:
-        """What a resumed run needs beside models and optimisers, JSON-able."""
+        """State to resume from beside models and optimisers, JSON-able."""
         return {}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take up again what `state` gave."""
+        """Restore the state of `state`."""
         return
 
 
@@ -270,9 +267,9 @@ def schedule(step: int, share: float) -> float:
 
 
 def running_mean(before: float, value: float, step: int) -> float:
-    """The mean of the values of fifty steps or so, late ones above all; of fewer steps the plain mean.
+    """The exponential mean over some fifty steps; over fewer steps the plain mean.
 
-    A batch says little of the others: its items may be alike, so one may have twice the loss of the next.
+    Losses of single batches vary by a factor of two, because the items of a batch may be alike.
     """
     new = max(0.02, 1 / (step + 1))
     return (1 - new) * before + new * value if step else value
@@ -290,7 +287,7 @@ class BestEffort:
         """Try the work that the warning calls `what`."""
         try:
             yield
-        except Exception as error:  # whatever it is: hours of training are worth more than a picture
+        except Exception as error:  # any error: hours of training are worth more than a picture
             if what not in self.warned:
                 self.warned.add(what)
                 self.warn(f"{what} failed, the training goes on without ({type(error).__name__}: {error})")

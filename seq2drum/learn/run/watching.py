@@ -1,11 +1,10 @@
-"""What one sees of a training run while it goes on.
+"""Previews of a model in training.
 
-    unseen songs -> the model as it is now plays them -> a few figures of the panel, and pictures
-    all that was seen -> a history, kept with the run, see `history`; and one page, see `report`
+    unseen songs -> the current model plays them -> a few figures of the panel, and pictures
+    all previews -> one page, see `report`
 
-It looks on: it plays with a copy of the model, draws no random number that training draws, and takes no more than
-SHARE of the run's time. How a model is trained it does not know, nor where a run is kept. Songs are named by their
-digests: what people call their files is nobody else's.
+Previews do not affect training: they play with a copy of the model, use random numbers of their own, and take no more
+than SHARE of the run's time. Songs are named by their digests, because file names are private.
 """
 
 from __future__ import annotations
@@ -44,13 +43,13 @@ from seq2drum.play.drummer import stream_grid
 from seq2drum.play.options import Options
 from seq2drum.show import draw
 
-SONGS, BARS = 6, 32  # what is played: so many songs, so many bars of each
-LEAST_BARS = 8  # where the time is short; of fewer the panel says nothing
+SONGS, BARS = 6, 32  # of a preview: songs, and bars of each
+LEAST_BARS = 8  # least number of bars for a panel
 PICTURED, PICTURED_BARS, PICTURED_LINE = 2, 16, 8  # songs, bars of each, bars on a line
-REFERENCE = 300  # training songs that the baseline is made of
-SHARE = 0.05  # of a run's time that goes into playing and drawing
-MOST_KEPT = 9  # moments of which the takes are kept, to be drawn at the end
-LAST_SECONDS = 30.0  # that may go into it when training is over, on a machine that is so slow
+REFERENCE = 300  # training songs of the baseline
+SHARE = 0.05  # of a run's time for previews
+MOST_KEPT = 9  # previews whose takes are kept for drawing
+LAST_SECONDS = 30.0  # free for the last preview, on a slow machine
 
 SAMPLED, LIKELY, LOOP = "sampled", "most likely", "common bar"
 _OTHER_GUITAR = "another guitar"  # the most likely take to another song's guitar: for the gain alone
@@ -73,10 +72,10 @@ WATCHED = (
 
 
 class PreviewSongs(NamedTuple):
-    """What is played.
+    """Songs for previews.
 
-    songs: cut short. others: for each another song's guitar, or None. reference: songs to loop a bar of. unseen:
-    whether the songs are none that are trained on.
+    songs: cut short. others: another song's guitar for each, or None. reference: songs for the baseline that loops a
+    common bar. unseen: whether training never uses the songs.
     """
 
     songs: tuple[Prepared, ...] = ()
@@ -86,10 +85,10 @@ class PreviewSongs(NamedTuple):
 
 
 def choose(songs: Sequence[Prepared], *, seed: int = 0) -> PreviewSongs:
-    """Choose from a corpus: some songs of the validation side, each of another group, and some of the training side.
+    """Choose songs of the validation side, each of another group, and reference songs of the training side.
 
-    The same, whatever the order of the corpus. Of songs in which the drums play fewer than LEAST_BARS bars none is
-    taken, unless all are such. A corpus too small for a validation side is watched at what it is trained on.
+    The choice does not depend on the order of the corpus. Songs with fewer than LEAST_BARS bars of drums serve only if
+    all are such. A corpus without a validation side is previewed on training songs.
     """
     both = [song for song in songs if len(song.drums.step) and len(song.guitar_grid.guitar.step)]
     unseen = [song for song in both if song.split == "validation"]
@@ -115,12 +114,12 @@ def _shuffled(songs: Iterable[Prepared], seed: int, purpose: int) -> list[Prepar
 
 
 def name_of(song: Prepared) -> str:
-    """What a song is called where others may look."""
+    """A song's name in public places: the start of its digest."""
     return song.sha256[:8]
 
 
 class Played(NamedTuple):
-    """Takes by player and song, hits of the full kit, and how many bars of each song they have (or all of it)."""
+    """Takes by player and song, hits of the full kit, and their bars (fewer where a song is shorter)."""
 
     takes: Mapping[tuple[str, int], Grid]
     bars: int
@@ -135,12 +134,12 @@ def play(
     seconds: float = math.inf,
     now: Callable[[], float] = time.monotonic,
 ) -> Played | None:
-    """Let a model play all songs at once: sampled, the most likely take, and that to another song's guitar.
+    """Let a model play all songs at once: sampled, most likely, and most likely to another song's guitar.
 
-    It stops after so many bars, or when the time is over. All songs are then cut to the bars that every take has; where
-    that is less than LEAST_BARS it comes to nothing.
+    Stops after so many bars, or when the time is over. All takes are then cut to the length of the shortest; None if
+    that is less than LEAST_BARS.
     """
-    # 1. Everyone takes a seat.
+    # 1. Queue all takes.
     until = now() + seconds
     ensemble = Ensemble[tuple[str, int], PlayedBar](engine)
     made: dict[tuple[str, int], list[PlayedBar]] = {}
@@ -156,7 +155,7 @@ def play(
             made[player, index], forms[index] = [], own.form
             playing = stream_grid(engine, guitar_grid, options.sampling, plan=plan, first=first, stop=stop)
             ensemble.join((player, index), playing)
-    # 2. All play on together, until they have ended or the time is over.
+    # 2. Decode them as one batch until they end or the time is over.
     going = set(made)
     while going:
         for key, item in ensemble.advance():
@@ -170,7 +169,7 @@ def play(
             break
     for key in going:
         ensemble.leave(key)
-    # 3. The bars that every take has.
+    # 3. Cut all takes to the shortest.
     done = min([bars, *(len(made[key]) for key in going)])
     if going and done < LEAST_BARS:
         return None
@@ -188,7 +187,7 @@ Figures = Mapping[str, Mapping[str, float]]
 
 
 def panel(chosen: PreviewSongs, loops: Sequence[Grid], played: Played) -> Figures:
-    """The figures of WATCHED of all players, over the bars that were played; of the real drums those they tell of."""
+    """The figures of WATCHED of all players over the played bars; of the real drums those that are meaningful."""
     by_player: dict[str, list[Statistics]] = {}
     gains: list[tuple[Statistics, Statistics]] = []
     for index, song in enumerate(chosen.songs):
@@ -226,10 +225,10 @@ class Drawn(NamedTuple):
 
 
 class Preview(NamedTuple):
-    """What a model played at one moment of its training.
+    """A model's takes at one moment of its training.
 
-    bars learnt from and seconds since the beginning; played: how many bars of each song, 0 if none; spent: how many
-    seconds that took, pictures included; the figures; takes by song, as far as they are kept.
+    bars: learnt from. seconds: since the start. played: bars of each song, 0 if none. spent: seconds of playing and
+    drawing. takes: by song, as far as they are kept.
     """
 
     bars: int
@@ -241,7 +240,7 @@ class Preview(NamedTuple):
 
 
 def with_preview(previews: Sequence[Preview], preview: Preview) -> tuple[Preview, ...]:
-    """With one more, in place of one after as many bars; takes that have others close by are forgotten."""
+    """Previews with one added, which replaces one after as many bars; drops takes that have close neighbours."""
     kept = [*(one for one in previews if one.bars != preview.bars), preview]
     having = [index for index, one in enumerate(kept) if one.takes]
     if len(having) > MOST_KEPT:
@@ -252,7 +251,7 @@ def with_preview(previews: Sequence[Preview], preview: Preview) -> tuple[Preview
 
 
 def previews_as_rows(previews: Sequence[Preview]) -> list[dict[str, Any]]:
-    """Previews as JSON has them."""
+    """Previews as JSON rows."""
     rows = []
     for preview in previews:
         takes = {name: np.stack(take[:4], axis=1).tolist() for name, take in preview.takes.items()}
@@ -261,10 +260,10 @@ def previews_as_rows(previews: Sequence[Preview]) -> list[dict[str, Any]]:
 
 
 def previews_from_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[Preview, ...]:
-    """The way back.
+    """Previews from JSON rows.
 
     Raises:
-        ValueError, LookupError, TypeError: they are no previews.
+        ValueError, LookupError, TypeError: not previews.
     """
     return tuple(
         Preview(**{**row, "takes": {name: _grid(hits) for name, hits in row["takes"].items()}}) for row in rows
@@ -278,9 +277,9 @@ def _grid(rows: Sequence[Sequence[int]]) -> Grid:
 
 @dataclass
 class Previews:
-    """Lets a model in training play from time to time, within a share of the run's time.
+    """The previews of a run, within a share of its time.
 
-    warn: is given, once of each kind, what went wrong: a run does not end for what is only looked at.
+    warn: called with failures, once for each kind, which do not end a run.
     """
 
     chosen: PreviewSongs
@@ -296,12 +295,12 @@ class Previews:
     def look(
         self, model: Family, bars: int, seconds: float, logger: Logger | None = None, *, last: bool = False
     ) -> None:
-        """Keep and show what the model plays after so many bars and seconds of training, if there is time for that."""
+        """Play, keep and show a preview after so many bars and seconds of training, if the time allows it."""
         begun = time.monotonic()
         preview = Preview(bars, seconds)
         before = next((one for one in self.made[-1:] if one.bars == bars), preview)
         allowed = allowance(self.made, seconds, last=last)
-        if before.played or not self.chosen.songs or allowed <= 0:  # nothing was learnt since, or it must wait
+        if before.played or not self.chosen.songs or allowed <= 0:  # nothing learnt since, or no time yet
             return
         with self.best_effort("playing between the steps"):
             preview = self._played(model, preview, allowed)
@@ -333,7 +332,7 @@ class Previews:
 
     @cached_property
     def loops(self) -> list[Grid]:
-        """The baseline's take of each song; it is always the same."""
+        """The baseline's take of each song, which never changes."""
         (row,) = (row for row in baselines.baselines(self.chosen.reference) if row.name == LOOP)
         return [row.play(song, 0) for song in self.chosen.songs]
 
@@ -343,7 +342,7 @@ class Previews:
         return self.chosen.songs[:PICTURED]
 
     def drawn(self) -> tuple[Drawn, ...]:
-        """The songs that are pictured, with the takes of the first preview, of one in the middle, and of the last."""
+        """The pictured songs with takes of the first preview, one in the middle, and the last."""
         having = [preview for preview in self.made if preview.takes]
         if not having:
             return ()
@@ -355,7 +354,7 @@ class Previews:
             name = name_of(song)
             pictures = [(REAL, _png(song, song.drums))]
             for preview in shown:
-                if name in preview.takes:  # they were another's if the run was gone on with on other songs
+                if name in preview.takes:  # a resumed run may have other songs
                     caption = f"after {preview.bars:,} bars, {duration(preview.seconds)}"
                     pictures.append((caption, _png(song, preview.takes[name], preview.played)))
             drawn.append(Drawn(name, tuple(pictures)))
@@ -364,13 +363,13 @@ class Previews:
 
 @contextmanager
 def _apart(model: Family) -> Iterator[Family]:
-    """A copy of a model, on the CPU and in one thread; the model itself stays where and as it is."""
+    """Yield a copy of a model on the CPU, in one thread."""
     with one_thread():
         yield copy.deepcopy(model).cpu()
 
 
 def _duet(song: Prepared, drums: Grid, bars: int) -> Duet:
-    """The bars of a song that are drawn, with the hits that a take has in them; no more than were played."""
+    """The bars of a song to draw, with the hits of a take; no more than were played."""
     cut = replace(song, drums=drums).between(0, min(bars, PICTURED_BARS, len(song.guitar_grid.form.steps)))
     return duet_of(cut.guitar_grid, cut.drums)
 
@@ -380,11 +379,10 @@ def _png(song: Prepared, drums: Grid, bars: int = PICTURED_BARS) -> bytes:
 
 
 def allowance(previews: Sequence[Preview], seconds: float, *, last: bool = False) -> float:
-    """How many seconds may go into playing after so many of a run; 0 if that is to wait.
+    """Seconds to spend on a preview after so many of a run; 0 to wait.
 
-    Once it is known how long playing takes, it waits until there is time for all bars, or for twice as long if it was
-    given up for want of time. What is played first may be shorter, and what is played at the end: when training is
-    over, nobody minds LAST_SECONDS.
+    With a previous duration known, wait until all bars fit, or twice as long if the previous one ran out of time. The
+    first preview may be shorter, and the last one, for which LAST_SECONDS are free.
     """
     left = SHARE * seconds - sum(preview.spent for preview in previews)
     if last:
