@@ -1,4 +1,4 @@
-"""The default family: an LSTM goes from step to step inside a bar; what it hears and remembers is in `remembering`.
+"""An LSTM decodes a bar step by step; its guitar reader and bar memory are in `remembering`.
 
 Letters of shapes: n songs, m bars, S steps, V voices, H hidden units.
 """
@@ -18,7 +18,7 @@ from seq2drum.models.remembering import Known, Remembering
 
 @dataclass(frozen=True)
 class Config(remembering.Config):
-    """Sizes of the layers, and whether grooves are heard."""
+    """Sizes of the layers, and whether the model takes grooves."""
 
     groove: bool = True
     mixed: int = 192
@@ -47,7 +47,7 @@ class Attention(Remembering):
         return self.config.groove
 
     def opened(self, known: Known) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Bars ready to be played: step inputs (m, S, mixed), step context (m, S, H), state h and c (m, H)."""
+        """Inputs for decoding bars: step inputs (m, S, mixed), step context (m, S, H), state h and c (m, H)."""
         steps = self.dropout(torch.cat([known.given, known.recalled], -1))
         mixed = functional.relu(self.mix_steps(steps) + self.mix_bar(known.knowledge)[:, None])
         step_context = self.think_steps(steps) + self.think_bar(known.knowledge)[:, None]

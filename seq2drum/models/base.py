@@ -1,14 +1,14 @@
-"""What every model family promises, and nothing of how it keeps it.
+"""The contract of model families.
 
 To play, a family is four graphs or five, each a module of tensors to tensors, exported to ONNX and run by one loop:
 
-    plan        the whole guitar -> how likely each bar breaks the pattern; a family may go without it
-    encode      a unit (the whole song, or one pair) of guitar -> what is known of each bar
-    bar         a bar's knowledge, all bars played so far, the state -> inputs of its steps, the state
+    plan        the whole guitar -> logits of each bar being a fill; optional
+    encode      a unit (the whole song, or one pair) of guitar -> the encoding of each bar
+    bar         a bar's encoding, all bars played so far, the state -> inputs of its steps, the state
     decode_bar  a bar's inputs and context, the hits before each step, the state -> logits, hidden, the state
     feel        a bar's hidden states and hits -> velocities and offsets
 
-A graph takes only those inputs that it wants. `Graph` names them, with their shapes.
+A graph takes only the inputs that it needs. `Graph` names them, with their shapes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from seq2drum.play.decode import engine
 
 @dataclass(frozen=True)
 class Config:
-    """The sizes of what every family hears and plays. Subclasses add their own, with defaults; all are JSON-able."""
+    """Sizes of the inputs and outputs of every family. Subclasses add their own, with defaults; all are JSON-able."""
 
     voices: int
     guitar: int = GUITAR.size
@@ -82,9 +82,9 @@ class Graph(NamedTuple):
 
 
 def write_graph(graph: Graph, example: tuple[Tensor, ...], path: Path, *, fold: bool) -> None:
-    """Trace a graph's module on an example of its inputs, and write what it computes for ONNX Runtime.
+    """Trace a graph's module on example inputs, and write it for ONNX Runtime.
 
-    fold: whether what is constant is computed once, now.
+    fold: whether to fold constants now.
     """
     with warnings.catch_warnings():
         # The exporter traces; it warns of every Python number that it fixes, and of its own age.
@@ -103,13 +103,13 @@ def write_graph(graph: Graph, example: tuple[Tensor, ...], path: Path, *, fold: 
         )
 
 
-# To trace with: songs, bars of a unit, steps of a bar, bars remembered, hits of a bar.
+# Sizes for tracing: songs, bars of a unit, steps of a bar, bars remembered, hits of a bar.
 _LENGTHS = {"n": 2, "B": 6, "S": 24, "M": 5, "K": 7}
 _WHOLE = {"steps", "distance", "row", "place", "last_distance", "last_rows"}
 
 
 def encode_inputs(config: Config) -> dict[str, Shape]:
-    """What a graph that reads the guitar is given, for all families the same."""
+    """Inputs of a graph that reads the guitar, the same for all families."""
     return {
         "guitar": ("B", "S", config.guitar),
         "clock": ("B", "S", config.clock),
@@ -121,12 +121,12 @@ def encode_inputs(config: Config) -> dict[str, Shape]:
 
 
 def groove_inputs(config: Config) -> dict[str, Shape]:
-    """What a graph that hears grooves is given beside that: velocities 0..1, and 1 where there is a groove."""
+    """Further inputs of a graph that takes grooves: velocities 0..1, and 1 where a groove is given."""
     return {"groove": ("B", "S", config.voices), "grooved": ("B", 1)}
 
 
 def plan_inputs(config: Config) -> dict[str, Shape]:
-    """What a graph that plans fills is given: the whole song's guitar."""
+    """Inputs of a graph that plans fills: the whole song's guitar."""
     return {"guitar": ("B", "S", config.guitar), "bars": ("B", config.bars), "summary": (1, config.summary)}
 
 
@@ -150,7 +150,7 @@ def decode_bar_graph(
 
 
 def feel_graph(heads: Heads, hidden: int, voices: int, echo: int) -> Graph:
-    """The graph of a bar's velocities and offsets; echo: numbers of the loudness remembered."""
+    """The graph of a bar's velocities and offsets; echo: size of the remembered loudness."""
     inputs: dict[str, Shape] = {"hidden": ("n", "S", hidden), "hits": ("n", "S", voices)}
     if echo:
         inputs["echo"] = ("n", "S", echo)
@@ -162,9 +162,8 @@ def feel_graph(heads: Heads, hidden: int, voices: int, echo: int) -> Graph:
 class Family(nn.Module):
     """A trainable model that can be exported. Subclasses are listed in `FAMILIES`.
 
-    config_type: the class of its numbers; a family is built from one and keeps it as `config`. unit: whether it reads
-    the guitar of a song or of a pair at a time. rate: the peak learning rate that it learns best at. state_size: how
-    many numbers the state has that its graphs hand on. heads: what hits are drawn with.
+    config_type: the class of its `config`. unit: whether it reads the guitar of a song or of a pair at a time. rate:
+    best peak learning rate. state_size: of the state that its graphs pass on. heads: the output layers of hits.
     """
 
     config_type: ClassVar[type[Config]]
@@ -176,7 +175,7 @@ class Family(nn.Module):
 
     @property
     def hears_grooves(self) -> bool:
-        """Whether it is given the groove that a bar is played on."""
+        """True if the model takes the groove that a bar is played on."""
         return False
 
     @abstractmethod
@@ -190,17 +189,17 @@ class Family(nn.Module):
 
     @abstractmethod
     def hit_logits(self, batch: Batch) -> Tensor:
-        """(n, N, S, V): the logit of each hit of a batch's pairs, of which "nats" of `losses` is made.
+        """(n, N, S, V): the logit of each hit of a batch's pairs, from which "nats" of `losses` is computed.
 
-        Each is given the true hits of the bars and steps before it, and of the voices that are drawn before it in its
-        step. Places outside of a pair or beyond a bar's last step hold numbers without a meaning.
+        Each is conditioned on the true hits of earlier bars and steps, and of the voices before it in its step. Places
+        outside of a pair or beyond a bar's last step are undefined.
         """
 
     @torch.no_grad()
     def played(self, batch: Any) -> Tensor | None:
-        """(n, N, S, V): the pairs' drums, drawn by the model itself where `drawn` asks for it; None if nowhere.
+        """(n, N, S, V): the pairs' drums, sampled from the model where `drawn` is 1; None if nowhere.
 
-        Each bar is drawn as if those before it had been the true ones: one step of S. Bengio et al., Scheduled sampling
+        Each bar is sampled given the true bars before it: one step of S. Bengio et al., Scheduled sampling
         for sequence prediction with recurrent neural networks (2015), for all steps at once as D. Duckworth et al.,
         Parallel scheduled sampling (2019). So a model meets its own errors, as it does when it plays alone.
         """
@@ -215,7 +214,7 @@ class Family(nn.Module):
         return drums
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """The same as `losses`: what wraps a module for several processes calls this."""
+        """`losses`, for wrappers that call a module."""
         return self.losses(batch)
 
     @abstractmethod
@@ -223,7 +222,7 @@ class Family(nn.Module):
         """The graphs "encode", "bar", "decode_bar", "feel" and, if any, "plan"; they share this module's weights."""
 
     def voice_order(self) -> Tensor:
-        """(V, V): what a hit of a voice (column) adds to the logits of those drawn after it (rows)."""
+        """(V, V): the term that a hit of a voice (column) adds to the logits of later voices (rows)."""
         return self.heads.drawn()
 
     def silence(self) -> Tensor:
@@ -235,7 +234,7 @@ F = TypeVar("F", bound=Family)
 
 
 class GraphModule(nn.Module, Generic[F]):
-    """What a graph computes, over the model's own weights."""
+    """A module to export over a model's own weights."""
 
     def __init__(self, model: F) -> None:
         super().__init__()
@@ -243,9 +242,9 @@ class GraphModule(nn.Module, Generic[F]):
 
 
 def tensors(batch: Batch, device: torch.device | str = "cpu") -> Any:
-    """A batch of arrays, or of tensors, as a batch of tensors on a device.
+    """A batch of arrays or tensors as tensors on a device.
 
-    Only `drawn` stays where it is: what it says decides how much is computed, and a GPU would be waited for.
+    `drawn` stays on the CPU, because control flow depends on it and would wait for a GPU.
     """
     given: list[Any] = list(batch)
     held: list[Any] = [one if isinstance(one, Tensor) else torch.from_numpy(np.ascontiguousarray(one)) for one in given]

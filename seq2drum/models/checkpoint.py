@@ -1,13 +1,13 @@
 """A checkpoint is a folder: `config.json`, `weights.safetensors`, the graphs that play (`*.onnx`), and a model card.
 
-`SHA256SUMS` says what the files that playing reads were when it was made.
+`SHA256SUMS` has the digests of the files that playing reads.
 
 A checkpoint whose graphs an earlier version wrote is written again, with the same weights, by
 
     python -m seq2drum.models.checkpoint FOLDER
 
 The weights are stored once: the graphs refer to them by their place in the safetensors file. Nothing is pickled.
-This half of the checkpoint needs torch; what plays reads the folder with `seq2drum.play.decode.engine`.
+This half of the checkpoint needs torch; players read the folder with `seq2drum.play.decode.engine`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from seq2drum.play.checkpoint.folder import CONFIG, FORMAT, KIND, PLAYED, SUMS, 
 from seq2drum.play.checkpoint.runtime import runtime
 
 CARD = "card.md"
-_ROWS = 200  # of the songs' sources that a card tells; strangers may state a licence for each song
+_ROWS = 200  # of sources in a card, because each song may state a licence of its own
 
 
 def save(model: Family, folder: Path, about: dict[str, Any], *, graphs: bool = True) -> None:
@@ -47,7 +47,7 @@ def save(model: Family, folder: Path, about: dict[str, Any], *, graphs: bool = T
     folder.mkdir(parents=True, exist_ok=True)
     name = next(name for name, place in FAMILIES.items() if place == f"{type(model).__module__}:{type(model).__name__}")
     weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    # What is needed to play but is no parameter: the order of voices, and the state before a song.
+    # Needed to play, but not parameters: the order of voices, and the state before a song.
     weights["voice_order"] = model.voice_order().detach().cpu().contiguous()
     weights["silence"] = model.silence().detach().cpu().contiguous()
     config = {
@@ -63,7 +63,7 @@ def save(model: Family, folder: Path, about: dict[str, Any], *, graphs: bool = T
         stale.unlink()
     save_file(weights, folder / WEIGHTS)
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    # safetensors writes for the owner alone; who may read the folder's other files may read this one.
+    # safetensors writes for the owner alone: give this file the mode of the others.
     (folder / WEIGHTS).chmod((folder / CONFIG).stat().st_mode)
     (folder / CARD).write_text(card(config, sum(value.numel() for value in model.parameters())), encoding="utf-8")
     if graphs:
@@ -73,10 +73,10 @@ def save(model: Family, folder: Path, about: dict[str, Any], *, graphs: bool = T
 
 
 def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Family, dict[str, Any]]:
-    """The model of a checkpoint folder, and what `config.json` says.
+    """The model of a checkpoint folder, and its `config.json`.
 
     Raises:
-        CheckpointError: the folder is no checkpoint, is damaged, or has another format.
+        CheckpointError: the folder is not a checkpoint, is damaged, or has another format.
     """
     about = read_config(folder)
     try:
@@ -93,10 +93,10 @@ def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Family, dict
 
 def export(model: Family, folder: Path) -> None:
     """Write the graphs that play beside the weights they refer to."""
-    model = copy.deepcopy(model).cpu().eval()  # the one in training stays where and as it is
+    model = copy.deepcopy(model).cpu().eval()  # the original may be in training
     with torch.no_grad():
         for name, graph in model.graphs().items():
-            # Constants are not folded by torch, which would fold weights, too: these stay what their file has.
+            # torch would also fold weights, which must stay those of their file.
             path = folder / f"{name}.onnx"
             write_graph(graph, graph.example(), path, fold=False)
             path.write_bytes(_on_weights(_folded(onnx.load(path)), folder / WEIGHTS).SerializeToString())
@@ -104,26 +104,26 @@ def export(model: Family, folder: Path) -> None:
 
 
 def seal(folder: Path, names: Sequence[str] = PLAYED) -> None:
-    """Write down what the files of a checkpoint are, in the form that `sha256sum --check` reads."""
+    """Write the digests of a checkpoint's files, as `sha256sum --check` reads them."""
     lines = [f"{digest}  {name}\n" for name, digest in digests(folder, names).items()]
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 
 def describe(folder: Path, config: Mapping[str, Any], card: str, files: Sequence[str]) -> None:
-    """Write what a checkpoint says of itself, beside its graphs: config.json, the card, the digests of files."""
+    """Write the description of a checkpoint beside its graphs: config.json, the card, the digests of files."""
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     (folder / CARD).write_text(card, encoding="utf-8")
     seal(folder, files)
 
 
 def with_figures(folder: Path, measured: Mapping[str, str]) -> dict[str, Any]:
-    """What a checkpoint says of itself, and what was measured of it, names and values."""
+    """A checkpoint's config with measured figures, by name."""
     config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     return {**config, "figures": {**config.get("figures", {}), **measured}}
 
 
 def card(config: Mapping[str, Any], parameters: int) -> str:
-    """What a person should know of a model before using it, from what its `config.json` says."""
+    """The model card, from its `config.json`."""
     recipe, progress, machine = (config.get(name, {}) for name in ("recipe", "progress", "machine"))
     validation = progress.get("validation", {})
     lines = [
@@ -166,12 +166,12 @@ def card(config: Mapping[str, Any], parameters: int) -> str:
 
 
 def _told(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the data, see `prepared.counted`, in which nothing is said to be not stated."""
+    """A row of the data, see `prepared.counted`, with "not stated" in place of empty values."""
     return {name: "not stated" if value == "" else value for name, value in row.items()}
 
 
 def _cell(value: object) -> str:
-    """A value as the cell of a table: licences are what strangers state."""
+    """A value escaped for a table's cell, because licences are foreign text."""
     return " ".join(visible(str(value)).split()).replace("|", "\\|")
 
 
@@ -180,7 +180,7 @@ def _rounded(value: float | None) -> str | None:
 
 
 class _Stored(NamedTuple):
-    """A tensor in a file: its shape, and the bytes [begin, end) that it is."""
+    """A tensor in a file: its shape, and its bytes [begin, end)."""
 
     shape: list[int]
     begin: int
@@ -188,9 +188,9 @@ class _Stored(NamedTuple):
 
 
 def _stored(file: BinaryIO) -> dict[str, _Stored]:
-    """Where each tensor of a safetensors file lies: an eight-byte size, a JSON header of that size, the tensors' bytes.
+    """The place of each tensor of a safetensors file: an eight-byte size, a JSON header of that size, the bytes.
 
-    The offsets that the graphs refer to, which the safetensors package does not give.
+    Graphs refer to these offsets, which the safetensors package does not expose.
     """
     (size,) = struct.unpack("<Q", file.read(8))
     header = json.loads(file.read(size))
@@ -203,10 +203,10 @@ def _stored(file: BinaryIO) -> dict[str, _Stored]:
 
 
 def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A model in which that is computed once, now, which depends on neither an input nor a weight.
+    """A model with constants folded, weights excepted.
 
-    Two thirds of the nodes that torch writes are of this kind, and would be computed at each start. ONNX Runtime does
-    it. It takes for constant no weight that is named as an input, too.
+    Two thirds of the nodes that torch writes are constant, and would be folded at each start. ONNX Runtime folds them
+    here; weights that are also named as inputs are not constant for it.
     """
     asked = list(model.graph.input)
     for tensor in model.graph.initializer:
@@ -214,14 +214,14 @@ def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
     ort = runtime()
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.log_severity_level = 4  # it warns of each such weight
+    options.log_severity_level = 4  # it warns for each such weight
     with tempfile.TemporaryDirectory() as temporary:
         options.optimized_model_filepath = str(Path(temporary) / "folded.onnx")
         ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         folded = onnx.load(options.optimized_model_filepath)
     del folded.graph.input[:]
     folded.graph.input.extend(asked)
-    folded.graph.initializer.sort(key=lambda tensor: tensor.name)  # it writes them in another order each time
+    folded.graph.initializer.sort(key=lambda tensor: tensor.name)  # its order varies from run to run
     used = {node.domain for node in folded.graph.node}
     kinds = [kind for kind in folded.opset_import if kind.domain in used]
     del folded.opset_import[:]
@@ -230,7 +230,7 @@ def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _on_weights(model: onnx.ModelProto, weights: Path) -> onnx.ModelProto:
-    """A model whose weights are places in the safetensors file. The model itself is changed."""
+    """The model, changed in place, with weights that refer to the safetensors file."""
     with weights.open("rb") as file:
         places = _stored(file)
     for tensor in model.graph.initializer:
@@ -248,7 +248,7 @@ def _on_weights(model: onnx.ModelProto, weights: Path) -> onnx.ModelProto:
 
 
 def _parameter(name: str, known: Container[str]) -> str | None:
-    """The model's name of a graph's weight, which knows the model, or its heads, as a part of itself."""
+    """The model's name of a graph's weight, without the prefixes of the graph's module."""
     return next((own for own in (name.removeprefix("model."), name) if own in known), None)
 
 

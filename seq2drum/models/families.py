@@ -24,10 +24,10 @@ DEFAULT_FAMILY = "transformer"
 
 
 def family(name: str) -> type[Family]:
-    """The class of a family; imported on use, so that listing the names needs no torch.
+    """The class of a family, imported on use, so that listing names does not import torch.
 
     Raises:
-        UnknownModelError: there is no such family.
+        UnknownModelError: the family does not exist.
     """
     if name not in FAMILIES:
         raise UnknownModelError(f"there is no model family {name!r}; {choices.instead(name, tuple(FAMILIES))}")

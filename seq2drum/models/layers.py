@@ -1,4 +1,4 @@
-"""Layers that more than one family is built of.
+"""Layers shared by several families.
 
 Letters of shapes: m sequences, n songs or pairs, S steps, V voices, I inputs, H hidden units.
 """
@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-BESIDE = 2  # bars either side that a convolution over bars hears
-PLACE = 16  # numbers of a step's place in its bar, beside the clock
+BESIDE = 2  # bars either side that a convolution over bars sees
+PLACE = 16  # size of the embedding of a step's place, beside the clock
 
 
 def cpu_has_bf16() -> bool:
-    """Whether the processor multiplies in bfloat16."""
+    """True if the processor multiplies in bfloat16."""
     cpuinfo = Path("/proc/cpuinfo")
     flags = cpuinfo.read_text() if cpuinfo.exists() else ""
     known = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
@@ -31,7 +31,7 @@ _GENERATOR: ContextVar[torch.Generator | None] = ContextVar("_GENERATOR", defaul
 
 @contextmanager
 def drawing_from(generator: torch.Generator) -> Iterator[None]:
-    """Let `uniform` draw from a generator, in this thread, and not from the one that all threads share."""
+    """Let `uniform` draw from this generator in this thread, in place of torch's shared one."""
     token = _GENERATOR.set(generator)
     try:
         yield
@@ -40,8 +40,8 @@ def drawing_from(generator: torch.Generator) -> Iterator[None]:
 
 
 def uniform(*shape: int, device: torch.device) -> Tensor:
-    """Random numbers in 0..1. Whatever is drawn in a step of training is drawn here, see `learn.run.loop`."""
-    if torch.compiler.is_compiling():  # what is compiled runs in one thread, and cannot be told of generators
+    """Random numbers in 0..1, the only source of randomness of a training step, see `learn.run.loop`."""
+    if torch.compiler.is_compiling():  # compiled models run in one thread, and take no generator
         return torch.rand(shape, device=device)
     return torch.rand(shape, device=device, generator=_GENERATOR.get())
 
@@ -55,7 +55,7 @@ class Reader(nn.Module):
         self.back = nn.LSTM(inputs, hidden, batch_first=True)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """x (m, S, I), lengths (m,) at least 1 -> what is known at each step (m, S, 2H), final states (m, 2H)."""
+        """x (m, S, I), lengths (m,) at least 1 -> states of each step (m, S, 2H), final states (m, 2H)."""
         place = torch.arange(x.shape[1], device=x.device)[None]
         mirror = torch.where(place < lengths[:, None], lengths[:, None] - 1 - place, place)[..., None]
         forth, _ = self.forth(x)
@@ -81,18 +81,18 @@ class Flat(nn.Module):
         return functional.linear(x, self.linear.weight[:, : x.shape[-1]], self.linear.bias)
 
     def of_hits(self, rows: Tensor) -> Tensor:
-        """The same of n bars whose few hits are named, rows (n, K): only their weights are read.
+        """`forward` for n sparse bars, rows (n, K), reading only the weights of their hits.
 
         A row is 0 for the bias, 1 + i for the i-th number of a bar, and -1 for nothing.
         """
         table = torch.cat([self.linear.bias[None], self.linear.weight.t()])
         own = (rows >= 0).to(table.dtype)[:, None]
-        # Each twice: ONNX Runtime sums what is asked once in an order that depends on how many rows there are.
+        # Each twice: ONNX Runtime sums single rows in an order that depends on their number.
         return (torch.cat([own, own], 1) @ table[rows])[:, 0]
 
 
 class Dropout(nn.Dropout):
-    """The same as torch's, its random numbers from `uniform`."""
+    """torch's Dropout with random numbers from `uniform`."""
 
     def forward(self, x: Tensor) -> Tensor:
         """x of any shape -> the same shape."""
@@ -122,10 +122,10 @@ class SameDropout(nn.Module):
 
 
 class Pointer(nn.Module):
-    """How much the hits of a groove count beside those that a network expects: a mixture of the two, in logits.
+    """A pointer to the hits of a groove: mixes them with the network's own prediction, in logits.
 
-    A network that has to pass a hint through its layers blurs it; here the groove's own hits come out as they are,
-    weighed by what the network thinks. After A. See, P. Liu, C. Manning, Get to the point (2017).
+    A network blurs a hint that passes through its layers; a pointer copies the groove's hits, with a learnt weight.
+    After A. See, P. Liu, C. Manning, Get to the point (2017).
     """
 
     def __init__(self, hidden: int, voices: int) -> None:
@@ -135,7 +135,7 @@ class Pointer(nn.Module):
         nn.init.constant_(self.pull.bias[voices:], 1.0)
 
     def forward(self, hidden: Tensor, hits: Tensor, grooved: Tensor) -> Tensor:
-        """What is added to the logits, (..., V).
+        """(..., V): the term to add to the logits.
 
         hidden (..., H); hits (..., V) of the groove; grooved (..., 1): 1 where there is one.
         """
@@ -145,7 +145,7 @@ class Pointer(nn.Module):
 
 
 class Heads(nn.Module):
-    """What is played at a step: hits, voice after voice, then how loud and how early or late each one is."""
+    """Output layers of a step: hits, voice after voice, then velocity and offset of each."""
 
     def __init__(self, hidden: int, voices: int, echo: int, dropout: float) -> None:
         super().__init__()
@@ -164,12 +164,12 @@ class Heads(nn.Module):
     def hit_logits(self, hidden: Tensor, hits: Tensor, pulled: Tensor | float = 0.0) -> Tensor:
         """hidden (..., H), hits (..., V) -> (..., V): each hit's logit, given the hits of the voices drawn before.
 
-        pulled: what a groove adds, see `Pointer`.
+        pulled: the term of a groove, see `Pointer`.
         """
         return self.logits(hidden).float() + pulled + hits @ self.drawn().T.float()
 
     def drawn(self) -> Tensor:
-        """(V, V): row v, column w: what a hit of voice w adds to the logit of voice v, which is drawn later."""
+        """(V, V): row v, column w: the term that a hit of voice w adds to the logit of a later voice v."""
         return self.order * self.earlier
 
     def feeling(
@@ -197,7 +197,7 @@ class Heads(nn.Module):
         echo: Tensor | None = None,
         pulled: Tensor | float = 0.0,
     ) -> dict[str, Tensor]:
-        """The figures of `Family.losses` for what was really played.
+        """The figures of `Family.losses` for the true hits.
 
         hidden (..., H) of each step; hits, velocity (0..1) and offset (in gaps) (..., V); valid (...): which steps
         count; bars (): how many bars they are; echo as for `feeling`, pulled as for `hit_logits`.
@@ -212,7 +212,7 @@ class Heads(nn.Module):
 
 
 class Feel(nn.Module):
-    """The heads' feeling as a module of its own, to be exported."""
+    """`Heads.feeling` as a module to export."""
 
     def __init__(self, heads: Heads) -> None:
         super().__init__()
@@ -238,13 +238,13 @@ def logistic_nats(value: Tensor, centre: Tensor, scale: Tensor, which: Tensor) -
 
 
 def last_steps(drums: Tensor, steps: Tensor) -> Tensor:
-    """The hits (n, N, V) of the last step of each bar (n, N, S, V), or of step S; steps (n, N): how many each has."""
+    """The hits (n, N, V) of the last step of each bar (n, N, S, V), or of step S; steps (n, N): lengths."""
     at = (steps - 1).clamp(0, drums.shape[2] - 1)[:, :, None, None].expand(-1, -1, 1, drums.shape[-1])
     return torch.gather(drums, 2, at)[:, :, 0]
 
 
 def lstm_gated(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """One step of an LSTM of one layer: what its gates are given (n, 4H), its cells (n, H) -> the next state, h and c.
+    """One step of a one-layer LSTM: inputs of its gates (n, 4H), cells (n, H) -> the next state, h and c.
 
     The order of the gates is that of torch.
     """
@@ -254,7 +254,7 @@ def lstm_gated(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class BarsAround(nn.ModuleList):
-    """Two convolutions over bars: each bar, (n, C, bar), with four bars either side of it heard."""
+    """Two convolutions over bars (n, C, bar), which see four bars either side."""
 
     def __init__(self, bar: int) -> None:
         sides = 2 * BESIDE + 1
@@ -269,10 +269,10 @@ class BarsAround(nn.ModuleList):
         return heard.transpose(1, 2)
 
     def before(self, own: Tensor, vectors: Tensor, exists: Tensor, hidden: Tensor, first: int) -> Tensor:
-        """The same of bars of which each is known by a vector of its own: own (n, N, bar) -> (n, N, bar).
+        """`forward` for bars with vectors of their own in their place: own (n, N, bar) -> (n, N, bar).
 
-        vectors, exists: of all bars, as they are to the others; first: which of these is the first of the N. Those
-        after each bar are not heard where `hidden` (n,).
+        vectors, exists: of all bars, as neighbours. first: index of the first of the N. `hidden` (n,) masks the bars
+        after each bar.
         """
         reach = 2 * BESIDE
         here = exists[..., None].to(vectors.dtype)
@@ -283,9 +283,9 @@ class BarsAround(nn.ModuleList):
 
 
 def windows(x: Tensor, first: int, count: int, reach: int, hidden: Tensor) -> Tensor:
-    """Of bars (n, C, ·) those within `reach` of each of `count` from `first` on: (n, N, 2 reach + 1, ·).
+    """(n, N, 2 reach + 1, ·): windows of bars (n, C, ·) around each of `count` bars from `first` on.
 
-    Those after each are zero where `hidden` (n,).
+    The bars after each are zero where `hidden` (n,).
     """
     sides = 2 * reach + 1
     x = x[:, first - reach : first + count + reach].unfold(1, sides, 1).transpose(-1, -2)

@@ -1,6 +1,6 @@
 """The plain baseline: a bidirectional LSTM reads the guitar of a pair, its final state starts the decoder.
 
-No attention, no memory: all that the decoder knows of the guitar went through one vector, after I. Sutskever,
+No attention, no memory: the decoder gets the guitar through one vector, after I. Sutskever,
 O. Vinyals, Q. Le, Sequence to sequence learning with neural networks (2014).
 
 Letters of shapes: n pairs, N bars of a pair, S steps of a bar, T steps of a pair, V voices, H hidden units.
@@ -118,8 +118,8 @@ class Lstm(base.Family):
 class _HiddenStates(NamedTuple):
     """A batch's pairs, the T steps of each in one row, those that exist first.
 
-    order (n, T): where each step was before. valid (n, T): which steps exist. target (n, T, V): their hits. thought
-    (n, T, H): what the hits are drawn from.
+    order (n, T): original index of each step. valid (n, T): mask of existing steps. target (n, T, V): their hits. The
+    hidden states (n, T, H) give the logits.
     """
 
     order: Tensor

@@ -1,15 +1,14 @@
-"""What families have in common that hear the guitar aligned, step by step, and remember the bars already played.
+"""Base of families with a guitar reader aligned to steps, and a memory of the bars already played.
 
-Every bar of guitar gets a key. The bar being played asks all earlier bars of the song what was played when the guitar
-did something like this, with a learned bias for how long ago and a learned "nothing"; the weights mix those bars' own
-drums step by step. A bar-level LSTM carries what was played through the song. How a bar is then played from step to
-step is each family's own.
+Every bar of guitar gets a key. The bar being decoded queries all earlier bars for the drums played to similar guitar,
+with a learned bias for distance and a learned "nothing"; the weights mix those bars' own drums step by step. A
+bar-level LSTM carries the drums through the song. Families differ in how they decode a bar step by step.
 
-Beside what is drawn step by step, the guitar alone (and what a musician asks for) gives a sketch of each bar: how
-likely each hit is before anything was played. And it tells where drums would break their pattern for a fill.
+The guitar and the conditions alone also give a sketch of each bar, the logits of hits before anything was played, and
+the logit of a fill.
 
-The groove that a section is played on, if one is given, is one of the bars remembered, with a bias of its own; and its
-hits are mixed with what is expected, see `layers.Pointer`, in the sketch and step by step.
+The groove of a section, if given, is one of the remembered bars, with a bias of its own; its hits are mixed with the
+prediction, see `layers.Pointer`, in the sketch and step by step.
 
 Attention after D. Bahdanau, K. Cho, Y. Bengio, Neural machine translation by jointly learning to align and translate
 (2015), here over bars and with the played drums as values.
@@ -36,15 +35,15 @@ from seq2drum.models.layers import BESIDE, PLACE, BarsAround, Dropout, Flat, Hea
 from seq2drum.play.decode.engine import LAST
 from seq2drum.play.decode.memory import MEMORY_BARS
 
-LAGS = (1, 2, 4)  # bars back whose drums are seen as they are
-NEAR = 40  # bars back up to which every distance has a bias of its own; beyond, only whether it is a multiple of 8
-KEY = 16  # numbers a head compares
-PLAYED = 64  # numbers that a bar of drums becomes
+LAGS = (1, 2, 4)  # distances of bars whose drums are inputs unmixed
+NEAR = 40  # bars up to which each distance has a bias; beyond, only whether it is a multiple of 8
+KEY = 16  # size of a head's keys
+PLAYED = 64  # size of the encoding of a bar of drums
 SKETCHER = 160  # hidden units of the sketch
-ASKED = 32  # numbers that what is asked for, here and two bars either side, becomes
-SKETCHED = 0.3  # weight of the sketch's loss beside that of the hits
-FILLED = 0.3  # and of that of fills
-UNKNOWN = 0.7  # velocity of a hit that was drawn where the drummer has none
+ASKED = 32  # size of the encoding of conditions, of a bar and two bars either side
+SKETCHED = 0.3  # weight of the sketch's loss relative to that of the hits
+FILLED = 0.3  # weight of the loss of fills
+UNKNOWN = 0.7  # velocity of a sampled hit where the drummer has none
 NEVER = -1e9
 _SHAPE_COLUMNS = GUITAR.without("pitch_classes")
 
@@ -53,8 +52,8 @@ _SHAPE_COLUMNS = GUITAR.without("pitch_classes")
 class Config(base.Config):
     """Sizes of the layers.
 
-    hidden: what hits are drawn from. reader: the guitar aligned, one way. bar: a bar's vector. played: what is carried
-    from bar to bar. heads: of the bar memory.
+    hidden: states from which hits are drawn. reader: the guitar reader, per direction. bar: a bar's vector. played: the
+    state carried from bar to bar. heads: of the bar memory.
     """
 
     hidden: int = 256
@@ -66,7 +65,7 @@ class Config(base.Config):
 
 
 class Known(NamedTuple):
-    """What is known of bars before their first step is played.
+    """The encoding of bars before their first step is decoded.
 
     given (m, S, G): guitar, clock and groove of each step. final (m, 2R): of the guitar, read to both ends. knowledge
     (m, ·): of the bar. recalled (m, S, (3 + A)V): the drums of LAGS and of the bars remembered, at each step.
@@ -102,7 +101,7 @@ class Remembering(base.Family):
         # 2. The drums already played.
         self.drum_bar = nn.Sequential(Flat(MAX_STEPS, voices, 128), nn.ReLU(), nn.Linear(128, PLAYED))
         self.carry = nn.LSTM(PLAYED + bar, config.played, batch_first=True)
-        # 3. The bar memory. A bar is recognised by what the guitar does in it, not by where it stands. Query and key
+        # 3. The bar memory recognises a bar by its guitar, not by its position. Query and key
         # begin equal, so that from the first step on a bar remembers the bars that are like it.
         self.content = nn.Sequential(Flat(MAX_STEPS, len(_SHAPE_COLUMNS), 128), nn.ReLU(), nn.Linear(128, 64))
         self.content_chroma = nn.Linear(GUITAR.widths["pitch_classes"], 64)
@@ -123,7 +122,7 @@ class Remembering(base.Family):
         self.build(given + recalled, knowledge)
         self.echo = 3 * voices if self.hears_grooves else 2 * voices
         self.heads = Heads(hidden, voices, self.echo, config.dropout)
-        # 5. What is asked for, and what can be known from the guitar alone.
+        # 5. Conditions, and predictions from the guitar alone.
         self.asked = nn.Conv1d(config.asked, ASKED, 2 * BESIDE + 1, padding=BESIDE)
         self.sketch_steps = nn.Linear(given, SKETCHER)
         self.sketch_bar = nn.Linear(overheard, SKETCHER)
@@ -144,9 +143,9 @@ class Remembering(base.Family):
 
     @abstractmethod
     def decoded(self, known: Known, previous: Tensor, recent: Tensor, batch: Any) -> Tensor:
-        """What the hits of a batch's m bars are drawn from, given the true ones before each step, (m, S, H).
+        """(m, S, H): hidden states of a batch's m bars, given the true hits before each step.
 
-        previous (m, S, V): the hits of the step before. recent (n, PAST + N, S, V): the drums that are remembered.
+        previous (m, S, V): the hits of the step before. recent (n, PAST + N, S, V): the remembered drums.
         """
 
     def silence(self) -> Tensor:
@@ -162,7 +161,7 @@ class Remembering(base.Family):
     def given(
         self, guitar: Tensor, clock: Tensor, steps: Tensor, groove: Tensor | None, grooved: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Guitar and clock of m bars (m, S, ·) -> what is given at each step (m, S, G), the bars' final states.
+        """Guitar and clock of m bars (m, S, ·) -> encoding of each step (m, S, G), the bars' final states.
 
         groove (m, S, V): velocities of the groove of each bar; grooved (m, 1): 1 where there is one. Both come last.
         """
@@ -182,23 +181,23 @@ class Remembering(base.Family):
         return self.bar_vector(shape + self.bar_rest(torch.cat([chroma, bars], -1)))
 
     def contents(self, guitar: Tensor, bars: Tensor) -> Tensor:
-        """Guitar (..., S, ·) and bar features (..., ·) -> what a bar is recognised by, (..., 64)."""
+        """Guitar (..., S, ·) and bar features (..., ·) -> content of a bar for keys and queries, (..., 64)."""
         shape = self.content(guitar[..., _SHAPE_COLUMNS])
         chroma = self.content_chroma(guitar[..., GUITAR["pitch_classes"]].sum(-2) / 4)
         return shape + chroma + self.content_beside(bars[..., NEIGHBOURS])
 
     def wanted(self, conditions: Tensor) -> Tensor:
-        """What is asked for (n, C, ·) -> the same with the bars beside it seen, (n, C, ASKED)."""
+        """Conditions (n, C, ·) -> their encoding with the bars beside each, (n, C, ASKED)."""
         return functional.relu(self.asked(conditions.transpose(1, 2))).transpose(1, 2)
 
     def sketched(self, given: Tensor, overheard: Tensor) -> Tensor:
-        """Given (m, S, G), what is known of the bars without their drums (m, ·) -> logits of hits (m, S, V)."""
+        """Encodings of steps (m, S, G) and of bars without their drums (m, ·) -> logits of hits (m, S, V)."""
         hidden = functional.relu(self.sketch_steps(given) + self.sketch_bar(overheard)[:, None])
         logits: Tensor = self.sketch_hits(hidden)
         return logits + self.sketch_pointer(hidden, *self.pointed(given)) if self.hears_grooves else logits
 
     def pointed(self, given: Tensor) -> tuple[Tensor, Tensor]:
-        """Of what is given (..., G): the groove's hits (..., V), and whether there is one (..., 1)."""
+        """The groove's hits (..., V), and 1 where it is given (..., 1), from encodings of steps (..., G)."""
         groove = given[..., -self.groove :]
         return groove[..., : self.config.voices], groove[..., -1:]
 
@@ -221,15 +220,15 @@ class Remembering(base.Family):
         return torch.softmax(torch.cat([nothing, score], -1), -1)[..., 1:]
 
     def bias(self, distance: Tensor) -> Tensor:
-        """What each head adds to the score of bars so many bars back: (...) -> (..., A)."""
+        """(..., A): each head's bias on the score of bars by their distance (...)."""
         far = NEAR + 1 + (distance % 8 == 0).long()
         biases: Tensor = self.distance(torch.where(distance <= NEAR, distance, far))
         return biases
 
     def recalled(self, weight: Tensor, past: Tensor, groove: Tensor) -> Tensor:
-        """Weights (n, A, N, ·), bars remembered (n, M, S, V), the grooves (n, N, S, V) -> as mixed (n, N, S, A, V).
+        """Weights (n, A, N, ·), remembered bars (n, M, S, V), grooves (n, N, S, V) -> mixtures (n, N, S, A, V).
 
-        Of a model that hears no grooves, of the bars alone.
+        A model without grooves mixes the bars alone.
         """
         if not self.hears_grooves:
             return torch.einsum("nhqk,nksv->nqshv", weight, past)
@@ -241,9 +240,9 @@ class Remembering(base.Family):
     def hidden_states(self, batch: Any, played: Tensor | None = None) -> _HiddenStates:
         """Read the guitar of a batch's pairs, and decode their true drums.
 
-        played (n, N, S, V): what is remembered of the pairs' own bars in place of these.
+        played (n, N, S, V): drums to remember in place of the pairs' own.
         """
-        # 1. The drums of the bars before, as far as the model may see them.
+        # 1. The visible drums of the bars before.
         n, count = batch.offset.shape[:2]
         inside = slice(PAST, PAST + count)
         keep, keep_recent, keep_last = batch.keep.unbind(1)
@@ -256,7 +255,7 @@ class Remembering(base.Family):
         drums, velocity = drums * seen, velocity * seen
         far_drums, far_velocity = batch.far_drums * seen, batch.far_velocity * seen
         recent = drums * keep_recent[:, None, None, None]
-        # 2. A vector for each bar, and what was played so far carried to it.
+        # 2. A vector for each bar, and the state carried to it.
         vectors = self.vectors(batch.guitar, batch.bars)
         guitar, own = batch.guitar[:, inside], vectors[:, : inside.stop]
         bars, wanted = batch.bars[:, inside], self.wanted(batch.conditions)[:, inside]
@@ -272,7 +271,7 @@ class Remembering(base.Family):
         before = functional.pad(self.drum_bar(recent[:, :-1]), (0, 0, 1, 0))
         there = batch.exists[:, : inside.stop, None].to(before.dtype)
         carried = self.carry(torch.cat([before, own], -1) * there)[0][:, inside]
-        # 3. How much each bar remembers each of those before it.
+        # 3. The weight of each earlier bar.
         contents = self.contents(batch.guitar[:, : inside.stop], batch.bars[:, : inside.stop])
         keys = self.key(torch.cat([contents, self.contents(batch.far_guitar, batch.far_bars)], 1))
         number = torch.cat([batch.number[:, : inside.stop], batch.far_number], 1)
@@ -284,14 +283,14 @@ class Remembering(base.Family):
         distance = distance.clamp(min=0) * (same & shown & exists[:, None])
         asking = self.contents(guitar, bars) if batch.expected_guitar.shape[1] else contents[:, inside]
         weight = self.weights(self.query(asking), keys, distance, batch.grooved)
-        # 4. What was played in the bars remembered, and just before.
+        # 4. The drums of the remembered bars, and of the last ones.
         memory = torch.cat([drums, far_drums], 1)  # (n, M, S, V)
         groove = (batch.groove > 0).to(memory.dtype)
         recalled = self.recalled(weight, memory, groove).flatten(-2)  # (n, N, S, A*V)
         louder = self.recalled(weight.mean(1, keepdim=True), torch.cat([velocity, far_velocity], 1), batch.groove)
         lags = torch.cat([recent[:, PAST - lag : PAST - lag + count] for lag in LAGS], -1)
         echo = torch.cat([louder[..., 0, :], velocity[:, PAST - 1 : PAST - 1 + count]], -1)
-        # 5. What is known of each bar, and its steps made ready.
+        # 5. The encoding of each bar and of its steps.
         summary = self.part_summary(batch.summary)[:, None].expand(-1, count, -1)
         heard = torch.cat([here, around, summary], -1)
         overheard = torch.cat([heard, wanted], -1)
@@ -339,18 +338,18 @@ class Remembering(base.Family):
 
     @abstractmethod
     def prepared(self, given: Tensor, overheard: Tensor, final: Tensor, steps: Tensor) -> tuple[Tensor, ...]:
-        """What the family's own layers make of m bars before any of them is played, as far as nothing played matters.
+        """Outputs of the family's own layers for m bars that do not depend on drums.
 
-        given (m, S, G), overheard (m, ·), final (m, 2R): see `Known`; steps (m,): how many each has.
+        given (m, S, G), overheard (m, ·), final (m, 2R): see `Known`; steps (m,): their lengths.
         """
 
 
 class _HiddenStates(NamedTuple):
     """A batch's pairs as they are read and decoded: n pairs of N bars of S steps.
 
-    target (n, N, S, V): the true hits. hidden (n, N, S, H): what they are drawn from. echo (n, N, S, 2V): how loud
-    the bars remembered and the bar before were. given (n, N, S, G): guitar and clock. heard (n, N, ·): what the guitar
-    alone tells of each bar; overheard (n, N, ·): with what is asked for.
+    target (n, N, S, V): the true hits. hidden (n, N, S, H): states that give their logits. echo (n, N, S, 2V): loudness
+    of the remembered bars and of the bar before. given (n, N, S, G): guitar and clock. heard (n, N, ·): encodings of
+    bars from the guitar alone; overheard (n, N, ·): with conditions.
     """
 
     target: Tensor
@@ -362,7 +361,7 @@ class _HiddenStates(NamedTuple):
 
 
 def listening_graphs(model: Remembering, prepared: dict[str, base.Shape]) -> dict[str, base.Graph]:
-    """The graphs "encode" and "plan", but for what of the first is each family's own: see `prepared`."""
+    """The graphs "encode" and "plan"; prepared: shapes of the family's own outputs of the first."""
     config = model.config
     given = base.encode_inputs(config) | (base.groove_inputs(config) if model.hears_grooves else {})
     known = prepared | known_shapes(model, "B") | {"key": ("B", config.heads * KEY)}
@@ -374,7 +373,7 @@ def listening_graphs(model: Remembering, prepared: dict[str, base.Shape]) -> dic
 
 
 def known_shapes(model: Remembering, bars: str) -> dict[str, base.Shape]:
-    """What "encode" gives of each bar and "bar" is given, in every family; see `remember`."""
+    """Shapes of the tensors that "encode" returns and "bar" takes in every family; see `remember`."""
     config = model.config
     known: dict[str, base.Shape] = {
         "asking": (bars, config.heads * KEY, config.heads),
@@ -385,7 +384,7 @@ def known_shapes(model: Remembering, bars: str) -> dict[str, base.Shape]:
 
 
 def bar_inputs(model: Remembering, prepared: dict[str, base.Shape]) -> dict[str, base.Shape]:
-    """What the graph "bar" is given."""
+    """Inputs of the graph "bar"."""
     config = model.config
     return {
         "keys": ("n", "M", config.heads * KEY),
@@ -403,7 +402,7 @@ def bar_inputs(model: Remembering, prepared: dict[str, base.Shape]) -> dict[str,
 
 
 def known(model: Remembering, overheard: Tensor, contents: Tensor, given: Tensor) -> tuple[Tensor, ...]:
-    """What `remember` is given of m bars, in the order of `known_shapes`; given (m, S, G)."""
+    """Inputs of `remember` for m bars, in the order of `known_shapes`; given (m, S, G)."""
     heads = model.config.heads
     query = functional.normalize(model.query(contents).reshape(-1, heads, KEY), dim=-1) * model.sharpness.exp()[:, None]
     apart = torch.eye(heads, device=query.device)[:, None]
@@ -423,21 +422,21 @@ def remember(
     last: Tensor, last_velocity: Tensor, last_rows: Tensor, carried: Tensor,
     asking: Tensor, beside: Tensor, carrying: Tensor, struck: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """What is known of n bars when all bars before them were played.
+    """The memory of n bars after all bars before them were played.
 
-    Bars at the end of a memory whose distance is 0 change nothing, not even the last digit. So songs that remember
-    different numbers of bars may be computed together; see `play.decode.ensemble`.
+    Bars of distance 0 at the end of a memory change nothing, not even the last digit, so songs with memories of
+    different lengths share a batch; see `play.decode.ensemble`.
 
-    carried (n, 2P): of the state, what goes from bar to bar. asking (n, A KEY, A): the query of each head in a
+    carried (n, 2P): the part of the state that goes from bar to bar. asking (n, A KEY, A): the query of each head in a
     column of its own. beside (n, ·, A): the scores of nothing and of the groove. carrying (n, 4P): what the bar
     itself adds to the gates of `carry`. struck (n, S, 2V + 1): the groove's hits, its velocities, and 1 where there
     is one. The others are those of `bar_inputs`.
 
-    Returns the drums of LAGS and those recalled (n, S, (3 + A)V), how loud the bars remembered and the bar before
-    were (n, S, ·), and what is carried on.
+    Returns the drums of LAGS and the recalled ones (n, S, (3 + A)V), the loudness of the remembered bars and of the bar
+    before (n, S, ·), and the state to carry on.
     """
     voices, size = model.config.voices, past.shape[2]
-    # 1. What is carried from bar to bar.
+    # 1. The state carried from bar to bar.
     h, c = torch.split(carried, model.config.played, -1)
     of_input, of_state, *_ = (parameter for _, parameter in model.carry.named_parameters())
     layer: Any = model.drum_bar
@@ -445,11 +444,11 @@ def remember(
     of_drums, _ = torch.split(of_input, [PLAYED, model.config.bar], 1)
     gates = carrying + functional.linear(drums, of_drums) + functional.linear(h, of_state)
     h, c = layers.lstm_gated(gates, c)
-    # 2. The bars remembered, as they were played and how loud.
+    # 2. Hits and loudness of the remembered bars.
     weight = remembered(model, keys, distance, asking, beside)
     bars, shape = weight[..., 2 if model.hears_grooves else 1 :], (past.shape[0], past.shape[1], -1)
     recalled = bars @ past.reshape(shape)
-    # Of all heads first: a single row would be summed in an order that depends on how many bars there are.
+    # Over all heads first: the order of a single row's sum would depend on the number of bars.
     louder = (bars @ past_velocity.reshape(shape)).mean(1, keepdim=True)
     loud = [last_velocity]
     if struck is not None:
@@ -458,7 +457,7 @@ def remember(
         recalled = recalled + groove * hits.flatten(1)[:, None]
         louder = louder + groove.mean(1, keepdim=True) * velocity.flatten(1)[:, None]
         loud.append(velocity)
-    # 3. Beside them the last bars.
+    # 3. The last bars.
     lags = last[:, [LAST - lag for lag in LAGS]]
     drums = torch.cat([lags, recalled.reshape(-1, model.config.heads, size, voices)], 1)
     echo = torch.cat([louder.reshape(-1, size, voices), *loud], -1)
@@ -466,7 +465,7 @@ def remember(
 
 
 def remembered(model: Remembering, keys: Tensor, distance: Tensor, asking: Tensor, beside: Tensor) -> Tensor:
-    """`weights` of one bar of each song, by queries and keys that are made ready, those of `beside` first."""
+    """`weights` of one bar of each song, from precomputed queries and keys, those of `beside` first."""
     back = torch.arange(MEMORY_BARS + 1, dtype=torch.int32, device=keys.device)
     biases = model.bias(back) + torch.where(back == 0, NEVER, 0.0)[:, None]
     score = keys @ asking + biases[distance.clamp(0, MEMORY_BARS)]
@@ -474,7 +473,7 @@ def remembered(model: Remembering, keys: Tensor, distance: Tensor, asking: Tenso
 
 
 def _heard(model: Remembering, guitar: Tensor, bars: Tensor, summary: Tensor) -> Tensor:
-    """What the guitar alone tells of each bar of a song, (B, ·)."""
+    """(B, ·): the encoding of each bar of a song from its guitar alone."""
     vectors = model.vectors(guitar, bars)
     around = model.around(vectors[None], torch.ones_like(vectors[None, :, 0]))[0]
     whole = model.part_summary(summary).expand(vectors.shape[0], -1)

@@ -1,14 +1,13 @@
-"""A transformer: attention from step to step in place of an LSTM; what it hears and remembers is in `remembering`.
+"""The default family: a transformer over steps; its guitar reader and bar memory are in `remembering`.
 
-When a bar is opened, layers that look at all its steps at once, forth and back, make out what is known before anything
-of it is played: the guitar, the groove, and the drums of the bars remembered. From step to step layers that look back
-see what is being played: the steps of this bar so far, and those of the bars before that fit in a window of WINDOW
-steps, so that a bar that begins like one of these can go on like it. All places are relative: each head learns a bias
-for every distance in steps.
+When a bar is opened, bidirectional layers over all its steps encode the guitar, the groove, and the drums of the
+remembered bars. Causal layers then see the decoded drums: the steps of this bar so far, and those of earlier bars in a
+window of WINDOW steps, so a bar that begins like one of these can continue like it. Positions are relative: each
+head learns a bias for every distance in steps.
 
-Only bars of the same length are seen in the window. A step of a bar before is known by its hits and those of the three
-steps before it, and by its place in the bar. So what is remembered of it does not depend on the bars before that one,
-and a pair in training sees just what is seen in playing. Where there is no such step, keys and values are zero.
+The window shows only bars of the same length. A step of an earlier bar is represented by its hits, those of the three
+steps before it, and its place in the bar, so it does not depend on the bars before that one, and training sees the same
+as playing. Keys and values of missing steps are zero.
 
 A. Vaswani et al., Attention is all you need (2017); several queries share one key after N. Shazeer, Fast transformer
 decoding (2019); attention and the layer of units beside each other after B. Wang, A. Komatsuzaki, GPT-J-6B
@@ -34,10 +33,10 @@ from seq2drum.models.layers import PLACE, SameDropout
 from seq2drum.models.remembering import LAGS, Known, Remembering
 from seq2drum.play.decode.engine import LAST
 
-WINDOW = 48  # steps that a step looks back at, itself among them: two bars of 4/4
+WINDOW = 48  # steps of causal attention, the step itself included: two bars of 4/4
 BEFORE = LAST  # bars in which they lie
-REACH = 4  # steps that a step of a bar before is known by
-SLOT = 48  # numbers of a step as a layer that looks back sees it
+REACH = 4  # steps that represent a step of an earlier bar
+SLOT = 48  # size of a step's slot in a causal layer
 _NEVER = -1e9
 
 
@@ -45,8 +44,8 @@ _NEVER = -1e9
 class Config(remembering.Config):
     """Sizes of the layers.
 
-    whole: layers that look at a whole bar; back: those that look back. across: attention heads of each. units, kept:
-    hidden units of these two kinds of layers. token: numbers of a step of a bar before.
+    whole: bidirectional layers; back: causal layers. across: attention heads of each. units, kept: hidden units of
+    these two kinds of layers. token: size of a step of an earlier bar.
     """
 
     hidden: int = 160
@@ -88,20 +87,20 @@ class Transformer(Remembering):
     # --- one bar -----------------------------------------------------------------------------------------------------
 
     def opened(self, known: Known, steps: Tensor) -> Tensor:
-        """What is known of the steps of bars, steps (m,) many each, before they are played: (m, S, H)."""
+        """(m, S, H): encodings of the steps of bars before they are decoded; steps (m,): their numbers."""
         x = self.mix_steps(self.dropout(torch.cat([known.given, known.recalled], -1)))
         x = x + self.mix_bar(torch.cat([known.knowledge, known.final], -1))[:, None]
         return self.looked_at(x, self.hidden(steps, x)[:, None, None])
 
     def looked_at(self, x: Tensor, hidden: Tensor) -> Tensor:
-        """Bars that are mixed of what is known, (m, S, H), looked at as a whole; hidden (m, 1, 1, S): see `_Whole`."""
+        """(m, S, H): bars (m, S, H) after the layers over whole bars; hidden (m, 1, 1, S): see `_Whole`."""
         shape = x.shape[:2]
         for layer in self.whole:
             x = layer(x, hidden, shape)
         return x
 
     def hidden(self, steps: Tensor, x: Tensor) -> Tensor:
-        """(m, S): 0 for the steps of bars, steps (m,) many each, and never for what is behind them; x (m, S, ·)."""
+        """(m, S): attention mask, 0 for the steps (m,) of bars and _NEVER for padding; x (m, S, ·)."""
         exists = torch.arange(x.shape[1], device=x.device) < steps[:, None]
         return torch.where(exists, 0.0, _NEVER).to(x.dtype)
 
@@ -111,7 +110,7 @@ class Transformer(Remembering):
         drums (m, BEFORE, S, V): the bars before, oldest first; alike (m, BEFORE): which of them are seen, and have as
         many steps as the bar itself; steps (m,): how many.
         """
-        # 1. Where each step lies. Behind a bar that is not alike nothing is seen.
+        # 1. The place of each step. A bar that is not alike hides those before it.
         bar, place = _steps_before(steps)
         hidden = torch.cumsum((~alike).long().flip(1), 1)
         within = bar.clamp(max=BEFORE - 1)
@@ -128,7 +127,7 @@ class Transformer(Remembering):
         return [slots(token) for slots in self.slots_before]
 
     def decoded(self, known: Known, previous: Tensor, recent: Tensor, batch: Any) -> Tensor:
-        # 1. The bars before, of those that may be seen.
+        # 1. The visible earlier bars.
         count = batch.offset.shape[1]
         inside = slice(PAST, PAST + count)
         bars = [slice(PAST - lag, PAST - lag + count) for lag in range(BEFORE, 0, -1)]
@@ -142,7 +141,7 @@ class Transformer(Remembering):
         return self.looked_back(x, self.window(drums, alike, steps))
 
     def looked_back(self, x: Tensor, windows: Iterable[Tensor]) -> Tensor:
-        """What hits are drawn from, (m, S, H): x (m, S, H) and, for each layer, the slots before the bars (m, W, ·)."""
+        """(m, S, H): hidden states of x (m, S, H) and, for each layer, the slots before the bars (m, W, ·)."""
         shape = x.shape[:2]
         for layer, slots in zip(self.back, windows, strict=True):
             x = layer(x, slots, shape)
@@ -187,7 +186,7 @@ class Transformer(Remembering):
 
 
 def _prepared_shapes(hidden: int, bars: str) -> dict[str, base.Shape]:
-    """Of what `Transformer.prepared` gives."""
+    """Shapes of the outputs of `Transformer.prepared`."""
     steps = WINDOW + REACH - 1
     return {
         "mixed": (bars, "S", hidden),
@@ -200,9 +199,9 @@ def _prepared_shapes(hidden: int, bars: str) -> dict[str, base.Shape]:
 
 
 def _steps_before(steps: Tensor) -> tuple[Tensor, Tensor]:
-    """Where the last WINDOW + REACH - 1 steps before bars of so many steps (m,) lie, oldest first.
+    """Places of the last WINDOW + REACH - 1 steps before bars of so many steps (m,), oldest first.
 
-    How many bars back, 0 for the last one, and the number of the step in its bar, both (m, WINDOW + REACH - 1).
+    Bars back, 0 for the last one, and the index of the step in its bar, both (m, WINDOW + REACH - 1).
     """
     back = torch.arange(WINDOW + REACH - 1, 0, -1, device=steps.device)
     bar = torch.div(back - 1, steps[:, None], rounding_mode="floor")
@@ -210,7 +209,7 @@ def _steps_before(steps: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _Whole(nn.Module):
-    """A layer that looks at all steps of a bar."""
+    """A layer of attention over all steps of a bar."""
 
     def __init__(self, hidden: int, heads: int, units: int, dropout: float) -> None:
         super().__init__()
@@ -236,7 +235,7 @@ class _Whole(nn.Module):
 
 
 class _Back(nn.Module):
-    """A layer that looks back at a window of steps. What its heads see of a step, its slot, is both key and value."""
+    """A layer of causal attention over a window of steps. A step's slot is both key and value."""
 
     def __init__(self, hidden: int, heads: int, units: int, dropout: float) -> None:
         super().__init__()
@@ -276,7 +275,7 @@ def _shifted(first: Tensor) -> Tensor:
 
 @torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
 def _apart(table: Tensor, distance: Tensor, x: Tensor) -> Tensor:
-    """(A, S, S): what is added to what each head asks of each step of x (m, S, H), by how far it is away.
+    """(A, S, S): each head's bias for the steps of x (m, S, H), by their distance.
 
     table (A, MAX_STEPS, ·): the same of a bar of MAX_STEPS, all that most songs have. distance (A, 2 MAX_STEPS - 1): of
     which the last, on either side, holds for steps further away.
@@ -323,13 +322,13 @@ class _Bar(base.GraphModule[Transformer]):
             model, keys, distance, past, past_velocity, last, last_velocity, last_rows, state[:, model.slots :],
             asking, beside, carrying, struck,
         )  # fmt: skip
-        # 1. The steps before, which are seen where all bars from theirs on are alike.
+        # 1. The earlier steps, visible where all bars from theirs on are alike.
         unlike = (last_distance == 0).to(last.dtype)
         seen = functional.relu(inside - behind @ unlike[..., None])
         index = row[..., None] + torch.zeros(voices, dtype=torch.long, device=row.device)
         hits = torch.gather(last.flatten(1, 2), 1, index)
         slots = [layer.flatten(1) for layer in model.slotted(hits, place, seen)]
-        # 2. What was not known of the sums of `opened`.
+        # 2. The rest of the sums of `opened`.
         _, of_recalled = model.mix_steps.weight.split([model.given_size, (len(LAGS) + model.config.heads) * voices], 1)
         _, of_carried, _ = torch.split(model.mix_bar.weight, [model.overheard, played, 2 * model.config.reader], 1)
         h, _ = torch.split(carried, played, -1)
@@ -349,5 +348,5 @@ class _DecodeBar(base.GraphModule[Transformer]):
         flat = torch.split(state[:, : model.slots], WINDOW * SLOT, -1)
         hidden = model.looked_back(x, (slots.reshape(-1, WINDOW, SLOT) for slots in flat))
         hits, is_given = torch.split(step_context, [model.config.voices, 1], -1)
-        # The slots are those of the bar's first step: "bar" makes those of the next bar anew.
+        # The slots are those of the bar's first step: "bar" recomputes them for the next bar.
         return model.heads.logits(hidden) + model.pointer(hidden, hits, is_given), hidden, state

@@ -32,7 +32,7 @@ from seq2drum.learn.run.loop import Trained
 from seq2drum.learn.run.report import GROOVED, NATS, SWAPPED
 from seq2drum.learn.run.runs import HISTORY, REPORT, TASK
 from seq2drum.learn.run.task import History, Progress
-from seq2drum.learn.run.watching import PreviewSongs, Preview, previews_from_rows
+from seq2drum.learn.run.watching import Preview, PreviewSongs, previews_from_rows
 from seq2drum.models.layers import SameDropout
 from seq2drum.music.kit import KITS
 from seq2drum.play.checkpoint.folder import find, read_config

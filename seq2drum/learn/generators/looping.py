@@ -249,8 +249,8 @@ def figures(maker: LoopMaker, loops: Loops, split: str, *, count: int = COUNT, s
     """Figures of at most `count` made loops, with the kits and wishes of as many real ones of a side.
 
     The Frechet distance of log-mel statistics to the real loops, beside those of training loops, of one half of the
-    real loops to the other, and of white noise. The median novelty against all training loops and the share of copies, also
-    for real loops.
+    real loops to the other, and of white noise. The median novelty against all training loops and the share of copies,
+    also for real loops.
 
     Raises:
         CorpusError: a side has too few loops, or their number of kits is not the maker's.

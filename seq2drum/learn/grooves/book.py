@@ -43,8 +43,8 @@ class Example(NamedTuple):
     """A section of a song.
 
     song, group: of its song. letter: of the section. heard (SECTION.size,): features of guitar and bass. groove:
-    typical of its drums, in the metre of most of its bars. bars: indices of the bars of that metre with drums. bpm: the median
-    of their tempos. style: of the song's whole drum part.
+    typical of its drums, in the metre of most of its bars. bars: its bars in that metre that have drums.
+    bpm: the median of their tempos. style: of the song's whole drum part.
     """
 
     song: str
