@@ -230,13 +230,14 @@ def test_the_manual_has_all_reasons_with_their_statuses_and_sentences_and_no_oth
 STATUSES = {code.name for code, _ in REASONS.values()}
 
 
-def test_the_manual_has_all_settings_in_their_groups_and_no_others() -> None:
+def test_the_manual_has_all_settings_in_their_groups_in_the_words_of_the_help_and_no_others() -> None:
     named = set(re.findall(r"^\| `(--[a-z-]+)", MANUAL, flags=re.MULTILINE))
     assert named == (FLAGS - {"--models", "--token"}) | {"--model"}
     for name, setting in settings.table().items():
         row = next(line for line in MANUAL.splitlines() if line.startswith(f"| `{settings.flag(name)}"))
         section = MANUAL[: MANUAL.index(row)].rpartition("\n### ")[2].splitlines()[0]
         assert section.lower() == setting.group, name
+        assert row.strip("| ").rpartition(" | ")[2] == setting.help, name
 
 
 def test_the_manual_has_a_row_for_each_promise_and_names_tests_that_exist() -> None:
