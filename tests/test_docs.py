@@ -509,6 +509,15 @@ def test_functions_that_a_page_names_by_their_module_are_there(page):
     assert missing == []
 
 
+@pytest.mark.parametrize("page", [*PAGES, *ALSO, "SECURITY.md"])
+def test_files_that_a_page_names_are_there(page):
+    """Files of the repository, from its root or from the package; not those that a reader makes."""
+    rooms = {path.name for folder in (ROOT, ROOT / "seq2drum") for path in folder.iterdir() if path.is_dir()}
+    named = re.findall(r"`(?:python )?(\w+)(/[\w./-]+)[` ]", (ROOT / page).read_text(encoding="utf-8"))
+    files = {top + rest for top, rest in named if top in rooms and "NAME" not in rest and ".drums." not in rest}
+    assert [name for name in sorted(files) if not ((ROOT / name).exists() or (ROOT / "seq2drum" / name).exists())] == []
+
+
 def test_what_a_score_of_a_take_is_is_said_alike_wherever_it_is_said():
     places = ("docs/developers/python.md", "docs/researchers/models.md", "proto/seq2drum/v1/accompaniment.proto")
     code = ("seq2drum/console/terminal.py", "seq2drum/play/take.py", "client/messages.py", "server/web/page/edits.js")
