@@ -28,7 +28,7 @@ from seq2drum.play.grooves import choosing
 from seq2drum.play.grooves.book import Book
 from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import ipc, player, statuses
+from server import ipc, parser, player, statuses
 from server.ipc import Frame
 
 ROOT = Path(__file__).parents[2]
@@ -283,6 +283,28 @@ def test_a_player_that_works_says_each_second_that_it_does(drummer: Drummer, mon
     for _ in range(20):
         playing.advance()
     assert [frame.head["what"] for frame in sent[-10:]] == ["alive"] * 10
+
+
+def test_a_parser_and_a_player_parse_a_file_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[bytes] = []
+    parse = midi.parse
+
+    def counted(data: bytes, **given: Any) -> Song:
+        parsed.append(data)
+        return parse(data, **given)
+
+    sent: list[Frame] = []
+    playing = player.Player(
+        {"default": player.load_scheduler("default", "default")}, {}, DEFAULT_LIMITS, 8, sent.append
+    )
+    request = pb.GenerateDrumsRequest(midi=BLUES).SerializeToString()
+    monkeypatch.setattr(midi, "parse", counted)
+    parser.analyze(request, parser.RequestRules(DEFAULT_LIMITS, 2000, 8, ("default",), "default"))
+    assert parsed == [BLUES]
+    playing.receive(Frame({"what": "play", "job": 1}, request))
+    while playing.busy:
+        playing.advance()
+    assert sent[-1].head["what"] == "done" and parsed == [BLUES, BLUES]
 
 
 @pytest.mark.slow
