@@ -1,4 +1,4 @@
-/** Paints the part of a song's picture that is seen on a canvas: guitar above, drums below, as the project's pictures. */
+/** Paints the visible part of a song's picture on a canvas: guitar above, drums below, as the project's pictures. */
 
 import { before, family, isCymbal } from "./places.js";
 import { t } from "./words.js";
@@ -12,12 +12,12 @@ import { t } from "./words.js";
  * @property {readonly {firstBar: number, lastBar: number, name: string}[]} sections
  * @property {Note[]} guitar in order
  * @property {readonly Hit[]} hits in order
- * @property {ReadonlySet<Hit>} clicked those that stay when bars are played anew
+ * @property {ReadonlySet<Hit>} clicked edited hits, which stay when bars are played again
  * @property {ReadonlyMap<number, "fill" | "break">} signs by the number of the bar
  * @property {ReadonlySet<number>} locks numbers of bars
- * @property {number} made bars whose drums are there
+ * @property {number} made bars with drums
  * @property {readonly string[]} rows pieces from the top
- * @property {ReadonlySet<string>} silent pieces that are not heard
+ * @property {ReadonlySet<string>} silent muted pieces
  * @property {number} grid places a quarter
  */
 /**
@@ -25,11 +25,11 @@ import { t } from "./words.js";
  * @property {number} left the quarter at the left edge
  * @property {number} scale pixels a quarter
  * @property {number} width pixels
- * @property {{row: number, quarter: number} | null} cursor the cell that the keyboard is on
+ * @property {{row: number, quarter: number} | null} cursor the cell with the keyboard focus
  * @property {{hit: Hit, velocity: number} | null} dragged
  */
 
-/** Heights in pixels: of a window of usual height, see `fitted`. */
+/** Heights in pixels, for a window of usual height; see `fitted`. */
 export const SIZE = { head: 44, section: 20, guitar: 100, gap: 6, row: 26, foot: 20, letters: 12 };
 const SIZES = [
   [1700, 58, 330, 72, 32, 21], // a window of this height or more: row, guitar, head, section, letters
@@ -37,13 +37,13 @@ const SIZES = [
   [780, 26, 100, 44, 20, 12],
   [0, 24, 76, 44, 20, 12],
 ];
-/** Pixels before the first barline, for hits that come early. */
+/** Pixels before the first barline, for early hits. */
 export const LEAD = 10;
-const LEAST_CELL = 7; // cells that would be narrower are not drawn
+const LEAST_CELL = 7; // narrower cells are not drawn
 const COLOURS = ["paper", "raised", "ink", "soft", "line", "faint", "accent", "guitar", "fill", "fill-word", "lock", "hit-kick", "hit-snare", "hit-hat", "hit-cymbal", "hit-tom", "hit-other"];
 
 /**
- * Make rows as high as a window has room for.
+ * Set the height of rows to fit the window.
  *
  * @param {number} height of the window, in pixels
  */
@@ -190,7 +190,7 @@ function padlock(to, x, y) {
   to.stroke();
 }
 
-/** Names of sections stay at the left edge as long as one of their bars is seen. @param {Brush} brush */
+/** Names of sections stay at the left edge while one of their bars is visible. @param {Brush} brush */
 function sectionNames({ to, picture, view, colour, x, right }) {
   const { bars, sections } = picture;
   const plain = to.font;
@@ -301,7 +301,7 @@ function mark(to, x, y, velocity, piece, colour, silent) {
   to.globalAlpha = 1;
 }
 
-/** Around what was clicked. @param {CanvasRenderingContext2D} to @param {number} x @param {number} y @param {string} colour */
+/** A ring around an edited hit. @param {CanvasRenderingContext2D} to @param {number} x @param {number} y @param {string} colour */
 function ring(to, x, y, colour) {
   to.strokeStyle = colour;
   to.lineWidth = 1.2;

@@ -5,9 +5,9 @@
 
 /** @import {Bar, Hit} from "./schedule.js" */
 /** @typedef {number[][]} Grid */
-/** @typedef {Map<string, number>} Pins velocities by `cell`: what was clicked, and stays */
+/** @typedef {Map<string, number>} Pins velocities by `cell`: clicked cells, which stay */
 
-/** The voices as a grid has them, from the top. Each is the piece of that name, on its General MIDI note. */
+/** The voices of a grid, from the top. Each is the piece of that name, on its General MIDI note. */
 export const VOICES = /** @type {const} */ ([
   ["crash", 49],
   ["ride", 51],
@@ -27,7 +27,7 @@ const LOUDEST = 127;
 const TRIPLETS_AND_SIXTEENTHS = [0, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4]; // the places of a quarter of 24
 
 /**
- * Where each place of a bar lies, in quarters.
+ * The position of each place of a bar, in quarters.
  * @param {number} places 16, 24 or 32
  */
 export function quartersOf(places) {
@@ -37,7 +37,7 @@ export function quartersOf(places) {
 }
 
 /**
- * The place that is nearest to a moment of a bar; the first of the earlier where two are.
+ * The place nearest to a position in a bar; the earlier of two.
  * @param {number} places
  * @param {number} quarter
  */
@@ -104,7 +104,7 @@ export function cell(row, place, places) {
 }
 
 /**
- * A bar in which what was clicked is as it was clicked, where its grid has such a place.
+ * A bar with the clicked cells applied, where its grid has such a place.
  * @param {Grid} grid
  * @param {Pins} pins
  * @returns {Grid}
@@ -115,7 +115,7 @@ export function pinned(grid, pins) {
 }
 
 /**
- * A bar in which one cell has another velocity.
+ * A bar with another velocity in one cell.
  * @param {Grid} grid
  * @param {number} row
  * @param {number} place

@@ -1,10 +1,10 @@
-/** Where everything lies in the picture of a song, in quarters and pixels: pure functions. */
+/** Positions in the picture of a song, in quarters and pixels: pure functions. */
 
 import { barAt } from "./schedule.js";
 
 /** @typedef {import("./schedule.js").Bar} Bar */
 
-/** Rows from the lowest up, as in the project's pictures; percussion above all, as it comes in the kit. */
+/** Rows from the lowest up, as in the project's pictures; percussion on top, in the order of the kit. */
 export const ORDER = [
   "kick", "pedal hat", "snare", "side stick", "low tom", "mid tom", "high tom", "closed hat", "open hat", "ride", "bell", "crash",
   "clap", "tambourine", "cowbell", "shaker", "cabasa", "mute conga", "high conga", "low conga", "high bongo", "low bongo", "block", "triangle",
@@ -19,21 +19,21 @@ const FAMILIES = {
 
 const EARLY = 0.04; // of a beat
 
-/** Places of a quarter that clicks go to. */
+/** Grids that clicks snap to, in places a quarter. */
 export const GRIDS = /** @type {const} */ ([2, 3, 4, 6, 8]);
 
 /** @param {string} piece */
 export const isCymbal = (piece) => CYMBALS.has(piece);
 
 /**
- * Of which family of pieces one is, and so of which colour.
+ * The family of a piece, which gives its colour.
  *
  * @param {string} piece
  */
 export const family = (piece) => FAMILIES[piece] ?? "other";
 
 /**
- * The rows of a picture from the top: the usual drum set, and what else is struck.
+ * The rows of a picture from the top: the usual drum set, and other pieces that are played.
  *
  * @param {Iterable<string>} struck names of pieces
  * @param {boolean} all whether every piece of the kit gets a row
@@ -47,7 +47,7 @@ export function rowsOf(struck, all = false) {
 }
 
 /**
- * How many items of a sorted list come before a place.
+ * The number of items of a sorted list before a position.
  *
  * @template T
  * @param {readonly T[]} items
@@ -66,7 +66,7 @@ export function before(items, place, of) {
 }
 
 /**
- * The place of the grid in which a quarter lies: of a cell its left edge.
+ * The left edge of the grid cell in which a quarter lies.
  *
  * @param {Bar} bar
  * @param {number} quarter
@@ -95,7 +95,7 @@ export function gridOf(hits, bars) {
 }
 
 /**
- * A place in words that a musician uses: bar, beat, and how far into the beat. What comes a little early is on its beat.
+ * A position as musicians say it: bar, beat, and hundredths of the beat. A slightly early one counts as on its beat.
  *
  * @param {Bar[]} bars
  * @param {number} quarter

@@ -1,25 +1,25 @@
-/** What is played in a jam, and by whom, as plain values: pure functions. */
+/** The notes and bars of a jam as plain values: pure functions. */
 
 import { fileOf } from "./writing.js";
 
 /** @import {Bar, Note} from "./schedule.js" */
 /** @typedef {{quarter: number, note: number, velocity: number, piece: string}} Strike a hit, with its note in General MIDI */
-/** @typedef {{number: number, quarter: number, quarters: number, beats: number, section: string, groove: string, fill: boolean, last: boolean, hits: Strike[], again?: boolean}} JamBar again: the server was late, so it is the bar before once more */
+/** @typedef {{number: number, quarter: number, quarters: number, beats: number, section: string, groove: string, fill: boolean, last: boolean, hits: Strike[], again?: boolean}} JamBar again: the server was late, so the bar before is repeated */
 /** @typedef {{quarter: number, pitch: number, velocity: number}} Told a note begins, or ends with the velocity 0 */
 
-const LEAD = 0.5; // quarters before a bar begins, at which it is decided
-const LONGEST = 8; // quarters that a note lasts which nobody ends
+const LEAD = 0.5; // quarters before its beginning at which a bar is decided
+const LONGEST = 8; // quarters: length of a note that is never ended
 const KEYS = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"];
 
 /**
- * Where the bar after so many is decided.
+ * When the bar after so many is decided.
  * @param {Bar[]} layout
  * @param {number} made
  */
 export const pointOf = (layout, made) => (layout[made]?.quarter ?? Infinity) - LEAD;
 
 /**
- * A bar once more, at the next place.
+ * The same bar at the next place.
  * @param {JamBar} bar
  * @param {Bar} place
  * @returns {JamBar}
@@ -31,7 +31,7 @@ export function again(bar, place) {
 }
 
 /**
- * So many more bars of a metre.
+ * Lay out more bars of a metre.
  * @param {Bar[]} layout
  * @param {{numerator: number, denominator: number}} metre
  * @param {number} count
@@ -45,9 +45,9 @@ export function extended(layout, { numerator, denominator }, count) {
 }
 
 /**
- * Notes as they begin and end.
+ * Notes as begin and end events.
  * @param {readonly Note[]} notes
- * @returns {Told[]} in the order of time; what ends comes first
+ * @returns {Told[]} in order of time; ends come first
  */
 export function toldOf(notes) {
   const told = notes.flatMap(({ quarter, quarters, pitch, velocity }) => [
@@ -58,7 +58,7 @@ export function toldOf(notes) {
 }
 
 /**
- * What begins and ends, as notes with their lengths.
+ * Begin and end events as notes with their lengths.
  * @param {readonly Told[]} told in the order of time
  * @param {number} now
  * @returns {Note[]}
@@ -81,7 +81,7 @@ export function notesOf(told, now) {
 }
 
 /**
- * The names of the last notes that were heard, such as "E2 B2".
+ * The names of the last notes, such as "E2 B2".
  * @param {readonly Told[]} told
  * @param {number} [count]
  */

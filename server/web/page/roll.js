@@ -1,4 +1,4 @@
-/** The picture of a song: it scrolls with the sound, hits are clicked in and out of it, and bars are locked in its head. */
+/** The picture of a song: it scrolls with the sound; clicks add and remove hits, and lock bars in its head. */
 
 import { h } from "./dom.js";
 import { LEAD, SIZE, colours, fitted, paint, tall, topOf } from "./paint.js";
@@ -11,11 +11,11 @@ import { t } from "./words.js";
 /** @typedef {import("./schedule.js").Bar} Bar */
 /** @typedef {import("./schedule.js").Hit} Hit */
 /**
- * @typedef {object} Deeds What the picture asks for.
- * @property {(place: Hit) => void} toggle a hit comes or goes
- * @property {(hit: Hit, velocity: number) => void} strike a hit becomes softer or louder
- * @property {(first: number, last: number) => void} lock bars are locked, or let go if the last of them is locked
- * @property {(quarter: number) => void} seek the sound goes on from there
+ * @typedef {object} Deeds Callbacks of the picture.
+ * @property {(place: Hit) => void} toggle add or remove a hit
+ * @property {(hit: Hit, velocity: number) => void} strike change the velocity of a hit
+ * @property {(first: number, last: number) => void} lock lock bars, or unlock them if the last one is locked
+ * @property {(quarter: number) => void} seek continue the sound from there
  * @property {(piece: string, velocity: number) => void} hear a piece is struck once
  * @property {(what: string) => void} mute of a piece, or "guitar"
  * @property {(what: string) => void} solo likewise
@@ -23,9 +23,9 @@ import { t } from "./words.js";
 
 const SCALES = [6, 9, 14, 20, 30, 44, 64, 96, 140];
 const USUAL_SCALE = innerWidth > 3000 ? 7 : innerWidth > 1800 ? 6 : 5;
-const REACH = 9; // pixels either side of a hit that are taken for it
-const DRAG = 4; // pixels up or down, before a click is a drag
-const AHEAD = 0.3; // share of the width at which the sound is kept
+const REACH = 9; // pixels around a hit that count as the hit
+const DRAG = 4; // pixels of vertical movement that turn a click into a drag
+const AHEAD = 0.3; // share of the width at which the playhead stays
 const LOUDER = 8; // a step of the keyboard
 
 export class Roll {
@@ -83,14 +83,14 @@ export class Roll {
     this.#sized();
   }
 
-  /** The theme, or the size of the window has changed. */
+  /** The theme or the size of the window has changed. */
   renew() {
     this.#colour = {};
     this.#sized();
   }
 
   /**
-   * Where the sound is.
+   * Set the position of the sound.
    *
    * @param {number} quarter
    * @param {boolean} playing
@@ -103,13 +103,13 @@ export class Roll {
     if (playing && moved && this.#follows && !this.#dragged) this.#follow(quarter);
   }
 
-  /** Bring a place into sight. @param {number} quarter */
+  /** Scroll to a position. @param {number} quarter */
   reveal(quarter) {
     const [left, right] = [this.#left, this.#left + this.scroll.clientWidth / this.#scale];
     if (quarter < left || quarter > right - 1) this.#scrollTo(quarter * this.#scale - AHEAD * this.scroll.clientWidth);
   }
 
-  /** More or fewer bars in sight. @param {1 | -1} step */
+  /** Zoom in or out. @param {1 | -1} step */
   zoom(step) {
     const index = SCALES.indexOf(this.#scale) + step;
     if (index < 0 || index >= SCALES.length) return;
@@ -230,7 +230,7 @@ export class Roll {
     this.zoom(event.deltaY < 0 ? 1 : -1);
   }
 
-  /** What lies under a pointer. @param {PointerEvent} event */
+  /** The target under a pointer. @param {PointerEvent} event */
   #under(event) {
     const box = this.canvas.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
@@ -242,7 +242,7 @@ export class Roll {
     return { quarter, bar, cell, piece, hit: piece ? this.#hitAt(piece, quarter) : undefined, head: y < SIZE.head };
   }
 
-  /** The place of the grid that is nearest, and its bar. @param {number} quarter */
+  /** The nearest grid position, and its bar. @param {number} quarter */
   #cellAt(quarter) {
     const { bars, grid } = this.#picture;
     const bar = /** @type {Bar} */ (barAt(bars, quarter + 0.5 / grid));
@@ -313,7 +313,7 @@ export class Roll {
     this.#deeds.toggle(hit ?? { tick: Math.round(quarter * this.#ticks), quarter, bar: bar.number, piece, velocity: USUAL });
   }
 
-  /** @param {number} bar @param {boolean} range from the bar that was locked before */
+  /** @param {number} bar @param {boolean} range from the last locked bar */
   #lock(bar, range) {
     this.#deeds.lock(range && this.#lastLock ? this.#lastLock : bar, bar);
     this.#lastLock = bar;
@@ -358,7 +358,7 @@ export class Roll {
     else this.#tell(rows[at.row], at.quarter, this.#hitAt(rows[at.row], at.quarter, 0.5 / grid));
   }
 
-  /** The next cell, or the one before. @param {Bar} bar @param {number} quarter @param {1 | -1} step */
+  /** The next or the previous cell. @param {Bar} bar @param {number} quarter @param {1 | -1} step */
   #stepped(bar, quarter, step) {
     const { bars, grid } = this.#picture;
     const next = cellAt(bar, quarter, grid) + step / grid;

@@ -2,16 +2,16 @@
  * The one-shots of the folder sounds/: fetched once, decoded once.
  */
 
-/** @typedef {{file: string, peak: number, velocity: number}} Layer how hard a piece is struck in it */
+/** @typedef {{file: string, peak: number, velocity: number}} Layer the velocity of the recorded hit */
 /** @typedef {{file: string, peak: number, pitch: number}} Pitched */
 /** @typedef {{drums: Record<string, Layer[]>, guitars: Record<string, Pitched[]>}} Manifest */
 /** @typedef {{buffer: AudioBuffer, begins: number, gain: number}} Shot `begins`: seconds of silence before the sound */
 
 const FOLDER = new URL("sounds/", import.meta.url);
-const AUDIBLE = 0.05; // of its peak: where a sound begins
-const BEFORE = 0.0005; // seconds that are kept before that
+const AUDIBLE = 0.05; // of its peak: the beginning of a sound
+const BEFORE = 0.0005; // seconds kept before it
 
-/** A sound of the page that did not come; the message is the name of its file. */
+/** A sound that failed to load; the message is the name of its file. */
 export class SoundMissing extends Error {
   /** @param {string} file */
   constructor(file) {
@@ -20,7 +20,7 @@ export class SoundMissing extends Error {
   }
 }
 
-/** The sounds that were loaded: of drums by piece and velocity, of guitars by kind and pitch. */
+/** The loaded sounds: drums by piece and velocity, guitars by kind and pitch. */
 export class Samples {
   /** @type {Promise<Manifest> | null} */
   #manifest = null;
@@ -39,15 +39,15 @@ export class Samples {
   load(context, name) {
     const begun = this.#loading.get(name) ?? this.#load(context, name);
     this.#loading.set(name, begun);
-    begun.catch(() => this.#loading.delete(name)); // so that it can be tried again
+    begun.catch(() => this.#loading.delete(name)); // so that it can be retried
     return begun;
   }
 
   /**
-   * The one-shot of a piece at a velocity, and how loud it is to be played.
+   * The one-shot of a piece at a velocity, with its gain.
    * @param {string} piece
    * @param {number} velocity 1 to 127
-   * @returns {Shot | null} null where there is no such piece, or it is not loaded
+   * @returns {Shot | null} null if there is no such piece, or it is not loaded
    */
   drum(piece, velocity) {
     const layers = this.#drums.get(piece);
@@ -57,7 +57,7 @@ export class Samples {
   }
 
   /**
-   * The sample of a guitar that is nearest to a pitch, and how much faster it is to be played.
+   * The guitar sample nearest to a pitch, with its playback rate.
    * @param {string} kind
    * @param {number} pitch
    * @param {number} velocity 1 to 127
@@ -116,7 +116,7 @@ async function fetched(file) {
 }
 
 /**
- * Where a sound begins, which coders of MP3 move, and what makes its peak what it is to be.
+ * The beginning of a sound, which MP3 encoders shift, and the gain for its peak.
  * @param {AudioBuffer} buffer
  * @param {number} peak
  */

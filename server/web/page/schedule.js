@@ -1,7 +1,7 @@
 /**
- * What sounds when: pure functions from a song to events, without a browser.
+ * Scheduling: pure functions from a song to timed events, without a browser.
  *
- * Places are quarters from the song's start, times are seconds. It knows nothing of samples, loops or the clock.
+ * Positions are quarters from the song's start, times are seconds. Knows nothing of samples, loops or the clock.
  */
 
 /** @typedef {{tick: number, quarter: number, bar: number, piece: string, velocity: number}} Hit */
@@ -13,7 +13,7 @@
  * @typedef {{bars: Bar[], tempos: Tempo[], hits: Hit[], notes: Note[], metronome: boolean}} Song
  */
 /**
- * One sound: `at` seconds behind the place that was asked from.
+ * One sound: `at` seconds after the requested position.
  * @typedef {{at: number, quarter: number, what: "hit", piece: string, velocity: number}
  *   | {at: number, quarter: number, what: "note", pitch: number, velocity: number, seconds: number}
  *   | {at: number, quarter: number, what: "click", accent: boolean}} Event
@@ -22,7 +22,7 @@
 const ANY_TEMPO = 120;
 
 /**
- * Seconds from the song's start to a place. A place before the start has a negative time.
+ * Seconds from the song's start to a position. A position before the start has a negative time.
  * @param {Tempo[]} tempos
  * @param {number} quarter
  */
@@ -40,7 +40,7 @@ export function secondsAt(tempos, quarter) {
 }
 
 /**
- * The place that a song has come to after some seconds: the inverse of `secondsAt`.
+ * The position of a song after some seconds: the inverse of `secondsAt`.
  * @param {Tempo[]} tempos
  * @param {number} seconds
  */
@@ -59,7 +59,7 @@ export function quarterAt(tempos, seconds) {
 }
 
 /**
- * Where the last bar ends, in quarters.
+ * The end of the last bar, in quarters.
  * @param {Bar[]} bars
  */
 export function endOf(bars) {
@@ -68,7 +68,7 @@ export function endOf(bars) {
 }
 
 /**
- * The bar at a place, or the nearest one; undefined where there is none.
+ * The bar at a position, or the nearest one; undefined if there is none.
  * @param {Bar[]} bars
  * @param {number} quarter
  */
@@ -77,7 +77,7 @@ export function barAt(bars, quarter) {
 }
 
 /**
- * What begins at `from` or behind it and before `to`, in order.
+ * The events from `from` up to but not including `to`, in order.
  * @param {Song} song
  * @param {number} from
  * @param {number} to
@@ -102,7 +102,7 @@ export function events(song, from, to) {
 }
 
 /**
- * The clicks before a place: as many bars as are counted, each as the bar at that place.
+ * The clicks of a count-in before a position: so many bars, each like the bar at that position.
  * @param {Song} song
  * @param {number} from
  * @param {number} bars
@@ -134,7 +134,7 @@ function clicks(bars, from, to) {
 }
 
 /**
- * Those of a list in order that begin at `from` or behind it and before `to`.
+ * The items of a sorted list from `from` up to but not including `to`.
  * @template {{quarter: number}} T
  * @param {T[]} list
  * @param {number} from
@@ -146,7 +146,7 @@ function between(list, from, to) {
 }
 
 /**
- * The index of the first of a list in order that begins at a place or behind it.
+ * The index of the first item of a sorted list at or after a position.
  * @param {{quarter: number}[]} list
  * @param {number} quarter
  */

@@ -1,5 +1,5 @@
 /**
- * Work on a song: what was opened, asked for, played, clicked, undone and kept. It knows the server and the store, and
+ * Work on a song: open, play, edit, undo, save. It knows the server and the store, and
  * nothing of how anything looks or sounds.
  */
 
@@ -16,11 +16,11 @@ import * as works from "./work.js";
 /** @typedef {import("./drumming.js").Api} Api */
 /** @typedef {Awaited<ReturnType<Api["analyze"]>>} Analysis */
 /**
- * @typedef {object} Ears Who is told.
- * @property {() => void} changed something is to be shown anew
+ * @typedef {object} Ears Callbacks.
+ * @property {() => void} changed the view has to update
  * @property {(how: "new" | "kept" | "again") => void} opened a song is there: one without drums, one that was worked on
  *   before, or the same with another guitar
- * @property {() => void} begun the first bar of the first take of a song is there
+ * @property {() => void} begun the first bar of the first take of a song has come
  * @property {(error: unknown) => void} failed
  * @property {() => void} unkept the browser does not keep the work
  * @property {(parts: Analysis["tracks"], signal: AbortSignal) => Promise<string | null>} choose which parts are the guitar,
@@ -29,24 +29,24 @@ import * as works from "./work.js";
  */
 
 export const USUAL_TAKES = 3;
-const WAIT_WISH = 500; // milliseconds after the last wish, before it is played
+const WAIT_WISH = 500; // milliseconds from the last change of an option to playing
 const WAIT_KEEP = 400;
 
 export class Session {
   /** @type {Work | null} */
   work = null;
-  /** The file that was opened. @type {File | null} */
+  /** The opened file. @type {File | null} */
   file = null;
-  /** What the drummer plays to: the file, or what a file of another kind is as MIDI. @type {File | null} */
+  /** The file that the drummer plays to: the opened one, or its conversion to MIDI. @type {File | null} */
   song = null;
-  /** What is wished for as long as there is no song. @type {Wishes} */
+  /** The options while there is no song. @type {Wishes} */
   #before = { takes: USUAL_TAKES };
-  #meant = false; // whether an address said so
-  #take = 0; // which of the next takes it means, from 1
+  #meant = false; // whether they come from an address
+  #take = 0; // the take that the address means, from 1
   /** @type {AbortController | null} */
   #call = null;
-  #partial = false; // the chosen take was not played to its end
-  #ofAll = false; // whether a wish that is not played yet is one that other takes answer
+  #partial = false; // the chosen take is incomplete
+  #ofAll = false; // whether a pending change needs other takes
   #made = 0;
   /** @type {(() => void) | null} */
   #again = null;
@@ -71,7 +71,7 @@ export class Session {
     return this.work?.history.now ?? works.emptyDoc(this.#before);
   }
 
-  /** What was understood of the file. @returns {Analysis | null} */
+  /** The analysis of the file. @returns {Analysis | null} */
   get analysis() {
     return this.work?.analysis ?? null;
   }
@@ -80,7 +80,7 @@ export class Session {
     return works.chosenTake(this.doc);
   }
 
-  /** Whether the takes are those of the wishes. */
+  /** Whether the takes match the options. */
   get settled() {
     return !this.#partial;
   }
@@ -89,7 +89,7 @@ export class Session {
     return this.#call !== null;
   }
 
-  /** Bars of the chosen take that are there. */
+  /** The number of bars of the chosen take. */
   get made() {
     return this.#made;
   }
@@ -105,10 +105,10 @@ export class Session {
   // --- opening -------------------------------------------------------------------------------------------------------
 
   /**
-   * Wishes that an address holds: for the next song, or for the one that is open.
+   * Options from an address: for the next song, or for the open one.
    *
    * @param {Wishes} wishes
-   * @param {number} [take] which of the takes is meant, from 1
+   * @param {number} [take] the take that is meant, from 1
    */
   meant(wishes, take = 0) {
     this.#take = take;
@@ -119,7 +119,7 @@ export class Session {
   }
 
   /**
-   * Open a file, and play to it if that was not done before. What is open stays until the file is understood.
+   * Open a file, and play to it unless it has takes. The open song stays until the file has been analysed.
    *
    * @param {File} file
    */
@@ -140,7 +140,7 @@ export class Session {
     }
   }
 
-  /** What is still being opened is given up for what comes now. */
+  /** Cancel the opening of another file. */
   #turn() {
     this.#opening.abort();
     this.#opening = new AbortController();
@@ -148,10 +148,10 @@ export class Session {
   }
 
   /**
-   * Go on with a song that was kept.
+   * Open a saved song.
    *
    * @param {string} id
-   * @returns {Promise<boolean>} whether it is there
+   * @returns {Promise<boolean>} whether it exists
    */
   async resume(id) {
     const signal = this.#turn();
@@ -176,7 +176,7 @@ export class Session {
   #adopt(work, file) {
     const { analysis } = work;
     this.#abort();
-    this.keepSoon(0); // what was open
+    this.keepSoon(0); // the song that was open
     [this.work, this.file] = [work, file];
     this.song = analysis.song ? new File([/** @type {BlobPart} */ (analysis.song)], file.name) : file;
     const first = !works.finished(this.take);
@@ -189,14 +189,14 @@ export class Session {
 
   // --- playing -------------------------------------------------------------------------------------------------------
 
-  /** Something else is wished for: it is played a moment later, to the bars that are not locked. @param {Wishes} wishes */
+  /** An option has changed: play the unlocked bars again, a moment later. @param {Wishes} wishes */
   wish(wishes) {
     clearTimeout(this.#timers.wish);
     if (!this.work) return;
     const track = wishes.track !== this.doc.wishes.track;
     this.#ofAll ||= isOfAllTakes(this.doc.wishes, wishes);
     this.#step({ ...this.doc, wishes });
-    this.#partial = true; // more wishes that come before it is played are the same step
+    this.#partial = true; // changes until then are the same undo step
     this.ears.changed();
     const play = () => {
       const [{ take }, ofAll] = [this, this.#ofAll];
@@ -209,16 +209,16 @@ export class Session {
     else this.#timers.wish = Number(setTimeout(play, WAIT_WISH));
   }
 
-  /** Other takes: with a seed that nobody has thought of. */
+  /** Other takes, with a random seed. */
   others() {
     void this.play({ ...this.doc.wishes, seed: anySeed() });
   }
 
   /**
-   * Play whole takes. What was clicked stays in the take that is heard.
+   * Play whole takes. The edits stay in the chosen take.
    *
    * @param {Wishes} wishes
-   * @param {boolean} [stepped] whether there is a step of the way back for it already
+   * @param {boolean} [stepped] whether it has an undo step already
    */
   async play(wishes, stepped = false) {
     const earlier = this.take;
@@ -228,9 +228,9 @@ export class Session {
       const summary = await this.api.play(file, configOf(wishes), {
         signal,
         onBar: ({ take, bar, hits, seed }) => {
-          if (signal.aborted) return; // what was on its way
+          if (signal.aborted) return; // pending work
           const takes = begun ? [...this.doc.takes] : [];
-          // Takes are played beside each other: the second may begin before the first.
+          // Takes are played concurrently: the second may begin before the first.
           while (takes.length <= take) {
             const old = takes.length === 0 ? earlier : undefined;
             takes.push(works.emptyTake(seed, { played: old?.played, edits: old?.edits }));
@@ -251,9 +251,9 @@ export class Session {
   }
 
   /**
-   * Play the bars that are not locked anew.
+   * Play the unlocked bars again.
    *
-   * @param {Wishes} [wishes] by default those that there are, with another seed
+   * @param {Wishes} [wishes] default: the same with another seed
    * @param {boolean} [stepped] as of `play`
    */
   async anew(wishes = { ...this.doc.wishes, seed: anySeed() }, stepped = false) {
@@ -264,7 +264,7 @@ export class Session {
   }
 
   /**
-   * Make the chosen take another one.
+   * Replace the chosen take.
    *
    * @param {Wishes} wishes
    * @param {boolean} stepped
@@ -272,7 +272,7 @@ export class Session {
    */
   async #remade(wishes, stepped, make) {
     const { chosen } = this.doc;
-    // What is clicked while bars come in is in the take that is there by then.
+    // Edits made while bars come in are in the take by then.
     const joined = (/** @type {Partial<Take>} */ made) => works.withTake(this.doc, chosen, { ...this.doc.takes[chosen], ...made });
     await this.#playing({ ...this.doc, wishes }, stepped, async (file, signal) => {
       const onTake = (/** @type {Partial<Take>} */ now) => signal.aborted || this.#amend(joined(now));
@@ -310,7 +310,7 @@ export class Session {
     }
   }
 
-  /** A server that was away is back. */
+  /** The server is back. */
   back() {
     const again = this.#again;
     this.#again = null;
@@ -332,7 +332,7 @@ export class Session {
     this.#again = null;
   }
 
-  /** Another part is the guitar. @returns {Promise<boolean>} whether it is understood */
+  /** Choose another part as the guitar. @returns {Promise<boolean>} whether it could be analysed */
   async #listenAnew() {
     const { song, work } = this;
     if (!song || !work) return false;
@@ -352,7 +352,7 @@ export class Session {
 
   // --- clicking ------------------------------------------------------------------------------------------------------
 
-  /** Do something to the chosen take that can be undone. @param {(take: Take) => Take} deed */
+  /** Edit the chosen take, with an undo step. @param {(take: Take) => Take} deed */
   edit(deed) {
     const take = this.take;
     if (!take || !this.work) return;
@@ -361,7 +361,7 @@ export class Session {
     this.keepSoon();
   }
 
-  /** See and hear another take. @param {number} index */
+  /** Choose another take. @param {number} index */
   choose(index) {
     if (index === this.doc.chosen || !this.doc.takes[index]) return;
     this.#amend({ ...this.doc, chosen: index });
@@ -410,7 +410,7 @@ export class Session {
     this.keepSoon();
   }
 
-  /** Keep the song in the browser, in a moment. @param {number} [milliseconds] */
+  /** Save the song in the browser, after a delay. @param {number} [milliseconds] */
   keepSoon(milliseconds = WAIT_KEEP) {
     clearTimeout(this.#timers.keep);
     if (!this.work || this.busy) return;

@@ -1,4 +1,4 @@
-/** What the browser remembers of how the page looks. One that forbids it remembers nothing, and the page goes on. */
+/** Settings of the page's look in the browser's storage. Without storage the page works, but forgets them. */
 
 /** @param {string} key @returns {string | null} */
 export function remembered(key) {
@@ -15,6 +15,6 @@ export function remember(key, value) {
     if (value === null) localStorage.removeItem(key);
     else localStorage.setItem(key, value);
   } catch {
-    // it holds until the page is closed
+    // kept until the page is closed
   }
 }

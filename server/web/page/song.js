@@ -1,4 +1,4 @@
-/** The view with a guitar: a file is dropped, drums are played to it, seen, heard, changed and taken away. */
+/** The song view: drop a file, get drums for it, and see, hear, edit and download them. */
 
 import { valuesOf, wishesOf } from "./address.js";
 import { fill } from "./dom.js";
@@ -20,13 +20,13 @@ import { t } from "./words.js";
 /** @typedef {import("./edits.js").Take} Take */
 /** @typedef {import("./edits.js").Hit} Hit */
 
-const HERE = "seq2drum.song"; // of sessionStorage: which song this tab has open, and below where its sound stands
+const HERE = "seq2drum.song"; // of sessionStorage: the song that this tab has open; below, its position
 const AT = "seq2drum.position";
 const MEBIBYTE = 1 << 20;
 const EXAMPLE = "example.mid";
-const CLICK_WANTED = 900; // milliseconds until it is plain that a browser waits for a click
-const SEEN = 30; // milliseconds between two times that bars which come in are shown
-const SOUND_EVERY = 120; // milliseconds between two times that the sound is given new hits
+const CLICK_WANTED = 900; // milliseconds after which the browser must be waiting for a click
+const SEEN = 30; // milliseconds between two updates while bars come in
+const SOUND_EVERY = 120; // milliseconds between two updates of the sound
 
 /** @param {HTMLElement} root @param {App} app @param {SongView} [earlier] the same view in another language */
 export const mountSong = (root, app, earlier) => new SongView(root, app, earlier);
@@ -43,11 +43,11 @@ export class SongView {
   #silent = new Set();
   #shown = false;
   #frame = 0;
-  /** What the address asks for, as long as there is no song. @type {Record<string, string>} */
+  /** The values of the address while there is no song. @type {Record<string, string>} */
   #asked = {};
-  #soon = 0; // the timer after which all is shown anew
+  #soon = 0; // the timer of the next update
   #warned = false; // that nothing is kept
-  #given = 0; // when the sound was given hits
+  #given = 0; // the last update of the sound
   /** @type {{take: Take | undefined, hits: readonly Hit[], signs: Map<number, "fill" | "break">}} */
   #heard = { take: undefined, hits: [], signs: new Map() };
 
@@ -121,7 +121,7 @@ export class SongView {
     this.welcome.root.classList.remove("opening");
   }
 
-  /** The page is there: what this tab had open is opened again. @param {Record<string, string>} values of the address */
+  /** The page has loaded: reopen the song of this tab. @param {Record<string, string>} values of the address */
   async start(values) {
     const id = sessionStorage.getItem(HERE);
     const at = Number(sessionStorage.getItem(AT));
@@ -131,7 +131,7 @@ export class SongView {
     } else this.#mean(values);
   }
 
-  /** The address was changed by hand, or a link was followed. @param {Record<string, string>} values */
+  /** The address was edited, or a link was followed. @param {Record<string, string>} values */
   moved(values) {
     this.#mean(values);
   }
@@ -198,7 +198,7 @@ export class SongView {
     };
   }
 
-  /** Show it anew: at once, but while bars come in not more often than it can be seen. */
+  /** Update the view: at once, but less often while bars come in. */
   #changed() {
     if (!this.session.busy) this.#refresh();
     else this.#soon ||= Number(setTimeout(() => this.#refresh(), SEEN));
@@ -229,7 +229,7 @@ export class SongView {
     void this.#grooves(how !== "new");
   }
 
-  /** A recording plays as itself. */
+  /** Play the recording itself. */
   async #recording() {
     const { file } = this.session;
     if (!file || !isRecording(file)) return;
@@ -242,7 +242,7 @@ export class SongView {
     }
   }
 
-  /** The grooves to choose from. @param {boolean} fitting also those that fit: once the first bar is there, which waits for nothing */
+  /** List the grooves. @param {boolean} fitting also those that fit, which are requested after the first bar */
   async #grooves(fitting) {
     const { song, analysis, doc } = this.session;
     if (!song || !analysis) return;
@@ -253,7 +253,7 @@ export class SongView {
     if (song === this.session.song) this.wishes.offer(fit, others);
   }
 
-  /** The first bar is there: it is heard at once, if the browser lets a page make sound before it was clicked. */
+  /** The first bar has come: play at once, if the browser allows sound before a click. */
   async #begin() {
     this.#give(true);
     void this.#grooves(true);
@@ -308,7 +308,7 @@ export class SongView {
     this.#refresh();
   }
 
-  /** The page may be gone in a moment. */
+  /** The page may be closed. */
   #leaveNow() {
     sessionStorage.setItem(AT, String(this.#app.sound.position));
     this.session.stand(this.#app.sound.position);
@@ -399,7 +399,7 @@ export class SongView {
     }; // prettier-ignore
   }
 
-  /** Give the sound what is to be heard, not too often while bars come in. @param {boolean} now */
+  /** Update the sound, less often while bars come in. @param {boolean} now */
   #give(now) {
     const time = performance.now();
     if (!this.#shown || !this.session.work || (!now && this.session.busy && time - this.#given < SOUND_EVERY)) return;

@@ -1,7 +1,7 @@
 /**
- * The engine: a song is heard, by the audio clock, and written as sound.
+ * The sound engine: plays a song by the audio clock, and renders it.
  *
- * A run is some stretch of the song that is played without a jump, at one tempo. What sounds in the next moment is
+ * A run is a stretch of the song that is played without a jump, at one tempo. The next moment is
  * scheduled a moment ahead, in small steps, so that changes are soon heard and nodes are soon released.
  */
 
@@ -13,19 +13,19 @@ import { Recording } from "./stretch.js";
 
 /** @import {Mix} from "./graph.js" */
 /** @import {Bar, Hit, Note, Song, Tempo} from "./schedule.js" */
-/** @typedef {{at: number, from: number, factor: number}} Run from when on, from which quarter on, how much faster */
+/** @typedef {{at: number, from: number, factor: number}} Run start time, start quarter, tempo factor */
 
 const EVERY = 40; // milliseconds between two steps
-const AHEAD = 0.2; // seconds that are scheduled ahead, if nobody wants less
-const AHEAD_HIDDEN = 2.5; // timers of a hidden page come once a second
-const LEAD = 0.06; // seconds from the wish to play to the first sound
-const TAIL = 2.5; // seconds that ring on behind the last bar
-const SLICE = 4; // seconds that are scheduled at once of what is written
+const AHEAD = 0.2; // seconds scheduled ahead by default
+const AHEAD_HIDDEN = 2.5; // timers of a hidden page fire once a second
+const LEAD = 0.06; // seconds from `play` to the first sound
+const TAIL = 2.5; // seconds of ringing after the last bar
+const SLICE = 4; // seconds scheduled at once when rendering
 
-/** What all engines of a page share. @type {{context: AudioContext | null, samples: Samples}} */
+/** Shared by all engines of a page. @type {{context: AudioContext | null, samples: Samples}} */
 const page = { context: null, samples: new Samples() };
 
-/** A browser that has no Web Audio. */
+/** The browser has no Web Audio. */
 export class NoAudio extends Error {
   constructor() {
     super("this browser has no Web Audio");
@@ -34,7 +34,7 @@ export class NoAudio extends Error {
 }
 
 /**
- * The kind of guitar that stands for a General MIDI program.
+ * The kind of guitar for a General MIDI program.
  * @param {number} program
  * @returns {"steel" | "clean" | "distorted"}
  */
@@ -44,7 +44,7 @@ export function guitarOf(program) {
 }
 
 /**
- * Plays a song. Events: "play", "stop" and "end", the last where the song has come to its end by itself.
+ * Plays a song. Events: "play", "stop" and "end", the last when the song has reached its end.
  */
 export class Sound extends EventTarget {
   /** @type {AudioContext | null} */
@@ -65,7 +65,7 @@ export class Sound extends EventTarget {
   /** @type {{from: number, to: number} | null} */
   #loop = null;
   #factor = 1;
-  #wanted = 1; // the factor that will be, once the recording was made for it
+  #wanted = 1; // the factor to come, once the recording is stretched
   #countIn = 0;
   /** @type {Map<string, number>} */
   #levels = new Map();
@@ -75,9 +75,9 @@ export class Sound extends EventTarget {
   #alone = new Set();
   /** @type {Run[]} */
   #runs = [];
-  #edge = { at: 0, quarter: 0 }; // what is before it is scheduled
-  #ahead = AHEAD; // seconds that are scheduled ahead
-  #rest = 0; // where the song stands while it does not play
+  #edge = { at: 0, quarter: 0 }; // everything before it is scheduled
+  #ahead = AHEAD; // seconds scheduled ahead
+  #rest = 0; // the position while stopped
   #timer = 0;
 
   /** @param {AudioContext} [context] */
@@ -87,7 +87,7 @@ export class Sound extends EventTarget {
     globalThis.document?.addEventListener("visibilitychange", () => this.#step());
   }
 
-  /** Whether this browser has what is needed. */
+  /** Whether this browser has Web Audio. */
   static get possible() {
     return "AudioContext" in globalThis && "OfflineAudioContext" in globalThis;
   }
@@ -105,7 +105,7 @@ export class Sound extends EventTarget {
   }
 
   /**
-   * The song that is to be heard from now on, also while it plays. What is left out stays as it was.
+   * Set the song, also while it plays. Omitted fields stay.
    *
    * guitar: notes, or a recording, which begins with the song. kind: which guitar plays the notes, see `guitarOf`.
    * @param {{bars?: Bar[], tempos?: Tempo[], hits?: Hit[], guitar?: Note[] | AudioBuffer | null, kind?: string}} song
@@ -129,7 +129,7 @@ export class Sound extends EventTarget {
   }
 
   /**
-   * More hits, as they are made, and more bars where the song grows.
+   * Add hits as they are made, and bars if the song grows.
    * @param {Hit[]} hits
    * @param {Bar[]} [bars]
    */
@@ -144,7 +144,7 @@ export class Sound extends EventTarget {
   }
 
   /**
-   * Play from a place on, by default from where it stands.
+   * Play from a position, by default the current one.
    * @param {number} [from] quarters
    */
   async play(from = this.position) {
@@ -163,7 +163,7 @@ export class Sound extends EventTarget {
     this.dispatchEvent(new Event("play"));
   }
 
-  /** Stop, and stand where it was. */
+  /** Stop at the current position. */
   stop() {
     if (!this.playing) return;
     this.#rest = this.position;
@@ -173,7 +173,7 @@ export class Sound extends EventTarget {
   }
 
   /**
-   * Stand at another place, and play on from there if it plays.
+   * Move to another position, and continue from there if it plays.
    * @param {number} quarter
    */
   async seek(quarter) {
@@ -181,7 +181,7 @@ export class Sound extends EventTarget {
     else this.#rest = quarter;
   }
 
-  /** The place that is heard now, in quarters. While bars are counted in, the place where the song will begin. */
+  /** The current position, in quarters; during the count-in, where the song will begin. */
   get position() {
     const context = this.#context;
     const first = this.#runs[0];
@@ -191,13 +191,13 @@ export class Sound extends EventTarget {
     return quarterAt(this.#song.tempos, this.#secondsAt(run.from) + Math.max(0, now - run.at) * run.factor);
   }
 
-  /** Seconds until the first bar is heard, while bars are counted in. */
+  /** Seconds until the first bar, during the count-in. */
   get waits() {
     const first = this.#runs[0];
     return this.#context && first ? Math.max(0, first.at - this.#heard(this.#context)) : 0;
   }
 
-  /** The place up to which all is scheduled: what is changed before it is not heard. */
+  /** The position up to which everything is scheduled: changes before it are not heard. */
   get scheduled() {
     return this.playing ? this.#edge.quarter : this.#rest;
   }
@@ -208,7 +208,7 @@ export class Sound extends EventTarget {
   }
 
   /**
-   * Play from one place to another again and again, at once if that is past; null: play on.
+   * Loop between two positions, at once if the end is past; null: no loop.
    * @param {number | null} from
    * @param {number} [to]
    */
@@ -218,7 +218,7 @@ export class Sound extends EventTarget {
   }
 
   /**
-   * How much faster than written. A recording keeps its pitch, and takes a moment.
+   * Set the tempo factor. A recording keeps its pitch, and takes a moment.
    * @param {number} factor
    */
   async tempo(factor) {
@@ -233,7 +233,7 @@ export class Sound extends EventTarget {
   }
 
   /**
-   * How loud "master", "drums", "guitar" or "metronome" is: 0 is silence, 1 as it is.
+   * Set the level of "master", "drums", "guitar" or "metronome": 0 is silence, 1 unchanged.
    * @param {"master" | "drums" | "guitar" | "metronome"} group
    * @param {number} value
    */
@@ -243,7 +243,7 @@ export class Sound extends EventTarget {
   }
 
   /**
-   * Silence a piece of the kit, "drums" or "guitar", or let it be heard again.
+   * Mute or unmute a piece of the kit, "drums" or "guitar".
    * @param {string} name
    * @param {boolean} [on]
    */
@@ -252,7 +252,7 @@ export class Sound extends EventTarget {
   }
 
   /**
-   * Let a piece of the kit, "drums" or "guitar" be heard alone, together with all others that are heard alone.
+   * Solo a piece of the kit, "drums" or "guitar".
    * @param {string} name
    * @param {boolean} [on]
    */
@@ -265,13 +265,13 @@ export class Sound extends EventTarget {
     this.#song.metronome = on;
   }
 
-  /** @param {number} bars how many are counted before it plays */
+  /** @param {number} bars length of the count-in */
   countIn(bars) {
     this.#countIn = bars;
   }
 
   /**
-   * Strike a piece now, as when it is clicked.
+   * Play a piece now, such as for a click.
    * @param {string} piece
    * @param {number} [velocity]
    */
@@ -281,13 +281,13 @@ export class Sound extends EventTarget {
     this.#live().hit(piece, velocity, context.currentTime);
   }
 
-  /** What is heard, behind the limiter; null until something was to be heard. */
+  /** The output after the limiter; null before the first sound. */
   get tap() {
     return this.#desk?.tap ?? null;
   }
 
   /**
-   * The song as sound, mixed as it is heard, at its tempo, without count-in and loop.
+   * Render the song with the present mix, at its tempo, without count-in and loop.
    * @param {{from?: number, to?: number}} [span] quarters
    * @returns {Promise<AudioBuffer>}
    */
@@ -317,9 +317,9 @@ export class Sound extends EventTarget {
     return shifted(context, await context.startRendering(), Math.round(before * rate));
   }
 
-  // --- what is scheduled ---------------------------------------------------------------------------------------------
+  // --- scheduling ----------------------------------------------------------------------------------------------------
 
-  /** Schedule what sounds until a moment from now. */
+  /** Schedule the next moment. */
   #step() {
     const context = this.#context;
     if (!context || !this.playing) return;
@@ -341,7 +341,7 @@ export class Sound extends EventTarget {
     if (late > 0) this.#runs.splice(0, late);
   }
 
-  /** The song has come to its end: what rings may ring. */
+  /** The song has ended: let it ring. */
   #finish() {
     this.#rest = 0;
     this.#halt();
@@ -349,7 +349,7 @@ export class Sound extends EventTarget {
   }
 
   /**
-   * Go on from another place, or otherwise fast, where the schedule ends.
+   * Continue from another position, or at another tempo, where the schedule ends.
    * @param {number} quarter
    */
   #leap(quarter) {
@@ -382,7 +382,7 @@ export class Sound extends EventTarget {
     band.recording(buffer, run.at, (this.#secondsAt(run.from) * rate) / run.factor, rate);
   }
 
-  /** The guitar that is needed, if any. */
+  /** The kind of guitar that is needed, if any. */
   #guitars() {
     return this.#song.notes.length ? [this.#kind] : [];
   }
@@ -401,7 +401,7 @@ export class Sound extends EventTarget {
     return this.#context;
   }
 
-  /** The band that is heard. Its sounds must be loaded. */
+  /** The live band. Its sounds must be loaded. */
   #live() {
     this.#desk ??= new Desk(this.#ready(), this.#limits.makeup, this.#mix);
     this.#band ??= new Band(this.#ready(), this.#desk, this.#samples);
@@ -434,12 +434,12 @@ export class Sound extends EventTarget {
     return secondsAt(this.#song.tempos, quarter);
   }
 
-  /** What is heard now, by the clock of the context. @param {AudioContext} context */
+  /** The time that is heard now, on the clock of the context. @param {AudioContext} context */
   #heard(context) {
     return context.currentTime - this.#limits.delay - (context.outputLatency || context.baseLatency || 0);
   }
 
-  /** When a place of a run sounds, by the clock of the context. @param {Run} run @param {number} quarter */
+  /** The time of a position of a run, on the clock of the context. @param {Run} run @param {number} quarter */
   #timeOf(run, quarter) {
     return run.at + (this.#secondsAt(quarter) - this.#secondsAt(run.from)) / run.factor;
   }

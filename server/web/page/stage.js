@@ -1,4 +1,4 @@
-/** What is seen of a song: its name and guitar, the takes, the picture, words on it, and the wishes beside it. */
+/** The view of a song: its name and guitar, the takes, the picture with explanations, and the options. */
 
 import { fill, h, sign } from "./dom.js";
 import { GRIDS } from "./places.js";
@@ -9,7 +9,7 @@ import { because, said, t } from "./words.js";
 /** @typedef {import("./session.js").Analysis} Analysis */
 /** @typedef {import("./edits.js").Take} Take */
 /**
- * @typedef {object} Parts What it is put together of.
+ * @typedef {object} Parts The parts of the view.
  * @property {import("./roll.js").Roll} roll
  * @property {import("./transport.js").Transport} transport
  * @property {import("./downloads.js").Downloads} downloads
@@ -18,14 +18,14 @@ import { because, said, t } from "./words.js";
 /**
  * @typedef {object} Deeds
  * @property {() => void} leave
- * @property {() => void} changed how the picture is to be shown has changed
+ * @property {() => void} changed the picture's display options have changed
  * @property {(quarter: number) => void} seek
  */
 
-const HIGH = 1100; // pixels of a window that has room for all that is said
+const HIGH = 1100; // pixels: window height with room for all explanations
 
 export class Stage {
-  /** Places a quarter; 0: as the hits have it. */
+  /** Places a quarter; 0: from the hits. */
   grid = 0;
   /** Whether every piece has a row. */
   all = false;
@@ -82,7 +82,7 @@ export class Stage {
     ); // prettier-ignore
   }
 
-  /** What was understood of the file. @param {string} name @param {Analysis} analysis */
+  /** Show the analysis of the file. @param {string} name @param {Analysis} analysis */
   open(name, analysis) {
     const metre = analysis.timeline.meters[0];
     const tempo = Math.round(analysis.timeline.tempos[0]?.bpm ?? 0);
@@ -101,7 +101,7 @@ export class Stage {
     this.reason.textContent = because(analysis.guitar.reason);
   }
 
-  /** @param {import("./paint.js").Picture} picture @param {ReadonlySet<string>} solo pieces that are heard alone */
+  /** @param {import("./paint.js").Picture} picture @param {ReadonlySet<string>} solo soloed pieces */
   show(picture, solo) {
     const { analysis, doc, take, busy, made, canUndo, canRedo } = this.#session;
     if (!analysis) return;
@@ -154,7 +154,7 @@ export class Stage {
     this.#session.choose((doc.chosen + step + doc.takes.length) % doc.takes.length);
   }
 
-  /** All that is said of the take, each with the way to its bars. */
+  /** All explanations of the take, each with a link to its bars. */
   tellAll() {
     const { take, analysis } = this.#session;
     const told = (take?.explanations ?? []).map((explanation) => {
@@ -171,7 +171,7 @@ export class Stage {
     this.#told = "";
   }
 
-  /** The word on the bar that is heard. @param {number} quarter */
+  /** The explanation of the current bar. @param {number} quarter */
   tell(quarter) {
     const { take, analysis } = this.#session;
     const bar = barAt(analysis?.bars ?? [], quarter)?.number ?? 1;
@@ -184,5 +184,5 @@ export class Stage {
 /** @param {string} id @param {() => void} onclick @param {...(Node | string)} children */
 const button = (id, onclick, ...children) => h("button", { id, class: "button", type: "button", onclick }, ...children);
 
-/** A button with a sign alone. @param {string} id @param {string} label @param {() => void} onclick @param {Node | string} child */
+/** A button with an icon alone. @param {string} id @param {string} label @param {() => void} onclick @param {Node | string} child */
 const small = (id, label, onclick, child) => h("button", { id, class: "button quiet", type: "button", title: label, "aria-label": label, onclick }, child);

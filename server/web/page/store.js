@@ -1,7 +1,7 @@
 /**
- * What is worked on is kept in this browser (IndexedDB), and nowhere else.
+ * Songs are saved in this browser (IndexedDB), and nowhere else.
  *
- * Two tabs may have one song open: who saves what another tab has saved in between gets a copy of their own.
+ * Two tabs may have one song open: saving over another tab's changes makes a copy.
  */
 
 import { kept } from "./work.js";
@@ -16,11 +16,11 @@ const SONGS = "songs";
 export class Store {
   /** @type {Promise<IDBDatabase> | null} */
   #open = null;
-  /** Of each song the revision that this tab has read or written. @type {Map<string, number>} */
+  /** By song: the revision that this tab has read or written. @type {Map<string, number>} */
   #known = new Map();
 
   /**
-   * Keep a song.
+   * Save a song.
    *
    * @param {Work} work
    * @returns {Promise<{id: string, copied: boolean}>} the name under which it is kept: another one where another tab
@@ -54,7 +54,7 @@ export class Store {
   }
 
   /**
-   * All songs, those that were changed last first, without their bytes and takes.
+   * All songs, the last changed first, without their bytes and takes.
    *
    * @returns {Promise<{id: string, name: string, changed: number}[]>}
    */
@@ -80,7 +80,7 @@ export class Store {
       const request = indexedDB.open(NAME, VERSION);
       request.onupgradeneeded = () => request.result.createObjectStore(SONGS, { keyPath: "id" });
       this.#open = result(request);
-      this.#open.catch(() => (this.#open = null)); // it may be possible later
+      this.#open.catch(() => (this.#open = null)); // it may succeed later
     }
     return this.#open;
   }

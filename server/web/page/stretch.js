@@ -1,15 +1,15 @@
 /**
- * A recording that is played faster or slower without another pitch: frames of it are laid over each other, closer or
+ * Time stretching of a recording without a change of pitch: frames are overlapped, closer or
  * wider than they were, each where it goes on from the one before as well as it can (WSOLA, Verhelst and Roelands 1993).
  */
 
 const FRAME = 2048; // samples
 const HOP = FRAME / 2;
-const SEARCH = 640; // samples either side of where a frame should be
-const COARSE = 8; // every so many samples are looked at
-const AT_ONCE = 400; // frames, after which the page may breathe
+const SEARCH = 640; // samples searched on either side of a frame's place
+const COARSE = 8; // step of the search, in samples
+const AT_ONCE = 400; // frames between two pauses for the page
 
-/** A recording, and what was made of it for another tempo. */
+/** A recording, and its stretched version for another tempo. */
 export class Recording {
   #buffer;
   /** @type {{factor: number, buffer: AudioBuffer} | null} */
@@ -21,7 +21,7 @@ export class Recording {
   }
 
   /**
-   * What is to be played for another tempo, and how much faster it runs: as a tape does, unless it was made by `make`.
+   * The buffer for a tempo and its playback rate: like a tape, unless `make` has stretched it.
    * @param {number} factor how much faster
    */
   at(factor) {
@@ -29,9 +29,9 @@ export class Recording {
   }
 
   /**
-   * Make it for another tempo.
+   * Stretch it for another tempo.
    * @param {number} factor
-   * @param {() => boolean} wanted whether it still is
+   * @param {() => boolean} wanted whether it is still wanted
    */
   async make(factor, wanted) {
     if (factor === 1 || this.#made?.factor === factor) return;
@@ -54,7 +54,7 @@ export class Recording {
 }
 
 /**
- * Channels of samples so many times faster; it pauses now and then.
+ * Channels of samples, so many times faster; yields now and then.
  * @param {Float32Array[]} channels
  * @param {number} factor
  * @returns {Generator<void, Float32Array<ArrayBuffer>[]>}
@@ -70,7 +70,7 @@ export function* stretching(channels, factor) {
       const to = out[channel];
       const most = Math.min(FRAME, samples.length - place);
       for (let index = 0; index < most; index++) {
-        const weight = frame || index >= HOP ? window[index] : 1; // nothing is before the first
+        const weight = frame || index >= HOP ? window[index] : 1; // there is nothing before the first frame
         to[at + index] += weight * samples[place + index];
       }
     });
@@ -80,7 +80,7 @@ export function* stretching(channels, factor) {
 }
 
 /**
- * The place about `wanted` whose samples are most like those at `natural`.
+ * The place near `wanted` whose samples match those at `natural` best.
  * @param {Float32Array} samples
  * @param {number} wanted
  * @param {number} natural

@@ -1,15 +1,15 @@
 /**
- * Bars of a beat without an end, as the server makes them: asked for one after the other, with what is wanted by then.
+ * Bars of an endless beat: requested one after the other, each with the current brief.
  */
 
 /** @import {BeatBar} from "./api.js" */
 /** @typedef {ReturnType<typeof import("./api.js").stream>} Stream */
 /** @typedef {Record<string, any>} Brief */
 
-const MOST = 1000; // bars of a stream; a little less than the server makes
-const PATIENCE = 25_000; // milliseconds without a bar, after which the server may have ended the stream
+const MOST = 1000; // bars of a stream; a few less than the server's limit
+const PATIENCE = 25_000; // milliseconds without a request after which the server may have ended the stream
 
-/** What gives the next bar. It begins another stream where a stream cannot give what is wanted. */
+/** Supplies the next bar. Starts another stream if the current one cannot change as needed. */
 export class Supply {
   #open;
   /** @type {Stream | null} */
@@ -25,18 +25,18 @@ export class Supply {
 
   /**
    * The next bar.
-   * @param {Brief} brief what is wanted, `seed` among it
-   * @param {boolean} [fill] whether it is a fill, whatever the brief says
+   * @param {Brief} brief the brief, with its `seed`
+   * @param {boolean} [fill] whether to play a fill, whatever the brief says
    * @returns {Promise<BeatBar>}
    */
   async next(brief, fill = false) {
     const now = Date.now();
     const which = `${brief.model} ${brief.seed}`;
     if (this.#asked >= MOST || now - this.#last > PATIENCE || which !== this.#which) this.close();
-    if (fill && !this.#asked) await this.next(brief); // the first bar of a stream is none
+    if (fill && !this.#asked) await this.next(brief); // the first bar of a stream is no fill
     [this.#last, this.#which] = [now, which];
     const number = ++this.#asked;
-    const wanted = { ...brief, seed: String(brief.seed), fill: fill ? number : brief.fill }; // the bar of its own number is one
+    const wanted = { ...brief, seed: String(brief.seed), fill: fill ? number : brief.fill }; // the bar of that number is a fill
     try {
       this.#stream ??= this.#open(wanted);
       const [bar] = await this.#stream.more(1, wanted);
@@ -47,7 +47,7 @@ export class Supply {
     }
   }
 
-  /** Let go of the stream, if there is one. */
+  /** Close the stream, if there is one. */
   close() {
     this.#stream?.close();
     this.#stream = null;

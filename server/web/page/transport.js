@@ -1,4 +1,4 @@
-/** Play, stop and where the sound is: the bar at the foot of a song, with the whole song drawn small in it. */
+/** The transport: play, stop and position at the foot of a song, with an overview of the whole song. */
 
 import { h, sign } from "./dom.js";
 import { colours } from "./paint.js";
@@ -133,7 +133,7 @@ export class Transport {
     return h("input", { type: "number", id, min: "1", value, "aria-label": label, onchange: () => ((this.#own = true), this.#heed()) });
   }
 
-  /** Where no bars were asked for, the section that is heard, or else four bars, are to be looped. */
+  /** The default loop: the current section, or else four bars. */
   #around() {
     if (!this.loop.checked || !this.#picture || this.#own) return;
     const bar = spoken(this.#picture.bars, this.sound.position).bar;
@@ -143,7 +143,7 @@ export class Transport {
     this.last.value = String(Math.min(long ? bar + 3 : section.lastBar, this.#picture.bars.length));
   }
 
-  /** Take over which bars are heard again and again. */
+  /** Apply the loop. */
   #heed() {
     const bars = this.#picture?.bars ?? [];
     const [first, last] = [this.first, this.last].map((input) => Math.min(bars.length, Math.max(1, Number(input.value) || 1)));

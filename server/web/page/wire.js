@@ -1,5 +1,5 @@
 // @ts-check
-// How the page asks its server: the token, one call, a stream of events, and whether the server is there.
+// Calls to the server: the token, a call, a stream of events, and whether the server is reachable.
 
 import { toBase64 } from "./bytes.js";
 
@@ -8,12 +8,12 @@ import { toBase64 } from "./bytes.js";
 const PROTOCOL = "seq2drum.v1";
 const KEY = "seq2drum.token";
 
-/** Why the server did not do what was asked. */
+/** A failed call. */
 export class Refused extends Error {
   /**
    * @param {string} reason one of the reasons of docs/service.md, or UNREACHABLE
    * @param {string} message a sentence
-   * @param {string | null} field of the request, if one is to be mended
+   * @param {string | null} field the wrong field of the request, if there is one
    * @param {number | null} retrySeconds when to try again, if that helps
    */
   constructor(reason, message, field = null, retrySeconds = null) {
@@ -30,13 +30,13 @@ export class Refused extends Error {
 const pages = typeof location === "undefined" ? null : new BroadcastChannel("seq2drum");
 export let token = takeToken();
 if (pages) {
-  // A server that was started anew has a new token: the page that it opens tells the older ones.
+  // A restarted server has a new token: the page that it opens tells the older ones.
   pages.onmessage = (event) => {
     if (typeof event.data?.token === "string") keepToken(event.data.token);
   };
 }
 
-/** The token behind the # of the address, which goes out of the address at once; else the one that was kept. */
+/** The token after the # of the address, from which it is removed at once; else the stored one. */
 function takeToken() {
   if (typeof location === "undefined") return "";
   const given = new URLSearchParams(location.hash.slice(1));
@@ -59,7 +59,7 @@ function keepToken(found) {
 // --- asking ----------------------------------------------------------------------------------------------------------
 
 /**
- * One call: the reply, of which a stream has many messages.
+ * Make a call and return the response, which may be a stream of messages.
  * @param {string} method
  * @param {Json} request
  * @param {FileLike | null} file
@@ -84,7 +84,7 @@ export async function post(method, request, file = null, signal = undefined) {
 }
 
 /**
- * A WebSocket for a method whose messages go both ways.
+ * Open a WebSocket for a method with messages both ways.
  * @param {string} method
  */
 export function socketOf(method) {
@@ -144,7 +144,7 @@ export async function* messages(reply) {
  */
 export function refused(told, status = 0) {
   const message = told.message || `the server answered with ${status}`;
-  // A server that is shown no token of its own cuts the line before it has read a file, and with it its own words.
+  // A server that gets a wrong token closes the connection before it has read the file, and its answer is lost.
   const reason = told.reason || (status === 401 ? "CREDENTIALS_WRONG" : "INTERNAL_ERROR");
   return new Refused(reason, message, told.field ?? null, told.retry_seconds ?? null);
 }
@@ -156,14 +156,14 @@ export function unreachable(error) {
   return new Refused("UNREACHABLE", "the server does not answer; is it still running?", null, 1);
 }
 
-// --- whether it is there ---------------------------------------------------------------------------------------------
+// --- reachability ----------------------------------------------------------------------------------------------------
 
 /** @type {Set<(there: boolean) => void>} */
 const watchers = new Set();
 let there = true;
 
 /**
- * Be told when the server goes away (false), and when it is back (true).
+ * Call back when the server goes away (false), and when it is back (true).
  * @param {(there: boolean) => void} onChange
  * @returns {() => void} ends it
  */

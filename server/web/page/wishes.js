@@ -1,4 +1,4 @@
-/** The panel of what can be asked of the drummer, with the meaning of each wish beside it. */
+/** The panel of the drummer's options, each with its explanation. */
 
 import { LEVELS } from "./address.js";
 import { fill, h, sign } from "./dom.js";
@@ -43,7 +43,7 @@ export class WishPanel {
     this.offer([], []);
   }
 
-  /** Show what is wished for. @param {Wishes} wishes */
+  /** Show the options. @param {Wishes} wishes */
   show(wishes) {
     this.#wishes = wishes;
     for (const [name, field] of this.#fields) field(/** @type {Record<string, string | number>} */ (/** @type {unknown} */ (wishes))[name]);

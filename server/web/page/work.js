@@ -1,4 +1,4 @@
-/** A song that is worked on, as a plain value: its takes, what is wished for, and how that becomes something to keep. */
+/** A song in work as a plain value: its takes, its options, and its saved form. */
 
 import { amended, begun } from "./edits.js";
 
@@ -6,15 +6,15 @@ import { amended, begun } from "./edits.js";
 /** @typedef {import("./edits.js").Hit} Hit */
 /** @typedef {import("./address.js").Wishes} Wishes */
 /** @typedef {Awaited<ReturnType<typeof import("./api.js").analyze>>} Analysis */
-/** @typedef {{wishes: Wishes, takes: readonly Take[], chosen: number}} Doc What can be undone. */
+/** @typedef {{wishes: Wishes, takes: readonly Take[], chosen: number}} Doc The part that undo covers. */
 /**
  * @typedef {object} Work
  * @property {string} id
  * @property {string} name of the file
  * @property {Uint8Array} bytes of the file
- * @property {Analysis} analysis what was understood of it
+ * @property {Analysis} analysis its analysis
  * @property {import("./edits.js").History<Doc>} history
- * @property {number} position where the sound stands, in quarters
+ * @property {number} position the position of the sound, in quarters
  */
 /** @typedef {{id: string, name: string, bytes: Uint8Array, analysis: Analysis, doc: Doc, position: number, revision: number, changed: number}} Kept */
 
@@ -26,7 +26,7 @@ export const emptyTake = (seed, { played = [], edits = [] } = {}) => ({
   seed, score: null, played, edits, locks: [], midi: null, explanations: [], grooves: [],
 }); // prettier-ignore
 
-/** The take that is seen and heard. @param {Doc} doc @returns {Take | undefined} */
+/** The chosen take. @param {Doc} doc @returns {Take | undefined} */
 export const chosenTake = (doc) => doc.takes[doc.chosen];
 
 /**
@@ -68,11 +68,11 @@ export function opened({ id, name, bytes, analysis, doc, position }) {
 /** @param {Work} work @param {Doc} doc @returns {Work} */
 export const amendedWork = (work, doc) => ({ ...work, history: amended(work.history, doc) });
 
-/** Whether all of the bars of a take were played. @param {Take | undefined} take */
+/** Whether a take is complete. @param {Take | undefined} take */
 export const finished = (take) => Boolean(take?.midi);
 
 /**
- * The name of bytes: the same bytes have the same one.
+ * The id of some bytes: equal bytes have equal ids.
  *
  * @param {Uint8Array<ArrayBuffer>} bytes
  */

@@ -1,5 +1,5 @@
 /**
- * Files that the page writes by itself: a beat as MIDI, sound as WAV. Pure functions to bytes.
+ * Files that the page writes itself: a beat as MIDI, sound as WAV. Pure functions to bytes.
  */
 
 import { QUARTERS, TICKS, VOICES, hitsOf } from "./patterns.js";
@@ -71,7 +71,7 @@ export function fileOf(tracks, tempos, meters, end) {
 }
 
 /**
- * Events in the order of time as a track.
+ * Sorted events as a track.
  * @param {{tick: number, bytes: number[]}[]} events
  * @param {number} end
  */
@@ -86,7 +86,7 @@ function chunk(events, end) {
 }
 
 /**
- * Channels of samples from -1 to 1 as a WAV file of 16 bits; what is beyond is cut.
+ * Channels of samples from -1 to 1 as a WAV file of 16 bits; clipped beyond.
  * @param {Float32Array[]} channels
  * @param {number} rate
  * @returns {Uint8Array<ArrayBuffer>}
@@ -119,7 +119,7 @@ export function wavOf(channels, rate) {
 }
 
 /**
- * A sound as a loop of some frames: what rings on behind its end is heard at its beginning.
+ * A sound as a loop of some frames: its ringing wraps round to its beginning.
  * @param {Float32Array} samples
  * @param {number} frames
  */
