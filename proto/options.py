@@ -36,9 +36,9 @@ def shown() -> list[Option]:
 
 
 def form_options() -> list[tuple[str, Choice, Form]]:
-    """The options of the form in its order: what is rare comes last."""
+    """The options of the form in its order: menus before sliders, rare ones last."""
     known = [(name, one, one.form) for name, one in shown() if one.form is not None]
-    return sorted(known, key=lambda option: option[2].is_rare)
+    return sorted(known, key=lambda option: (option[2].is_rare, option[1].kind is float))
 
 
 def page() -> str:

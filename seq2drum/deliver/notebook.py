@@ -35,6 +35,7 @@ from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.duet import Duet
 from seq2drum.music.kit import FULL, KITS, Kit, to_kit
 from seq2drum.music.notes import Bar, IntArray, Metre, Part, Song
+from seq2drum.music.options import OPTIONS
 from seq2drum.music.shown import one_line
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.generators.composer import Beat
@@ -47,7 +48,6 @@ from seq2drum.show.page import Table
 BARS = 16  # of a picture; the number of the others is stated
 ROWS = 12  # of a table of notes
 NAME = 60  # letters shown of a name
-_ASKED_FOR = ("style", "groove", "intensity", "complexity", "fills", "pieces", "humanize", "swing")
 _NO_TEMPO = "in the picture its bars begin at 1, and the tempo is MIDI's own: it has none"
 
 
@@ -267,7 +267,8 @@ def _options(options: Options) -> list[Piece]:
     rows = []
     for field in fields(options):
         value = getattr(options, field.name)
-        free = "left to the model" if field.name in _ASKED_FOR else ""
+        one = OPTIONS[field.name]
+        free = "left to the model" if one.default is None and one.form is not None else ""
         left = free if value is None else _name(in_words(field.name, value))
         rows.append([field.name, left, "asked for" if value != field.default else ""])
     return _table(["option", "value", ""], rows, words=True)

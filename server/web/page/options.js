@@ -3,9 +3,9 @@
 /**
  * @typedef {object} Values
  * @property {string} [style]
+ * @property {string} [groove]
  * @property {number} [intensity]
  * @property {number} [complexity]
- * @property {string} [groove]
  * @property {number} [daring]
  * @property {number} [fills]
  * @property {number} [humanize]
@@ -14,8 +14,8 @@
  * @property {string} [pieces]
  * @property {string} [time]
  * @property {string} [seed]
- * @property {number} [temperature]
  * @property {number} [takes]
+ * @property {number} [temperature]
  */
 
 /**
@@ -31,9 +31,9 @@
 /** In the order in which they are shown. @type {readonly Option[]} */
 export const OPTIONS = [
   { name: "style", kind: "text", isRare: false, isChoosing: true },
+  { name: "groove", kind: "text", isRare: false, isChoosing: true },
   { name: "intensity", kind: "number", range: [0, 1], isRare: false, isChoosing: false },
   { name: "complexity", kind: "number", range: [0, 1], isRare: false, isChoosing: false },
-  { name: "groove", kind: "text", isRare: false, isChoosing: true },
   { name: "daring", kind: "number", range: [0, 1], isRare: false, isChoosing: true },
   { name: "fills", kind: "number", range: [0, 1], isRare: false, isChoosing: false },
   { name: "humanize", kind: "number", range: [0, 1], isRare: false, isChoosing: false },
@@ -42,6 +42,6 @@ export const OPTIONS = [
   { name: "pieces", kind: "text", words: ["kit", "all"], isRare: true, isChoosing: false },
   { name: "time", kind: "text", words: ["hat", "ride"], isRare: true, isChoosing: false },
   { name: "seed", kind: "whole", isRare: true, isChoosing: true },
-  { name: "temperature", kind: "number", range: [0, 2], isRare: true, isChoosing: false },
   { name: "takes", kind: "whole", isRare: true, isChoosing: true },
+  { name: "temperature", kind: "number", range: [0, 2], isRare: true, isChoosing: false },
 ];
