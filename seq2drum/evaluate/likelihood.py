@@ -23,6 +23,7 @@ from seq2drum.data.corpus.excerpts import TEMPO_BAND
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.evaluate.evaluation import GUITARS
 from seq2drum.judge.measures import BoolArray, Vector
+from seq2drum.lattice.conditions import columns_for
 from seq2drum.models import checkpoint
 from seq2drum.models.base import Family, tensors
 from seq2drum.music.kit import KITS
@@ -63,6 +64,7 @@ def window_nats(
     drawn = [draw(np.random.default_rng([0, number]), 1) for number in numbers]
     draws = Draws(*(np.concatenate(columns) for columns in zip(*drawn, strict=True)))
     batch = tensors(batches.collate(data, windows, draws, listen_to=listen_to, grooves=grooves))
+    batch = batch._replace(conditions=batch.conditions[..., columns_for(model.config.asked)])
     with torch.inference_mode():
         nats: Vector = (step_nats(model, batch).sum((1, 2)) / batch.in_pair.sum(1)).numpy().astype(np.float64)
     return nats

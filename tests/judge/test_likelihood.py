@@ -17,13 +17,15 @@ from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.evaluate.evaluation import GUITARS
 from seq2drum.evaluate.likelihood import likelihood, window_nats
 from seq2drum.evaluate.tables import _likelihood_figures
+from seq2drum.lattice.conditions import CONDITIONS
 from seq2drum.lattice.grid import Grid
 from seq2drum.models import checkpoint
-from seq2drum.models.base import tensors
+from seq2drum.models.base import Config, tensors
+from seq2drum.models.families import family
 from seq2drum.models.layers import Heads, hit_nats
 from seq2drum.music.kit import FULL
 from tests.backbeats import played_songs, song_of
-from tests.players import save_player
+from tests.players import SIZES, save_player
 
 
 @pytest.mark.parametrize(
@@ -44,10 +46,20 @@ def test_nats_window_by_window_add_up_to_those_of_the_loss(name: str, tmp_path: 
     assert nats.sum() * 8 == pytest.approx(float(losses["nats"]), rel=1e-5)
 
 
+def test_a_model_trained_before_a_style_was_added_has_a_likelihood() -> None:
+    model = family("lstm")(
+        family("lstm").config_type(voices=len(FULL), asked=CONDITIONS.size - 1, **SIZES.get("lstm", {}))
+    )
+    data = batches.flatten(played_songs()[:1])
+    pairs = batches.blocks(data)
+    assert np.isfinite(window_nats(model.eval(), data, pairs, pairs, range(len(pairs)))).all()
+
+
 class _Deaf(nn.Module):
     """Expects every hit as much as any other, whatever the guitar does."""
 
     hears_grooves = False
+    config = Config(voices=len(FULL))
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,6 +89,7 @@ class _Copier(nn.Module):
     """Expects what the groove has, as strongly as it may; without one, each hit a little."""
 
     hears_grooves = True
+    config = Config(voices=len(FULL))
 
     def hit_logits(self, batch: Any) -> torch.Tensor:
         given = batch.grooved[..., None, None]
