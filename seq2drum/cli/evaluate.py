@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # imported on use: help and errors come at once
 
 SETTINGS = ("given-1", "given-2", "given-4", "given-8")
 WAYS = ("plain", "default", "daring", "given")
-MEASURES = ("rules", "jam", "controls", "styles", "levels")
+MEASURES = ("rules", "jam", "controls", "styles", "levels", "metres")
 LISTENED = 8  # songs of a comparison by ear
 SPLITS = ("test", "validation", "train", "all")
 
@@ -85,7 +85,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=MEASURES,
         help="measure one thing of one model instead of the panel. Of songs with a guitar: rules of the style that the"
         " name of a file says; a jam beside a take; what controls move. Of songs with drums: styles obeyed; levels of"
-        " intensity and complexity",
+        " intensity and complexity; accents by metre",
     )
     players.add_argument(
         "--playing", default="", metavar="OPTIONS", help="how --measure plays, such as '--daring 0.5 --style jazz'"
@@ -196,7 +196,6 @@ def _listen(options: argparse.Namespace) -> int:
 
 def _measure(options: argparse.Namespace) -> int:
     """Print the tables of one measure; returns the exit code."""
-    from seq2drum.evaluate import wishes
     from seq2drum.play.drummer import Drummer
 
     for name in ("json", "report", "listen"):
@@ -204,18 +203,26 @@ def _measure(options: argparse.Namespace) -> int:
             raise OptionError(f"--measure prints tables, and has no use for --{name}; leave it out")
     if len(options.model) > 1 or not options.takes:
         raise OptionError("--measure wants one --model, and --takes of 1 or more")
-    base = _playing(options)
-    drummer = Drummer.load(options.model[0])
+    if options.measure == "metres" and options.playing:
+        raise OptionError("--measure metres plays the most likely take and a sampled one; leave out --playing")
+    base, drummer = _playing(options), Drummer.load(options.model[0])
+    lines = _of_drums if options.measure in ("styles", "levels", "metres") else _of_guitars
     with standard_output():
-        if options.measure in ("styles", "levels"):
-            _, chosen, _ = _chosen_songs(options)
-            table = wishes.styles_table if options.measure == "styles" else wishes.levels_table
-            for line in table(drummer, chosen, base):
-                print(line, flush=True)
-            return 0
-        for line in _of_guitars(options, drummer, base):
+        for line in lines(options, drummer, base):
             print(line, flush=True)
     return 0
+
+
+def _of_drums(options: argparse.Namespace, drummer: Drummer, base: Options) -> Iterator[str]:
+    """Yield the lines of a measure of songs with drums of their own."""
+    from seq2drum.evaluate import metres, wishes
+
+    _, chosen, _ = _chosen_songs(options)
+    if options.measure == "metres":
+        yield from metres.metres_table(drummer.engine, chosen, options.seed)
+    else:
+        table = wishes.styles_table if options.measure == "styles" else wishes.levels_table
+        yield from table(drummer, chosen, base)
 
 
 def _of_guitars(options: argparse.Namespace, drummer: Drummer, base: Options) -> Iterator[str]:

@@ -124,12 +124,23 @@ def test_a_measure_is_played_with_the_options_that_are_asked_for(capsys):
     [
         (["rules", "--data", str(EXAMPLES / "funk.mid"), "--takes", "0"], "--takes of 1 or more"),
         (["rules", "--data", str(EXAMPLES / "funk.mid"), "--json", "a.json"], "has no use for --json"),
+        (["metres", "--cache", "songs.s2d", "--playing", "--style jazz"], "leave out --playing"),
         (["controls", "--cache", "songs.s2d"], "--measure controls wants --data"),
     ],
 )
 def test_a_measure_that_makes_no_sense_is_refused(capsys, words, phrase):
     code, _, said = measured(capsys, *words)
     assert code != 0 and phrase in said
+
+
+def test_accents_are_measured_by_metre(capsys):
+    some = "--data", str(EXAMPLES / "training"), "--split", "all", "--metre", "7/8", "--songs", "1"
+    code, printed, _ = measured(capsys, "metres", *some)
+    rows = [line.strip("| ").split(" | ") for line in printed.splitlines()[2:]]
+    assert code == 0 and [row[:1] + row[3:4] for row in rows] == [
+        ["7/8", player] for player in ("real drums", "most likely", "sampled")
+    ]
+    assert all(int(heads.rstrip("%")) > 30 and float(again) > 0.3 for *_, heads, again in rows)
 
 
 def test_styles_and_levels_are_measured_on_songs_with_drums(capsys):
