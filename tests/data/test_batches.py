@@ -1,4 +1,4 @@
-"""Batches: every pair once, the right bars around it, and nothing but zero where there is no music."""
+"""Batches of pairs as arrays, and the grooves of their sections."""
 
 from __future__ import annotations
 
@@ -23,15 +23,21 @@ from seq2drum.data.batches.batches import (
     micro_batches,
     windows,
 )
-from seq2drum.data.batches.draws import FAR, draw
+from seq2drum.data.batches.draws import FAR, NEAR, Given, draw, section_grooves
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.lattice.conditions import CONDITIONS
 from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, SongGrid, features
 from seq2drum.lattice.form import CLOCK
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, Grid, Lattice, encode
-from seq2drum.lattice.sections import sources
-from seq2drum.music.kit import FULL, NINE, to_kit
+from seq2drum.lattice.grooves.grooves import likeness, typical
+from seq2drum.lattice.grooves.section_features import letters_of
+from seq2drum.lattice.sections import sections, sources
+from seq2drum.music.kit import FULL, NINE, Kit, to_kit
 from seq2drum.music.notes import Metre, Part, Song
+from tests.made import made_song
+from tests.shapes import Shape, check_shapes
+
+# --- batches: every pair once, the right bars around it, and nothing but zero where there is no music -----------------
 
 GUITAR_SIDE = {"guitar", "far_guitar", "bars", "far_bars", "summary"}
 
@@ -600,3 +606,126 @@ def test_nothing_after_a_bar_tells_of_it_where_the_future_is_hidden() -> None:
         assert_array_equal(getattr(known[0], name), getattr(known[1], name), err_msg=name)
     for name in ("guitar", "bars"):
         assert_array_equal(getattr(known[0], name)[:, seen], getattr(known[1], name)[:, seen], err_msg=name)
+
+
+# --- the grooves of sections, as models are given them ----------------------------------------------------------------
+
+SONGS_OF_GROOVES = [made_song(seed) for seed in range(6)]
+
+
+@pytest.fixture(scope="module")
+def grooves_data() -> Data:
+    return batches.flatten(SONGS_OF_GROOVES)
+
+
+def rows(grooves_data: Data, given: Given, draws: list[float]) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    """Of the first four bars of as many songs as there are draws, which say what is hidden or replaced."""
+    bars = grooves_data.first_bar[: len(draws), None] + np.arange(4)
+    table = np.stack([draws, np.full(len(draws), 0.3)], axis=1)
+    return grooves_data.grooves.rows(bars, grooves_data.steps[bars], table, int(grooves_data.steps[bars].max()), given)
+
+
+def test_the_groove_of_a_bar_is_the_typical_one_of_its_section(grooves_data: Data) -> None:
+    velocity, grooved = rows(grooves_data, Given(hidden=0), [0.5])
+    song = SONGS_OF_GROOVES[0]
+    form = song.guitar_grid.form
+    letters = letters_of(sections(song.guitar_grid), len(form.steps))
+    struck = np.unique(form.bar_of(song.drums.step))
+    groove = typical(song.drums, form, struck[letters[struck] == letters[0]])
+    assert grooved.tolist() == [[1, 1, 1, 1]]
+    for bar in range(4):
+        hits = groove.bar(bar)
+        step, voice = np.nonzero(velocity[0, bar])
+        assert set(zip(step.tolist(), voice.tolist(), strict=True)) == set(
+            zip(hits.step.tolist(), hits.key.tolist(), strict=True)
+        )
+        assert np.rint(velocity[0, bar, hits.step, hits.key] * 127).tolist() == hits.velocity.tolist()
+
+
+def test_hidden_grooves_are_silence(grooves_data: Data) -> None:
+    velocity, grooved = rows(grooves_data, Given(hidden=0.5), [0.2, 0.7])
+    assert not velocity[0].any() and not grooved[0].any()
+    assert velocity[1].any() and grooved[1].all()
+
+
+def test_near_grooves_are_near(grooves_data: Data) -> None:
+    grooves = grooves_data.grooves
+    for number, near in enumerate(grooves.near):
+        for other in near[near >= 0].tolist():
+            hits = (grooves.velocity[[number, other]] > 0).reshape(2, -1).astype(np.float32)
+            assert NEAR[0] <= float(likeness(hits)[0, 1]) <= NEAR[1]
+            assert grooves.steps[number] == grooves.steps[other]
+    assert (grooves.near >= 0).any()
+    own, _ = rows(grooves_data, Given(hidden=0), [0.9] * 6)
+    near, _ = rows(grooves_data, Given(hidden=0, near=1), [0.9] * 6)
+    assert (own > 0).tolist() != (near > 0).tolist()
+
+
+def test_no_bar_has_a_hit_beyond_its_end(grooves_data: Data) -> None:
+    velocity, _ = grooves_data.grooves.rows(
+        np.array([[0]]), np.array([[12]]), np.full((1, 2), 0.5), 24, Given(hidden=0)
+    )
+    assert velocity[0, 0, :12].any() and not velocity[0, 0, 12:].any()
+
+
+def test_in_a_smaller_kit_voices_of_one_piece_are_one() -> None:
+    full, nine = section_grooves(SONGS_OF_GROOVES, FULL), section_grooves(SONGS_OF_GROOVES, NINE)
+    assert full.of_bar.tolist() == nine.of_bar.tolist()
+    assert nine.velocity.shape[2] == len(NINE)
+    kick = FULL.names.index("kick"), NINE.names.index("kick")
+    assert np.array_equal(full.velocity[..., kick[0]], nine.velocity[..., kick[1]])
+
+
+def test_bars_in_which_no_groove_is_known_are_given_none() -> None:
+    silent = replace(SONGS_OF_GROOVES[0], drums=SONGS_OF_GROOVES[0].drums.select(np.zeros(0, dtype=np.int64)))
+    grooves = section_grooves([silent], FULL)
+    assert set(grooves.of_bar.tolist()) == {-1} and not len(grooves.velocity)
+    assert grooves.near.shape[0] == 0
+    velocity, grooved = grooves.rows(
+        np.array([[0, 1]]), np.array([[24, 24]]), np.full((1, 2), 0.5), 24, Given(0.0, 1.0)
+    )
+    assert not velocity.any() and not grooved.any()
+
+
+# --- shapes -----------------------------------------------------------------------------------------------------------
+
+BATCH_SHAPES: dict[str, Shape] = {
+    "guitar": ("n", "C", "S", GUITAR.size),
+    "drums": ("n", "P", "S", "V"),
+    "velocity": ("n", "P", "S", "V"),
+    "offset": ("n", "N", "S", "V"),
+    "clock": ("n", "N", "S", CLOCK.size),
+    "bars": ("n", "C", BARS.size),
+    "summary": ("n", SUMMARY.size),
+    "exists": ("n", "C"),
+    "steps": ("n", "C"),
+    "number": ("n", "C"),
+    "far_guitar": ("n", "F", "S", GUITAR.size),
+    "far_drums": ("n", "F", "S", "V"),
+    "far_velocity": ("n", "F", "S", "V"),
+    "far_bars": ("n", "F", BARS.size),
+    "far_exists": ("n", "F"),
+    "far_steps": ("n", "F"),
+    "far_number": ("n", "F"),
+    "conditions": ("n", "C", CONDITIONS.size),
+    "fill": ("n", "N"),
+    "groove": ("n", "N", "S", "V"),
+    "grooved": ("n", "N"),
+    "in_pair": ("n", "N"),
+    "drawn": ("n",),
+    "keep": ("n", 3),
+    "shown": ("n", "V"),
+    "hidden": ("n",),
+    "expected_guitar": ("n", "E", "S", GUITAR.size),
+    "expected_bars": ("n", "E", BARS.size),
+}
+
+
+@pytest.mark.parametrize("hidden", [0.0, 1.0])
+@pytest.mark.parametrize("kit", [FULL, NINE])
+def test_every_array_of_a_batch_has_its_shape(kit: Kit, hidden: float) -> None:
+    pairs = [Window(0, 20, 26), Window(1, 2, 9), Window(2, 0, 5)]
+    arrays = collate(flatten(SONGS[:3], kit, foreseen=False), pairs, draw(rng(), 3), ask=True, future_hidden=hidden)
+    sizes = check_shapes(arrays._asdict(), BATCH_SHAPES, n=3, N=7, S=24, V=len(kit), F=FAR)
+    assert sizes["P"] == PAST + 7 and sizes["C"] == PAST + 7 + AHEAD
+    assert sizes["E"] == (PAST + 7 if hidden else 0)

@@ -1,7 +1,8 @@
-"""Songs chunk by chunk: each once an epoch, by seed alone, laid out as they would be at once."""
+"""Training songs in chunks: each once an epoch, by seed alone, materialised in files as in memory."""
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -12,11 +13,22 @@ import pytest
 
 from seq2drum.data.batches import streaming
 from seq2drum.data.batches.batches import Data
-from seq2drum.data.batches.streaming import InMemorySongs, Layout, StreamedSongs, rows_of_chunk, songs_among
+from seq2drum.data.batches.streaming import (
+    InMemorySongs,
+    Layout,
+    MappedFile,
+    ShardRows,
+    StreamedSongs,
+    materialise_in_file,
+    rows_of_chunk,
+    songs_among,
+)
 from seq2drum.data.corpus.cache import Shard, save, songs_of
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import CorpusError
 from tests.backbeats import song_of
+
+# --- songs chunk by chunk: each once an epoch, by seed alone, laid out as they would be at once -----------------------
 
 
 def listed(*sizes: int) -> list[Shard]:
@@ -24,26 +36,26 @@ def listed(*sizes: int) -> list[Shard]:
     return [Shard(Path(f"{number}"), "", {"train": size}, {}, []) for number, size in enumerate(sizes)]
 
 
-def in_portion(shards: list[Shard], seed: int, number: int, count: int) -> set[tuple[str, int]]:
+def in_chunk(shards: list[Shard], seed: int, number: int, count: int) -> set[tuple[str, int]]:
     return {(one.shard.path.name, row) for one in rows_of_chunk(shards, seed, number, count) for row in one.rows}
 
 
 @pytest.mark.parametrize("sizes", [(100,), (7, 0, 30, 1), tuple(range(1, 60))])
 @pytest.mark.parametrize("count", [1, 2, 7])
-def test_each_epoch_has_every_song_in_one_portion_and_portions_of_one_size(sizes: tuple[int, ...], count: int) -> None:
+def test_each_epoch_has_every_song_in_one_chunk_and_chunks_of_one_size(sizes: tuple[int, ...], count: int) -> None:
     shards = listed(*sizes)
     for epoch in range(3):
-        found = [in_portion(shards, 3, epoch * count + chunk, count) for chunk in range(count)]
+        found = [in_chunk(shards, 3, epoch * count + chunk, count) for chunk in range(count)]
         assert set().union(*found) == {(str(shard), row) for shard, size in enumerate(sizes) for row in range(size)}
         assert sum(len(one) for one in found) == sum(sizes)
         assert max(len(one) for one in found) - min(len(one) for one in found) <= 1
 
 
-def test_portions_differ_from_epoch_to_epoch_and_seed_to_seed_and_mix_the_shards() -> None:
+def test_chunks_differ_from_epoch_to_epoch_and_seed_to_seed_and_mix_the_shards() -> None:
     shards = listed(*[50] * 20)
-    first, later, other = (in_portion(shards, seed, number, 10) for seed, number in ((0, 0), (0, 10), (1, 0)))
+    first, later, other = (in_chunk(shards, seed, number, 10) for seed, number in ((0, 0), (0, 10), (1, 0)))
     assert first not in (later, other) and later != other
-    assert first == in_portion(shards, 0, 0, 10)
+    assert first == in_chunk(shards, 0, 0, 10)
     assert len({shard for shard, _ in first}) == streaming.WINDOW
 
 
@@ -67,7 +79,7 @@ def same(one: Any, other: Any) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_portion_laid_out_elsewhere_is_what_it_would_be_here(corpus, workers: int) -> None:
+def test_a_chunk_materialised_elsewhere_is_what_it_would_be_here(corpus, workers: int) -> None:
     shards, _ = corpus
     layout = Layout(altered=0.5, foreseen=False, seed=4)
     songs = StreamedSongs(shards, layout, size=4, workers=workers)
@@ -82,7 +94,7 @@ def test_a_portion_laid_out_elsewhere_is_what_it_would_be_here(corpus, workers: 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux says how many threads a process has")
-def test_who_lays_out_has_one_thread_and_who_asked_as_many_as_before(corpus, monkeypatch) -> None:
+def test_a_worker_has_one_thread_and_its_parent_as_many_as_before(corpus, monkeypatch) -> None:
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     songs = StreamedSongs(corpus[0], Layout(), size=4)
@@ -92,7 +104,7 @@ def test_who_lays_out_has_one_thread_and_who_asked_as_many_as_before(corpus, mon
 
 
 @pytest.mark.slow
-def test_a_damaged_shard_is_told_by_the_process_that_wanted_it(corpus, tmp_path: Path) -> None:
+def test_a_damaged_shard_is_reported_by_the_process_that_wanted_it(corpus, tmp_path: Path) -> None:
     shard = save(corpus[1], tmp_path / "a.s2d")
     shard.path.write_bytes(shard.path.read_bytes()[:-1])
     with pytest.raises(CorpusError, match=r"a\.s2d.*wanted"):
@@ -109,7 +121,7 @@ def test_a_process_that_has_ended_is_told(corpus) -> None:
             songs.chunk(number)
 
 
-def test_songs_held_whole_are_the_same_in_every_portion(corpus) -> None:
+def test_songs_held_whole_are_the_same_in_every_chunk(corpus) -> None:
     data: Data = Layout().materialise(corpus[1][:2])
     whole = InMemorySongs(data)
     assert whole.chunk(0) is whole.chunk(5) is data
@@ -122,3 +134,55 @@ def test_a_few_songs_of_a_side_come_of_few_shards(corpus) -> None:
     assert len(some) == 4 and all(song.split == "train" for song in some)
     assert {song.path for song in songs_among(shards, "validation", 4, 0)} == {songs[10].path}
     assert [song.path for song in some] == [song.path for song in songs_among(shards, "train", 4, 0)]
+
+
+# --- songs laid out in files that are mapped into memory --------------------------------------------------------------
+
+LARGE = ("guitar", "clock", "velocity", "offset", "bars", "conditions")
+
+
+@pytest.mark.parametrize("foreseen", [True, False])
+def test_songs_materialised_in_a_file_are_what_they_are_in_memory(foreseen: bool, tmp_path: Path) -> None:
+    songs = [replace(song_of(seed, bars=6), sha256=f"{seed:064x}") for seed in range(4)]
+    layout = Layout(altered=0.5, foreseen=foreseen, seed=2)
+    here = layout.materialise(songs)
+    with MappedFile(tmp_path / "songs") as file:
+        there = layout.materialise(songs, file)
+        assert same(astuple(there), astuple(here))
+        begins = {getattr(there, name).ctypes.data for name in LARGE}
+        assert set(file.arrays) == begins and len(begins) == len(LARGE)
+        held = file.dump(there)
+    again = held.load()
+    assert same(astuple(again), astuple(here)) and not held.path.exists()
+    assert not again.guitar.flags.writeable
+
+
+def test_arrays_in_a_file_are_written_once_and_lie_apart(tmp_path: Path) -> None:
+    with MappedFile(tmp_path / "arrays") as file:
+        some, none, others = file.zeros((3, 5), np.float16), file.zeros((0, 5), np.int8), file.zeros((70_000,), np.int8)
+        some[:], others[:] = 1, 2
+        assert none.shape == (0, 5) and np.all(some == 1) and np.all(others == 2)
+        (first, at) = file.arrays.values()
+    data = file.path.read_bytes()
+    assert len(data) == file.size == at + others.nbytes
+    assert data[first : first + some.nbytes] == some.tobytes() and data[at:] == others.tobytes()
+
+
+def test_songs_in_a_file_leave_nothing_in_the_temporary_folder(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(streaming.tempfile, "tempdir", str(tmp_path))
+    songs = [song_of(seed, bars=6) for seed in range(2)]
+    data = materialise_in_file(songs, Layout())
+    assert same(astuple(data), astuple(Layout().materialise(songs))) and not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="only there room is asked for")
+def test_a_temporary_folder_without_room_is_told(tmp_path: Path, monkeypatch) -> None:
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    shard = save([song_of(0, bars=6, split="train")], tmp_path / "a.s2d")
+    monkeypatch.setattr(streaming.os, "posix_fallocate", full)
+    error = streaming._chunk([ShardRows(shard, [0])], Layout(), tmp_path / "songs")
+    assert isinstance(error, CorpusError) and "No space left" in str(error) and "TMPDIR" in str(error)
+    with pytest.raises(CorpusError, match=r"No space left .* TMPDIR says where"):
+        materialise_in_file([song_of(0, bars=6)], Layout())

@@ -1,29 +1,148 @@
-"""A jam in time, where time is a number: what comes in odd, late or never, and what is heard then."""
+"""A jam from end to end: the loop, odd input, and the display."""
 
 from __future__ import annotations
+
+import gc
+import signal
+import sys
+import threading
+import time
 
 import numpy as np
 import pytest
 
+from seq2drum.errors import PortError
 from seq2drum.music.notes import Note, Part, Song, Tempo
 from seq2drum.play.decode import engine
 from seq2drum.play.decode.engine import Engine
+from seq2drum.play.jam import loop
 from seq2drum.play.jam.guitarist import Guitarist, jammed
-from seq2drum.play.jam.jam import LEAD
-from seq2drum.play.jam.ports import BEGIN, PAUSE, RESUME, Feet, Key, Shown, Switch, read
+from seq2drum.play.jam.jam import LEAD, Jam
+from seq2drum.play.jam.live import Jamming
+from seq2drum.play.jam.loop import Inbox, play
+from seq2drum.play.jam.ports import BEGIN, PAUSE, RESUME, Feet, Key, Port, Shown, Switch, note_on, read
 from seq2drum.play.jam.signs import FILL, SECTION, STOP, TEMPO
-from seq2drum.play.jam.songtime import Clocked, Following
+from seq2drum.play.jam.songtime import Clocked, Following, Steady
+from seq2drum.play.jam.striker import Striker
 from seq2drum.play.options import Options
+from seq2drum.show import console
 from tests.live.stage import Stage, key, ticks
 from tests.players import save_player, strummed
 
-BAR = 2.0  # seconds at 120
-HIT = 0.005  # seconds: within a step of the stage
+# --- the loop of a jam with true clocks and threads, for a second or less, with functions in place of ports -----------
+BPM = 300.0
 
 
 @pytest.fixture(scope="module")
 def player(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     return engine.load(save_player(tmp_path_factory.mktemp("player"), "transformer"))
+
+
+class Sent:
+    def __init__(self, fails_after: int = 1 << 30) -> None:
+        self.messages, self._fails_after = list[bytes](), fails_after
+
+    def __call__(self, message: bytes) -> None:
+        if len(self.messages) >= self._fails_after:
+            raise RuntimeError("no such device")
+        self.messages.append(message)
+
+    @property
+    def hanging(self) -> set[int]:
+        left = set[int]()
+        for status, *data in self.messages:
+            if status == 0x99:
+                left.add(data[0])
+            elif status == 0x89:
+                left.discard(data[0])
+        return left
+
+
+def jam(player: Engine, send: Sent) -> tuple[Jamming, Striker]:
+    score, time = Song(480, (), (Tempo(0, round(6e7 / BPM)),)), Steady(BPM)
+    striker = Striker(send, time)
+    return Jamming(Jam(player, Options(), score), striker, time, Options(), count_in=1), striker
+
+
+@pytest.mark.slow
+def test_a_jam_goes_on_until_its_stop_and_leaves_nothing_hanging(player: Engine) -> None:
+    send, inbox = Sent(), Inbox()
+    jamming, striker = jam(player, send)
+    inbox.put(Shown(STOP))
+    looked = list[float]()
+    play(jamming, striker, inbox, [Port("out", send)], looked.append)
+    assert jamming.is_over
+    assert not send.hanging
+    assert send.messages[-2:] == [bytes([0xB9, 123, 0]), bytes([0xB9, 120, 0])]
+    assert looked
+    assert gc.isenabled()
+    assert sys.getswitchinterval() == pytest.approx(0.005)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_ends_the_jam_and_every_note(player: Engine, name: str) -> None:
+    if not hasattr(signal, name):
+        pytest.skip(f"this system has no {name}")
+    send, inbox, before = Sent(), Inbox(), signal.getsignal(getattr(signal, name))
+    jamming, striker = jam(player, send)
+
+    def look(now: float) -> None:
+        if jamming.view(now).number >= 1 and not inbox.is_stopped:
+            signal.raise_signal(getattr(signal, name))
+
+    play(jamming, striker, inbox, [Port("out", send)], look)
+    assert not jamming.is_over
+    assert not send.hanging
+    assert send.messages[-1] == bytes([0xB9, 120, 0])
+    assert signal.getsignal(getattr(signal, name)) == before
+
+
+@pytest.mark.slow
+def test_a_port_that_fails_is_told_in_a_line(player: Engine) -> None:
+    send, inbox = Sent(fails_after=20), Inbox()
+    jamming, striker = jam(player, send)
+    with pytest.raises(PortError, match=r"'out' has gone \(no such device\)"):
+        play(jamming, striker, inbox, [Port("in"), Port("out", send)])
+    assert jamming.take() is None or jamming.take().to_bytes()
+
+
+@pytest.mark.slow
+def test_a_port_that_vanishes_ends_the_jam_and_every_note(player: Engine) -> None:
+    send, inbox, begun = Sent(), Inbox(), time.monotonic()
+    jamming, striker = jam(player, send)
+    vanishing = Port("in", is_there=lambda: time.monotonic() - begun < 0.5)
+    with pytest.raises(PortError, match="'in' has gone"):
+        play(jamming, striker, inbox, [vanishing, Port("out", send)])
+    assert any(message[0] == note_on(37, 1)[0] for message in send.messages)
+    assert not send.hanging
+
+
+@pytest.mark.slow
+def test_what_comes_while_much_comes_is_bounded() -> None:
+    inbox = Inbox()
+    for _ in range(20_000):
+        inbox.put(b"\x90\x40\x40")
+    counted = 0
+    while came := inbox.take(0.0):
+        assert len(came) <= 1_000
+        counted += len(came)
+    assert counted == 10_000
+
+
+@pytest.mark.slow
+def test_an_inbox_wakes_whoever_waits() -> None:
+    inbox = Inbox()
+    threading.Timer(0.05, inbox.put, [Shown(FILL)]).start()
+    ((seconds, what),) = inbox.take(30.0)
+    assert what == Shown(FILL)
+    assert seconds <= time.monotonic()
+
+
+# --- A jam in time, where time is a number: what comes in odd, late or never, and what is heard then ------------------
+
+BAR = 2.0  # seconds at 120
+HIT = 0.005  # seconds: within a step of the stage
 
 
 # --- in time ----------------------------------------------------------------------------------------------------------
@@ -273,3 +392,41 @@ def test_a_song_without_notes_can_be_a_score(player: Engine) -> None:
     stage = Stage(player, score=score)
     stage.run(1.0)
     assert stage.hits
+
+
+# --- what a person reads of a jam while it goes on --------------------------------------------------------------------
+
+
+def test_the_line_tells_the_bar_the_plan_and_what_was_shown(player: Engine) -> None:
+    stage = Stage(player, Options(groove="rock-hat-plain", fills=0.0), count_in=1)
+    stage.run(1.0)
+    assert loop.status(stage.jamming.view(1.0)) == "count-in | 120 bpm | next: A plain rock, hat, kick 1 3"
+    stage.run(4.6, [(4.5, Shown(FILL))])
+    shown = loop.status(stage.jamming.view(stage.now))
+    assert shown == "bar 2, beat 2 | A plain rock, hat, kick 1 3 | 120 bpm | shown: fill"
+    stage.run(5.9)
+    assert loop.status(stage.jamming.view(stage.now)).endswith("| 120 bpm | next: A fill")
+
+
+def test_a_bar_is_told_in_a_line_with_what_was_heard(player: Engine) -> None:
+    stage = Stage(player, Options(groove="rock-hat-plain", fills=0.0))
+    stage.run(2.1, [(0.5, key(52, 90)), (1.0, key(52, 0)), (1.0, key(55, 90))])
+    told = loop.line(stage.jamming.view(stage.now))
+    assert told == "bar 2: A plain rock, hat, kick 1 3, 120 bpm; heard E3 G3"
+
+
+def test_a_jam_that_waits_for_a_clock_says_so(player: Engine) -> None:
+    stage = Stage(player, time=Clocked(120, 4.0))
+    assert loop.status(stage.jamming.view(0.0)) == loop.WAITING
+
+
+def test_the_picture_has_the_last_bars_and_the_next_with_the_guitar_that_was_heard(player: Engine) -> None:
+    stage = Stage(player)
+    stage.run(5.9, [(4.5, key(52, 90)), (5.0, key(52, 0))])
+    bars = stage.jamming.bars(1)
+    assert [bar.number for bar in bars] == [1, 2, 3]
+    duet = loop.duet(bars, stage.jamming.guitar(bars[0].bar.start), 120, 480, "gm")
+    assert len(duet.song.bars()) == 3
+    assert duet.guitars[0].onset.tolist() == pytest.approx([2400], abs=1)
+    assert set(np.unique((duet.drums.onset + 120) // 1920)) == {0, 1, 2}  # a hit may come a little before its barline
+    assert "Guitar" in console.picture(duet)
