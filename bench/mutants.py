@@ -349,14 +349,16 @@ def test_id(name: str, test: str) -> str:
 def trace(checkout: Path, folder: Path, processes: int) -> None:
     """Run the fast tests of a checkout; which lines each of them runs, and its time, go into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    settings = folder / "coverage.ini"
+    settings = folder / "settings.ini"  # files named "coverage.*" are deleted when a run begins
     settings.write_text(
         f"[run]\ndata_file = {folder / 'coverage'}\nsource =\n" + "".join(f"    {top}\n" for top in TOPS)
     )
     command = [sys.executable, "-m", "pytest", "-q", "-n", str(processes), "--dist", "worksteal", "-m", "not slow"]
     command += ["-p", "no:cacheprovider", f"--junitxml={folder / 'tests.xml'}"]
     command += ["--cov", f"--cov-config={settings}", "--cov-context=test", "--cov-report="]
-    subprocess.run(command, cwd=checkout, env=_environment(checkout), stdout=sys.stderr)
+    code = subprocess.run(command, cwd=checkout, env=_environment(checkout), stdout=sys.stderr).returncode
+    if code not in (0, 1):  # 1: tests failed, which are left out
+        raise SystemExit(f"the tests of {checkout} could not be run: pytest ended with {code}")
 
 
 def _environment(checkout: Path) -> dict[str, str]:
