@@ -57,7 +57,7 @@ def tiny(name: str, voices: int = len(FULL), **sizes: int) -> Family:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_thirty_steps_on_one_batch_lower_its_loss(name: str, data: Data) -> None:
     model = tiny(name).train()
-    pairs = batches.windows(data)
+    pairs = [window for window in batches.windows(data) if window.song < 2]
     batch = tensors(batches.collate(data, pairs, draw(np.random.default_rng(0), len(pairs)), blanked=0.3))
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     nats = []
