@@ -66,7 +66,7 @@ NOT_RUN = {
     r"python -m server --model mine=runs/mine --trust ": "serves until it is ended; tests/play/test_signing.py trusts",
     r"tensorboard ": "serves until it is ended",
     r"python -m seq2drum\.learn\.[\w.]+ (--|runs/)": "wants a corpus; tests/learn trains",
-    r"seq2drum --mode eval --model \w+ .*--data groove": "wants the data set; tests/judge/test_beats.py has figures",
+    r"seq2drum --mode eval --model \w+ .*--data groove": "wants the data set; tests/evaluate/test_beats.py has figures",
     r"seq2drum --mode train --cache shards/.* --out runs/big": "wants shards; tests/learn has some",
     r"torchrun ": "starts several processes; tests/learn does",
     r"seq2drum .*--engine slurm|RAY_ADDRESS=": "wants a cluster; tests/data/test_stages.py stands in for one",

@@ -249,7 +249,7 @@ def torch_figures(
     if likelihood:
         for model in dict.fromkeys(player.model for player in players if player.model):
             name = next(player.name for player in players if player.model == model)
-            tasks.append(partial(_likelihood_figures, model, name, songs, seed, draws))
+            tasks.append(partial(likelihood_figures, model, name, songs, seed, draws))
     if critics:
         for player in players:
             if player.kind == "model" or player.name in CRITICISED:
@@ -269,7 +269,8 @@ def _call(task: Callable[[], TorchFigures]) -> TorchFigures:
     return task()
 
 
-def _likelihood_figures(model: str, player: str, songs: Sequence[Prepared], seed: int, draws: int) -> TorchFigures:
+def likelihood_figures(model: str, player: str, songs: Sequence[Prepared], seed: int, draws: int) -> TorchFigures:
+    """A model's likelihood of the real drums, or a note on what it lacks."""
     try:
         from seq2drum.evaluate.likelihood import likelihood
     except ModuleNotFoundError as error:

@@ -16,7 +16,7 @@ from seq2drum.data.batches.draws import Draws, draw
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.evaluate.evaluation import GUITARS
 from seq2drum.evaluate.likelihood import likelihood, window_nats
-from seq2drum.evaluate.tables import _likelihood_figures
+from seq2drum.evaluate.tables import likelihood_figures
 from seq2drum.lattice.conditions import CONDITIONS
 from seq2drum.lattice.grid import Grid
 from seq2drum.models import checkpoint
@@ -134,7 +134,7 @@ def test_of_a_window_without_a_near_groove_there_is_no_figure(monkeypatch: pytes
     nats = likelihood("copier", songs)
     assert np.isnan(nats.given["near"]).all()
     np.testing.assert_allclose(nats.given["foreign"], nats.given["true"])
-    figures = _likelihood_figures("copier", "copier", songs, 0, 10).figures
+    figures = likelihood_figures("copier", "copier", songs, 0, 10).figures
     assert figures["nats a bar, groove given"].value == pytest.approx(float(nats.given["true"].mean()))
     assert figures["nats lost by a foreign groove"].value == pytest.approx(0, abs=1e-5)
     assert figures["nats lost by a near groove"].value is None
