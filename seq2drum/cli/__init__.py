@@ -51,7 +51,7 @@ MODES = MappingProxyType(
         "eval": ("seq2drum.cli.evaluate", "measure how good the drums are"),
     }
 )
-"""Of each mode its module, and what it does."""
+"""The module of each mode, and a line about it."""
 
 _OTHER_WORDS = {
     **dict.fromkeys(("beat", "beats", "compose", "loop", "loops"), "generate"),
@@ -63,7 +63,7 @@ _OTHER_WORDS = {
     **dict.fromkeys(("learn", "fit"), "train"),
     **dict.fromkeys(("test", "measure", "judge"), "eval"),
 }
-"""Words for what a mode does that are not its name."""
+"""Other words for a mode."""
 
 _HELP = """usage: seq2drum [MODE | --mode MODE] [SONG ...] [-o FILE|DIR] [options]
 

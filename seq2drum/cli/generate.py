@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 _OF_MIDI = ("text", "score", "rpp", "picture", "split", "play", "prime")
-"""Options of `cli.generate` that mean nothing where there are no hits."""
+"""Options of `cli.generate` that do not apply without hits."""
 
 
 def add_loop_options(to: argparse._ActionsContainer) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seq2drum.learn.run.task import Progress, Recipe, Task
 
 TRAINED = (*GENERATORS, "wavegan")
-"""What `--mode train` makes without guitars."""
+"""The models that `--mode train` makes without guitars."""
 
 _FOREIGN = (
     "cache",

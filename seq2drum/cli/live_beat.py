@@ -32,7 +32,7 @@ STREAMERS = (
     ("aplay", "-q", "-t", "raw", "-f", "S16_LE", "-c", "2", "-r", str(RATE)),
     ("ffplay", "-nodisp", "-loglevel", "error", "-f", "s16le", "-ar", str(RATE), "-i", "-"),
 )
-"""Programs that play samples of 16 bits and two channels as they come, the best first."""
+"""Programs that play a stream of 16-bit stereo samples, the best first."""
 
 KEYS = "keys: + - tempo, g G genre, v V variability, f fill, c something else, q stop"
 _TEMPO, _VARIABILITY = 5, 0.05  # steps of a key

@@ -22,7 +22,7 @@ from seq2drum.console.terminal import say, standard_output
 from seq2drum.errors import MissingExtraError, OptionError
 
 PORT = 50052
-"""The page's own: what a browser keeps for a page belongs to its address, port and all."""
+"""The page's fixed port: a browser stores the data of a page by its address, including the port."""
 _NEEDED = ("grpc", "grpc_health", "prometheus_client", "starlette", "uvicorn", "wsproto")
 _LOOK_SECONDS = 0.05
 _END_SECONDS = 10.0  # the server's time to end

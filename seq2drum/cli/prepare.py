@@ -32,7 +32,7 @@ SLURM: Mapping[str, type[str] | type[int]] = MappingProxyType(
         "env_command": str,
     }
 )
-"""What Slurm can be told, by datatrove's names."""
+"""The options of Slurm, by datatrove's names."""
 CACHES = Path("cache")
 DATA = "folders of songs with guitar and drums, tables of --mode pack, or NAME:DIR (--mode pack --help lists the names)"
 

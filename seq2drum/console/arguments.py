@@ -1,6 +1,6 @@
-"""How words on a command line become options: the mode first, then the options of that mode alone.
+"""The parser of command lines: the mode first, then the options of that mode alone.
 
-The command lines of the client and of the server are read by the same parser.
+The command lines of the client and of the server use the same parser.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from seq2drum.music.options import CHOICES
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Leaves a text of several lines as it is."""
+    """A formatter that keeps the lines of a text."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return text if "\n" in text else super()._fill_text(text, width, indent)
 
 
 class Parser(argparse.ArgumentParser):
-    """Errors are errors of the project, in one line that names the help."""
+    """A parser whose errors are the project's, in one line that points to the help."""
 
     def __init__(self, **keywords: Any) -> None:
         super().__init__(formatter_class=_Formatter, **keywords)
 
     @property
     def actions(self) -> tuple[argparse.Action, ...]:
-        """What argparse knows of each option and of what is no option."""
+        """argparse's actions of all options and positional words."""
         return tuple(self._actions)
 
     @property
@@ -40,28 +40,28 @@ class Parser(argparse.ArgumentParser):
         return frozenset(self._option_string_actions)
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
-        """The options; what is no option may stand before, between and behind them.
+        """The options; positional words can stand before, between and behind them.
 
         Raises:
-            OptionError: a word has no place, or a value is not of its type.
+            OptionError: a word without a place, or a value of another type.
         """
         options, unknown = self.parse_known(words)
         self.refuse(unknown)
         return options
 
     def parse_known(self, words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-        """(the options, words that have no place). What is behind "--" is a name, whatever it begins with.
+        """(the options, words without a place). A word behind "--" is a name, whatever it begins with.
 
-        argparse alone takes some of these names for options, and not with every version of Python the same.
+        argparse alone takes some of these names for options, differently by Python version.
         """
         behind = words.index("--") if "--" in words else len(words)
         names = [f"./{word}" if word.startswith("-") and word != "-" else word for word in words[behind + 1 :]]
         return self.parse_known_intermixed_args([*words[: behind + 1], *names])
 
     def refuse(self, unknown: Sequence[str]) -> None:
-        """Raise an `OptionError` if there are words that have no place.
+        """Raise an `OptionError` if there are words without a place.
 
-        It names options without what follows them: that may be a secret.
+        It names options without their values, which can be secrets.
         """
         if unknown:
             names = names_of(unknown)
@@ -70,7 +70,7 @@ class Parser(argparse.ArgumentParser):
             self.error(f"{message}; did you mean {like[0]}?" if like else message)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """Refuse what is none of an option's choices, as what is none of a musician's."""
+        """Refuse a value outside an option's choices with the same message as a musician's choice."""
         if action.choices is not None and value not in action.choices:
             advice = choices.instead(str(value), [str(choice) for choice in action.choices])
             raise argparse.ArgumentError(action, f"there is no {value!r}; {advice}")
@@ -81,21 +81,21 @@ class Parser(argparse.ArgumentParser):
 
 
 def in_full(name: str, known: Iterable[str]) -> list[str]:
-    """The known options that the short form of a long one may stand for: the name itself is one of them."""
+    """The known options that a short form can stand for, including the name itself."""
     return sorted(option for option in known if option.startswith(name)) if name.startswith("--") else []
 
 
 def names_of(words: Sequence[str]) -> list[str]:
-    """The names of the options among some words as they are written: of --name=value and -oVALUE only the name."""
+    """The option names among some words as written: for --name=value and -oVALUE the name alone."""
     written = words[: words.index("--")] if "--" in words else words
     long = [word.partition("=")[0] if word.startswith("--") else word[:2] for word in written]
     return [name for name in long if len(name) > 1 and name.startswith("-")]
 
 
 def split_mode(words: Sequence[str]) -> tuple[str | None, list[str]]:
-    """The mode that --mode names, and the other words. None: none is named; of several the last holds.
+    """The mode of --mode, and the other words. None without a mode; the last of several holds.
 
-    What is behind "--" is no option. Of a --mode that is the last word, the mode is "".
+    A word behind "--" is never an option. If --mode is the last word, the mode is "".
     """
     mode: str | None = None
     others: list[str] = []
@@ -112,10 +112,10 @@ def split_mode(words: Sequence[str]) -> tuple[str | None, list[str]]:
 
 
 def named(text: str) -> str:
-    """A name of a file or a folder: not nothing, as what a script has not set would be, and Python takes for "here".
+    """The name of a file or a folder; refuses "", an unset variable of a script, which Python takes for "here".
 
     Raises:
-        ArgumentTypeError: it is nothing.
+        ArgumentTypeError: it is empty.
     """
     if not text:
         raise argparse.ArgumentTypeError("wanted the name of a file or a folder, found nothing")
@@ -123,12 +123,12 @@ def named(text: str) -> str:
 
 
 def check_least(options: argparse.Namespace, **least: int) -> None:
-    """Refuse counts that are too small; None is none.
+    """Refuse counts that are too small; None passes.
 
-    least: of each option the smallest number that it may be.
+    least: the smallest value of each option.
 
     Raises:
-        OptionError: there is one.
+        OptionError: one is smaller.
     """
     for name, number in least.items():
         value = getattr(options, name)
@@ -143,12 +143,12 @@ _FILES = frozenset({"SONG", "FILE", "FILE|DIR", "DIR|FILE", "NAME|FILE"})
 def show(shell: str, prog: str, first: Parser, commands: Mapping[str, Parser]) -> None:
     """Print the script for one of `shared.SHELLS`.
 
-    prog: the name of the program. first: what can be given without a command. commands: what can be given with each.
+    prog: the name of the program. first: options without a command. commands: options of each.
 
     Raises:
-        StandardOutputError: standard output takes no more.
+        StandardOutputError: standard output is closed.
     """
-    import shtab  # where a script is asked for alone: it takes time
+    import shtab  # imported on use: it is slow
 
     whole = (_nested if shell == "bash" else _flat)(prog, first, commands)
     with standard_output():
@@ -172,7 +172,7 @@ def _nested(prog: str, first: Parser, commands: Mapping[str, Parser]) -> argpars
 
 
 def _flat(prog: str, first: Parser, commands: Mapping[str, Parser]) -> argparse.ArgumentParser:
-    """A parser with the options of all commands; of those of one name the first."""
+    """A parser with the options of all commands, the first of those with one name."""
     whole = argparse.ArgumentParser(prog, add_help=False)
     known: set[str] = set()
     for parser in (first, *commands.values()):
@@ -186,7 +186,7 @@ def _flat(prog: str, first: Parser, commands: Mapping[str, Parser]) -> argparse.
 
 
 def _set_kinds(actions: Iterable[argparse.Action]) -> None:
-    """Set what the values of each are, where shtab looks for it: names of files or folders, or one of a few words."""
+    """Set the kinds of values for shtab: names of files or folders, or one of a few words."""
     import shtab
 
     for action in actions:
@@ -199,7 +199,7 @@ def _set_kinds(actions: Iterable[argparse.Action]) -> None:
 
 
 def _words(name: str) -> tuple[str, ...]:
-    """The words of which one can be chosen."""
+    """The allowed words of an action."""
     choice = CHOICES.get(name)
     if choice is None or choice.many:
         return ()

@@ -23,7 +23,7 @@ OUTPUT_SUFFIX = ".drums.mid"
 HUMAN_SUFFIX = ".human.mid"
 OURS = re.compile(r"\.(drums(\.\d+)?|human|jam)\.mid$")
 KINDS = "MIDI files, tabs, scores or recordings"
-"""What a song may be."""
+"""The kinds of songs, for messages."""
 _SLASHES = ("/", os.sep)
 
 

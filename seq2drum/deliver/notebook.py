@@ -76,7 +76,7 @@ class Picture(NamedTuple):
 
 
 Piece = Facts | Table | Details | Picture
-"""What is shown of a value is a list of these; the template `value.html` makes HTML of them."""
+"""A value is shown as a list of these; the template `value.html` turns them into HTML."""
 
 
 def html(value: object) -> str:

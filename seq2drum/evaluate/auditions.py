@@ -29,7 +29,7 @@ from seq2drum.music.kit import FULL
 from seq2drum.system.workers import results_of
 
 Progress = Callable[[str, int, int], None]
-"""What is being done, how much of it is done, and of how much."""
+"""A callback: the stage, the amount done, and the total."""
 
 
 class Part(NamedTuple):

@@ -205,7 +205,7 @@ def _computed() -> torch.dtype:
 
 
 Drop = Callable[[Tensor], Tensor]
-"""What is left of some numbers when others are dropped."""
+"""A function that drops some numbers at random."""
 
 
 def _dropped(rng: np.random.Generator, x: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ from seq2drum.system.workers import results_of
 EXAMPLES, EXAMPLE_BARS = 4, 8
 
 Auditions = Mapping[str, Sequence[Audition]]
-"""Of each player by name, one a song."""
+"""Auditions by player, one a song."""
 
 
 def free_row(player: Player, auditions: Sequence[Audition], *, seed: int, draws: int) -> Row:

@@ -31,7 +31,7 @@ from seq2drum.music.limits import (
 from seq2drum.system import files
 
 HEAD_BYTES = 1 << 16
-"""How much of a file is looked at."""
+"""The number of bytes read to recognise a file."""
 NO_DRUMS_HEARD = "this is a recording, in which no drums are heard; wanted is a MIDI file, a tab or a score with drums"
 _PACKED_BYTES = 4096  # bytes unpacked from a gzip file
 
@@ -140,7 +140,7 @@ _BEGINNINGS: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"Rar!", Kind("a RAR file", _PACKED)),
     (0, b"7z\xbc\xaf", Kind("a 7-Zip file", _PACKED)),
 )
-"""Where it stands, what stands there, and what that means. The first that fits holds."""
+"""Offset, bytes, and the kind they mark. The first match holds."""
 
 _IN_ZIP: tuple[tuple[bytes, Kind], ...] = (
     (b"score.gpif", _GPIF),
@@ -151,7 +151,7 @@ _IN_ZIP: tuple[tuple[bytes, Kind], ...] = (
     (b"project.xml", _DAWPROJECT),
     (b"word/", Kind("a Word document", _PAPER)),
 )
-"""Names of files in a zip file, and what it is then."""
+"""Names of files in a zip file, and the kind they mark."""
 
 _FIRST_WORD = re.compile(rb"(\xef\xbb\xbf)?\s*0b[01]")  # of drum text
 
@@ -163,7 +163,7 @@ _IN_TEXT: tuple[tuple[bytes, Kind], ...] = (
     (b"<html", Kind("a page of the web", "save the file that the page links to, and not the page")),
     (b"|--", Kind("tablature in letters", "it has no rhythm to play to; look for the song as Guitar Pro or MIDI file")),
 )
-"""What is somewhere in a text, and what it is then."""
+"""Bytes anywhere in a text, and the kind they mark."""
 
 _BY_SUFFIX: Mapping[str, Kind] = MappingProxyType(
     {
@@ -175,7 +175,7 @@ _BY_SUFFIX: Mapping[str, Kind] = MappingProxyType(
         ".mscz": _MUSESCORE, ".mscx": _MUSESCORE, ".sib": _SIBELIUS, ".mus": _FINALE, ".musx": _FINALE,
     }
 )  # fmt: skip
-"""What a name says where the bytes do not. Projects of Logic and GarageBand are folders on most systems."""
+"""Kinds by suffix, if the bytes do not tell. Projects of Logic and GarageBand are folders on most systems."""
 
 
 def recognised(head: bytes, name: str = "") -> Kind | None:
@@ -280,7 +280,7 @@ def _unpacked(head: bytes) -> bytes:
 GET_GUITARPRO = "pip install 'seq2drum[guitarpro]'"
 GET_AUDIO = "pip install 'seq2drum[audio]'"
 GET_NETWORK = "pip install --no-deps basic-pitch==0.4.0"
-"""Without --no-deps it would bring TensorFlow, for which there is no wheel for Python 3.12; so no extra can name it."""
+"""Without --no-deps it would install TensorFlow, which has no wheel for Python 3.12; so no extra can name it."""
 
 
 def network() -> Path | None:

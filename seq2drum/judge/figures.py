@@ -18,7 +18,7 @@ WAYS: Mapping[str, str] = {
     "low": "lower is better",
     "near real": "near the real drums is best",
 }
-"""Which way is good, in words, where one is."""
+"""The better direction in words, if there is one."""
 
 
 class Figure(NamedTuple):

@@ -20,7 +20,7 @@ from seq2drum.lattice.patterns import FRAMES, RATE, Samples
 Features = NDArray[np.float64]
 
 COPIED = 0.1
-"""The novelty of what is taken for a copy."""
+"""The novelty below which a loop counts as a copy."""
 
 _WINDOW, _HOP, _BANDS = 1024, 256, 48
 _LOW, _HIGH = 30, 7800  # hertz of the bands

@@ -45,7 +45,7 @@ from seq2drum.lattice.form import MAX_STEPS, Form
 from seq2drum.lattice.grid import STEPS_PER_QUARTER
 
 Statistics = Mapping[str, Vector]
-"""What was counted of a take or a song, a vector for each figure by its name."""
+"""The counts of a take or a song, a vector for each figure by its name."""
 
 MOST_HITS = 64  # for a bar of four quarters; the last bin of the density histogram is open
 _RATIO_BINS, _RATIO_OCTAVES = 32, 4  # bins an octave, and octaves either side of 1, of the histogram of ratios

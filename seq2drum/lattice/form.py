@@ -179,14 +179,14 @@ def _metre_clock(steps: int, numerator: int, denominator: int) -> FloatArray:
 
 
 Marks = tuple[tuple[int, str], ...]
-"""Bars of a lattice, each another and in their order, with the names of the sections that begin there."""
+"""Distinct bars of a lattice in order, with the names of the sections that begin there."""
 
 _TABLE = """
 pre-chorus prechorus post-chorus chorus refrain verse strophe bridge middle intro introduction outro ending coda
 interlude instrumental breakdown break solo theme head hook vamp turnaround tag riff build drop tutti fine
 """
 WORDS = tuple(_TABLE.split())
-"""Words for sections; one that has another in it comes before that."""
+"""Words for sections; one that contains another comes before it."""
 
 _SAME = {"introduction": "intro", "prechorus": "pre-chorus"}
 _MOST_LETTERS = 20  # of the name of a section

@@ -156,7 +156,7 @@ def _chord(notes: Grid, step: int) -> LastChord:
 
 
 STOPS_AFTER = 96
-"""Bars of a rest after which a drummer stops, too. In 6,000 real songs the longest between two notes has 92."""
+"""Bars of a rest after which a drummer stops as well. In 6,000 real songs the longest between two notes has 92."""
 
 
 def rests(song: Song, lattice: Lattice) -> NDArray[np.bool_]:

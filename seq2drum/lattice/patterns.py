@@ -23,7 +23,7 @@ from seq2drum.music.kit import NINE, Kit
 from seq2drum.music.notes import IntArray, Metre, Part, Song, Tempo, loudest
 
 GRIDS = (16, 24, 32)
-"""How many places a bar may have."""
+"""The allowed numbers of places in a bar."""
 
 WANTED = "16, 24 or 32"
 
@@ -162,11 +162,11 @@ NOTES = range(36, 61)
 
 ROWS, WIDTH = len(NOTES), BARS * COLUMNS
 VELOCITY = 96
-"""How hard a hit is that was read from a picture."""
+"""The velocity of a hit read from a picture."""
 
 KICK, SNARE = 36, 38
 UPSIDE_DOWN = 4
-"""How many times as many hits the row of a note has, where the picture is upside down."""
+"""The ratio of a note's hits in its row upside down, from which a picture is upside down."""
 
 _TICKS = QUARTERS * TICKS // COLUMNS  # of a column
 _ACOUSTIC_KICK = 35
@@ -221,7 +221,7 @@ ORDER = ("kick", "snare", "closed hat", "open hat", "low tom", "mid tom", "high 
 
 BAR = "BAR"
 COUNT = 1 << len(ORDER)
-"""How many words there are without BAR."""
+"""The number of words without BAR."""
 
 """How hard a hit is that was read from text."""
 

@@ -64,7 +64,7 @@ _NEAREST = MappingProxyType(
         "low bongo": ("low bongo", *_BONGOS),
     }
 )
-"""What plays a piece that a kit lacks: the first of these that it has. Pieces of no one's family are left out."""
+"""The substitutes of a missing piece, the nearest first. Pieces without an entry are left out."""
 _HATS = tuple(FULL.names.index(name) for name in ("open hat", "closed hat", "pedal hat"))
 
 

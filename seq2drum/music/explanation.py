@@ -39,7 +39,7 @@ SAID: Mapping[str, str] = MappingProxyType(
         "guitar.like": ", where the guitar plays much as from bar {bar}",
     }
 )
-"""All that is said of bars: each piece by its name, in words. A sentence is a piece or several, one behind another."""
+"""The pieces of explanations by name, in words. A sentence is one piece or several in a row."""
 
 
 class Piece(NamedTuple):

@@ -9,40 +9,40 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
-"""What the names of MIDI files end in, in lower case."""
+"""Suffixes of MIDI files, in lower case."""
 
 SCORE_SUFFIXES = (".musicxml", ".mxl", ".xml")
-"""What the names of MusicXML scores end in, in lower case."""
+"""Suffixes of MusicXML scores, in lower case."""
 
 ABC_SUFFIXES = (".abc",)
-"""What the names of files in ABC notation end in, in lower case."""
+"""Suffixes of files in ABC notation, in lower case."""
 
 HUMDRUM_SUFFIXES = (".krn", ".kern")
-"""What the names of files in Humdrum's **kern end in, in lower case."""
+"""Suffixes of files in Humdrum's **kern, in lower case."""
 
 GUITARPRO_SUFFIXES = (".gp3", ".gp4", ".gp5")
-"""What the names of files of Guitar Pro 3 to 5 end in, in lower case."""
+"""Suffixes of Guitar Pro 3 to 5, in lower case."""
 
 GPIF_SUFFIXES = (".gp", ".gpx")
-"""What the names of files of Guitar Pro 6 to 8 end in, in lower case."""
+"""Suffixes of Guitar Pro 6 to 8, in lower case."""
 
 RECORDING_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
-"""What the names of recordings end in, in lower case."""
+"""Suffixes of recordings, in lower case."""
 
 DRUM_TEXT_SUFFIXES = (".txt",)
-"""What the names of files of drum text end in, in lower case; those of other texts do, too."""
+"""Suffixes of drum text and of other texts, in lower case."""
 
 PICTURE_SUFFIXES = (".png",)
-"""What the names of pictures of drums end in, in lower case; those of other pictures do, too."""
+"""Suffixes of pictures of drums and of other pictures, in lower case."""
 
 NOTE_SUFFIXES = MIDI_SUFFIXES + SCORE_SUFFIXES + ABC_SUFFIXES + HUMDRUM_SUFFIXES + GUITARPRO_SUFFIXES + GPIF_SUFFIXES
-"""What the names of files end in that have notes, and may have drums, in lower case."""
+"""Suffixes of files with notes, and possibly drums, in lower case."""
 
 SONG_SUFFIXES = NOTE_SUFFIXES + RECORDING_SUFFIXES
-"""What the names of files end in that are looked for in a folder of songs, in lower case."""
+"""Suffixes of songs in a folder, in lower case."""
 
 OPENED_SUFFIXES = SONG_SUFFIXES + DRUM_TEXT_SUFFIXES + PICTURE_SUFFIXES
-"""What the names of all files that can be opened as a song end in, in lower case."""
+"""Suffixes of all files that can be opened as a song, in lower case."""
 
 LAST_TICK = 0x0FFF_FFFF
 """The largest time that four length bytes of a MIDI file can hold; a song that ends later could not be written."""
@@ -124,7 +124,7 @@ class ScoreLimits(NamedTuple):
     quarters: int = 20_000
     """Length in quarters, from the first to the last barline."""
     repeats: int = 16
-    """How often one repeat sign may play its passage."""
+    """Passes of one repeat sign."""
     slowest: float = 10.0
     """The slowest tempo in quarters a minute."""
     fastest: float = 400.0
@@ -170,7 +170,7 @@ class TabLimits(NamedTuple):
     notes: int = 100_000
     """Notes of all tracks together, as written, and with repeats played out."""
     markers: int = 1_000
-    """Names of sections, with repeats played out; what is beyond them is passed over."""
+    """Names of sections, with repeats played out; further ones are ignored."""
     quarters: int = 20_000
     """Length in quarters, with repeats played out."""
     tempos: int = 10_000

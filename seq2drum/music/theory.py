@@ -22,14 +22,14 @@ from seq2drum.music.notes import Part, Song
 from seq2drum.music.shown import one_line
 
 STRINGS = range(5, 8)
-"""How many parts are the strings of one guitar: six, one more, or one that was never struck."""
+"""Numbers of parts that can be the strings of one guitar: six, one more, or without one that was never struck."""
 _LOWEST, _HIGHEST = 28, 100  # MIDI pitches of seven strings, and of the last fret with a bend
 _TOGETHER = 0.05  # share of notes that can begin while another of the string sounds: converters are sometimes late
 _NAMED = range(2, 8)  # numbers of parts if the name is that of a pickup: a riff needs no more
 _PICKUPS = re.compile(
     r"\b(gk(-?\d\w*)?|gr-?\d\d+|gi-?[12]0|gp-?10|vg-?\d+|sy-?(300|1000)|hex(aphonic)?|triple ?play|jamstik|axon)\b"
 )
-"""The names of pickups with a channel for each string, and of what is played by them."""
+"""The names of pickups with a channel for each string, and of their synthesisers."""
 _OPEN = (64, 59, 55, 50, 45, 40, 35)  # MIDI pitches of seven strings
 _FRETS, _MOST_DOWN = 24, 5  # frets of a string, and semitones that it can be tuned down
 _NUMBER = re.compile(r"[\s#._-]*\d+$")

@@ -25,10 +25,10 @@ from seq2drum.music.notes import Bar, IntArray, Part, Song
 from seq2drum.music.shown import one_line
 
 OTHER = "other"
-"""The row of notes that are no piece of the kit."""
+"""The row of notes outside the kit."""
 
 GOOD_COUNTS = (16, 12, 8, 6, 4, 3, 2, 1)
-"""How many bars a line may well have."""
+"""Preferred numbers of bars on a line."""
 
 # From the lowest row up: feet, drums, cymbals, and percussion above all, as it comes in the kit.
 _ORDER = (

@@ -21,7 +21,7 @@ from seq2drum.show.figures import INK, PAPER, Canvas, Floats, own_look, shaded
 
 FORMATS = ("png", "svg")
 MOST_LINES = 100
-"""More lines than this would make a picture taller than a raster image can be."""
+"""The most lines that fit the height of a raster image."""
 
 # Inches. A line is one system of the picture: headings, guitar, drums, and the word "fill" or "break".
 _WIDTH, LEFT, _RIGHT, _LEAD = 16.0, 1.12, 0.2, 0.13

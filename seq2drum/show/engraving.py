@@ -18,7 +18,7 @@ from seq2drum.errors import MissingExtraError, NotationError, OptionError
 WIDTH = 1000  # pixels
 NARROWEST, WIDEST = 300, 10_000  # a bar must fit; verovio's pages have a limit
 MOST_BYTES = 8_000_000
-"""Of MusicXML that is engraved, about two thousand bars: more takes minutes, and nothing can show it."""
+"""Most bytes of MusicXML, about two thousand bars: more takes minutes, and no program can show it."""
 _SCALE = 50  # percent of verovio's own size: a staff is 36 pixels high
 _FONT = "Leipzig"
 _NOTE = 0.75  # size of the note in a tempo mark relative to verovio's, which is far larger than its text

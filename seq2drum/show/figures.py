@@ -197,7 +197,7 @@ def shaded(colour: str, velocity: IntArray) -> Floats:
 
 
 ROLES = ("ink", "paper", "pale", "shade", "note", "model", "base", "sees", "guitar", "third", "fourth", "sixth")
-"""What colours are for. Each is a CSS variable of the style sheet, which has a value for the light and for the dark."""
+"""Roles of colours. Each is a CSS variable of the style sheet, with a value for the light and for the dark theme."""
 
 
 def colour(role: str) -> str:

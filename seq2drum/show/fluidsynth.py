@@ -28,7 +28,7 @@ from seq2drum.music.theory import GUITAR_PROGRAMS
 from seq2drum.show.loudness import RATE, Sound
 
 VARIABLE = "SEQ2DRUM_SOUNDFONT"
-"""The environment variable that may name a soundfont."""
+"""The environment variable for the path of a soundfont."""
 
 _BEST = ("default", "fluidr3", "generaluser", "ms basic", "musescore", "timgm")  # the start of names, best first
 _MOST_FILES = 200  # files checked in a folder

@@ -25,11 +25,11 @@ from seq2drum.show import fluidsynth, loudness
 from seq2drum.show.loudness import CEILING, RATE, Sound, factor, limited, peak, wav_file
 
 MOST_SECONDS = 600.0
-"""Longer songs are cut here: ten minutes are 106 MB of WAV, and need 0.7 GB of memory while they are made."""
+"""Longer songs are cut here: ten minutes are 106 MB of WAV, and take 0.7 GB of memory to make."""
 LOUDNESS = -16.0
-"""How loud the mix is, in LUFS, as music for listening at a desk commonly is."""
+"""The loudness of the mix in LUFS, usual for music at a desk."""
 DRUMS_OVER_GUITAR = 0.0
-"""How much louder the drums are than the guitars, in LU."""
+"""The loudness of the drums relative to the guitars, in LU."""
 
 _FADE = 0.3  # seconds, at the very end
 _SILENCE = 10 ** (-66 / 20)  # amplitude below which a sound has ended
@@ -257,7 +257,7 @@ def _sum(sounds: Sequence[Sound]) -> Sound:
 
 
 KITS = MappingProxyType({0: "standard", 16: "power", 24: "electronic", 25: "808"})
-"""The kits of General MIDI that are rendered, by their programs. Of another soundfont, those of them that it has."""
+"""The programs of General MIDI's kits to render, as far as the soundfont has them."""
 
 _APART = 1500  # milliseconds from hit to hit
 _BEFORE = 100  # milliseconds before the first one

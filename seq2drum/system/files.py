@@ -20,7 +20,7 @@ except ModuleNotFoundError:  # Windows has none
 _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 Place: TypeAlias = Callable[..., contextlib.AbstractContextManager[Path]]
-"""`writing`, or what takes its place."""
+"""`writing`, or a stand-in for it."""
 
 
 def named(path: str | os.PathLike[str]) -> str:

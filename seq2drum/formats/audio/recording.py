@@ -26,7 +26,7 @@ from seq2drum.music.notes import Song
 Samples = NDArray[np.float32]
 
 LOUDEST = 1000.0
-"""The largest magnitude of a sample, full scale being 1: float files may go beyond full scale, and damage goes far."""
+"""The largest magnitude of a sample, with full scale 1: float files exceed it a little, damaged ones by far."""
 _STANDARD_ERROR = 2
 _ONE_AT_A_TIME = threading.Lock()
 _SAYS_NOTHING = (

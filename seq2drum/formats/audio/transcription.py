@@ -19,13 +19,13 @@ from seq2drum.formats import foreign
 from seq2drum.lattice.beats.performance import Performance
 
 RATE = 22_050
-"""Samples a second that the network hears."""
+"""Samples a second of the network's input."""
 
 HOP = 256
-"""Samples from one frame of what it gives to the next."""
+"""Samples from one frame of its output to the next."""
 
 GUITAR = range(28, 89)
-"""MIDI pitches that are picked: the low E of a bass below a guitar's low B, to the highest fret of a guitar."""
+"""MIDI pitches picked: from the low E of a bass, below a guitar's low B, to the highest fret of a guitar."""
 
 Grid = NDArray[np.float32]
 

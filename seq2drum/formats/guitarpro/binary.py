@@ -6,14 +6,15 @@ PyGuitarPro trusts all counts in a file. The readers here extend its readers and
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
 from seq2drum.errors import MissingExtraError, NotationError, OutputError
 from seq2drum.formats import foreign
-from seq2drum.formats.code_pages import page_for, page_of
 from seq2drum.formats.guitarpro.fretting import Cell, fretted, length_of, tuning
 from seq2drum.formats.guitarpro.performed import song_of
 from seq2drum.formats.guitarpro.tab import (
@@ -41,7 +42,7 @@ _VERSIONS = {
     "FICHIER GUITAR PRO v5.00": ("gp5", (5, 0, 0)),
     "FICHIER GUITAR PRO v5.10": ("gp5", (5, 1, 0)),
 }
-"""What a file begins with after a byte for its length: the module of PyGuitarPro that reads it, and the version."""
+"""The first bytes of a file after a length byte: PyGuitarPro's module for it, and the version."""
 
 
 def read_guitarpro(data: bytes) -> Song:
@@ -102,7 +103,7 @@ def _spelt(song: Any) -> Any:
     """A song whose names were read byte for byte, decoded."""
     markers = [header.marker for header in song.measureHeaders if header.marker is not None]
     names = [track.name for track in song.tracks] + [marker.title for marker in markers]
-    page = page_of([name.encode("latin-1") for name in names])
+    page = _page_of([name.encode("latin-1") for name in names])
     for track in song.tracks:
         track.name = track.name.encode("latin-1").decode(page, "replace")
     for marker in markers:
@@ -328,7 +329,7 @@ def write_guitarpro(song: Song, drums: Part, title: str = "Drums") -> bytes:
             f" {TAB_LIMITS.measures:,}: leave some out"
         )
     ticks = song.ticks_per_quarter
-    page = page_for([title, *(name for name, _ in parts), *(marker.text for marker in song.markers)])
+    page = _page_for([title, *(name for name, _ in parts), *(marker.text for marker in song.markers)])
     made = models.Song(
         title=_plain(title, page)[:200], tracks=[], measureHeaders=[], tempo=max(1, round(song.tempo_map[0].bpm))
     )
@@ -397,3 +398,44 @@ def _gp_beat(models: Any, voice: Any, cell: Cell) -> Any:
         velocity = velocity_of(max(0, min(7, round((note.velocity - velocity_of(0)) / 16))))
         beat.notes.append(models.Note(beat, note.fret, velocity, note.string, type=kind))
     return beat
+
+
+# --- code pages of names ----------------------------------------------------------------------------------------------
+# A file does not state the code page of its names. A word in the wrong one shows: Cyrillic read as Western letters has
+# words of accents alone ("Äîðîæêà"), Western letters read as Cyrillic are beside plain ones in one word ("Fьr").
+
+_PAGES = ("utf-8", "cp1252", "cp1251", "cp932", "gbk")
+"""Candidates, UTF-8, Western, Cyrillic and Asian ones; the first of several that fit equally wins."""
+_SINGLE_BYTE = ("cp1252", "cp1251")
+_WORD = re.compile(r"[^\W\d_]+")
+_CHINESE_OR_JAPANESE = frozenset({"CJK", "HIRAGANA", "KATAKANA"})
+
+
+def _page_of(names: Sequence[bytes]) -> str:
+    """The page in which the fewest words of some names look wrong."""
+    return min(_PAGES, key=lambda page: _strange_words(b" ".join(names), page))
+
+
+def _page_for(names: Sequence[str]) -> str:
+    """A page of one byte a letter to write names in: one with all their letters, else the Western one."""
+    text = "".join(names)
+    return next((page for page in _SINGLE_BYTE if text.encode(page, "replace").decode(page) == text), _SINGLE_BYTE[0])
+
+
+def _strange_words(text: bytes, page: str) -> int:
+    """The number of words that look wrong in a page; more than possible for text outside the page."""
+    try:
+        words = _WORD.findall(text.decode(page))
+    except UnicodeDecodeError:
+        return len(text) + 1
+    return sum(not (word.isascii() or _is_word(word)) for word in words)
+
+
+def _is_word(word: str) -> bool:
+    """Return whether the letters of a word beyond ASCII are of one script, as in real words."""
+    scripts = {re.split("[ -]", unicodedata.name(letter, ""))[0] for letter in word}
+    if scripts == {"LATIN"}:
+        return len(word) == 1 or any(letter.isascii() for letter in word)
+    if scripts == {"CYRILLIC"}:
+        return word.isupper() or word[1:].islower() or len(word) == 1
+    return bool(scripts & _CHINESE_OR_JAPANESE) and scripts <= _CHINESE_OR_JAPANESE | {"LATIN"}

@@ -26,7 +26,7 @@ _KINDS: dict[Fraction, tuple[int, bool, bool]] = {
     Fraction(3, 8): (16, True, False), Fraction(1, 4): (16, False, False), Fraction(1, 8): (32, False, False),
     Fraction(2, 3): (4, False, True), Fraction(1, 3): (8, False, True), Fraction(1, 6): (16, False, True),
 }  # fmt: skip
-"""Lengths in quarters: the how manieth of a whole note, whether it is dotted, and whether it is of a triplet."""
+"""Lengths in quarters: the denominator of the note value, whether it is dotted, and whether it is of a triplet."""
 
 
 class Fretted(NamedTuple):

@@ -30,7 +30,7 @@ _ARTICULATIONS = {
     104: 60, 105: 60, 106: 61, 107: 61, 108: 64, 109: 64, 110: 63, 111: 54, 112: 54, 113: 54, 114: 43, 115: 49,
     116: 49, 117: 69, 118: 70, 119: 70, 120: 70, 122: 82, 123: 53, 124: 62, 125: 62, 126: 59, 127: 59,
 }  # fmt: skip
-"""Ways to strike that Guitar Pro numbers above the notes of General MIDI, and the notes they sound as."""
+"""Articulations numbered by Guitar Pro above the notes of General MIDI, and the notes they sound as."""
 
 
 def general_midi(articulation: int) -> int:

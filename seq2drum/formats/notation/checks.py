@@ -33,7 +33,7 @@ _MOST = {
     _PARTWISE: {"note": SCORE_LIMITS.notes, "measure": SCORE_LIMITS.measures, "part": SCORE_LIMITS.parts},
     _TIMEWISE: {"note": SCORE_LIMITS.notes, "measure": SCORE_LIMITS.measures, "part": SCORE_LIMITS.measures},
 }
-"""How many elements of a kind there may be, by the root; a timewise score writes each part in each measure."""
+"""Most elements of a kind, by the root; a timewise score writes each part in each measure."""
 _SAYS_16_BITS = re.compile(
     rb"""(?:\xef\xbb\xbf)?(<\?xml\s[^>]{,200}?encoding\s*=\s*["'])(?:utf-?16|ucs-2)[^"']{,8}""", re.I
 )

@@ -76,7 +76,7 @@ class Head(NamedTuple):
 
 
 Heads: TypeAlias = dict[tuple[int, bool], tuple[Head, ...]]
-"""What is struck in a bar: (place, is it the feet) -> heads, from the lowest to the highest."""
+"""The heads of a bar: (place, by the feet) -> heads, from the lowest to the highest."""
 
 
 def heads_of(song: Song, bars: Sequence[Bar], drums: Part) -> list[Heads]:
@@ -228,7 +228,7 @@ _RESTS = {"hands": "D5", "short hands": "F5", "feet": "E4", "both": "B4"}
 
 
 _STEP = DIVISIONS // 4
-"""Tempos change at sixteenths: in a file they may come a little before the barline that they are meant for."""
+"""Tempos change at sixteenths, since those of a file can come a little before their barline."""
 
 
 class Chord(NamedTuple):

@@ -16,10 +16,10 @@ from seq2drum.lattice.beats import tracking
 from seq2drum.lattice.beats.performance import FloatArray, Performance
 
 METRES = {(4, 4): 8, (3, 4): 6, (6, 8): 4, (7, 8): 7, (5, 4): 10}
-"""The metres that are looked for, and how many half beats a bar of each has; the beat of 6/8 is a dotted quarter."""
+"""The metres searched, with the half beats of a bar of each; the beat of 6/8 is a dotted quarter."""
 
 RATIOS = (1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1, 4 / 3, 3 / 2, 2, 3)
-"""How long a beat may be against a pulse that the strikes fit."""
+"""Lengths of a beat relative to a pulse that fits the strikes."""
 
 TRAITS = 7
 _TEMPOS = np.log2([40, 55, 70, 85, 100, 120, 145, 175, 210, 260])  # knots of the piecewise linear weight of a tempo

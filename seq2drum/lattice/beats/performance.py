@@ -76,10 +76,10 @@ def first_of_each(times: FloatArray, width: float) -> NDArray[np.int64]:
 
 
 SLOWEST, FASTEST = 30.0, 300.0
-"""Quarters a minute that one may ask for."""
+"""The allowed quarters a minute."""
 
 SCALES = (0.5, 1.0, 2.0)
-"""By how much the beats that are found may be made faster."""
+"""The allowed factors of tracked tempos."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ Of 2,435 songs of bands and of jazz 3.3 % are below it; of examples whose time w
 """
 
 LEAST_STRIKES, LEAST_SHARE = 16, 0.2
-"""Of fewer strikes nothing is said, nor where fewer of them miss: then the grid is not what is wrong."""
+"""The fewest strikes, and the least share of them off the grid, for a verdict on the grid."""
 
 _WINDOW = 4.0  # quarters of a window, which is binary or ternary
 _LONG_WINDOW = 8.0  # quarters of a window whose likelihoods are compared

@@ -18,10 +18,10 @@ FRAME = 0.01
 """Seconds of a frame."""
 
 STRAIGHT = (np.array([0, 1 / 2, 1 / 4, 3 / 4]), np.array([0.45, 0.29, 0.09, 0.12]))
-"""Places of a beat, and which share of the strikes is at each, where a beat has two and four parts."""
+"""Places of a beat, and the share of the strikes at each, for beats of two and four parts."""
 
 TRIPLETS = (np.array([0, 2 / 3, 1 / 3, 1 / 2]), np.array([0.48, 0.29, 0.13, 0.05]))
-"""Likewise, where it has three."""
+"""The same for beats of three parts."""
 
 Feel = tuple[FloatArray, FloatArray]
 
@@ -152,7 +152,7 @@ def nearest_places(places: FloatArray, periods: FloatArray | float, feel: Feel) 
 
 
 FITS = 0.45
-"""The mean logarithm of the likelihood of a strike from which on a performance has one steady tempo."""
+"""The mean log likelihood of a strike from which a performance has one steady tempo."""
 
 _BIN = 0.005  # seconds of a bin of strikes
 _FINE = 24  # frequencies evaluated for each that the length resolves

@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 BACKBEAT = frozenset({"snare", "side stick", "clap"})
 TIME = frozenset({"closed hat", "open hat", "pedal hat", "ride", "bell", "shaker", "cabasa", "tambourine", "triangle"})
-"""The pieces that may keep time: they go on through a beat that becomes longer."""
+"""The timekeeping pieces, which go on through a beat that becomes longer."""
 
 LOUD = 64  # velocity above that of ghost notes
 _FINE = 960  # ticks a quarter that make every metre's bar a whole number

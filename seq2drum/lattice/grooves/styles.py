@@ -185,7 +185,7 @@ SIGNS: Mapping[str, tuple[Sign, ...]] = MappingProxyType(
         "rock": (backbeat, straight),
     }
 )
-"""What a groove of each style has; every groove that is called so and has all of it is one."""
+"""The signs of each style; every groove that is named so and has all of them belongs to it."""
 
 
 _EIGHTH, _TRIPLET = PLACES.tolist().index(6), PLACES.tolist().index(8)
