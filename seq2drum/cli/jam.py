@@ -423,7 +423,9 @@ def run(options: argparse.Namespace) -> int:
     if paths.is_folder(options.source):
         raise OptionError(f"--in wants a port or a file, and {files.named(options.source)} is a folder")
     if not options.fast:
-        song = open_song(paths.read(options.source))[0] if _is_file(options.source) else None
+        name = options.source
+        is_file = name == "-" or Path(name).suffix.lower() in SONG_SUFFIXES or Path(name).exists()  # else a port
+        song = open_song(paths.read(name))[0] if is_file else None
         signs = _in_song(song, options.signs) if song else ()
         return play_live(options, wanted, engine.load(options.model), song, signs)
     refuse(options)
@@ -447,11 +449,6 @@ def _played(player: Engine, source: str, wanted: Options, options: argparse.Name
 
     song, data = open_song(paths.read(source))
     return jammed(player, song, wanted, signs=_in_song(song, options.signs), source=data)
-
-
-def _is_file(name: str) -> bool:
-    """Return whether the guitarist is a file instead of a port."""
-    return name == "-" or Path(name).suffix.lower() in SONG_SUFFIXES or Path(name).exists()
 
 
 def _in_song(song: Song, signs: tuple[tuple[int, str, str], ...]) -> list[Sign]:

@@ -143,7 +143,8 @@ def run(options: argparse.Namespace) -> int:
         use_threads(options.threads)
         out = Path(options.out) if options.out else RUNS / options.model
         runs.check_folder(out, resume=options.resume)
-        return generators.train(options, _folders(options), out)
+        folders = generators.folders_of(options.data) if options.data else [_own_examples()]
+        return generators.train(options, folders, out)
     if options.combine:
         raise OptionError(f"--combine is for generators, and --model is {options.model}; leave it out")
     recipe = _recipe(options)
@@ -246,10 +247,6 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
     _check_numbers(argparse.Namespace(**vars(recipe), hide_future=recipe.future_hidden))
     return recipe
-
-
-def _folders(options: argparse.Namespace) -> list[Path]:
-    return generators.folders_of(options.data) if options.data else [_own_examples()]
 
 
 def _many(options: argparse.Namespace) -> list[Shard]:

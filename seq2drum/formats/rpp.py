@@ -57,7 +57,10 @@ def write_rpp(
         "DEFSHAPE 1 -1 -1",
         *_points(song),
         ">",
-        *_markers(song),
+        *(
+            f"MARKER {number} {_decimal(_seconds(song, marker.tick))} {_quoted(marker.text)} 0"
+            for number, marker in enumerate(song.markers, 1)
+        ),
     ]
     for called, part in named:
         lines += _track(called, [(called, part)], song, ids)
@@ -120,11 +123,6 @@ def _map(song: Song) -> Iterator[_Point]:
     for tick in sorted(tempos.keys() | metres.keys()):
         tempo = tempos.get(tick, tempo)
         yield _Point(tick, tempo, metres.get(tick), tick in cut)
-
-
-def _markers(song: Song) -> Iterator[str]:
-    for number, marker in enumerate(song.markers, 1):
-        yield f"MARKER {number} {_decimal(_seconds(song, marker.tick))} {_quoted(marker.text)} 0"
 
 
 # --- tracks -----------------------------------------------------------------------------------------------------------

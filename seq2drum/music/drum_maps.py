@@ -148,7 +148,7 @@ class DrumMap(Shown):
 
     def swaps(self, part: Part) -> tuple[Swap, ...]:
         """The hits of a General MIDI part whose piece the sampler lacks, by piece in the kit's order."""
-        players = self.of(part)._swapped
+        players = {voice: player for voice, player in enumerate(self.of(part)._players) if player != voice}
         if not players:
             return ()
         voices = FULL.voice_of[part.pitch]
@@ -201,11 +201,6 @@ class DrumMap(Shown):
         """The voice that plays each: itself, or the nearest that the sampler has; None without one."""
         near = (FULL.voices_named((name, *_NEAREST.get(name, ()))) for name in FULL.names)
         return [next((voice for voice in voices if self.notes[voice]), None) for voices in near]
-
-    @cached_property
-    def _swapped(self) -> dict[int, int | None]:
-        """The missing voices in order, with the voice that plays each, see `_players`."""
-        return {voice: player for voice, player in enumerate(self._players) if player != voice}
 
     def _sent(self, part: Part) -> IntArray:
         """(positions, 2): ticks and values of the pedal at each hit of a hat of a part for the sampler."""

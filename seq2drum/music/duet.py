@@ -61,7 +61,8 @@ def of_songs(songs: Sequence[Song], *, track: str | None = None, drum_map: DrumM
     guitars: tuple[Part, ...] = ()
     for song in songs:
         try:
-            leader, guitars = song, _guitars(song, track)
+            choice = theory.choose_parts(song, None if _alone(song) else track)
+            leader, guitars = song, tuple(song.parts[index] for index in choice.parts)
             break
         except (NoGuitarError, NoNotesError) as error:
             if track is not None and not _alone(song):
@@ -108,11 +109,6 @@ def _fitted(part: Part, scale: float, end: int) -> Part:
     rows[:, 1] = np.clip(rows[:, 1], 1, end - rows[:, 0])
     fitted = Part.of(rows, program=part.program, name=part.name, is_drums=True, is_xg=part.is_xg)
     return replace(fitted, pedal=pedal[pedal[:, 0] < end])
-
-
-def _guitars(song: Song, track: str | None) -> tuple[Part, ...]:
-    choice = theory.choose_parts(song, None if _alone(song) else track)
-    return tuple(song.parts[index] for index in choice.parts)
 
 
 def _alone(song: Song) -> bool:

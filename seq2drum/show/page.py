@@ -207,7 +207,8 @@ def intervals(
         axes.set_xlim(low, high)
         axes.set_ylim(len(standings), 0)
         axes.set_xticks([])
-        axes.set_yticks([at + 0.5 for at in range(len(standings))], [_clipped(standing.name) for standing in standings])
+        names = [each.name if len(each.name) <= 24 else each.name[:23] + "…" for each in standings]
+        axes.set_yticks([at + 0.5 for at in range(len(standings))], names)
         axes.tick_params(axis="y", labelcolor=colour("ink"), pad=6)
         # 2. The bars, with their intervals and texts.
         for at, standing in enumerate(standings):
@@ -233,10 +234,6 @@ def intervals(
 def _whisker(y: float) -> list[float]:
     """The heights of an interval's line and of its two ends."""
     return [y, y, math.nan, y - 0.18, y + 0.18, math.nan, y - 0.18, y + 0.18]
-
-
-def _clipped(name: str) -> str:
-    return name if len(name) <= 24 else name[:23] + "…"
 
 
 # --- drums ------------------------------------------------------------------------------------------------------------

@@ -240,13 +240,8 @@ def rendered_stems(
     for name, one in rendered.items():
         one = one[: len(shape)]
         one *= shape[: len(one), None]
-        rendered[name] = _as_long(one, len(shape))
+        rendered[name] = np.pad(one, ((0, len(shape) - len(one)), (0, 0)))  # silence up to the same end
     return {**rendered, MIX: _sum(list(rendered.values()))}
-
-
-def _as_long(one: Sound, frames: int) -> Sound:
-    """The sound, padded with silence to so many frames."""
-    return one if len(one) == frames else np.pad(one, ((0, frames - len(one)), (0, 0)))
 
 
 def _sum(sounds: Sequence[Sound]) -> Sound:
