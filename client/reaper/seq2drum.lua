@@ -13,7 +13,7 @@
 -- @changelog The first version.
 
 -- Runs in stock REAPER 7 (Lua 5.4); needs no extension. In the order of this file: bytes (MIDI files, JSON), the
--- project's time, the guitar's notes, what is asked for, the program that plays, the drums' item, and the whole of it.
+-- project's time, the guitar's notes, the options, the program that plays, the drums' item, and the run of it all.
 --
 -- Time: REAPER counts seconds, a MIDI file counts ticks, and music counts quarters. Here "quarters" are always counted
 -- through from the project's start (`TimeMap_timeToQN_abs`). REAPER's other quarters leap where a bar is cut short.
@@ -22,11 +22,11 @@
 local S = {}
 
 S.TICKS = 960
-S.SECTION = "seq2drum" -- of the values that REAPER keeps between runs
+S.SECTION = "seq2drum" -- of the values that REAPER stores between runs
 S.TRACK_NAME = "Drums (seq2drum)"
-S.SILENT_SECONDS = 30 -- without a new status before a program is given up
+S.SILENT_SECONDS = 30 -- without a new status until a program counts as dead
 S.WAITING_SECONDS = 75 -- the same while the program waits for a server to start or for a free drummer
-S.CANCEL_SECONDS = 5 -- how long a cancelled program may take to say that it has stopped
+S.CANCEL_SECONDS = 5 -- for a cancelled program to report its end
 S.SIXTEENTH = 0.25 -- in quarters
 S.MOST_NOTES = 50000
 
@@ -68,7 +68,7 @@ local function round(value) return math.floor(value + 0.5) end
 -- Errors for the user are tables; an error that is a string is a mistake in this file.
 local function refuse(message) error({ told = message }, 0) end
 
----------------------------------------------------------------------------------------------------------- MIDI files
+------------------------------------------------------------------------------------------------------------- MIDI files
 
 -- A number in MIDI's variable-length form: seven bits a byte, all but the last with the high bit set.
 local function variable_length(value)
@@ -94,7 +94,7 @@ local function track_chunk(events, stop)
     pieces[#pieces + 1] = variable_length(event[1] - now) .. event[3]
     now = event[1]
   end
-  -- Many programs end a track a tick late, so readers take a last delta of 1 for that. This one is meant: write it long.
+  -- Many programs end a track a tick late, so readers ignore a last delta of 1. This one counts: write it in two bytes.
   local rest = stop - now
   pieces[#pieces + 1] = (rest == 1 and "\x80\x01" or variable_length(rest)) .. "\xFF\x2F\x00"
   local body = table.concat(pieces)
@@ -129,7 +129,7 @@ function S.write_smf(song)
   return "MThd" .. string.pack(">I4I2I2I2", 6, 1, 2, S.TICKS) .. track_chunk(maps, song.length) .. track_chunk(guitar, last)
 end
 
--- The notes of one track chunk, {tick, length, pitch, velocity}. Gives the track's name.
+-- Return the notes of a track chunk, {tick, length, pitch, velocity}, and the track's name.
 local function read_track(bytes, at, stop, notes)
   local tick, running, sounding, name = 0, nil, {}, ""
   local function number()
@@ -168,8 +168,8 @@ local function read_track(bytes, at, stop, notes)
   return name
 end
 
--- The notes of a MIDI file of our own making, {tick, length, pitch, velocity}, in order; an error for anything else.
--- Gives the tracks with notes, too, {name, notes}.
+-- Return the sorted notes of a MIDI file that we wrote, {tick, length, pitch, velocity}; an error for any other file.
+-- Return the tracks with notes, too, {name, notes}.
 function S.read_smf(bytes)
   local magic, size, _, tracks, ticks = string.unpack(">c4I4I2I2I2", bytes)
   assert(magic == "MThd" and ticks == S.TICKS)
@@ -190,7 +190,7 @@ function S.read_smf(bytes)
   return notes, named
 end
 
----------------------------------------------------------------------------------------------------------------- JSON
+------------------------------------------------------------------------------------------------------------------- JSON
 
 local ESCAPES = { b = "\b", f = "\f", n = "\n", r = "\r", t = "\t" }
 local read_value -- values hold values
@@ -209,7 +209,7 @@ local function read_string(text, at)
       local code = tonumber(text:sub(at, at + 3), 16)
       at = at + 4
       local low = text:match("^\\u([dD][c-fC-F]%x%x)", at)
-      if code >= 0xD800 and code < 0xDC00 and low then -- signs beyond 16 bits come in two halves
+      if code >= 0xD800 and code < 0xDC00 and low then -- characters beyond 16 bits are surrogate pairs
         code = 0x10000 + (code - 0xD800 << 10) + tonumber(low, 16) - 0xDC00
         at = at + 6
       end
@@ -258,18 +258,18 @@ function read_value(text, at)
   return assert(tonumber(word), "no value"), after
 end
 
--- A table of a JSON object, or nil for anything else.
+-- Return the table of a JSON object, or nil for anything else.
 function S.read_json(text)
   local good, value = pcall(read_value, text, 1)
   return good and type(value) == "table" and value or nil
 end
 
--------------------------------------------------------------------------------------------------- the project's time
+----------------------------------------------------------------------------------------------------- the project's time
 
 local function quarter_at(proj, time) return reaper.TimeMap_timeToQN_abs(proj, time) end
 local function time_at(proj, quarter) return reaper.TimeMap_QNToTime_abs(proj, quarter) end
 
--- A measure by its number: the quarters it begins and ends at, and its metre.
+-- Return a measure by its number: its first and last quarter, and its metre.
 local function measure(proj, number)
   local time, _, _, numerator, denominator = reaper.TimeMap_GetMeasureInfo(proj, number)
   local following = reaper.TimeMap_GetMeasureInfo(proj, number + 1)
@@ -277,7 +277,7 @@ local function measure(proj, number)
     numerator = numerator, denominator = denominator }
 end
 
--- The measure that holds a place. Within half a tick of a barline is on it.
+-- Return the measure of a position. Within half a tick of a barline counts as on it.
 local function measure_at(proj, quarter)
   local near = quarter + 0.5 / S.TICKS
   local _, number = reaper.TimeMap2_timeToBeats(proj, time_at(proj, near))
@@ -287,8 +287,8 @@ local function measure_at(proj, quarter)
   return found
 end
 
--- The metres from a measure to the end: one where the metre changes, and one behind each bar that is shorter or longer
--- than its metre says. A reader begins a bar at each, so that the file's bars are the project's.
+-- Return the metres from a measure to the end: one at each change, and one after each bar that is shorter or longer
+-- than its metre. A reader begins a bar at each, so that the file's bars are the project's.
 local function metre_map(proj, first, last_quarter)
   local metres, bar, irregular = {}, first, true
   local before = bar
@@ -302,7 +302,7 @@ local function metre_map(proj, first, last_quarter)
   return metres
 end
 
--- Where the tempo may change between two quarters: at the project's markers, and each 16th of a gradual change.
+-- Return where the tempo may change between two quarters: at tempo markers, and at each 16th of a gradual change.
 local function tempo_places(proj, first, last)
   local places = { first }
   local count = reaper.CountTempoTimeSigMarkers(proj)
@@ -313,7 +313,7 @@ local function tempo_places(proj, first, last)
       local _, following = reaper.GetTempoTimeSigMarker(proj, index + 1)
       stop = quarter_at(proj, following)
     else
-      gradual = false -- after the last marker there is nothing to go to
+      gradual = false -- nothing follows the last marker
     end
     local step = gradual and S.SIXTEENTH or math.huge
     local place = begin
@@ -326,8 +326,8 @@ local function tempo_places(proj, first, last)
   return places
 end
 
--- The tempos from quarter `first` to `last`, {tick, microseconds}. Each is what REAPER's own clock says of its stretch,
--- so that it does not matter here what note value REAPER counts beats in, nor how it bends a gradual change.
+-- Return the tempos from quarter `first` to `last`, {tick, microseconds}, each measured by REAPER's own clock,
+-- so that neither the note value of REAPER's beats nor the shape of a gradual change matters.
 local function tempo_map(proj, first, last)
   local places, tempos = tempo_places(proj, first, last), {}
   for index, place in ipairs(places) do
@@ -347,8 +347,8 @@ local function tempo_map(proj, first, last)
   return tempos
 end
 
--- The names of the project's regions between two quarters, {tick, name}, the one that goes on at the first among them;
--- of its markers, where it has no regions.
+-- Return the names of the project's regions between two quarters, {tick, name}, with the one at the first quarter;
+-- of its markers, if it has no regions.
 local function markers(proj, first, last)
   local found, region = {}, false
   for index = 0, reaper.CountProjectMarkers(proj) - 1 do
@@ -357,7 +357,7 @@ local function markers(proj, first, last)
     local quarter, over = quarter_at(proj, position), is_region and quarter_at(proj, stop) <= first
     if name ~= "" and is_region == region and quarter < last and not over then
       local tick = round((quarter - first) * S.TICKS)
-      if tick < 0 then found[1], tick = nil, 0 end -- of several before it the last goes on
+      if tick < 0 then found[1], tick = nil, 0 end -- of several earlier ones the last counts
       if #found > 0 and found[#found][1] == tick then found[#found] = nil end
       found[#found + 1] = { tick, name }
     end
@@ -365,8 +365,8 @@ local function markers(proj, first, last)
   return found
 end
 
--- The project's bars from the barline at or before quarter `first` up to quarter `last`.
--- Gives markers, and origin (quarter of tick 0), length (ticks), tempos, metres.
+-- Return the project's bars from the barline at or before quarter `first` up to quarter `last`, as
+-- markers, origin (quarter of tick 0), length (ticks), tempos, metres.
 function S.timeline(proj, first, last)
   local bar = measure_at(proj, first)
   return {
@@ -378,28 +378,28 @@ function S.timeline(proj, first, last)
   }
 end
 
--------------------------------------------------------------------------------------------------- the guitar's notes
+----------------------------------------------------------------------------------------------------- the guitar's notes
 
 local function item_span(item)
   local position = reaper.GetMediaItemInfo_Value(item, "D_POSITION")
   return position, position + reaper.GetMediaItemInfo_Value(item, "D_LENGTH")
 end
 
--- How an item repeats its source: the quarter the source begins at and its length in quarters; nil if it does not.
+-- Return how an item loops its source: the source's first quarter and its length in quarters; nil if it does not.
 local function loop_of(proj, item, take)
   if reaper.GetMediaItemInfo_Value(item, "B_LOOPSRC") == 0 then return nil end
   local length, in_quarters = reaper.GetMediaSourceLength(reaper.GetMediaItemTake_Source(take))
   local begin = reaper.MIDI_GetProjTimeFromPPQPos(take, 0)
   local span = length / reaper.GetMediaItemTakeInfo_Value(take, "D_PLAYRATE")
   local first = quarter_at(proj, begin)
-  -- A source that goes by its own clock and not the project's is as long as it is in seconds.
+  -- A source with its own time base has a length in seconds.
   if not in_quarters then span = quarter_at(proj, begin + span) - first end
   if span * S.TICKS < 1 then return nil end
   return first, span
 end
 
--- What sounds of an item between two quarters, added to `found` as {quarter, end quarter, pitch, velocity}.
--- REAPER itself says where each note of the source lies: so take offset, play rate and tempo need no care here.
+-- Add the notes of an item between two quarters to `found` as {quarter, end quarter, pitch, velocity}.
+-- REAPER computes the position of each note, with take offset, play rate and tempo.
 local function read_item(proj, item, low, high, found)
   local take = reaper.GetActiveTake(item)
   local position, stop = item_span(item)
@@ -411,10 +411,10 @@ local function read_item(proj, item, low, high, found)
     local _, _, muted, first, last, channel, pitch, velocity = reaper.MIDI_GetNote(take, index)
     first = quarter_at(proj, reaper.MIDI_GetProjTimeFromPPQPos(take, first))
     last = quarter_at(proj, reaper.MIDI_GetProjTimeFromPPQPos(take, last))
-    local from, to = 0, 0 -- which repeats of the source can be seen
+    local from, to = 0, 0 -- the visible repeats of the source
     if begin then
       from, to = math.floor((low - begin) / span), math.ceil((high - begin) / span)
-      last = math.min(last, begin + span) -- a repeat ends what still sounds
+      last = math.min(last, begin + span) -- a repeat ends the notes before it
       if first >= begin + span - near then muted = true end
     end
     if not muted and channel ~= 9 then
@@ -448,7 +448,7 @@ local function selected_items(proj)
   return items
 end
 
--- The MIDI items of the selected track that the time selection touches, and the selection in seconds.
+-- Return the MIDI items of the selected track that the time selection touches, and the selection in seconds.
 local function items_in_time_selection(proj)
   local from, to = reaper.GetSet_LoopTimeRange2(proj, false, false, 0, 0, false)
   local track = reaper.GetSelectedTrack(proj, 0)
@@ -463,8 +463,8 @@ local function items_in_time_selection(proj)
   return items, from, to
 end
 
--- What to play to: track, and first and last quarter. Selected items of one track count as one passage, from the first
--- one's start to the last one's end; without any, the time selection over the selected track does.
+-- Return the passage: track, first and last quarter. Selected items of one track are one passage, from the first
+-- one's start to the last one's end; without any, the time selection over the selected track is the passage.
 function S.passage(proj)
   local items, from, to = selected_items(proj), math.huge, -math.huge
   local by_time = #items == 0
@@ -488,7 +488,7 @@ function S.passage(proj)
   return { proj = proj, track = track, items = midi, first = quarter_at(proj, from), last = quarter_at(proj, to) }
 end
 
--- The passage as a song to be written: bars, tempos, and the notes that sound in it. Adds `origin` to the passage.
+-- Return the passage as a song: bars, tempos, and its notes. Adds `origin` to the passage.
 function S.export(passage)
   local found = {}
   for _, item in ipairs(passage.items) do read_item(passage.proj, item, passage.first, passage.last, found) end
@@ -504,7 +504,7 @@ function S.export(passage)
   return song
 end
 
----------------------------------------------------------------------------------------------------- what is asked for
+------------------------------------------------------------------------------------------------------------ the options
 
 -- The options, made by python proto/options.py
 S.CONTROLS = {
@@ -539,7 +539,7 @@ local function contains(list, value)
   return false
 end
 
--- One answer as it is passed on, or nil and what is wrong with it. An empty one leaves it to the drummer.
+-- Return an answer for the command line, or nil and the error. An empty one leaves it to the drummer.
 local function checked(control, answer)
   local text = answer:match("^%s*(.-)%s*$"):lower()
   if text == "" then text = control.default or "" end
@@ -564,7 +564,7 @@ local function checked(control, answer)
   return control.level and tostring(number) or text
 end
 
--- Answers by key, from a list in the order of `CONTROLS`; or nil and a message.
+-- Return the answers by key, from a list in the order of `CONTROLS`; or nil and a message.
 function S.check_controls(answers)
   local wanted = {}
   for index, control in ipairs(S.CONTROLS) do
@@ -580,7 +580,7 @@ local function remember(key, value) reaper.SetExtState(S.SECTION, key, value, tr
 
 local function tell(message) reaper.ShowMessageBox(message, "seq2drum", 0) end
 
--- Asks until the answers make sense; nil if the user does not want to go on.
+-- Ask until the answers are valid; return nil if the user cancels.
 local function ask_controls()
   local captions, answers = {}, {}
   for index, control in ipairs(S.CONTROLS) do
@@ -604,7 +604,7 @@ local function ask_controls()
   end
 end
 
------------------------------------------------------------------------------------------------ the program that plays
+------------------------------------------------------------------------------------------------- the program that plays
 
 local function on_windows() return reaper.GetOS():find("Win") ~= nil end
 local function join(folder, name) return folder .. (on_windows() and "\\" or "/") .. name end
@@ -624,7 +624,7 @@ local function write_file(path, bytes)
   return good
 end
 
--- Where a program that pip installed may be. A program started from a desktop often does not see the PATH of a
+-- Return where pip may have installed a program. Programs started from a desktop often lack the PATH of a
 -- terminal, so the usual places come after it.
 local function usual_folders()
   local folders = {}
@@ -652,8 +652,8 @@ local function usual_folders()
   return folders
 end
 
--- The path of seq2drum-client, or of a Python that has it: the remembered one, one in the usual places, or one that the
--- user shows; nil if there is none.
+-- Return the path of seq2drum-client, or of a Python that has it: the stored one, one in the usual places, or one that
+-- the user chooses; nil if there is none.
 local function find_client()
   local known = remembered("client")
   if known ~= "" and reaper.file_exists(known) then return known end
@@ -670,7 +670,7 @@ local function find_client()
   return nil
 end
 
--- The command line, every word in quotes: folders have spaces in their names.
+-- Return the command line, every word in quotes: folders have spaces in their names.
 function S.command(client, wanted, files)
   local words = { client }
   local name = client:match("[^/\\]+$"):lower()
@@ -692,7 +692,7 @@ function S.command(client, wanted, files)
   return table.concat(words, " ")
 end
 
--- A folder of our own under the system's for temporary files, and the names of what will be in it.
+-- Return a new folder among the system's temporary files, and the names of the files in it.
 local function temporary_folder()
   local root = os.getenv("TMPDIR") or os.getenv("TEMP") or os.getenv("TMP") or "/tmp"
   local folder = join((root:gsub("[/\\]+$", "")), "seq2drum-" .. reaper.genGuid(""):gsub("[{}]", ""))
@@ -705,27 +705,27 @@ end
 
 local function remove_folder(folder)
   local names = {}
-  reaper.EnumerateFiles(folder, -1) -- forget what was there when it was last looked at
+  reaper.EnumerateFiles(folder, -1) -- clear REAPER's cached listing
   repeat
     names[#names + 1] = reaper.EnumerateFiles(folder, #names)
   until not reaper.EnumerateFiles(folder, #names)
   for _, name in ipairs(names) do os.remove(join(folder, name)) end
   if not os.remove(folder) and on_windows() then
-    reaper.ExecProcess('cmd.exe /Q /C rmdir "' .. folder .. '"', -2) -- Lua removes no folders there
+    reaper.ExecProcess('cmd.exe /Q /C rmdir "' .. folder .. '"', -2) -- Lua cannot remove folders there
   end
 end
 
--- What an earlier run had to leave, because it was ended while the program still wrote.
+-- Remove what an earlier run left, because it ended while the program still wrote.
 local function remove_leftovers()
   local folder = remembered("leftover")
   if folder:find("seq2drum-", 1, true) then remove_folder(folder) end
   reaper.DeleteExtState(S.SECTION, "leftover", true)
 end
 
-------------------------------------------------------------------------------------------------------- the drums' item
+-------------------------------------------------------------------------------------------------------- the drums' item
 
--- Sets a take's start offset so that the beginning of its source comes to a time; whether it could be done. In what unit
--- and by which tempo REAPER keeps the offset of MIDI is not documented: so it is measured (the secant method).
+-- Set a take's start offset so that its source begins at a time; return whether it worked. The unit
+-- and the tempo of the offset of MIDI are undocumented in REAPER: so they are measured (the secant method).
 local function put_source_at(take, time)
   local function off() return reaper.MIDI_GetProjTimeFromPPQPos(take, 0) - time end
   local function set(value) reaper.SetMediaItemTakeInfo_Value(take, "D_STARTOFFS", value) end
@@ -742,7 +742,7 @@ local function put_source_at(take, time)
   return math.abs(miss) < 1e-6
 end
 
--- Moves an item's left edge; what sounds stays where it is. If REAPER does not let it, all is as it was.
+-- Move an item's left edge; its notes stay in place. If REAPER refuses, nothing changes.
 local function set_left_edge(item, left)
   local position, stop = item_span(item)
   if left == position then return true end
@@ -765,8 +765,8 @@ local function set_left_edge(item, left)
   return good
 end
 
--- A new item with one take of drums. Its source begins at the barline, so that ticks of the file are ticks of the take;
--- its left edge is then drawn to where it should be. What lies before that is kept: draw the edge back to hear it.
+-- Make an item with one take of drums. Its source begins at the barline, so that ticks of the file are ticks of the
+-- take; then its left edge is moved into place. Earlier notes are kept: drag the edge back to hear them.
 local function make_item(passage, track, take, left)
   local proj, origin = passage.proj, passage.origin
   local item = reaper.CreateNewMIDIItemInProj(track, time_at(proj, origin), time_at(proj, passage.last), false)
@@ -786,7 +786,7 @@ local function make_item(passage, track, take, left)
   return item
 end
 
--- The lines that make the only take of an item, out of the item's.
+-- Return the lines of the only take from the text of an item.
 function S.take_lines(chunk)
   local wanted = { NAME = true, SOFFS = true, PLAYRATE = true, CHANMODE = true, GUID = true }
   local lines, depth, inside = {}, 0, false
@@ -804,8 +804,8 @@ function S.take_lines(chunk)
   return table.concat(lines, "\n")
 end
 
--- Makes the take of `other` one of `item`'s, by the text REAPER keeps items in: an empty take that is made by a script
--- takes no notes. Whether it worked.
+-- Move the take of `other` to `item`, by the text in which REAPER stores items: an empty take made by a script
+-- accepts no notes. Return whether it worked.
 local function adopt_take(item, other)
   local same = math.abs(item_span(item) - item_span(other)) < 1e-6
   local good, chunk = reaper.GetItemStateChunk(item, "", false)
@@ -816,7 +816,7 @@ local function adopt_take(item, other)
   return reaper.SetItemStateChunk(item, joined, false) and reaper.CountTakes(item) == count + 1
 end
 
--- The track's own items that lie in the passage: the one of the same place, if there is one, and the others.
+-- Return the track's own items in the passage: the one at the same place, if there is one, and the others.
 local function earlier_items(passage, track)
   local found, others = nil, {}
   for index = 0, reaper.CountTrackMediaItems(track) - 1 do
@@ -836,13 +836,13 @@ local function earlier_items(passage, track)
   return found, others
 end
 
--- How many quarters a count-in of so many bars lasts: bars of the song's first metre, which begins at a barline.
+-- Return the length of a count-in in quarters: bars of the song's first metre, which begins at a barline.
 function S.lead(song, bars)
   local _, numerator, denominator = table.unpack(song.metres[1])
   return bars * 4 * numerator / denominator
 end
 
--- Where the drums' item begins: with the guitar's, with a hit that comes less than a 16th before it, or a count-in.
+-- Return the start of the drums' item: the guitar's, a hit less than a 16th before it, or the count-in's.
 function S.left_edge(passage, takes)
   if (passage.lead or 0) > 0 then return passage.origin end
   local left = passage.first
@@ -855,7 +855,7 @@ function S.left_edge(passage, takes)
   return left
 end
 
--- Puts takes, the best first, into the passage: new takes of the item that is there, or a new item.
+-- Put takes, the best first, into the passage: as new takes of the item there, or as a new item.
 local function place_takes(passage, track, takes)
   local item, others = earlier_items(passage, track)
   local left, made = S.left_edge(passage, takes), {}
@@ -871,17 +871,17 @@ local function place_takes(passage, track, takes)
     if adopt_take(item, other) then
       reaper.DeleteTrackMediaItem(track, other)
     else
-      reaper.SetMediaItemInfo_Value(other, "B_MUTE", 1) -- it stays an item of its own
+      reaper.SetMediaItemInfo_Value(other, "B_MUTE", 1) -- it stays a separate item
     end
   end
   local take = reaper.GetTake(item, best)
   if take then reaper.SetActiveTake(take) end
-  -- Two drummers at once are one too many: what overlaps from an earlier selection falls silent, and can be unmuted.
+  -- Mute overlapping items of an earlier selection: two drummers at once are too many.
   for _, other in ipairs(others) do reaper.SetMediaItemInfo_Value(other, "B_MUTE", 1) end
   reaper.UpdateItemInProject(item)
 end
 
--- The index behind a track and all that is in it, if it is a folder.
+-- Return the index after a track and, if it is a folder, after the tracks in it.
 local function index_behind(proj, track)
   local index = round(reaper.GetMediaTrackInfo_Value(track, "IP_TRACKNUMBER"))
   local depth = round(reaper.GetMediaTrackInfo_Value(track, "I_FOLDERDEPTH"))
@@ -892,7 +892,7 @@ local function index_behind(proj, track)
   return index
 end
 
--- The drum track of a guitar's track: the one made for it before, or a new one under it. piece: of the kit, or "".
+-- Return the drum track of a guitar track: the one made before, or a new one under it. piece: of the kit, or "".
 local function drum_track(proj, guitar, piece)
   local id = reaper.GetTrackGUID(guitar) .. (piece == "" and "" or ":" .. piece)
   local behind = index_behind(proj, guitar)
@@ -913,7 +913,7 @@ local function name_notes(proj, track)
   for pitch, name in pairs(S.DRUM_NAMES) do reaper.SetTrackMIDINoteNameEx(proj, track, pitch, 9, name) end
 end
 
--- Remembers selection and cursor; gives a function that brings them back.
+-- Save selection and cursor; return a function that restores them.
 local function keep_view(proj)
   local items, tracks = selected_items(proj), {}
   for index = 0, reaper.CountSelectedTracks(proj) - 1 do tracks[#tracks + 1] = reaper.GetSelectedTrack(proj, index) end
@@ -929,7 +929,7 @@ local function keep_view(proj)
   end
 end
 
--- The takes of each track that is to be made, {piece, takes}: of one for all drums, or of those that the takes have.
+-- Return the takes of each track to be made, {piece, takes}: one for all drums, or one for each piece in the takes.
 local function by_piece(takes, split)
   if not split then return { { piece = "", takes = takes } } end
   local found, places = {}, {}
@@ -946,7 +946,7 @@ local function by_piece(takes, split)
   return found
 end
 
--- Inserts the takes, {notes, name, tracks}, in one undo step. split: a track for each piece.
+-- Insert the takes, {notes, name, tracks}, in one undo step. split: a track for each piece.
 function S.insert(passage, takes, general_midi, split)
   local proj = passage.proj
   local restore = keep_view(proj)
@@ -954,7 +954,7 @@ function S.insert(passage, takes, general_midi, split)
   reaper.Undo_BeginBlock2(proj)
   local good, wrong = pcall(function()
     local tracks = by_piece(takes, split)
-    for index = #tracks, 1, -1 do -- each new one comes right behind the guitar's, so the first is last
+    for index = #tracks, 1, -1 do -- each new track comes right after the guitar's, so insert the first one last
       local track = drum_track(proj, passage.track, tracks[index].piece)
       if general_midi then name_notes(proj, track) end
       place_takes(passage, track, tracks[index].takes)
@@ -968,7 +968,7 @@ function S.insert(passage, takes, general_midi, split)
   if not good then error(wrong, 0) end
 end
 
--------------------------------------------------------------------------------------------------- the progress window
+---------------------------------------------------------------------------------------------------- the progress window
 
 local WIDTH, HEIGHT = 340, 84
 
@@ -980,7 +980,7 @@ local function close_window()
   if gfx then gfx.quit() end
 end
 
--- Whether the user wants to stop: Esc, or the window was closed.
+-- Return whether the user wants to stop: Esc, or the window was closed.
 local function stop_wanted()
   if not gfx then return false end
   local key = gfx.getchar()
@@ -989,7 +989,7 @@ end
 
 local WORDS = { none = "Waking the drummer", starting = "Waking the drummer", sending = "Listening", waiting = "Waiting for a free drummer" }
 
--- What the window says of a status: a line of text and how far it is, 0 to 1.
+-- Return the window's text for a status, and the progress, 0 to 1.
 function S.progress(status)
   local done, total = status.bars_done or 0, status.bars_total or 0
   if status.state == "playing" and total > 0 then
@@ -1014,10 +1014,10 @@ local function draw(text, share)
   gfx.update()
 end
 
--------------------------------------------------------------------------------------------------------- the whole of it
+---------------------------------------------------------------------------------------------------------------- the run
 
--- Ends a run: the window, the mark that one is going on, and the files, unless the program may still be at them: then
--- they are left to the next run.
+-- End a run: its window, its mark, and its files, unless the program may still use them: then
+-- the next run removes them.
 local function finish(run, message, leave_files)
   if run.finished then return end
   run.finished = true
@@ -1030,7 +1030,7 @@ local function finish(run, message, leave_files)
   if message then tell(message) end
 end
 
--- If REAPER ends the script in mid-run: asks the program to stop; the next run removes its files.
+-- If REAPER ends the script during a run: ask the program to stop; the next run removes its files.
 local function abandon(run)
   if run.finished then return end
   run.finished = true
@@ -1039,7 +1039,7 @@ local function abandon(run)
   reaper.DeleteExtState(S.SECTION, "running", false)
 end
 
--- The takes that came back; nil if one of them is no MIDI file of ours.
+-- Return the takes that came back; nil if one of them is not a MIDI file of ours.
 local function read_takes(status)
   local takes = {}
   for index, path in ipairs(status.outputs or {}) do
@@ -1066,7 +1066,7 @@ local function complete(run, status)
   S.insert(passage, takes, run.wanted["drum-map"] == "gm", run.wanted.split == "yes")
 end
 
--- The newest status, if there is a new one. It is written whole: what cannot be read is no status.
+-- Read the status file, if it is new. It is replaced atomically: unreadable content is no status.
 local function poll(run, now)
   if now < run.next_poll then return end
   run.next_poll = now + 0.1
@@ -1084,7 +1084,7 @@ local function patience(state)
   return (state == "starting" or state == "waiting") and S.WAITING_SECONDS or S.SILENT_SECONDS
 end
 
--- What the program says of its failure, in one line. The name of the exported file says nothing to the user.
+-- Return the program's error in one line, without the name of the exported file, which means nothing to the user.
 function S.failure(status, files)
   local message = tostring(status.message or ""):gsub("%s+", " ")
   local at, stop = message:find(files.song .. ": ", 1, true)
@@ -1092,13 +1092,13 @@ function S.failure(status, files)
   return message ~= "" and message:sub(1, 500) or S.MESSAGES.failed
 end
 
--- One look at how things stand; called by REAPER some thirty times a second until the run is finished.
+-- One step of the run; REAPER calls it about thirty times a second until the run is finished.
 local function tick(run)
   local now = reaper.time_precise()
   reaper.SetExtState(S.SECTION, "running", tostring(now), false)
   poll(run, now)
   local state = run.status.state
-  -- "failed" without an exit code is of one song: the program still writes to its folder.
+  -- "failed" without an exit code is about one song: the program still writes to its folder.
   local ended = (state == "failed" or state == "done") and run.status.code ~= nil
   if run.cancelled then
     if ended or now > run.cancelled + S.CANCEL_SECONDS then return finish(run, S.MESSAGES.cancelled, not ended) end
@@ -1117,7 +1117,7 @@ local function tick(run)
   reaper.defer(function() S.guard(run, tick) end)
 end
 
--- Calls a function. An error for the user is shown; a mistake in this file ends the run before REAPER shows it.
+-- Call a function. Show an error for the user; a mistake in this file ends the run before REAPER shows it.
 function S.guard(run, call)
   local good, wrong = xpcall(call, function(wrong)
     return type(wrong) == "table" and wrong or { mistake = debug.traceback(tostring(wrong)) }
@@ -1143,7 +1143,7 @@ local function start(run)
   if not client then return end
   run.wanted = ask_controls()
   if not run.wanted then return end
-  run.passage.lead = S.lead(song, tonumber(run.wanted["count-in"]) or 0) -- tick 0 of what comes back is so much sooner
+  run.passage.lead = S.lead(song, tonumber(run.wanted["count-in"]) or 0) -- the takes' tick 0 is earlier by the count-in
   run.passage.origin = run.passage.origin - run.passage.lead
   if run.passage.origin < -1e-9 then refuse(S.MESSAGES.no_room) end
   local files = temporary_folder()

@@ -8,7 +8,7 @@
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
  * @param {Record<string, unknown>} [props] `onclick` and the like are listeners; `class`, `data-*`, `aria-*`, `role` and
- *   whatever the element has no property for are attributes; undefined, null and false set none.
+ *   names without a property are attributes; undefined, null and false set none.
  * @param {...Child} children
  * @returns {HTMLElementTagNameMap[K]}
  */

@@ -1,8 +1,8 @@
 /**
  * A jam without its view: a guitar at a MIDI port or in a file, a drummer who plays along, and what both have played.
  *
- * The song runs on the time of the sound engine. A bar of drums is requested when it is decided, half a quarter before it
- * begins; one that is not there when it would have to be scheduled is the bar before once more.
+ * The song runs on the time of the sound engine. A bar of drums is requested when it is decided, half a quarter before
+ * it begins; if it is not there when it has to be scheduled, the bar before is repeated.
  */
 
 import { again, extended, pointOf, toldOf } from "./record.js";
@@ -64,8 +64,8 @@ export class Jamming {
   /**
    * @param {Sound} sound
    * @param {typeof import("./along.js").jam} open
-   * @param {{changed: () => void, failed: (error: unknown) => void, drums: (due: Due[]) => void}} tellers changed: another bar is
-   *   heard or was decided, or a note was heard; drums: what is to be struck at a MIDI port
+   * @param {{changed: () => void, failed: (error: unknown) => void, drums: (due: Due[]) => void}} tellers changed: the current bar,
+   *   the decided bars or the notes have changed; drums: hits for a MIDI port
    */
   constructor(sound, open, tellers) {
     this.#sound = sound;

@@ -1,8 +1,8 @@
 /**
  * The beat machine without its view: the current bar, the next ones, and the clicked cells.
  *
- * Bars follow each other on the time of the engine, four quarters each, and are made a little before they are
- * heard. A wish holds from the next bar on: bars that were made for another wish and are not yet due are thrown away.
+ * Bars follow each other on the time of the engine, four quarters each, and are made a little before they are heard. A
+ * change of the brief holds from the next bar on: bars that were made before it and are not yet due are dropped.
  */
 
 import { QUARTERS, barOf, cell, empty, gridOf, hitsOf, pinned, regridded, struck } from "./patterns.js";

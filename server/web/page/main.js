@@ -15,8 +15,8 @@ import { LANGUAGES, language, setLanguage, t } from "./words.js";
  * @property {typeof api} api
  * @property {Sound} sound
  * @property {Awaited<ReturnType<typeof api.server>>} info
- * @property {(text: string, how?: {kind?: "note" | "error" | "work"}) => () => void} say a sentence, "" takes back all that was
- *   said. A note goes by itself, what is said of work stays; what comes back takes the sentence away
+ * @property {(text: string, how?: {kind?: "note" | "error" | "work"}) => () => void} say show a sentence, "" clears
+ *   all. A note disappears by itself, a message about work stays; the result removes the sentence
  * @property {(error: unknown) => void} fail show what went wrong, and what to do
  * @property {(view: View) => void} goTo
  * @property {() => void} setAddress rebuild the address from the shown view

@@ -1,6 +1,5 @@
 /**
- * Work on a song: open, play, edit, undo, save. It knows the server and the store, and
- * nothing of how anything looks or sounds.
+ * Work on a song: open, play, edit, undo, save. It knows the server and the store, and nothing of looks or sound.
  */
 
 import { configOf, isOfAllTakes } from "./address.js";

@@ -1,8 +1,8 @@
 /**
  * The sound engine: plays a song by the audio clock, and renders it.
  *
- * A run is a stretch of the song that is played without a jump, at one tempo. The next moment is
- * scheduled a moment ahead, in small steps, so that changes are soon heard and nodes are soon released.
+ * A run is a stretch of the song that is played without a jump, at one tempo. Events are scheduled a moment ahead, in
+ * small steps, so that changes are soon heard and nodes are soon released.
  */
 
 import { Band } from "./band.js";

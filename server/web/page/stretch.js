@@ -1,6 +1,6 @@
 /**
- * Time stretching of a recording without a change of pitch: frames are overlapped, closer or
- * wider than they were, each where it goes on from the one before as well as it can (WSOLA, Verhelst and Roelands 1993).
+ * Time stretching of a recording without a change of pitch: frames are overlapped, closer or wider than they were, each
+ * where it continues the one before best (WSOLA, Verhelst and Roelands 1993).
  */
 
 const FRAME = 2048; // samples
