@@ -1,9 +1,33 @@
-# Commands for who looks after the service: `pip install -e '.[audit]'`, then `just` lists them.
+# Commands for the day, and for who looks after the service: `pip install -e '.[dev,audit]'`, then `just` lists them.
 
 image := "python:3.11-slim"
 
 _list:
     @just --list
+
+# The tests that end in minutes; `just test -m slow` for the others, `just test tests/play` for a room.
+test *flags="-m 'not slow'":
+    pytest -n auto --dist worksteal {{flags}}
+
+# Style, types, and the order of rooms and files.
+check:
+    ruff check
+    ruff format --check
+    mypy
+    lint-imports
+
+# Write code in the one style.
+format:
+    ruff check --fix
+    ruff format
+
+# The pages, on this machine's port 8000; `just docs build --strict` checks them.
+docs *command="serve":
+    mkdocs {{command}}
+
+# Drums for a song with the code here.
+play song *flags:
+    python main.py infer {{song}} {{flags}}
 
 # Lock what the image and the checks install, with hashes; `just lock --upgrade` takes the newest.
 lock *flags:

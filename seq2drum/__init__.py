@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from seq2drum.music import shown
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Beat", "Brief", "Composer", "Drummer", "Groove", "Options", "Seq2DrumError", "Song", "Take", "__version__"]
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+import seq2drum
 from seq2drum import Drummer, Options
 from seq2drum.formats.midi import midi
 from seq2drum.rpc import accompaniment_pb2 as pb
@@ -102,7 +103,8 @@ def test_it_prints_its_address_in_one_line_and_writes_it_to_a_file_for_its_owner
     state = json.loads(running.state.read_text())
     started = psutil.Process(running.process.pid).create_time()
     assert abs(state.pop("started") - started) < 2
-    assert state == {"address": f"127.0.0.1:{port}", "port": port, "pid": running.process.pid, "version": "0.1.0"}
+    address, pid = f"127.0.0.1:{port}", running.process.pid
+    assert state == {"address": address, "port": port, "pid": pid, "version": seq2drum.__version__}
     if os.name == "posix":
         assert stat.S_IMODE(running.state.stat().st_mode) == 0o600
 
