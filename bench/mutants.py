@@ -1,4 +1,4 @@
-"""Faults that the tests find: `python bench/mutants.py COMMIT --out FILE [--places FILE]`.
+"""Faults in the package, one at a time, and the share that the tests find.
 
 One place of the package after the other is changed in a checkout of COMMIT (a comparison flipped, a constant one off, a
 result thrown away: `KINDS`), and the fast tests that run its line are run until one fails. A mutant is killed if a test
@@ -38,11 +38,8 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
 from bench.harness import commit_of, worktree
-from bench.machine import machine
+from bench.machine import ROOT
 
 TOPS = ("seq2drum", "server", "client")
 KINDS = ("comparison", "boundary", "arithmetic", "constant", "condition", "return", "argument", "flag")
@@ -487,8 +484,7 @@ def earlier_killers(before: Path | None) -> list[str | None]:
     return [one["test"] for one in json.loads(before.read_text("utf-8"))["places"]] if before else []
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("commit", type=commit_of, metavar="COMMIT")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="places and verdicts, as JSON")
     parser.add_argument("--places", type=Path, metavar="FILE", help="the places of an earlier --out")
@@ -499,8 +495,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--limit", type=float, default=60, metavar="SECONDS", help="that the tests of a mutant may take"
     )
-    options = parser.parse_args(words)
-    print(f"{options.commit}; {machine()}", flush=True)
+
+
+def run(options: argparse.Namespace) -> Iterator[str]:
     started, lock, results = time.monotonic(), threading.Lock(), dict[int, dict[str, Any]]()
     clock = iter(range(int(time.time()) + 10, 1 << 40, 2))  # times of files, no two alike
     checkouts: Queue[Path] = Queue()
@@ -516,10 +513,8 @@ def main(words: Sequence[str] | None = None) -> int:
         candidates = all_places(checkouts.queue[0])
         killers = earlier_killers(options.places) or [None] * options.number
         chosen, gone = chosen_places(candidates, options.number, options.seed, options.places)
-        print(
-            f"{len(chosen)} of {len(candidates)} places, {len(gone)} of them new; {len(tests.seconds)} tests",
-            flush=True,
-        )
+        told = f"{len(chosen)} of {len(candidates)} places, {len(gone)} of them new; {len(tests.seconds)} tests"
+        yield f"{options.commit}: {told}"
         for checkout in checkouts.queue:
             check(next(place for place in chosen if tests.of(place)), checkout, tests, options.limit, next(clock))
 
@@ -545,9 +540,4 @@ def main(words: Sequence[str] | None = None) -> int:
 
         with ThreadPoolExecutor(options.processes) as pool:
             list(pool.map(judge, sorted(range(len(chosen)), key=lambda index: killers[index] is None)))
-    print("\n".join(table([results[index] for index in sorted(results)])))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    yield from table([results[index] for index in sorted(results)])

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from bench.harness import Row, commit_of, figure, worktree
 from bench.machine import ROOT
@@ -53,11 +54,10 @@ def against_record(names: Iterable[str]) -> Iterator[str]:
             yield from compared(name, groups.get(name, {}), made(name))
 
 
-def against_commit(names: Iterable[str], commit: str) -> Iterator[str]:
-    """Compare with what the code of a commit makes on this machine."""
-    with worktree(commit) as before:
-        for name in names:
-            yield from compared(name, made(name, before), made(name))
+def against_checkout(names: Iterable[str], before: Path) -> Iterator[str]:
+    """Compare with what the code of another checkout makes on this machine."""
+    for name in names:
+        yield from compared(name, made(name, before), made(name))
 
 
 def write(names: Sequence[str]) -> str:
@@ -82,8 +82,21 @@ def run(options: argparse.Namespace) -> Iterator[str | Row]:
     if options.write:
         yield write(names)
         return
+    if options.commit is None:
+        yield from counted(against_record(names))
+        return
+    with worktree(options.commit) as before:
+        yield from counted(against_checkout(names, before))
+
+
+def against(options: argparse.Namespace, other: Path) -> Iterator[str | Row]:
+    yield from counted(against_checkout(options.only or list(GROUPS), other))
+
+
+def counted(lines: Iterable[str]) -> Iterator[str | Row]:
+    """Yield the lines of a comparison, and how many entries are not equal."""
     count = 0
-    for line in against_commit(names, options.commit) if options.commit else against_record(names):
+    for line in lines:
         count += not line.startswith(("equal", "not compared"))
         yield line
     yield figure("entries that are not equal", count, most=0)

@@ -1,4 +1,4 @@
-"""`bench/mutants.py`: which changes it makes, where it finds them again, and which tests it tries."""
+"""`python -m bench mutants`: which changes it makes, where it finds them again, and which tests it tries."""
 
 from __future__ import annotations
 
