@@ -1,4 +1,4 @@
-"""Mode eval: how good the drums are, of any model and on any folder of songs, beside what a sceptic would try."""
+"""Mode eval: the quality of any model's drums on any folder of songs, beside the baselines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from seq2drum.console.arguments import check_least
 from seq2drum.console.terminal import bar, command, say, standard_output
 from seq2drum.errors import InputError, OptionError
 
-if TYPE_CHECKING:  # imported on use: help and errors come at once
+if TYPE_CHECKING:  # imported on use, so that help and errors come at once
     from seq2drum.data.corpus.prepared import Prepared
     from seq2drum.evaluate.auditions import Progress
     from seq2drum.judge.players import Player
@@ -33,7 +33,7 @@ SPLITS = ("test", "validation", "train", "all")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the songs, the models, and what is written."""
+    """Add the songs, the models, and the outputs."""
     parser.usage = "%(prog)s --data DIR [DIR ...] [options]"
     parser.description = "Plays to songs, and measures how good the drums are, beside what a sceptic would try."
     parser.epilog = """examples:
@@ -124,7 +124,7 @@ def run(options: argparse.Namespace) -> int:
     from seq2drum.judge.players import groove_players
     from seq2drum.system import files
 
-    # 1. Refuse files that cannot be written before anything takes its time.
+    # 1. Refuse files that cannot be written before any slow work.
     if options.json:
         report.check(options.json, overwrite=options.force, formats=(".json",))
     if options.report:
@@ -258,7 +258,7 @@ def _of_guitars(options: argparse.Namespace, drummer: Drummer, base: Options) ->
 
 
 def _with_guitar(options: argparse.Namespace) -> list[tuple[str, Song]]:
-    """(title, song) of each file of --data that has a guitar; what is left out is said."""
+    """(title, song) of each file of --data that has a guitar; skipped files are reported."""
     from seq2drum.data.corpus.reading import find_files
     from seq2drum.formats.opening import open_song
     from seq2drum.music import theory
@@ -278,7 +278,7 @@ def _with_guitar(options: argparse.Namespace) -> list[tuple[str, Song]]:
 
 
 def _playing(options: argparse.Namespace) -> Options:
-    """The options of takes that --playing names; the seed is that of --seed."""
+    """The options of takes in --playing; the seed is that of --seed."""
     from seq2drum.play.options import Options
 
     parser = argparse.ArgumentParser(prog="--playing", add_help=False, allow_abbrev=False)
@@ -288,7 +288,7 @@ def _playing(options: argparse.Namespace) -> Options:
 
 
 def _tell_votes(options: argparse.Namespace) -> int:
-    """Print what listeners voted for; returns the exit code."""
+    """Print the votes of listeners; returns the exit code."""
     from seq2drum.evaluate import comparison
 
     if not options.listen:
@@ -313,11 +313,11 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _players(options: argparse.Namespace) -> tuple[list[str], list[Player]]:
-    """(what the models are called in tables, who plays them)."""
+    """(names of the models in tables, the players)."""
     from seq2drum.judge.players import model_players
 
     names = options.model
-    # Called by the folder's own name, if that tells them apart: a table has no room for paths.
+    # Named after the folder, if these names differ: a table has no room for paths.
     short = [Path(name).name for name in names]
     titles = short if len(set(short)) == len(names) else names
     players = [
@@ -329,7 +329,7 @@ def _players(options: argparse.Namespace) -> tuple[list[str], list[Player]]:
 
 
 def _chosen_songs(options: argparse.Namespace) -> tuple[list[Prepared], list[Prepared], list[Prepared]]:
-    """(all songs, those that are played to, those that baselines are made of)."""
+    """(all songs, those to play, those for baselines)."""
     from seq2drum.evaluate.auditions import choose, reference
 
     songs = _songs(options.data or (), options)
@@ -360,7 +360,7 @@ def _songs(data: Sequence[str | Path], options: argparse.Namespace) -> list[Prep
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
-    """One bar for all stages: each begins it anew."""
+    """One progress bar for all stages, restarted by each."""
     with bar(1, "") as advance:
         last, share = "", 0.0
 

@@ -188,7 +188,7 @@ def choose(
     At most so many of them, and of each at most so many bars, from the first in which guitar and drums both play.
 
     Raises:
-        CorpusError: there is none; the message lists the available ones.
+        CorpusError: no songs; the message lists the available ones.
     """
     # 1. Of the side, the folder and the metre, each with an error if nothing is left.
     chosen = [song for song in songs if split in ("all", song.split)]

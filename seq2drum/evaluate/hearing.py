@@ -1,4 +1,4 @@
-"""How well recordings of guitars and performances without bars are heard.
+"""Accuracy of transcription and beat tracking, on recordings of guitars and performances without bars.
 
     python -m seq2drum.evaluate.hearing recordings [--soundfont FILE]
     python -m seq2drum.evaluate.hearing beats CACHE CORPUS [--side test] [--fit]
@@ -285,7 +285,7 @@ def judged(one: Take) -> tuple[float, list[tuple[float, bool]]]:
 
 
 def beats_table(takes: Sequence[Take]) -> Iterator[str]:
-    """Yield the lines of a table of some takes: how often what is told to be so sure is right."""
+    """Yield the lines of a table of some takes: the calibration of the stated probabilities."""
     results = [judged(one) for one in takes]
     ratios = np.array([ratio for ratio, _ in results])
     shares = {name: np.mean(np.abs(ratios / at - 1) < 0.02) for name, at in (("right", 1), ("half", 0.5), ("twice", 2))}
@@ -306,7 +306,7 @@ def beats_table(takes: Sequence[Take]) -> Iterator[str]:
 
 
 class Rows(NamedTuple):
-    """What a take gives to learn from: evidence of what excludes each other, which of it is right, what it counts."""
+    """Training data from a take: evidence of mutually exclusive candidates, the right one, and its weight."""
 
     evidence: Array
     right: Array

@@ -1,4 +1,4 @@
-"""Whether the playing falls apart outside 4/4: two figures by metre that the panel does not have.
+"""The playing outside 4/4: two figures by metre that the panel lacks.
 
     heads     of the steps with a strong hit (kick, snare, crash or a tom), the share that are heads of accent groups
     again     how far kick, snare and crash come again a bar later, as a correlation, less the same after four quarters:

@@ -1,4 +1,4 @@
-"""Whether drums follow what a musician asks for: each control moves its own statistic, each style is obeyed.
+"""Obedience of drums to a musician's options: each control moves its own statistic, each style is obeyed.
 
 What a control moves is counted of takes at several settings, all other options left alone: its own statistic should
 move, all others should stay. Whether a style is obeyed is told by signs that a drummer would name (`judge.styles`), and
@@ -233,7 +233,7 @@ def takes_of(drummer: Drummer, songs: Sequence[Song], options: Options) -> list[
 
 
 def styles_table(drummer: Drummer, prepared: Sequence[Prepared], base: Options) -> Iterator[str]:
-    """Yield the lines of a table: how many songs obey each style, asked for and not, and how many own drums do."""
+    """Yield the lines of a table: the songs that obey each style when requested and when not, and own drums that do."""
     songs = [song_of(song) for song in prepared]
     own: dict[str, list[TakeGrid]] = {}
     for each, song in zip(prepared, songs, strict=True):
