@@ -31,7 +31,7 @@ def grooves(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def heard(monkeypatch: pytest.MonkeyPatch) -> list[Duet]:
-    """What is rendered, and no sound."""
+    """Collects the rendered duets, without sound."""
     duets: list[Duet] = []
 
     def wav(duet: Duet, **given: object) -> bytes:

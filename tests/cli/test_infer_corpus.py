@@ -39,7 +39,7 @@ def player(tmp_path_factory: pytest.TempPathFactory) -> Drummer:
 
 @pytest.fixture(autouse=True)
 def loaded_once(player: Drummer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What `--mode infer` does with each song, with the model loaded once."""
+    """`--mode infer` for each song, with the model loaded once."""
     monkeypatch.setattr(drummer.Drummer, "load", staticmethod(lambda *_, **__: player))
     return
 

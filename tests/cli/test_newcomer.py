@@ -36,7 +36,7 @@ def put(path: Path) -> Path:
 
 
 def help_of(mode: str, capsys: pytest.CaptureFixture[str]) -> str:
-    """What the help of a mode prints; of no mode, "", the first help."""
+    """The help of a mode; without a mode, "", the first help."""
     code, out, err = called([*(["--mode", mode] if mode else []), "--help"], capsys)
     assert (code, err) == (0, "")
     return out
@@ -346,7 +346,7 @@ def script_of(program: str, shell: str, capsys: pytest.CaptureFixture[str]) -> s
 
 @pytest.fixture
 def complete(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    """What bash offers for the last of some words, in a folder with a song and a folder in it."""
+    """bash's completions of the last of some words, in a folder with a song and a folder in it."""
     if BASH is None:
         pytest.skip("there is no bash")
     (tmp_path / "song.mid").touch()

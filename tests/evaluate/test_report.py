@@ -76,7 +76,7 @@ def made() -> Evaluation:
 
 
 class _Tags(HTMLParser):
-    """What is open, and whether all that closes was."""
+    """The open tags, and whether all closing ones match."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -29,7 +29,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 class Take(NamedTuple):
-    """What a take of a project's item holds; end: the tick its source ends at."""
+    """The contents of a take of a project's item; end: the tick its source ends at."""
 
     name: str
     channels: set[int]
@@ -114,7 +114,7 @@ def changes(song: Song) -> tuple[dict[int, Tempo], dict[int, Metre]]:
 
 
 def ticks_of(points: list[Point], ticks_per_quarter: int) -> list[float]:
-    """Where a program that counts quarters by the points' seconds and tempos comes to."""
+    """The ticks reached by a program that counts quarters by the points' seconds and tempos."""
     ticks, quarter = [0.0], 0.0
     for before, after in pairwise(points):
         quarter += float(after.seconds - before.seconds) * before.bpm / 60

@@ -167,14 +167,14 @@ def as_gpif(tab: dict[str, Any]) -> bytes:
 
 
 class Heard(NamedTuple):
-    """What alphaTab plays: (tick, quarters a minute) of each tempo; of each track (tick, length, pitch, velocity)."""
+    """alphaTab's output: (tick, quarters a minute) of each tempo; of each track (tick, length, pitch, velocity)."""
 
     tempos: list[list[float]]
     tracks: list[list[list[float]]]
 
 
 def alphatab(files: list[Path]) -> list[Heard]:
-    """What alphaTab plays of each file; skips the test where there is no Node or no alphaTab."""
+    """alphaTab's output for each file; skips the test where there is no Node or no alphaTab."""
     modules = os.environ.get("SEQ2DRUM_NODE_MODULES", "")
     if not shutil.which("node") or not Path(modules, "@coderline", "alphatab").is_dir():
         pytest.skip("needs Node and @coderline/alphatab: npm install, and SEQ2DRUM_NODE_MODULES=.../node_modules")
@@ -185,7 +185,7 @@ def alphatab(files: list[Path]) -> list[Heard]:
 
 
 def rows(file: Path, exact: bool) -> list[tuple[float, ...]]:
-    """What we play of the first track: (tick, pitch), and length and velocity where those are compared."""
+    """Our output for the first track: (tick, pitch), and length and velocity where those are compared."""
     song = open_song(file).song
     part = song.parts[0]
     scale = TICKS / song.ticks_per_quarter

@@ -47,7 +47,7 @@ def drifting(seconds: np.ndarray) -> np.ndarray:
 
 
 def errors(found: Beats, truth: np.ndarray) -> np.ndarray:
-    """How far each found quarter is from the nearest true one, in seconds."""
+    """The distance of each tracked quarter to the nearest true one, in seconds."""
     first, last = np.ceil(found.place(truth[[0, -1]] + [-0.05, 0.05])).astype(int)
     beats = found.at(np.arange(first, last, dtype=float))
     return np.abs(beats[:, None] - truth).min(axis=1)

@@ -1,4 +1,4 @@
-"""What is said of a take: made songs whose drums and guitar are known bar by bar."""
+"""Explanations of takes: made songs whose drums and guitar are known bar by bar."""
 
 from __future__ import annotations
 

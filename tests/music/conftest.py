@@ -1,4 +1,4 @@
-"""What tests of several tables share."""
+"""Fixtures of tests of several tables."""
 
 from __future__ import annotations
 

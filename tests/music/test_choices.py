@@ -1,4 +1,4 @@
-"""What a musician can choose: the table is what playing, the client and the command lines keep to."""
+"""A musician's choices: playing, the client and the command lines follow one table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which part is the guitar, which are drums, and the roots of chords."""
+"""Guitar parts, drum parts, and the roots of chords."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a picture shows, apart from how it is drawn."""
+"""The contents of a picture, apart from its drawing."""
 
 from __future__ import annotations
 

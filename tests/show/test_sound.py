@@ -78,7 +78,7 @@ def tone(level: float, hertz: float, seconds: float = 2.0) -> np.ndarray:
 
 
 def strength(samples: np.ndarray, hertz: float) -> float:
-    """How strong a tone is in a sound."""
+    """The strength of a tone in a sound."""
     at = np.exp(-2j * np.pi * hertz * np.arange(len(samples)) / 44_100)
     return abs(samples[:, 0] @ at)
 
@@ -419,7 +419,7 @@ def test_what_a_script_in_the_place_of_fluidsynth_has_started_ends_with_it(tmp_p
 
 
 def is_alive(process: int) -> bool:
-    """Whether there is such a process that has not ended: one that nobody has waited for is there, too."""
+    """True for a process that has not ended; a zombie has."""
     try:
         return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
