@@ -1,33 +1,47 @@
-"""The decoding loop, on an engine whose answers are known."""
+"""The decoding loop, the memory of bars and guidance."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
-from seq2drum.lattice.conditions import Controls
-from seq2drum.lattice.features import GuitarGrid, SongGrid
+from seq2drum.errors import ModelError
+from seq2drum.lattice import conditions
+from seq2drum.lattice.conditions import Controls, of_controls
+from seq2drum.lattice.features import GuitarGrid, SongGrid, features
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.sections import Section
+from seq2drum.models import checkpoint
+from seq2drum.models import remembering as recalling
+from seq2drum.models.attention import Attention
+from seq2drum.models.base import engine_of
+from seq2drum.models.families import FAMILIES
 from seq2drum.music.kit import FULL, KITS, NINE, ONE_FOOT, Kit, Limbs
 from seq2drum.music.notes import Metre, Part, Tempo
+from seq2drum.play.checkpoint.folder import find
 from seq2drum.play.checkpoint.runtime import LoadedGraph
-from seq2drum.play.decode import memory
+from seq2drum.play.decode import engine, memory
 from seq2drum.play.decode.bar import BarSampler, Pace
 from seq2drum.play.decode.decoding import PlayedBar
-from seq2drum.play.decode.engine import Engine, OpenBar
+from seq2drum.play.decode.engine import Engine, Guided, OpenBar
 from seq2drum.play.decode.memory import GrooveRows, Memory
 from seq2drum.play.decode.plan import Cue, Gestures, Plan
+from seq2drum.play.decode.recall import Recall, recall
 from seq2drum.play.decode.sampling import HIT_THRESHOLD, SHARED, Sampling, draws_of, thresholds
+from seq2drum.play.drummer import play_grid
 from seq2drum.play.drummer import play_grid as play
-from tests.players import strummed
+from tests.players import save_player, strummed
+
+# --- the decoding loop, on an engine whose answers are known ----------------------------------------------------------
 
 HIDDEN = 3
 SLOW = Pace(np.arange(24.0).tolist(), 1)
@@ -463,3 +477,234 @@ def test_a_bar_is_guessed_by_what_has_become_of_its_groove_so_far() -> None:
     assert struck(bars, "snare") == 6 * 24 and struck(bars, "kick") == 0
     # Two bars are guessed as their groove is, and drawn otherwise; then it is known what is played on it.
     assert len(script.decodes) == 2 + 2 + 4
+
+
+# --- guidance, on an untrained model: what it computes, not how good it is --------------------------------------------
+
+HEARD = SongGrid.of(strummed(6), [0]).guitar_grid
+
+
+@pytest.fixture(scope="module", params=list(FAMILIES))
+def player(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    return engine.load(save_player(tmp_path_factory.mktemp("model"), request.param))
+
+
+def takes(player: Engine, controls: Controls) -> list[list[list[int]]]:
+    return [[c.tolist() for c in bar.hits] for bar in play(player, HEARD, Sampling(seed=2), controls=controls)]
+
+
+def test_what_is_taken_apart_comes_together_again() -> None:
+    rows = np.arange(24.0).reshape(3, 2, 4)
+    assert engine._together(engine._apart(rows)).tolist() == rows.tolist()
+    assert engine._apart(rows)[0].tolist() == rows[0, :, :2].tolist()
+
+
+def test_with_a_weight_of_one_it_is_the_engine_as_it_is(player: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    controls = Controls(style="jazz", intensity=0.9)
+    monkeypatch.setattr(engine, "GUIDANCE", 1.0)
+    guided = takes(player, controls)
+    monkeypatch.setattr(engine, "Guided", lambda engine, weight: engine)
+    assert guided == takes(player, controls)
+
+
+def test_the_difference_that_a_control_makes_is_taken_several_times(player: Engine) -> None:
+    """The first step's logits are those without the control and three times the difference that it makes."""
+    form, guitar = HEARD.form, features(HEARD)
+    metal, nothing = of_controls(Controls(style="metal"), 6), of_controls(Controls(), 6)
+    silence = np.zeros((1, int(form.steps[0]), len(player.kit)), dtype=np.float32)
+
+    def logits(of: Engine | Guided, conditions: np.ndarray) -> np.ndarray:
+        encoded = player.resolve(of.encode(guitar, form, conditions, 0, 6))
+        memory = Memory.of(form, len(of.kit))
+        if "key" in encoded:
+            memory.recognise(0, encoded["key"])
+        here = {name: rows[:1] for name, rows in encoded.items()}
+        opened = player.resolve(of.open_bar(here, memory.before(0), of.silence[None], first=True))
+        return player.resolve(of.decode_bar(opened.inputs, opened.step_context, silence, opened.state))[0][:, 0]
+
+    asked_for, plain = logits(player, metal), logits(player, nothing)
+    assert np.abs(asked_for - plain).max() > 1e-4
+    assert logits(Guided(player, 3.0), metal) == pytest.approx(plain + 3 * (asked_for - plain), abs=1e-4)
+
+
+def test_fills_alone_need_no_guidance(player: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(engine: Engine, weight: float) -> Guided:
+        raise AssertionError("two runs where one will do")
+
+    monkeypatch.setattr(engine, "Guided", refused)
+    assert takes(player, Controls(fills=0.9))
+
+
+@pytest.mark.slow
+def test_the_shipped_checkpoint_plays_the_style_it_is_asked_for() -> None:
+    from seq2drum.lattice.conditions import drums_of, style_of
+    from seq2drum.lattice.grid import Lattice, encode
+    from seq2drum.music.choices import STYLES
+    from seq2drum.music.kit import FULL
+    from seq2drum.play.drummer import Drummer
+    from seq2drum.play.options import Options
+
+    folder = Path(__file__).parents[2] / "examples"
+    drummer, right = Drummer.load(), []
+    for name in ("rock_riff", "blues_shuffle", "funk"):
+        for style in STYLES:
+            if style == "reggae":  # one song in a hundred is
+                continue
+            take = drummer.accompany(folder / f"{name}.mid", Options(style=style))
+            lattice = Lattice(take.song.bars(), take.song.ticks_per_quarter)
+            drums = drums_of(
+                encode(take.part, lattice, FULL),
+                SongGrid.of(take.song, take.guitar.parts, lattice).guitar_grid.form,
+                FULL,
+            )
+            right.append(style_of(drums) == style)
+    assert np.mean(right) > 0.6  # one in eight by chance
+
+
+# --- recall -----------------------------------------------------------------------------------------------------------
+
+CHANGING = (Metre(0, 4, 4), Metre(4 * 1920, 7, 8), Metre(4 * 1920 + 3 * 1680, 4, 4))
+
+
+@pytest.fixture(scope="module")
+def remembering(tmp_path_factory: pytest.TempPathFactory) -> Attention:
+    """A tiny model whose memory is no longer as it began: heads that differ, and a bias for every distance."""
+    folder = save_player(tmp_path_factory.mktemp("remembering"))
+    model: Any = checkpoint.load(folder)[0]
+    torch.manual_seed(1)
+    with torch.no_grad():
+        model.distance.weight.normal_(0, 1)
+        model.nothing.normal_(0, 1)
+        model.sharpness.copy_(torch.tensor([0.5, 2.5]))
+        model.key.weight.normal_(0, 0.3)
+    return model
+
+
+def heard_of(bars: int, metres: Sequence[Metre] = (Metre(0, 4, 4),)) -> GuitarGrid:
+    return SongGrid.of(strummed(bars, metres), [0]).guitar_grid
+
+
+def stored_weights(model: Attention, guitar_grid: GuitarGrid) -> NDArray[Any]:
+    """(B, B): the model's own weights, mean over its heads, of what `encode` gives."""
+    player = engine_of(model, "full")
+    bars = len(guitar_grid.form.steps)
+    nothing_asked = conditions.of_controls(Controls(), bars)
+    known = player.resolve(player.encode(features(guitar_grid), guitar_grid.form, nothing_asked, 0, bars))
+    number = np.arange(bars)
+    distance = number[:, None] - number
+    same = guitar_grid.form.steps[:, None] == guitar_grid.form.steps
+    distance = np.where(same & (distance > 0), distance, 0)
+    with torch.no_grad():
+        query = known["asking"].sum(axis=-1)  # each head has a column of its own
+        query, key, far = (torch.from_numpy(array)[None] for array in (query, known["key"], distance))
+        return model.weights(query, key, far, torch.zeros(1, bars))[0].mean(0).numpy()[:, 1:]  # the groove comes first
+
+
+def test_the_weights_are_those_that_the_model_computes(remembering: Attention) -> None:
+    guitar_grid = heard_of(9, CHANGING)
+
+    recalled = recall(engine_of(remembering, "full"), guitar_grid)
+
+    np.testing.assert_allclose(recalled.weights[:, :-1], stored_weights(remembering, guitar_grid), atol=1e-6)
+
+
+@pytest.mark.slow
+def test_the_weights_are_those_that_playing_uses(remembering: Attention, monkeypatch: pytest.MonkeyPatch) -> None:
+    guitar_grid = heard_of(9, CHANGING)
+    player = engine_of(remembering, "full")
+    recalled = recall(player, guitar_grid)
+    used: list[NDArray[Any]] = []
+    computed = recalling.remembered
+
+    def watched(self: Attention, *arrays: torch.Tensor) -> torch.Tensor:
+        weights = computed(self, *arrays)
+        used.append(weights[0].mean(0).numpy()[2:])  # nothing and the groove come first
+        return weights
+
+    monkeypatch.setattr(recalling, "remembered", watched)
+    played = list(play_grid(player, guitar_grid, Sampling(3)))
+
+    assert len(used) == len(played) == len(guitar_grid.form.steps)
+    for bar, weights in enumerate(used):  # before the song are the bars of silence
+        np.testing.assert_allclose(recalled.weights[bar, :bar], weights[memory.LOOK_BACK :], atol=1e-6)
+        assert not weights[: memory.LOOK_BACK].any()
+
+
+def test_the_runtime_and_torch_remember_the_same() -> None:
+    guitar_grid = heard_of(12)
+    model = checkpoint.load(find("default"))[0]
+
+    recalled = recall(engine.load(), guitar_grid)
+
+    np.testing.assert_allclose(recalled.weights, recall(engine_of(model, "full"), guitar_grid).weights, atol=1e-5)
+    assert recalled.weights[1:, :-1].max() > 0.1
+
+
+def test_a_row_sums_to_one_and_looks_back_only() -> None:
+    guitar_grid = heard_of(20)
+
+    weights = recall(engine.load(), guitar_grid).weights
+
+    assert weights.shape == (20, 21)
+    np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-6)
+    assert not np.triu(weights[:, :-1]).any()
+    assert (weights >= 0).all()
+
+
+def test_the_first_bar_of_a_length_looks_at_none_and_no_bar_at_one_of_another_length() -> None:
+    guitar_grid = heard_of(9, CHANGING)
+    steps = guitar_grid.form.steps
+
+    recalled = recall(engine.load(), guitar_grid)
+
+    assert recalled.nothing[0] == 1
+    assert recalled.nothing[np.argmax(steps == 21)] == 1  # the first of 7/8
+    assert not recalled.weights[:, :-1][steps[:, None] != steps].any()
+    assert recalled.most[[0, int(np.argmax(steps == 21))]].tolist() == [-1, -1]
+
+
+def test_a_song_of_one_bar_has_nothing_to_remember() -> None:
+    recalled = recall(engine.load(), heard_of(1))
+
+    assert recalled.weights.tolist() == [[0.0, 1.0]]
+    assert recalled.most.tolist() == [-1]
+    assert recalled.by_distance.tolist() == [0.0]
+
+
+@pytest.mark.slow
+def test_more_bars_than_a_bar_has_places_for_marks_are_distinguished(remembering: Attention) -> None:
+    metre = Metre(0, 1, 4)  # 6 steps of 24 voices: 144 places
+    guitar_grid = heard_of(160, (metre,))
+
+    recalled = recall(engine_of(remembering, "full"), guitar_grid)
+
+    np.testing.assert_allclose(recalled.weights[:, :-1], stored_weights(remembering, guitar_grid), atol=1e-6)
+
+
+def test_bars_beyond_what_playing_can_remember_have_no_weight(
+    remembering: Attention, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "MEMORY_BARS", 5)
+
+    recalled = recall(engine_of(remembering, "full"), heard_of(12))
+
+    back = np.arange(12)[:, None] - np.arange(12)
+    assert not recalled.weights[:, :-1][back > 5].any()
+    assert (recalled.weights[:, :-1][(back > 0) & (back <= 5)] > 0).all()
+
+
+def test_a_model_without_a_memory_says_so(tmp_path: Any) -> None:
+    player: Engine = engine.load(save_player(tmp_path / "plain", "lstm"))
+
+    with pytest.raises(ModelError, match="no memory of bars"):
+        recall(player, heard_of(4))
+
+
+def test_the_figures_of_a_recall_are_those_of_its_weights() -> None:
+    rows = [[0, 0, 0, 0, 1], [0.75, 0, 0, 0, 0.25], [0.5, 0.5, 0, 0, 0], [0.25, 0, 0.5, 0, 0.25]]
+    recalled = Recall(np.array(rows, dtype=np.float32))
+
+    assert recalled.nothing.tolist() == [1, 0.25, 0, 0.25]
+    assert recalled.most.tolist() == [-1, 0, 1, 2]  # of two equal ones the last
+    # One back: 0.75, 0.5, 0.5. Two back: 0.5, 0. Three back: 0.25.
+    np.testing.assert_allclose(recalled.by_distance, [0, 1.75 / 3, 0.25, 0.25])

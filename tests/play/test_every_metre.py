@@ -1,9 +1,4 @@
-"""The default model in every metre and at every length: it does not fall apart where there was little to learn from.
-
-Songs are made here, and played by the shipped model. The laws are music's, with margins, and averaged over takes:
-another good model keeps them, one that plays a 4/4 pattern through all metres, or stops where the metre changes, does
-not.
-"""
+"""The shipped model in every metre and at every length, within a drummer's limbs, and obeying its controls."""
 
 from __future__ import annotations
 
@@ -14,17 +9,29 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from seq2drum.errors import NoGuitarError
+from seq2drum.evaluate import wishes
+from seq2drum.evaluate.wishes import Counted, Moved
+from seq2drum.formats.midi import midi
 from seq2drum.lattice.conditions import Drums, bars_of, drums_of, fills, hits_per_quarter
 from seq2drum.lattice.form import form_of
-from seq2drum.lattice.grid import STEPS_PER_QUARTER, Lattice, encode
-from seq2drum.music.kit import FULL, NINE
+from seq2drum.lattice.grid import STEPS_PER_QUARTER, Lattice, encode, quarters_into
+from seq2drum.music import theory
+from seq2drum.music.kit import FULL, HAND, HANDS, NINE, TWO_FEET
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.play.checkpoint.folder import available
 from seq2drum.play.drummer import Drummer
+from seq2drum.play.grooves.book import Book
 from seq2drum.play.options import Options
 from seq2drum.play.take import Take
-from tests.players import faults
+from tests.conftest import LONG, ROOT, corpus_files
+from tests.players import BY_HAND, faults, save_player, strummed
+
+# --- the default model in every metre and at every length: it does not fall apart where there was little to learn -----
 
 TICKS = 480
 SEEDS = range(3)
@@ -392,3 +399,187 @@ def test_before_the_bar_of_the_guitars_first_note_nothing_is_played():
         assert faults(take.part, take.song) == []
         assert take.part.onset.min() >= 2 * 4 * TICKS - TICKS // 8  # the downbeat may come a little early
         assert (hits(take)[3:] > 0).all()
+
+
+# --- no take is faster than a fast_drummer's limbs --------------------------------------------------------------------
+
+KICK_NOTES = FULL.voices[FULL.places["kick"]].notes
+CLOSE = 1e-5  # less than a tick
+
+
+def too_fast(take: Take) -> list[float]:
+    """The times, in seconds, of strokes that come sooner than the limb that has them is ready."""
+    part, song = take.standard_part, take.song
+    found = []
+    for pitches, limbs, least in ((KICK_NOTES, 1, TWO_FEET), (BY_HAND, HANDS, HAND)):
+        at = [song.seconds(note.onset) for note in part if note.pitch in pitches]
+        found += [later for one, later in zip(at, at[limbs:], strict=False) if later - one < least - CLOSE]
+    return found
+
+
+def sextuplets(bpm: float, bars: int = 8) -> Song:
+    """A guitar that plays six notes a quarter."""
+    notes = [Note(at, 70, 40 + at // 480 % 3, 90) for at in range(0, bars * 1920, 80)]
+    return Song(480, (Part.of(notes, program=30),), (Tempo(0, round(6e7 / bpm)),), length=bars * 1920)
+
+
+@pytest.fixture(scope="module")
+def fast_drummer() -> Drummer:
+    return Drummer.load()
+
+
+@pytest.fixture(scope="module")
+def eager(tmp_path_factory: pytest.TempPathFactory) -> Drummer:
+    """A model of random weights that strikes whatever it can."""
+    return Drummer.load(save_player(tmp_path_factory.mktemp("player")))
+
+
+@pytest.mark.parametrize("groove", ["metal-half-time-double-kick", "half-time-double-kick-open-hat"])
+def test_no_foot_plays_a_groove_s_sixteenths_and_the_guitar_s_sextuplets_at_once(
+    fast_drummer: Drummer, groove: str
+) -> None:
+    for seed in (0, 2):
+        take = fast_drummer.accompany(sextuplets(85), Options(seed=seed, groove=groove))
+        assert too_fast(take) == []
+        assert sum(note.pitch in KICK_NOTES for note in take.standard_part) > 8
+
+
+@settings(max_examples=12)
+@given(
+    st.floats(30, 300),
+    st.integers(0, 2**31),
+    st.none() | st.floats(0, 1),
+    st.none() | st.floats(0, 1),
+    st.floats(0, 1.5),
+)
+def test_no_take_has_strokes_that_come_sooner_than_their_limb_is_ready(
+    eager: Drummer, bpm: float, seed: int, humanize: float | None, swing: float | None, temperature: float
+) -> None:
+    song = strummed(3, tempos=[Tempo(0, round(6e7 / bpm)), Tempo(2500, round(4.5e7 / bpm))])
+    options = Options(seed=seed, humanize=humanize, swing=swing, temperature=temperature)
+    assert too_fast(eager.accompany(song, options)) == []
+
+
+def test_the_kicks_of_the_groove_book_can_be_played_or_those_that_cannot_are_left_out(fast_drummer: Drummer) -> None:
+    hurried, book = [], Book.load()
+    for groove in book:
+        for bar in groove.bars:
+            quarters = quarters_into(groove.steps)[bar.step[bar.key == FULL.places["kick"]]]
+            if len(quarters) > 1 and np.diff(quarters).min() * 60 / groove.tempo[1] < TWO_FEET - CLOSE:
+                hurried.append(groove)
+    assert len(hurried) < len(book) / 100
+    for groove in hurried:
+        song = strummed(4, tempos=[Tempo(0, round(6e7 / groove.tempo[1]))])
+        assert too_fast(fast_drummer.accompany(song, Options(groove=groove))) == []
+
+
+# --- what a musician asks for moves what it should, and little else: over songs, with the shipped model ---------------
+
+FRAME = Song(480, (), length=4 * 1920)
+
+
+def counted(notes: list[tuple[int, int, int]]) -> Counted:
+    """What is counted of hits (tick, pitch, velocity) in four bars of 4/4 at 120."""
+    return wishes.count(Part.of([Note(at, 10, *rest) for at, *rest in notes], is_drums=True), FRAME)
+
+
+def test_rank_correlation_is_that_of_the_ranks() -> None:
+    def spearman(*values: float) -> float:
+        return wishes.spearman(np.arange(float(len(values))), np.array(values))
+
+    assert spearman(1, 2, 3, 40, 500) == pytest.approx(1)
+    assert spearman(5, 4, 3, 2, 1) == pytest.approx(-1)
+    assert spearman(1, 3, 2, 4, 5) == pytest.approx(1 - 6 * 2 / (5 * 24))
+    assert spearman(1, 1, 2, 2) == pytest.approx(2 / np.sqrt(5))  # ties share their ranks
+    assert spearman(7, 7, 7) == 0
+
+
+def test_intensity_is_strength_a_quarter() -> None:
+    quarters = [(480 * beat, 36, 127) for beat in range(16)]
+    assert counted(quarters).intensity == pytest.approx(1)
+    assert counted([(at, pitch, 63) for at, pitch, _ in quarters]).intensity == pytest.approx(63 / 127)
+    assert counted([*quarters, *((at, 42, 127) for at, *_ in quarters)]).intensity == pytest.approx(2)
+
+
+def test_complexity_is_what_leans_against_the_beat() -> None:
+    straight = [(480 * beat, 36, 90) for beat in range(16)]
+    leaning = [(480 * beat + 360, 36, 90) for beat in range(16)]
+    hats = [(480 * beat + 360, 42, 90) for beat in range(16)]
+    assert counted(straight).complexity == 0
+    assert counted(leaning).complexity > 1
+    assert counted(straight + hats).complexity == 0
+
+
+def test_distance_from_the_place_is_in_milliseconds() -> None:
+    # 480 ticks are half a second: 24 ticks are 25 ms.
+    late = [(480 * beat + 24 * (beat % 2), 36, 90) for beat in range(16)]
+    assert counted(late).humanize == pytest.approx(12.5, rel=0.02)
+    assert counted([(480 * beat, 36, 90) for beat in range(16)]).humanize == 0
+
+
+@pytest.mark.parametrize(("tick", "swing"), [(240, 0.0), (280, 0.5), (320, 1.0)])
+def test_swing_is_where_the_second_eighth_lies(tick: int, swing: float) -> None:
+    eighths = [(480 * beat + at, 42, 90) for beat in range(16) for at in (0, tick)]
+    assert counted(eighths).swing == pytest.approx(swing, abs=0.02)
+    assert np.isnan(counted([(480 * beat, 42, 90) for beat in range(16)]).swing)
+
+
+def test_a_bar_that_stands_out_is_counted_as_a_fill() -> None:
+    frame = Song(480, (), length=8 * 1920)
+    beat = [Note(1920 * bar + 480 * at, 10, 36 + 2 * (at % 2), 90) for bar in range(8) for at in range(4)]
+    broken = [note for note in beat if note.onset // 1920 != 5]
+    toms = [Note(5 * 1920 + 120 * at, 10, 45, 90) for at in range(16)]
+    assert wishes.count(Part.of(beat, is_drums=True), frame).fills == 0
+    assert wishes.count(Part.of(broken + toms, is_drums=True), frame).fills == pytest.approx(1 / 8)
+
+
+def test_a_silent_take_is_counted_as_such() -> None:
+    assert counted([]).intensity == 0
+    assert np.isnan(counted([]).swing)
+
+
+def test_a_control_that_moves_another_statistic_is_seen() -> None:
+    values = np.zeros((2, 5, 5))
+    values[:, :, 0] = np.arange(5)
+    values[:, :, 1] = -np.arange(5)
+    moved = Moved("intensity", wishes.CONTROLS["intensity"], values)
+    assert moved.rank == pytest.approx(1)
+    assert moved.rank_in_a_song == pytest.approx(1)
+    assert moved.gain.tolist() == [4, -4, 0, 0, 0]
+    assert Moved("complexity", wishes.CONTROLS["complexity"], values).rank == pytest.approx(-1)
+    values = np.zeros((2, 5, 5))
+    values[:, :, 1] = 2 * np.arange(5)
+    other = Moved("complexity", wishes.CONTROLS["complexity"], values)
+    assert wishes.crosstalk([moved, other]).tolist() == [[1, -0.5], [0, 1]]
+    table = wishes.controls_tables([moved, other])
+    assert table[2] == "| `--intensity` | 0.00, 1.00, 2.00, 3.00, 4.00 | 1.00 | 1.00 |"
+    assert table[-2:] == ["| `--intensity` | +1.00 | -0.50 |", "| `--complexity` | +0.00 | +1.00 |"]
+
+
+def has_guitar(song: Song) -> bool:
+    try:
+        return bool(theory.guitar_parts(song).parts)
+    except NoGuitarError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def obedient() -> Drummer:
+    if "default" not in available():
+        pytest.skip("needs the default model in seq2drum/checkpoints")
+    return Drummer.load()
+
+
+@pytest.mark.slow
+def test_every_control_moves_its_own_statistic_monotonically_and_the_others_little(obedient: Drummer) -> None:
+    """Over the examples with two seeds; in a long run over songs of the corpus as well."""
+    paths = [*sorted((ROOT / "examples").glob("*.mid")), *(corpus_files("sample")[:4] if LONG else ())]
+    songs = [song for path in paths if has_guitar(song := midi.read(path))]
+    moved = wishes.move(obedient, songs, seeds=range(2), bars=24)
+    for one in moved:
+        assert one.rank >= 0.9, (one.control, np.nanmean(one.own, axis=0))
+        assert one.rank_in_a_song > 0.3, one.control
+    # As a share of what each gains by its own control: louder bars have more in them that leans against the beat.
+    names, shares = [one.control for one in moved], np.abs(wishes.crosstalk(moved))
+    np.fill_diagonal(shares, 0)
+    assert np.all(shares < 0.45), (names, shares)

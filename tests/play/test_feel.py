@@ -1,4 +1,4 @@
-"""Velocity and timing: what a feel may change, what it may not, and what is known of the draws and of swing by hand."""
+"""Velocity and timing: the feel, how hits are struck, and how loud."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from seq2drum.errors import CheckpointError, CorpusError, OptionError
 from seq2drum.formats.midi import midi
-from seq2drum.lattice.features import GuitarGrid
-from seq2drum.lattice.form import Form
+from seq2drum.lattice.features import GuitarGrid, SongGrid
+from seq2drum.lattice.form import Form, form_of, lattice_of
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, Grid, Lattice
 from seq2drum.learn.feel import feel as feel_network
 from seq2drum.learn.feel import recordings as feel_shares
@@ -28,15 +30,20 @@ from seq2drum.learn.run import loop
 from seq2drum.learn.run.runs import STATE
 from seq2drum.learn.run.task import Progress
 from seq2drum.music.kit import FULL, NINE
-from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.music.notes import IntArray, Metre, Note, Part, Song, Tempo
 from seq2drum.play.checkpoint.folder import SUMS, available
 from seq2drum.play.feel import feel as module
+from seq2drum.play.feel import loudness
 from seq2drum.play.feel import loudness as swing_module
 from seq2drum.play.feel.feel import SET, Expected, Feel, Shares, realise
-from seq2drum.play.feel.humanise import Copula, Performance, humanise_song
+from seq2drum.play.feel.humanise import Copula, Dynamics, Performance, humanise_song
 from seq2drum.play.feel.loudness import swing, swing_of
 from seq2drum.play.grooves.book import Book
+from seq2drum.play.options import Options
 from tests.made import made_song
+from tests.players import strummed
+
+# --- velocity and timing: what a feel may change, what it may not, and what is known of the draws and of swing by -----
 
 KICK, SNARE, HAT = 0, 1, 10
 
@@ -598,3 +605,112 @@ def test_no_hit_of_a_song_is_moved_to_another_step(feel: Feel) -> None:
     step, _ = lattice.nearest(felt.parts[2].onset[felt.parts[2].pitch == 36])
     before, _ = lattice.nearest(song.parts[2].onset[song.parts[2].pitch == 36])
     assert np.array_equal(step, before)
+
+
+# --- how the hits of a take are struck, whatever model has chosen them ------------------------------------------------
+
+BARS = 40
+STEPS = np.repeat(np.arange(8) * 3, 2)
+VOICES = np.tile([FULL.names.index("snare"), FULL.names.index("closed hat")], 8)
+PLAIN = np.where(STEPS % 12 == 6, 110, 80) + 10 * (VOICES == 1)
+
+
+def struck(velocity: IntArray = PLAIN, **options: Any) -> IntArray:
+    """(BARS, N): the velocities of one bar of hits, played over and over."""
+    song = strummed(BARS)
+    guitar_grid = SongGrid.of(song, [0]).guitar_grid
+    assert len(form_of(song, lattice_of(song)).steps) == BARS
+    touch = Dynamics(Options(**options), guitar_grid, FULL)
+    hits = Grid(STEPS, VOICES, velocity, np.zeros_like(STEPS), np.full_like(STEPS, 3))
+    return np.array([touch.strike(bar, hits).velocity for bar in range(BARS)])
+
+
+def test_velocities_change_from_bar_to_bar_as_drummers_change_them_and_some_repeat() -> None:
+    change = np.abs(np.diff(struck(), axis=0))
+    assert 7 < np.mean(change) < 15
+    assert 0.1 < np.mean(change == 0) < 0.27
+
+
+def test_nothing_is_clipped_however_loud() -> None:
+    loud = np.full_like(PLAIN, 127)
+    for options in ({}, {"humanize": 1.0}, {"intensity": 1.0}, {"humanize": 1.0, "intensity": 1.0}):
+        velocity = struck(loud, **options)
+        assert velocity.max() < 127
+        assert velocity.min() >= 1
+
+
+def test_a_human_feel_is_as_loud_as_what_it_strikes() -> None:
+    stiff, human = struck(humanize=0.0), struck(humanize=1.0)
+    assert abs(np.mean(stiff) - np.mean(human)) < 2
+    assert np.array_equal(stiff[0], stiff[1])
+    assert np.std(human[:, 3]) > 3
+
+
+def test_intensity_moves_loudness_in_one_direction() -> None:
+    means = [np.mean(struck(intensity=level)) for level in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    assert (np.diff(means) > 4).all()
+
+
+def test_a_bar_is_struck_alike_whatever_follows_and_another_seed_strikes_otherwise() -> None:
+    assert np.array_equal(struck(seed=3), struck(seed=3))
+    assert not np.array_equal(struck(seed=3), struck(seed=4))
+
+
+def test_the_most_likely_take_does_not_vary() -> None:
+    assert np.array_equal(struck(temperature=0.0, seed=1), struck(temperature=0.0, seed=2))
+    assert (struck(temperature=0.0)[0] == struck(temperature=0.0)[-1]).all()
+
+
+def test_a_humanised_file_has_no_more_than_its_drummers_accents() -> None:
+    rows = [
+        (bar * 1920 + step * 120, 60, note, 127) for bar in range(40) for step in range(16) for note in (36, 38, 42)
+    ]
+    part = Part.of(np.array(rows), is_drums=True)
+    human = humanise_song(Feel.load(), Song(480, (part,), length=40 * 1920)).parts[0]
+    assert human.velocity.max() < 127
+    assert np.std(human.velocity) > 10
+
+
+# --- how loud hits are: a limit that clips nothing, levels, and variation ---------------------------------------------
+
+
+def test_the_limit_leaves_what_is_below_its_knee_and_keeps_the_order_above() -> None:
+    velocity = np.arange(1.0, 400.0, 0.5)
+    limited = loudness.limited(velocity)
+    assert np.array_equal(limited[velocity <= loudness.KNEE], velocity[velocity <= loudness.KNEE])
+    assert (np.diff(limited[velocity < 200]) > 0).all()
+    assert np.rint(limited).max() == 126
+    assert loudness.limited(np.array([-5.0])).tolist() == [1]
+
+
+@given(st.lists(st.integers(1, 127), min_size=1, max_size=30), st.floats(20, 105))
+def test_hits_are_moved_alike_to_a_mean(velocity: list[int], mean: float) -> None:
+    given = np.array(velocity, dtype=np.float64)
+    moved = loudness.as_loud_as(given, mean)
+    assert ((moved >= 1) & (moved < 126.5)).all()
+    assert np.mean(moved) == pytest.approx(mean, abs=0.5)
+    assert (np.diff(moved[np.argsort(given)]) >= 0).all()
+
+
+def test_no_hits_are_as_loud_as_any() -> None:
+    assert len(loudness.as_loud_as(np.zeros(0), 90.0)) == 0
+
+
+def test_a_level_asks_for_a_mean_and_keeps_the_ratio_of_ghosts_and_accents() -> None:
+    velocity = np.array([30.0, 60.0, 100.0])
+    levels = [loudness.at_level(velocity, 80.0, level) for level in (0.0, 0.3, 0.5, 0.8, 1.0)]
+    assert (np.diff([np.mean(each) for each in levels]) > 3).all()
+    for each in levels[:3]:
+        assert each[2] / each[0] == pytest.approx(100 / 30, rel=1e-3)
+    assert max(each.max() for each in levels) < 126.5
+    soft, loud = (np.mean(loudness.at_level(velocity * gain, 80.0 * gain, 0.5)) for gain in (0.7, 1.2))
+    assert 0 < loud - soft < 0.2 * np.mean(velocity * 0.5)  # a soft song stays a little softer, no more
+    assert loudness.at_level(velocity, 90.0, 0.5) == pytest.approx(velocity, rel=1e-3)
+
+
+def test_a_drummer_varies_each_hit_and_what_falls_on_one_step_together() -> None:
+    step = np.tile([0, 0, 6], 2000) + np.repeat(np.arange(2000) * 12, 3)
+    varied = loudness.varied(np.full(len(step), 80.0), step, np.random.default_rng(0)).reshape(-1, 3)
+    assert np.std(varied) == pytest.approx(80 * 0.1, rel=0.2)
+    together, apart = (np.corrcoef(varied[:, 0], varied[:, other])[0, 1] for other in (1, 2))
+    assert together > 0.15 > abs(apart)

@@ -1,7 +1,8 @@
-"""A take in a session: count-in, click, a track for each group of pieces, sections as markers."""
+"""A take in a session: count-in, click, a track for each group of pieces, sections as markers; and as JSON."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,14 @@ from seq2drum import Drummer, Options
 from seq2drum.errors import OptionError
 from seq2drum.formats.midi import midi
 from seq2drum.music import drum_maps
+from seq2drum.music.choices import PIECES
 from seq2drum.music.notes import Marker, Metre, Note, Part, Song
 from seq2drum.play.session import GROUPS, Session, split
-from seq2drum.play.take import Take
+from seq2drum.play.take import VERSION, Take, as_json
+from tests.conftest import ROOT
 from tests.players import save_player, strummed
+
+# --- A take in a session: count-in, click, a track for each group of pieces, sections as markers ----------------------
 
 ALL = Session(count_in=2, click=True, split=True)
 
@@ -220,3 +225,25 @@ def test_sections_with_names_are_told_one_by_one(drummer: Drummer) -> None:
     told = [str(one) for one in drummer.accompany(midi.serialise(strummed()), asked).explain()]
     assert any(one.startswith("bars 1-2: section intro on the groove ") for one in told)
     assert any(one.startswith("bars 3-8: section verse on the groove ") for one in told)
+
+
+# --- A take as JSON: its shape is that of the schema, and its hits are the take's -------------------------------------
+
+
+def test_the_json_of_a_take_has_its_hits_in_their_bars_and_the_shape_of_the_schema(tmp_path: Path) -> None:
+    take = Drummer.load(save_player(tmp_path)).accompany(strummed(), Options(drum_map="addictive-drums-2"))
+    held = json.loads(as_json(take))
+    bars = held["bars"]
+    hits = [hit for bar in bars for hit in bar["hits"]]
+    assert [(hit["tick"], hit["note"], hit["velocity"]) for hit in hits] == [
+        (note.onset, note.pitch, note.velocity) for note in take.part
+    ]
+    assert all(bar["tick"] <= hit["tick"] < bar["tick"] + bar["length"] for bar in bars[:-1] for hit in bar["hits"])
+    assert hits[-1]["seconds"] == pytest.approx(take.song.seconds(hits[-1]["tick"]), abs=1e-6)
+    assert {hit["piece"] for hit in hits} <= set(PIECES)
+    assert bars[0]["section"] == take.sections[0].text
+    assert held["tempos"] == [{"tick": tempo.tick, "bpm": round(tempo.bpm, 6)} for tempo in take.song.tempo_map]
+    schema = json.loads((ROOT / "docs" / "take.schema.json").read_text(encoding="utf-8"))
+    assert schema["properties"]["version"]["const"] == VERSION
+    jsonschema = pytest.importorskip("jsonschema", reason="needs jsonschema, which comes with Jupyter")
+    jsonschema.validate(held, schema)
