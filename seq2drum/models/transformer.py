@@ -228,7 +228,7 @@ class _Whole(nn.Module):
         attending, units = torch.split(self.enter(self.norm(x)), self.sizes, -1)
         attending = attending.reshape(count, size, 3 * self.heads, self.sizes[0] // self.heads // 3).transpose(1, 2)
         q, k, v = torch.split(attending, self.heads, 1)  # each (m, A, S, ·)
-        distance = _apart(_shifted(self.distance.flip(1).roll(1 - MAX_STEPS, 1)), self.distance, x)
+        distance = bar_biases(shifted_rows(self.distance.flip(1).roll(1 - MAX_STEPS, 1)), self.distance, x)
         weight = torch.softmax(q @ k.transpose(-1, -2) + distance.to(x.dtype) + hidden, -1)
         mixed = (weight @ v).transpose(1, 2).reshape(count, size, self.sizes[0] // 3)
         return x + self.dropout(self.leave(torch.cat([mixed, functional.relu(units)], -1)))
@@ -253,17 +253,17 @@ class _Back(nn.Module):
         q, own, units = torch.split(self.enter(self.norm(x)), self.sizes, -1)
         seen = torch.cat([slots, own], 1)  # (m, W + S, ·)
         score = q.reshape(count, -1, SLOT) @ seen.transpose(1, 2)  # (m, S A, W + S)
-        weight = torch.softmax(score + _behind(self.biases(), self.distance, x).to(score.dtype), -1)
+        weight = torch.softmax(score + window_biases(self.biases(), self.distance, x).to(score.dtype), -1)
         mixed = (weight @ seen).reshape(count, size, self.sizes[0])
         return x + self.dropout(self.leave(torch.cat([mixed, functional.relu(units)], -1)))
 
     def biases(self) -> Tensor:
         """(MAX_STEPS A, W + MAX_STEPS): what is added to what each head asks at each step of each slot."""
         first = functional.pad(self.distance, (1, MAX_STEPS), value=_NEVER)
-        return _shifted(first).transpose(0, 1).flatten(0, 1)
+        return shifted_rows(first).transpose(0, 1).flatten(0, 1)
 
 
-def _shifted(first: Tensor) -> Tensor:
+def shifted_rows(first: Tensor) -> Tensor:
     """(A, L) -> (A, MAX_STEPS, L - 1): each row the one above, shifted right by one; what falls out comes in.
 
     It takes constant shapes only, so that ONNX Runtime computes it when a model is loaded.
@@ -274,7 +274,7 @@ def _shifted(first: Tensor) -> Tensor:
 
 
 @torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
-def _apart(table: Tensor, distance: Tensor, x: Tensor) -> Tensor:
+def bar_biases(table: Tensor, distance: Tensor, x: Tensor) -> Tensor:
     """(A, S, S): each head's bias for the steps of x (m, S, H), by their distance.
 
     table (A, MAX_STEPS, ·): the same of a bar of MAX_STEPS, all that most songs have. distance (A, 2 MAX_STEPS - 1): of
@@ -288,7 +288,7 @@ def _apart(table: Tensor, distance: Tensor, x: Tensor) -> Tensor:
 
 
 @torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
-def _behind(table: Tensor, distance: Tensor, x: Tensor) -> Tensor:
+def window_biases(table: Tensor, distance: Tensor, x: Tensor) -> Tensor:
     """(S A, W + S): the same of the steps of x (m, S, H) and the slots that they look back at.
 
     table (MAX_STEPS A, W + MAX_STEPS): of a bar of MAX_STEPS. distance (A, W): oldest first; a slot that is further

@@ -99,7 +99,7 @@ def test_a_worker_has_one_thread_and_its_parent_as_many_as_before(corpus, monkey
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     songs = StreamedSongs(corpus[0], Layout(), size=4)
     songs.chunk(0)
-    assert len(list(Path(f"/proc/{songs._workers[0].process.pid}/task").iterdir())) == 1
+    assert len(list(Path(f"/proc/{songs.workers[0].process.pid}/task").iterdir())) == 1
     assert os.environ["OPENBLAS_NUM_THREADS"] == "3" and "OMP_NUM_THREADS" not in os.environ
 
 
@@ -115,7 +115,7 @@ def test_a_damaged_shard_is_reported_by_the_process_that_wanted_it(corpus, tmp_p
 def test_a_process_that_has_ended_is_told(corpus) -> None:
     songs = StreamedSongs(corpus[0], Layout(), size=4)
     songs.chunk(0)
-    songs._workers[0].process.kill()
+    songs.workers[0].process.kill()
     with pytest.raises(CorpusError, match="has ended"):
         for number in (1, 2, 3):  # what was ready is still given
             songs.chunk(number)
@@ -182,7 +182,7 @@ def test_a_temporary_folder_without_room_is_told(tmp_path: Path, monkeypatch) ->
 
     shard = save([song_of(0, bars=6, split="train")], tmp_path / "a.s2d")
     monkeypatch.setattr(streaming.os, "posix_fallocate", full)
-    error = streaming._chunk([ShardRows(shard, [0])], Layout(), tmp_path / "songs")
+    error = streaming.materialise_chunk([ShardRows(shard, [0])], Layout(), tmp_path / "songs")
     assert isinstance(error, CorpusError) and "No space left" in str(error) and "TMPDIR" in str(error)
     with pytest.raises(CorpusError, match=r"No space left .* TMPDIR says where"):
         materialise_in_file([song_of(0, bars=6)], Layout())

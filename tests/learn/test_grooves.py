@@ -20,8 +20,7 @@ from seq2drum.lattice.grooves.grooves import Groove, grid_of, of_json
 from seq2drum.lattice.grooves.section_features import BASS, SECTION
 from seq2drum.learn.grooves.book import Example, as_json, book_of, clusters, examples
 from seq2drum.learn.grooves.book import main as make_book
-from seq2drum.learn.grooves.ranker import Config, RankerTask, Recipe, add_figures, main, sides_of, train
-from seq2drum.learn.grooves.sides import Book, Side
+from seq2drum.learn.grooves.ranker import Book, Config, RankerTask, Recipe, Side, add_figures, main, sides_of, train
 from seq2drum.learn.run import loop
 from seq2drum.music.kit import FULL
 from seq2drum.play.grooves.ranker import SHIPPED, Ranker

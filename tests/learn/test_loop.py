@@ -57,7 +57,7 @@ def test_a_task_of_two_optimisers_learns(tmp_path: Path) -> None:
 
 def test_a_run_that_reads_its_steps_late_is_the_run_that_reads_them_at_once(tmp_path: Path, monkeypatch) -> None:
     at_once = loop.train(TwoNumbers(RECIPE), tmp_path / "at once")
-    monkeypatch.setattr(loop, "_lag_of", lambda device: 3)
+    monkeypatch.setattr(loop, "lag_of", lambda device: 3)
     late = loop.train(TwoNumbers(RECIPE), tmp_path / "late")
     assert replace(late.progress, seconds=0) == replace(at_once.progress, seconds=0)
     one, other = tensors(tmp_path / "at once"), tensors(tmp_path / "late")
@@ -209,8 +209,8 @@ def test_two_processes_train_two_optimisers_as_one_does_with_the_double_batch(tm
 
 
 def test_seeds_of_masks_are_the_same_on_every_python() -> None:
-    assert loop._seed(0, 0, 0) == 6102389744414414618
-    seeds = {loop._seed(*numbers) for numbers in np.ndindex(3, 5, 2)}
+    assert loop.step_seed(0, 0, 0) == 6102389744414414618
+    seeds = {loop.step_seed(*numbers) for numbers in np.ndindex(3, 5, 2)}
     assert len(seeds) == 30 and all(0 <= seed < 2**63 for seed in seeds)
 
 

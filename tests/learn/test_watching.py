@@ -370,7 +370,7 @@ def test_a_take_that_is_drawn_has_the_hits_that_were_played(model: Family, songs
     song = chosen.songs[0]
     played = watching.play(base.engine_of(model, "full"), chosen)
     assert played is not None
-    duet = watching._duet(song, played.takes[SAMPLED, 0], 4)
+    duet = watching.picture_duet(song, played.takes[SAMPLED, 0], 4)
     assert len(duet.song.bars()) == 4
     engine, options = base.engine_of(model, "full"), Options(temperature=1.0)
     plan = plan_of(song.guitar_grid, options, engine.kit)

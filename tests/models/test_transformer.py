@@ -10,7 +10,17 @@ from seq2drum.lattice.form import MAX_STEPS
 from seq2drum.models import remembering
 from seq2drum.models.layers import Flat
 from seq2drum.models.remembering import KEY
-from seq2drum.models.transformer import BEFORE, REACH, SLOT, WINDOW, Config, Transformer, _apart, _behind, _shifted
+from seq2drum.models.transformer import (
+    BEFORE,
+    REACH,
+    SLOT,
+    WINDOW,
+    Config,
+    Transformer,
+    bar_biases,
+    shifted_rows,
+    window_biases,
+)
 from seq2drum.music.kit import FULL
 from seq2drum.play.decode.engine import last_of
 from tests.players import SIZES
@@ -121,10 +131,10 @@ def test_biases_of_a_bar_longer_than_what_was_learnt_begin_as_those_of_one_that_
     with torch.no_grad():
         for layer in (whole, back):
             layer.distance.copy_(torch.randn(layer.distance.shape))
-        tables = [_shifted(whole.distance.flip(1).roll(1 - MAX_STEPS, 1)), back.biases()]
+        tables = [shifted_rows(whole.distance.flip(1).roll(1 - MAX_STEPS, 1)), back.biases()]
         short, long = (
             [of(table, layer.distance, torch.zeros(1, size, 1)) for of, table, layer in
-             zip((_apart, _behind), tables, (whole, back), strict=True)]
+             zip((bar_biases, window_biases), tables, (whole, back), strict=True)]
             for size in (MAX_STEPS, MAX_STEPS + 18)
         )  # fmt: skip
     assert torch.equal(long[0][:, :MAX_STEPS, :MAX_STEPS], short[0])

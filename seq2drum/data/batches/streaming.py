@@ -177,7 +177,7 @@ def _serve_chunks(pipe: Any, layout: Layout, folder: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that learns
     try:
         for number in count():
-            pipe.send(_chunk(pipe.recv(), layout, folder / f"{os.getpid()}-{number}"))
+            pipe.send(materialise_chunk(pipe.recv(), layout, folder / f"{os.getpid()}-{number}"))
             give_back()
             if number == 0 and hasattr(os, "nice"):  # nothing can be learnt before the first chunk
                 os.nice(_NICE)
@@ -193,7 +193,7 @@ def _no_room(path: Path, error: OSError) -> CorpusError:
     )
 
 
-def _chunk(rows: list[ShardRows], layout: Layout, path: Path) -> MappedData | Exception:
+def materialise_chunk(rows: list[ShardRows], layout: Layout, path: Path) -> MappedData | Exception:
     """Songs materialised in a file, or the error."""
     try:
         songs = [song for one in rows for song in songs_of(one.shard, "train", rows=frozenset(one.rows))]
@@ -291,15 +291,15 @@ class StreamedSongs:
         self.chunks = max(-(-self.songs // size), 1)
         folder = Path(tempfile.mkdtemp(prefix="seq2drum-chunks-"))
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self._workers = [Worker(layout, folder) for _ in range(workers)]
+        self.workers = [Worker(layout, folder) for _ in range(workers)]
 
     def chunk(self, number: int) -> Data:
         """The songs of chunk `number`; requests the chunks after it."""
         try:
-            for later in range(number, number + len(self._workers)):
+            for later in range(number, number + len(self.workers)):
                 self._request(later)
             data = self._worker(number).receive(number)
-            self._request(number + len(self._workers))
+            self._request(number + len(self.workers))
         except (EOFError, ConnectionError):
             raise CorpusError(
                 "a process that prepares songs has ended; each wants some 0.3 GB of memory (--workers says how many)"
@@ -312,4 +312,4 @@ class StreamedSongs:
             worker.request(number, rows_of_chunk(self.shards, self.layout.seed, number, self.chunks))
 
     def _worker(self, number: int) -> Worker:
-        return self._workers[number % len(self._workers)]
+        return self.workers[number % len(self.workers)]

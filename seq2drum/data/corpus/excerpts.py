@@ -53,14 +53,10 @@ def others_guitar(
         if metres[index] == CHANGING or not len(able):
             guitars.append(None)
             continue
-        rng = np.random.default_rng([seed, 2, _seed_of(song)])
+        of_song = int.from_bytes(hashlib.sha256(song.sha256.encode()).digest()[:8], "little")
+        rng = np.random.default_rng([seed, 2, of_song])
         guitars.append(lay_over(every[int(rng.choice(able))].guitar_grid, song.guitar_grid))
     return guitars
-
-
-def _seed_of(song: Prepared) -> int:
-    """A seed that depends on the song alone."""
-    return int.from_bytes(hashlib.sha256(song.sha256.encode()).digest()[:8], "little")
 
 
 def lay_over(other: GuitarGrid, own: GuitarGrid) -> GuitarGrid:

@@ -258,7 +258,8 @@ def choose(folder: Path, task: int = 0, tasks: int = 1) -> None:
     account.left_out[EXACT_COPY] += sum(map(len, headers)) - len(songs)
     # 2. Near copies and groups.
     rows = [headers[number][place] for number, place in songs]
-    pairs = merged(_band(folder, number) for number in range(BANDS))
+    bands = (_numbers(folder, f"{_BANDS}/{number:02d}.npy") for number in range(BANDS))
+    pairs = merged(Alike(band[:, :2].astype(np.int64), band[:, 2]) for band in bands)
     copies, names = judged([row.sha256 for row in rows], [row.group for row in rows], pairs)
     account.left_out[NEAR_COPY] += int(copies.sum())
     account.left_out = +account.left_out
@@ -273,11 +274,6 @@ def choose(folder: Path, task: int = 0, tasks: int = 1) -> None:
     if not kept:
         raise CorpusError("no song could be used:\n" + "\n".join(account.lines()))
     _keep(folder / WORK / ACCOUNT, json.dumps(vars(account), indent=2).encode())
-
-
-def _band(folder: Path, number: int) -> Alike:
-    found = _numbers(folder, f"{_BANDS}/{number:02d}.npy")
-    return Alike(found[:, :2].astype(np.int64), found[:, 2])
 
 
 def write(folder: Path, task: int, tasks: int) -> None:

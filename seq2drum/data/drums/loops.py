@@ -275,7 +275,10 @@ def combined(beats: Beats, count: int, rng: np.random.Generator) -> Combined:
     """Combine the loops of the train side that are not fills into at most so many new ones."""
     rows = np.flatnonzero((beats.side == SIDES.index("train")) & ~beats.fill)
     loops = [beats.select(rows[beats.performance[rows] == one]) for one in np.unique(beats.performance[rows])]
-    having = {line: _having(loops, voices) for line, voices in _VOICES.items()}
+    having = {
+        line: np.flatnonzero([(loop.velocity[:, :, voices] > 0).any() for loop in loops])
+        for line, voices in _VOICES.items()
+    }
     known = {_hits(loop.velocity) for loop in loops}
     made: list[Beats] = []
     tried = copies = 0
@@ -309,11 +312,6 @@ def joined(*many: Beats) -> Beats:
     columns: Any = [np.concatenate(column) for column in zip(*(one[:-1] for one in moved), strict=True)]
     names: Any = tuple(name for one in many for name in one.names)
     return Beats(*columns, names)  # type: ignore[call-arg]
-
-
-def _having(loops: Sequence[Beats], voices: Sequence[int]) -> IntArray:
-    """Indices of the loops that have a line."""
-    return np.flatnonzero([(loop.velocity[:, :, voices] > 0).any() for loop in loops])
 
 
 def _fitting(first: Beats, loops: Sequence[Beats], having: IntArray, rng: np.random.Generator) -> Beats | None:

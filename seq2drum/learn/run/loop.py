@@ -251,7 +251,7 @@ class _Run(Generic[Item, BatchT]):
         compiled: Any = torch.compile if self.task.recipe.compiled else lambda model: model
         self.models: Mapping[str, Any] = {name: setup(compiled(model)) for name, model in self.task.models.items()}
         self.optimizers: Mapping[str, Any] = {name: setup_optimizer(one) for name, one in self.task.optimizers.items()}
-        self.lag = _lag_of(self.device)
+        self.lag = lag_of(self.device)
         self.norms: list[torch.Tensor] = []
         self.unread: deque[_PendingResult] = deque()
         self.validated = self.saved = time.monotonic()
@@ -346,7 +346,7 @@ class _Run(Generic[Item, BatchT]):
         for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
                 group["lr"] = self.task.rate(name, self.progress.step, share)
-        torch.manual_seed(_seed(self.task.recipe.seed, self.progress.step, self.rank))
+        torch.manual_seed(step_seed(self.task.recipe.seed, self.progress.step, self.rank))
         for model in self.models.values():
             model.train()
         return self.task.step(batch, self)
@@ -466,11 +466,12 @@ class _Run(Generic[Item, BatchT]):
         return made
 
 
-def _lag_of(device: torch.device) -> int:
+def lag_of(device: torch.device) -> int:
+    """Steps that a device may be behind when results are read."""
     return LAG if device.type == "cuda" else 0
 
 
-def _seed(*numbers: int) -> int:
+def step_seed(*numbers: int) -> int:
     """A seed for torch from some numbers; the same with every version of Python."""
     return int(np.random.SeedSequence([numbers[0], 5, *numbers[1:]]).generate_state(1, np.uint64)[0] >> 1)
 

@@ -95,16 +95,12 @@ def choose(songs: Sequence[Prepared], *, seed: int = 0) -> PreviewSongs:
     groups: dict[str, Prepared] = {}
     for song in _shuffled(unseen or [song for song in both if song.split == "train"], seed, 1):
         groups.setdefault(song.group, shortened(song, BARS))
-    counted = [(song, _counted(song)) for song in groups.values()]
+    counted = [(song, int(judged_bars(drums_of(song.drums, song.guitar_grid.form)).sum())) for song in groups.values()]
     able = [song for song, bars in counted if bars >= LEAST_BARS] or [song for song, bars in counted if bars]
     able = able[:SONGS]
     reference = _shuffled([song for song in songs if song.split == "train"], seed, 2)[:REFERENCE]
     others = others_guitar(able, list(groups.values()), seed=seed)
     return PreviewSongs(tuple(able), tuple(others), tuple(reference), bool(unseen))
-
-
-def _counted(song: Prepared) -> int:
-    return int(judged_bars(drums_of(song.drums, song.guitar_grid.form)).sum())
 
 
 def _shuffled(songs: Iterable[Prepared], seed: int, purpose: int) -> list[Prepared]:
@@ -327,7 +323,9 @@ class Previews:
             name = name_of(song)
             shown = [("take", preview.takes[name], preview.played), *([("real", song.drums, PICTURED_BARS)] * first)]
             for tag, drums, bars in shown:
-                pixels = draw.pixels(_duet(song, drums, bars), title=f"{name}, {tag}", bars_per_line=PICTURED_LINE)
+                pixels = draw.pixels(
+                    picture_duet(song, drums, bars), title=f"{name}, {tag}", bars_per_line=PICTURED_LINE
+                )
                 logger.add_image(f"{tag}/{name}", pixels, preview.bars, dataformats="HWC")
 
     @cached_property
@@ -368,14 +366,14 @@ def _apart(model: Family) -> Iterator[Family]:
         yield copy.deepcopy(model).cpu()
 
 
-def _duet(song: Prepared, drums: Grid, bars: int) -> Duet:
+def picture_duet(song: Prepared, drums: Grid, bars: int) -> Duet:
     """The bars of a song to draw, with the hits of a take; no more than were played."""
     cut = replace(song, drums=drums).between(0, min(bars, PICTURED_BARS, len(song.guitar_grid.form.steps)))
     return duet_of(cut.guitar_grid, cut.drums)
 
 
 def _png(song: Prepared, drums: Grid, bars: int = PICTURED_BARS) -> bytes:
-    return draw.picture(_duet(song, drums, bars), "png", bars_per_line=PICTURED_LINE)
+    return draw.picture(picture_duet(song, drums, bars), "png", bars_per_line=PICTURED_LINE)
 
 
 def allowance(previews: Sequence[Preview], seconds: float, *, last: bool = False) -> float:
