@@ -1,7 +1,7 @@
 """Functions and files of the project that one job enters.
 
-Counted are the functions of the project that a job enters and the files that they are in, in a process of its own:
-what was imported and cached before would not be entered again. `tests/test_journeys.py` holds the counts.
+A job runs in a process of its own, as what was cached before would not be entered again. Imports and, for `accompany`,
+loading the model come before it and do not count. `tests/test_journeys.py` holds the counts.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ SONGS = CHECKOUT / "examples" / "training"
 _FUNCTION = inspect.CO_OPTIMIZED | inspect.CO_NEWLOCALS  # the bodies of modules and classes lack the first
 
 
+Job = Callable[[], Any]
+
+
 class Journey(NamedTuple):
     """Numbers of functions that a job enters, and of the files that they are in."""
 
@@ -31,36 +34,38 @@ class Journey(NamedTuple):
     files: int
 
 
-def accompany(folder: Path) -> None:
+def accompany(folder: Path) -> Job:
     from seq2drum import Drummer
 
-    Drummer.load().accompany(SONG)
+    drummer = Drummer.load()
+    return lambda: drummer.accompany(SONG)
 
 
-def infer(folder: Path) -> None:
+def infer(folder: Path) -> Job:
     from seq2drum import cli
 
-    assert cli.main(["--mode", "infer", str(SONG), "-o", str(folder / "drums.mid")]) == 0
+    return lambda: cli.main(["--mode", "infer", str(SONG), "-o", str(folder / "drums.mid")])
 
 
-def train(folder: Path) -> None:
+def train(folder: Path) -> Job:
     from seq2drum import cli
 
     options = ["--cache", str(folder / "songs.s2d"), "--out", str(folder / "run"), "--size", "hidden=16"]
-    assert cli.main(["--mode", "train", "--data", str(SONGS), "--model", "lstm", "--epochs", "2", *options]) == 0
+    options += ["--data", str(SONGS), "--model", "lstm", "--epochs", "2"]
+    return lambda: cli.main(["--mode", "train", *options])
 
 
-def call(folder: Path) -> None:
+def call(folder: Path) -> Job:
     from tests.servers import served
 
     async def run() -> None:
         async with served() as server:
             await server.generate()
 
-    asyncio.run(run())
+    return lambda: asyncio.run(run())
 
 
-JOBS: dict[str, tuple[Callable[[Path], None], str]] = {
+JOBS: dict[str, tuple[Callable[[Path], Job], str]] = {
     "accompany": (accompany, "seq2drum."),
     "infer": (infer, "seq2drum."),
     "train": (train, "seq2drum."),
@@ -68,24 +73,30 @@ JOBS: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
-def entered(job: Callable[[Path], None], package: str) -> set[tuple[str, str]]:
-    """The module and the name of each function of a package that a job enters, in any of its threads."""
+def entered(make: Callable[[Path], Job], package: str) -> set[tuple[str, str]]:
+    """Return module and name of each function of a package that a job enters, in any of its threads.
+
+    What its preparation enters does not count, nor what a library wrote, such as the methods of a dataclass.
+    """
     found: set[tuple[str, str]] = set()
 
     def note(frame: Any, event: str, argument: Any) -> None:
         code, module = frame.f_code, frame.f_globals.get("__name__", "")
         is_function = code.co_flags & _FUNCTION == _FUNCTION and not code.co_name.startswith("<")
-        if event == "call" and is_function and module.startswith(package):
+        if event == "call" and is_function and module.startswith(package) and not code.co_filename.startswith("<"):
             found.add((module, code.co_qualname))
 
     with tempfile.TemporaryDirectory() as folder:
+        job = make(Path(folder))
         sys.setprofile(note)
         threading.setprofile(note)
         try:
-            job(Path(folder))
+            failed = job()
         finally:
             sys.setprofile(None)
             threading.setprofile(None)
+    if isinstance(failed, int) and failed:
+        raise RuntimeError(f"{make.__name__} failed with exit code {failed}")
     return found
 
 

@@ -10,10 +10,10 @@ import pytest
 from bench.journeys import JOBS, Journey, journey
 
 BOUNDS = {
-    "accompany": Journey(476, 65),
-    "infer": Journey(577, 81),
-    "train": Journey(955, 119),
-    "call": Journey(114, 11),
+    "accompany": Journey(360, 47),
+    "infer": Journey(517, 65),
+    "train": Journey(855, 90),
+    "call": Journey(109, 11),
 }
 SLACK = 6  # functions: a way differs a little with the machine and the versions of libraries
 
