@@ -23,6 +23,7 @@ from seq2drum.lattice.features import GuitarGrid, SongGrid
 from seq2drum.lattice.form import Form, form_of, lattice_of
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, Grid, Lattice
 from seq2drum.learn.feel import feel as feel_network
+from seq2drum.learn.feel import judging
 from seq2drum.learn.feel import recordings as feel_shares
 from seq2drum.learn.feel.feel import FeelTask, Recipe, train
 from seq2drum.learn.feel.recordings import Recording, recordings
@@ -714,3 +715,19 @@ def test_a_drummer_varies_each_hit_and_what_falls_on_one_step_together() -> None
     assert np.std(varied) == pytest.approx(80 * 0.1, rel=0.2)
     together, apart = (np.corrcoef(varied[:, 0], varied[:, other])[0, 1] for other in (1, 2))
     assert together > 0.15 > abs(apart)
+
+
+def test_the_shipped_feel_is_judged_beside_drummers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
+    assert judging.main([str(made_groove(tmp_path))]) == 0
+    printed = capsys.readouterr().out
+    assert "3 recordings, " in printed and "nats a hit: velocity: " in printed
+    assert "| 0 | 0.0 | 0.0 | 1 |" in printed  # at an amount of 0 hits stay as they were
+
+
+def test_a_folder_that_is_not_the_data_set_is_refused_by_the_judging(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch")
+    assert judging.main([str(tmp_path)]) == 2
+    assert "is not the Groove MIDI Dataset" in capsys.readouterr().err

@@ -76,6 +76,7 @@ class Baseline:
                 for v in range(SET)
             ]
         )  # (V, 2, 2)
+        self.table[..., 1] = np.maximum(self.table[..., 1], 1e-3)  # a voice that never varies has a spread, too
 
     def draw(self, one: Recording, rng: np.random.Generator) -> tuple[Array, Array]:
         """Return a velocity and a moment of each hit."""
