@@ -216,7 +216,7 @@ def test_a_file_that_is_none_is_cut_off_or_damaged_is_refused_in_a_sentence(tmp_
 def test_a_row_group_too_large_to_be_read_at_once_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path / "songs.parquet", own())
     monkeypatch.setattr(parquet, "MOST_GROUP_BYTES", 1000)
-    refused([path], "row group 0 of .* are read at once; write it anew in smaller ones")
+    refused([path], "row group 0 of .* are read at once; rewrite it in smaller ones")
 
 
 def repeated(path: Path, data: bytes, count: int) -> Path:

@@ -101,7 +101,7 @@ def row_groups(path: Path, layout: str = "") -> list[int]:
             if size > MOST_GROUP_BYTES:
                 raise CorpusError(
                     f"row group {number} of {str(path)!r} has {size >> 20} MB, and at most {MOST_GROUP_BYTES >> 20} are"
-                    " read at once; write it anew in smaller ones"
+                    " read at once; rewrite it in smaller ones"
                 )
             if size > max(LEAST_GROUP_BYTES, MOST_PACKING * path.stat().st_size):
                 raise CorpusError(
