@@ -692,7 +692,7 @@ def opened(player: Drummer, song: Song) -> tuple[int, list[int]]:
         answer = None
         if isinstance(item, engine.GraphCall):
             asked += item.graph == "bar"
-            answer = player.engine.answer(item)
+            answer = player.engine.compute(item)
         else:
             hits.append(len(item.part))
 

@@ -14,7 +14,7 @@ import pytest
 from seq2drum.errors import OptionError
 from seq2drum.models.families import FAMILIES
 from seq2drum.music.notes import Metre
-from seq2drum.play.checkpoint.runtime import Answer, LoadedGraph
+from seq2drum.play.checkpoint.runtime import LoadedGraph, Outputs
 from seq2drum.play.choose import Grooves, choose
 from seq2drum.play.decode import ensemble as module
 from seq2drum.play.decode.engine import ComputationStream, Engine, GraphCall, next_of
@@ -109,37 +109,37 @@ def test_several_songs_share_the_models_passes(drummer: Drummer) -> None:
 
 def bars_opened(engine: Engine, stream: ComputationStream[DrumBar]) -> list[GraphCall]:
     """What is asked of the graph that opens bars while a take is played."""
-    asks, answer = list[GraphCall](), None
+    calls, outputs = list[GraphCall](), None
     with contextlib.suppress(StopIteration):
         while True:
-            item = stream.send(answer)
-            answer = engine.answer(item) if isinstance(item, GraphCall) else None
-            asks += [item] if isinstance(item, GraphCall) and item.graph == "bar" else []
-    return asks
+            item = stream.send(outputs)
+            outputs = engine.compute(item) if isinstance(item, GraphCall) else None
+            calls += [item] if isinstance(item, GraphCall) and item.graph == "bar" else []
+    return calls
 
 
 def test_a_bar_is_opened_among_others_as_it_is_alone_to_the_last_digit() -> None:
     drummer = Drummer.load()
     engine, rng = drummer.engine, np.random.default_rng(0)
     takes = [Options(), Options(seed=1, style="jazz", temperature=1.7), Options(temperature=0.0)]
-    asks = [ask for take in takes for ask in bars_opened(engine, drummer.bars(*ready(drummer, strummed(24), take)))]
-    alone = [engine.answer(ask) for ask in asks]
+    calls = [call for take in takes for call in bars_opened(engine, drummer.bars(*ready(drummer, strummed(24), take)))]
+    alone = [engine.compute(call) for call in calls]
     sizes: list[int] = []
 
     def counted(arrays: dict[str, np.ndarray]) -> Any:
         sizes.append(len(arrays["state"]))
         return bar.run(arrays)
 
-    def asking(index: int) -> ComputationStream[Answer]:
-        yield (yield asks[index])  # type: ignore[misc]
+    def computation(index: int) -> ComputationStream[Outputs]:
+        yield (yield calls[index])  # type: ignore[misc]
 
     bar = engine.graphs["bar"]
     watched = replace(engine, graphs={**engine.graphs, "bar": LoadedGraph(bar.inputs, bar.outputs, counted)})
     for count in (2, 5, 16):
-        chosen = rng.integers(len(asks), size=count).tolist()
-        ensemble = Ensemble[int, Answer](watched)
+        chosen = rng.integers(len(calls), size=count).tolist()
+        ensemble = Ensemble[int, Outputs](watched)
         for key, index in enumerate(chosen):
-            ensemble.join(key, asking(index))
+            ensemble.join(key, computation(index))
         found = dict(ensemble.run())
         for key, index in enumerate(chosen):
             assert [rows.tobytes() for rows in found[key]] == [rows.tobytes() for rows in alone[index]]
@@ -247,11 +247,11 @@ def test_the_questions_of_a_stream_are_handed_through() -> None:
         yield 7
 
     playing = stream()
-    asking = next_of(playing)
-    assert next(asking) == GraphCall("decode_bar", {})
-    assert asking.send([np.array(1)]) == GraphCall("feel", {})
+    computation = next_of(playing)
+    assert next(computation) == GraphCall("decode_bar", {})
+    assert computation.send([np.array(1)]) == GraphCall("feel", {})
     with pytest.raises(StopIteration) as end:
-        asking.send([np.array(2)])
+        computation.send([np.array(2)])
     assert end.value.value == 3
     with pytest.raises(StopIteration) as end:
         next(next_of(playing))

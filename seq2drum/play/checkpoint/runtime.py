@@ -319,7 +319,7 @@ GRAPHS: Mapping[str, frozenset[str]] = {
 FILL_PLAN = "plan"  # gives the logits of a bar being a fill; some models have it
 
 Arrays = Mapping[str, NDArray[Any]]
-Answer = Sequence[NDArray[Any]]
+Outputs = Sequence[NDArray[Any]]
 
 
 class LoadedGraph(NamedTuple):
@@ -327,7 +327,7 @@ class LoadedGraph(NamedTuple):
 
     inputs: frozenset[str]
     outputs: tuple[str, ...]
-    run: Callable[[dict[str, NDArray[Any]]], Answer]
+    run: Callable[[dict[str, NDArray[Any]]], Outputs]
 
 
 def runtime() -> Any:
@@ -381,7 +381,7 @@ def session(path: Path, threads: int, beside: Collection[str] = ()) -> LoadedGra
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{str(path)!r} cannot be used: {reason}") from None
 
-    def run(arrays: dict[str, NDArray[Any]]) -> Answer:
+    def run(arrays: dict[str, NDArray[Any]]) -> Outputs:
         return session.run(outputs, arrays)  # type: ignore[no-any-return]
 
     return LoadedGraph(inputs, outputs, run)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, Grid
 from seq2drum.music.kit import Limbs, Strokes
-from seq2drum.play.checkpoint.runtime import Answer
+from seq2drum.play.checkpoint.runtime import Outputs
 from seq2drum.play.decode.engine import Computation, OpenBar, Playable
 from seq2drum.play.decode.memory import Pieces, expand_batch
 from seq2drum.play.decode.sampling import HIT_THRESHOLD, Draws
@@ -138,7 +138,7 @@ class BarSampler:
         silence = np.zeros((len(previous), count, previous.shape[1]), dtype=np.float32)
         return PlayedBatch(silence, silence, silence, opened.state)
 
-    def _decode_bar(self, opened: OpenBar, previous: FloatArray, hits: FloatArray) -> Computation[Answer]:
+    def _decode_bar(self, opened: OpenBar, previous: FloatArray, hits: FloatArray) -> Computation[Outputs]:
         """Go through a bar with these hits (n, S, V): each step's logits (n, S, V), thinking, and the last state."""
         count = hits.shape[1]
         before = np.concatenate([previous[:, None], hits[:, :-1]], axis=1)

@@ -3,8 +3,8 @@
 A model is a handful of graphs (see `models.base`). Here they are run by ONNX Runtime from a checkpoint folder, without
 torch; `eager` runs the same graphs in torch, and a test holds the two equal.
 
-What plays does not call a graph: it is a generator that yields an `GraphCall` and is sent the answer. What drives the
-generator decides when that is computed: at once (`Engine.run`), or in one batch with other generators (`ensemble`).
+Playing does not run a graph: it is a generator that yields a `GraphCall` and is sent the outputs. What drives the
+generator decides when those are computed: at once (`Engine.run`), or in one batch with other generators (`ensemble`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from seq2drum.lattice.form import MAX_STEPS, FloatArray, Form
 from seq2drum.music.kit import KITS, Kit
 from seq2drum.music.notes import IntArray
 from seq2drum.play.checkpoint.folder import CONFIG, DEFAULT, WEIGHTS, find, read_config, read_tensors, verify
-from seq2drum.play.checkpoint.runtime import FILL_PLAN, GRAPHS, UNUSABLE, Answer, Arrays, LoadedGraph, session
+from seq2drum.play.checkpoint.runtime import FILL_PLAN, GRAPHS, UNUSABLE, Arrays, LoadedGraph, Outputs, session
 from seq2drum.play.decode.memory import GrooveRows
 
 T = TypeVar("T")
@@ -46,19 +46,19 @@ class GraphCall(NamedTuple):
     arrays: dict[str, NDArray[Any]]
 
 
-Computation: TypeAlias = Generator[GraphCall, Answer, T]
+Computation: TypeAlias = Generator[GraphCall, Outputs, T]
 """A generator that yields graph calls and returns a T: `value = yield from ...`."""
 
-ComputationStream: TypeAlias = Generator[GraphCall | T, Answer | None, None]
+ComputationStream: TypeAlias = Generator[GraphCall | T, Outputs | None, None]
 """A generator that yields items T and graph calls. It is sent the outputs after a `GraphCall`, and None after a T."""
 
 
 def next_of(stream: ComputationStream[T]) -> Computation[T]:
-    """The next T of a stream that has one more; its questions are handed through."""
-    item, answer = next(stream), None
+    """Return the next T of a stream that has one more; hand its graph calls through."""
+    item, outputs = next(stream), None
     while isinstance(item, GraphCall):
-        answer = yield item
-        item = stream.send(answer)
+        outputs = yield item
+        item = stream.send(outputs)
     return item
 
 
@@ -126,7 +126,7 @@ class Playable(Protocol):
 
     def decode_bar(
         self, inputs: FloatArray, step_context: FloatArray, previous: FloatArray, state: FloatArray
-    ) -> Computation[Answer]:
+    ) -> Computation[Outputs]:
         """Go through a bar: inputs and step_context (n, S, ·) of its steps, previous (n, S, V) the hits before each.
 
         Returns logits (n, S, V) before any voice of a step is drawn, hidden (n, S, ·) and the state after the bar
@@ -157,33 +157,33 @@ class Engine:
     silence: FloatArray = field(repr=False)
     conditions: IntArray = field(repr=False, default_factory=lambda: columns_for(CONDITIONS.size))
 
-    def answer(self, ask: GraphCall) -> Answer:
+    def compute(self, call: GraphCall) -> Outputs:
         """Compute what is asked."""
-        return self.graphs[ask.graph].run(ask.arrays)
+        return self.graphs[call.graph].run(call.arrays)
 
     def run(self, stream: ComputationStream[T]) -> Iterator[T]:
-        """The items of a stream; each of its questions is answered at once."""
-        answer = None
+        """Return the items of a stream; run each of its graph calls at once."""
+        outputs = None
         with contextlib.closing(stream), contextlib.suppress(StopIteration):
             while True:
-                item = stream.send(answer)
+                item = stream.send(outputs)
                 if isinstance(item, GraphCall):
-                    answer = self.answer(item)
+                    outputs = self.compute(item)
                 else:
                     yield item
-                    answer = None
+                    outputs = None
 
-    def resolve(self, asking: Computation[T]) -> T:
+    def resolve(self, computation: Computation[T]) -> T:
         """Return the result of a computation, running each of its graph calls at once."""
         try:
-            ask = next(asking)
+            call = next(computation)
             while True:
-                ask = asking.send(self.answer(ask))
+                call = computation.send(self.compute(call))
         except StopIteration as stop:
             value: T = stop.value
             return value
 
-    def _asked(self, graph: str, arrays: Arrays) -> Computation[dict[str, NDArray[Any]]]:
+    def _call(self, graph: str, arrays: Arrays) -> Computation[dict[str, NDArray[Any]]]:
         """Ask a graph, of those of some arrays that it takes: its outputs by name.
 
         Raises:
@@ -216,13 +216,13 @@ class Engine:
         arrays = {**_guitar(features, form, first, stop), "conditions": conditions[first:stop, self.conditions]}
         if self.hears_grooves:
             arrays |= (grooves or GrooveRows.none(form, self.kit)).between(first, stop)
-        return (yield from self._asked("encode", arrays))
+        return (yield from self._call("encode", arrays))
 
     def fill_logits(self, features: Features, form: Form) -> Computation[FloatArray | None]:
         """See `Playable.fill_logits`."""
         if FILL_PLAN not in self.graphs:
             return None
-        outputs = yield from self._asked(FILL_PLAN, _guitar(features, form, 0, len(form.steps)))
+        outputs = yield from self._call(FILL_PLAN, _guitar(features, form, 0, len(form.steps)))
         logits: FloatArray = outputs["fill"][:, 0]
         return logits
 
@@ -234,12 +234,12 @@ class Engine:
         """See `Playable.open_bar`."""
         flag = np.full((len(state), 1), float(first), dtype=np.float32)
         known = {**encoded, **memory, "state": state, "first": flag}
-        outputs = yield from self._asked("bar", known | (last_of(memory) if self._is_told_last else {}))
+        outputs = yield from self._call("bar", known | (last_of(memory) if self._is_told_last else {}))
         return OpenBar(outputs["inputs"], outputs["step_context"], outputs.get("echo"), outputs["opened"])
 
     def decode_bar(
         self, inputs: FloatArray, step_context: FloatArray, previous: FloatArray, state: FloatArray
-    ) -> Computation[Answer]:
+    ) -> Computation[Outputs]:
         """See `Playable.decode_bar`."""
         outputs = yield GraphCall(
             "decode_bar", {"inputs": inputs, "step_context": step_context, "previous": previous, "state": state}
@@ -251,7 +251,7 @@ class Engine:
     ) -> Computation[dict[str, NDArray[Any]]]:
         """See `Playable.feel`."""
         inputs: dict[str, NDArray[Any]] = {"hidden": hidden, "hits": hits}
-        return (yield from self._asked("feel", inputs if echo is None else {**inputs, "echo": echo}))
+        return (yield from self._call("feel", inputs if echo is None else {**inputs, "echo": echo}))
 
 
 def _guitar(features: Features, form: Form, first: int, stop: int) -> dict[str, NDArray[Any]]:
@@ -414,7 +414,7 @@ class Guided:
 
     def decode_bar(
         self, inputs: FloatArray, step_context: FloatArray, previous: FloatArray, state: FloatArray
-    ) -> Computation[Answer]:
+    ) -> Computation[Outputs]:
         """See `Playable.decode_bar`."""
         logits, hidden, state_after = yield from self.engine.decode_bar(
             _apart(inputs), _apart(step_context), np.repeat(previous, 2, axis=0), _apart(state)

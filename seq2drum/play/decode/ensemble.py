@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.play.checkpoint.runtime import Answer
+from seq2drum.play.checkpoint.runtime import Outputs
 from seq2drum.play.decode.engine import (
     OF_ANY_LENGTH,
     ComputationStream,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
-# The graphs whose questions are answered together, as a stream asks them one after another.
+# The graphs whose calls are batched over streams, in the order in which a stream makes them.
 TOGETHER = "feel", "bar", "decode_bar"
 SHARED_BARS = 256  # remembered bars up to which bars are opened together: what is copied costs more than is gained
 ASIDE, ASIDE_BARS = "encode", 256  # the graph that is computed aside, of more bars than these
@@ -51,12 +51,12 @@ class Ended:
 
 @dataclass
 class _Seat(Generic[T]):
-    """A stream: what it asks for now, what is computed of that aside, or the answer that it is to be sent."""
+    """A stream: its pending call, the future of a call that is computed aside, or the outputs to send it."""
 
     stream: ComputationStream[T]
-    ask: GraphCall | None = None
-    answer: Answer | None = None
-    aside: Future[Answer] | None = None
+    call: GraphCall | None = None
+    outputs: Outputs | None = None
+    aside: Future[Outputs] | None = None
 
 
 class Ensemble(Generic[K, T]):
@@ -100,30 +100,30 @@ class Ensemble(Generic[K, T]):
         for graph in TOGETHER:
             for key in keys:
                 made += [(key, item) for item in self._bring_on(key)]
-            self._answer(graph)
+            self._compute(graph)
         return made
 
     def _bring_on(self, key: K) -> Iterator[T | Ended]:
-        """The items of a stream until it asks something that is answered together with others."""
+        """Return the items of a stream until it makes a call that is batched with others."""
         seat = self._seats.get(key)
-        if seat is None or seat.ask or (seat.aside and not seat.aside.done()):
+        if seat is None or seat.call or (seat.aside and not seat.aside.done()):
             return
         try:
             if seat.aside:
-                seat.answer, seat.aside = seat.aside.result(), None
+                seat.outputs, seat.aside = seat.aside.result(), None
             items = 0
-            while seat.ask is None and seat.aside is None and items < MOST_ITEMS:
-                item = seat.stream.send(seat.answer)
-                seat.answer = None
+            while seat.call is None and seat.aside is None and items < MOST_ITEMS:
+                item = seat.stream.send(seat.outputs)
+                seat.outputs = None
                 if not isinstance(item, GraphCall):
                     items += 1
                     yield item
                 elif item.graph in TOGETHER:
-                    seat.ask = item
+                    seat.call = item
                 elif self._aside and item.graph == ASIDE and len(item.arrays["steps"]) > ASIDE_BARS:
-                    seat.aside = self._aside.submit(self._engine.answer, item)
+                    seat.aside = self._aside.submit(self._engine.compute, item)
                 else:
-                    seat.answer = self._engine.answer(item)
+                    seat.outputs = self._engine.compute(item)
         except StopIteration:
             del self._seats[key]
             yield Ended()
@@ -144,40 +144,40 @@ class Ensemble(Generic[K, T]):
                 elif item.error is not None:
                     raise item.error
 
-    def _answer(self, graph: str) -> None:
-        """Answer what all ask of a graph, what is alike as one batch."""
+    def _compute(self, graph: str) -> None:
+        """Compute the pending calls to a graph, those of one kind as one batch."""
         alike: dict[Hashable, list[_Seat[T]]] = {}
         for seat in self._seats.values():
-            if seat.ask is not None and seat.ask.graph == graph:
-                alike.setdefault(_kind(seat.ask), []).append(seat)
+            if seat.call is not None and seat.call.graph == graph:
+                alike.setdefault(_kind(seat.call), []).append(seat)
         for seats in alike.values():
-            asks = [seat.ask for seat in seats if seat.ask is not None]
-            for seat, answer in zip(seats, self._answers(asks), strict=True):
-                seat.ask, seat.answer = None, answer
+            calls = [seat.call for seat in seats if seat.call is not None]
+            for seat, outputs in zip(seats, self._computed(calls), strict=True):
+                seat.call, seat.outputs = None, outputs
 
-    def _answers(self, asks: Sequence[GraphCall]) -> Iterator[Answer]:
-        """The answers to questions of one kind."""
-        if len(asks) == 1:
-            yield self._engine.answer(asks[0])
+    def _computed(self, calls: Sequence[GraphCall]) -> Iterator[Outputs]:
+        """Return the outputs of calls of one kind."""
+        if len(calls) == 1:
+            yield self._engine.compute(calls[0])
             return
-        graph, names = asks[0].graph, asks[0].arrays
-        together = {name: _joined(name, [ask.arrays[name] for ask in asks]) for name in names}
-        answers = self._engine.answer(GraphCall(graph, together))
+        graph, names = calls[0].graph, calls[0].arrays
+        together = {name: _joined(name, [call.arrays[name] for call in calls]) for name in names}
+        outputs = self._engine.compute(GraphCall(graph, together))
         begin = 0
-        for ask in asks:
-            end = begin + len(next(iter(ask.arrays.values())))
-            yield [rows[begin:end] for rows in answers]
+        for call in calls:
+            end = begin + len(next(iter(call.arrays.values())))
+            yield [rows[begin:end] for rows in outputs]
             begin = end
 
 
-def _kind(ask: GraphCall) -> Hashable:
+def _kind(call: GraphCall) -> Hashable:
     """Return a key that is equal for graph calls that can run as one batch: the shapes of a row of their arrays."""
-    if ask.graph != "bar":
-        return tuple(array.shape[1:] for array in ask.arrays.values())
-    bars = ask.arrays["distance"].shape[1] if "last_rows" in ask.arrays else SHARED_BARS + 1
+    if call.graph != "bar":
+        return tuple(array.shape[1:] for array in call.arrays.values())
+    bars = call.arrays["distance"].shape[1] if "last_rows" in call.arrays else SHARED_BARS + 1
     if bars > SHARED_BARS:
-        return id(ask)
-    shapes = (array.shape[1 + (name in OF_ANY_LENGTH) :] for name, array in ask.arrays.items())
+        return id(call)
+    shapes = (array.shape[1 + (name in OF_ANY_LENGTH) :] for name, array in call.arrays.items())
     return (bars - 1).bit_length(), *shapes
 
 
