@@ -1,5 +1,5 @@
 -- @description seq2drum: drums for the selected guitar item
--- @version 0.1.0
+-- @version 0.2.0
 -- @author seq2drum contributors
 -- @license MIT
 -- @about

@@ -117,6 +117,18 @@ ALL = [
 BAR_3_BEAT_2_AND_A_HALF = 2 * 4 + 1.5
 
 
+KEYS = (
+    *("style", "intensity", "complexity", "groove", "daring", "fills", "ending", "swing"),
+    *("seed", "takes", "drum_map", "count_in", "split"),
+)
+
+
+def answers(**given: str) -> list[str]:
+    """What the user writes into the fields of the dialog, in its order; the others stay empty."""
+    assert given.keys() <= set(KEYS)
+    return [given.get(key, "") for key in KEYS]
+
+
 class Studio:
     """A project with one guitar, and the stand-in."""
 
@@ -133,7 +145,7 @@ class Studio:
         client.chmod(0o755)
         self.client = client
         self.reaper.state["seq2drum", "client"] = str(client)
-        self.answers = ["", "", "", "", "", "", "7", ""]
+        self.answers = answers(seed="7")
         self.reaper.answers = [self.answers]
 
     def item(self, first: float = 0, last: float = 16, **keywords: Any) -> Item:
@@ -308,7 +320,7 @@ def test_if_reaper_keeps_no_offset_the_item_begins_at_the_barline_and_no_note_mo
 ) -> None:
     here = studio(offset_unit="stubborn")
     here.item(BAR_3_BEAT_2_AND_A_HALF, 16)
-    here.reaper.answers = [["", "", "", "", "", "", "7", "3"]]
+    here.reaper.answers = [answers(seed="7", takes="3")]
     here.run()
     assert here.reaper.clock.quarter(here.drum_item.position) == pytest.approx(8)
     for take in range(3):
@@ -352,7 +364,7 @@ def test_where_there_are_regions_markers_do_not_count(studio: Callable[..., Stud
 def test_a_count_in_is_before_the_item_and_the_song_stays_where_it_is(studio: Callable[..., Studio]) -> None:
     here = studio()
     here.item(8, 24)
-    here.answers[:] = ["", "", "", "", "", "", "7", "", "", "", "", "2"]
+    here.answers[:] = answers(seed="7", count_in="2")
     here.run()
     assert here.words[-2:] == ["--count-in", "2"]
     exact(here.reaper, here.drum_item, 0, here.drums())
@@ -363,7 +375,7 @@ def test_pieces_get_a_track_each_under_the_guitar_and_further_takes_in_them(stud
     here = studio()
     here.item(4, 16)
     for run in (1, 2):
-        here.reaper.answers = [["", "", "", "", "", "", "7", "", "", "", "", "", "Yes"]]
+        here.reaper.answers = [answers(seed="7", split="Yes")]
         here.run()
         assert "--split" in here.words
         assert [track.name for track in here.reaper.tracks] == ["Guitar", "Kick (seq2drum)", "Snare (seq2drum)"]
@@ -376,7 +388,7 @@ def test_pieces_get_a_track_each_under_the_guitar_and_further_takes_in_them(stud
 def test_a_count_in_for_which_there_is_no_room_is_refused(studio: Callable[..., Studio]) -> None:
     here = studio()
     here.item(4, 16)
-    here.answers[:] = ["", "", "", "", "", "", "7", "", "", "", "", "2"]
+    here.answers[:] = answers(seed="7", count_in="2")
     here.run()
     here.unchanged("no room for the count-in")
     assert here.reaper.commands == []
@@ -660,8 +672,8 @@ def test_a_python_is_asked_to_run_the_program_as_a_module(studio: Callable[..., 
 def test_the_answers_of_the_dialog_reach_the_program_and_are_remembered(studio: Callable[..., Studio]) -> None:
     here = studio()
     here.item()
-    answers = ["Funk", "0,9", "0.25", "Half-time rock, ride", "0,5", "1", "choke", " 0 ", "12", "2", "SSD5", "0", "no"]
-    here.reaper.answers = [answers]
+    written = ["Funk", "0,9", "0.25", "Half-time rock, ride", "0,5", "1", "choke", " 0 ", "12", "2", "SSD5", "0", "no"]
+    here.reaper.answers = [written]
     here.run()
     flags = here.words[here.words.index("--style") :]
     assert flags == [
@@ -673,7 +685,7 @@ def test_the_answers_of_the_dialog_reach_the_program_and_are_remembered(studio: 
     assert [take.name for take in here.drum_item.takes] == names
     here.reaper.answers = [None]
     here.run()
-    assert here.reaper.dialogs[-1][1] == answers
+    assert here.reaper.dialogs[-1][1] == written
     assert len(here.reaper.commands) == 1
 
 
@@ -728,6 +740,7 @@ def test_an_invalid_answer_is_asked_for_again(
 def test_the_styles_endings_and_drum_maps_are_those_of_the_drummer() -> None:
     reaper = Reaper()
     _, script = reaper.library()
+    assert [control.key.replace("-", "_") for control in script.CONTROLS.values()] == list(KEYS)
     words = {control.key: list(control.words.values()) for control in script.CONTROLS.values() if control.words}
     assert words["style"] == ["auto", *choices.STYLES]
     assert words["ending"] == list(choices.ENDINGS)
@@ -780,7 +793,7 @@ def test_another_run_adds_a_take_to_the_item_and_plays_it(studio: Callable[..., 
     origin = 4 * (first // 4)
     here.run()
     drums = [here.drums()]
-    here.reaper.answers = [["", "", "", "", "", "", "8", "3"]]
+    here.reaper.answers = [answers(seed="8", takes="3")]
     here.run()
     drums += [here.drums(f"drums.{take}.mid") for take in (1, 2, 3)]
     item = here.drum_item
@@ -799,7 +812,7 @@ def test_takes_that_reaper_does_not_join_stay_as_muted_items(studio: Callable[..
     here = studio()
     here.item()
     here.reaper.chunks_fail = True
-    here.reaper.answers = [["", "", "", "", "", "", "7", "3"]]
+    here.reaper.answers = [answers(seed="7", takes="3")]
     here.run()
     items = here.drum_track.items
     assert [item.muted for item in items] == [False, True, True]
@@ -845,7 +858,7 @@ def test_each_guitar_has_its_own_drums(studio: Callable[..., Studio]) -> None:
 def test_names_of_notes_are_left_alone_for_another_drum_map(studio: Callable[..., Studio]) -> None:
     here = studio()
     here.item()
-    here.reaper.answers = [["", "", "", "", "", "avl-drumkits", "", ""]]
+    here.reaper.answers = [answers(drum_map="avl-drumkits")]
     here.run()
     assert here.drum_track.note_names == {}
 
@@ -916,7 +929,7 @@ def test_the_real_drummer_plays_in_the_project_to_the_tick(
     markers, first, last, how, origin = PLACES[place]
     here = real(studio(markers=markers))
     guitar = here.item(first, last, **how)
-    here.reaper.answers = [["rock", "", "", "", "", "", "7", "2"]]
+    here.reaper.answers = [answers(style="rock", seed="7", takes="2")]
     here.run(seconds=120)
     assert here.reaper.boxes == []
     same_bars(here.song, here.reaper, origin, last)
@@ -935,7 +948,7 @@ def test_the_real_drummer_plays_in_the_project_to_the_tick(
 def test_a_refusal_of_the_real_server_is_reported_in_one_line(studio: Callable[..., Studio], home: Path) -> None:
     here = real(studio())
     here.item()
-    here.reaper.answers = [["", "", "", "", "", "", "7", "", "nonesuch"]]
+    here.reaper.answers = [answers(seed="7", groove="nonesuch")]
     here.run(seconds=120)
     here.unchanged("nonesuch")
 
@@ -944,7 +957,7 @@ def test_a_refusal_of_the_real_server_is_reported_in_one_line(studio: Callable[.
 def test_esc_stops_the_real_program(studio: Callable[..., Studio], home: Path) -> None:
     here = real(studio())
     here.reaper.add_item(here.guitar, 0, 2000, [(at / 2, 0.4, 40 + at % 12, 80) for at in range(4000)])
-    here.reaper.answers = [["", "", "", "", "", "", "7", "8"]]
+    here.reaper.answers = [answers(seed="7", takes="8")]
     here.reaper.keys = lambda: 27 if any(text.startswith("Bar ") for text in here.reaper.drawn) else 0
     here.run(seconds=120)
     here.unchanged("Cancelled")
@@ -954,7 +967,7 @@ def test_esc_stops_the_real_program(studio: Callable[..., Studio], home: Path) -
 def test_a_server_that_dies_during_a_song_is_reported_in_one_line(studio: Callable[..., Studio], home: Path) -> None:
     here = real(studio())
     here.reaper.add_item(here.guitar, 0, 2000, [(at / 2, 0.4, 40 + at % 12, 80) for at in range(4000)])
-    here.reaper.answers = [["", "", "", "", "", "", "7", "8"]]
+    here.reaper.answers = [answers(seed="7", takes="8")]
     note = home / "seq2drum" / "server.json"
 
     def kill_when_it_plays() -> bool:
@@ -1063,7 +1076,7 @@ def test_the_index_of_reapack_names_the_script_as_it_is() -> None:
         "script",
         header["description"],
     )
-    (version,) = package.findall("version")
+    *_, version = package.findall("version")
     assert (version.get("name"), version.get("author")) == (header["version"], header["author"])
     (source,) = version.findall("source")
     assert (source.get("main") or "").split() == re.findall(r"main=([\w,]+)", header["provides"])[0].split(",")
