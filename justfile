@@ -9,6 +9,10 @@ _list:
 test *flags="-m 'not slow'":
     pytest -n auto --dist worksteal {{flags}}
 
+# How much of the code the fast tests enter, by file, and in all.
+coverage:
+    pytest -n auto --dist worksteal -m 'not slow' --cov=seq2drum --cov=server --cov=client --cov-report=term:skip-covered
+
 # Style, types, and the order of rooms and files.
 check:
     ruff check

@@ -40,7 +40,7 @@ PLAIN = [("grpc.enable_retries", 0), ("grpc.enable_http_proxy", 0), ("grpc.use_l
 
 
 class Fault(NamedTuple):
-    """How a call failed. reason: "" if there is no ErrorInfo of this service. retry: seconds, or None if not named."""
+    """A failed call. reason: "" without an ErrorInfo of this service. retry: seconds, or None if not named."""
 
     code: str
     reason: str = ""
@@ -49,7 +49,7 @@ class Fault(NamedTuple):
 
 
 def fault_of(error: Any) -> Fault:
-    """What the status of a failed call says."""
+    """Return the fault that the status of a failed call describes."""
     fault = Fault(error.code().name)
     status = rpc_status.from_call(error)
     for packed in status.details if status else ():
@@ -85,7 +85,7 @@ class Ask:
             yield pb.StreamGenerateDrumsRequest(midi_chunk=self.midi[start : start + CHUNK_BYTES])
 
     def is_right(self, midi: bytes) -> bool:
-        """Whether these are the drums."""
+        """Return True if these are the drums."""
         return not self.sha256 or hashlib.sha256(midi).hexdigest() == self.sha256
 
 

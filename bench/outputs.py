@@ -145,7 +145,7 @@ def _musicxml() -> str:
 
 
 def written(checkout: Path) -> Entries:
-    """What is made of a file's own drums, where no model has a say; and the files of the shipped models."""
+    """Return digests of files made from a file's own drums, without a model; and of the shipped models' files."""
     training = checkout / "examples" / "training"
     entries = {}
     for name in ("funk_1", "waltz_2", "seven_eight_1"):
@@ -335,7 +335,7 @@ def _evaluated(checkout: Path, data: str, *words: str) -> Entries:
 
 
 def _command(checkout: Path, *words: str) -> str:
-    """What a command prints; it runs in this process, which has all modules loaded already."""
+    """Return the output of a command; it runs in this process, which has all modules loaded already."""
     out, errors, before = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO(), sys.argv
     sys.argv = ["main.py", *words]
     try:

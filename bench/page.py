@@ -90,7 +90,7 @@ def sizes() -> dict[str, int]:
 
 
 def requests(page: Page) -> tuple[int, int]:
-    """How many requests a session makes, and how many of them go beyond this machine."""
+    """Return the number of requests that a session makes, and how many of them go beyond this machine."""
     page.until("document.querySelectorAll('#messages button').forEach((button) => button.click()) ?? true")
     page.touch("#download")
     page.downloaded(lambda: page.touch("[data-format=midi_with_guitar]"))
@@ -105,7 +105,7 @@ def requests(page: Page) -> tuple[int, int]:
 
 
 def violations(page: Page) -> int | None:
-    """What axe-core finds in both views, light and dark; None without its package."""
+    """Return the violations that axe-core finds in both views, light and dark; None without its package."""
     modules = Path(os.environ.get("SEQ2DRUM_NODE_MODULES") or ROOT / "tests" / "web" / "node_modules")
     axe = modules / "axe-core" / "axe.min.js"
     if not axe.is_file():

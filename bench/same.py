@@ -23,7 +23,7 @@ RECORD = ROOT / "tests" / "bytes.json"
 
 
 def differences(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
-    """What is not equal: an entry's name, and how it differs."""
+    """Return the entries that are not equal: an entry's name, and how it differs."""
     different = {name: "differs" for name in before if name in after and before[name] != after[name]}
     gone = {name: "only before" for name in before if name not in after}
     return different | gone | {name: "only after" for name in after if name not in before}

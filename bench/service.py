@@ -93,7 +93,7 @@ def ms(share: float, seconds: Sequence[float]) -> float:
 
 
 def start(size: Size, drummer: Drummer, callers: Callers) -> Iterator[Row]:
-    """How soon it serves."""
+    """Measure how soon the server serves."""
     own, after = [], []
     words = [sys.executable, "-c", ONE_SONG, str(CHECKOUT / "examples" / "rock_riff.mid")]
     for _ in range(size.starts):
@@ -141,7 +141,7 @@ def _call(stub: Any, ask: Ask, replies: list[Any]) -> None:
 
 
 def overhead(size: Size, drummer: Drummer, callers: Callers) -> Iterator[Row]:
-    """What the way to the server and back costs."""
+    """Measure the cost of the way to the server and back."""
     with serving() as served:
         channel, stub = stub_of(served.address)
         with channel:
@@ -158,7 +158,7 @@ def overhead(size: Size, drummer: Drummer, callers: Callers) -> Iterator[Row]:
 
 
 def first_bar(size: Size, drummer: Drummer, callers: Callers) -> Iterator[Row]:
-    """How soon there is something to hear."""
+    """Measure how soon the first bar is there."""
     with serving() as served:
         channel, stub = stub_of(served.address)
         with channel:
@@ -190,7 +190,7 @@ def _first_bar(stub: Any, ask: Ask) -> None:
 
 
 def at_once(size: Size, drummer: Drummer, callers: Callers) -> Iterator[Row]:
-    """What playing together brings, with all processes that play and with one."""
+    """Measure the gain of playing together, with all processes that play and with one."""
     asks = asks_of(drummer, 16)
     for flags, who, counts in (((), "", AT_ONCE), (("--engines", "1"), ", one process plays", (1, 8))):
         alone_rate = alone = 0.0
@@ -209,7 +209,7 @@ def at_once(size: Size, drummer: Drummer, callers: Callers) -> Iterator[Row]:
 
 
 def cancel(size: Size, drummer: Drummer, callers: Callers) -> Iterator[Row]:
-    """How soon the turn of a cancelled call is free."""
+    """Measure how soon the turn of a cancelled call is free."""
     alone, after = [], []
     short = asks_of(drummer, 16, seeds=1)[0]
     long = asks_of(drummer, 128, seeds=1)[0]
@@ -227,7 +227,7 @@ def cancel(size: Size, drummer: Drummer, callers: Callers) -> Iterator[Row]:
 
 
 def overload(size: Size, drummer: Drummer, callers: Callers) -> Iterator[Row]:
-    """What becomes of more calls than can be played."""
+    """Measure the outcome of more calls than can be played."""
     asks = asks_of(drummer, 16)
     with serving("--playing", "8", "--waiting", "8") as served:
         peak = callers.ask("closed", served.address, asks, at_once=8, seconds=size.seconds)
@@ -254,7 +254,7 @@ def overload(size: Size, drummer: Drummer, callers: Callers) -> Iterator[Row]:
 
 
 def memory(size: Size, drummer: Drummer, callers: Callers) -> Iterator[Row]:
-    """What it keeps of each call, and whether that would be noticed."""
+    """Measure the memory kept of each call, and whether a leak would be noticed."""
     asks = asks_of(drummer, 2)
     with serving() as served:
         ours = growth(served, callers, asks, size.calls)

@@ -45,7 +45,7 @@ class Served:
 
     @property
     def address(self) -> str:
-        """Where it answers."""
+        """The address where it answers."""
         return f"127.0.0.1:{self.state['port']}"
 
     @property
@@ -59,7 +59,7 @@ class Served:
         return [line for line in entries if line.get("event") == event]
 
     def health(self, service: str = "", seconds: float = 2.0) -> str:
-        """What it says of its health: SERVING, NOT_SERVING, or the status that it answered with."""
+        """Return its health: SERVING, NOT_SERVING, or the status that it answered with."""
         request = bytes([10, len(service)]) + service.encode() if service else b""
         with grpc.insecure_channel(self.address, [("grpc.enable_http_proxy", 0)]) as channel:
             try:

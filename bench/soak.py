@@ -145,7 +145,7 @@ class Look(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What came of a soak."""
+    """Findings of a soak."""
 
     seconds: float
     noted: list[Noted]
@@ -160,7 +160,7 @@ class Found(NamedTuple):
 
     @property
     def drift(self) -> float:
-        """How much slower the last third is than the second."""
+        """Return how much slower the last third is than the second."""
         return self.median(2) / self.median(1)
 
     @property

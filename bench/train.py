@@ -134,7 +134,7 @@ def pace(data: batches.Data, recipe: Recipe) -> tuple[float, int]:
 
 
 def waits(data: batches.Data, device: str) -> int:
-    """How often a step of the default family waits for a GPU, as torch sees it."""
+    """Return how often a step of the default family waits for a GPU, as torch sees it."""
     steps = 20
     with warnings.catch_warnings(record=True) as caught, tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("always")

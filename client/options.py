@@ -112,7 +112,7 @@ def mcp_parser() -> Parser:
     parser = Parser(
         prog="python -m client mcp",
         description="Tools for an assistant (Model Context Protocol, on the standard streams): it looks at songs, "
-        "makes drums for them, plays bars anew, tells what was done, draws, and makes beats. It reads and writes files "
+        "makes drums for them, plays bars again, explains takes, draws, and makes beats. It reads and writes files "
         "in the folders that are named here and below them, and nowhere else. Needs pip install 'seq2drum[mcp]'.",
         epilog=f"example:\n  python -m client mcp ~/songs --start-server\n\n{CODES}",
     )

@@ -5,7 +5,7 @@
 
 bars_done and bars_total count the bars of the current song, over all its takes. outputs are the written files, as full
 paths, seeds those of the takes in them, grooves the names of their grooves. code is the exit code, null until it is
-known. The states of a song come in this order, for each song anew.
+known. The states of a song come in this order, for each song again.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def read_given(source: str, options: argparse.Namespace) -> Given:
     elif said != Timing():
         raise OptionError(
             "--bpm, --metre, --first-downbeat and --beat-scale are of recordings; this file has bars of its own,"
-            " which --follow looks for anew"
+            " which --follow looks for again"
         )
     else:
         return Given(file)

@@ -368,7 +368,7 @@ def _heard(guitar_grid: GuitarGrid) -> list[Piece]:
         _count(guitar_grid.parts, "part"),
         *_form_facts(guitar_grid.form),
     ]
-    return [Facts(facts, "Heard"), *_picture(duet_of(guitar_grid, Grid.join([])), "the guitar as it is heard")]
+    return [Facts(facts, "Guitar"), *_picture(duet_of(guitar_grid, Grid.join([])), "the guitar as it is heard")]
 
 
 def _form_facts(form: Form) -> list[str]:

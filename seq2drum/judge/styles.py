@@ -271,7 +271,7 @@ def light_beats(take: TakeGrid) -> Bools:
 
 
 def snare_on_the_second_half(take: TakeGrid) -> Bools:
-    """Where the second of two accent groups begins, as in 6/8; on 2 and 4 in a bar of four."""
+    """Return the bars with a snare on the second of two accent groups, as in 6/8; on 2 and 4 in a bar of four."""
     return backbeat(take) if take.quarters == 4 else take.on(SNARE, take.heads[-1])
 
 

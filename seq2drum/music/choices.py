@@ -137,7 +137,7 @@ class Choice(NamedTuple):
 
     @property
     def holds(self) -> str:
-        """What holds where nothing is said, in words; empty where the model or the song decides."""
+        """Return the default in words; an empty text where the model or the song decides."""
         if self.unset or self.default is None or self.default is False or self.default == ():
             return self.unset
         return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)

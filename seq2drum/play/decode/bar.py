@@ -139,7 +139,7 @@ class BarSampler:
         return PlayedBatch(silence, silence, silence, opened.state)
 
     def _decode_bar(self, opened: OpenBar, previous: FloatArray, hits: FloatArray) -> Computation[Outputs]:
-        """Go through a bar with these hits (n, S, V): each step's logits (n, S, V), thinking, and the last state."""
+        """Go through a bar with these hits (n, S, V): logits (n, S, V), hidden states and last state."""
         count = hits.shape[1]
         before = np.concatenate([previous[:, None], hits[:, :-1]], axis=1)
         return self._model.decode_bar(opened.inputs[:, :count], opened.step_context[:, :count], before, opened.state)
