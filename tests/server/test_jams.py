@@ -307,7 +307,7 @@ def test_a_bar_that_finds_no_turn_comes_with_the_next_message() -> None:
         assert (await call.read()).bar.bar == 1
         call.cancel()
 
-    against(body, set_up(playing=1, queue_seconds=0.2))
+    against(body, set_up(playing=1, queue_seconds=1.0))
 
 
 def test_models_of_the_package_say_whether_they_play_along() -> None:
