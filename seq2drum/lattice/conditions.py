@@ -308,33 +308,31 @@ def columns_for(width: int) -> IntArray:
 
 def of_measured(measured: Measured) -> FloatArray:
     """(B, CONDITIONS.size): all measured conditions."""
-    fill = measured.fill.astype(np.float32)
-    return _table(len(fill), measured.style, measured.intensity, measured.complexity, fill)
+    return _table(len(measured.fill), *measured)
 
 
 def of_controls(controls: Controls, bars: int, fill: NDArray[np.bool_] | None = None) -> FloatArray:
     """(bars, CONDITIONS.size): the same settings in every bar; fill (bars,): the bars that should be fills."""
-
-    def level(value: float | None) -> FloatArray | None:
-        return None if value is None else np.full(bars, value, dtype=np.float32)
-
-    filled = None if fill is None else fill.astype(np.float32)
-    return _table(bars, controls.style, level(controls.intensity), level(controls.complexity), filled)
+    return _table(bars, controls.style, controls.intensity, controls.complexity, fill)
 
 
 def _table(
-    bars: int, style: str | None, intensity: FloatArray | None, complexity: FloatArray | None, fill: FloatArray | None
+    bars: int,
+    style: str | None,
+    intensity: FloatArray | float | None,
+    complexity: FloatArray | float | None,
+    fill: NDArray[np.bool_] | None,
 ) -> FloatArray:
-    """(bars, CONDITIONS.size): each of the values (bars,) beside a 1; zeros for None."""
-
-    def known(values: FloatArray | None) -> FloatArray:
-        return np.zeros((bars, 2), np.float32) if values is None else np.stack([values, np.ones_like(values)], axis=1)
-
+    """(bars, CONDITIONS.size): each value, (bars,) or one for all, beside a 1; zeros for None."""
     named = np.zeros((bars, len(STYLES)))
     if style is not None:
         named[:, STYLES.index(style)] = 1
-    values = {"intensity": known(intensity), "complexity": known(complexity), "fill": known(fill)}
-    return CONDITIONS.table(bars, {"style": named, **values})
+    values = {"style": named}
+    for name, value in (("intensity", intensity), ("complexity", complexity), ("fill", fill)):
+        values[name] = np.zeros((bars, 2))
+        if value is not None:
+            values[name][:, 0], values[name][:, 1] = value, 1
+    return CONDITIONS.table(bars, values)
 
 
 def given(uniform: NDArray[np.float64]) -> NDArray[np.bool_]:

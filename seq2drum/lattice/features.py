@@ -23,7 +23,6 @@ from seq2drum.lattice.form import (
     form_of,
     lattice_of,
     marks_of,
-    quarters_of,
 )
 from seq2drum.lattice.grid import LENGTH_UNITS, STEPS_PER_QUARTER, Grid, Lattice, encode
 from seq2drum.music import metres, theory
@@ -200,8 +199,12 @@ class Features(NamedTuple):
 def features(guitar_grid: GuitarGrid) -> Features:
     """The features of one song. They are cached, because choosing a groove and playing on it both read them."""
     form, grid = guitar_grid.form, guitar_grid.guitar
-    quarter = quarters_of(form)
-    chords = _chords(grid, quarter)
+    _, place = form.places
+    quarter = np.cumsum(place % STEPS_PER_QUARTER == 0) - 1  # of each step; a bar begins with a quarter
+    mask = np.zeros(int(quarter[-1]) + 1 if len(quarter) else 0, dtype=np.int64)
+    np.bitwise_or.at(mask, quarter[grid.step], 1 << (grid.key % 12))
+    sounding = np.flatnonzero(mask)
+    chords = _Chords(sounding, mask[sounding], theory.chord_roots(mask[sounding]))
     guitar = _guitar(grid, quarter, chords)
     rhythm, chroma = by_bar(form, grid)
     bars = _bars(form, rhythm, chroma)
@@ -212,19 +215,14 @@ def features(guitar_grid: GuitarGrid) -> Features:
 
 
 class _Chords(NamedTuple):
-    """The quarters (K,) in which notes begin, the set of pitch classes of each as twelve bits, and its root 0..11."""
+    """The chords by quarter: a chord is everything that begins in its quarter.
+
+    The quarters (K,) in which notes begin, the set of pitch classes of each as twelve bits, and its root 0..11.
+    """
 
     quarter: IntArray
     mask: IntArray
     root: IntArray
-
-
-def _chords(grid: Grid, quarter: IntArray) -> _Chords:
-    """The chords by quarter: a chord is everything that begins in its quarter."""
-    mask = np.zeros(int(quarter[-1]) + 1 if len(quarter) else 0, dtype=np.int64)
-    np.bitwise_or.at(mask, quarter[grid.step], 1 << (grid.key % 12))
-    sounding = np.flatnonzero(mask)
-    return _Chords(sounding, mask[sounding], theory.chord_roots(mask[sounding]))
 
 
 def _guitar(grid: Grid, quarter: IntArray, chords: _Chords) -> FloatArray:

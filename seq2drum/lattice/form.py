@@ -148,12 +148,6 @@ def clock_of(form: Form) -> FloatArray:
     return np.concatenate([tables[kind] for kind in kinds])
 
 
-def quarters_of(form: Form) -> IntArray:
-    """(T,): the quarter of each step, counted through the song from 0. A bar begins with a quarter."""
-    _, place = form.places
-    return np.cumsum(place % STEPS_PER_QUARTER == 0) - 1
-
-
 def _metre_clock(steps: int, numerator: int, denominator: int) -> FloatArray:
     """(steps, CLOCK.size): the clock of a bar."""
     quarter, place = np.divmod(np.arange(steps), STEPS_PER_QUARTER)

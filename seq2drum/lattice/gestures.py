@@ -120,13 +120,17 @@ def last_chord(notes: Grid, form: Form) -> LastChord | None:
     on_one = first - form.first[bar] <= 1
     # 2. One chord on the downbeat; few strokes, on a chord that is held or up to the last; a gap like no other.
     if len(own) == 1 and on_one and end - last >= form.steps[bar] / 2:
-        return _chord(notes, last)
-    if len(own) <= FEW * usual and end - last >= STEPS_PER_QUARTER:
+        step = last
+    elif len(own) <= FEW * usual and end - last >= STEPS_PER_QUARTER:
         is_held = _length(notes, first) >= end - first - STEPS_PER_QUARTER
-        return _chord(notes, first if on_one and is_held else last)
-    gaps = np.diff(np.unique(notes.step))
-    longest = float(np.quantile(gaps, 0.95)) if len(gaps) else 0.0
-    return _chord(notes, last) if end - last > max(LONG * longest, STEPS_PER_QUARTER) else None
+        step = first if on_one and is_held else last
+    else:
+        gaps = np.diff(np.unique(notes.step))
+        longest = float(np.quantile(gaps, 0.95)) if len(gaps) else 0.0
+        if not end - last > max(LONG * longest, STEPS_PER_QUARTER):
+            return None
+        step = last
+    return LastChord(step, _length(notes, step) >= STEPS_PER_QUARTER - 1)
 
 
 def is_swung(notes: Grid, form: Form) -> bool:
@@ -149,10 +153,6 @@ def _silent(notes: Grid, form: Form) -> NDArray[np.bool_]:
 def _length(notes: Grid, step: int) -> float:
     """Steps of the longest note of a chord."""
     return float(notes.length[notes.step == step].max() * STEPS_PER_QUARTER / LENGTH_UNITS)
-
-
-def _chord(notes: Grid, step: int) -> LastChord:
-    return LastChord(step, _length(notes, step) >= STEPS_PER_QUARTER - 1)
 
 
 STOPS_AFTER = 96

@@ -142,7 +142,10 @@ def counted_in(song: Song, bars: int) -> Counted:
 
     Markers name the beginning of the count-in, and that of the song unless it has one.
     """
-    metre = _first_whole(song)
+    bar, *others = song.bars()[:2]
+    if others and others[0].length > bar.length:  # the first is a pickup
+        bar = others[0]
+    metre = Metre(0, bar.numerator, bar.denominator)
     shift = round(bars * Fraction(4 * metre.numerator * song.ticks_per_quarter, metre.denominator))
     first = song.metre_map[0]
     whole = song.bars()[0].length == round(shift / bars) and (metre.numerator, metre.denominator) == first[1:]
@@ -177,13 +180,6 @@ def click(song: Song) -> Part:
         pitch, velocity = _ACCENT if first else _PITCH
         hits.append(Note(tick, length, pitch, velocity))
     return Part.of(hits, program=_WOODBLOCK, name=CLICK_NAME)
-
-
-def _first_whole(song: Song) -> Metre:
-    """The metre of the first bar, or of the second if the first is shorter: a pickup."""
-    first, *others = song.bars()[:2]
-    bar = others[0] if others and others[0].length > first.length else first
-    return Metre(0, bar.numerator, bar.denominator)
 
 
 def _beats(song: Song) -> Iterator[tuple[int, int, bool]]:

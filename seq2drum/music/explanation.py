@@ -58,7 +58,8 @@ class Explanation(NamedTuple):
     pieces: tuple[Piece, ...] = ()
 
     def __str__(self) -> str:
-        return f"{bar_names(self.first, self.last)}: {self.text}"
+        bars = f"bar {self.first}" if self.first == self.last else f"bars {self.first}-{self.last}"
+        return f"{bars}: {self.text}"
 
 
 def piece(what: str, **values: object) -> Piece:
@@ -69,11 +70,6 @@ def piece(what: str, **values: object) -> Piece:
 def explained(first: int, last: int, *pieces: Piece) -> Explanation:
     """An explanation of these pieces."""
     return Explanation(first, last, "".join(SAID[one.what].format(**one.values) for one in pieces), pieces)
-
-
-def bar_names(first: int, last: int) -> str:
-    """One bar or several, by number."""
-    return f"bar {first}" if first == last else f"bars {first}-{last}"
 
 
 class SectionGroove(NamedTuple):

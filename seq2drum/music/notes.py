@@ -327,13 +327,15 @@ class Song(Shown):
         for (here, numerator, denominator), following in zip(self.metre_map, ends, strict=True):
             if here >= song_end:
                 break
-            # Barlines are rounded from exact places, so that they never drift. No bar is shorter than a tick.
+            # Barlines are exact places rounded to the nearest tick, a half to the even one, so that they never drift.
+            # No bar is shorter than a tick.
             whole = max(4 * numerator * self.ticks_per_quarter, denominator)  # ticks of so many bars
             stop = song_end if following is None else min(song_end, following)
             start, first = here, len(bars)
             while start < stop:
                 number = len(bars)
-                end = here + _rounded((number - first + 1) * whole, denominator)
+                ticks, rest = divmod((number - first + 1) * whole, denominator)
+                end = here + ticks + (2 * rest > denominator or (2 * rest == denominator and ticks % 2))
                 end = end if following is None else min(end, following)
                 bars.append(Bar(number, start, end - start, numerator, denominator))
                 start = end
@@ -360,9 +362,3 @@ class Song(Shown):
         """Of each tempo of the map: its start, the microseconds of a quarter, and the time elapsed before it."""
         starts, microseconds = np.array(self.tempo_map, dtype=np.int64).T
         return starts, microseconds, np.concatenate([[0], np.cumsum(np.diff(starts) * microseconds[:-1])])
-
-
-def _rounded(numerator: int, denominator: int) -> int:
-    """A fraction as the nearest whole number, a half as the even one: `round` of a `Fraction`, without making one."""
-    whole, rest = divmod(numerator, denominator)
-    return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2))

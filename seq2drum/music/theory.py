@@ -49,31 +49,24 @@ def hex_pickup(song: Song) -> tuple[int, ...]:
             groups[_NUMBER.sub("", part.name.strip().casefold()), part.program].append(index)
     for (_, program), indices in groups.items():
         strings = [song.parts[index] for index in indices]
-        if not all(map(_is_in_range, strings)):
+        if any(part.pitch.min() < _LOWEST or part.pitch.max() > _HIGHEST for part in strings):
             continue
         is_named = bool(_PICKUPS.search(strings[0].name.casefold()))
         if is_named and len(strings) in _NAMED:
             return tuple(indices)
         if len(strings) not in STRINGS or not all(map(_is_string, strings)):
             continue
-        if _in_order(strings) or (program == 0 and (_on_strings(strings) or _on_strings(strings[::-1]))):
+        steps = np.sign(np.diff([float(np.median(part.pitch)) for part in strings]))
+        is_one_way = bool((steps == steps[0]).all() and steps[0])
+        if is_one_way or (program == 0 and (_on_strings(strings) or _on_strings(strings[::-1]))):
             return tuple(indices)
     return ()
-
-
-def _is_in_range(part: Part) -> bool:
-    return bool(part.pitch.min() >= _LOWEST and part.pitch.max() <= _HIGHEST)
 
 
 def _is_string(part: Part) -> bool:
     """Return whether a part sounds as one string does."""
     begun = part.onset[1:] < (part.onset + part.duration * 3 // 4)[:-1]  # a new note cuts the tail of the last
     return bool(np.count_nonzero(begun) <= _TOGETHER * len(part))
-
-
-def _in_order(strings: list[Part]) -> bool:
-    steps = np.sign(np.diff([float(np.median(part.pitch)) for part in strings]))
-    return bool((steps == steps[0]).all() and steps[0])
 
 
 def _on_strings(strings: list[Part]) -> bool:

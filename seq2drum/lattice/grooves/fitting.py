@@ -90,11 +90,15 @@ def fitted(bar: Grid, source: tuple[int, int], target: tuple[int, int]) -> tuple
     if old == new:
         return (bar,)
     pieces, steps = [_beat(bar, beat) for beat in old], steps_of(*target)
-    short = _end(old) - _end(new)
+    short = (old[-1].start + old[-1].length) - (new[-1].start + new[-1].length)
     if len({beat.length for beat in new}) > 1 and 0 < short < old[-1].length:
         cut = (*old[:-1], Beat(old[-1].start, old[-1].length - short))
         return (_laid(pieces, old, cut, steps),)
-    bars = [(index,) for index in _cut(pieces, 2)] if len(new) == 1 else [_order(pieces, _lengths(len(old), *target))]
+    bars: list[tuple[int, ...]]  # the beats of each
+    if len(new) == 1:
+        bars = [(index,) for index in _cut(pieces, 2)]
+    else:
+        bars = [tuple(index for length in _lengths(len(old), *target) for index in _cut(pieces, length))]
     return tuple(_laid([pieces[at] for at in order], [old[at] for at in order], new, steps) for order in bars)
 
 
@@ -127,10 +131,6 @@ def _beat(bar: Grid, beat: Beat) -> _Hits:
     return _Hits(bar.select(inside), into[inside])
 
 
-def _end(beats: Sequence[Beat]) -> float:
-    return beats[-1].start + beats[-1].length
-
-
 def _lengths(most: int, numerator: int, denominator: int) -> list[int]:
     """The numbers of beats taken at a time from a bar that has `most`: whole groups of the metre, as many as fit."""
     count = len(beats_of(numerator, denominator))
@@ -147,10 +147,6 @@ def _lengths(most: int, numerator: int, denominator: int) -> list[int]:
     if rest == 1 and whole and most > 2:
         return [most] * (whole - 1) + [most - 1, 2]
     return [most] * whole + [rest] * (rest > 0)
-
-
-def _order(pieces: Sequence[_Hits], lengths: Sequence[int]) -> tuple[int, ...]:
-    return tuple(index for length in lengths for index in _cut(pieces, length))
 
 
 def _cut(pieces: Sequence[_Hits], count: int) -> tuple[int, ...]:

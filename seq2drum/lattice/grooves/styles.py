@@ -226,33 +226,17 @@ def idiom_of(groove: Groove) -> str | None:
     Songs are counted as Latin by their percussion and as jazz by a swung ride. But a bar of four with a backbeat is not
     Latin: four on the floor is dance, and all else pop. A swung one with a snare on it is a shuffle.
     """
-    if groove.style == "latin" and _has_backbeat(groove, _SNARE, _STICK, _CLAP):
-        return "dance" if _is_on_the_floor(groove) else "pop"
-    if groove.style == "jazz" and _has_backbeat(groove, _SNARE, _CLAP):
+    if groove.style not in ("latin", "jazz") or (groove.numerator, groove.denominator) != (4, 4):
+        return groove.style
+    bars = [set(zip(bar.step.tolist(), bar.key.tolist(), strict=True)) for bar in groove.bars]
+    back = (_SNARE, _STICK, _CLAP) if groove.style == "latin" else (_SNARE, _CLAP)
+    if not any(all(any((at, voice) in struck for voice in back) for at in _BACKBEATS) for struck in bars):
+        return groove.style
+    if groove.style == "jazz":
         return "shuffle"
-    return groove.style
-
-
-def _has_backbeat(groove: Groove, *voices: int) -> bool:
-    """Return whether some bar of the groove has one of the voices on each of the backbeats."""
-    return any(
-        all(any((at, voice) in struck for voice in voices) for at in _BACKBEATS) for struck in _bars_of_four(groove)
-    )
-
-
-def _is_on_the_floor(groove: Groove) -> bool:
-    """Return whether each bar has a kick on every beat, and some beat on the kick alone, which a tango lacks."""
-    return all(
-        {(at, _KICK) for at in _BEATS} <= struck and not {(at, _SNARE) for at in _BEATS} <= struck
-        for struck in _bars_of_four(groove)
-    )
-
-
-def _bars_of_four(groove: Groove) -> list[set[tuple[int, int]]]:
-    """The (step, voice) of the hits of each bar of a groove in 4/4; no bars in other metres."""
-    if (groove.numerator, groove.denominator) != (4, 4):
-        return []
-    return [set(zip(bar.step.tolist(), bar.key.tolist(), strict=True)) for bar in groove.bars]
+    # Four on the floor is a kick on every beat, and some beat on the kick alone, which a tango lacks.
+    kicks, snares = ({(at, voice) for at in _BEATS} for voice in (_KICK, _SNARE))
+    return "dance" if all(kicks <= struck and not snares <= struck for struck in bars) else "pop"
 
 
 TIMES = {"hat": "closed hat", "ride": "ride"}

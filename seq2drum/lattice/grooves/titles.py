@@ -67,7 +67,8 @@ def title_of(bars: Sequence[Grid], numerator: int, denominator: int) -> str:
     kind, usual_kick = _kind(bar)
     details = [kind, *_time(bar, kind), *_others(bar, kind)]
     if bar.kick != usual_kick:
-        details.append(_kick(bar))
+        many = f"kick {bar.counts(bar.kick)}" if len(bar.kick) <= _MOST_COUNTS else "busy kick"
+        details.append(many if bar.kick else "no kick")
     return ", ".join(details)
 
 
@@ -153,12 +154,9 @@ class _Struck:
 
     def counts(self, places: Iterable[int]) -> str:
         """Places as a drummer counts them: "1 2& 4a"."""
-        return " ".join(self._count(place) for place in sorted(places))
-
-    def _count(self, place: int) -> str:
         unit = TWELFTHS if self.denominator <= 4 else 4 * TWELFTHS / self.denominator
-        number, rest = divmod(place, unit)
-        return f"{int(number) + 1}{_IN_BEAT.get(round(rest * TWELFTHS / unit), '+')}"
+        counted = (divmod(place, unit) for place in sorted(places))
+        return " ".join(f"{int(at) + 1}{_IN_BEAT.get(round(rest * TWELFTHS / unit), '+')}" for at, rest in counted)
 
 
 # --- kinds ------------------------------------------------------------------------------------------------------------
@@ -278,9 +276,3 @@ def _others(bar: _Struck, kind: str) -> list[str]:
     percussion = (voice.name for voice in FULL.voices if voice.limb == "percussion" and voice.name not in own)
     there = sorted(filter(bar.at, percussion), key=lambda name: -len(bar.at(name)))
     return words + there[:2]
-
-
-def _kick(bar: _Struck) -> str:
-    if not bar.kick:
-        return "no kick"
-    return f"kick {bar.counts(bar.kick)}" if len(bar.kick) <= _MOST_COUNTS else "busy kick"
