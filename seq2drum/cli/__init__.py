@@ -245,7 +245,9 @@ def _refuse_foreign(mode: str, names: Sequence[str]) -> None:
     every = frozenset[str]().union(*known.values())
     foreign = []
     for name in names:
-        meant = [name] if name in every else arguments.in_full(name, every)
+        meant = [name]
+        if name not in every:  # the options that a short form can stand for
+            meant = [option for option in every if name.startswith("--") and option.startswith(name)]
         if len(meant) == 1 and meant[0] not in known[mode]:
             foreign += meant
     if not foreign:

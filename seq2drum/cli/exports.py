@@ -71,10 +71,16 @@ def wanted(options: argparse.Namespace) -> dict[str, str]:
     """The requested exports: the flag's name, and the file's.
 
     Raises:
-        OptionError: a name with a suffix that cannot be written, or that of standard output.
+        OptionError: a name with a suffix that cannot be written, or that of standard output; or the MIDI file's name
+            ends as those of sound, pictures or scores.
         MissingExtraError: a package for one of them is not installed.
     """
-    _check_midi(options.output or "")
+    target = options.output or ""
+    ending = _suffix(target)
+    other = next((flag for flag, export in EXPORTS.items() if ending in export.suffixes), None)
+    if other or ending in _OTHERS:
+        advice = f"; --{spelt(other)} {Path(target).name} writes that" if other else ""
+        raise OptionError(f"-o names the MIDI file, and {Path(target).name!r} ends otherwise{advice}")
     names = {flag: name for flag in EXPORTS if (name := getattr(options, flag))}
     for flag, name in names.items():
         export = EXPORTS[flag]
@@ -115,19 +121,6 @@ def write_stems(played: Played, name: str, place: Place, *, overwrite: bool) -> 
 def spelt(flag: str) -> str:
     """A flag as it is written, without its dashes."""
     return flag.replace("_", "-")
-
-
-def _check_midi(name: str) -> None:
-    """Refuse a MIDI file name with the suffix of another format.
-
-    Raises:
-        OptionError: the name ends as those of sound, pictures or scores.
-    """
-    ending = _suffix(name)
-    flag = next((flag for flag, export in EXPORTS.items() if ending in export.suffixes), None)
-    if flag or ending in _OTHERS:
-        advice = f"; --{spelt(flag)} {Path(name).name} writes that" if flag else ""
-        raise OptionError(f"-o names the MIDI file, and {Path(name).name!r} ends otherwise{advice}")
 
 
 def write(flag: str, played: Played, name: str, place: Place, *, overwrite: bool) -> None:

@@ -31,12 +31,6 @@ _OF_MIDI = ("text", "score", "rpp", "picture", "split", "play", "prime")
 """Options of `cli.generate` that do not apply without hits."""
 
 
-def add_loop_options(to: argparse._ActionsContainer) -> None:
-    """Add the options of audio loops alone."""
-    to.add_argument("--form", metavar="FORM", help="of audio loops: AAAA, AAAB, AABB, ABAB or another (default: AAAB)")
-    to.add_argument("--kit", metavar="NAME", help="of audio loops: the kit, such as power or 808 (default: any)")
-
-
 def make_loops(options: argparse.Namespace, brief: Brief, folder: Path) -> int:
     """Make loops; returns the exit code. folder: of the maker's checkpoint."""
     from seq2drum.play.generators.loops import FORM, LoopMaker, letters_of
@@ -185,7 +179,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for alias, meant, kind in (("--weights", "model", str), ("--track-nums", "takes", int)):
         same = f"the same as --{meant}"
         what.add_argument(alias, dest=meant, type=kind, default=argparse.SUPPRESS, metavar="X", help=same)
-    add_loop_options(what)
+    what.add_argument(
+        "--form", metavar="FORM", help="of audio loops: AAAA, AAAB, AABB, ABAB or another (default: AAAB)"
+    )
+    what.add_argument("--kit", metavar="NAME", help="of audio loops: the kit, such as power or 808 (default: any)")
     what.add_argument("--prime", metavar="FILE", help="go on from the last bars of a file's drums, in 4/4")
     output = parser.add_argument_group("output")
     shared.add_output(output, "where to write (default: a name made of what is asked for, here)", metavar="FILE|DIR")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from seq2drum.console import paths, shared
 from seq2drum.console.terminal import standard_output
@@ -13,9 +12,6 @@ from seq2drum.errors import InputError, OptionError
 from seq2drum.music.limits import NOTE_SUFFIXES
 from seq2drum.music.options import CHOICES
 from seq2drum.system import files
-
-if TYPE_CHECKING:
-    from seq2drum.music.notes import Song
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +37,8 @@ def run(options: argparse.Namespace) -> int:
     """Humanise the drums of each file; returns the exit code."""
     from seq2drum.formats.midi import midi
     from seq2drum.formats.opening import open_drums
-    from seq2drum.music.notes import Song
+    from seq2drum.music import theory
+    from seq2drum.music.notes import Song, merge_drums
     from seq2drum.play.feel.feel import Feel
     from seq2drum.play.feel.humanise import humanise_song
 
@@ -60,27 +57,14 @@ def run(options: argparse.Namespace) -> int:
 
     def write(source: str, targets: Sequence[str]) -> None:
         song, data = open_drums(paths.read(source))
-        done = _with_drums(data or midi.serialise(song), humanise(_with_notes(song)))
+        original = data or midi.serialise(song)
+        if not any(part.is_drums and len(part) for part in song.parts):
+            raise InputError(theory.no_drums(song))
+        drums = [part for part in humanise(song).parts if part.is_drums and len(part)]
+        done = midi.with_drums(original, merge_drums(drums, kit=max(drums, key=len), name=drums[0].name))
         paths.write(done, targets[0], overwrite=options.force)
         if targets[0] != "-":
             with standard_output():
                 print(files.named(targets[0]), flush=True)
 
     return paths.each([(source, [target]) for source, target in jobs], options.force, "humanising", write)
-
-
-def _with_notes(song: Song) -> Song:
-    from seq2drum.music import theory
-
-    if not any(part.is_drums and len(part) for part in song.parts):
-        raise InputError(theory.no_drums(song))
-    return song
-
-
-def _with_drums(data: bytes, song: Song) -> bytes:
-    """The original file with the drums of a song; everything but drum notes is unchanged."""
-    from seq2drum.formats.midi import midi
-    from seq2drum.music.notes import merge_drums
-
-    drums = [part for part in song.parts if part.is_drums and len(part)]
-    return midi.with_drums(data, merge_drums(drums, kit=max(drums, key=len), name=drums[0].name))

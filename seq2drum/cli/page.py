@@ -96,11 +96,7 @@ def _address(server: subprocess.Popen[bytes], folder: Path) -> str:
         with contextlib.suppress(FileNotFoundError):
             return str(json.loads((folder / "state.json").read_text(encoding="utf-8"))["page"])
         time.sleep(_LOOK_SECONDS)
-    raise OptionError(_last_words(folder).replace("--web-port", "--port"))
-
-
-def _last_words(folder: Path) -> str:
-    """The last human-readable line of the server's output."""
     lines = (folder / "log").read_text(encoding="utf-8", errors="replace").splitlines()
     said = [line.partition(": ")[2] for line in lines if line.startswith("seq2drum-server: ")]
-    return said[-1] if said else "the page's server has ended and said nothing; start it again"
+    last = said[-1] if said else "the page's server has ended and said nothing; start it again"
+    raise OptionError(last.replace("--web-port", "--port"))

@@ -80,11 +80,6 @@ class Parser(argparse.ArgumentParser):
         raise OptionError(f"{message}{'' if message.endswith('?') else ';'} {self.prog} --help lists all options")
 
 
-def in_full(name: str, known: Iterable[str]) -> list[str]:
-    """The known options that a short form can stand for, including the name itself."""
-    return sorted(option for option in known if option.startswith(name)) if name.startswith("--") else []
-
-
 def names_of(words: Sequence[str]) -> list[str]:
     """The option names among some words as written: for --name=value and -oVALUE the name alone."""
     written = words[: words.index("--")] if "--" in words else words

@@ -19,7 +19,13 @@ def add_drum_map(to: shared.Container, **other: Any) -> None:
 
 
 class _MapOrList(argparse.Action):
-    """An action that stores the name of a drum map; at the word "list" it prints all maps, and exits."""
+    """An action that stores the name of a drum map; at the word "list" it prints all maps, and exits.
+
+    Of each map it prints the name, the sampler, and the source of the notes.
+
+    Raises:
+        StandardOutputError: standard output is closed.
+    """
 
     def __call__(
         self,
@@ -29,20 +35,11 @@ class _MapOrList(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         if values == LIST:
-            _show()
+            from seq2drum.music import drum_maps
+
+            with standard_output():
+                for name in drum_maps.names():
+                    drum_map = drum_maps.load(name)
+                    print(f"{name}: {drum_map.about}\n  {origin(drum_map.source, drum_map.tried)}", flush=True)
             parser.exit()
         setattr(namespace, self.dest, values)
-
-
-def _show() -> None:
-    """Print the maps: name, sampler, and source of the notes.
-
-    Raises:
-        StandardOutputError: standard output is closed.
-    """
-    from seq2drum.music import drum_maps
-
-    with standard_output():
-        for name in drum_maps.names():
-            drum_map = drum_maps.load(name)
-            print(f"{name}: {drum_map.about}\n  {origin(drum_map.source, drum_map.tried)}", flush=True)

@@ -193,7 +193,9 @@ def recognised(head: bytes, name: str = "") -> Kind | None:
     if head.startswith(b"\x1f\x8b"):
         inside = _first(_IN_TEXT, _unpacked(head))
         return inside or _BY_SUFFIX.get(_suffix(name)) or Kind("a packed file (gzip)", _PACKED)
-    text = _plain(head)
+    # A text up to its first zero, not counting those between the letters of UTF-16.
+    text = head.replace(b"\0", b"") if head.startswith((b"\xff\xfe", b"\xfe\xff")) else head
+    text = text.partition(b"\0")[0]
     if text.startswith((b"**", b"!!")) and b"**kern" in text:
         return _HUMDRUM
     if _FIRST_WORD.match(text):
@@ -260,13 +262,6 @@ def _suffix(name: str) -> str:
 def _first(table: tuple[tuple[bytes, Kind], ...], text: bytes) -> Kind | None:
     """The first kind of a table whose mark is in a text."""
     return next((kind for mark, kind in table if mark in text), None)
-
-
-def _plain(head: bytes) -> bytes:
-    """A text up to its first zero, not counting those between the letters of UTF-16."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        head = head.replace(b"\0", b"")
-    return head.partition(b"\0")[0]
 
 
 def _unpacked(head: bytes) -> bytes:

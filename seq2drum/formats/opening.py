@@ -54,10 +54,6 @@ class Kind(NamedTuple):
     read: Callable[[bytes, Limits], Song]
 
 
-def _read_midi(data: bytes, limits: Limits) -> Song:
-    return midi.parse(data, limits=limits)
-
-
 def _read_score(data: bytes, _: Limits) -> Song:
     from seq2drum.formats.notation import reading  # music21: only where it is used
 
@@ -106,7 +102,7 @@ def _read_drum_picture(data: bytes, _: Limits) -> Song:
     return drum_picture.read_drum_picture(data)
 
 
-_MIDI = Kind("MIDI file", MIDI_SUFFIXES, None, _read_midi)
+_MIDI = Kind("MIDI file", MIDI_SUFFIXES, None, lambda data, limits: midi.parse(data, limits=limits))
 RECORDING = Kind("recording", RECORDING_SUFFIXES, RECORDING_LIMITS.file_bytes, _read_recording)
 KINDS = (
     _MIDI,
@@ -162,20 +158,16 @@ def recognised(source: str | os.PathLike[str] | bytes, *, limits: Limits = DEFAU
     Raises:
         InputError: no such file, not readable, too large, or a kind without a reader.
     """
-    suffix, data = "", source
-    if not isinstance(data, bytes):
-        suffix = Path(data).suffix.lower()
-        data = _read(data, suffix, limits)
-    return kind_of(data[: foreign.HEAD_BYTES], suffix), data
-
-
-def _read(path: str | os.PathLike[str], suffix: str, limits: Limits) -> bytes:
-    """The bytes of a file that has a reader; a known kind without one is refused by name."""
+    if isinstance(source, bytes):
+        return kind_of(source[: foreign.HEAD_BYTES]), source
+    suffix = Path(source).suffix.lower()
 
     def most(head: bytes) -> int:
+        """Return the largest size of a file with this beginning; refuse by name a known kind without a reader."""
         kind = kind_of(head, suffix)
         if kind is _MIDI:
-            foreign.refuse(head, path)
+            foreign.refuse(head, source)
         return kind.most or limits.file_bytes
 
-    return files.read_file(path, most, kind_of(b"", suffix).name, foreign.HEAD_BYTES)
+    data = files.read_file(source, most, kind_of(b"", suffix).name, foreign.HEAD_BYTES)
+    return kind_of(data[: foreign.HEAD_BYTES], suffix), data

@@ -103,7 +103,8 @@ def _spelt(song: Any) -> Any:
     """A song whose names were read byte for byte, decoded."""
     markers = [header.marker for header in song.measureHeaders if header.marker is not None]
     names = [track.name for track in song.tracks] + [marker.title for marker in markers]
-    page = _page_of([name.encode("latin-1") for name in names])
+    text = b" ".join(name.encode("latin-1") for name in names)
+    page = min(_PAGES, key=lambda page: _strange_words(text, page))
     for track in song.tracks:
         track.name = track.name.encode("latin-1").decode(page, "replace")
     for marker in markers:
@@ -409,11 +410,6 @@ _PAGES = ("utf-8", "cp1252", "cp1251", "cp932", "gbk")
 _SINGLE_BYTE = ("cp1252", "cp1251")
 _WORD = re.compile(r"[^\W\d_]+")
 _CHINESE_OR_JAPANESE = frozenset({"CJK", "HIRAGANA", "KATAKANA"})
-
-
-def _page_of(names: Sequence[bytes]) -> str:
-    """The page in which the fewest words of some names look wrong."""
-    return min(_PAGES, key=lambda page: _strange_words(b" ".join(names), page))
 
 
 def _page_for(names: Sequence[str]) -> str:

@@ -290,11 +290,6 @@ def with_marked_ends(ticks_per_quarter: int, tracks: Sequence[Track]) -> bytes:
     return b"".join(pieces)
 
 
-def with_prompt_end(events: bytes) -> bytes:
-    """The events with the end of track at the last one; symusic writes it a tick later, possibly a bar later."""
-    return events[:-4] + b"\x00" + END_OF_TRACK if events.endswith(b"\x01" + END_OF_TRACK) else events
-
-
 _MARKING = 0x06  # the meta event of a marker
 _MOVES = frozenset({0x01, 0x05, _MARKING, 0x07, 0x2F})  # meta events bound to a moment: text, lyric, marker, cue, end
 _SONG_META = frozenset({0x02, 0x05, 0x06, 0x07, 0x51, 0x54, 0x58, 0x59})

@@ -18,7 +18,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader, find_spec, module_from_spec
 from types import ModuleType
@@ -220,18 +220,6 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def refuse_large_data(track: Track) -> None:
-    """Refuse data bytes above 127, which symusic would read as 127.
-
-    Raises:
-        MidiError: there is one, or the track is damaged.
-    """
-    for event in walk(track):
-        data = track.events[event.data : event.end]
-        if event.status < 0xF0 and not data.isascii():
-            raise damage(track, event.data, event.tick, f"a data byte is {max(data)}; 127 is the largest")
-
-
 _PACKAGE, _CORE = "symusic", "symusic.core"
 
 
@@ -332,7 +320,9 @@ def serialise(song: Song) -> bytes:
     for part in song.parts:
         score.tracks.append(_symusic_track(part))
     tracks = [events.map_track(song.tempos, song.metres, song.markers, end)]
-    tracks += [events.with_prompt_end(track.events) for track in events.split(score.dumps_midi(), 14)]
+    late_end = b"\x01" + END_OF_TRACK  # symusic ends a track a tick after its last event, possibly in a new bar
+    for _, _, own in events.split(score.dumps_midi(), 14):
+        tracks.append(own[:-4] + b"\x00" + END_OF_TRACK if own.endswith(late_end) else own)
     return events.joined(song.ticks_per_quarter, tracks)
 
 
@@ -390,9 +380,12 @@ def _score(ticks_per_quarter: int, tracks: Sequence[Track], repair: bool) -> Any
         return SYMUSIC.ScoreTick.from_midi(events.with_marked_ends(ticks_per_quarter, tracks))
     # symusic refuses the file. Either mending helps, or it finds the damage and its place.
     tracks = [mended(track) for track in tracks]
-    if not repair:
+    if not repair:  # refuse data bytes above 127, which symusic would read as 127
         for track in tracks:
-            refuse_large_data(track)
+            for event in walk(track):
+                own = track.events[event.data : event.end]
+                if event.status < 0xF0 and not own.isascii():
+                    raise damage(track, event.data, event.tick, f"a data byte is {max(own)}; 127 is the largest")
     try:
         score = SYMUSIC.ScoreTick.from_midi(events.with_marked_ends(ticks_per_quarter, tracks), sanitize_data=repair)
     except _SYMUSIC_ERRORS as error:
@@ -407,7 +400,12 @@ def _score(ticks_per_quarter: int, tracks: Sequence[Track], repair: bool) -> Any
 def _parts(data: bytes, tracks: Sequence[Any]) -> tuple[Part, ...]:
     """The parts with notes of the tracks that symusic makes of a file with these bytes."""
     controls = [track.controls.numpy() if track.is_drum else None for track in tracks]
-    is_xg = _is_xg(data, controls)
+    # The drums are on kits of Yamaha XG if the file turns XG on, or selects its bank of kits.
+    is_xg = (b"\xf7" in data and _XG_ON in data) or any(
+        bool((drums["value"][drums["number"] == _BANK] == _XG_KITS).any())
+        for drums in controls
+        if drums is not None and _BANK in drums["number"].tobytes()
+    )
     # To export one list of notes is cheaper than to export many.
     notes, counts = SYMUSIC.NoteTickList(), []
     for track in tracks:
@@ -422,17 +420,6 @@ def _parts(data: bytes, tracks: Sequence[Any]) -> tuple[Part, ...]:
         for track, own, drums in zip(tracks, columns, controls, strict=True)
         if len(own.onset)
     )
-
-
-def _is_xg(data: bytes, controls: Iterable[Controls | None]) -> bool:
-    """Return whether the drums are on kits of Yamaha XG: the file turns XG on, or selects its bank of kits.
-
-    controls: those of each drum track.
-    """
-    if b"\xf7" in data and _XG_ON in data:
-        return True
-    select = [each for each in controls if each is not None and _BANK in each["number"].tobytes()]
-    return any(bool((each["value"][each["number"] == _BANK] == _XG_KITS).any()) for each in select)
 
 
 def _pedal(controls: Controls) -> IntArray:

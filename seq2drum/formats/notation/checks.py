@@ -233,7 +233,9 @@ def abc_text(data: bytes) -> str:
     Raises:
         NotationError: as `plain_text`; or it has more fields than SCORE_LIMITS.text_fields.
     """
-    tune = _first_tune(plain_text(data, "ABC"))
+    book = plain_text(data, "ABC")
+    starts = [found.start() for found in re.finditer(r"^X:", book, re.MULTILINE)]
+    tune = book[: starts[1]] if len(starts) > 1 else book  # up to the second numbering field
     if (fields := len(_FIELD.findall(tune))) > SCORE_LIMITS.text_fields:
         raise _too_many(fields, "fields", SCORE_LIMITS.text_fields)
     return _NOTE_LINE.sub(lambda line: _UNHEARD.sub(lambda found: found[1] or "", line[0]), tune)
@@ -303,12 +305,6 @@ def plain_text(data: bytes, what: str) -> str:
     if large := _LARGE.search(_WORDS.sub("", _COMMENT.sub("", text))):
         raise NotationError(f"the file has the number {large[0][:20]}, which no length of a note in {what} is")
     return text
-
-
-def _first_tune(text: str) -> str:
-    """The first tune of a book in ABC: up to the second numbering field."""
-    starts = [found.start() for found in re.finditer(r"^X:", text, re.MULTILINE)]
-    return text[: starts[1]] if len(starts) > 1 else text
 
 
 @dataclass

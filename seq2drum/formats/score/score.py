@@ -320,14 +320,10 @@ def _staves(heads: Sequence[Heads]) -> dict[tuple[str, str], list[Heads]]:
     """The bars of the kit and of the hand percussion, by the names of their staff; empty ones are left out."""
     split: dict[tuple[str, str], list[Heads]] = {}
     for names, percussion in ((("Drums", "Dr."), False), (("Percussion", "Perc."), True)):
-        split[names] = [_only(bar, percussion) for bar in heads]
+        for bar in heads:
+            kept = {key: tuple(head for head in chord if by_hand(head) is percussion) for key, chord in bar.items()}
+            split.setdefault(names, []).append({key: chord for key, chord in kept.items() if chord})
     return {names: staff for names, staff in split.items() if any(staff)} or {("Drums", "Dr."): list(heads)}
-
-
-def _only(bar: Heads, percussion: bool) -> Heads:
-    """The heads of hand percussion, or all others."""
-    kept = {key: tuple(head for head in chord if by_hand(head) is percussion) for key, chord in bar.items()}
-    return {key: chord for key, chord in kept.items() if chord}
 
 
 def _pieces(staff: Iterable[Heads]) -> tuple[tuple[int, str], ...]:
