@@ -27,7 +27,7 @@ from seq2drum.music.choices import STYLES
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Part, Song
 from seq2drum.play.drummer import Drummer
-from seq2drum.play.feel.loudness import swing_of
+from seq2drum.play.feel.humanise import swing_of
 from seq2drum.play.options import Options
 
 # --- controls ---------------------------------------------------------------------------------------------------------

@@ -47,8 +47,14 @@ class Grooves:
 def choose(guitar: Guitar, options: Options) -> Grooves:
     """Choose the groove of each section. options: resolved, see `wishes.resolve_options`."""
     has_places = isinstance(options.groove, Mapping) or options.ending != choices.AUTO
-    without = _unplaced(options, guitar.sections) if has_places else options
-    placed = _placed(options, guitar.sections) if has_places else {}
+    without, placed = options, dict[str, Groove]()
+    if has_places:
+        requested = options.groove if isinstance(options.groove, Mapping) else {}
+        asked = {letter: groove for letter, groove in requested.items() if isinstance(groove, Groove)}
+        whole = _whole(asked, guitar.sections)
+        letters = dict.fromkeys(section.letter for section in guitar.sections)
+        placed = {letter: asked[letter] for letter in letters if letter in asked and asked[letter] != whole}
+        without = replace(options, groove=None if whole is None else {WHOLE: whole}, ending=choices.AUTO)
     return Grooves(options, without, choosing.chosen(guitar.song_grid.guitar_grid, guitar.sections, without), placed)
 
 
@@ -58,39 +64,13 @@ def variants(guitar: Guitar, options: Options, count: int) -> list[Options]:
     The others have seeds made from the given one, and other grooves that fit unless some are requested.
     """
     varied = [options]
-    for number, seed in enumerate(_seeds(options.seed, count)[1:], 1):
-        own = replace(options, seed=seed)
+    for number in range(1, count):
+        own = replace(options, seed=int(np.random.SeedSequence([options.seed, number]).generate_state(1)[0]))
         if own.groove is None:
             grooves = choosing.chosen(guitar.song_grid.guitar_grid, guitar.sections, own, number)
             own = replace(own, groove=dict(grooves), temperature=own.freedom)
         varied.append(own)
     return varied
-
-
-def _seeds(seed: int, count: int) -> list[int]:
-    """The seeds of several takes, the first of which is the one given."""
-    return [seed, *(int(np.random.SeedSequence([seed, take]).generate_state(1)[0]) for take in range(1, count))]
-
-
-def _placed(options: Options, sections: Sequence[Section]) -> dict[str, Groove]:
-    """Return the grooves requested for some sections alone, by their letters."""
-    asked = _by_letter(options)
-    whole = _whole(asked, sections)
-    letters = dict.fromkeys(section.letter for section in sections)
-    return {letter: asked[letter] for letter in letters if letter in asked and asked[letter] != whole}
-
-
-def _unplaced(options: Options, sections: Sequence[Section]) -> Options:
-    """The options without the ending and without the grooves of some sections alone."""
-    asked = _by_letter(options)
-    whole = _whole(asked, sections)
-    groove = None if whole is None else {WHOLE: whole}
-    return replace(options, groove=groove, ending=choices.AUTO)
-
-
-def _by_letter(options: Options) -> Mapping[str, Groove]:
-    asked = options.groove if isinstance(options.groove, Mapping) else {}
-    return {letter: groove for letter, groove in asked.items() if isinstance(groove, Groove)}
 
 
 def _whole(asked: Mapping[str, Groove], sections: Sequence[Section]) -> Groove | None:

@@ -40,19 +40,13 @@ class KeptDrums(NamedTuple):
     high: int
     hits: Grid
 
-    def within(self, bar: Bar, *, last: bool) -> IntArray:
-        """The notes (n, 4) that stay in a bar of the song; in the last one also those after it."""
-        if not len(self.rows):
-            return self.rows
-        onset = self.rows[:, 0]
-        return self.rows[(onset >= bar.start) & (last | (onset < bar.end))]
-
-    def pedal_within(self, bar: Bar, *, last: bool) -> IntArray:
-        """The positions (n, 2) of the pedal that stay in a bar, likewise."""
-        if not len(self.pedal):
-            return self.pedal
-        tick = self.pedal[:, 0]
-        return self.pedal[(tick >= bar.start) & (last | (tick < bar.end))]
+    def within(self, bar: Bar, *, last: bool) -> tuple[IntArray, IntArray]:
+        """The notes (n, 4) and positions (n, 2) of the pedal that stay in a bar; in the last also those after it."""
+        onset, tick = self.rows[:, 0], self.pedal[:, 0]
+        return (
+            self.rows[(onset >= bar.start) & (last | (onset < bar.end))],
+            self.pedal[(tick >= bar.start) & (last | (tick < bar.end))],
+        )
 
 
 def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, kit: Kit) -> KeptDrums:

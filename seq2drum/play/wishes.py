@@ -13,20 +13,20 @@ import numpy as np
 
 from seq2drum.errors import InputError, NoGuitarError, NoNotesError, OptionError
 from seq2drum.formats.opening import open_drums
-from seq2drum.lattice.conditions import Measured, measure
+from seq2drum.lattice.conditions import measure
 from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.form import Form, form_of, lattice_of
 from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid, encode
 from seq2drum.lattice.grooves.grooves import Groove, typical
-from seq2drum.lattice.sections import Section, bars_of, sections
+from seq2drum.lattice.sections import bars_of, sections
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
-from seq2drum.music.notes import IntArray, Song, merge_parts
+from seq2drum.music.notes import Song, merge_parts
 from seq2drum.music.shown import Shown
 from seq2drum.play.asked import WHOLE, by_letter, by_section
 from seq2drum.play.feel.feel import moments
-from seq2drum.play.feel.loudness import swing_of
+from seq2drum.play.feel.humanise import swing_of
 from seq2drum.play.grooves import choosing
 from seq2drum.play.grooves.book import read_groove, read_grooves
 from seq2drum.play.kept import grooves_of, kept_of
@@ -72,11 +72,12 @@ def wishes_of(song: Song) -> Wishes:
         if played[bars].any():
             grooves[letter] = typical(grid, form, bars)
     measured = measure(grid, form)
+    breaks = measured.fill.sum() / played.sum()  # how often the pattern breaks
     return Wishes(
         grooves,
         intensity=float(measured.intensity[played].mean()),
         complexity=float(measured.complexity[played].mean()),
-        fills=_fills(measured, played),
+        fills=float(np.clip(breaks / FILLS_A_BAR / 2, 0, 1)),  # 0.5 is the average; 1 twice as often and more
         humanize=_humanize(grid, form),
         swing=swing_of(grid, form),
     )
@@ -89,11 +90,6 @@ def _passages(song: Song, bars: int) -> dict[str, list[int]]:
     except (NoGuitarError, NoNotesError):
         return {}
     return bars_of(sections(SongGrid.of(song, guitar).guitar_grid), bars)
-
-
-def _fills(measured: Measured, played: IntArray) -> float:
-    """Return how often the pattern breaks: 0.5 is the drummers' average, 1 twice as often and more."""
-    return float(np.clip(measured.fill.sum() / played.sum() / FILLS_A_BAR / 2, 0, 1))
 
 
 def _humanize(grid: Grid, form: Form) -> float:
@@ -147,7 +143,12 @@ def resolve_options(guitar: Guitar, options: Options, limits: Limits = DEFAULT_L
     elif options.prime or options.bars:
         options = _stays(guitar, options)
     if options.like is not None:
-        options = _like(options, wishes_of(_song(options.like, limits)), guitar.sections)
+        wishes = wishes_of(_song(options.like, limits))
+        told = {name: getattr(wishes, name) for name in LEVELS if getattr(options, name) is None}
+        if options.groove is None:
+            letters = tuple(dict.fromkeys(section.letter for section in guitar.sections))
+            told["groove"] = _in_turn(wishes.grooves, letters)
+        options = replace(options, like=None, **told)
     return options
 
 
@@ -174,14 +175,6 @@ def _read(groove: str | Groove, guitar: Guitar, options: Options, letter: str) -
     if len(meant) == 1:
         return meant[0]
     return choosing.likeliest(guitar.song_grid.guitar_grid, guitar.sections, options, letter, meant)
-
-
-def _like(options: Options, wishes: Wishes, passages: Sequence[Section]) -> Options:
-    """Return the options, filled in from a song where they leave something open."""
-    told = {name: getattr(wishes, name) for name in LEVELS if getattr(options, name) is None}
-    if options.groove is None:
-        told["groove"] = _in_turn(wishes.grooves, tuple(dict.fromkeys(passage.letter for passage in passages)))
-    return replace(options, like=None, **told)
 
 
 def _in_turn(grooves: Mapping[str, Groove], letters: Sequence[str]) -> dict[str, Groove]:

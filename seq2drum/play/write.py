@@ -64,8 +64,8 @@ def write(
         bar = bars[piece.index]
         if piece.end == bar.end:
             is_last = bar.index + 1 == len(bars)
-            own = kept.within(bar, last=is_last)
-            pedal.append(kept.pedal_within(bar, last=is_last))
+            own, own_pedal = kept.within(bar, last=is_last)
+            pedal.append(own_pedal)
             if len(parts) == 1 and not len(own):
                 part = replace(parts[0], program=program, name=TRACK_NAME, is_xg=is_xg, pedal=NO_PEDAL)
             else:

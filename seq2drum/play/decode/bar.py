@@ -90,7 +90,9 @@ class BarSampler:
         hits, known, (count, voices) = guess.copy(), 0, played_above.shape
         while known < count:
             logits, hidden, state = yield from self._decode_bar(opened, previous, hits)
-            drawn = self._drawn(logits, played_above, pace, hits[:, :known])
+            if self._wished is not None:
+                logits = self._wished.logits(logits)
+            drawn = _drawn(self._limbs, self._order, logits, played_above, pace, hits[:, :known])
             wrong = np.flatnonzero(drawn != hits[:, known:])
             hits[:, known:] = drawn
             # The first step that was guessed wrong is drawn rightly, too: nothing before it was wrong.
@@ -143,12 +145,6 @@ class BarSampler:
         count = hits.shape[1]
         before = np.concatenate([previous[:, None], hits[:, :-1]], axis=1)
         return self._model.decode_bar(opened.inputs[:, :count], opened.step_context[:, :count], before, opened.state)
-
-    def _drawn(self, logits: FloatArray, played_above: Numbers, pace: Pace, known: FloatArray) -> FloatArray:
-        """The hits of the steps after the known ones, see `_drawn`."""
-        if self._wished is not None:
-            logits = self._wished.logits(logits)
-        return _drawn(self._limbs, self._order, logits, played_above, pace, known)
 
     def _feel(
         self, opened: OpenBar, hits: FloatArray, hidden: FloatArray, draws: Draws, spread: float
@@ -215,7 +211,9 @@ def _drawn(
         row, voice = divmod(place, voices)
         member, step = divmod(row, count)
         if member != last_row:
-            last_row, strokes = member, _strokes(limbs, pace, known[member])
+            last_row, strokes = member, Strokes(limbs, pace.feet)
+            for known_step, known_voice in np.argwhere(known[member]).tolist():
+                strokes.strike(known_voice, pace.seconds[known_step])
         if row != last:
             last, struck = row, []
         for earlier in struck:
@@ -227,11 +225,3 @@ def _drawn(
     hits = np.zeros(logits.shape, dtype=np.float32)
     np.put(hits, drawn, 1)
     return hits
-
-
-def _strokes(limbs: Limbs, pace: Pace, hits: FloatArray) -> Strokes:
-    """Return the strokes of the first steps of a bar, given their hits (S, V)."""
-    strokes = Strokes(limbs, pace.feet)
-    for step, voice in np.argwhere(hits).tolist():
-        strokes.strike(voice, pace.seconds[step])
-    return strokes

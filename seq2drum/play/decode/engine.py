@@ -215,7 +215,9 @@ class Engine:
         """See `Playable.encode`."""
         arrays = {**_guitar(features, form, first, stop), "conditions": conditions[first:stop, self.conditions]}
         if self.hears_grooves:
-            arrays |= (grooves or GrooveRows.none(form, self.kit)).between(first, stop)
+            rows = grooves or GrooveRows.none(form, self.kit)
+            is_held = (rows.held[first:stop, None] >= 0).astype(np.float32)
+            arrays |= {"groove": rows.velocity[first:stop], "grooved": is_held}
         return (yield from self._call("encode", arrays))
 
     def fill_logits(self, features: Features, form: Form) -> Computation[FloatArray | None]:
@@ -226,15 +228,13 @@ class Engine:
         logits: FloatArray = outputs["fill"][:, 0]
         return logits
 
-    @property
-    def _is_told_last(self) -> bool:
-        return "last_rows" in self.graphs["bar"].inputs
-
     def open_bar(self, encoded: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> Computation[OpenBar]:
         """See `Playable.open_bar`."""
         flag = np.full((len(state), 1), float(first), dtype=np.float32)
         known = {**encoded, **memory, "state": state, "first": flag}
-        outputs = yield from self._call("bar", known | (last_of(memory) if self._is_told_last else {}))
+        if "last_rows" in self.graphs["bar"].inputs:
+            known |= last_of(memory)
+        outputs = yield from self._call("bar", known)
         return OpenBar(outputs["inputs"], outputs["step_context"], outputs.get("echo"), outputs["opened"])
 
     def decode_bar(

@@ -173,11 +173,6 @@ class GrooveRows:
         here = np.s_[first:stop, :steps]
         return GrooveRows(self.hits[here], self.velocity[here], self.held[first:stop], self.firm)
 
-    def between(self, first: int, stop: int) -> dict[str, FloatArray]:
-        """Return the grooves of bars [first, stop) as inputs of graphs, by their names."""
-        held = (self.held[first:stop, None] >= 0).astype(np.float32)
-        return {"groove": self.velocity[first:stop], "grooved": held}
-
 
 LOOK_BACK = 4  # bars a model may look back as they were played; before the song there is silence
 MEMORY_BARS = 1024  # bars that can be remembered; without an end, the time for a song would grow with its square

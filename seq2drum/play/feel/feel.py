@@ -263,13 +263,8 @@ def normal_share(number: Array) -> Array:
 def mixture_share(mixture: Array, value: Array) -> Array:
     """(N,): how much of mixtures (N, MIXTURE) of two logistics lies below values (N,)."""
     second = mixture[:, 0]
-    below = [_logistic((value - mixture[:, 1 + side]) / mixture[:, 3 + side]) for side in range(2)]
+    below = [0.5 * (1 + np.tanh((value - mixture[:, 1 + side]) / mixture[:, 3 + side] / 2)) for side in range(2)]
     share: Array = (1 - second) * below[0] + second * below[1]
-    return share
-
-
-def _logistic(value: Array) -> Array:
-    share: Array = 0.5 * (1 + np.tanh(value / 2))
     return share
 
 

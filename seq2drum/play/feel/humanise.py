@@ -5,14 +5,17 @@ bar, accents it again. So the numbers drawn are correlated (a Gaussian copula): 
 the song, to the voice, to the place in the bar, to the voice at that place, to the bar, to the step and to the hit
 alone, in shares that were measured.
 
-Hits keep their steps; only `swing` moves any.
+`Dynamics` strikes the bars of a take so, as loud as its options ask for: with levels, a soft limit, a drummer's
+variation, and swing. Hits keep their steps; only `swing` moves any.
 
-Letters of shapes: N hits or notes, B bars.
+Velocities are those of MIDI, 1 to 127; of functions of velocities alone, arrays of any shape, not rounded where nothing
+else is said. Letters of shapes: N hits or notes, B bars.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -23,15 +26,24 @@ from numpy.typing import NDArray
 from seq2drum.errors import NoGuitarError, NoNotesError, OptionError
 from seq2drum.lattice.features import GuitarGrid, SongGrid
 from seq2drum.lattice.form import Form, form_of, written_lattice
-from seq2drum.lattice.grid import HIT_LENGTH, OFFSET_UNITS, STEPS_PER_QUARTER, Grid, Lattice
+from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, PLACES, STEPS_PER_QUARTER, Grid, Lattice
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.choices import FAMILIES
 from seq2drum.music.kit import FULL, Kit
 from seq2drum.music.notes import IntArray, Part, Song
 from seq2drum.play.decode.sampling import random_of
-from seq2drum.play.feel import loudness
-from seq2drum.play.feel.feel import MOMENT, PLAYED, Feel, Shares, guitar_accents, in_gaps, in_set, normal_share, realise
-from seq2drum.play.feel.loudness import is_second_eighth, limited, swing, swung
+from seq2drum.play.feel.feel import (
+    MOMENT,
+    PLAYED,
+    Feel,
+    Shares,
+    gaps,
+    guitar_accents,
+    in_gaps,
+    in_set,
+    normal_share,
+    realise,
+)
 from seq2drum.play.options import Options
 
 Array = NDArray[np.float64]
@@ -115,7 +127,8 @@ class Performance:
         Taken away it leaves them as uneven as they are, and what is straight stays so: with a few of them, a drummer's
         habits would swing it.
         """
-        bar, bars, second = form.bar_of(step), len(form.steps), is_second_eighth(step, form)
+        bar, bars = form.bar_of(step), len(form.steps)
+        second = (_place(step, form) == 3) & (form.denominator[bar] <= 4)  # straight, in quarters or longer
         late = np.zeros((2, 2, bars))
         for row, chosen in enumerate((second, form.place_of(step) % STEPS_PER_QUARTER == 0)):
             late[row] = [np.bincount(bar[chosen], weights, bars) for weights in (moment[chosen], None)]
@@ -138,14 +151,14 @@ def humanise_song(
 ) -> Song:
     """Strike a song's drums as a drummer would: when and how hard each of their notes begins; all else stays.
 
-    amount, seed, style: as of a `Performance`. swing: the amount of `swing.swing`, or None for the places as they are.
+    amount, seed, style: as of a `Performance`. swing: the amount of `swing`, or None for the places as they are.
     Notes outside the kit keep their velocities, and move only with the swing. A note further than a 32nd of a quarter
     from its place is there on purpose (a flam, a roll of 32nds): it keeps its distance from the place, or from the hit
     it is beside. No note comes to lie before tick 0 or ends after the song does. If there is a guitar, its accents are
     shared. The pedal of the hats stays, unless a hat would then find it elsewhere.
 
     Raises:
-        OptionError: as `Performance` and `swing.swing`.
+        OptionError: as `Performance` and `swing`.
     """
     drums = [index for index, part in enumerate(song.parts) if part.is_drums and len(part)]
     lattice = written_lattice(song)
@@ -311,6 +324,134 @@ def _voices(kit: Kit) -> IntArray:
     return np.array([FULL.names.index(name) for name in kit.names])
 
 
+# --- how loud ---------------------------------------------------------------------------------------------------------
+
+KNEE = 110.0  # up to here a velocity is as it comes
+ROOM = 16.4  # what is louder comes at most this much above: 126 when rounded
+# The mean velocity of a take at levels of intensity. Half way is the level without a request.
+_LEVELS, _MEANS = (0.0, 0.25, 0.5, 0.75, 1.0), (58.0, 75.0, 90.0, 99.0, 108.0)
+_MOST = 1.5  # how much more velocities are raised to come to a mean, where the limit holds some of them back
+_HEEDED = 0.85  # how far a take is brought to the mean of its level: a song that is soft stays a little softer
+# What a drummer varies, in shares of a velocity: with the bar, with the step and with each hit alone. And how often the
+# velocity of a place is the same as in the bar before. Set on what drummers do, see `notebooks/LOG.md`.
+_OF_BAR, _OF_STEP, _OF_HIT = 0.05, 0.05, 0.09
+REPEATED = 0.12
+
+
+def limited(velocity: Array) -> Array:
+    """Velocities that no strength clips: as they are up to the knee, above it ever closer to the most. Order stays."""
+    above = np.maximum(velocity - KNEE, 0)
+    soft: Array = np.minimum(velocity, KNEE) + ROOM * (1 - np.exp(-above / ROOM))
+    return np.maximum(soft, 1.0)
+
+
+def as_loud_as(velocity: Array, mean: float) -> Array:
+    """(N,): velocities moved alike, and limited, so that this is their mean; as near as the limit allows."""
+    if not len(velocity):
+        return velocity
+    reach = 128 + float(np.max(velocity))
+    return limited(velocity + _found(lambda shift: float(np.mean(limited(velocity + shift))), mean, -reach, reach))
+
+
+def at_level(velocity: Array, usual: float, level: float) -> Array:
+    """(N,): velocities as loud as a level of intensity, 0 to 1, asks for, and limited.
+
+    usual: the mean velocity of the take as it comes, of all bars so far. Below the limit, ghost notes and accents keep
+    their ratio.
+    """
+    if not len(velocity):
+        return velocity
+    wanted = float(np.interp(level, _LEVELS, _MEANS))
+    gain = (wanted / max(usual, 1.0)) ** _HEEDED * (wanted / _MEANS[2]) ** (1 - _HEEDED)
+    mean = gain * float(np.mean(velocity))
+    raised = _found(lambda factor: float(np.mean(limited(velocity * factor))), mean, gain, _MOST * gain)
+    return limited(velocity * raised)
+
+
+def _found(mean_of: Callable[[float], float], mean: float, low: float, high: float) -> float:
+    """The number between low and high of which a function that rises is nearest to a mean."""
+    for _ in range(20):
+        middle = (low + high) / 2
+        low, high = (middle, high) if mean_of(middle) < mean else (low, middle)
+    return (low + high) / 2
+
+
+def varied(velocity: Array, step: IntArray, rng: np.random.Generator) -> Array:
+    """(N,): velocities of a bar's hits, varied as a drummer varies them: some with the bar, the step, the hit."""
+    steps = int(step.max(initial=0)) + 1
+    drawn = rng.standard_normal(1 + steps + len(velocity))  # of the bar, its steps, its hits
+    varying: Array = np.exp(_OF_BAR * drawn[0] + _OF_STEP * drawn[1 + step] + _OF_HIT * drawn[1 + steps :])
+    return velocity * varying
+
+
+# --- swing ------------------------------------------------------------------------------------------------------------
+
+
+def swing(grid: Grid, form: Form, amount: float) -> Grid:
+    """Move the second eighth of each quarter: at 0 it is half way (straight), at 1 two thirds of the way (triplets).
+
+    An off-beat eighth is a hit on place 6 or 8 of a quarter's twelve. It keeps what it was early or late by, and may
+    change its step. Left as they are: sixteenths (places 3 and 9); quarters in which something lies on place 4, which
+    are true triplets; a voice that is on both 6 and 8; and metres that are not counted in quarters or longer, where
+    eighths are beats or go in threes.
+
+    Raises:
+        OptionError: amount is not 0 to 1.
+    """
+    step, offset = swung(grid, form, amount)
+    moved = grid._replace(step=step, offset=offset)
+    return moved.select(np.lexsort((moved.key, moved.step)))
+
+
+def swing_of(grid: Grid, form: Form) -> float | None:
+    """Return the swing of a part, 0 to 1: the mean place of its off-beat eighths. None without any."""
+    eighth = _off_beats(grid, form)
+    if not eighth.any():
+        return None
+    return float(np.clip((np.mean(_twelfth(grid, form)[eighth]) - 6) / 2, 0, 1))
+
+
+def swung(grid: Grid, form: Form, amount: float) -> tuple[IntArray, IntArray]:
+    """The step and the offset (N,) of each hit as `swing` moves it, in the order given."""
+    if not 0 <= amount <= 1:
+        raise OptionError(f"the swing is {amount}, wanted 0 (straight) to 1 (triplets)")
+    place = _place(grid.step, form)
+    eighth = _off_beats(grid, form)
+    late = _twelfth(grid, form) - PLACES[place]
+    target = np.clip(6 + 2 * amount + late, 5, 8.5)
+    onto = np.where(target > 7, 4, 3)
+    gap = np.where(target < 6, 2.0, np.where(target > 8, 1.0, 2.0))
+    offset = np.clip(np.rint((target - PLACES[onto]) / gap * OFFSET_UNITS), -HALF_GAP, HALF_GAP).astype(np.int64)
+    return np.where(eighth, grid.step - place + onto, grid.step), np.where(eighth, offset, grid.offset)
+
+
+def _place(step: IntArray, form: Form) -> IntArray:
+    """The place of each step in its quarter, 0 to 5."""
+    place: IntArray = form.place_of(step) % STEPS_PER_QUARTER
+    return place
+
+
+def _twelfth(grid: Grid, form: Form) -> Array:
+    """(N,): where in its quarter each note begins, in twelfths."""
+    before, after = gaps(grid.step, form)
+    late = np.clip(grid.offset / OFFSET_UNITS, -0.5, 0.5)
+    twelfth: Array = PLACES[_place(grid.step, form)] + late * np.where(late < 0, before, after)
+    return twelfth
+
+
+def _off_beats(grid: Grid, form: Form) -> NDArray[np.bool_]:
+    """(N,): which notes are the second eighth of a quarter."""
+    place, quarter = _place(grid.step, form), grid.step - _place(grid.step, form)
+    off_beat = ((place == 3) | (place == 4)) & (form.denominator[form.bar_of(grid.step)] <= 4)
+    off_beat &= ~np.isin(quarter, quarter[place == 2])
+    name = quarter * 256 + grid.key
+    both = np.isin(name, np.intersect1d(name[place == 3], name[place == 4]))
+    eighth: NDArray[np.bool_] = off_beat & ~both
+    return eighth
+
+
+# --- a take -----------------------------------------------------------------------------------------------------------
+
 LOOKAHEAD_BARS = 8  # bars whose generators are made together: batching keeps CPU caches warm
 _TAG_TOUCH = 0x700C  # in the seeds of these draws only
 
@@ -362,47 +503,36 @@ class Dynamics:
 
     def strike(self, bar: int, hits: Grid) -> Grid:
         """The hits of the next bar as they are struck."""
-        rng = self._random(bar)
+        # 1. Vary them as a drummer does; the feel, if there is one, does so by itself.
+        if bar not in self._begun:
+            coming = range(bar, bar + LOOKAHEAD_BARS)
+            self._begun = {each: random_of(_TAG_TOUCH, self._options.seed, each) for each in coming}
+        rng, options = self._begun.pop(bar), self._options
+        human = 1.0 if options.humanize is None else options.humanize
+        share = 0.0 if options.temperature == 0 else human  # of a drummer's variation
         velocity = hits.velocity.astype(np.float64)
+        if self._performance is None and share:
+            velocity = varied(velocity, hits.step, rng)
+        # 2. Make them as loud as the intensity asks for, and clip none.
+        if options.intensity is None:
+            velocity = limited(velocity)
+        else:
+            self._total, self._count = self._total + float(np.sum(velocity)), self._count + len(velocity)
+            velocity = at_level(velocity, self._total / max(self._count, 1), options.intensity)
+        # 3. Strike them with the feel. A bar stays as loud as it is: how loud the feel would play it says nothing of
+        # this song.
         if self._performance is not None:
-            # A bar stays as loud as it is: how loud the feel would play it says nothing of this song.
-            velocity = self._loud(velocity)
             mean = float(np.mean(velocity)) if len(velocity) else 0.0
             hits = self._performance.play(hits)
-            velocity = loudness.as_loud_as(hits.velocity.astype(np.float64), mean)
-        else:
-            velocity = self._loud(loudness.varied(velocity, hits.step, rng) if self._share else velocity)
-        hits = hits._replace(velocity=self._repeated(hits, np.rint(velocity).astype(np.int64), rng))
-        if self._options.swing is not None:
-            hits = swing(hits, self._form.between(bar, bar + 1), self._options.swing)
-        return hits
-
-    def _random(self, bar: int) -> np.random.Generator:
-        if bar not in self._begun:
-            self._begun = {
-                each: random_of(_TAG_TOUCH, self._options.seed, each) for each in range(bar, bar + LOOKAHEAD_BARS)
-            }
-        return self._begun.pop(bar)
-
-    @property
-    def _share(self) -> float:
-        """Return the share of a drummer's variation to apply, 0 to 1."""
-        if self._options.temperature == 0:
-            return 0.0
-        return 1.0 if self._options.humanize is None else self._options.humanize
-
-    def _loud(self, velocity: loudness.Array) -> loudness.Array:
-        """Velocities (N,) as loud as the intensity asks for, and not clipped."""
-        if (level := self._options.intensity) is None:
-            return loudness.limited(velocity)
-        self._total, self._count = self._total + float(np.sum(velocity)), self._count + len(velocity)
-        return loudness.at_level(velocity, self._total / max(self._count, 1), level)
-
-    def _repeated(self, hits: Grid, velocity: IntArray, rng: np.random.Generator) -> IntArray:
-        """Velocities (N,) that now and then are those of the same places in the bar before."""
+            velocity = as_loud_as(hits.velocity.astype(np.float64), mean)
+        # 4. Now and then a velocity is that of the same place in the bar before.
+        struck = np.rint(velocity).astype(np.int64)
         places = list(zip(hits.step.tolist(), hits.key.tolist(), strict=True))
-        again = rng.random(len(places)) < loudness.REPEATED * self._share
-        for index in np.flatnonzero(again).tolist():
-            velocity[index] = self._before.get(places[index], int(velocity[index]))
-        self._before = dict(zip(places, velocity.tolist(), strict=True))
-        return velocity
+        for index in np.flatnonzero(rng.random(len(places)) < REPEATED * share).tolist():
+            struck[index] = self._before.get(places[index], int(struck[index]))
+        self._before = dict(zip(places, struck.tolist(), strict=True))
+        hits = hits._replace(velocity=struck)
+        # 5. Swing.
+        if options.swing is not None:
+            hits = swing(hits, self._form.between(bar, bar + 1), options.swing)
+        return hits

@@ -247,20 +247,17 @@ def _bars_of(sections: Sequence[Section], bars: int) -> Counter[str]:
 
 def _fits(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options) -> dict[str, Fit]:
     """Return how likely drummers play each groove to each section, given the request."""
-    fits = {}
+    # Notes that lie anywhere between steps, as without a click, look dense without being so.
+    offset, fits = guitar_grid.guitar.offset, {}
+    is_off_the_grid = len(offset) > 0 and float(np.abs(offset).mean()) > OFF_GRID * OFFSET_UNITS
     for letter, fit in Ranker.load().fit(guitar_grid, sections, Book.load()).items():
         with np.errstate(divide="ignore"):
             styled = Fit.of(fit.shelf, np.log(fit.shares) + _of_style(fit.grooves, options.style))
             nats = np.log(styled.shares) + _at_levels(styled, options)
-        if options.style is None and is_off_the_grid(guitar_grid.guitar):
+        if options.style is None and is_off_the_grid:
             nats = nats + np.where([is_extreme(groove) for groove in fit.grooves], np.log(UNHEARD), 0.0)
         fits[letter] = Fit.of(fit.shelf, nats)
     return fits
-
-
-def is_off_the_grid(guitar: Grid) -> bool:
-    """Return True if notes lie anywhere between steps, as without a click: they look dense without being so."""
-    return len(guitar.offset) > 0 and float(np.abs(guitar.offset).mean()) > OFF_GRID * OFFSET_UNITS
 
 
 def _of_song(fits: Mapping[str, Fit], bars: Mapping[str, int]) -> Fit:
@@ -350,7 +347,8 @@ def _in_style(fit: Fit) -> tuple[Fit, NDArray[np.bool_]]:
     kind = (kinds.swung == (shares[kinds.swung].sum() > 0.5)) & (shares > UNLIKELY * shares.max())
     style = _likely_style(kinds, np.where(kind, shares, 0.0))
     if style in IDIOMS:
-        kind &= kinds.idiom == kinds.number(style)
+        idioms = kinds.names[1]
+        kind &= kinds.idiom == (idioms.index(style) if style in idioms else -1)
     able = kind & (kinds.on_kit | (style == "latin"))
     return Fit(fit.shelf, np.where(kind, shares, 0.0) / shares[kind].sum()), able if able.any() else kind
 
@@ -359,7 +357,7 @@ class _Kinds(NamedTuple):
     """Kinds of the grooves on a shelf, all (n,): see `character`.
 
     swung. style and idiom: numbers of names. on_kit: without hand percussion. names: of styles and of idioms, or None,
-    in the order in which they come; number: that of an idiom.
+    in the order in which they come.
     """
 
     swung: NDArray[np.bool_]
@@ -367,10 +365,6 @@ class _Kinds(NamedTuple):
     idiom: IntArray
     on_kit: NDArray[np.bool_]
     names: tuple[list[str | None], list[str | None]]
-
-    def number(self, idiom: str | None) -> int:
-        """The number of an idiom, -1 if no groove is of it."""
-        return self.names[1].index(idiom) if idiom in self.names[1] else -1
 
 
 @cache

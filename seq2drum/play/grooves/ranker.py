@@ -179,16 +179,13 @@ class Ranker:
         for (letter, wanting), point in zip(found.items(), points, strict=True):
             shelf = self.shelf(book, *wanting.metre)
             nats = shelf.prior(wanting.bpm)
-            if self._is_taught(wanting.metre):
+            # Sections of a metre with the same beats, as 2/2 and 4/4 have, were learnt from, too.
+            beats = beats_of(*wanting.metre)
+            metres = ((tuple(map(int, name.split("/"))), count) for name, count in self.metres.items())
+            if sum(count for metre, count in metres if beats_of(*metre) == beats) >= TAUGHT:
                 nats = nats + shelf.points @ point
             fits[letter] = Fit.of(shelf, nats)
         return fits
-
-    def _is_taught(self, metre: Metre) -> bool:
-        """Return True if enough sections of a metre, or of one with the same beats as 2/2 and 4/4, were learnt from."""
-        beats = beats_of(*metre)
-        kinds = ((tuple(map(int, name.split("/"))), count) for name, count in self.metres.items())
-        return sum(count for kind, count in kinds if beats_of(*kind) == beats) >= TAUGHT
 
 
 # --- the folder -------------------------------------------------------------------------------------------------------

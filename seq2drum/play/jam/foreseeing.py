@@ -88,13 +88,9 @@ def passage(found: Sequence[Section], letters: Sequence[str]) -> Section:
 def new_letter(letters: Sequence[str]) -> str:
     """A letter that none of the bars has."""
     taken, number = set(letters), 0
-    while (name := _letter(number)) in taken:
+    while (name := chr(ord(FIRST) + number) if number < 26 else f"{FIRST}{number}") in taken:
         number += 1
     return name
-
-
-def _letter(number: int) -> str:
-    return chr(ord(FIRST) + number) if number < 26 else f"{FIRST}{number}"
 
 
 EARLY = (4, 8, 16)  # bars of the first passage after which its groove is another, if need be: the first choice is blind

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import NamedTuple
 
 from seq2drum.lattice.form import lattice_of
@@ -124,15 +125,7 @@ def as_take(bars: Sequence[JamBar], take: Take) -> Take:
     """The bars of a jam as a take; take: what they were played to."""
     part = merge_drums([bar.part for bar in bars], kit=bars[0].part, name=TRACK_NAME)
     grooves = dict.fromkeys((bar.letter, bar.groove, bar.title) for bar in bars if bar.groove)
-    passages = tuple(Marker(bar.bar.start, bar.letter) for bar in _first_of(bars))
+    begins = [next(passage) for _, passage in groupby(bars, key=lambda bar: bar.letter)]
+    passages = tuple(Marker(bar.bar.start, bar.letter) for bar in begins)
     played_on = tuple(SectionGroove(*one) for one in grooves)
     return replace(take, part=part, grooves=played_on, sections=passages)
-
-
-def _first_of(bars: Sequence[JamBar]) -> Iterator[JamBar]:
-    """The bars with which passages begin."""
-    before = ""
-    for bar in bars:
-        if bar.letter != before:
-            yield bar
-        before = bar.letter

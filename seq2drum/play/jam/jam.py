@@ -17,7 +17,7 @@ import numpy as np
 from seq2drum.errors import OptionError
 from seq2drum.lattice.conditions import of_controls
 from seq2drum.lattice.features import Features, GuitarGrid, features
-from seq2drum.lattice.form import MAX_STEPS, FloatArray, Form, form_of, lattice_of
+from seq2drum.lattice.form import MAX_STEPS, Form, form_of, lattice_of
 from seq2drum.lattice.grid import HIT_LENGTH, STEPS_PER_QUARTER, Grid, Lattice, encode
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.sections import gone_on, without_future
@@ -210,7 +210,8 @@ class Jam:
         else:
             begins = self._passages.follow(number, earlier, here)
         known, low = features(heard), max(at - READ + 1, 0)
-        known = _of_bars(known._replace(bars=without_future(known.bars)), heard.form, low)
+        step = int(heard.form.first[low])
+        known = Features(known.guitar[step:], known.clock[step:], without_future(known.bars)[low:], known.summary)
         form = heard.form.between(low, at + 1)
         # 2. The groove, a fill, a crash.
         model, groove = guided(self._engine, self._options.controls), self._passages.groove
@@ -253,7 +254,8 @@ class Jam:
         here = {name: table[-1:] for name, table in encoded.items()}
         remembered = self._memory.before(at, fill=is_fill)
         remembered |= {name: remembered[name][:, :, :size] for name in ("past", "past_velocity")}
-        state = _for(model, self._state)
+        width = len(model.silence)  # a guided model has the state twice
+        state = np.tile(self._state, 2) if width > self._state.shape[1] else self._state[:, :width]
         opened = yield from model.open_bar(here, remembered, state, first=number == 0)
         groove, sampling = read.part(len(fills) - 1, len(fills), size), self._options.sampling
         decoder = BarDecoder(model, form.between(at - low, at - low + 1), plan, groove, sampling, 0, 1, {}, number)
@@ -375,17 +377,3 @@ def _with_grooves(options: Options) -> Options:
         name: read_groove(one) if isinstance(one, str) else one for name, one in by_section(options.groove).items()
     }
     return replace(options, groove=by_letter(grooves, [chr(ord(FIRST) + number) for number in range(26)]))
-
-
-def _of_bars(known: Features, form: Form, first: int) -> Features:
-    """Return the features of the bars from a number on."""
-    step = int(form.first[first])
-    return Features(known.guitar[step:], known.clock[step:], known.bars[first:], known.summary)
-
-
-def _for(model: Playable, state: FloatArray) -> FloatArray:
-    """A state as a model has it: of a guided one twice, see `guidance`."""
-    wanted = len(model.silence)
-    if wanted > state.shape[1]:
-        return np.tile(state, 2)
-    return state[:, :wanted]

@@ -32,17 +32,13 @@ def _nothing() -> None:
     pass
 
 
-def _yes() -> bool:
-    return True
-
-
 @dataclass(frozen=True)
 class Port:
     """A port that is open. send: takes a message. is_there: whether the system still has it."""
 
     name: str
     send: Callable[[bytes], None] = lambda message: None
-    is_there: Callable[[], bool] = _yes
+    is_there: Callable[[], bool] = lambda: True
     close: Callable[[], None] = _nothing
 
 

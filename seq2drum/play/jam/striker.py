@@ -192,7 +192,9 @@ class Striker:
                 self._strike(coming.messages[self._ahead], now - due)
                 self._ahead += 1
             else:
-                self._finish(here)
+                while self._at < len(here.messages):  # what is left of a bar that is over: the ends of its hits
+                    self._strike(here.messages[self._at], math.inf)
+                    self._at += 1
                 self._pass_on()
         return math.inf
 
@@ -208,12 +210,6 @@ class Striker:
         elif kind == messages.NOTE_OFF:
             self._sounding[message[1]] = 0
         self._send(message)
-
-    def _finish(self, here: Messages) -> None:
-        """Send what is left of a bar that is over: the ends of its hits."""
-        while self._at < len(here.messages):
-            self._strike(here.messages[self._at], math.inf)
-            self._at += 1
 
     def _send_clock(self) -> None:
         if not self._is_counting and self._beat >= 0:
