@@ -443,7 +443,7 @@ def test_songs_are_played_by_the_real_worker_as_the_core_plays_them() -> None:
             assert pb.ListDrumMapsResponse.FromString(pool.maps).maps[0].id == "gm"
             music = (ROOT / "examples" / "waltz.mid").read_bytes()
             frames = await played(pool, pb.GenerateDrumsRequest(midi=music).SerializeToString())
-            assert sum(frame.head["what"] == "bar" for frame in ipc) == 32
+            assert sum(frame.head["what"] == "bar" for frame in frames) == 32
             reply = pb.GenerateDrumsResponse.FromString(frames[-1].body)
             assert reply.takes[0].midi == Drummer.load().accompany(music).to_bytes()
 
