@@ -10,9 +10,9 @@ import pytest
 from bench.journeys import JOBS, Journey, journey
 
 BOUNDS = {
-    "accompany": Journey(360, 47),
-    "infer": Journey(517, 65),
-    "train": Journey(855, 90),
+    "accompany": Journey(336, 46),
+    "infer": Journey(489, 64),
+    "train": Journey(837, 90),
     "call": Journey(109, 11),
 }
 SLACK = 6  # functions: a way differs a little with the machine and the versions of libraries
