@@ -7,7 +7,7 @@ fails that passes without it. Places are drawn by a seed, in each room in propor
 A place is known by its function, its kind and its source, so that `--places`, with the result for another commit, draws
 the same ones again where functions were moved or slightly rewritten. For a place that is gone one of its room is drawn.
 
-Which tests run a line is told by a run of all fast tests under coverage (`pip install pytest-cov`), once for a commit.
+One run of all fast tests under coverage (`pip install pytest-cov`), once a commit, finds the tests that run a line.
 It is kept in the folder `--traces`. Code that only processes of their own run leaves no trace: the tests of its room
 are tried. Mutants of Jia & Harman, "An Analysis and Survey of the Development of Mutation Testing" (2011).
 """
@@ -294,7 +294,7 @@ class Tests:
             contexts = self.traces.contexts_by_lineno(measured) if measured else {}
         running = {name for line in range(place.span[0][0], place.span[1][0] + 1) for name in contexts.get(line, ())}
         ids = {name.rpartition("|")[0] for name in running}
-        # What a fixture of many tests ran is told of the first one only: the others of its file are tried as well.
+        # Coverage counts a shared fixture for its first test only: the other tests of the file are tried as well.
         files = {name.split("::")[0] for name in running if name.endswith("|setup")}
         near = [name for name in self.seconds if name not in ids and name.split("::")[0] in files]
         chosen = [*self._quickest(name for name in self.seconds if name in ids), *self._quickest(near)]
