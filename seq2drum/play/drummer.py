@@ -31,7 +31,7 @@ from seq2drum.play.decode import engine
 from seq2drum.play.decode.decoding import PlayedBar, play
 from seq2drum.play.decode.engine import ComputationStream, Engine, guided
 from seq2drum.play.decode.ensemble import Ensemble
-from seq2drum.play.decode.plan import Arrangement, BoolArray, Plan
+from seq2drum.play.decode.plan import Arrangement, Plan, decoded_bars
 from seq2drum.play.decode.sampling import Sampling
 from seq2drum.play.grooves import choosing
 from seq2drum.play.kept import kept_of
@@ -155,7 +155,6 @@ def stream_grid(
     first: int = 0,
     stop: int | None = None,
     given: Mapping[int, Grid] | None = None,
-    idle: BoolArray | None = None,
 ) -> ComputationStream[PlayedBar]:
     """Play to a guitar without a song.
 
@@ -166,9 +165,8 @@ def stream_grid(
     count, read, model = len(form.steps), features(guitar_grid), guided(engine, controls)
     plan = plan or Plan.of_sections(count, sections(guitar_grid))
     plan = yield from add_fills(model, read, form, plan, controls.fills, sampling)
-    bars, stop = np.arange(count), count if stop is None else stop
-    idle = (np.zeros(count, dtype=np.bool_) if idle is None else idle) & ~np.isin(bars, list(given))
-    decoded = (first <= bars) & (bars < stop) & ~np.isin(bars, list(given)) & ~idle
+    stop = count if stop is None else stop
+    decoded, idle = decoded_bars(first, stop, given, np.zeros(count, dtype=np.bool_))
     take = version_of(plan, decoded, sampling, sampling)
     yield from play(model, guitar_grid, read, Arrangement(take, (), controls, first, stop, given, idle))
 

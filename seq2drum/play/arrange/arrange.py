@@ -25,7 +25,7 @@ from seq2drum.play.arrange.fills import add_fills, version_of, wished_version
 from seq2drum.play.choose import Grooves
 from seq2drum.play.decode.engine import Computation, Playable
 from seq2drum.play.decode.memory import Pieces, pieces_for
-from seq2drum.play.decode.plan import Arrangement, BoolArray, Fills, Gestures, Plan
+from seq2drum.play.decode.plan import Arrangement, BoolArray, Fills, Gestures, Plan, decoded_bars
 from seq2drum.play.kept import KeptDrums
 from seq2drum.play.listen import Guitar
 from seq2drum.play.options import Options
@@ -38,23 +38,20 @@ SOFT_INTENSITY = 0.3  # the control below which a take is soft
 def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) -> Computation[Arrangement]:
     """Arrange a take. kept: the song's own drums that stay in it."""
     options, unplaced, form = grooves.options, grooves.without, guitar.song_grid.form
+    grid, notes, numbers = guitar.song_grid.guitar_grid, guitar.everything, guitar.song_grid.numbers
 
     def plan_on(by_section: Mapping[str, Groove], asked: Options) -> Plan:
-        grid, numbers = guitar.song_grid.guitar_grid, guitar.song_grid.numbers
-        return make_plan(grid, guitar.sections, by_section, asked, model.kit, notes=guitar.everything, numbers=numbers)
+        return make_plan(grid, guitar.sections, by_section, asked, model.kit, notes=notes, numbers=numbers)
 
-    # 1. The bars that are decoded: neither given, nor silent, nor outside the song.
-    bars, (first, stop) = np.arange(len(form.steps)), guitar.sounding
-    is_given = np.isin(bars, list(kept.given))
-    idle = stopped(guitar.resting) & ~is_given
-    decoded = (first <= bars) & (bars < stop) & ~is_given & ~idle
+    # 1. The bars that are decoded.
+    first, stop = guitar.sounding
+    decoded, idle = decoded_bars(first, stop, kept.given, stopped(guitar.resting))
     # 2. The plan without the wishes that have a place, with fills where drummers would play them.
     plan = plan_on(grooves.everywhere, unplaced)
-    gestures = plan.gestures
     plan = yield from add_fills(model, guitar.features, form, plan, options.controls.fills, unplaced.sampling)
     take = version_of(plan, decoded, unplaced.sampling, unplaced.sampling)
     # 3. A version for each wish: the groove of a section, and the ending.
-    wishes, unwished = [], np.ones(len(bars), dtype=np.bool_)
+    wishes, unwished = [], np.ones(len(decoded), dtype=np.bool_)
     for letter, groove in grooves.placed.items():
         own = replace(options, groove={letter: groove})
         if groove == grooves.everywhere.get(letter) and own.sampling == unplaced.sampling:
@@ -65,7 +62,7 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
         wishes.append(wished_version(wish, here & decoded, own.sampling, plan, unplaced.sampling))
     if options.ending != choices.AUTO:
         wish = plan_on(grooves.everywhere, replace(unplaced, ending=options.ending))
-        here = unwished & _differ(gestures, wish.gestures, form)
+        here = unwished & _differ(plan.gestures, wish.gestures, form)
         wishes.append(wished_version(wish, here & decoded, unplaced.sampling, plan, unplaced.sampling))
     return Arrangement(take, tuple(wishes), options.controls, first, stop, kept.given, idle)
 

@@ -237,6 +237,17 @@ class Arrangement:
     idle: BoolArray
 
 
+def decoded_bars(first: int, stop: int, given: Mapping[int, Grid], silent: BoolArray) -> tuple[BoolArray, BoolArray]:
+    """Return the bars (B,) to decode, and the idle ones: bars [first, stop) but the given and the silent (B,).
+
+    A given bar is not idle: the model goes on from it.
+    """
+    bars = np.arange(len(silent))
+    is_given = np.isin(bars, list(given))
+    idle = silent & ~is_given
+    return (first <= bars) & (bars < stop) & ~is_given & ~idle, idle
+
+
 @lru_cache(maxsize=64)
 def _held(groove: bytes, kit: Kit) -> FloatArray:
     """Return the bias (S, V) towards the timekeeping of a groove, given as the bytes of its hits (S, V)."""
