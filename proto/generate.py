@@ -6,7 +6,6 @@ import each other from there.
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import sys
@@ -14,6 +13,7 @@ import tempfile
 from importlib import resources
 from pathlib import Path
 
+import fresh
 from grpc_tools import protoc
 
 PROTO = Path(__file__).parent
@@ -44,8 +44,8 @@ def plugin(name: str) -> str:
     return path
 
 
-def generated() -> dict[str, str]:
-    """The text of each file of seq2drum/rpc that is made from the contract, by name."""
+def generated() -> dict[Path, str]:
+    """Return the text of each file of seq2drum/rpc that is made from the contract."""
     with tempfile.TemporaryDirectory() as folder:
         code = protoc.main(
             [
@@ -66,27 +66,9 @@ def generated() -> dict[str, str]:
         for old, new in MOVED.items():
             text = text.replace(old, new)
         files[name] = text
-    return files
-
-
-def main() -> int:
-    """Write the files, or compare them; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is stale")
-    check = parser.parse_args().check
-    stale = []
-    for name, text in generated().items():
-        path = TARGET / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            stale.append(name)
-            if not check:
-                path.write_text(text, encoding="utf-8")
-    if check and stale:
-        print(f"stale: {', '.join(stale)}; run python proto/generate.py", file=sys.stderr)
-        return 1
-    print(f"{TARGET.name}/: {', '.join(stale) or 'nothing new'}")
-    return 0
+    return {TARGET / name: text for name, text in files.items()}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    about = __doc__.splitlines()[0]
+    sys.exit(fresh.run(about, "python proto/generate.py", f"{TARGET.name}/", TARGET, generated))

@@ -7,13 +7,14 @@ whether all is fresh. The table is seq2drum/music/options.py.
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+
+import fresh
 
 from seq2drum.music import drum_maps
 from seq2drum.music.choices import AUTO, Choice, Form
@@ -212,22 +213,5 @@ def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def main() -> int:
-    """Write the files, or compare them; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is stale")
-    check = parser.parse_args().check
-    stale = {path: text for path, text in generated().items() if not path.is_file() or _read(path) != text}
-    for path, text in stale.items():
-        if not check:
-            path.write_text(text, encoding="utf-8")
-    names = ", ".join(str(path.relative_to(ROOT)) for path in stale)
-    if check and stale:
-        print(f"stale: {names}; run python proto/options.py", file=sys.stderr)
-        return 1
-    print(f"options: {names or 'nothing new'}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(fresh.run(__doc__.splitlines()[0], "python proto/options.py", "options", ROOT, generated))

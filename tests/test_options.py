@@ -46,7 +46,8 @@ def test_what_is_made_of_the_table_is_fresh() -> None:
 
 
 def test_what_is_stale_is_named(tmp_path: Path) -> None:
-    for name in ("proto/options.py", "client/reaper/seq2drum.lua", "docs/guitarists/options.md", "docs/reaper.md"):
+    scripts = ("proto/fresh.py", "proto/options.py")
+    for name in (*scripts, "client/reaper/seq2drum.lua", "docs/guitarists/options.md", "docs/reaper.md"):
         target = tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes((ROOT / name).read_bytes().replace(b"the safest groove", b"any groove"))
