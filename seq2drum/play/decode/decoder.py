@@ -6,7 +6,8 @@ Letters of shapes: n batch, B bars, S steps of a bar, V voices.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -68,13 +69,21 @@ class BarDecoder:
     stop: int
     given: Mapping[int, Grid]
     before: int = 0
-    _sampler: BarSampler = field(init=False, repr=False)
-    _first_steps: list[int] = field(init=False, repr=False)
-    _ahead: dict[int, BarInputs] = field(init=False, repr=False, default_factory=dict)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_sampler", BarSampler(self.model, self.plan.pieces))
-        object.__setattr__(self, "_first_steps", self.form.first.tolist())
+    @cached_property
+    def _sampler(self) -> BarSampler:
+        return BarSampler(self.model, self.plan.pieces)
+
+    @cached_property
+    def _first_steps(self) -> list[int]:
+        """The first step of each bar, and the number of all steps."""
+        steps: list[int] = self.form.first.tolist()
+        return steps
+
+    @cached_property
+    def _ahead(self) -> dict[int, BarInputs]:
+        """The precomputed inputs, by bar."""
+        return {}
 
     def decode(
         self, number: int, opened: OpenBar, previous: FloatArray, sketch: FloatArray | None, recent: FloatArray
