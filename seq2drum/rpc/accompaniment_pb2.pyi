@@ -3,10 +3,9 @@
 isort:skip_file
 A drummer for a guitar, as a service: a guitar MIDI file goes in, a drum MIDI file comes out.
 
-Times are ticks of the MIDI file that was sent, or quarter notes from its start. Bars and tracks are counted from 1.
-A scalar that is `optional` may be left out; what then holds is said beside it, and comes back in `effective_config`.
-The same file, configuration and model give the same bytes, whoever else is served at the same time: a call may be
-made again without harm.
+Times are ticks of the request's MIDI file, or quarter notes from its start. Bars and tracks count from 1. An
+`optional` scalar may be unset: its comment gives the default, and `effective_config` returns it. The same file,
+configuration and model give the same bytes, whatever else the server is doing: a call is safe to repeat.
 """
 
 from collections import abc as _abc
@@ -32,7 +31,7 @@ class _RenderFormat:
 class _RenderFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RenderFormat.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     RENDER_FORMAT_UNSPECIFIED: _RenderFormat.ValueType  # 0
-    """Not said; it is refused."""
+    """Not specified; refused."""
     RENDER_FORMAT_MIDI: _RenderFormat.ValueType  # 1
     """The drums as a Standard MIDI File."""
     RENDER_FORMAT_MIDI_WITH_GUITAR: _RenderFormat.ValueType  # 2
@@ -40,7 +39,7 @@ class _RenderFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RenderFo
     RENDER_FORMAT_WAV: _RenderFormat.ValueType  # 3
     """Sound, as WAV."""
     RENDER_FORMAT_STEMS: _RenderFormat.ValueType  # 4
-    """Sound, a WAV for the guitar and each track of drums, in a zip file."""
+    """Sound, as a zip file with a WAV for the guitar and one for each track of drums."""
     RENDER_FORMAT_MUSICXML: _RenderFormat.ValueType  # 5
     """A score, as MusicXML."""
     RENDER_FORMAT_PICTURE: _RenderFormat.ValueType  # 6
@@ -49,10 +48,10 @@ class _RenderFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RenderFo
     """A REAPER project."""
 
 class RenderFormat(_RenderFormat, metaclass=_RenderFormatEnumTypeWrapper):
-    """What guitar and drums become."""
+    """The format of an exported file."""
 
 RENDER_FORMAT_UNSPECIFIED: RenderFormat.ValueType  # 0
-"""Not said; it is refused."""
+"""Not specified; refused."""
 RENDER_FORMAT_MIDI: RenderFormat.ValueType  # 1
 """The drums as a Standard MIDI File."""
 RENDER_FORMAT_MIDI_WITH_GUITAR: RenderFormat.ValueType  # 2
@@ -60,7 +59,7 @@ RENDER_FORMAT_MIDI_WITH_GUITAR: RenderFormat.ValueType  # 2
 RENDER_FORMAT_WAV: RenderFormat.ValueType  # 3
 """Sound, as WAV."""
 RENDER_FORMAT_STEMS: RenderFormat.ValueType  # 4
-"""Sound, a WAV for the guitar and each track of drums, in a zip file."""
+"""Sound, as a zip file with a WAV for the guitar and one for each track of drums."""
 RENDER_FORMAT_MUSICXML: RenderFormat.ValueType  # 5
 """A score, as MusicXML."""
 RENDER_FORMAT_PICTURE: RenderFormat.ValueType  # 6
@@ -76,7 +75,7 @@ class _AuthMode:
 class _AuthModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuthMode.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     AUTH_MODE_UNSPECIFIED: _AuthMode.ValueType  # 0
-    """Not said."""
+    """Not specified."""
     AUTH_MODE_NONE: _AuthMode.ValueType  # 1
     """Nothing."""
     AUTH_MODE_TOKEN: _AuthMode.ValueType  # 2
@@ -85,10 +84,10 @@ class _AuthModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuthMode.Val
     """A client certificate (mutual TLS)."""
 
 class AuthMode(_AuthMode, metaclass=_AuthModeEnumTypeWrapper):
-    """What is needed to be let in."""
+    """How clients authenticate."""
 
 AUTH_MODE_UNSPECIFIED: AuthMode.ValueType  # 0
-"""Not said."""
+"""Not specified."""
 AUTH_MODE_NONE: AuthMode.ValueType  # 1
 """Nothing."""
 AUTH_MODE_TOKEN: AuthMode.ValueType  # 2
@@ -108,7 +107,7 @@ class BarRange(_message.Message):
     first_bar: _builtins.int
     """The first bar, from 1."""
     last_bar: _builtins.int
-    """The last bar, at least first_bar and at most the bars of the song."""
+    """The last bar, at least first_bar and at most the song's number of bars."""
     def __init__(
         self,
         *,
@@ -125,7 +124,7 @@ Global___BarRange: _TypeAlias = BarRange  # noqa: Y015
 
 @_typing.final
 class GrooveChoice(_message.Message):
-    """What a section of the song is played on."""
+    """The groove of one section, or of all sections."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -134,21 +133,21 @@ class GrooveChoice(_message.Message):
     MIDI_FIELD_NUMBER: _builtins.int
     BARS_FIELD_NUMBER: _builtins.int
     section: _builtins.str
-    """The section, as DrumTake.grooves has it: the name that a marker of the file gives it, or its letter. Where the file
-    names no sections, any other name stands for the next letter that is not asked for: of "verse" and "chorus" verse
-    is A and chorus is B. At most 64 characters. Default: "", all sections that are not named.
+    """The section, as in DrumTake.grooves: the name of a marker in the file, or a letter. If the file names no sections,
+    any other name stands for the next letter that the request does not use: "verse" is A, then "chorus" is B. At most
+    64 characters. Default: "", all sections without a choice of their own.
     """
     name: _builtins.str
-    """Its name or its title, see ListGrooves, or a part of one that says a kind, such as "brushes": the one that fits
-    the song is played. At most 64 characters.
+    """Its name or its title, see ListGrooves, or a part of one, such as "brushes": of those that match, the one that
+    fits the song best. At most 64 characters.
     """
     midi: _builtins.bytes
-    """The drums of a Standard MIDI File, or of a score or tablature that the server has a reader for, at most
-    Limits.max_midi_bytes bytes. Their typical bar is found.
+    """A file with drums, whose typical bar becomes the groove: a Standard MIDI File, or a score or tablature that the
+    server can read. At most Limits.max_midi_bytes bytes.
     """
     @_builtins.property
     def bars(self) -> Global___BarRange:
-        """Of the file only these bars. Default: unset, all bars."""
+        """Use only these bars of the file. Default: unset, all bars."""
 
     def __init__(
         self,
@@ -170,7 +169,7 @@ Global___GrooveChoice: _TypeAlias = GrooveChoice  # noqa: Y015
 
 @_typing.final
 class GenerationConfig(_message.Message):
-    """What a musician can ask for. What is left out, the model decides."""
+    """The options of a take. The model decides whatever is unset."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -208,95 +207,99 @@ class GenerationConfig(_message.Message):
     model: _builtins.str
     """The model's id, one of ListModels. Default: "", the server's default model."""
     seed: _builtins.int
-    """Which take, any number. The same seed gives the same take. Default: 0."""
+    """The number of the take. The same seed gives the same take. Default: 0."""
     temperature: _builtins.float
-    """0 is the plainest take, 1 is as free as the music it was learnt from. Range: 0 to 2. Default: 1, and where a groove
-    is given plain bars with free fills.
+    """0 is the plainest take, 1 is as free as the training music. Range: 0 to 2. Default: 1; with a groove, plain bars
+    and free fills.
     """
     top_p: _builtins.float
-    """The share of likely outcomes that is kept; lower is tamer. Range: above 0.5, up to 1. Default: 0.99."""
+    """Nucleus sampling: draw from the most likely outcomes with this total probability; lower is tamer. Range: above 0.5,
+    up to 1. Default: 0.99.
+    """
     style: _builtins.str
-    """One of the model's styles, see ModelInfo. Default: "", the model decides."""
+    """One of ModelInfo.styles. Default: "", the model decides."""
     intensity: _builtins.float
-    """How much is played and how loud; half of all music stays below 0.5. Range: 0 to 1. Default: the model decides."""
+    """How busy and how loud; half of all music is below 0.5. Range: 0 to 1. Default: the model decides."""
     complexity: _builtins.float
-    """How much the drums lean against the beat; half of all music stays below 0.5. Range: 0 to 1. Default: the model
-    decides.
+    """How far kick, snare and toms lean against the beat; half of all music is below 0.5. Range: 0 to 1. Default: the
+    model decides.
     """
     fills: _builtins.float
-    """How many bars break the pattern: 0 none, 0.5 as many as drummers play, 1 twice as many. Range: 0 to 1. Default: the
-    model decides.
+    """How often the pattern breaks: 0 the fewest, 0.5 as often as drummers do, 1 twice as often. Range: 0 to 1. Default:
+    the model decides.
     """
     humanize: _builtins.float
     """Velocity and timing of human drummers: 0 stiff and on the lattice, 1 as human as they are. Range: 0 to 1. Default:
     the model's own feel.
     """
     swing: _builtins.float
-    """Where the second eighth of a quarter falls: 0 half way, 1 at two thirds. Range: 0 to 1. Default: as the model plays."""
+    """Where the second eighth of a quarter falls: 0 half way, 1 at two thirds. Range: 0 to 1. Default: the model decides."""
     track: _builtins.str
-    """The guitar part: its number from 1 as AnalyzeGuitar lists it, or a piece of its name. At most 64 characters.
-    Default: "", what looks like a guitar.
+    """The guitar part: its number, as in TrackSummary, or part of its name. At most 64 characters. Default: "", the parts
+    that look like a guitar.
     """
     prime_bars: _builtins.int
-    """Keep the file's own drums up to their first so many bars, and play on from there. Not together with `bars`.
-    Default: 0, the file's own drums are not looked at.
+    """Keep the file's own drums for this many bars from their first, and play on from there. Excludes `bars`. Default: 0,
+    ignore the file's own drums.
     """
     drum_map: _builtins.str
-    """The notes of a sampler, an id of ListDrumMaps. Default: "", which is "gm", General MIDI."""
+    """The drum map to write, one of ListDrumMaps. Default: "", which is "gm", General MIDI."""
     takes: _builtins.int
-    """How many takes, the best first. Range: 1 to Limits.max_takes; 0 counts as 1."""
+    """The number of takes; the best comes first. Range: 1 to Limits.max_takes; 0 counts as 1."""
     with_guitar: _builtins.bool
-    """Give the whole file back, these drums in place of any it has, instead of the drums alone. Default: false."""
+    """Return the whole file, with the take in place of its own drums, rather than the drums alone. Default: false."""
     explain: _builtins.bool
-    """Say bar by bar what was done, in DrumTake.explanations. Default: false."""
+    """Explain the take bar by bar, in DrumTake.explanations. Default: false."""
     like: _builtins.bytes
-    """A Standard MIDI File with drums, or a score or tablature, at most Limits.max_midi_bytes bytes: what is not asked for
-    is as in these drums, grooves, levels, fills and feel. Default: empty. Empty in `effective_config`.
+    """A file with drums to play like: its grooves, levels, fills and feel are the defaults of this take. A Standard MIDI
+    File, a score or a tablature, at most Limits.max_midi_bytes bytes. Default: empty. Empty in `effective_config`.
     """
     daring: _builtins.float
-    """How a groove is chosen: 0 the safest, 0.5 as drummers choose, 1 wilder. Range: 0 to 1. Default: 0."""
+    """How to choose grooves that the request does not give: 0 the safest, 0.5 as drummers choose, 1 wilder. Range: 0 to
+    1. Default: 0.
+    """
     ending: _builtins.str
-    """How the last chord is answered: "auto", "ring", "choke", "ritard" or "none". Default: "", which is "auto"."""
+    """How the drums end on the last chord: "auto", "ring", "choke", "ritard" or "none". Default: "", which is "auto"."""
     pieces: _builtins.str
-    """"kit" for no hand percussion, or "all". Default: "", which is "kit" where neither the groove nor the style has any."""
+    """"kit" for no hand percussion, or "all". Default: "", which is "kit" unless the groove or the style has percussion."""
     time: _builtins.str
-    """What time is kept on: "hat", "ride" or "auto". Default: "", which is "auto"."""
+    """The piece that keeps time: "hat", "ride" or "auto". Default: "", which is "auto"."""
     sections: _builtins.str
-    """The sections by name and bars, such as "intro 1-4, verse 5-20": in place of the file's markers and of what is found.
-    At most 4000 characters. Default: "".
+    """The sections by name and bars, such as "intro 1-4, verse 5-20". At most 4000 characters. Default: "", the file's
+    markers, or the sections that the server detects.
     """
     count_in: _builtins.int
-    """How many bars are counted before the song, which moves back by that much. Range: 0 to 8. Default: 0."""
+    """Bars to count in before the song, which moves back by as much. Range: 0 to 8. Default: 0."""
     click: _builtins.bool
     """Add a track with a click on every beat. Default: false."""
     split: _builtins.bool
-    """A track each for kick, snare, hats, toms, cymbals and percussion, as far as they are played, all on channel 10.
+    """Write one track each for kick, snare, hats, toms, cymbals and percussion, if they have notes, all on channel 10.
     Default: false, one track.
     """
     tail: _builtins.bool
-    """Hold the cymbals of the last bar for four seconds, and let the file last as long. Default: false."""
+    """Let the cymbals of the last bar ring for four seconds, and extend the file to hold them. Default: false."""
     @_builtins.property
     def bars(self) -> Global___BarRange:
-        """Keep the file's own drums but for these bars, which are played anew. Not together with `prime_bars`. Default: unset."""
+        """Play only these bars, and keep the file's own drums elsewhere. Excludes `prime_bars`. Default: unset."""
 
     @_builtins.property
     def groove(self) -> _containers.RepeatedCompositeFieldContainer[Global___GrooveChoice]:
-        """What is played on, for the whole song or for each section. At most 26. Default: empty, one that fits is chosen. In
-        `effective_config` without the bytes of files.
+        """The grooves to play on, for the whole song or by section. At most 26. Default: empty, the drummer chooses.
+        `effective_config` omits the bytes of files.
         """
 
     @_builtins.property
     def fill_at(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Bars that are fills, from 1. At most 2000. Default: empty, fills are where they fit."""
+        """Bars to fill, from 1. At most 2000. Default: empty, fills where they fit."""
 
     @_builtins.property
     def no_fills_in(self) -> _containers.RepeatedCompositeFieldContainer[Global___BarRange]:
-        """Bars that are no fills. At most 2000 ranges. Default: empty."""
+        """Bars without fills. At most 2000 ranges. Default: empty."""
 
     @_builtins.property
     def without(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What is never played: names of pieces as ListDrumMaps has them, or "toms", "cymbals", "hats" and "percussion". At
-        most 64. Default: empty.
+        """Pieces to leave out: names as in PieceNotes, or the families "toms", "cymbals", "hats" and "percussion". At most
+        64. Default: empty.
         """
 
     def __init__(
@@ -379,7 +382,7 @@ Global___GenerationConfig: _TypeAlias = GenerationConfig  # noqa: Y015
 
 @_typing.final
 class GenerateDrumsRequest(_message.Message):
-    """A guitar file, and what is wanted."""
+    """A guitar file and the options of its drums."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -388,20 +391,20 @@ class GenerateDrumsRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     DRUMS_FIELD_NUMBER: _builtins.int
     midi: _builtins.bytes
-    """A Standard MIDI File of format 0 or 1, or a score, tablature or recording that the server has a reader for. At most
-    Limits.max_midi_bytes bytes, and of a recording Limits.max_recording_bytes.
+    """A Standard MIDI File of format 0 or 1, or a score, tablature or recording that the server can read. At most
+    Limits.max_midi_bytes bytes; a recording, at most Limits.max_recording_bytes.
     """
     request_id: _builtins.str
     """A name for this call in logs and replies: letters, digits, '.', '_' and '-', at most 64. Default: the server makes
     one.
     """
     drums: _builtins.bytes
-    """A Standard MIDI File whose drums stand in place of the file's own, for `prime_bars` and `bars`: of the same bars, on
-    the notes of `drum_map`. At most Limits.max_midi_bytes bytes. Default: empty, the file's own.
+    """A Standard MIDI File whose drums `prime_bars` and `bars` keep. It has the same bars as `midi`, and the notes of
+    `drum_map`. At most Limits.max_midi_bytes bytes. Default: empty, the drums of `midi`.
     """
     @_builtins.property
     def config(self) -> Global___GenerationConfig:
-        """What is wanted; unset is all defaults."""
+        """The options. Default: unset, all defaults."""
 
     def __init__(
         self,
@@ -421,7 +424,7 @@ Global___GenerateDrumsRequest: _TypeAlias = GenerateDrumsRequest  # noqa: Y015
 
 @_typing.final
 class TempoChange(_message.Message):
-    """A tempo, from a place on."""
+    """A tempo and its position."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -430,7 +433,7 @@ class TempoChange(_message.Message):
     quarter: _builtins.float
     """Quarters from the start of the file, 0 or more."""
     bpm: _builtins.float
-    """Quarters a minute."""
+    """Quarters per minute."""
     def __init__(
         self,
         *,
@@ -447,7 +450,7 @@ Global___TempoChange: _TypeAlias = TempoChange  # noqa: Y015
 
 @_typing.final
 class MeterChange(_message.Message):
-    """A metre, from a place on."""
+    """A metre and its position."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -477,7 +480,7 @@ Global___MeterChange: _TypeAlias = MeterChange  # noqa: Y015
 
 @_typing.final
 class TimelineInfo(_message.Message):
-    """The bars, tempos and metres of a file. A take has the same."""
+    """The bars, tempos and metres of a file. Its takes have the same."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -488,7 +491,7 @@ class TimelineInfo(_message.Message):
     TEMPOS_FIELD_NUMBER: _builtins.int
     METERS_FIELD_NUMBER: _builtins.int
     bars: _builtins.int
-    """How many bars."""
+    """The number of bars."""
     quarters: _builtins.float
     """Length in quarters."""
     seconds: _builtins.float
@@ -533,15 +536,15 @@ class TrackSummary(_message.Message):
     IS_DRUMS_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
     number: _builtins.int
-    """Its number, from 1: what GenerationConfig.track takes."""
+    """Its number, from 1, for GenerationConfig.track."""
     name: _builtins.str
-    """Its name, as the file has it. May be empty."""
+    """Its name in the file. May be empty."""
     program: _builtins.int
     """General MIDI program, 0 to 127."""
     is_drums: _builtins.bool
     """Whether it is on the drum channel."""
     notes: _builtins.int
-    """How many notes it has."""
+    """The number of its notes."""
     def __init__(
         self,
         *,
@@ -561,14 +564,14 @@ Global___TrackSummary: _TypeAlias = TrackSummary  # noqa: Y015
 
 @_typing.final
 class GuitarChoice(_message.Message):
-    """Which parts are listened to, and why."""
+    """The parts that the drummer listens to, and the reason."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TRACKS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
-    """Why these: a sentence for people."""
+    """The reason for this choice: a sentence for people."""
     @_builtins.property
     def tracks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Numbers of the parts, from 1."""
@@ -589,7 +592,7 @@ Global___GuitarChoice: _TypeAlias = GuitarChoice  # noqa: Y015
 
 @_typing.final
 class DrumStats(_message.Message):
-    """Figures of a take."""
+    """Statistics of a take."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -598,11 +601,11 @@ class DrumStats(_message.Message):
     MEAN_VELOCITY_FIELD_NUMBER: _builtins.int
     VELOCITY_SD_FIELD_NUMBER: _builtins.int
     hits: _builtins.int
-    """Notes."""
+    """The number of notes."""
     hits_per_bar: _builtins.float
-    """Notes a bar, on average over the bars of the song."""
+    """Notes per bar, averaged over the bars of the song."""
     mean_velocity: _builtins.float
-    """Mean velocity, 1 to 127; 0 if there is no hit."""
+    """Mean velocity, 1 to 127; 0 without hits."""
     velocity_sd: _builtins.float
     """Standard deviation of velocity."""
     def __init__(
@@ -623,7 +626,7 @@ Global___DrumStats: _TypeAlias = DrumStats  # noqa: Y015
 
 @_typing.final
 class Explanation(_message.Message):
-    """What was done in some bars."""
+    """What the drums do in some bars."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -639,9 +642,7 @@ class Explanation(_message.Message):
     """A sentence for people, in English."""
     @_builtins.property
     def pieces(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExplanationPiece]:
-        """The pieces of that sentence, one behind another, for those who say it in another language. A server that is older
-        sends none.
-        """
+        """The pieces of `text` in order, for translation. Older servers send none."""
 
     def __init__(
         self,
@@ -688,10 +689,10 @@ class ExplanationPiece(_message.Message):
     WHAT_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
     what: _builtins.str
-    """What is said: a name of the table SAID in seq2drum/music/explanation.py, which has it in English."""
+    """Its key in the table SAID of seq2drum/music/explanation.py, which has the English text."""
     @_builtins.property
     def values(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """The values in it, by their names there."""
+        """The values of the text's placeholders, by name."""
 
     def __init__(
         self,
@@ -709,7 +710,7 @@ Global___ExplanationPiece: _TypeAlias = ExplanationPiece  # noqa: Y015
 
 @_typing.final
 class SectionGroove(_message.Message):
-    """What a section was played on."""
+    """The groove of a section."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -717,11 +718,11 @@ class SectionGroove(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     section: _builtins.str
-    """The name that the file gives the section, or a letter, which passages of the guitar that are alike share."""
+    """The section's name in the file, or a letter. Similar passages of the guitar share a letter."""
     name: _builtins.str
-    """The groove's name: what GrooveChoice.name takes, if it is one of ListGrooves."""
+    """The groove's name, for GrooveChoice.name if ListGrooves has it."""
     title: _builtins.str
-    """What a drummer calls it."""
+    """A drummer's name for it."""
     def __init__(
         self,
         *,
@@ -739,7 +740,7 @@ Global___SectionGroove: _TypeAlias = SectionGroove  # noqa: Y015
 
 @_typing.final
 class PieceSwap(_message.Message):
-    """Hits of a piece that the kit of the drum map lacks."""
+    """Hits of a piece that the drum map lacks."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -749,9 +750,9 @@ class PieceSwap(_message.Message):
     piece: _builtins.str
     """The piece."""
     instead: _builtins.str
-    """The piece that plays them. Empty: they are left out."""
+    """The piece that plays them. Empty: the take leaves them out."""
     hits: _builtins.int
-    """How many."""
+    """The number of hits."""
     def __init__(
         self,
         *,
@@ -782,30 +783,30 @@ class DrumTake(_message.Message):
     GROOVES_FIELD_NUMBER: _builtins.int
     SWAPS_FIELD_NUMBER: _builtins.int
     midi: _builtins.bytes
-    """A Standard MIDI File of format 1. Empty in a stream's summary, where the file comes in chunks."""
+    """A Standard MIDI File of format 1. Empty in the summary of a stream, which sends the file in chunks."""
     sha256: _builtins.bytes
     """SHA-256 of the file, 32 bytes."""
     seed: _builtins.int
-    """The seed that makes this take again, together with `grooves`, if it is one of several: these are played on different
-    grooves, unless some were asked for. With a groove, `temperature` must be set to what `effective_config` has.
+    """The seed that reproduces this take. If it is one of several, also request its `grooves`: without a groove in the
+    request, takes differ in their grooves. With a groove, set `temperature` to that of `effective_config`.
     """
     score: _builtins.float
-    """The F1, 0 to 1, that its hits are expected to have with what a drummer would play; unset where there is one take."""
+    """The expected F1 of its hits with what a drummer would play, 0 to 1; unset for a single take."""
     @_builtins.property
     def stats(self) -> Global___DrumStats:
-        """Its figures."""
+        """Its statistics."""
 
     @_builtins.property
     def explanations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Explanation]:
-        """What was done bar by bar, if it was asked for."""
+        """What the drums do bar by bar, if the request sets `explain`."""
 
     @_builtins.property
     def grooves(self) -> _containers.RepeatedCompositeFieldContainer[Global___SectionGroove]:
-        """The groove of each section, in the order in which they come."""
+        """The groove of each section, in the order of the song."""
 
     @_builtins.property
     def swaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___PieceSwap]:
-        """Hits of pieces that the kit of the drum map lacks."""
+        """Hits of pieces that the drum map lacks."""
 
     def __init__(
         self,
@@ -831,7 +832,7 @@ Global___DrumTake: _TypeAlias = DrumTake  # noqa: Y015
 
 @_typing.final
 class Timing(_message.Message):
-    """Where the time of a call went, in milliseconds."""
+    """The time that a call took, by stage, in milliseconds."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -842,17 +843,17 @@ class Timing(_message.Message):
     TOTAL_MS_FIELD_NUMBER: _builtins.int
     BATCH_SIZE_FIELD_NUMBER: _builtins.int
     queue_ms: _builtins.float
-    """Waiting for its turn."""
+    """Waiting in the queue."""
     parse_ms: _builtins.float
     """Reading and checking the file."""
     first_bar_ms: _builtins.float
-    """From its turn until the first bar was made."""
+    """From the end of waiting to the first bar."""
     generate_ms: _builtins.float
-    """From its turn until the last bar was made and the files were written."""
+    """From the end of waiting to the last bar, with the writing of files."""
     total_ms: _builtins.float
-    """From the arrival of the request (a stream: of its last chunk) until the reply was ready."""
+    """From the arrival of the request, or of a stream's last chunk, to the reply."""
     batch_size: _builtins.int
-    """The most calls that shared the model with this one at any time, itself included."""
+    """The largest batch of calls in the model that included this one."""
     def __init__(
         self,
         *,
@@ -896,11 +897,11 @@ class GenerateDrumsResponse(_message.Message):
 
     @_builtins.property
     def guitar(self) -> Global___GuitarChoice:
-        """What was listened to."""
+        """The parts that the drummer listened to."""
 
     @_builtins.property
     def timing(self) -> Global___Timing:
-        """Where the time went."""
+        """The time that it took."""
 
     @_builtins.property
     def model(self) -> Global___ModelInfo:
@@ -908,7 +909,7 @@ class GenerateDrumsResponse(_message.Message):
 
     @_builtins.property
     def effective_config(self) -> Global___GenerationConfig:
-        """The configuration with all defaults filled in; what is still unset was left to the model."""
+        """The configuration with all defaults filled in; the model decides whatever is still unset."""
 
     def __init__(
         self,
@@ -942,12 +943,12 @@ class StreamConfig(_message.Message):
     request_id: _builtins.str
     """As in GenerateDrumsRequest."""
     send_bar_events: _builtins.bool
-    """Whether bars are wanted as they are made. Default: false."""
+    """Send each bar as it is made. Default: false."""
     drums: _builtins.bytes
     """As in GenerateDrumsRequest."""
     @_builtins.property
     def config(self) -> Global___GenerationConfig:
-        """What is wanted; unset is all defaults."""
+        """The options. Default: unset, all defaults."""
 
     def __init__(
         self,
@@ -967,19 +968,19 @@ Global___StreamConfig: _TypeAlias = StreamConfig  # noqa: Y015
 
 @_typing.final
 class StreamGenerateDrumsRequest(_message.Message):
-    """One piece of what a client streams."""
+    """One message of the client's stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CONFIG_FIELD_NUMBER: _builtins.int
     MIDI_CHUNK_FIELD_NUMBER: _builtins.int
     midi_chunk: _builtins.bytes
-    """The next bytes of the file, at most Limits.max_chunk_bytes. All of them are at most Limits.max_midi_bytes, of a
-    recording Limits.max_recording_bytes.
+    """The next bytes of the file, at most Limits.max_chunk_bytes. All chunks together: at most Limits.max_midi_bytes;
+    of a recording, Limits.max_recording_bytes.
     """
     @_builtins.property
     def config(self) -> Global___StreamConfig:
-        """What is wanted. Once, and first."""
+        """The configuration. Once, first."""
 
     def __init__(
         self,
@@ -999,7 +1000,7 @@ Global___StreamGenerateDrumsRequest: _TypeAlias = StreamGenerateDrumsRequest  # 
 
 @_typing.final
 class Accepted(_message.Message):
-    """The file was understood, and the call has its place in the queue."""
+    """The server has read the file and queued the call."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1008,7 +1009,7 @@ class Accepted(_message.Message):
     GUITAR_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     queue_position: _builtins.int
-    """How many calls are before it; 0 is its turn."""
+    """The number of calls ahead in the queue; 0: this call is next."""
     request_id: _builtins.str
     """The name of this call in the server's logs."""
     @_builtins.property
@@ -1017,7 +1018,7 @@ class Accepted(_message.Message):
 
     @_builtins.property
     def guitar(self) -> Global___GuitarChoice:
-        """What will be listened to."""
+        """The parts that the drummer will listen to."""
 
     def __init__(
         self,
@@ -1037,16 +1038,16 @@ Global___Accepted: _TypeAlias = Accepted  # noqa: Y015
 
 @_typing.final
 class Progress(_message.Message):
-    """How far a call is. At most a few a second."""
+    """The progress of a call. At most a few messages per second."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     BARS_DONE_FIELD_NUMBER: _builtins.int
     BARS_TOTAL_FIELD_NUMBER: _builtins.int
     bars_done: _builtins.int
-    """Bars made, over all takes."""
+    """Bars finished, over all takes."""
     bars_total: _builtins.int
-    """Bars to be made, over all takes."""
+    """Bars in total, over all takes."""
     def __init__(
         self,
         *,
@@ -1079,9 +1080,9 @@ class DrumHit(_message.Message):
     length_ticks: _builtins.int
     """How long it is held, in ticks."""
     note: _builtins.int
-    """The note, 0 to 127, by the drum map that was asked for."""
+    """The note in the requested drum map, 0 to 127."""
     velocity: _builtins.int
-    """How hard it is struck, 1 to 127."""
+    """The velocity, 1 to 127."""
     def __init__(
         self,
         *,
@@ -1110,14 +1111,14 @@ class BarEvents(_message.Message):
     HITS_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     take: _builtins.int
-    """Which take, from 0, in the order in which they are made; `summary` has the best first, and their seeds."""
+    """The index of the take, from 0, in the order of generation. `summary` has the takes from the best, with their seeds."""
     bar: _builtins.int
     """The bar's number, from 1."""
     seed: _builtins.int
-    """The seed of the take, see DrumTake."""
+    """The seed of the take, as in DrumTake."""
     @_builtins.property
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___DrumHit]:
-        """Its hits in order. One on the downbeat may come a little before the barline."""
+        """Its hits in order. A hit on the downbeat may begin just before the barline."""
 
     def __init__(
         self,
@@ -1144,7 +1145,7 @@ class FileChunk(_message.Message):
     TAKE_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     take: _builtins.int
-    """Which take, from 0, in the order of `summary`."""
+    """The index of the take, from 0, in the order of `summary`."""
     data: _builtins.bytes
     """The bytes, at most 64 KiB."""
     def __init__(
@@ -1163,7 +1164,7 @@ Global___FileChunk: _TypeAlias = FileChunk  # noqa: Y015
 
 @_typing.final
 class StreamGenerateDrumsResponse(_message.Message):
-    """One piece of what the server streams back."""
+    """One message of the server's stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1178,11 +1179,11 @@ class StreamGenerateDrumsResponse(_message.Message):
 
     @_builtins.property
     def progress(self) -> Global___Progress:
-        """Now and then."""
+        """From time to time."""
 
     @_builtins.property
     def bar_events(self) -> Global___BarEvents:
-        """Each bar, if they were asked for."""
+        """Each bar, if the request sets `send_bar_events`."""
 
     @_builtins.property
     def file_chunk(self) -> Global___FileChunk:
@@ -1222,7 +1223,7 @@ class GenreShare(_message.Message):
     name: _builtins.str
     """Its name, one of ListGeneratorsResponse.genres."""
     weight: _builtins.float
-    """Its weight beside the others of the mix, 0 or more. Default: 1."""
+    """Its relative weight in the mix, 0 or more. Default: 1."""
     def __init__(
         self,
         *,
@@ -1241,7 +1242,7 @@ Global___GenreShare: _TypeAlias = GenreShare  # noqa: Y015
 
 @_typing.final
 class Brief(_message.Message):
-    """What a musician can ask for of a beat without a guitar."""
+    """The options of a beat without a guitar."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1260,34 +1261,34 @@ class Brief(_message.Message):
     model: _builtins.str
     """The generator's id, one of ListGenerators. Default: "", the first."""
     bpm: _builtins.float
-    """Quarters a minute. Range: 20 to 400. Default: 110."""
+    """Quarters per minute. Range: 20 to 400. Default: 110."""
     bars: _builtins.int
-    """How many bars. Range: 1 to 1024. Default: 8."""
+    """The number of bars. Range: 1 to 1024. Default: 8."""
     variability: _builtins.float
-    """0 for the same bar again and again, 0.2 as drummers vary, 1 for always something new. Range: 0 to 1. Default: what
-    the generator's own command line has, see `effective_brief`.
+    """0 repeats the same bar, 0.2 varies as drummers do, 1 never repeats. Range: 0 to 1. Default: that of the generator,
+    see `effective_brief`.
     """
     fill: _builtins.int
-    """A fill every so many bars. Range: 2 to 1024. Default: unset, no fills are asked for."""
+    """The distance between fills, in bars. Range: 2 to 1024. Default: unset, no requested fills."""
     temperature: _builtins.float
-    """0 is the most likely, 1 is as drummers play. Range: 0 to 2. Default: 1."""
+    """0 is the most likely beat, 1 is as free as drummers play. Range: 0 to 2. Default: 1."""
     grid: _builtins.int
-    """Places a bar, of which 24 has triplets: 16, 24 or 32. Default: 24."""
+    """Steps per bar: 16, 24 (with triplets) or 32. Default: 24."""
     meter: _builtins.str
-    """What the bars, which are made in 4/4, are brought into, such as "7/8". Default: "", which is "4/4"."""
+    """The metre, such as "7/8". The generator makes 4/4 and the server converts it. Default: "", which is "4/4"."""
     seed: _builtins.int
-    """Which beat. The same brief and seed give the same beat. Range: 0 to 2^63 - 1. Default: 0."""
+    """The number of the beat. The same brief and seed give the same beat. Range: 0 to 2^63 - 1. Default: 0."""
     takes: _builtins.int
-    """How many beats, with seeds that follow each other. Range: 1 to Limits.max_takes; 0 counts as 1. 1 where the beat is
-    played to a guitar.
+    """The number of beats, with consecutive seeds. Range: 1 to Limits.max_takes; 0 counts as 1. With a guitar file, only
+    1.
     """
     @_builtins.property
     def genres(self) -> _containers.RepeatedCompositeFieldContainer[Global___GenreShare]:
-        """What kind of music, as a mix by weights; each genre once. Default: empty, any."""
+        """A weighted mix of genres, each at most once. Default: empty, any."""
 
     @_builtins.property
     def change(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Bars in which something else begins, from 1. Range: 2 to `bars`. At most 1024. Default: empty."""
+        """Bars in which the pattern changes, from 1. Range: 2 to `bars`. At most 1024. Default: empty."""
 
     def __init__(
         self,
@@ -1342,7 +1343,7 @@ Global___Brief: _TypeAlias = Brief  # noqa: Y015
 
 @_typing.final
 class ComposeRequest(_message.Message):
-    """A beat is wanted, and may be played to a guitar."""
+    """Requests beats, or a beat and drums on it for a guitar."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1351,18 +1352,18 @@ class ComposeRequest(_message.Message):
     CONFIG_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     midi: _builtins.bytes
-    """The file of a guitar, as in GenerateDrumsRequest, to which the beat is played: the beat is the groove of the whole
-    song. Default: empty, the beat alone.
+    """A guitar file, as in GenerateDrumsRequest. The beat becomes the groove of the whole song. Default: empty, the beat
+    alone.
     """
     request_id: _builtins.str
     """As in GenerateDrumsRequest."""
     @_builtins.property
     def brief(self) -> Global___Brief:
-        """What is wanted; unset is all defaults."""
+        """The options. Default: unset, all defaults."""
 
     @_builtins.property
     def config(self) -> Global___GenerationConfig:
-        """What is wanted of the drums for that guitar, without a groove for the whole song. Default: all defaults."""
+        """The options of the drums for that guitar, without a groove for the whole song. Default: all defaults."""
 
     def __init__(
         self,
@@ -1391,14 +1392,14 @@ class Beat(_message.Message):
     SEED_FIELD_NUMBER: _builtins.int
     STATS_FIELD_NUMBER: _builtins.int
     midi: _builtins.bytes
-    """A Standard MIDI File of format 1, as long as its bars: its end joins its start."""
+    """A Standard MIDI File of format 1 that loops: it is exactly as long as its bars."""
     sha256: _builtins.bytes
     """SHA-256 of the file, 32 bytes."""
     seed: _builtins.int
-    """The seed that makes this beat again, with `effective_brief`."""
+    """The seed that reproduces this beat, with `effective_brief`."""
     @_builtins.property
     def stats(self) -> Global___DrumStats:
-        """Its figures."""
+        """Its statistics."""
 
     def __init__(
         self,
@@ -1433,15 +1434,15 @@ class ComposeResponse(_message.Message):
     """The name of this call in the server's logs."""
     @_builtins.property
     def beats(self) -> _containers.RepeatedCompositeFieldContainer[Global___Beat]:
-        """As many as were asked for, in the order of their seeds."""
+        """The requested number of beats, in the order of their seeds."""
 
     @_builtins.property
     def timeline(self) -> Global___TimelineInfo:
-        """Bars, tempo and metre of each."""
+        """Bars, tempo and metre of every beat."""
 
     @_builtins.property
     def timing(self) -> Global___Timing:
-        """Where the time of the beats went."""
+        """The time that the beats took."""
 
     @_builtins.property
     def generator(self) -> Global___GeneratorInfo:
@@ -1453,7 +1454,7 @@ class ComposeResponse(_message.Message):
 
     @_builtins.property
     def accompaniment(self) -> Global___GenerateDrumsResponse:
-        """Where there is a guitar: the drums for it, with the beat as their groove. As GenerateDrums has it."""
+        """With a guitar file: its drums, with the beat as their groove, as GenerateDrums returns them."""
 
     def __init__(
         self,
@@ -1476,7 +1477,7 @@ Global___ComposeResponse: _TypeAlias = ComposeResponse  # noqa: Y015
 
 @_typing.final
 class StreamComposeRequest(_message.Message):
-    """Some more bars are wanted."""
+    """Requests more bars."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1484,14 +1485,14 @@ class StreamComposeRequest(_message.Message):
     BARS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     bars: _builtins.int
-    """How many bars, at least 1. Over all messages at most 1024."""
+    """The number of bars, at least 1. At most 1024 over all messages."""
     request_id: _builtins.str
     """As in GenerateDrumsRequest, in the first message."""
     @_builtins.property
     def brief(self) -> Global___Brief:
-        """What holds from the next bar on; unset is as before, and in the first message all defaults. `model` and `seed` count
-        in the first message alone, `bars`, `grid`, `meter` and `takes` not at all: bars are in 4/4 on the generator's own
-        grid. `fill` and `change` count bars from the beginning of the stream.
+        """The brief from the next bar on. Default: unset, as before; in the first message, all defaults. Only the first
+        message may set `model` and `seed`; no message uses `bars`, `grid`, `meter` and `takes`, as bars are in 4/4 on the
+        generator's own grid. `fill` and `change` count bars from the beginning of the stream.
         """
 
     def __init__(
@@ -1521,10 +1522,10 @@ class StreamComposeResponse(_message.Message):
     bar: _builtins.int
     """The bar's number, from 1."""
     bpm: _builtins.float
-    """Quarters a minute, of the brief that it was made for."""
+    """Quarters per minute, from the brief of this bar."""
     @_builtins.property
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___DrumHit]:
-        """Its hits in order; their places are counted from its barline, in ticks of which a quarter has 480."""
+        """Its hits in order; positions count from its barline, at 480 ticks per quarter."""
 
     def __init__(
         self,
@@ -1543,7 +1544,7 @@ Global___StreamComposeResponse: _TypeAlias = StreamComposeResponse  # noqa: Y015
 
 @_typing.final
 class JamConfig(_message.Message):
-    """What a jam is, once and at its beginning."""
+    """The configuration of a jam. Once, first."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1561,14 +1562,14 @@ class JamConfig(_message.Message):
     """As in GenerateDrumsRequest."""
     @_builtins.property
     def config(self) -> Global___GenerationConfig:
-        """Of it hold `model`, `seed`, `temperature`, `top_p`, `style`, `intensity`, `complexity`, `fills`, `humanize`, `swing`,
-        `drum_map`, `groove` by name, `daring`, `ending`, `pieces`, `time`, `without` and `count_in`; what else is set is
-        refused. Default of `model`: the first of ListModels that plays along.
+        """A jam accepts `model`, `seed`, `temperature`, `top_p`, `style`, `intensity`, `complexity`, `fills`, `humanize`,
+        `swing`, `drum_map`, `groove` by name, `daring`, `ending`, `pieces`, `time`, `without` and `count_in`, and refuses
+        all other fields. Default of `model`: the first of ListModels that plays along.
         """
 
     @_builtins.property
     def tempos(self) -> _containers.RepeatedCompositeFieldContainer[Global___TempoChange]:
-        """The tempos, as far as they are known; signs may change them. At most Limits.max_tempos. Default: 120 quarters a minute."""
+        """The known tempos; signs may change them. At most Limits.max_tempos. Default: 120 quarters per minute."""
 
     @_builtins.property
     def meters(self) -> _containers.RepeatedCompositeFieldContainer[Global___MeterChange]:
@@ -1609,11 +1610,11 @@ class JamNote(_message.Message):
     PITCH_FIELD_NUMBER: _builtins.int
     VELOCITY_FIELD_NUMBER: _builtins.int
     quarter: _builtins.float
-    """When, in quarters from the first barline. One of before what was told already counts as played now."""
+    """The time, in quarters from the first barline. A note before the reported `until` counts as played now."""
     pitch: _builtins.int
     """The pitch, 0 to 127; 60 is middle C."""
     velocity: _builtins.int
-    """How hard it is struck, 1 to 127; 0: it ends."""
+    """The velocity, 1 to 127; 0 ends the note."""
     def __init__(
         self,
         *,
@@ -1631,7 +1632,7 @@ Global___JamNote: _TypeAlias = JamNote  # noqa: Y015
 
 @_typing.final
 class JamSign(_message.Message):
-    """The guitarist shows the drummer something, who heeds it in the next bar that is not yet decided."""
+    """A sign from the guitarist. It affects the next bar that is not yet decided."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1642,17 +1643,17 @@ class JamSign(_message.Message):
     INTENSITY_FIELD_NUMBER: _builtins.int
     BPM_FIELD_NUMBER: _builtins.int
     quarter: _builtins.float
-    """When, as of a note."""
+    """The time, as in JamNote."""
     fill: _builtins.bool
-    """That bar is a fill; the value does not count."""
+    """Play a fill in that bar. The value is ignored."""
     section: _builtins.str
-    """It is a fill, and leads into the passage of this letter; "" for a new one. At most 64 characters."""
+    """Play a fill that leads into the passage of this letter; "": a new passage. At most 64 characters."""
     stop: _builtins.bool
-    """It is the last, struck on its first beat; the value does not count."""
+    """End with a hit on the first beat of that bar. The value is ignored."""
     intensity: _builtins.float
-    """From it on, as GenerationConfig has it."""
+    """The intensity from that bar on, as in GenerationConfig."""
     bpm: _builtins.float
-    """From it on, quarters a minute. Range: 30 to 300."""
+    """The tempo from that bar on, in quarters per minute. Range: 30 to 300."""
     def __init__(
         self,
         *,
@@ -1675,7 +1676,7 @@ Global___JamSign: _TypeAlias = JamSign  # noqa: Y015
 
 @_typing.final
 class JamRequest(_message.Message):
-    """What a guitarist has done since the last message."""
+    """The notes and signs since the last message."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1684,8 +1685,9 @@ class JamRequest(_message.Message):
     SIGNS_FIELD_NUMBER: _builtins.int
     UNTIL_FIELD_NUMBER: _builtins.int
     until: _builtins.float
-    """Up to where all is told, in quarters from the first barline; what is told in this message is not later. At most 256
-    quarters later than the message before. Default: the latest note or sign that was told.
+    """The time up to which the report is complete, in quarters from the first barline. No note or sign of this message is
+    later. At most 256 quarters after that of the previous message. Default: the time of the latest note or sign so
+    far.
     """
     @_builtins.property
     def config(self) -> Global___JamConfig:
@@ -1693,11 +1695,11 @@ class JamRequest(_message.Message):
 
     @_builtins.property
     def notes(self) -> _containers.RepeatedCompositeFieldContainer[Global___JamNote]:
-        """Notes in any order. At most 1000 of them, as of signs."""
+        """Notes in any order. At most 1000."""
 
     @_builtins.property
     def signs(self) -> _containers.RepeatedCompositeFieldContainer[Global___JamSign]:
-        """Signs in any order."""
+        """Signs in any order. At most 1000."""
 
     def __init__(
         self,
@@ -1719,7 +1721,7 @@ Global___JamRequest: _TypeAlias = JamRequest  # noqa: Y015
 
 @_typing.final
 class JamBegun(_message.Message):
-    """A jam has begun."""
+    """The start of a jam."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1735,12 +1737,12 @@ class JamBegun(_message.Message):
 
     @_builtins.property
     def effective_config(self) -> Global___GenerationConfig:
-        """The configuration with all defaults filled in; what is still unset was left to the model."""
+        """The configuration with all defaults filled in; the model decides whatever is still unset."""
 
     @_builtins.property
     def count_in(self) -> _containers.RepeatedCompositeFieldContainer[Global___DrumHit]:
-        """What is counted before the first bar. Ticks are counted from the first of these bars, quarters from the first barline
-        of the jam, so that they are below 0.
+        """The count-in. Ticks count from its first bar; quarters count from the first barline of the jam, so they are below
+        0.
         """
 
     def __init__(
@@ -1761,7 +1763,7 @@ Global___JamBegun: _TypeAlias = JamBegun  # noqa: Y015
 
 @_typing.final
 class JamBar(_message.Message):
-    """A bar of a jam, as it is decided."""
+    """A bar of a jam."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1785,24 +1787,24 @@ class JamBar(_message.Message):
     beats: _builtins.int
     """Its beats, 1 or more."""
     bpm: _builtins.float
-    """Quarters a minute at its beginning."""
+    """Quarters per minute at its beginning."""
     decided: _builtins.float
-    """From when on nothing that is told changes it, in quarters: what lies between this and `quarter` is the time in which
-    the bar has to get to whoever hears it.
+    """The time from which no note or sign changes this bar, in quarters. The bar must reach the listener between this and
+    `quarter`.
     """
     section: _builtins.str
-    """The letter of the passage that it belongs to."""
+    """The letter of its passage."""
     fill: _builtins.bool
     """Whether it is a fill."""
     last: _builtins.bool
-    """Whether it is the last: nothing follows it."""
+    """Whether it is the last bar of the jam."""
     @_builtins.property
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___DrumHit]:
-        """Its hits in order. One on the downbeat may come a little before the barline."""
+        """Its hits in order. A hit on the downbeat may begin just before the barline."""
 
     @_builtins.property
     def groove(self) -> Global___SectionGroove:
-        """What it is played on; unset if on nothing."""
+        """Its groove; unset if it has none."""
 
     def __init__(
         self,
@@ -1829,7 +1831,7 @@ Global___JamBar: _TypeAlias = JamBar  # noqa: Y015
 
 @_typing.final
 class JamResponse(_message.Message):
-    """One piece of what the server streams back."""
+    """One message of the server's stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1841,7 +1843,7 @@ class JamResponse(_message.Message):
 
     @_builtins.property
     def bar(self) -> Global___JamBar:
-        """Each bar, as it is decided."""
+        """Each bar, as soon as it is decided."""
 
     def __init__(
         self,
@@ -1861,7 +1863,7 @@ Global___JamResponse: _TypeAlias = JamResponse  # noqa: Y015
 
 @_typing.final
 class AnalyzeGuitarRequest(_message.Message):
-    """A file to be looked at."""
+    """A file to analyse."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1876,7 +1878,7 @@ class AnalyzeGuitarRequest(_message.Message):
     request_id: _builtins.str
     """As in GenerateDrumsRequest."""
     with_music: _builtins.bool
-    """Give the guitar's notes, the bars and the sections, too. Default: false."""
+    """Also return the guitar's notes, the bars and the sections. Default: false."""
     def __init__(
         self,
         *,
@@ -1910,7 +1912,7 @@ class GuitarNote(_message.Message):
     pitch: _builtins.int
     """The pitch, 0 to 127; 60 is middle C."""
     velocity: _builtins.int
-    """How hard it is struck, 1 to 127."""
+    """The velocity, 1 to 127."""
     def __init__(
         self,
         *,
@@ -1971,7 +1973,7 @@ class SongSection(_message.Message):
     FIRST_BAR_FIELD_NUMBER: _builtins.int
     LAST_BAR_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The name that the file gives it, or a letter, which passages of the guitar that are alike share."""
+    """Its name in the file, or a letter. Similar passages of the guitar share a letter."""
     first_bar: _builtins.int
     """The first bar, from 1."""
     last_bar: _builtins.int
@@ -1993,7 +1995,7 @@ Global___SongSection: _TypeAlias = SongSection  # noqa: Y015
 
 @_typing.final
 class AnalyzeGuitarResponse(_message.Message):
-    """What was understood of a file."""
+    """The analysis of a file."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2007,18 +2009,18 @@ class AnalyzeGuitarResponse(_message.Message):
     BARS_FIELD_NUMBER: _builtins.int
     SECTIONS_FIELD_NUMBER: _builtins.int
     estimated_ms: _builtins.float
-    """How long playing one take would take if it began now, in milliseconds. A guess."""
+    """The estimated time to play one take from now, in milliseconds."""
     request_id: _builtins.str
     """The name of this call in the server's logs."""
     song: _builtins.bytes
-    """The song as a Standard MIDI File, if the file that came is of another kind; else empty."""
+    """The song as a Standard MIDI File, if the request's file has another format; otherwise empty."""
     @_builtins.property
     def timeline(self) -> Global___TimelineInfo:
         """Bars, tempos and metres."""
 
     @_builtins.property
     def guitar(self) -> Global___GuitarChoice:
-        """What would be listened to."""
+        """The parts that the drummer would listen to."""
 
     @_builtins.property
     def tracks(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrackSummary]:
@@ -2026,15 +2028,15 @@ class AnalyzeGuitarResponse(_message.Message):
 
     @_builtins.property
     def notes(self) -> _containers.RepeatedCompositeFieldContainer[Global___GuitarNote]:
-        """The notes of the guitar in order, if they were asked for."""
+        """The notes of the guitar in order, if the request sets `with_music`."""
 
     @_builtins.property
     def bars(self) -> _containers.RepeatedCompositeFieldContainer[Global___SongBar]:
-        """The bars in order, if they were asked for."""
+        """The bars in order, if the request sets `with_music`."""
 
     @_builtins.property
     def sections(self) -> _containers.RepeatedCompositeFieldContainer[Global___SongSection]:
-        """The sections in order, if they were asked for."""
+        """The sections in order, if the request sets `with_music`."""
 
     def __init__(
         self,
@@ -2059,7 +2061,7 @@ Global___AnalyzeGuitarResponse: _TypeAlias = AnalyzeGuitarResponse  # noqa: Y015
 
 @_typing.final
 class PlacedHit(_message.Message):
-    """A hit by the piece that is struck."""
+    """A hit, by the name of its piece."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2071,7 +2073,7 @@ class PlacedHit(_message.Message):
     piece: _builtins.str
     """The piece, a name of ListDrumMaps."""
     velocity: _builtins.int
-    """How hard it is struck, 1 to 127."""
+    """The velocity, 1 to 127."""
     def __init__(
         self,
         *,
@@ -2113,7 +2115,7 @@ Global___PlacedHits: _TypeAlias = PlacedHits  # noqa: Y015
 
 @_typing.final
 class RenderRequest(_message.Message):
-    """Guitar and drums, and what they are to become."""
+    """Guitar, drums and the format to export."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2125,22 +2127,22 @@ class RenderRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     midi: _builtins.bytes
-    """The guitar, as in GenerateDrumsRequest. Default: empty, the drums alone, which then are a file."""
+    """The guitar, as in GenerateDrumsRequest. Default: empty, the drums alone, which must then come as a file."""
     drums: _builtins.bytes
     """The drums of a Standard MIDI File, on the notes of `config.drum_map`. At most Limits.max_midi_bytes bytes."""
     format: Global___RenderFormat.ValueType
-    """What they become."""
+    """The format to export."""
     request_id: _builtins.str
     """As in GenerateDrumsRequest."""
     title: _builtins.str
-    """Stands above a score or a picture, and names the file. At most 100 characters. Default: "", which is "drums"."""
+    """The title of a score or picture, and the name of the file. At most 100 characters. Default: "", which is "drums"."""
     @_builtins.property
     def hits(self) -> Global___PlacedHits:
         """Hits, in ticks of the guitar's file."""
 
     @_builtins.property
     def config(self) -> Global___GenerationConfig:
-        """Of it hold `track`, `drum_map`, `count_in`, `click`, `split` and `tail`; the drums are those of a take without a
+        """The options that apply are `track`, `drum_map`, `count_in`, `click`, `split` and `tail`. The drums have no
         count-in. Default: all defaults.
         """
 
@@ -2167,7 +2169,7 @@ Global___RenderRequest: _TypeAlias = RenderRequest  # noqa: Y015
 
 @_typing.final
 class RenderedFile(_message.Message):
-    """What a file is."""
+    """The description of an exported file."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2176,7 +2178,7 @@ class RenderedFile(_message.Message):
     SIZE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """A name for it, without a folder."""
+    """Its name, without a folder."""
     media_type: _builtins.str
     """Its media type, such as "audio/wav"."""
     size: _builtins.int
@@ -2201,7 +2203,7 @@ Global___RenderedFile: _TypeAlias = RenderedFile  # noqa: Y015
 
 @_typing.final
 class RenderResponse(_message.Message):
-    """One piece of what the server streams back."""
+    """One message of the server's stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2242,20 +2244,20 @@ class ModelInfo(_message.Message):
     STYLES_FIELD_NUMBER: _builtins.int
     LIVE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """What GenerationConfig.model takes."""
+    """Its id, for GenerationConfig.model."""
     sha256: _builtins.bytes
     """SHA-256 of its weights, 32 bytes."""
     description: _builtins.str
     """A sentence for people."""
     license: _builtins.str
-    """The license of the weights, as an SPDX expression; empty if it is not known."""
+    """The license of the weights, as an SPDX expression; empty if unknown."""
     live: _builtins.bool
-    """Whether it has learnt to play along with a guitar whose future is hidden: who jams wants one of these. All play to
-    whole songs.
+    """Whether it was trained to play along, without seeing the guitar's future. A jam needs such a model. All models play
+    to whole songs.
     """
     @_builtins.property
     def styles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The styles that can be asked for."""
+        """The styles that a request can name."""
 
     def __init__(
         self,
@@ -2277,7 +2279,7 @@ Global___ModelInfo: _TypeAlias = ModelInfo  # noqa: Y015
 
 @_typing.final
 class ListModelsRequest(_message.Message):
-    """Asks for the models."""
+    """Requests the models."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2331,13 +2333,13 @@ class GeneratorInfo(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     LICENSE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """What Brief.model takes."""
+    """Its id, for Brief.model."""
     sha256: _builtins.bytes
-    """SHA-256 of the list of its files and their SHA-256, 32 bytes."""
+    """SHA-256 of the list of its files with their SHA-256, 32 bytes."""
     description: _builtins.str
     """A sentence for people."""
     license: _builtins.str
-    """What is known of the license of its weights, in words; empty if nothing is."""
+    """The license of the weights, in words; empty if unknown."""
     def __init__(
         self,
         *,
@@ -2356,7 +2358,7 @@ Global___GeneratorInfo: _TypeAlias = GeneratorInfo  # noqa: Y015
 
 @_typing.final
 class ListGeneratorsRequest(_message.Message):
-    """Asks for the generators."""
+    """Requests the generators."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2388,7 +2390,7 @@ class ListGeneratorsResponse(_message.Message):
 
     @_builtins.property
     def genres(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The genres that all of them know."""
+        """The genres that all of them support."""
 
     def __init__(
         self,
@@ -2407,7 +2409,7 @@ Global___ListGeneratorsResponse: _TypeAlias = ListGeneratorsResponse  # noqa: Y0
 
 @_typing.final
 class GrooveInfo(_message.Message):
-    """A groove: one or two bars that a section can be played on."""
+    """A groove: one or two bars of drums for a section to be played on."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2420,9 +2422,9 @@ class GrooveInfo(_message.Message):
     MAX_BPM_FIELD_NUMBER: _builtins.int
     EXPECTED_F1_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """What GrooveChoice.name takes."""
+    """Its name, for GrooveChoice.name."""
     title: _builtins.str
-    """What a drummer calls it."""
+    """A drummer's name for it."""
     numerator: _builtins.int
     """Beats in a bar, 1 or more."""
     denominator: _builtins.int
@@ -2430,13 +2432,11 @@ class GrooveInfo(_message.Message):
     style: _builtins.str
     """One of ModelInfo.styles, or empty."""
     min_bpm: _builtins.float
-    """The slowest tempo that it is played at, in quarters a minute."""
+    """Its slowest tempo, in quarters per minute."""
     max_bpm: _builtins.float
-    """The fastest tempo that it is played at, in quarters a minute."""
+    """Its fastest tempo, in quarters per minute."""
     expected_f1: _builtins.float
-    """The share of hits that it is expected to have in common with what a drummer would play to the song (F1, 0 to 1);
-    unset where all grooves are listed.
-    """
+    """The expected F1 of its hits with what a drummer would play to the song, 0 to 1; unset if the request has no song."""
     def __init__(
         self,
         *,
@@ -2461,7 +2461,7 @@ Global___GrooveInfo: _TypeAlias = GrooveInfo  # noqa: Y015
 
 @_typing.final
 class ListGroovesRequest(_message.Message):
-    """Asks for the grooves."""
+    """Requests the grooves."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2469,12 +2469,12 @@ class ListGroovesRequest(_message.Message):
     CONFIG_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     midi: _builtins.bytes
-    """As in GenerateDrumsRequest: the grooves that fit this song best are wanted. Default: empty, all grooves are."""
+    """A song, as in GenerateDrumsRequest, to list the grooves that fit it best. Default: empty, list all grooves."""
     request_id: _builtins.str
     """As in GenerateDrumsRequest."""
     @_builtins.property
     def config(self) -> Global___GenerationConfig:
-        """What is wanted of the song's drums, such as its track, a style or an intensity. Default: all defaults."""
+        """The options of the song's drums, such as its track, a style or an intensity. Default: all defaults."""
 
     def __init__(
         self,
@@ -2500,7 +2500,7 @@ class ListGroovesResponse(_message.Message):
     GROOVES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def grooves(self) -> _containers.RepeatedCompositeFieldContainer[Global___GrooveInfo]:
-        """All of them in the order of the book, or up to ten, the safest first."""
+        """Without a song, all grooves in the order of the book; with a song, up to ten, the safest first."""
 
     def __init__(
         self,
@@ -2517,7 +2517,7 @@ Global___ListGroovesResponse: _TypeAlias = ListGroovesResponse  # noqa: Y015
 
 @_typing.final
 class PieceNotes(_message.Message):
-    """One piece of the kit, and its notes."""
+    """A piece of the kit and its notes."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2527,7 +2527,7 @@ class PieceNotes(_message.Message):
     """The piece's name, such as "kick" or "closed hat"."""
     @_builtins.property
     def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Notes, 0 to 127: the first is written, all are read. Empty: the sampler has no such piece."""
+        """Notes, 0 to 127: takes use the first, reading accepts all. Empty: the sampler lacks the piece."""
 
     def __init__(
         self,
@@ -2545,7 +2545,7 @@ Global___PieceNotes: _TypeAlias = PieceNotes  # noqa: Y015
 
 @_typing.final
 class DrumMapInfo(_message.Message):
-    """On which notes a sampler has the pieces of the kit."""
+    """The notes on which a sampler has the pieces of the kit."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2555,13 +2555,13 @@ class DrumMapInfo(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     TRIED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """What GenerationConfig.drum_map takes."""
+    """Its id, for GenerationConfig.drum_map."""
     about: _builtins.str
-    """Whom it is for, in words."""
+    """The product that it is for, in words."""
     source: _builtins.str
-    """Where its notes come from, in words."""
+    """The source of its notes, in words."""
     tried: _builtins.bool
-    """Whether it was tried in the product itself."""
+    """Whether somebody has tried it in the product."""
     @_builtins.property
     def pieces(self) -> _containers.RepeatedCompositeFieldContainer[Global___PieceNotes]:
         """Every piece, in the kit's order."""
@@ -2585,7 +2585,7 @@ Global___DrumMapInfo: _TypeAlias = DrumMapInfo  # noqa: Y015
 
 @_typing.final
 class ListDrumMapsRequest(_message.Message):
-    """Asks for the drum maps."""
+    """Requests the drum maps."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2626,7 +2626,7 @@ Global___ListDrumMapsResponse: _TypeAlias = ListDrumMapsResponse  # noqa: Y015
 
 @_typing.final
 class Limits(_message.Message):
-    """What the server accepts. A file or call beyond a limit is refused, and the reply names the limit and what was found."""
+    """The server's limits. It refuses a file or call beyond a limit; the error has the limit and the value found."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2671,25 +2671,25 @@ class Limits(_message.Message):
     max_takes: _builtins.int
     """Takes of a call."""
     max_playing: _builtins.int
-    """Calls that are played at once."""
+    """Calls played at the same time."""
     max_waiting: _builtins.int
-    """Calls that wait."""
+    """Calls in the queue."""
     max_queue_seconds: _builtins.float
-    """How long a call waits before it is refused, in seconds."""
+    """The longest wait in the queue before a call is refused, in seconds."""
     default_deadline_seconds: _builtins.float
-    """How long a call may take that says nothing of its deadline, in seconds."""
+    """The deadline of a call that sets none, in seconds."""
     max_idle_seconds: _builtins.float
-    """How long a stream may pause between two chunks, in seconds."""
+    """The longest pause between two chunks of a stream, in seconds."""
     max_numerator: _builtins.int
     """The largest numerator of a metre."""
     max_denominator: _builtins.int
     """The largest denominator of a metre."""
     min_bpm: _builtins.float
-    """The slowest tempo, in quarters a minute."""
+    """The slowest tempo, in quarters per minute."""
     max_bpm: _builtins.float
-    """The fastest tempo, in quarters a minute."""
+    """The fastest tempo, in quarters per minute."""
     max_recording_bytes: _builtins.int
-    """Size of a recording in bytes. One that is too large for a message has to come in the chunks of a stream."""
+    """Size of a recording in bytes. Stream one that is too large for a message."""
     def __init__(
         self,
         *,
@@ -2724,7 +2724,7 @@ Global___Limits: _TypeAlias = Limits  # noqa: Y015
 
 @_typing.final
 class GetServerInfoRequest(_message.Message):
-    """Asks for versions and limits."""
+    """Requests versions and limits."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2753,18 +2753,18 @@ class GetServerInfoResponse(_message.Message):
     version: _builtins.str
     """The version of seq2drum."""
     auth: Global___AuthMode.ValueType
-    """What is needed to be let in."""
+    """How clients authenticate."""
     @_builtins.property
     def api_versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The versions of this contract that are served, such as "v1"."""
+        """The versions of this contract that the server supports, such as "v1"."""
 
     @_builtins.property
     def limits(self) -> Global___Limits:
-        """What is accepted."""
+        """The limits of this server."""
 
     @_builtins.property
     def missing_readers(self) -> _containers.RepeatedCompositeFieldContainer[Global___MissingReader]:
-        """The kinds of files that this server cannot read, because something is not installed."""
+        """The kinds of files that this server cannot read, because a reader is not installed."""
 
     def __init__(
         self,
@@ -2785,7 +2785,7 @@ Global___GetServerInfoResponse: _TypeAlias = GetServerInfoResponse  # noqa: Y015
 
 @_typing.final
 class MissingReader(_message.Message):
-    """A kind of file that a server cannot read, because something is not installed."""
+    """A kind of file that a server cannot read, because its reader is not installed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2794,7 +2794,7 @@ class MissingReader(_message.Message):
     kind: _builtins.str
     """"tab" (Guitar Pro) or "recording"."""
     install: _builtins.str
-    """The command that installs it, for who runs the server."""
+    """The command that installs its reader, for the operator of the server."""
     def __init__(
         self,
         *,

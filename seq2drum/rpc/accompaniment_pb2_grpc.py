@@ -28,8 +28,9 @@ if _version_not_supported:
 class AccompanimentServiceStub:
     """Plays drums to guitar files.
 
-    Every status but OK carries a google.rpc.ErrorInfo of the domain "seq2drum" whose `reason` is one of those listed in
-    docs/service.md, and a google.rpc.BadRequest or google.rpc.RetryInfo where there is a field to mend or a time to wait.
+    Every status but OK carries a google.rpc.ErrorInfo of the domain "seq2drum"; docs/service.md lists its `reason`s. If
+    a field is invalid, a google.rpc.BadRequest names it; if the client should wait, a google.rpc.RetryInfo says how
+    long.
     """
 
     def __init__(self, channel):
@@ -103,97 +104,100 @@ class AccompanimentServiceStub:
 class AccompanimentServiceServicer:
     """Plays drums to guitar files.
 
-    Every status but OK carries a google.rpc.ErrorInfo of the domain "seq2drum" whose `reason` is one of those listed in
-    docs/service.md, and a google.rpc.BadRequest or google.rpc.RetryInfo where there is a field to mend or a time to wait.
+    Every status but OK carries a google.rpc.ErrorInfo of the domain "seq2drum"; docs/service.md lists its `reason`s. If
+    a field is invalid, a google.rpc.BadRequest names it; if the client should wait, a google.rpc.RetryInfo says how
+    long.
     """
 
     def GenerateDrums(self, request, context):
-        """Drums for a file, in one message: the simplest call, and safe to repeat.
+        """Generates drums for a file, in one message each way: the simplest call, and safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamGenerateDrums(self, request_iterator, context):
-        """The same take, sent and received piece by piece. The first message is `config`, then come `midi_chunk`s in order,
-        then the client half-closes. Back come `accepted`, any number of `progress` and `bar_events`, the `file_chunk`s of
-        each take in order, and `summary`.
+        """Generates the same take, sent and received in pieces. The client sends `config` first, then `midi_chunk`s in order,
+        then half-closes. The server sends `accepted`, any number of `progress` and `bar_events`, the `file_chunk`s of each
+        take in order, and `summary`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AnalyzeGuitar(self, request, context):
-        """What is understood of a file, before any time is spent on playing.
+        """Analyses a file without playing to it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Compose(self, request, context):
-        """Beats without a guitar, in one message: safe to repeat. With a guitar file, the beat is played to it at once.
+        """Makes beats without a guitar, in one message each way: safe to repeat. With a guitar file, also plays the beat to
+        it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamCompose(self, request_iterator, context):
-        """A beat without an end, bar by bar as it is made, and with new wishes while it runs. Each message asks for some more
-        bars, which come back at once, and may change the brief: it holds from the next bar on. The stream ends when the
-        client half-closes. The same messages give the same bars.
+        """Makes an endless beat, bar by bar. Each message requests more bars, which the server sends as they are made, and
+        may change the brief from the next bar on. The stream ends when the client half-closes. The same messages give the
+        same bars.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Jam(self, request_iterator, context):
-        """A drummer who plays along with a guitar that is not yet over. The first message has `config`; all tell what the guitar
-        does, in song time, and up to where all is told. A bar of drums comes as soon as what it needs is told: half a quarter
-        before it begins, if the guitar is told as it is played. The stream ends with the bar that a sign to stop asks for, or
-        when the client half-closes. The same guitar and signs give the same bars, whatever the pieces in which they are told.
+        """Plays along with a live guitar. The first message has `config`. Every message reports notes and signs in song time,
+        and `until`, the time up to which the report is complete. The server sends a bar once the reports cover everything
+        it depends on: half a quarter before the bar begins, if the client reports as the guitarist plays. The stream ends
+        with the bar that a stop sign requests, or when the client half-closes. The same notes and signs give the same
+        bars, however they are split into messages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Render(self, request, context):
-        """Guitar and drums as a file of another kind: sound, a score, a picture, a project. The drums may be those of a take or
-        edited by hand. First comes `file`, then its `chunk`s in order.
+        """Exports guitar and drums to another format: sound, a score, a picture, a project. The drums may be a take or edited
+        by hand. The server sends `file` first, then its `chunk`s in order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListModels(self, request, context):
-        """The models that can be asked for to play to a guitar.
+        """Lists the models that play to a guitar.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListGenerators(self, request, context):
-        """The generators that can be asked for beats without a guitar: another kind of model than those of ListModels.
+        """Lists the generators, which make beats without a guitar. ListModels does not list them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListGrooves(self, request, context):
-        """The grooves that can be asked for by name: all, or those that fit a song best.
+        """Lists the grooves that a request can name: all of them, or those that fit a song best.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDrumMaps(self, request, context):
-        """The drum maps that can be asked for: on which notes a sampler has the pieces of the kit.
+        """Lists the drum maps: the notes on which each sampler has the pieces of the kit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetServerInfo(self, request, context):
-        """Versions, limits and what is needed to be let in. Needs no credentials.
+        """Returns versions, limits and the authentication mode. Needs no credentials.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -273,8 +277,9 @@ def add_AccompanimentServiceServicer_to_server(servicer, server):
 class AccompanimentService:
     """Plays drums to guitar files.
 
-    Every status but OK carries a google.rpc.ErrorInfo of the domain "seq2drum" whose `reason` is one of those listed in
-    docs/service.md, and a google.rpc.BadRequest or google.rpc.RetryInfo where there is a field to mend or a time to wait.
+    Every status but OK carries a google.rpc.ErrorInfo of the domain "seq2drum"; docs/service.md lists its `reason`s. If
+    a field is invalid, a google.rpc.BadRequest names it; if the client should wait, a google.rpc.RetryInfo says how
+    long.
     """
 
     @staticmethod

@@ -3,10 +3,9 @@
 isort:skip_file
 A drummer for a guitar, as a service: a guitar MIDI file goes in, a drum MIDI file comes out.
 
-Times are ticks of the MIDI file that was sent, or quarter notes from its start. Bars and tracks are counted from 1.
-A scalar that is `optional` may be left out; what then holds is said beside it, and comes back in `effective_config`.
-The same file, configuration and model give the same bytes, whoever else is served at the same time: a call may be
-made again without harm.
+Times are ticks of the request's MIDI file, or quarter notes from its start. Bars and tracks count from 1. An
+`optional` scalar may be unset: its comment gives the default, and `effective_config` returns it. The same file,
+configuration and model give the same bytes, whatever else the server is doing: a call is safe to repeat.
 """
 
 from collections import abc as _abc
@@ -35,8 +34,9 @@ GRPC_VERSION: str
 class AccompanimentServiceStub:
     """Plays drums to guitar files.
 
-    Every status but OK carries a google.rpc.ErrorInfo of the domain "seq2drum" whose `reason` is one of those listed in
-    docs/service.md, and a google.rpc.BadRequest or google.rpc.RetryInfo where there is a field to mend or a time to wait.
+    Every status but OK carries a google.rpc.ErrorInfo of the domain "seq2drum"; docs/service.md lists its `reason`s. If
+    a field is invalid, a google.rpc.BadRequest names it; if the client should wait, a google.rpc.RetryInfo says how
+    long.
     """
 
     @_typing.overload
@@ -44,93 +44,101 @@ class AccompanimentServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AccompanimentServiceAsyncStub: ...
     GenerateDrums: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.GenerateDrumsRequest, _accompaniment_pb2.GenerateDrumsResponse]
-    """Drums for a file, in one message: the simplest call, and safe to repeat."""
+    """Generates drums for a file, in one message each way: the simplest call, and safe to repeat."""
     StreamGenerateDrums: _grpc.StreamStreamMultiCallable[_accompaniment_pb2.StreamGenerateDrumsRequest, _accompaniment_pb2.StreamGenerateDrumsResponse]
-    """The same take, sent and received piece by piece. The first message is `config`, then come `midi_chunk`s in order,
-    then the client half-closes. Back come `accepted`, any number of `progress` and `bar_events`, the `file_chunk`s of
-    each take in order, and `summary`.
+    """Generates the same take, sent and received in pieces. The client sends `config` first, then `midi_chunk`s in order,
+    then half-closes. The server sends `accepted`, any number of `progress` and `bar_events`, the `file_chunk`s of each
+    take in order, and `summary`.
     """
     AnalyzeGuitar: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.AnalyzeGuitarRequest, _accompaniment_pb2.AnalyzeGuitarResponse]
-    """What is understood of a file, before any time is spent on playing."""
+    """Analyses a file without playing to it."""
     Compose: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ComposeRequest, _accompaniment_pb2.ComposeResponse]
-    """Beats without a guitar, in one message: safe to repeat. With a guitar file, the beat is played to it at once."""
+    """Makes beats without a guitar, in one message each way: safe to repeat. With a guitar file, also plays the beat to
+    it.
+    """
     StreamCompose: _grpc.StreamStreamMultiCallable[_accompaniment_pb2.StreamComposeRequest, _accompaniment_pb2.StreamComposeResponse]
-    """A beat without an end, bar by bar as it is made, and with new wishes while it runs. Each message asks for some more
-    bars, which come back at once, and may change the brief: it holds from the next bar on. The stream ends when the
-    client half-closes. The same messages give the same bars.
+    """Makes an endless beat, bar by bar. Each message requests more bars, which the server sends as they are made, and
+    may change the brief from the next bar on. The stream ends when the client half-closes. The same messages give the
+    same bars.
     """
     Jam: _grpc.StreamStreamMultiCallable[_accompaniment_pb2.JamRequest, _accompaniment_pb2.JamResponse]
-    """A drummer who plays along with a guitar that is not yet over. The first message has `config`; all tell what the guitar
-    does, in song time, and up to where all is told. A bar of drums comes as soon as what it needs is told: half a quarter
-    before it begins, if the guitar is told as it is played. The stream ends with the bar that a sign to stop asks for, or
-    when the client half-closes. The same guitar and signs give the same bars, whatever the pieces in which they are told.
+    """Plays along with a live guitar. The first message has `config`. Every message reports notes and signs in song time,
+    and `until`, the time up to which the report is complete. The server sends a bar once the reports cover everything
+    it depends on: half a quarter before the bar begins, if the client reports as the guitarist plays. The stream ends
+    with the bar that a stop sign requests, or when the client half-closes. The same notes and signs give the same
+    bars, however they are split into messages.
     """
     Render: _grpc.UnaryStreamMultiCallable[_accompaniment_pb2.RenderRequest, _accompaniment_pb2.RenderResponse]
-    """Guitar and drums as a file of another kind: sound, a score, a picture, a project. The drums may be those of a take or
-    edited by hand. First comes `file`, then its `chunk`s in order.
+    """Exports guitar and drums to another format: sound, a score, a picture, a project. The drums may be a take or edited
+    by hand. The server sends `file` first, then its `chunk`s in order.
     """
     ListModels: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ListModelsRequest, _accompaniment_pb2.ListModelsResponse]
-    """The models that can be asked for to play to a guitar."""
+    """Lists the models that play to a guitar."""
     ListGenerators: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ListGeneratorsRequest, _accompaniment_pb2.ListGeneratorsResponse]
-    """The generators that can be asked for beats without a guitar: another kind of model than those of ListModels."""
+    """Lists the generators, which make beats without a guitar. ListModels does not list them."""
     ListGrooves: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ListGroovesRequest, _accompaniment_pb2.ListGroovesResponse]
-    """The grooves that can be asked for by name: all, or those that fit a song best."""
+    """Lists the grooves that a request can name: all of them, or those that fit a song best."""
     ListDrumMaps: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ListDrumMapsRequest, _accompaniment_pb2.ListDrumMapsResponse]
-    """The drum maps that can be asked for: on which notes a sampler has the pieces of the kit."""
+    """Lists the drum maps: the notes on which each sampler has the pieces of the kit."""
     GetServerInfo: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.GetServerInfoRequest, _accompaniment_pb2.GetServerInfoResponse]
-    """Versions, limits and what is needed to be let in. Needs no credentials."""
+    """Returns versions, limits and the authentication mode. Needs no credentials."""
 
 @_typing.type_check_only
 class AccompanimentServiceAsyncStub(AccompanimentServiceStub):
     """Plays drums to guitar files.
 
-    Every status but OK carries a google.rpc.ErrorInfo of the domain "seq2drum" whose `reason` is one of those listed in
-    docs/service.md, and a google.rpc.BadRequest or google.rpc.RetryInfo where there is a field to mend or a time to wait.
+    Every status but OK carries a google.rpc.ErrorInfo of the domain "seq2drum"; docs/service.md lists its `reason`s. If
+    a field is invalid, a google.rpc.BadRequest names it; if the client should wait, a google.rpc.RetryInfo says how
+    long.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GenerateDrums: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.GenerateDrumsRequest, _accompaniment_pb2.GenerateDrumsResponse]  # type: ignore[assignment]
-    """Drums for a file, in one message: the simplest call, and safe to repeat."""
+    """Generates drums for a file, in one message each way: the simplest call, and safe to repeat."""
     StreamGenerateDrums: _aio.StreamStreamMultiCallable[_accompaniment_pb2.StreamGenerateDrumsRequest, _accompaniment_pb2.StreamGenerateDrumsResponse]  # type: ignore[assignment]
-    """The same take, sent and received piece by piece. The first message is `config`, then come `midi_chunk`s in order,
-    then the client half-closes. Back come `accepted`, any number of `progress` and `bar_events`, the `file_chunk`s of
-    each take in order, and `summary`.
+    """Generates the same take, sent and received in pieces. The client sends `config` first, then `midi_chunk`s in order,
+    then half-closes. The server sends `accepted`, any number of `progress` and `bar_events`, the `file_chunk`s of each
+    take in order, and `summary`.
     """
     AnalyzeGuitar: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.AnalyzeGuitarRequest, _accompaniment_pb2.AnalyzeGuitarResponse]  # type: ignore[assignment]
-    """What is understood of a file, before any time is spent on playing."""
+    """Analyses a file without playing to it."""
     Compose: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.ComposeRequest, _accompaniment_pb2.ComposeResponse]  # type: ignore[assignment]
-    """Beats without a guitar, in one message: safe to repeat. With a guitar file, the beat is played to it at once."""
+    """Makes beats without a guitar, in one message each way: safe to repeat. With a guitar file, also plays the beat to
+    it.
+    """
     StreamCompose: _aio.StreamStreamMultiCallable[_accompaniment_pb2.StreamComposeRequest, _accompaniment_pb2.StreamComposeResponse]  # type: ignore[assignment]
-    """A beat without an end, bar by bar as it is made, and with new wishes while it runs. Each message asks for some more
-    bars, which come back at once, and may change the brief: it holds from the next bar on. The stream ends when the
-    client half-closes. The same messages give the same bars.
+    """Makes an endless beat, bar by bar. Each message requests more bars, which the server sends as they are made, and
+    may change the brief from the next bar on. The stream ends when the client half-closes. The same messages give the
+    same bars.
     """
     Jam: _aio.StreamStreamMultiCallable[_accompaniment_pb2.JamRequest, _accompaniment_pb2.JamResponse]  # type: ignore[assignment]
-    """A drummer who plays along with a guitar that is not yet over. The first message has `config`; all tell what the guitar
-    does, in song time, and up to where all is told. A bar of drums comes as soon as what it needs is told: half a quarter
-    before it begins, if the guitar is told as it is played. The stream ends with the bar that a sign to stop asks for, or
-    when the client half-closes. The same guitar and signs give the same bars, whatever the pieces in which they are told.
+    """Plays along with a live guitar. The first message has `config`. Every message reports notes and signs in song time,
+    and `until`, the time up to which the report is complete. The server sends a bar once the reports cover everything
+    it depends on: half a quarter before the bar begins, if the client reports as the guitarist plays. The stream ends
+    with the bar that a stop sign requests, or when the client half-closes. The same notes and signs give the same
+    bars, however they are split into messages.
     """
     Render: _aio.UnaryStreamMultiCallable[_accompaniment_pb2.RenderRequest, _accompaniment_pb2.RenderResponse]  # type: ignore[assignment]
-    """Guitar and drums as a file of another kind: sound, a score, a picture, a project. The drums may be those of a take or
-    edited by hand. First comes `file`, then its `chunk`s in order.
+    """Exports guitar and drums to another format: sound, a score, a picture, a project. The drums may be a take or edited
+    by hand. The server sends `file` first, then its `chunk`s in order.
     """
     ListModels: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.ListModelsRequest, _accompaniment_pb2.ListModelsResponse]  # type: ignore[assignment]
-    """The models that can be asked for to play to a guitar."""
+    """Lists the models that play to a guitar."""
     ListGenerators: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.ListGeneratorsRequest, _accompaniment_pb2.ListGeneratorsResponse]  # type: ignore[assignment]
-    """The generators that can be asked for beats without a guitar: another kind of model than those of ListModels."""
+    """Lists the generators, which make beats without a guitar. ListModels does not list them."""
     ListGrooves: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.ListGroovesRequest, _accompaniment_pb2.ListGroovesResponse]  # type: ignore[assignment]
-    """The grooves that can be asked for by name: all, or those that fit a song best."""
+    """Lists the grooves that a request can name: all of them, or those that fit a song best."""
     ListDrumMaps: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.ListDrumMapsRequest, _accompaniment_pb2.ListDrumMapsResponse]  # type: ignore[assignment]
-    """The drum maps that can be asked for: on which notes a sampler has the pieces of the kit."""
+    """Lists the drum maps: the notes on which each sampler has the pieces of the kit."""
     GetServerInfo: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.GetServerInfoRequest, _accompaniment_pb2.GetServerInfoResponse]  # type: ignore[assignment]
-    """Versions, limits and what is needed to be let in. Needs no credentials."""
+    """Returns versions, limits and the authentication mode. Needs no credentials."""
 
 class AccompanimentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Plays drums to guitar files.
 
-    Every status but OK carries a google.rpc.ErrorInfo of the domain "seq2drum" whose `reason` is one of those listed in
-    docs/service.md, and a google.rpc.BadRequest or google.rpc.RetryInfo where there is a field to mend or a time to wait.
+    Every status but OK carries a google.rpc.ErrorInfo of the domain "seq2drum"; docs/service.md lists its `reason`s. If
+    a field is invalid, a google.rpc.BadRequest names it; if the client should wait, a google.rpc.RetryInfo says how
+    long.
     """
 
     @_abc_1.abstractmethod
@@ -139,7 +147,7 @@ class AccompanimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _accompaniment_pb2.GenerateDrumsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accompaniment_pb2.GenerateDrumsResponse, _abc.Awaitable[_accompaniment_pb2.GenerateDrumsResponse]]:
-        """Drums for a file, in one message: the simplest call, and safe to repeat."""
+        """Generates drums for a file, in one message each way: the simplest call, and safe to repeat."""
 
     @_abc_1.abstractmethod
     def StreamGenerateDrums(
@@ -147,9 +155,9 @@ class AccompanimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_accompaniment_pb2.StreamGenerateDrumsRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_accompaniment_pb2.StreamGenerateDrumsResponse], _abc.AsyncIterator[_accompaniment_pb2.StreamGenerateDrumsResponse]]:
-        """The same take, sent and received piece by piece. The first message is `config`, then come `midi_chunk`s in order,
-        then the client half-closes. Back come `accepted`, any number of `progress` and `bar_events`, the `file_chunk`s of
-        each take in order, and `summary`.
+        """Generates the same take, sent and received in pieces. The client sends `config` first, then `midi_chunk`s in order,
+        then half-closes. The server sends `accepted`, any number of `progress` and `bar_events`, the `file_chunk`s of each
+        take in order, and `summary`.
         """
 
     @_abc_1.abstractmethod
@@ -158,7 +166,7 @@ class AccompanimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _accompaniment_pb2.AnalyzeGuitarRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accompaniment_pb2.AnalyzeGuitarResponse, _abc.Awaitable[_accompaniment_pb2.AnalyzeGuitarResponse]]:
-        """What is understood of a file, before any time is spent on playing."""
+        """Analyses a file without playing to it."""
 
     @_abc_1.abstractmethod
     def Compose(
@@ -166,7 +174,9 @@ class AccompanimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _accompaniment_pb2.ComposeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accompaniment_pb2.ComposeResponse, _abc.Awaitable[_accompaniment_pb2.ComposeResponse]]:
-        """Beats without a guitar, in one message: safe to repeat. With a guitar file, the beat is played to it at once."""
+        """Makes beats without a guitar, in one message each way: safe to repeat. With a guitar file, also plays the beat to
+        it.
+        """
 
     @_abc_1.abstractmethod
     def StreamCompose(
@@ -174,9 +184,9 @@ class AccompanimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_accompaniment_pb2.StreamComposeRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_accompaniment_pb2.StreamComposeResponse], _abc.AsyncIterator[_accompaniment_pb2.StreamComposeResponse]]:
-        """A beat without an end, bar by bar as it is made, and with new wishes while it runs. Each message asks for some more
-        bars, which come back at once, and may change the brief: it holds from the next bar on. The stream ends when the
-        client half-closes. The same messages give the same bars.
+        """Makes an endless beat, bar by bar. Each message requests more bars, which the server sends as they are made, and
+        may change the brief from the next bar on. The stream ends when the client half-closes. The same messages give the
+        same bars.
         """
 
     @_abc_1.abstractmethod
@@ -185,10 +195,11 @@ class AccompanimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_accompaniment_pb2.JamRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_accompaniment_pb2.JamResponse], _abc.AsyncIterator[_accompaniment_pb2.JamResponse]]:
-        """A drummer who plays along with a guitar that is not yet over. The first message has `config`; all tell what the guitar
-        does, in song time, and up to where all is told. A bar of drums comes as soon as what it needs is told: half a quarter
-        before it begins, if the guitar is told as it is played. The stream ends with the bar that a sign to stop asks for, or
-        when the client half-closes. The same guitar and signs give the same bars, whatever the pieces in which they are told.
+        """Plays along with a live guitar. The first message has `config`. Every message reports notes and signs in song time,
+        and `until`, the time up to which the report is complete. The server sends a bar once the reports cover everything
+        it depends on: half a quarter before the bar begins, if the client reports as the guitarist plays. The stream ends
+        with the bar that a stop sign requests, or when the client half-closes. The same notes and signs give the same
+        bars, however they are split into messages.
         """
 
     @_abc_1.abstractmethod
@@ -197,8 +208,8 @@ class AccompanimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _accompaniment_pb2.RenderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_accompaniment_pb2.RenderResponse], _abc.AsyncIterator[_accompaniment_pb2.RenderResponse]]:
-        """Guitar and drums as a file of another kind: sound, a score, a picture, a project. The drums may be those of a take or
-        edited by hand. First comes `file`, then its `chunk`s in order.
+        """Exports guitar and drums to another format: sound, a score, a picture, a project. The drums may be a take or edited
+        by hand. The server sends `file` first, then its `chunk`s in order.
         """
 
     @_abc_1.abstractmethod
@@ -207,7 +218,7 @@ class AccompanimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _accompaniment_pb2.ListModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accompaniment_pb2.ListModelsResponse, _abc.Awaitable[_accompaniment_pb2.ListModelsResponse]]:
-        """The models that can be asked for to play to a guitar."""
+        """Lists the models that play to a guitar."""
 
     @_abc_1.abstractmethod
     def ListGenerators(
@@ -215,7 +226,7 @@ class AccompanimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _accompaniment_pb2.ListGeneratorsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accompaniment_pb2.ListGeneratorsResponse, _abc.Awaitable[_accompaniment_pb2.ListGeneratorsResponse]]:
-        """The generators that can be asked for beats without a guitar: another kind of model than those of ListModels."""
+        """Lists the generators, which make beats without a guitar. ListModels does not list them."""
 
     @_abc_1.abstractmethod
     def ListGrooves(
@@ -223,7 +234,7 @@ class AccompanimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _accompaniment_pb2.ListGroovesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accompaniment_pb2.ListGroovesResponse, _abc.Awaitable[_accompaniment_pb2.ListGroovesResponse]]:
-        """The grooves that can be asked for by name: all, or those that fit a song best."""
+        """Lists the grooves that a request can name: all of them, or those that fit a song best."""
 
     @_abc_1.abstractmethod
     def ListDrumMaps(
@@ -231,7 +242,7 @@ class AccompanimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _accompaniment_pb2.ListDrumMapsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accompaniment_pb2.ListDrumMapsResponse, _abc.Awaitable[_accompaniment_pb2.ListDrumMapsResponse]]:
-        """The drum maps that can be asked for: on which notes a sampler has the pieces of the kit."""
+        """Lists the drum maps: the notes on which each sampler has the pieces of the kit."""
 
     @_abc_1.abstractmethod
     def GetServerInfo(
@@ -239,6 +250,6 @@ class AccompanimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _accompaniment_pb2.GetServerInfoRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accompaniment_pb2.GetServerInfoResponse, _abc.Awaitable[_accompaniment_pb2.GetServerInfoResponse]]:
-        """Versions, limits and what is needed to be let in. Needs no credentials."""
+        """Returns versions, limits and the authentication mode. Needs no credentials."""
 
 def add_AccompanimentServiceServicer_to_server(servicer: AccompanimentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
