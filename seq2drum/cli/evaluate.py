@@ -20,6 +20,7 @@ from seq2drum.errors import InputError, OptionError
 if TYPE_CHECKING:  # imported on use, so that help and errors come at once
     from seq2drum.data.corpus.prepared import Prepared
     from seq2drum.evaluate.auditions import Progress
+    from seq2drum.evaluate.evaluation import Evaluation, Measure
     from seq2drum.judge.players import Player
     from seq2drum.music.notes import Song
     from seq2drum.play.drummer import Drummer
@@ -119,20 +120,15 @@ def run(options: argparse.Namespace) -> int:
         return _measure(options)
     if options.listen:
         return _listen(options)
-    from seq2drum.evaluate import evaluate, report
+    from seq2drum.evaluate import evaluate
     from seq2drum.judge import known_bars
     from seq2drum.judge.players import groove_players
-    from seq2drum.system import files
 
-    # 1. Refuse files that cannot be written before any slow work.
-    if options.json:
-        report.check(options.json, overwrite=options.force, formats=(".json",))
-    if options.report:
-        report.check(options.report, overwrite=options.force)
-    # 2. Load the models, then the songs.
+    # 1. The models, then the songs.
+    _check_outputs(options)
     titles, players = _players(options)
     songs, chosen, training = _chosen_songs(options)
-    # 3. Evaluate.
+    # 2. The evaluation.
     workers = options.workers or os.cpu_count() or 1
     grooves, most, times = known_bars.count(chosen, workers)
     settings = evaluate.Settings(
@@ -158,7 +154,24 @@ def run(options: argparse.Namespace) -> int:
     )
     with _progress() as progress:
         evaluation = evaluate.evaluate(chosen, [*players, *groove_players()], training, settings, progress)
-    # 4. Write and print.
+    return _written(evaluation, options)
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Refuse files that cannot be written, before any slow work."""
+    from seq2drum.evaluate import report
+
+    if options.json:
+        report.check(options.json, overwrite=options.force, formats=(".json",))
+    if options.report:
+        report.check(options.report, overwrite=options.force)
+
+
+def _written(evaluation: Evaluation, options: argparse.Namespace) -> int:
+    """Write an evaluation where requested, and print it; returns the exit code."""
+    from seq2drum.evaluate import report
+    from seq2drum.system import files
+
     if options.json:
         files.write_file(options.json, evaluation.as_json().encode(), overwrite=options.force)
     if options.report:
@@ -195,38 +208,49 @@ def _listen(options: argparse.Namespace) -> int:
 
 
 def _measure(options: argparse.Namespace) -> int:
-    """Print the tables of one measure; returns the exit code."""
+    """Print and write the figures of one measure; returns the exit code."""
+    from seq2drum.evaluate.evaluation import Evaluation, versions_of
     from seq2drum.play.drummer import Drummer
 
-    for name in ("json", "report", "listen"):
-        if getattr(options, name):
-            raise OptionError(f"--measure prints tables, and has no use for --{name}; leave it out")
+    if options.listen:
+        raise OptionError("--measure prints figures, and has no use for --listen; leave it out")
     if len(options.model) > 1 or not options.takes:
         raise OptionError("--measure wants one --model, and --takes of 1 or more")
     if options.measure == "metres" and options.playing:
         raise OptionError("--measure metres plays the most likely take and a sampled one; leave out --playing")
+    _check_outputs(options)
     base, drummer = _playing(options), Drummer.load(options.model[0])
-    lines = _of_drums if options.measure in ("styles", "levels", "metres") else _of_guitars
-    with standard_output():
-        for line in lines(options, drummer, base):
-            print(line, flush=True)
-    return 0
+    of_songs = _of_drums if options.measure in ("styles", "levels", "metres") else _of_guitars
+    with _progress() as progress:
+        songs, measures = of_songs(options, drummer, base, progress)
+    about = {
+        "command": command(),
+        "models": options.model,
+        "measure": options.measure,
+        "songs": songs,
+        "seed": options.seed,
+        "versions": versions_of("seq2drum", "numpy", "onnxruntime"),
+    }
+    return _written(Evaluation(about, measures=tuple(measures)), options)
 
 
-def _of_drums(options: argparse.Namespace, drummer: Drummer, base: Options) -> Iterator[str]:
-    """Yield the lines of a measure of songs with drums of their own."""
+def _of_drums(
+    options: argparse.Namespace, drummer: Drummer, base: Options, progress: Progress
+) -> tuple[int, list[Measure]]:
+    """(songs, measures) of songs with drums of their own."""
     from seq2drum.evaluate import metres, wishes
 
     _, chosen, _ = _chosen_songs(options)
     if options.measure == "metres":
-        yield from metres.metres_table(drummer.engine, chosen, options.seed)
-    else:
-        table = wishes.styles_table if options.measure == "styles" else wishes.levels_table
-        yield from table(drummer, chosen, base)
+        return len(chosen), metres.metres(drummer.engine, chosen, options.seed, progress)
+    measure = wishes.styles if options.measure == "styles" else wishes.levels
+    return len(chosen), measure(drummer, chosen, base, progress)
 
 
-def _of_guitars(options: argparse.Namespace, drummer: Drummer, base: Options) -> Iterator[str]:
-    """Yield the lines of a measure of songs that need no drums."""
+def _of_guitars(
+    options: argparse.Namespace, drummer: Drummer, base: Options, progress: Progress
+) -> tuple[int, list[Measure]]:
+    """(songs, measures) of songs that need no drums."""
     from seq2drum.evaluate import idiom, wishes
     from seq2drum.judge.styles import RULES
 
@@ -234,12 +258,8 @@ def _of_guitars(options: argparse.Namespace, drummer: Drummer, base: Options) ->
     if options.measure == "controls":
         seeds = range(base.seed, base.seed + options.takes)
         only = [song for _, song in songs]
-        yield from wishes.controls_tables(
-            wishes.move(
-                drummer, only, seeds=seeds, bars=options.bars, base=base, show=lambda name: say(f"moving {name}")
-            )
-        )
-        return
+        moved = wishes.move(drummer, only, seeds=seeds, bars=options.bars, base=base, progress=progress)
+        return len(songs), wishes.controls(moved, options.seed)
     named = {title: idiom.piece_of(title, song) for title, song in songs}
     for title in (title for title, piece in named.items() if piece is None):
         say(f"{title} is left out: its name says no style; there are {', '.join(RULES)}")
@@ -247,14 +267,8 @@ def _of_guitars(options: argparse.Namespace, drummer: Drummer, base: Options) ->
     if not pieces:
         raise OptionError("no song with a guitar has a name that says a style")
     if options.measure == "jam":
-        yield from idiom.jam_table(drummer, pieces, base, options.takes)
-        return
-    yield from idiom.rules_table(
-        {piece.title: idiom.judge_takes(drummer, piece, base, options.takes) for piece in pieces}
-    )
-    own = {piece.title: [idiom.judge_part(piece, piece.drums)] for piece in pieces if piece.drums is not None}
-    if own:
-        yield from ("", "The drums of the files:", "", *idiom.rules_table(own))
+        return len(pieces), idiom.jams(drummer, pieces, base, options.takes, progress)
+    return len(pieces), idiom.rules(drummer, pieces, base, options.takes, progress)
 
 
 def _with_guitar(options: argparse.Namespace) -> list[tuple[str, Song]]:

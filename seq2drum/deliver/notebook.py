@@ -449,6 +449,7 @@ def _account(account: Account) -> list[Piece]:
 def _evaluation(evaluation: Evaluation) -> list[Piece]:
     there = {name for row in evaluation.free for name in row.figures}
     names = [name for name in HEADLINE if name in there]
-    table = report.table(evaluation.free, names, interval="half")
+    panel = [report.table(evaluation.free, names, interval="half")] if evaluation.free else []
     facts = [Facts([fact]) for fact in report.facts(evaluation)]
-    return [*facts, table, *([Facts(evaluation.notes)] if evaluation.notes else [])]
+    notes = [Facts(evaluation.notes)] if evaluation.notes else []
+    return [*facts, *panel, *report.measured(evaluation), *notes]

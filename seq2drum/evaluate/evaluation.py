@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
@@ -54,9 +55,9 @@ class Estimate(NamedTuple):
     high: float | None = None
 
     @staticmethod
-    def of(interval: Interval) -> Estimate:
-        """An interval with None for NaN, as JSON has no NaN."""
-        return Estimate(*(number_or_none(value) for value in interval))
+    def of(found: Interval | float) -> Estimate:
+        """An interval, or a number without one, with None for NaN, as JSON has no NaN."""
+        return Estimate(*(number_or_none(value) for value in (found if isinstance(found, tuple) else (found,))))
 
 
 def number_or_none(value: float) -> float | None:
@@ -91,6 +92,34 @@ class Row:
     bars: int = 0
     model: str = ""
     way: str = ""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """The figures of one `--measure`, beside the panel or instead of it: a table of rows by columns.
+
+    name: its title. meaning: a sentence about it. columns: its figures, in the order of the table. rows: whatever it
+    measures, such as a style, with the values and intervals of the columns that it has.
+    """
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+    @staticmethod
+    def of(name: str, meaning: str, columns: Mapping[str, str], rows: Iterable[Row]) -> Measure:
+        """A measure of columns by name, each with its meaning."""
+        return Measure(
+            name, meaning, tuple(Column(*column, "neither", "measure") for column in columns.items()), tuple(rows)
+        )
+
+
+def measured(name: str, songs: int, figures: Mapping[str, Interval | float], bars: int = 0) -> Row:
+    """A row of a measure; figures with an interval or without, NaN without an answer."""
+    return Row(
+        name, "", "measure", False, songs, {key: Estimate.of(found) for key, found in figures.items()}, bars=bars
+    )
 
 
 @dataclass(frozen=True)
@@ -130,55 +159,65 @@ class Evaluation(Shown):
     about: command, versions, settings, songs. free: free-running. continued: after the known real bars. by_metre: of
     the bars of each metre in all songs, rows named "metre: player". by_style: of the songs of each style, rows named
     "style: player". compared: each model less the first, in the same mode of playing. curves: the similarity of bars 1,
-    2, ... apart, by player. notes: what was left out, and why. seconds: of each stage.
+    2, ... apart, by player. notes: what was left out, and why. seconds: of each stage. measures: the tables of a
+    `--measure`, which is made without the panel.
     """
 
     about: dict[str, Any]
-    columns: tuple[Column, ...]
-    free: tuple[Row, ...]
-    continued: tuple[Row, ...]
-    by_metre: tuple[Row, ...]
-    by_style: tuple[Row, ...]
-    compared: tuple[Row, ...]
-    curves: dict[str, tuple[float | None, ...]]
-    examples: tuple[Example, ...]
-    songs: tuple[SongFigures, ...]
-    notes: tuple[str, ...]
-    seconds: dict[str, float]
+    columns: tuple[Column, ...] = ()
+    free: tuple[Row, ...] = ()
+    continued: tuple[Row, ...] = ()
+    by_metre: tuple[Row, ...] = ()
+    by_style: tuple[Row, ...] = ()
+    compared: tuple[Row, ...] = ()
+    curves: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
+    examples: tuple[Example, ...] = ()
+    songs: tuple[SongFigures, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+    measures: tuple[Measure, ...] = ()
 
     def as_json(self) -> str:
-        """The whole evaluation as JSON."""
-        return json.dumps(asdict(self), allow_nan=False)
+        """The whole evaluation as JSON; without the key "measures" if there is none."""
+        values = asdict(self)
+        if not self.measures:
+            del values["measures"]
+        return json.dumps(values, allow_nan=False)
 
     @staticmethod
     def from_json(text: str) -> Evaluation:
         """The inverse of `as_json`."""
         values = json.loads(text)
 
-        def rows(name: str) -> tuple[Row, ...]:
+        def rows(found: list[dict[str, Any]]) -> tuple[Row, ...]:
             return tuple(
                 Row(**row | {"figures": {key: Estimate(*value) for key, value in row["figures"].items()}})
-                for row in values[name]
+                for row in found
             )
+
+        def columns(found: list[dict[str, str]]) -> tuple[Column, ...]:
+            return tuple(Column(**column) for column in found)
 
         def example(row: dict[str, Any]) -> Example:
             flat = {name: tuple(row[name]) for name in ("steps", "metres", "guitar")}
             hits = {name: tuple(tuple(hit) for hit in row[name]) for name in ("real", "made")}
             return Example(**row | flat | hits)
 
+        tables = ("free", "continued", "by_metre", "by_style", "compared")
         return Evaluation(
-            values["about"],
-            tuple(Column(**column) for column in values["columns"]),
-            rows("free"),
-            rows("continued"),
-            rows("by_metre"),
-            rows("by_style"),
-            rows("compared"),
-            {name: tuple(values) for name, values in values["curves"].items()},
-            tuple(example(row) for row in values["examples"]),
-            tuple(SongFigures(**song) for song in values["songs"]),
-            tuple(values["notes"]),
-            values["seconds"],
+            **values
+            | {name: rows(values[name]) for name in tables}
+            | {
+                "columns": columns(values["columns"]),
+                "curves": {name: tuple(curve) for name, curve in values["curves"].items()},
+                "examples": tuple(example(row) for row in values["examples"]),
+                "songs": tuple(SongFigures(**song) for song in values["songs"]),
+                "notes": tuple(values["notes"]),
+                "measures": tuple(
+                    Measure(**one | {"columns": columns(one["columns"]), "rows": rows(one["rows"])})
+                    for one in values.get("measures", ())
+                ),
+            }
         )
 
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from seq2drum.errors import OptionError
+from seq2drum.evaluate.auditions import Progress
+from seq2drum.evaluate.evaluation import Measure, Row, measured
+from seq2drum.judge.intervals import Interval, mean_over_songs
 from seq2drum.judge.measures import bar_keys, f1
 from seq2drum.judge.styles import COMMON, HANDS, RULES, TakeGrid, crashes, style_named
 from seq2drum.lattice.conditions import Drums, drums_of, fills
@@ -87,60 +91,78 @@ def judge_part(piece: Piece, part: Part) -> Judged:
     return judge(piece.style, TakeGrid.of(part, piece.song, piece.guitar))
 
 
-def judge_takes(drummer: Drummer, piece: Piece, options: Options, takes: int) -> list[Judged]:
-    """Return how well some takes of a piece do, of consecutive seeds."""
-    played = [
-        drummer.accompany(piece.guitar_alone, replace(options, seed=options.seed + number)) for number in range(takes)
-    ]
-    return [judge_part(piece, take.standard_part) for take in played]
-
-
 def mean_score(takes: Sequence[Judged]) -> float:
     """Return the mean score of some takes."""
     return float(np.mean([take.score for take in takes]))
 
 
-def summary(found: Mapping[str, Sequence[Judged]]) -> dict[str, float]:
+def summary(found: Mapping[str, Sequence[Judged]], seed: int = 0) -> dict[str, Interval | float]:
     """Return the figures over all takes of all pieces."""
     takes = [take for some in found.values() for take in some]
+
+    def mean(of: Callable[[Judged], float]) -> Interval:
+        return mean_over_songs([float(np.mean([of(take) for take in some])) for some in found.values()], seed)
+
     return {
-        "mean": float(np.mean([mean_score(some) for some in found.values()])),
+        "mean": mean(lambda take: take.score),
         "worst piece": min(mean_score(some) for some in found.values()),
         "worst take": min(take.score for take in takes),
-        "takes below .8": float(np.mean([take.score < 0.8 for take in takes])),
-        "crashes a bar": float(np.mean([take.crashes for take in takes])),
-        "takes above .6 crashes a bar": float(np.mean([take.crashes > 0.6 for take in takes])),
-        "hand percussion, share of hits": float(np.mean([take.hands for take in takes])),
+        "takes below .8": mean(lambda take: take.score < 0.8),
+        "crashes a bar": mean(lambda take: take.crashes),
+        "takes above .6 crashes a bar": mean(lambda take: take.crashes > 0.6),
+        "hand percussion, share of hits": mean(lambda take: take.hands),
     }
 
 
-def rules_table(found: Mapping[str, Sequence[Judged]]) -> list[str]:
-    """Return the takes by piece in Markdown, the worst pieces first, and the summary."""
-    lines = ["| piece, rule | mean | worst | each take |", "|---|---|---|---|"]
+def rules(drummer: Drummer, pieces: Sequence[Piece], options: Options, takes: int, progress: Progress) -> list[Measure]:
+    """Return takes of pieces, of consecutive seeds, and the drums of their files, by rule and over all pieces."""
+    # 1. The takes, and the drums of the files.
+    found: dict[str, list[Judged]] = {}
+    for done, piece in enumerate(pieces, 1):
+        for seed in range(options.seed, options.seed + takes):
+            played = drummer.accompany(piece.guitar_alone, replace(options, seed=seed))
+            found.setdefault(piece.title, []).append(judge_part(piece, played.standard_part))
+        progress("pieces played", done, len(pieces))
+    own = {piece.title: [judge_part(piece, piece.drums)] for piece in pieces if piece.drums is not None}
+    # 2. Over all pieces, then by piece and rule.
+    sides = {name: some for name, some in (("takes", found), ("drums of the files", own)) if some}
+    rows = [measured(name, len(some), summary(some, options.seed)) for name, some in sides.items()]
+    columns = dict.fromkeys(summary(found), "over all takes of all pieces")
+    measures = [Measure.of("All pieces", "Rules of the style that a piece's name says.", columns, rows)]
+    for name, some in sides.items():
+        columns = {"mean": "mean over takes", "worst": "the worst of the takes"}
+        if takes > 1 and some is found:
+            columns |= {f"take {number + 1}": "of the take with this seed" for number in range(takes)}
+        measures.append(Measure.of(f"Rules, {name}", "The worst pieces first.", columns, _by_rule(some, columns)))
+    return measures
+
+
+def _by_rule(found: Mapping[str, Sequence[Judged]], columns: Iterable[str]) -> Iterator[Row]:
+    """The rows of each piece: its score, each rule of its style, and its crashes."""
     for title, takes in sorted(found.items(), key=lambda item: mean_score(item[1])):
-        rows = {f"**{title}**": [take.score for take in takes]}
-        rows |= {rule: [take.rules[rule] for take in takes] for rule in takes[0].rules}
-        rows["crashes a bar"] = [take.crashes for take in takes]
-        for name, scores in rows.items():
-            each = ", ".join(f"{score:.2f}" for score in scores)
-            worst = (max if name == "crashes a bar" else min)(scores)
-            lines.append(f"| {name} | {np.mean(scores):.3f} | {worst:.3f} | {each} |")
-    lines += ["", "| all pieces | value |", "|---|---|"]
-    return lines + [f"| {name} | {value:.3f} |" for name, value in summary(found).items()]
+        scores = {title: [take.score for take in takes]}
+        scores |= {f"{title}: {rule}": [take.rules[rule] for take in takes] for rule in takes[0].rules}
+        scores[f"{title}: crashes a bar"] = [take.crashes for take in takes]
+        for name, each in scores.items():
+            worst = (max if name.endswith("crashes a bar") else min)(each)
+            yield measured(name, 1, dict(zip(columns, [float(np.mean(each)), worst, *each], strict=False)))
 
 
 # --- a jam beside a take ----------------------------------------------------------------------------------------------
 
-NAMES = "F1", "commonest bar", "repeats", "fills", "fills before sections", "rules of the style"
+COLUMNS: Mapping[str, str] = {
+    "F1": "hit F1 with the drums of the file",
+    "commonest bar": "share of the bars that are the commonest bar, note by note",
+    "repeats": "share of the bars that repeat the bar before",
+    "fills": "number of fills",
+    "fills before sections": "share of the sections of the whole guitar that begin behind a fill",
+    "rules of the style": "score by the rules of the style that the piece's name says",
+    "ends with the guitar": "share whose last drum is on the guitar's last chord, or on the barline after it",
+}
 
 
 def figures(piece: Piece, part: Part, own: Part) -> list[float]:
-    """Return the `NAMES` of some drums to a piece. own: the drums that the piece was written with.
-
-    F1 with its own drums; the share of bars that are the commonest bar, note by note; the share of those that
-    repeat the bar before; fills; of the sections that the whole guitar has, how many begin behind a fill; the score by
-    the rules of the style.
-    """
+    """Return the `COLUMNS` of some drums to a piece. own: the drums that the piece was written with."""
     grid = SongGrid.of(piece.song, piece.guitar)
     drums, real = _drums(part, grid), _drums(own, grid).velocity > 0
     made, keys, filled = drums.velocity > 0, bar_keys(drums), fills(drums)
@@ -152,6 +174,7 @@ def figures(piece: Piece, part: Part, own: Part) -> list[float]:
         float(filled.sum()),
         float(np.mean([filled[bar - 1] for bar in begins])) if begins else np.nan,
         judge_part(piece, part).score,
+        float(ends_with_guitar(piece, part)),
     ]
 
 
@@ -161,35 +184,35 @@ def _drums(part: Part, grid: SongGrid) -> Drums:
 
 def ends_with_guitar(piece: Piece, part: Part) -> bool:
     """Return whether the last drum is on the guitar's last chord, or on the barline after it."""
+    if not len(part):
+        return False
     guitar = max(int(piece.song.parts[index].onset.max()) for index in piece.guitar)
     last, near = int(part.onset.max()), piece.song.ticks_per_quarter // 4
     after = next(bar.end for bar in piece.song.bars() if bar.end > guitar)
     return min(abs(last - guitar), abs(last - after)) <= near
 
 
-def jam_table(drummer: Drummer, pieces: Sequence[Piece], options: Options, takes: int) -> Iterator[str]:
-    """Yield the lines of a table of jams by the live model, beside takes of a drummer that knows the whole song."""
-    live = engine.load("live")
-    yield f"| piece | {' | '.join(f'{name}: jam, take' for name in NAMES)} |"
-    yield "|---" * (len(NAMES) + 1) + "|"
-    rows, written, ended = [], [], []
-    for piece in pieces:
-        if (own := piece.drums) is None:
-            continue
+def jams(drummer: Drummer, pieces: Sequence[Piece], options: Options, takes: int, progress: Progress) -> list[Measure]:
+    """Return jams by the live model, beside takes of a drummer that knows the whole song, and the drums of the files.
+
+    Raises:
+        OptionError: no piece has drums.
+    """
+    live, rows, of_pieces = engine.load("live"), [], []
+    with_drums = [(piece, piece.drums) for piece in pieces if piece.drums is not None]
+    if not with_drums:
+        raise OptionError("--measure jam wants songs with a guitar and drums of their own; none of these has drums")
+    for done, (piece, own) in enumerate(with_drums, 1):
         found = []
         for number in range(takes):
             asked = replace(options, seed=options.seed + number)
-            jam, take = jammed(live, piece.guitar_alone, asked), drummer.accompany(piece.guitar_alone, asked)
-            found.append([figures(piece, part, own) for part in (jam.standard_part, take.standard_part)])
-            ended.append(ends_with_guitar(piece, jam.standard_part))
-        rows.append(np.mean(found, axis=0))
-        written.append(figures(piece, own, own))
-        yield _row(piece.title, *rows[-1])
-    yield _row("mean", *np.nanmean(rows, axis=0))
-    yield _row("own drums", np.nanmean(written, axis=0))
-    yield f"\n{sum(ended)} of {len(ended)} jams end with the guitar."
-
-
-def _row(name: str, *sides: Sequence[float]) -> str:
-    cells = [", ".join(f"{value:.2f}" for value in values) for values in zip(*sides, strict=True)]
-    return f"| {name} | {' | '.join(cells)} |"
+            played = jammed(live, piece.guitar_alone, asked), drummer.accompany(piece.guitar_alone, asked)
+            found.append([figures(piece, each.standard_part, own) for each in played])
+        of_pieces.append([*np.mean(found, axis=0).tolist(), figures(piece, own, own)])
+        for side, values in zip(("jam", "take"), of_pieces[-1], strict=False):
+            rows.append(measured(f"{piece.title}: {side}", 1, dict(zip(COLUMNS, values, strict=True))))
+        progress("pieces jammed", done, len(with_drums))
+    for side, values in zip(("mean: jam", "mean: take", "own drums"), np.array(of_pieces).swapaxes(0, 1), strict=True):
+        means = [mean_over_songs(column, options.seed) for column in values.T.tolist()]
+        rows.append(measured(side, len(of_pieces), dict(zip(COLUMNS, means, strict=True))))
+    return [Measure.of("Jams", "Jams beside takes of a drummer that knows the whole song.", COLUMNS, rows)]

@@ -10,7 +10,8 @@ density by metre are figures of the panel (`evaluation.BY_KIND`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -18,21 +19,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.data.corpus.prepared import Prepared
-from seq2drum.evaluate.evaluation import METRES, OTHER
+from seq2drum.evaluate.auditions import Progress
+from seq2drum.evaluate.evaluation import METRES, OTHER, Measure, measured
 from seq2drum.judge import measures
+from seq2drum.judge.intervals import over_sums
+from seq2drum.judge.measures import Vector
 from seq2drum.judge.players import play_heard
 from seq2drum.lattice.conditions import Drums, drums_of
 from seq2drum.lattice.form import CHANGING, Form
-from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid
-from seq2drum.music import metres
+from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS
 from seq2drum.music.kit import NINE
+from seq2drum.music.metres import groups
 from seq2drum.play.decode.engine import Engine
 
 STRONG = [NINE.names.index(name) for name in ("kick", "snare", "crash")]
 TOMS = [index for index, name in enumerate(NINE.names) if name.endswith(" tom")]
 FOUR_QUARTERS = 4 * STEPS_PER_QUARTER
 
-Play = Callable[[Prepared], Grid]
+COLUMNS: Mapping[str, str] = {
+    "heads": "share of the steps with a strong hit that are heads of accent groups",
+    "again": "correlation of kick, snare and crash with the bar before, less that with four quarters before",
+}
 
 
 class Counts(NamedTuple):
@@ -45,19 +52,17 @@ class Counts(NamedTuple):
     after_four: float = 0.0
     energy: float = 0.0
 
-    def plus(self, other: Counts) -> Counts:
-        """Return both together."""
-        return Counts(*(one + more for one, more in zip(self, other, strict=True)))
+    @staticmethod
+    def heads(sums: Vector) -> float:
+        """The share of the strong steps that are heads of accent groups, of summed counts."""
+        counts = Counts(*sums.tolist())
+        return counts.on_heads / max(counts.strong, 1)
 
-    @property
-    def heads(self) -> float:
-        """The share of the strong steps that are heads of accent groups."""
-        return self.on_heads / max(self.strong, 1)
-
-    @property
-    def recurrence(self) -> float:
-        """The correlation with the bar before, less that with four quarters before."""
-        return (self.again - self.after_four) / max(self.energy, 1e-9)
+    @staticmethod
+    def recurrence(sums: Vector) -> float:
+        """The correlation with the bar before, less that with four quarters before, of summed counts."""
+        counts = Counts(*sums.tolist())
+        return (counts.again - counts.after_four) / max(counts.energy, 1e-9)
 
 
 def heads_of(form: Form) -> NDArray[np.bool_]:
@@ -66,7 +71,7 @@ def heads_of(form: Form) -> NDArray[np.bool_]:
     for steps, numerator, denominator in zip(*(column.tolist() for column in form[:3]), strict=True):
         quarter, place = np.divmod(np.arange(steps), STEPS_PER_QUARTER)
         unit = 4 * TWELFTHS // denominator if denominator <= 4 * TWELFTHS else 1
-        begins = [unit * size for size in accumulate((0, *metres.groups(numerator, denominator)[:-1]))]
+        begins = [unit * size for size in accumulate((0, *groups(numerator, denominator)[:-1]))]
         begins_at.append(np.isin(quarter * TWELFTHS + PLACES[place], begins))
     return np.concatenate(begins_at)
 
@@ -105,33 +110,30 @@ def bars_by_metre(song: Prepared) -> dict[str, NDArray[np.bool_]]:
     return bars_of
 
 
-def totals_of(songs: Sequence[Prepared], players: Mapping[str, Play]) -> dict[str, tuple[int, dict[str, Counts]]]:
-    """Return, for the bars of each kind, in how many songs they are, and the counts of every player."""
-    totals: dict[str, tuple[int, dict[str, Counts]]] = {}
-    for song in songs:
-        made = {name: drums_of(play(song), song.guitar_grid.form) for name, play in players.items()}
+def metres(player: Engine, songs: Sequence[Prepared], seed: int, progress: Progress) -> list[Measure]:
+    """The real drums, the most likely take and a sampled one by the metre of bars."""
+    players: Mapping[str, float | None] = {"real drums": None, "most likely": 0.0, "sampled": 1.0}
+    # 1. The counts of each song's bars, by the kind of bar and by player.
+    counted: dict[str, dict[str, list[Counts]]] = {}
+    for done, song in enumerate(songs, 1):
+        made = {
+            name: song.drums
+            if temperature is None
+            else play_heard(player, song.guitar_grid, seed=seed, temperature=temperature)
+            for name, temperature in players.items()
+        }
         for kind, bars in bars_by_metre(song).items():
-            many, sums = totals.get(kind, (0, {}))
-            totals[kind] = (
-                many + 1,
-                {name: sums.get(name, Counts()).plus(count(part, bars)) for name, part in made.items()},
-            )
-    return totals
-
-
-def metres_table(player: Engine, songs: Sequence[Prepared], seed: int) -> Iterator[str]:
-    """Yield the lines of a table: the real drums, the most likely take and a sampled one by the metre of bars."""
-
-    def playing(temperature: float) -> Play:
-        return lambda song: play_heard(player, song.guitar_grid, seed=seed, temperature=temperature)
-
-    players: dict[str, Play] = {
-        "real drums": lambda song: song.drums,
-        "most likely": playing(0.0),
-        "sampled": playing(1.0),
-    }
-    yield "| metre | songs | bars | player | heads | again |\n|---|---|---|---|---|---|"
-    for kind, (many, sums) in sorted(totals_of(songs, players).items()):
-        for name, counts in sums.items():
-            again = "" if kind.startswith("4/4") else f"{counts.recurrence:+.2f}"
-            yield f"| {kind} | {many} | {counts.bars:.0f} | {name} | {counts.heads:.0%} | {again} |"
+            for name, grid in made.items():
+                counts = count(drums_of(grid, song.guitar_grid.form), bars)
+                counted.setdefault(kind, {}).setdefault(name, []).append(counts)
+        progress("songs played", done, len(songs))
+    # 2. Their sums over songs.
+    rows = []
+    for kind, by_player in sorted(counted.items()):
+        for name, each in by_player.items():
+            sums, rng = np.array(each), partial(np.random.default_rng, [seed, 10])
+            figures = {"heads": over_sums(sums, Counts.heads, rng())}
+            if not kind.startswith("4/4"):
+                figures["again"] = over_sums(sums, Counts.recurrence, rng())
+            rows.append(measured(f"{kind}: {name}", len(each), figures, bars=int(sums[:, 0].sum())))
+    return [Measure.of("By metre", "The bars that the real drummer plays.", COLUMNS, rows)]

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import cycle, groupby
+from itertools import cycle, groupby, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from seq2drum.evaluate.evaluation import (
     Estimate,
     Evaluation,
     Example,
+    Measure,
     Row,
 )
 from seq2drum.judge.figures import WAYS
@@ -150,12 +151,15 @@ _ROWS = ("crash", "ride", "open hat", "closed hat", "high tom", "mid tom", "low 
 # --- shared parts ----------------------------------------------------------------------------------------------
 
 
-def shown(estimate: Estimate | None, *, interval: str = "") -> str:
-    """A figure as text; with "half" followed by half its interval, with "whole" by the interval."""
+def shown(estimate: Estimate | None, *, interval: str = "", whole: bool = True) -> str:
+    """A figure as text; with "half" followed by half its interval, with "whole" by the interval.
+
+    whole: whether a whole number without an interval is a count, without decimals.
+    """
     if estimate is None or estimate.value is None:
         return NONE
-    if estimate.low is None and estimate.value == round(estimate.value):
-        return f"{estimate.value:.0f}"  # a count
+    if whole and estimate.low is None and estimate.value == round(estimate.value):
+        return f"{estimate.value:.0f}"
     text = _short(estimate.value)
     if not interval or estimate.low is None or estimate.high is None:
         return text
@@ -170,14 +174,16 @@ def _short(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
 
 
-def table(rows: Sequence[Row], names: Sequence[str], *, interval: str = "", counts: bool = False) -> page.Table:
-    """Players by figures. counts: also the numbers of songs and bars."""
+def table(
+    rows: Sequence[Row], names: Sequence[str], *, interval: str = "", counts: bool = False, shares: Sequence[str] = ()
+) -> page.Table:
+    """Rows by figures. counts: also the numbers of songs and bars. shares: figures that are no counts; see `shown`."""
     head = ["", *(["songs", "bars"] if counts else []), *names]
     body = [
         [
             _name(row),
             *([str(row.songs), str(row.bars)] if counts else []),
-            *(shown(row.figures.get(n), interval=interval) for n in names),
+            *(shown(row.figures.get(n), interval=interval, whole=n not in shares) for n in names),
         ]
         for row in rows
     ]
@@ -201,12 +207,16 @@ def sections(evaluation: Evaluation) -> list[tuple[str, list[str]]]:
 def facts(evaluation: Evaluation) -> list[str]:
     """The subject, the settings, and the time of the evaluation."""
     about = evaluation.about
+    songs = f"songs: {about['songs']}"
+    if "split hash" in about:
+        songs += f" ({about.get('split', 'all given')}, split hash {about['split hash']}) of {about['bars']} bars"
+        songs += f"; songs of reference: {about['songs of reference']}"
     lines = [
-        f"songs: {about['songs']} ({about.get('split', 'all given')}, split hash {about['split hash']}) of "
-        f"{about['bars']} bars; songs of reference: {about['songs of reference']}; seed: {about['seed']}",
+        f"{songs}; seed: {about['seed']}",
         "versions: " + ", ".join(f"{name} {number}" for name, number in about["versions"].items()),
-        "seconds: " + ", ".join(f"{name} {seconds:.0f}" for name, seconds in evaluation.seconds.items()),
     ]
+    if evaluation.seconds:
+        lines.append("seconds: " + ", ".join(f"{name} {seconds:.0f}" for name, seconds in evaluation.seconds.items()))
     if grooves := about.get("grooves"):
         lines.insert(
             1,
@@ -219,7 +229,8 @@ def facts(evaluation: Evaluation) -> list[str]:
 
 
 _BRIEF = "A model's line is its default take. Other ways of playing and all figures are below."
-_LEGEND = "Intervals are 95 %, songs drawn again. A player with * sees the real drums of the song."
+_LEGEND = "Intervals are 95 %, songs drawn again."
+_SEES = "A player with * sees the real drums of the song."
 _JUDGED = "A plain take is judged by its hits; one that varies as drummers do, by the critics and its vocabulary."
 _FREE = "Free-running: nobody but * ever saw a real drum of the song."
 _METRE = "By metre: the bars of it in all songs."
@@ -234,18 +245,57 @@ def _on(evaluation: Evaluation) -> str:
     return f"Played on from the first {known} real bars: figures of the bars after them."
 
 
-def _kinds(evaluation: Evaluation) -> list[tuple[str, str, list[Row]]]:
-    """The tables by metre and by style: title, kind, rows; a kind without songs has one row."""
-    tables = (("By metre", _METRE, evaluation.by_metre), ("By style", _STYLE, evaluation.by_style))
-    shown = []
-    for title, words, rows in tables:
+class _Figures(NamedTuple):
+    """Rows by figures under a title, see `table`. words: a sentence on top. short: another title, for a terminal."""
+
+    title: str
+    words: str
+    rows: Sequence[Row]
+    names: Sequence[str]
+    counts: bool = False
+    shares: Sequence[str] = ()
+    short: str = ""
+
+    def table(self, names: Sequence[str], interval: str) -> page.Table:
+        """Some of the figures."""
+        return table(self.rows, names, interval=interval, counts=self.counts, shares=self.shares)
+
+    def tables(self, interval: str) -> list[page.Table]:
+        """All figures, in tables narrow enough to be read, as equally wide as possible."""
+        lots = -(-len(self.names) // _ACROSS)
+        cuts = [len(self.names) * lot // lots for lot in range(lots + 1)]
+        return [self.table(self.names[first:stop], interval) for first, stop in pairwise(cuts)]
+
+
+def _tables(evaluation: Evaluation) -> list[_Figures]:
+    """All tables but the one in brief; of a kind without songs there is one row."""
+    tables = [_Figures(title, "", evaluation.free, names) for title, names in sections(evaluation)]
+    if evaluation.continued:
+        tables.append(_Figures("Playing on", _on(evaluation), evaluation.continued, CONTINUED, short="Continued"))
+    if evaluation.compared:
+        tables.append(_Figures("Models", _LESS, evaluation.compared, COMPARED))
+    kinds = (("By metre", _METRE, evaluation.by_metre), ("By style", _STYLE, evaluation.by_style))
+    for title, words, rows in kinds:
         kept = []
         for kind, own in groupby(rows, lambda row: row.name.split(":")[0]):
             of_kind = list(own)
             kept += of_kind if of_kind[0].songs else [Row(kind, "", "real", True, 0, {})]
         if kept:
-            shown.append((title, words, kept))
-    return shown
+            tables.append(_Figures(title, words, kept, SHOWN_BY_KIND, counts=True))
+    return [*tables, *map(_of_measure, evaluation.measures)]
+
+
+def _of_measure(measure: Measure) -> _Figures:
+    values = [(name, *estimate[:2]) for row in measure.rows for name, estimate in row.figures.items()]
+    shares = [name for name, value, low in values if low is not None or (value is not None and value % 1)]
+    names, counts = [column.name for column in measure.columns], any(row.bars for row in measure.rows)
+    return _Figures(measure.name, measure.meaning, measure.rows, names, counts, shares)
+
+
+def measured(evaluation: Evaluation) -> list[page.Table]:
+    """The tables of the measures, each under its title."""
+    whole = [(measure.name, _of_measure(measure)) for measure in evaluation.measures]
+    return [page.Table([name, *each.head[1:]], each.body) for name, shown in whole for each in shown.tables("half")]
 
 
 # --- text -------------------------------------------------------------------------------------------------------------
@@ -253,35 +303,20 @@ def _kinds(evaluation: Evaluation) -> list[tuple[str, str, list[Row]]]:
 
 def as_text(evaluation: Evaluation) -> str:
     """Aligned tables for a terminal."""
-    parts = [textwrap.fill(sentence(evaluation), 120), ""]
-    parts += [*_aligned("In brief", table(standings(evaluation), FIGURES, interval="half")), "", _BRIEF, _FREE, ""]
-    for title, names in sections(evaluation):
-        for some in _beside(names):
-            parts += [*_aligned(title, table(evaluation.free, some, interval="half")), ""]
-    if evaluation.continued:
-        parts += [
-            _on(evaluation),
-            "",
-            *_aligned("Continued", table(evaluation.continued, CONTINUED, interval="half")),
-            "",
-        ]
-    if evaluation.compared:
-        parts += [_LESS, "", *_aligned("Models", table(evaluation.compared, COMPARED, interval="half")), ""]
-    for title, words, rows in _kinds(evaluation):
-        parts += [words, "", *_aligned(title, table(rows, SHOWN_BY_KIND, interval="half", counts=True)), ""]
-    parts += [
-        _LEGEND.replace("Intervals are", "± is half an interval of"),
-        _JUDGED,
-        *evaluation.notes,
-        *facts(evaluation),
-    ]
-    return "\n".join(parts)
+    parts = []
+    if evaluation.free:
+        parts += [textwrap.fill(sentence(evaluation), 120), ""]
+        parts += [*_aligned("In brief", table(standings(evaluation), FIGURES, interval="half")), "", _BRIEF, _FREE, ""]
+    for figures in _tables(evaluation):
+        parts += [figures.words, ""] if figures.words else []
+        for some in figures.tables("half"):
+            parts += [*_aligned(figures.short or figures.title, some), ""]
+    return "\n".join([*parts, *_legend(evaluation, "± is half an interval of"), *evaluation.notes, *facts(evaluation)])
 
 
-def _beside(names: Sequence[str]) -> list[Sequence[str]]:
-    """Figures in groups that fit side by side, as equal as possible."""
-    lots = -(-len(names) // _ACROSS)
-    return [names[len(names) * lot // lots : len(names) * (lot + 1) // lots] for lot in range(lots)]
+def _legend(evaluation: Evaluation, intervals: str = "Intervals are") -> list[str]:
+    legend = _LEGEND.replace("Intervals are", intervals)
+    return [f"{legend} {_SEES}", _JUDGED] if evaluation.free else [legend]
 
 
 def _aligned(title: str, table: page.Table) -> list[str]:
@@ -316,24 +351,21 @@ def _two_lines(name: str) -> tuple[str, str]:
 
 def as_markdown(evaluation: Evaluation) -> str:
     """The tables as a page of Markdown; the five figures on top can be pasted elsewhere."""
-    parts = ["# How good the drums are", "", sentence(evaluation), ""]
-    parts += [*_piped(table(standings(evaluation), FIGURES, interval="whole")), ""]
-    parts += [f"{_BRIEF} {_FREE} {_LEGEND} {_JUDGED}", ""]
-    for title, names in sections(evaluation):
-        parts += [f"## {title}", ""]
-        for some in _beside(names):
-            parts += [*_piped(table(evaluation.free, some, interval="whole")), ""]
-    if evaluation.continued:
-        parts += ["## Playing on", "", _on(evaluation), ""]
-        parts += [*_piped(table(evaluation.continued, CONTINUED, interval="whole")), ""]
-    if evaluation.compared:
-        parts += ["## Models", "", _LESS, "", *_piped(table(evaluation.compared, COMPARED, interval="whole")), ""]
-    for title, words, rows in _kinds(evaluation):
-        parts += [f"## {title}", "", words, ""]
-        parts += [*_piped(table(rows, SHOWN_BY_KIND, interval="whole", counts=True)), ""]
+    parts = ["# How good the drums are", ""]
+    if evaluation.free:
+        parts += [sentence(evaluation), "", *_piped(table(standings(evaluation), FIGURES, interval="whole")), ""]
+    parts += [_introduction(evaluation), ""]
+    for figures in _tables(evaluation):
+        parts += [f"## {figures.title}", "", *([figures.words, ""] if figures.words else [])]
+        for some in figures.tables("whole"):
+            parts += [*_piped(some), ""]
     parts += ["## What the figures mean", "", *_piped(_meanings(evaluation)), ""]
     parts += ["## How it was made", "", *(f"- {line}" for line in (*evaluation.notes, *facts(evaluation))), ""]
     return "\n".join(parts)
+
+
+def _introduction(evaluation: Evaluation) -> str:
+    return " ".join([*([_BRIEF, _FREE] if evaluation.free else []), *_legend(evaluation)])
 
 
 def _piped(table: page.Table) -> list[str]:
@@ -344,7 +376,9 @@ def _piped(table: page.Table) -> list[str]:
 def _meanings(evaluation: Evaluation) -> page.Table:
     players = [[row.name, row.meaning, ""] for row in (*evaluation.free, *evaluation.continued[-1:])]
     named = {row[0]: row for row in players}
-    figures = [[column.name, column.meaning, WAYS.get(column.better, "")] for column in (COLUMN, *evaluation.columns)]
+    own = [COLUMN, *evaluation.columns] if evaluation.free else []
+    columns = [*own, *(column for measure in evaluation.measures for column in measure.columns)]
+    figures = [[column.name, column.meaning, WAYS.get(column.better, "")] for column in columns]
     return page.Table(["name", "meaning", ""], [*figures, *named.values()], words=True)
 
 
@@ -372,36 +406,30 @@ def as_html(evaluation: Evaluation) -> str:
 
     Below are bars with intervals, the similarity curve, drums as grids, and tables of all figures.
     """
-    tables = [(title, "", _page_table(evaluation.free, names)) for title, names in sections(evaluation)]
-    if evaluation.continued:
-        tables.append(("Playing on", _on(evaluation), _page_table(evaluation.continued, CONTINUED)))
-    if evaluation.compared:
-        tables.append(("Models", _LESS, _page_table(evaluation.compared, COMPARED)))
-    for title, words, rows in _kinds(evaluation):
-        tables.append((title, words, _page_table(rows, SHOWN_BY_KIND, counts=True)))
     known = {column.name: column for column in evaluation.columns}
     curves = _curves(evaluation)
     return page.render(
         "report.html",
         title="How good the drums are",
+        panel=bool(evaluation.free),
         sentence=sentence(evaluation),
-        brief=_page_table(standings(evaluation), FIGURES),
-        introduction=f"{_BRIEF} {_FREE} {_LEGEND} {_JUDGED}",
+        brief=_page_table(_Figures("", "", standings(evaluation), FIGURES)),
+        introduction=_introduction(evaluation),
         notes=evaluation.notes,
         figures=[svg for name in PICTURED if name in known and (svg := _bars(known[name], evaluation.free))],
         curve=page.lines("similarity of bars", "", curves, across="bars apart", wide=True),
         curve_lines=curves,
         grids=[_grid(list(examples)) for _, examples in groupby(evaluation.examples, lambda example: example.song)],
-        tables=tables,
+        tables=[(each.title, each.words, _page_table(each)) for each in _tables(evaluation)],
         meanings=_meanings(evaluation),
         facts=facts(evaluation),
     )
 
 
-def _page_table(rows: Sequence[Row], names: Sequence[str], *, counts: bool = False) -> _PageTable:
-    shown = table(rows, names, interval="whole", counts=counts)
+def _page_table(figures: _Figures) -> _PageTable:
+    shown = figures.table(figures.names, "whole")
     lines = []
-    for row, (name, *cells) in zip(rows, shown.body, strict=True):
+    for row, (name, *cells) in zip(figures.rows, shown.body, strict=True):
         kind = "sees_real" if row.sees_real and row.kind == "baseline" else row.kind
         apart = (cell.partition(" (") for cell in cells)
         lines.append(_PageRow(kind, name, row.meaning, [(value, rest.removesuffix(")")) for value, _, rest in apart]))

@@ -7,7 +7,7 @@ not by the rules that named the styles of the songs that the model learnt from (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from types import MappingProxyType
@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 
 from seq2drum.data.corpus.excerpts import duet_of
 from seq2drum.data.corpus.prepared import Prepared
+from seq2drum.evaluate.auditions import Progress
+from seq2drum.evaluate.evaluation import Measure, measured
+from seq2drum.judge.intervals import Interval, mean_over_songs
 from seq2drum.judge.styles import LOUD, TakeGrid, obeys
 from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import PROMINENCE, drums_of, novelty, prominence_of
@@ -144,7 +147,7 @@ def move(
     bars: int | None = None,
     controls: Iterable[str] = tuple(CONTROLS),
     base: Options | None = None,
-    show: Callable[[str], None] = lambda text: None,
+    progress: Progress = lambda what, done, total: None,
 ) -> list[Moved]:
     """Move the controls one by one, all else being `base`."""
     base = base or Options()
@@ -156,32 +159,52 @@ def move(
 
     moved = []
     for control in controls:
-        show(control)
         settings = CONTROLS[control]
         asked: list[dict[str, Any]] = [{control: value} for value in settings]
-        values = [[counted(song, replace(base, **change)) for change in asked] for song in songs]
+        values = []
+        for done, song in enumerate(songs, 1):
+            values.append([counted(song, replace(base, **change)) for change in asked])
+            progress(f"songs with {control} moved", done, len(songs))
         moved.append(Moved(control, settings, np.array(values)))
     return moved
 
 
 def crosstalk(moved: Sequence[Moved]) -> NDArray[np.float64]:
-    """Return (controls, controls): the gain of each statistic (column) by each control (row), as a share of its own."""
+    """Return (controls, controls): the gain of each statistic (column) by each control (row), as a share of its own.
+
+    NaN in the column of a statistic that gains nothing by its own control.
+    """
     own = [Counted._fields.index(one.control) for one in moved]
     gain = np.array([one.gain[own] for one in moved])
-    shares: NDArray[np.float64] = gain / np.diag(gain)
+    of_own = np.diag(gain)
+    shares: NDArray[np.float64] = gain / np.where(of_own == 0, np.nan, of_own)
     return shares
 
 
-def controls_tables(moved: Sequence[Moved]) -> list[str]:
-    """Return the two tables, in Markdown."""
-    rows = ["| control | its statistic at five settings | Spearman of the means | in a song |", "|---|---|---|---|"]
+def controls(moved: Sequence[Moved], seed: int = 0) -> list[Measure]:
+    """Return what each control moves: its own statistic, and all others."""
+    places = ("at the lowest", "second", "middle", "fourth", "at the highest")
+    columns = {f"{place} setting": "the control's own statistic, mean over songs" for place in places}
+    columns |= {
+        "Spearman": "rank correlation of the settings with the means over songs",
+        "in a song": "the same in each song, mean over songs",
+    }
+    rows = []
     for one in moved:
-        means = ", ".join(f"{value:.2f}" for value in np.nanmean(one.own, axis=0))
-        rows.append(f"| `--{one.control}` | {means} | {one.rank:.2f} | {one.rank_in_a_song:.2f} |")
-    rows += ["", "| moved | " + " | ".join(one.control for one in moved) + " |", "|---" * (1 + len(moved)) + "|"]
-    for one, shares in zip(moved, crosstalk(moved), strict=True):
-        rows.append(f"| `--{one.control}` | {' | '.join(f'{share:+.2f}' for share in shares)} |")
-    return rows
+        means = [mean_over_songs(column, seed) for column in one.own.T.tolist()]
+        figures: list[Interval | float] = [*means, one.rank, one.rank_in_a_song]
+        rows.append(measured(one.control, len(one.own), dict(zip(columns, figures, strict=True))))
+    names = [one.control for one in moved]
+    shares = [
+        measured(one.control, len(one.own), dict(zip(names, row, strict=True)))
+        for one, row in zip(moved, crosstalk(moved).tolist(), strict=True)
+    ]
+    gain = "what it gains from the lowest setting of the moved control to the highest, as a share of its own gain"
+    settings = "; ".join(f"{one.control} {', '.join(f'{value:g}' for value in one.settings)}" for one in moved)
+    return [
+        Measure.of("Controls", f"The statistic of each control at five settings: {settings}.", columns, rows),
+        Measure.of("Moved", f"Of each statistic, {gain}.", dict.fromkeys(names, gain), shares),
+    ]
 
 
 # --- wishes of songs of a corpus --------------------------------------------------------------------------------------
@@ -232,39 +255,56 @@ def takes_of(drummer: Drummer, songs: Sequence[Song], options: Options) -> list[
     return [TakeGrid.of(take.standard_part, song, take.guitar.parts) for take, song in zip(takes, songs, strict=True)]
 
 
-def styles_table(drummer: Drummer, prepared: Sequence[Prepared], base: Options) -> Iterator[str]:
-    """Yield the lines of a table: the songs that obey each style when requested and when not, and own drums that do."""
+def styles(drummer: Drummer, prepared: Sequence[Prepared], base: Options, progress: Progress) -> list[Measure]:
+    """Return the songs that obey each style when requested and when not, and own drums that do."""
+    columns = {
+        "obeyed": "share of songs whose drums have the signs of the style when it is requested",
+        "no wish": "the same without the request",
+        "own drums": "the same of songs whose own drums are of that style",
+        "songs with such drums": "the number of those songs",
+    }
+    # 1. The songs' own drums by style, takes without a style, and takes of each.
     songs = [song_of(song) for song in prepared]
     own: dict[str, list[TakeGrid]] = {}
     for each, song in zip(prepared, songs, strict=True):
         name = conditions.style_of(drums_of(each.drums, each.guitar_grid.form, FULL))
         own.setdefault(name, []).append(TakeGrid.of(duet_of(each.guitar_grid, each.drums).drums, song, [0]))
     plain = takes_of(drummer, songs, base)
-    yield "| style | obeyed | no wish | own drums named so |\n|---|---|---|---|"
-    shares = []
-    for style in STYLES:
-        obeyed = [obeys(style, take) for take in takes_of(drummer, songs, replace(base, style=style))]
-        real = [obeys(style, take) for take in own.get(style, [])]
-        shares.append(float(np.mean(obeyed)))
-        unasked = np.mean([obeys(style, take) for take in plain])
-        told = f"{np.mean(real):.2f} of {len(real)}" if real else "none"
-        yield f"| {style} | {shares[-1]:.2f} | {unasked:.2f} | {told} |"
-    yield f"\nmean {np.mean(shares):.3f}, worst {min(shares):.2f}"
+    rows, obeyed = [], []
+    for done, style in enumerate(STYLES, 1):
+        sides = (takes_of(drummer, songs, replace(base, style=style)), plain, own.get(style, []))
+        shares = [[float(obeys(style, take)) for take in takes] for takes in sides]
+        obeyed.append(shares[0])
+        found: list[Interval | float] = [*(mean_over_songs(some, base.seed) for some in shares), len(shares[2])]
+        rows.append(measured(style, len(songs), dict(zip(columns, found, strict=True))))
+        progress("styles", done, len(STYLES))
+    # 2. All styles together.
+    mean = mean_over_songs(np.mean(obeyed, axis=0).tolist(), base.seed)
+    rows.append(measured("mean", len(songs), {"obeyed": mean}))
+    rows.append(measured("worst", len(songs), {"obeyed": float(np.min(np.mean(obeyed, axis=1)))}))
+    return [Measure.of("Styles", "The songs whose drums a drummer would recognise as of a style.", columns, rows)]
 
 
-def levels_table(drummer: Drummer, prepared: Sequence[Prepared], base: Options) -> Iterator[str]:
-    """Yield the lines of a table: what intensity and complexity move, and in how many songs it never falls."""
-    songs = [song_of(song) for song in prepared]
-    yield "| wish | counted | " + " | ".join(f"{level:g}" for level in LEVELS) + " | Spearman | never falls |"
-    yield "|---" * (4 + len(LEVELS)) + "|"
-    for wish, moved in MOVES.items():
+def levels(drummer: Drummer, prepared: Sequence[Prepared], base: Options, progress: Progress) -> list[Measure]:
+    """Return what levels of intensity and complexity move, and in how many songs it never falls."""
+    columns = {f"at {level:g}": "mean over songs at this level of the control" for level in LEVELS}
+    columns |= {
+        "Spearman": "rank correlation of level and statistic in a song, mean over songs",
+        "never falls": "share of songs in which it falls from no level to the next",
+    }
+    songs, rows = [song_of(song) for song in prepared], []
+    for done, (wish, moved) in enumerate(MOVES.items(), 1):
         asked: list[dict[str, Any]] = [{wish: level} for level in LEVELS]
         takes = [takes_of(drummer, songs, replace(base, **change)) for change in asked]
         values = np.array([[Leaning.of(take) for take in some] for some in takes])
         for name in moved:
             column = Leaning._fields.index(name)
             table: NDArray[np.float64] = values[:, :, column]
-            rank = np.mean([spearman(np.array(LEVELS), song) for song in table.T])
-            rises = np.mean((np.diff(table, axis=0) >= -SLACK[column]).all(axis=0))
-            means = " | ".join(f"{mean:.2f}" for mean in table.mean(axis=1))
-            yield f"| {wish} | {name.replace('_', ' ')} | {means} | {rank:.2f} | {rises:.2f} |"
+            ranks = [spearman(np.array(LEVELS), song) for song in table.T]
+            rises = (np.diff(table, axis=0) >= -SLACK[column]).all(axis=0)
+            means = [mean_over_songs(row, base.seed) for row in (*table.tolist(), ranks, rises.astype(float).tolist())]
+            rows.append(
+                measured(f"{wish}: {name.replace('_', ' ')}", len(songs), dict(zip(columns, means, strict=True)))
+            )
+        progress("controls", done, len(MOVES))
+    return [Measure.of("Levels", "What a level of each control moves, all else left alone.", columns, rows)]

@@ -5,12 +5,13 @@ A figure is read off a sum over songs, so a draw is a weighted sum: no take is m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from seq2drum.judge.measures import Vector, auc_of_weights
+from seq2drum.judge.figures import of_each, of_songs
+from seq2drum.judge.measures import Vector, auc_of_weights, share
 from seq2drum.judge.panel import FIGURES, Statistics
 from seq2drum.music.notes import IntArray
 
@@ -32,7 +33,20 @@ def summarise(songs: Sequence[Statistics], rng: np.random.Generator, draws: int 
         ValueError: no songs.
     """
     weights = _resampled(len(songs), rng, draws)
-    return {name: _interval(*_draws(name, songs, weights)) for name in songs[0]}
+    return {name: _interval(*_of_figure(name, songs, weights)) for name in songs[0]}
+
+
+def over_sums(songs: Vector, read: Callable[[Vector], float], rng: np.random.Generator, draws: int = 1000) -> Interval:
+    """A number read off the sum of songs (songs, n), with its interval; of one song it has none, of none it is NaN."""
+    if len(songs) < 2:
+        return Interval(read(songs[0]) if len(songs) else np.nan, np.nan, np.nan)
+    return _interval(*_draws(songs, read, _resampled(len(songs), rng, draws)))
+
+
+def mean_over_songs(values: Iterable[float], seed: int = 0, draws: int = 1000) -> Interval:
+    """The mean of a number over the songs that have one, NaN for the others; see `over_sums`."""
+    terms = np.array([of_songs(value) for value in values])
+    return over_sums(terms, of_each(share), np.random.default_rng([seed, 10]), draws)
 
 
 def compare(
@@ -50,7 +64,7 @@ def compare(
     weights = _resampled(len(here), rng, draws)
     gains = {}
     for name in here[0]:
-        (one, ones), (other, others) = (_draws(name, songs, weights) for songs in (here, there))
+        (one, ones), (other, others) = (_of_figure(name, songs, weights) for songs in (here, there))
         gains[name] = _interval(one - other, ones - others)
     return gains
 
@@ -62,8 +76,11 @@ def _resampled(songs: int, rng: np.random.Generator, draws: int) -> Vector:
     return rng.multinomial(songs, np.full(songs, 1 / songs), size=draws).astype(np.float64)
 
 
-def _draws(name: str, songs: Sequence[Statistics], weights: Vector) -> tuple[float, Vector]:
-    rows, read = np.stack([song[name] for song in songs]), FIGURES[name].value
+def _of_figure(name: str, songs: Sequence[Statistics], weights: Vector) -> tuple[float, Vector]:
+    return _draws(np.stack([song[name] for song in songs]), FIGURES[name].value, weights)
+
+
+def _draws(rows: Vector, read: Callable[[Vector], float], weights: Vector) -> tuple[float, Vector]:
     return read(rows.sum(axis=0)), np.array([read(row) for row in weights @ rows])
 
 

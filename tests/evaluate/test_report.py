@@ -12,7 +12,18 @@ import pytest
 
 from seq2drum.errors import OptionError, OutputError
 from seq2drum.evaluate import report
-from seq2drum.evaluate.evaluation import HEADLINE, METRES, Estimate, Evaluation, Example, Row, columns
+from seq2drum.evaluate.evaluation import (
+    HEADLINE,
+    METRES,
+    Estimate,
+    Evaluation,
+    Example,
+    Measure,
+    Row,
+    columns,
+    measured,
+)
+from seq2drum.judge.intervals import Interval
 from seq2drum.music.choices import STYLES
 from seq2drum.music.kit import NINE
 from seq2drum.show import page as charts
@@ -351,6 +362,33 @@ def test_the_page_begins_with_the_sentence_and_five_columns_and_all_else_is_fold
     assert [unescape(name) for name in re.findall(r"<th>(.*?)</th>", first) if name] == list(report.FIGURES)
     outside = re.sub(r"<details>.*?</details>", "", f"<details>{rest}", flags=re.DOTALL)
     assert "<table>" not in outside and "<svg" not in outside and "<h2>" not in outside
+
+
+def measures() -> Evaluation:
+    """A measure of two rows, one of which lacks a figure."""
+    rows = (
+        measured("funk", 3, {"obeyed": Interval(0.5, 0.25, 1.0), "songs": 2.0}, bars=12),
+        measured("jazz | cool", 3, {"obeyed": float("nan")}),
+    )
+    told = Measure.of("Styles", "Signs of <styles>.", {"obeyed": "share of songs", "songs": "their number"}, rows)
+    return Evaluation({"songs": 3, "seed": 0, "versions": {"numpy": "2"}}, measures=(told,))
+
+
+def test_a_measure_is_read_and_printed_as_the_panel_is() -> None:
+    evaluation = measures()
+    assert Evaluation.from_json(evaluation.as_json()) == evaluation
+    assert "measures" not in made().as_json() and Evaluation.from_json(made().as_json()) == made()
+    assert report.as_text(evaluation).splitlines()[2:5] == [
+        "Styles       songs  bars        obeyed  songs",
+        "funk             3    12  0.500 ±0.375      2",
+        "jazz | cool      3     0             -      -",
+    ]
+    page = report.as_markdown(evaluation)
+    assert "| funk | 3 | 12 | 0.500 (0.250 to 1.000) | 2 |" in page and "| jazz \\| cool |" in page
+    assert "| obeyed | share of songs |  |" in page and "sees the real drums" not in page
+    assert "Signs of &lt;styles&gt;." in report.as_html(evaluation)
+    both = replace(made(), measures=evaluation.measures)
+    assert report.as_markdown(both).index("## Headline") < report.as_markdown(both).index("## Styles")
 
 
 def test_models_are_set_against_the_first_in_a_table_of_their_own() -> None:

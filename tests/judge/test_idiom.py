@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from seq2drum.cli import main
+from seq2drum.evaluate import report
+from seq2drum.evaluate.evaluation import Estimate, Evaluation
 from seq2drum.evaluate.idiom import judge, judge_part, piece_of, summary
+from seq2drum.evaluate.wishes import CONTROLS
 from seq2drum.formats.midi import midi
 from seq2drum.judge.styles import RULES, TakeGrid, ending, style_named
 from seq2drum.music import theory
@@ -93,39 +96,73 @@ def measured(capsys, *words: str) -> tuple[int, str, str]:
     return (code, *capsys.readouterr())
 
 
-def test_rules_are_measured_of_takes_and_of_the_drums_of_the_files(tmp_path, capsys):
-    for name, source in (("funk", "training/funk_1"), ("nameless", "funk")):
-        (tmp_path / f"{name}.mid").write_bytes((EXAMPLES / f"{source}.mid").read_bytes())
-    code, printed, said = measured(capsys, "rules", "--data", str(tmp_path), "--takes", "2")
+def figures(tmp_path, capsys, *words: str) -> tuple[dict[str, dict[str, dict[str, Estimate]]], str]:
+    """(estimates of each measure by row and column, as the JSON report has them; what is printed)."""
+    path = tmp_path / "figures.json"
+    code, printed, _ = measured(capsys, *words, "--json", str(path), "--force")
     assert code == 0
-    assert "nameless is left out: its name says no style" in said
-    takes, own = printed.split("The drums of the files:")
-    assert re.search(
-        r"^\| \*\*funk\*\* \| [01]\.\d{3} \| [01]\.\d{3} \| [01]\.\d\d, [01]\.\d\d \|$", takes, re.MULTILINE
-    )
-    assert "| backbeat | 1.000 |" in own
+    read = Evaluation.from_json(path.read_text())
+    assert read.as_json() == path.read_text() and report.as_text(read) == printed.rstrip("\n")
+    for measure in read.measures:
+        names = [column.name for column in measure.columns]
+        assert all(set(row.figures) <= set(names) for row in measure.rows)
+    return {measure.name: {row.name: row.figures for row in measure.rows} for measure in read.measures}, printed
+
+
+def test_rules_are_measured_of_takes_and_of_the_drums_of_the_files(tmp_path, capsys):
+    songs = tmp_path / "songs"
+    songs.mkdir()
+    for name, source in (("funk", "training/funk_1"), ("rock", "training/rock_riff_1"), ("nameless", "funk")):
+        (songs / f"{name}.mid").write_bytes((EXAMPLES / f"{source}.mid").read_bytes())
+    words = "rules", "--data", str(songs), "--takes", "2"
+    found, printed = figures(tmp_path, capsys, *words)
+    takes, own = found["Rules, takes"], found["Rules, drums of the files"]
+    mean, worst, *each = (takes["funk"][name].value for name in ("mean", "worst", "take 1", "take 2"))
+    assert mean == pytest.approx(np.mean(each)) and worst == min(each) and 0 < worst <= 1
+    assert own["funk: backbeat"]["mean"].value == 1
+    overall = found["All pieces"]["takes"]["mean"]
+    assert overall.value == pytest.approx(np.mean([takes[name]["mean"].value for name in ("funk", "rock")]))
+    assert overall.low <= overall.value <= overall.high
+    assert re.search(r"^funk: backbeat +[01]\.\d{3}", printed, re.MULTILINE)
+    assert "nameless is left out: its name says no style" in measured(capsys, *words)[2]
 
 
 def test_a_jam_is_measured_beside_a_take(tmp_path, capsys):
-    code, printed, _ = measured(capsys, "jam", "--data", str(EXAMPLES / "training" / "waltz_1.mid"), "--takes", "1")
-    assert code == 0
-    assert re.search(r"^\| waltz_1 \| 0\.\d\d, 0\.\d\d \|", printed, re.MULTILINE)
-    assert "| own drums | 1.00 |" in printed and "1 of 1 jams end with the guitar." in printed
+    found, _ = figures(tmp_path, capsys, "jam", "--data", str(EXAMPLES / "training" / "waltz_1.mid"), "--takes", "1")
+    rows = found["Jams"]
+    assert list(rows) == ["waltz_1: jam", "waltz_1: take", "mean: jam", "mean: take", "own drums"]
+    assert 0 < rows["waltz_1: jam"]["F1"].value < 1 and rows["own drums"]["F1"] == Estimate(1.0)
+    assert rows["mean: jam"] == rows["waltz_1: jam"] and rows["waltz_1: jam"]["ends with the guitar"].value == 1
 
 
 def test_a_measure_is_played_with_the_options_that_are_asked_for(capsys):
     words = "rules", "--data", str(EXAMPLES / "funk.mid"), "--takes", "1"
-    plain, asked = (measured(capsys, *words, *more)[1] for more in ((), ("--playing", "--intensity 1 --fills 1")))
+    plain, asked = (
+        measured(capsys, *words, *more)[1].split("\nsongs")[0].partition("command")[0]
+        for more in ((), ("--playing", "--intensity 1 --fills 1"))
+    )
     assert plain != asked
+
+
+def test_a_measure_is_written_as_a_page_too(tmp_path, capsys):
+    words = "rules", "--data", str(EXAMPLES / "funk.mid"), "--takes", "1", "--report"
+    for name in ("a.md", "a.html"):
+        assert measured(capsys, *words, str(tmp_path / name))[0] == 0
+    assert "## Rules, takes" in (tmp_path / "a.md").read_text()
+    assert re.search(r"^\| funk \| [01]\.\d{3} \|", (tmp_path / "a.md").read_text(), re.MULTILINE)
+    page = (tmp_path / "a.html").read_text()
+    assert "<details open><summary>Rules, takes</summary>" in page and "Side by side" not in page
 
 
 @pytest.mark.parametrize(
     ("words", "phrase"),
     [
         (["rules", "--data", str(EXAMPLES / "funk.mid"), "--takes", "0"], "--takes of 1 or more"),
-        (["rules", "--data", str(EXAMPLES / "funk.mid"), "--json", "a.json"], "has no use for --json"),
+        (["rules", "--data", str(EXAMPLES / "funk.mid"), "--listen", "a"], "has no use for --listen"),
+        (["rules", "--data", str(EXAMPLES / "funk.mid"), "--json", "a.txt"], "wanted one that ends in .json"),
         (["metres", "--cache", "songs.s2d", "--playing", "--style jazz"], "leave out --playing"),
         (["controls", "--cache", "songs.s2d"], "--measure controls wants --data"),
+        (["jam", "--data", str(EXAMPLES / "funk.mid")], "none of these has drums"),
     ],
 )
 def test_a_measure_that_makes_no_sense_is_refused(capsys, words, phrase):
@@ -133,20 +170,31 @@ def test_a_measure_that_makes_no_sense_is_refused(capsys, words, phrase):
     assert code != 0 and phrase in said
 
 
-def test_accents_are_measured_by_metre(capsys):
-    some = "--data", str(EXAMPLES / "training"), "--split", "all", "--metre", "7/8", "--songs", "1"
-    code, printed, _ = measured(capsys, "metres", *some)
-    rows = [line.strip("| ").split(" | ") for line in printed.splitlines()[2:]]
-    assert code == 0 and [row[:1] + row[3:4] for row in rows] == [
-        ["7/8", player] for player in ("real drums", "most likely", "sampled")
-    ]
-    assert all(int(heads.rstrip("%")) > 30 and float(again) > 0.3 for *_, heads, again in rows)
+def test_accents_are_measured_by_metre(tmp_path, capsys):
+    some = "--data", str(EXAMPLES / "training"), "--split", "all", "--metre", "7/8", "--songs", "2"
+    found, printed = figures(tmp_path, capsys, "metres", *some)
+    rows = found["By metre"]
+    assert list(rows) == [f"7/8: {player}" for player in ("real drums", "most likely", "sampled")]
+    for row in rows.values():
+        assert row["heads"].value > 0.3 and row["again"].value > 0.3
+        assert row["heads"].low <= row["heads"].value <= row["heads"].high
+    assert re.search(r"^7/8: sampled +2 +\d+ +0\.\d{3} ±", printed, re.MULTILINE)
 
 
-def test_styles_and_levels_are_measured_on_songs_with_drums(capsys):
+def test_styles_and_levels_are_measured_on_songs_with_drums(tmp_path, capsys):
     some = "--data", str(EXAMPLES / "training"), "--split", "all", "--metre", "4/4", "--songs", "1", "--bars", "4"
-    code, printed, _ = measured(capsys, "styles", *some)
-    assert code == 0
-    assert [line.split(" | ")[0].lstrip("| ") for line in printed.splitlines()[2:-2]] == list(STYLES)
-    code, printed, _ = measured(capsys, "levels", *some)
-    assert code == 0 and printed.splitlines()[-1].startswith("| complexity | leaning hits | ")
+    styles = figures(tmp_path, capsys, "styles", *some)[0]["Styles"]
+    assert list(styles) == [*STYLES, "mean", "worst"]
+    assert sum(styles[name]["songs with such drums"].value for name in STYLES) == 1
+    assert styles["worst"]["obeyed"].value == min(styles[name]["obeyed"].value for name in STYLES)
+    levels = figures(tmp_path, capsys, "levels", *some)[0]["Levels"]
+    assert list(levels) == ["intensity: loudness", "intensity: hits", "complexity: leaning hits"]
+    assert levels["intensity: loudness"]["at 0"].value < levels["intensity: loudness"]["at 1"].value
+
+
+def test_controls_are_measured_by_what_they_move(tmp_path, capsys):
+    words = "controls", "--data", str(EXAMPLES / "funk.mid"), "--takes", "1", "--bars", "4"
+    found, _ = figures(tmp_path, capsys, *words)
+    assert list(found["Controls"]) == list(found["Moved"]) == list(CONTROLS)
+    assert found["Controls"]["humanize"]["Spearman"].value > 0.8
+    assert all(found["Moved"][name][name].value == pytest.approx(1) for name in ("intensity", "humanize"))

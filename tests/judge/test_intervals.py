@@ -89,3 +89,11 @@ def test_a_median_over_windows_is_not_carried_by_one_song() -> None:
     weights = np.array([[1.0, 1, 1, 0, 0], [5, 1, 1, 0, 0], [0, 0, 0, 1, 1]])
     assert intervals.weighted_median(values, weights).tolist() == [2, 3, 80]  # of two, the lower
     assert intervals.weighted_mean(values, weights).tolist() == [2, 18 / 7, 85]
+
+
+def test_a_mean_over_songs_leaves_out_those_without_an_answer() -> None:
+    value, low, high = intervals.mean_over_songs([0.0, np.nan, 1.0, 1.0])
+    assert value == pytest.approx(2 / 3) and 0 <= low < value < high <= 1
+    assert intervals.mean_over_songs([0.0, np.nan, 1.0, 1.0]) == (value, low, high)
+    assert intervals.mean_over_songs([0.5])[0] == 0.5 and np.isnan(intervals.mean_over_songs([0.5])[1:]).all()
+    assert np.isnan(intervals.mean_over_songs([])).all() and np.isnan(intervals.mean_over_songs([np.nan] * 2)).all()
