@@ -52,7 +52,7 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
     renders = RenderPool(settings)
     front = Front(settings, parsers, players, renders, metrics)
     front.bind()
-    entrance = _entrance(settings, front)
+    entrance = bind_page(settings, front)
     async with contextlib.AsyncExitStack() as stack:
         page = _page(settings, metrics)
         if page:
@@ -107,7 +107,7 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
     return 0
 
 
-def _unsigned(settings: Settings) -> list[str]:
+def unsigned_models(settings: Settings) -> list[str]:
     """Return the models in folders without a signature, unless signatures are required."""
     if settings.trust:
         return []
@@ -119,14 +119,14 @@ def _unsigned(settings: Settings) -> list[str]:
 def _ready(settings: Settings, front: Front, page: MetricsServer | None, seconds: float) -> str:
     """Log that the server is ready; return the line for a person."""
     models = ", ".join(settings.models)
-    for name in _unsigned(settings):
+    for name in unsigned_models(settings):
         log("a model is not signed", model=name)
     log("ready", address=front.address, models=models, seconds=seconds, version=__version__)
     figures = f"; figures at http://{settings.metrics_host}:{page.port}/metrics" if page else ""
     return f"seq2drum-server: listening on {front.address}, models: {models}, ready in {seconds} s{figures}"
 
 
-def _entrance(settings: Settings, front: Front) -> WebServer | None:
+def bind_page(settings: Settings, front: Front) -> WebServer | None:
     """Return the bound web server, if the settings want one. Its dependencies are imported only then.
 
     Raises:

@@ -94,11 +94,12 @@ class NonBlockingStream:
         """Return whether it is a terminal."""
         return os.isatty(self._file)
 
-    def close(self, seconds: float) -> None:
-        """Wait until all lines are written, or for so many seconds."""
+    def close(self, seconds: float) -> bool:
+        """Wait until all lines are written, or for so many seconds; return whether they are."""
         until = time.monotonic() + seconds
         while self._lines.unfinished_tasks and time.monotonic() < until:
             time.sleep(_PAUSE_SECONDS / 10)
+        return not self._lines.unfinished_tasks
 
     def _run(self) -> None:
         while True:

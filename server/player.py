@@ -281,7 +281,7 @@ def _riff() -> Song:
     return Song(480, (Part.of(notes, program=27, name="Guitar"),), (Tempo(0, 500_000),), (), 8 * 1920)
 
 
-def _check_signed(folder: str, key: str) -> None:
+def check_signed(folder: str, key: str) -> None:
     """Refuse a model without a signature of a public key; shipped ones are part of the package.
 
     Raises:
@@ -304,7 +304,7 @@ def serve(source: BinaryIO, sink: BinaryIO) -> int:
     bound_memory(LOADING_MEBIBYTES)  # models may come from strangers
     for name in order:
         try:
-            _check_signed(models[name], head.get("trust", ""))
+            check_signed(models[name], head.get("trust", ""))
             schedulers[name] = load_scheduler(name, models[name], threads=head.get("threads", 1))
         except Exception as error:
             known = isinstance(error, Seq2DrumError)

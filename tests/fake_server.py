@@ -94,7 +94,7 @@ class Playing(AccompanimentServiceServicer):
 
     def GenerateDrums(self, request: pb.GenerateDrumsRequest, context: Any) -> pb.GenerateDrumsResponse:
         self._note(request, context)
-        return self._play(request.midi, request.config, context)
+        return self.play(request.midi, request.config, context)
 
     def StreamGenerateDrums(
         self, pieces: Iterator[pb.StreamGenerateDrumsRequest], context: Any
@@ -104,7 +104,7 @@ class Playing(AccompanimentServiceServicer):
         data = b"".join(piece.midi_chunk for piece in pieces)
         request = pb.GenerateDrumsRequest(midi=data, config=first.config)
         self._note(request, context)
-        response = self._play(data, first.config, context)
+        response = self.play(data, first.config, context)
         yield pb.StreamGenerateDrumsResponse(
             accepted=pb.Accepted(timeline=response.timeline, guitar=response.guitar, request_id=response.request_id)
         )
@@ -152,7 +152,7 @@ class Playing(AccompanimentServiceServicer):
         self.requests.append(request)
         self.metadata.append(dict(context.invocation_metadata()))
 
-    def _play(self, data: bytes, config: pb.GenerationConfig, context: Any) -> pb.GenerateDrumsResponse:
+    def play(self, data: bytes, config: pb.GenerationConfig, context: Any) -> pb.GenerateDrumsResponse:
         try:
             takes = self.drummer.takes(data, options_of(config), config.takes or 1)
         except MidiError as error:

@@ -29,7 +29,7 @@ PLAYERS = (
 
 _NOTICE = 0.05  # seconds between two checks whether a player has ended
 _HEARD = 1.0  # seconds: a player that ends sooner, and before half of the sound, has played nothing
-_FAILED_WITHIN = 2.0  # seconds: a player that fails sooner has played nothing, and the next is tried
+FAILED_WITHIN = 2.0  # seconds: a player that fails sooner has played nothing, and the next is tried
 _ELSE = "write a file instead with -o FILE.wav"
 
 
@@ -86,7 +86,7 @@ def play(data: bytes, programs: Sequence[Sequence[str]]) -> None:
             if complaint is None:
                 return
             complaints.append(f"{Path(player[0]).name}: {complaint}")
-            if time.monotonic() - begun > _FAILED_WITHIN:
+            if time.monotonic() - begun > FAILED_WITHIN:
                 break
     raise OutputError(f"the sound could not be played ({'; '.join(complaints)}); {_ELSE}")
 

@@ -188,7 +188,7 @@ def how_to_get() -> str:
 # --- from ticks to milliseconds ---------------------------------------------------------------------------------------
 
 
-_TAIL = 6.0  # seconds for the last note to ring on
+TAIL = 6.0  # seconds for the last note to ring on
 
 
 def timed(song: Song, parts: Sequence[Part], span: tuple[int, int] | None, most_seconds: float) -> Song:
@@ -211,7 +211,7 @@ def timed(song: Song, parts: Sequence[Part], span: tuple[int, int] | None, most_
                 onset, length, part.pitch[kept], part.velocity[kept], program=part.program, is_drums=part.is_drums
             )
         )
-    end = max((part.end for part in timed), default=0) + round(_TAIL * 1000)
+    end = max((part.end for part in timed), default=0) + round(TAIL * 1000)
     # The tempo event at the end keeps FluidSynth playing up to it.
     second = 1_000_000
     return Song(1000, tuple(part for part in timed if len(part)), (Tempo(0, second), Tempo(end, second)), length=end)
@@ -244,7 +244,7 @@ _SETTINGS = (
     "audio.file.type=wav",
     "audio.file.format=float",
 )
-_PATIENCE = 60.0  # seconds of a timeout, plus the length of the sound
+PATIENCE = 60.0  # seconds of a timeout, plus the length of the sound
 
 
 def render(
@@ -325,8 +325,8 @@ def _wait(running: Sequence[_Running], show: Callable[[float], None]) -> None:
     expected = sum(one.expected for one in running)
     while any(one.process.poll() is None for one in running):
         for one in running:
-            if time.monotonic() - begun > _PATIENCE + one.seconds:
-                raise one.failed(f"was not done after {_PATIENCE + one.seconds:.0f} seconds")
+            if time.monotonic() - begun > PATIENCE + one.seconds:
+                raise one.failed(f"was not done after {PATIENCE + one.seconds:.0f} seconds")
             if one.size > 2 * one.expected + (1 << 26):
                 raise one.failed("does not end")
         show(min(sum(one.size for one in running) / expected, 1.0))

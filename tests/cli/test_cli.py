@@ -1019,7 +1019,7 @@ def test_ctrl_c_stops_with_one_line_and_exit_code_130(
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(infer, "_play_one", stopped)
+    monkeypatch.setattr(infer, "read_given", stopped)
     assert run(put(tmp_path / "a.mid")) == (130, "", "seq2drum: stopped\n")
 
 

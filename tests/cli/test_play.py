@@ -103,7 +103,7 @@ def test_a_player_that_ends_at_once_has_played_nothing(path, asked, capsys):
 
 
 def test_if_a_player_fails_midway_no_other_starts_from_the_beginning(path, asked, tmp_path, monkeypatch):
-    monkeypatch.setattr(speakers, "_FAILED_WITHIN", 0.1)
+    monkeypatch.setattr(speakers, "FAILED_WITHIN", 0.1)
     program(path, "pw-play", "sleep 0.3; exit 1")
     program(path, "aplay", f"touch {tmp_path}/played; sleep 0.2")
     assert plays(SONG) == 2

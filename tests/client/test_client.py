@@ -42,7 +42,6 @@ from client import (
     messages,
 )
 from client.options import song_parser
-from client.status_file import StatusFile
 from seq2drum.console import shared
 from seq2drum.errors import (
     InputError,
@@ -438,7 +437,7 @@ def test_a_call_is_retried_where_the_server_was_unavailable(drummer: Drummer) ->
     def do(attempt: int, context: Any) -> Any:
         if attempt < 4:
             refuse(context, Code.UNAVAILABLE, "the player died", "WORKER_DIED", retry=0.1)
-        return Playing(drummer)._play(SONG, messages.config(RemoteOptions()), context)
+        return Playing(drummer).play(SONG, messages.config(RemoteOptions()), context)
 
     for ask in (
         lambda where: RemoteDrummer(where).accompany(SONG),
@@ -1197,15 +1196,17 @@ def test_a_closed_pipe_ends_the_program_without_a_message(address: str) -> None:
 
 
 def watched_states(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Every line that the status file will hold."""
+    """Every line that the status file will hold: each takes its place whole."""
     lines: list[dict[str, Any]] = []
-    write = StatusFile._write
+    replace = Path.replace
 
-    def note(self: StatusFile, path: Path) -> None:
-        write(self, path)
-        lines.append(json.loads(path.read_text()))
+    def note(self: Path, target: Path) -> Path:
+        placed = replace(self, target)
+        if placed.name == "status":
+            lines.append(json.loads(placed.read_text()))
+        return placed
 
-    monkeypatch.setattr(StatusFile, "_write", note)
+    monkeypatch.setattr(Path, "replace", note)
     return lines
 
 

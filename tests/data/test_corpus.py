@@ -287,7 +287,7 @@ def test_a_process_that_is_killed_while_it_reads_is_said_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(tmp_path, one=song(2), other=song(1))
-    monkeypatch.setattr(parts, "_FILES", 1)
+    monkeypatch.setattr(parts, "FILES_PER_PART", 1)
     monkeypatch.setattr(build, "Reader", _Dying)
     with pytest.raises(
         CorpusError, match=r"ended before its job was done, most likely for want of memory; .*--workers"

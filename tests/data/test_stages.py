@@ -51,7 +51,7 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small() -> Iterator[None]:
     """Parts of two files, and shards of two songs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parts, "_FILES", 2)
+        patch.setattr(parts, "FILES_PER_PART", 2)
         patch.setattr(stages, "SHARD_SONGS", 2)
         yield
 

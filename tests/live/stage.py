@@ -34,6 +34,7 @@ class Stage:
         busy: Sequence[tuple[float, float]] = (),
         with_clock: bool = False,
         program: int = 27,
+        latency: float = 0.0,
     ) -> None:
         self.now, self.sent, self.said = 0.0, list[tuple[float, bytes]](), list[str]()
         self.time = time or Steady(bpm)
@@ -42,7 +43,14 @@ class Stage:
         options = options or Options()
         jam = Jam(player, options, score, program=program)
         self.jamming = Jamming(
-            jam, self.striker, self.time, options, guitarist=told, count_in=count_in, tell=self.said.append
+            jam,
+            self.striker,
+            self.time,
+            options,
+            guitarist=told,
+            count_in=count_in,
+            latency=latency,
+            tell=self.said.append,
         )
         self._busy, self._due = busy, 0.0
         self.jamming.step(0.0)

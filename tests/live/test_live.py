@@ -355,8 +355,7 @@ def test_a_note_a_little_before_the_first_barline_is_on_it_and_one_in_the_count_
 
 
 def test_a_note_that_comes_late_by_its_way_is_heard_when_it_was_played(player: Engine) -> None:
-    stage = Stage(player)
-    stage.jamming._latency = 0.04
+    stage = Stage(player, latency=0.04)
     stage.run(1.0, [(0.54, key(52, 90))])
     assert stage.jamming.take().song.parts[0].onset.tolist() == [pytest.approx(480, abs=1)]
 

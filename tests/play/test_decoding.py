@@ -493,12 +493,6 @@ def takes(player: Engine, controls: Controls) -> list[list[list[int]]]:
     return [[c.tolist() for c in bar.hits] for bar in play(player, HEARD, Sampling(seed=2), controls=controls)]
 
 
-def test_what_is_taken_apart_comes_together_again() -> None:
-    rows = np.arange(24.0).reshape(3, 2, 4)
-    assert engine._together(engine._apart(rows)).tolist() == rows.tolist()
-    assert engine._apart(rows)[0].tolist() == rows[0, :, :2].tolist()
-
-
 def test_with_a_weight_of_one_it_is_the_engine_as_it_is(player: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     controls = Controls(style="jazz", intensity=0.9)
     monkeypatch.setattr(engine, "GUIDANCE", 1.0)

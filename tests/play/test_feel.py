@@ -21,7 +21,7 @@ from seq2drum.errors import CheckpointError, CorpusError, OptionError
 from seq2drum.formats.midi import midi
 from seq2drum.lattice.features import GuitarGrid, SongGrid
 from seq2drum.lattice.form import Form, form_of, lattice_of
-from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, Grid, Lattice
+from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, Grid, Lattice, decode
 from seq2drum.learn.feel import feel as feel_network
 from seq2drum.learn.feel import judging
 from seq2drum.learn.feel import recordings as feel_shares
@@ -300,7 +300,10 @@ def test_the_probabilities_of_all_velocities_and_of_all_moments_are_1() -> None:
 
 
 def twelfths(given: Grid, bars: Form) -> list[float]:
-    return striking._twelfth(given, bars).round(1).tolist()
+    """Where in its quarter each note begins, in twelfths."""
+    quarter = 12 * 480
+    onset = decode(given, lattice_of(Song(quarter, length=4 * quarter * len(bars.steps))), FULL).onset
+    return (onset % quarter / 480).round(1).tolist()
 
 
 @pytest.mark.parametrize(("amount", "place"), [(0, 6), (0.25, 6.5), (0.5, 7), (0.75, 7.5), (1, 8)])

@@ -139,7 +139,7 @@ def found(folder: Path, **more: object) -> Book:
     (folder / book.IDIOMS).write_text(tabs.written([Book.load()["one-drop"]]), encoding="utf-8")
     held = {"grooves": [{**to_json(Book.load()["one-drop"]), "popularity": 7}], **more}
     (folder / book.FOUND).write_text(json.dumps(held), encoding="utf-8")
-    return book._loaded(folder)
+    return Book.load(folder)
 
 
 def test_grooves_that_were_found_in_songs_come_after_the_idioms_under_names_of_their_own(tmp_path: Path) -> None:
@@ -149,13 +149,15 @@ def test_grooves_that_were_found_in_songs_come_after_the_idioms_under_names_of_t
     assert both["one drop, hat"].name == "one-drop"
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"grooves": [{}]}', '{"grooves": [{"name": 1}]}', '{"grooves": 3}'])
+@pytest.mark.parametrize(
+    "damage", ["", "{", "[]", "{}", '{"grooves": [{}]}', '{"grooves": [{"name": 1}]}', '{"grooves": 3}']
+)
 def test_a_damaged_book_says_so(tmp_path: Path, damage: str) -> None:
     found(tmp_path)
-    book._loaded.cache_clear()
-    (tmp_path / book.FOUND).write_text(damage, encoding="utf-8")
+    damaged = shutil.copytree(tmp_path, tmp_path / "damaged")
+    (damaged / book.FOUND).write_text(damage, encoding="utf-8")
     with pytest.raises(ModelError, match="damaged"):
-        book._loaded(tmp_path)
+        Book.load(damaged)
 
 
 def test_a_groove_is_read_from_a_file_a_bar_of_it_or_some_bars(loop: str) -> None:
@@ -471,7 +473,7 @@ def test_an_extreme_groove_that_is_hardly_likelier_than_another_is_not_chosen() 
     def safest(share: float) -> Groove:
         shares = np.full(len(names), 1e-9)
         shares[[blast, eighths]] = share, 1 - share
-        return shelf.grooves[choosing._safest(Fit(shelf, shares / shares.sum()))]
+        return shelf.grooves[choosing.safest_of(Fit(shelf, shares / shares.sum()))]
 
     assert safest(0.51).name == "metal-eighth-kick" and safest(0.9).name == "metal-blast-together"
 

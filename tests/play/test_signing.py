@@ -94,17 +94,17 @@ def test_a_server_that_trusts_a_key_takes_models_that_it_signed_and_shipped_ones
     folder = tmp_path / "mine-model"
     shutil.copytree(ROOT / "seq2drum" / "checkpoints" / "default", folder)
     key = str(public(keys[0]))
-    player._check_signed("default", key)
-    player._check_signed(str(folder), "")
+    player.check_signed("default", key)
+    player.check_signed(str(folder), "")
     with pytest.raises(CheckpointError, match="is not signed"):
-        player._check_signed(str(folder), key)
+        player.check_signed(str(folder), key)
     chosen = Settings(models={"mine": str(folder), "default": "default"})
-    assert lifecycle._unsigned(chosen) == ["mine"]
+    assert lifecycle.unsigned_models(chosen) == ["mine"]
     signing.sign(folder, keys[0])
-    player._check_signed(str(folder), key)
-    assert lifecycle._unsigned(chosen) == []
+    player.check_signed(str(folder), key)
+    assert lifecycle.unsigned_models(chosen) == []
     with pytest.raises(CheckpointError, match="none of the trusted"):
-        player._check_signed(str(folder), str(public(keys[1])))
+        player.check_signed(str(folder), str(public(keys[1])))
 
 
 def test_both_sides_call_the_signature_the_same() -> None:

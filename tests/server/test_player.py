@@ -30,6 +30,7 @@ from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import ipc, parser, player, statuses
 from server.ipc import Frame
+from tests.players import strummed
 
 ROOT = Path(__file__).parents[2]
 BLUES = (ROOT / "examples" / "blues_shuffle.mid").read_bytes()
@@ -207,7 +208,7 @@ def test_the_whole_file_comes_back_with_its_guitar(worker: Worker, drummer: Drum
 
 
 def test_what_is_cancelled_is_played_no_further_and_the_others_do_not_notice(worker: Worker, drummer: Drummer) -> None:
-    long = midi.serialise(player._riff())
+    long = midi.serialise(strummed(8))
     worker.play(50, long, bars=True, takes=8)
     worker.play(51, BLUES, seed=4)
     first = worker.hear()

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from server.parser_pool import ParserPool
 from server.player_pool import PlayerPool
 from server.settings import Settings
 from server.statuses import Refusal, StatusError
-from server.workers import StartError
+from server.workers import StartError, Worker
 
 ROOT = Path(__file__).parents[2]
 FAKE = (sys.executable, "-P", str(Path(__file__).parents[1].joinpath("fake_worker.py")))
@@ -55,8 +56,10 @@ async def parsers(*words: str, command: tuple[str, ...] = FAKE, **changed: Any) 
 
 
 @contextlib.asynccontextmanager
-async def players(*words: str, command: tuple[str, ...] = FAKE, **changed: Any) -> AsyncIterator[PlayerPool]:
-    pool = PlayerPool(command=(*command, *words))
+async def players(
+    *words: str, command: tuple[str, ...] = FAKE, pool: PlayerPool | None = None, **changed: Any
+) -> AsyncIterator[PlayerPool]:
+    pool = pool or PlayerPool(command=(*command, *words))
     await pool.start(Settings(**{"engines": 1, **changed}))
     try:
         yield pool
@@ -138,8 +141,7 @@ def test_a_file_that_takes_too_long_is_refused_and_its_worker_replaced() -> None
             refusal = await refused(pool.analyze(b"spin", LONG))
             assert (refusal.reason, refusal.field) == ("MIDI_TOO_COMPLEX", "midi")
             assert "0.3 seconds" in str(refusal)
-            pool._seconds = LONG
-            assert worker_of(await pool.analyze(b"next", LONG)) not in before
+            assert worker_of(await pool.analyze(b"next", LONG, recording=True)) not in before  # with more time
             assert not psutil.pid_exists(before[0])
 
     run(test)
@@ -304,17 +306,26 @@ def test_a_call_that_ends_while_its_file_is_read_does_not_cost_the_worker() -> N
     run(test)
 
 
-def test_a_file_that_is_given_to_a_worker_that_dies_at_that_moment_goes_to_the_next() -> None:
+def test_a_file_given_to_a_worker_that_dies_at_that_moment_goes_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def test() -> None:
-        pool = ParserPool(command=FAKE)
-        look = parser_pool._Job("analyze", b"x", LONG, asyncio.get_running_loop().create_future())
-        pool._queue.append(look)
-        dead: Any = object()
-        died = asyncio.create_task(asyncio.sleep(0, 9))
-        await died
-        assert await pool._next(dead, died) is None
-        assert list(pool._queue) == [look] and not pool._idle
+        async with parsers(screens=2) as pool:
+            for turns in range(8):  # of the loop, between its death and the file
+                await until(lambda: len(pool.pids) == 2)
+                files = [b"%d" % number for number in range(2)]
+                dying = psutil.Process(pool.pids[0])
+                dying.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    while dying.status() != psutil.STATUS_ZOMBIE:
+                        time.sleep(0.001)
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                answers = await asyncio.gather(*(pool.analyze(file, LONG) for file in files))
+                assert [answer.partition(b":")[2] for answer in answers] == files
+                assert dying.pid not in map(worker_of, answers)
 
+    monkeypatch.setattr(workers, "START_WINDOW", 0.0)  # deaths are replaced at once
     run(test)
 
 
@@ -537,9 +548,14 @@ def test_a_call_that_is_closed_or_cancelled_is_left_by_the_player() -> None:
 def test_a_call_that_ends_by_itself_is_not_cancelled_as_well() -> None:
     async def test() -> None:
         posted: list[Frame] = []
+        post = Worker.post
+
+        def note(worker: Worker, frame: Frame) -> None:
+            posted.append(frame)
+            post(worker, frame)
+
         async with players() as pool:
-            (worker,) = pool._calls
-            monkeypatch.setattr(worker, "post", lambda frame, post=worker.post: (posted.append(frame), post(frame)))
+            monkeypatch.setattr(Worker, "post", note)
             await played(pool, b"bars 2")
             with pytest.raises(StatusError):
                 await played(pool, b"refuse")
@@ -665,12 +681,13 @@ def test_a_player_that_is_silent_while_it_has_work_gets_no_new_calls_and_health_
     changes: list[bool] = []
 
     async def test() -> None:
-        async with players(engines=2) as pool:
-            pool._changed = lambda: changes.append(pool.ready)
+        pool = PlayerPool(command=FAKE, changed=lambda: changes.append(pool.ready))
+        async with players(pool=pool, engines=2):
+            started = len(changes)
             stopped, other = pool.pids
             os.kill(stopped, signal.SIGSTOP)
             first = [asyncio.create_task(played(pool, b"x")) for _ in range(2)]  # one for each
-            await until(lambda: len(pool._silent) == 1)
+            await until(lambda: len(changes) > started)
             assert pool.ready
             calls = await asyncio.gather(*(played(pool, b"x") for _ in range(4)))
             assert {worker_of(frames[-1].body) for frames in calls} == {other}
@@ -727,7 +744,6 @@ def test_a_player_that_keeps_too_much_gives_its_place_to_a_fresh_one_and_ends_wh
             assert pool.pids == (pid,)
             await played(pool, b"keep %d" % (player_pool.RETIRE_MEBIBYTES + 1))
             await until(lambda: len(pool.pids) == 2 and pool.ready)
-            await until(lambda: any(worker.is_retired for worker in pool._alive))
             assert worker_of((await played(pool, b"x"))[-1].body) != pid
             assert psutil.pid_exists(pid)  # it still has a call
             await staying.aclose()

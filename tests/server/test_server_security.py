@@ -21,7 +21,7 @@ from seq2drum.errors import OptionError
 from seq2drum.music.limits import Limits
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.rpc import accompaniment_pb2_grpc as rpc
-from server import cli, front
+from server import cli, front, lifecycle
 from server import settings as server_settings
 from server.credentials import authenticate
 from server.settings import Settings, Token, is_local
@@ -454,7 +454,14 @@ def test_every_setting_has_a_flag_and_a_variable_that_mean_the_same(monkeypatch:
         if name.startswith("SEQ2DRUM_"):
             monkeypatch.delenv(name)
     chosen: list[Settings] = []
-    monkeypatch.setattr(cli, "_serve", lambda settings: chosen.append(settings) or 0)
+    for name in ("GRPC_VERBOSITY", "GRPC_ENABLE_FORK_SUPPORT"):  # which the command sets if nobody has
+        monkeypatch.setenv(name, os.environ.get(name, "0"))
+
+    async def serve(settings: Settings, *_: object) -> int:
+        chosen.append(settings)
+        return 0
+
+    monkeypatch.setattr(lifecycle, "serve", serve)
 
     def by_flag(*arguments: str) -> Settings:
         assert cli.main(arguments) == 0

@@ -32,6 +32,7 @@ pytest.importorskip("wsproto", reason="the page needs seq2drum[page]")
 from wsproto import ConnectionType, WSConnection, events
 
 from server.web import connections, server
+from server.web.connections import Connection
 from server.web.server import FOLDER, WebServer
 from server.web.transports import METHODS
 
@@ -456,14 +457,22 @@ def test_the_token_is_in_no_line_of_the_log(log: io.StringIO) -> None:
     assert {line["event"] for line in lines} == {"call", "page refused"}
 
 
-def test_small_pieces_are_sent_at_once() -> None:
+def test_small_pieces_are_sent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a reply's body waits for the caller to confirm its head, which takes 40 ms."""
+
+    transports: list[asyncio.Transport] = []
+    begin = Connection.connection_made
+
+    def note(connection: Connection, transport: asyncio.Transport) -> None:
+        transports.append(transport)
+        begin(connection, transport)
+
+    monkeypatch.setattr(Connection, "connection_made", note)
 
     async def body(opened: Page) -> None:
         _, writer = await opened.connect()
         await until(lambda: opened.web.connections)
-        (connection,) = opened.web._state.connections
-        line = connection.transport.get_extra_info("socket")
+        line = transports[0].get_extra_info("socket")
         assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         writer.close()
 
@@ -868,5 +877,5 @@ def test_a_missing_package_is_told_with_the_command_that_installs_it(monkeypatch
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     front: Any = None  # nothing is asked of it before the packages are there
     with pytest.raises(MissingExtraError, match=r"uvicorn is not installed: pip install 'seq2drum\[page\]'"):
-        lifecycle._entrance(settings(web_port=0), front)
-    assert lifecycle._entrance(settings(), front) is None  # without a page none is wanted
+        lifecycle.bind_page(settings(web_port=0), front)
+    assert lifecycle.bind_page(settings(), front) is None  # without a page none is wanted

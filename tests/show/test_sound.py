@@ -394,8 +394,8 @@ BOTH = "cp $$ $$.copy; mv $$ 0.wav; mv $$.copy 1.wav"
 )
 def test_a_fluidsynth_that_fails_is_stopped_and_its_fault_is_named(tmp_path, monkeypatch, no_traces, script, message):
     stand_in(tmp_path, monkeypatch, script)
-    monkeypatch.setattr(fluidsynth, "_PATIENCE", 1.0 if "sleep" in script else 60.0)
-    monkeypatch.setattr(fluidsynth, "_TAIL", 0.1)
+    monkeypatch.setattr(fluidsynth, "PATIENCE", 1.0 if "sleep" in script else 60.0)
+    monkeypatch.setattr(fluidsynth, "TAIL", 0.1)
     font = made_soundfont(tmp_path / "font.sf2", GUITAR, KIT)
     begun = time.monotonic()
     with pytest.raises(OutputError, match=message):
@@ -407,7 +407,7 @@ def test_a_fluidsynth_that_fails_is_stopped_and_its_fault_is_named(tmp_path, mon
 @POSIX
 def test_what_a_script_in_the_place_of_fluidsynth_has_started_ends_with_it(tmp_path, monkeypatch, no_traces):
     stand_in(tmp_path, monkeypatch, f"sleep 60 & echo $! > {tmp_path}/$$.child; wait")
-    monkeypatch.setattr(fluidsynth, "_PATIENCE", 1.0)
+    monkeypatch.setattr(fluidsynth, "PATIENCE", 1.0)
     with pytest.raises(OutputError, match="was not done after"):
         sound.wav(strummed(1), soundfont=made_soundfont(tmp_path / "font.sf2", GUITAR, KIT))
     children = [int(path.read_text()) for path in tmp_path.glob("*.child")]

@@ -17,7 +17,7 @@ from seq2drum.data.corpus.reading import MOST_BYTES, UNREADABLE, Listed, find_fi
 from seq2drum.system import files
 
 UNOPENED = "a file or folder that could not be opened"
-_FILES = 32  # of a part of a folder
+FILES_PER_PART = 32  # of a part of a folder
 
 
 class Files(NamedTuple):
@@ -88,8 +88,8 @@ def _is_table(source: Source) -> bool:
 
 
 def _in_files(folder: Path, tag: str, items: Sequence[Item]) -> Iterator[Files]:
-    for first in range(0, len(items), _FILES):
-        yield Files(str(folder.resolve()), tag, tuple(items[first : first + _FILES]))
+    for first in range(0, len(items), FILES_PER_PART):
+        yield Files(str(folder.resolve()), tag, tuple(items[first : first + FILES_PER_PART]))
 
 
 def _in_row_groups(path: Path, layout: str) -> Iterator[RowGroup]:

@@ -71,13 +71,13 @@ class Book(Shown):
     popularity: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     @staticmethod
-    def load() -> Book:
-        """The book that comes with the package; read once.
+    def load(folder: Path = FOLDER) -> Book:
+        """The book in a folder, by default that of the package; read once.
 
         Raises:
             ModelError: it is damaged.
         """
-        return _loaded(FOLDER)
+        return _loaded(folder)
 
     def __len__(self) -> int:
         return len(self.grooves)

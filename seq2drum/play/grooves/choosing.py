@@ -102,7 +102,7 @@ def unheard(metre: tuple[int, int], bpm: float, options: Options) -> Groove:
     """The groove to begin with before anything is heard: the safest at a tempo, given the request."""
     shelf = Ranker.load().shelf(Book.load(), *metre)
     fit = Fit.of(shelf, shelf.prior(bpm) + _of_style(shelf.grooves, options.style))
-    return fit.grooves[_safest(Fit.of(shelf, np.log(fit.shares) + _at_levels(fit, options)))]
+    return fit.grooves[safest_of(Fit.of(shelf, np.log(fit.shares) + _at_levels(fit, options)))]
 
 
 def groove_to_keep(
@@ -115,7 +115,7 @@ def groove_to_keep(
     blind = fit.shelf.prior(float(guitar_grid.form.bpm[-1])) + _of_style(fit.grooves, options.style)
     with np.errstate(divide="ignore"):
         both = Fit.of(fit.shelf, OPENING_WEIGHT * np.log(fit.shares) + (1 - OPENING_WEIGHT) * blind)
-    return _surest(both, _safest(both), playing)
+    return _surest(both, safest_of(both), playing)
 
 
 def better(
@@ -128,7 +128,7 @@ def better(
     fit = _heard_of(guitar_grid, sections, options, letter)
     if fit is None:
         return playing
-    return _surest(fit, _safest(fit, fit.grooves.index(playing) if playing in fit.grooves else None), playing)
+    return _surest(fit, safest_of(fit, fit.grooves.index(playing) if playing in fit.grooves else None), playing)
 
 
 def _surest(fit: Fit, safest: int, playing: Groove) -> Groove:
@@ -277,7 +277,7 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
         return {}
     # 1. The groove that leads.
     song, rng = _of_song(fits, bars), np.random.default_rng([options.seed, _TAG])
-    offers = _offers(song) if take else [_safest(song)]
+    offers = _offers(song) if take else [safest_of(song)]
     if options.daring or take >= len(offers):
         leading = _drawn(song, options.daring or AS_DRUMMERS, rng)
     else:
@@ -287,24 +287,23 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
     for letter in sorted(fits, key=lambda letter: (-bars[letter], letter)):
         fit = fits[letter]
         if fit.shelf is not song.shelf:
-            place = _drawn(fit, options.daring, rng) if options.daring else _safest(fit)
+            place = _drawn(fit, options.daring, rng) if options.daring else safest_of(fit)
         elif options.daring:
             nats = (
                 np.log(SECTION_WEIGHT * fit.shares + (1 - SECTION_WEIGHT) * song.shares)
                 + LIKE_LEADING * fit.shelf.likeness[leading]
             )
             place = _drawn(Fit.of(fit.shelf, nats), options.daring, rng)
+        elif take:
+            place = leading
         else:
-            place = (
-                leading
-                if take
-                else _safest(Fit(fit.shelf, SECTION_WEIGHT * fit.shares + (1 - SECTION_WEIGHT) * song.shares), leading)
-            )
+            mixed = SECTION_WEIGHT * fit.shares + (1 - SECTION_WEIGHT) * song.shares
+            place = safest_of(Fit(fit.shelf, mixed), leading)
         grooves[letter] = fit.grooves[place]
     return grooves
 
 
-def _safest(fit: Fit, leading: int | None = None) -> int:
+def safest_of(fit: Fit, leading: int | None = None) -> int:
     """The groove that has most in common with what a drummer of the style would play.
 
     Of grooves that are about as safe, one that every drummer knows is taken, and an extreme one only if it is safer
@@ -333,7 +332,7 @@ def _offers(song: Fit) -> list[int]:
     """Up to OFFERED grooves that differ: the safest, some more of the likeliest style, and then of any."""
     likely, able = _in_style(song)
     in_style = [place for place in likely.best(OFFERED) if able[place]]
-    return list(dict.fromkeys([_safest(song), *in_style[:IN_STYLE], *song.best(2 * OFFERED)]))[:OFFERED]
+    return list(dict.fromkeys([safest_of(song), *in_style[:IN_STYLE], *song.best(2 * OFFERED)]))[:OFFERED]
 
 
 def _in_style(fit: Fit) -> tuple[Fit, NDArray[np.bool_]]:
@@ -421,7 +420,7 @@ def _at_levels(fit: Fit, options: Options) -> Shares:
     asked = {name: getattr(options, name) for name in AROUND}
     if set(asked.values()) == {None}:
         return loss
-    safest = grooves[_safest(fit)]
+    safest = grooves[safest_of(fit)]
     for name, level in asked.items():
         levels = np.array([getattr(_levels(groove), name) for groove in grooves])
         wanted, around = (getattr(_levels(safest), name), LEVEL_WIDTH) if level is None else (level, AROUND[name])
