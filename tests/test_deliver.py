@@ -1,7 +1,6 @@
 """Exports are made of values: no command line is needed, and the same values give the same bytes."""
 
 from dataclasses import FrozenInstanceError, replace
-from pathlib import Path
 
 import pytest
 
@@ -56,9 +55,3 @@ def test_what_exports_are_made_of_stays_as_it_is():
     played = Played((take(),), "Riff", PLAIN)
     with pytest.raises(FrozenInstanceError):
         played.title = "another"
-
-
-def test_nothing_that_delivers_knows_a_command_line():
-    root = Path(__file__).parents[1]
-    for file in ("seq2drum/deliver/export.py", "server/rendering.py", "server/convert.py"):
-        assert "argparse" not in (root / file).read_text(encoding="utf-8")
