@@ -67,7 +67,7 @@ def number_or_none(value: float) -> float | None:
 
 @dataclass(frozen=True)
 class Column:
-    """The name of a figure, its meaning, and the better direction: see `figures.Better`."""
+    """The name of a figure, its meaning, and the better direction: see `panel.Better`."""
 
     name: str
     meaning: str
@@ -115,11 +115,10 @@ class Measure:
         )
 
 
-def measured(name: str, songs: int, figures: Mapping[str, Interval | float], bars: int = 0) -> Row:
+def measured(name: str, songs: int, figures: Mapping[str, Interval | float], bars: int = 0, meaning: str = "") -> Row:
     """A row of a measure; figures with an interval or without, NaN without an answer."""
-    return Row(
-        name, "", "measure", False, songs, {key: Estimate.of(found) for key, found in figures.items()}, bars=bars
-    )
+    estimates = {key: Estimate.of(found) for key, found in figures.items()}
+    return Row(name, meaning, "measure", False, songs, estimates, bars=bars)
 
 
 @dataclass(frozen=True)

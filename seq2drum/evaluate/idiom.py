@@ -19,7 +19,7 @@ from seq2drum.evaluate.auditions import Progress
 from seq2drum.evaluate.evaluation import Measure, Row, measured
 from seq2drum.judge.intervals import Interval, mean_over_songs
 from seq2drum.judge.measures import bar_keys, f1
-from seq2drum.judge.styles import COMMON, HANDS, RULES, TakeGrid, crashes, style_named
+from seq2drum.judge.styles import COMMON, HANDS, MEANINGS, RULES, TakeGrid, crashes, style_named
 from seq2drum.lattice.conditions import Drums, drums_of, fills
 from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.grid import encode
@@ -145,7 +145,8 @@ def _by_rule(found: Mapping[str, Sequence[Judged]], columns: Iterable[str]) -> I
         scores[f"{title}: crashes a bar"] = [take.crashes for take in takes]
         for name, each in scores.items():
             worst = (max if name.endswith("crashes a bar") else min)(each)
-            yield measured(name, 1, dict(zip(columns, [float(np.mean(each)), worst, *each], strict=False)))
+            figures = dict(zip(columns, [float(np.mean(each)), worst, *each], strict=False))
+            yield measured(name, 1, figures, meaning=MEANINGS.get(name.partition(": ")[2], ""))
 
 
 # --- a jam beside a take ----------------------------------------------------------------------------------------------

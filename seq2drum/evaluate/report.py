@@ -27,7 +27,7 @@ from seq2drum.evaluate.evaluation import (
     Measure,
     Row,
 )
-from seq2drum.judge.figures import WAYS
+from seq2drum.judge.panel import WAYS
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS
 from seq2drum.music.kit import NINE
 from seq2drum.show import page

@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seq2drum.judge.figures import of_each, of_songs
 from seq2drum.judge.measures import Vector, auc_of_weights, share
-from seq2drum.judge.panel import FIGURES, Statistics
+from seq2drum.judge.panel import FIGURES, Statistics, of_each, of_songs
 from seq2drum.music.notes import IntArray
 
 CRITICS = 3  # trained for each player, from different seeds

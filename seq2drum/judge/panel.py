@@ -14,13 +14,14 @@ Letters of shapes: B bars, T steps of all bars, S steps of the longest bar, V th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seq2drum.judge.figures import VOCABULARY, Figure, of_each, of_halves, of_songs
 from seq2drum.judge.measures import (
     COPY_LENGTHS,
     CURVE_BARS,
@@ -29,6 +30,7 @@ from seq2drum.judge.measures import (
     Copies,
     Vector,
     above_chance,
+    bar_keys,
     curve,
     divergence,
     every_eighth,
@@ -38,20 +40,71 @@ from seq2drum.judge.measures import (
     pearson,
     ratio,
     share,
+    typical,
 )
 from seq2drum.judge.trial import TOMS, VOICE_FAMILIES, Side, Trial
 from seq2drum.lattice.conditions import Drums
 from seq2drum.lattice.form import MAX_STEPS, Form
 from seq2drum.lattice.grid import STEPS_PER_QUARTER
+from seq2drum.music.notes import IntArray
 
 Statistics = Mapping[str, Vector]
 """The counts of a take or a song, a vector for each figure by its name."""
 
+Better = Literal["high", "low", "near real", "to beat", "neither"]
+WAYS: Mapping[str, str] = {
+    "high": "higher is better",
+    "low": "lower is better",
+    "near real": "near the real drums is best",
+}
+"""The better direction in words, if there is one."""
+
+
+def of_each(read: Callable[..., float]) -> Callable[[Vector], float]:
+    """A function that reads a number off all sums."""
+    return lambda sums: read(*sums.tolist())
+
+
+SHARE = of_each(share)
+"""Reads off two sums the share that the first is of the second."""
+
+
+class Figure(NamedTuple):
+    """One figure: its name, its meaning, and the better direction.
+
+    better: "near real" is judged by the value of the real drums; "to beat" is the same for all players; "neither" has
+    no better direction. group: its table on a page. statistics: from a take to a vector. value: from a sum of such
+    vectors to a number.
+    """
+
+    name: str
+    meaning: str
+    better: Better
+    group: str
+    statistics: Callable[[Trial], ArrayLike]
+    value: Callable[[Vector], float] = SHARE
+
+
+def of_songs(number: float) -> list[float]:
+    """A song's term of a mean over songs; a song without an answer is left out."""
+    return [0.0, 0.0] if np.isnan(number) else [number, 1.0]
+
+
+def habit(
+    name: str,
+    meaning: str,
+    group: str,
+    counted: Callable[[Side], ArrayLike],
+    value: Callable[[Vector], float] = SHARE,
+) -> Figure:
+    """A figure of the made drums alone, which is best near that of the real ones. counted: from a side to a vector."""
+    return Figure(name, meaning, "near real", group, lambda trial: counted(trial.made), value)
+
+
+# --- hits, density and distribution -----------------------------------------------------------------------------------
+
 MOST_HITS = 64  # for a bar of four quarters; the last bin of the density histogram is open
 _RATIO_BINS, _RATIO_OCTAVES = 32, 4  # bins an octave, and octaves either side of 1, of the histogram of ratios
-
-
-# --- the panel --------------------------------------------------------------------------------------------------------
 
 
 def _hits(name: str, meaning: str, view: Callable[[Side], BoolArray]) -> Figure:
@@ -59,8 +112,8 @@ def _hits(name: str, meaning: str, view: Callable[[Side], BoolArray]) -> Figure:
     return Figure(name, meaning, "high", "hits", lambda trial: _cells(view(trial.made), view(trial.real)), of_each(f1))
 
 
-def _voice_hits(name: str) -> Figure:
-    return _hits(f"F1 {name}", "the same for one voice", lambda side: side.hits[:, [VOICE[name]]])
+def _column(voice: int, side: Side) -> BoolArray:
+    return side.hits[:, [voice]]
 
 
 def _cells(made: BoolArray, real: BoolArray) -> list[float]:
@@ -100,6 +153,159 @@ def _places(side: Side) -> Vector:
     return np.bincount(place * len(VOICE) + voice, minlength=MAX_STEPS * len(VOICE)).astype(np.float64)
 
 
+def _both(
+    name: str,
+    meaning: str,
+    better: Better,
+    group: str,
+    of: Callable[[Side], Vector],
+    compare: Callable[[Vector, Vector], float],
+) -> Figure:
+    """A figure that compares two histograms, one of each side."""
+
+    def compared(sums: Vector) -> float:
+        return compare(sums[: len(sums) // 2], sums[len(sums) // 2 :])  # np.split took longer than comparing
+
+    return Figure(
+        name, meaning, better, group, lambda trial: np.concatenate([of(trial.made), of(trial.real)]), compared
+    )
+
+
+_HITS = (
+    _hits("hit F1", "same step, same voice, nine voices, all songs pooled", lambda side: side.hits),
+    Figure(
+        "hit F1 per song",
+        "the same, mean over songs",
+        "high",
+        "hits",
+        lambda trial: of_songs(f1(*_cells(trial.made.hits, trial.real.hits))),
+    ),
+    _hits(
+        "kick and snare F1", "the same for kick and snare", lambda side: side.hits[:, list(sum(VOICE_FAMILIES[:2], ()))]
+    ),
+    _hits("onset F1", "same step, any voice", lambda side: side.hits.max(axis=1)),
+    _hits("family F1", "kick, snare, crash, toms as one, hats and ride as one", lambda side: side.families),
+    *(_hits(f"F1 {name}", "the same for one voice", partial(_column, VOICE[name])) for name in VOICE),
+    habit(
+        "hits a bar",
+        "hits for every four quarters",
+        "density",
+        lambda side: [side.hits.sum(), len(side.hits)],
+        lambda sums: 4 * STEPS_PER_QUARTER * share(*sums.tolist()),
+    ),
+    Figure(
+        "hits made to real",
+        "ratio of all hits",
+        "near real",
+        "density",
+        lambda trial: [trial.made.hits.sum(), trial.real.hits.sum()],
+        of_each(ratio),
+    ),
+    Figure("median of hits made to real", "the median song's ratio", "near real", "density", _ratios, _median_ratio),
+    _both("density overlap", "area that the histograms of hits a bar share", "high", "density", _densities, overlap),
+    _both(
+        "voice JSD",
+        "divergence of the shares of the nine voices, bits",
+        "low",
+        "distribution",
+        lambda side: side.hits.sum(axis=0),
+        divergence,
+    ),
+    _both(
+        "position JSD",
+        "divergence of where in the bar which voice is struck, bits",
+        "low",
+        "distribution",
+        _places,
+        divergence,
+    ),
+)
+
+
+# --- structure and vocabulary -----------------------------------------------------------------------------------------
+
+HELD_BARS = 16  # first and last bars, in which the hold of the groove is measured
+LEAST_HELD = 40  # bars of a song: a shorter one has no distance between beginning and end
+PERIOD = 4  # bars of a phrase, after which drummers repeat themselves
+
+
+def kinds_of(side: Side, *, by_section: bool = True) -> list[IntArray]:
+    """The bars of each section's letter, split by length; bars before the guitar begins are a kind of their own.
+
+    Without by_section the bars of each length in the whole song.
+    """
+    keys = np.stack([side.letter * by_section, side.drums.form.steps], axis=1)
+    _, kind = np.unique(keys, axis=0, return_inverse=True)
+    return [np.flatnonzero(kind == number) for number in range(int(kind.max(initial=-1)) + 1)]
+
+
+def _distinct(side: Side, *, by_section: bool) -> list[float]:
+    """The number of distinct bars, and of bars; by section, a bar that comes in two of them is counted in both."""
+    keys = list(zip((side.letter * by_section).tolist(), bar_keys(side.drums), strict=True))
+    return [float(len(set(keys))), float(len(keys))]
+
+
+def _changes(side: Side) -> list[float]:
+    """The number of bars unlike the one PERIOD bars before, and of those whose length that bar shares."""
+    steps, rolls = side.drums.form.steps, side.rolls
+    if len(steps) <= PERIOD:
+        return [0.0, 0.0]
+    comparable = steps[PERIOD:] == steps[:-PERIOD]
+    differs = np.any(rolls[PERIOD:] != rolls[:-PERIOD], axis=(1, 2)) & comparable
+    return [float(differs.sum()), float(comparable.sum())]
+
+
+def _held(side: Side, bars: slice, by_section: bool) -> list[float]:
+    """Hits that some bars share with the typical bar of section or song, hits of the bars, and of the typical bars."""
+    rolls = side.rolls > 0
+    if len(rolls) < LEAST_HELD:
+        return [0.0, 0.0, 0.0]
+    groove = np.zeros_like(rolls)
+    for kind in kinds_of(side, by_section=by_section):
+        groove[kind] = rolls[kind[typical(rolls[kind])]]
+    own, held = rolls[bars], groove[bars]
+    return [float((own & held).sum()), float(own.sum()), float(held.sum())]
+
+
+def _held_figures() -> Iterable[Figure]:
+    """The hold of a groove early and late: that of each section, and one of the whole song."""
+    ends = {"early": ("first", slice(0, HELD_BARS)), "late": ("last", slice(-HELD_BARS, None))}
+    for groove, of, by_section in (("groove", "their section", True), ("one groove", "the whole take", False)):
+        for end, (which, bars) in ends.items():
+            meaning = f"hit F1 of the {which} {HELD_BARS} bars to the typical bar of {of}"
+            yield habit(
+                f"{groove} held {end}",
+                f"{meaning}, in songs of {LEAST_HELD} or more",
+                "vocabulary",
+                partial(_held, bars=bars, by_section=by_section),
+                of_each(lambda both, own, held: share(2 * both, own + held)),  # NaN if no song is long enough
+            )
+
+
+def crashes_by_place(side: Side) -> tuple[int, int, int]:
+    """Crashes on the one of a section's first bar, on the one of other bars, and elsewhere."""
+    crash: BoolArray = side.hits[:, VOICE["crash"]]
+    ones = crash[side.drums.form.first[:-1]]
+    on_sections, on_ones = int((ones & side.begins).sum()), int(ones.sum())
+    return on_sections, on_ones - on_sections, int(crash.sum()) - on_ones
+
+
+def _crash_figures() -> Iterable[Figure]:
+    """The share of crashes at each kind of place, mean over songs."""
+    places = {
+        "on a section's one": "the first beat of a section",
+        "on another one": "the first beat of any other bar",
+        "elsewhere": "any other beat",
+    }
+    for at, (place, words) in enumerate(places.items()):
+
+        def counted(side: Side, at: int = at) -> list[float]:
+            crashes = crashes_by_place(side)
+            return of_songs(share(crashes[at], sum(crashes)))
+
+        yield habit(f"crashes {place}", f"share of crashes on {words}, mean over songs", "vocabulary", counted)
+
+
 def _curves(trial: Trial) -> Vector:
     return np.concatenate([trial.made.curve[0], trial.real.curve[0], trial.real.curve[1]])
 
@@ -108,6 +314,61 @@ def _curve_error(sums: Vector) -> float:
     pairs = sums[2 * CURVE_BARS :]
     made, real = curve(sums)
     return float(np.abs(made - real)[pairs > 0].mean()) if pairs.any() else np.nan
+
+
+_STRUCTURE = (
+    habit(
+        "groove similarity",
+        "how alike the rhythms of a song's bars are; a loop has 1",
+        "structure",
+        lambda side: of_songs(side.similarity),
+    ),
+    Figure(
+        "groove similarity error",
+        "distance of the same from the real song's, mean over songs",
+        "low",
+        "structure",
+        lambda trial: of_songs(abs(trial.made.similarity - trial.real.similarity)),
+    ),
+    Figure(
+        "bar similarity error",
+        "mean distance of the curves of how alike bars 1 to 16 apart are",
+        "low",
+        "structure",
+        _curves,
+        _curve_error,
+    ),
+    habit(
+        "distinct bars",
+        "share of bars that are not the same as an earlier one of the song",
+        "vocabulary",
+        partial(_distinct, by_section=False),
+    ),
+    habit(
+        "distinct bars a section",
+        "share of bars that are not the same as an earlier one of a section of that letter",
+        "vocabulary",
+        partial(_distinct, by_section=True),
+    ),
+    habit("change at four bars", "share of bars that differ from the one four bars before", "vocabulary", _changes),
+    *_held_figures(),
+    habit(
+        "toms outside fills",
+        "hits of toms a bar, in bars that are no fills",
+        "vocabulary",
+        lambda side: [side.rolls[~side.fills][:, :, list(TOMS)].sum(), (~side.fills).sum()],
+    ),
+    habit(
+        "crashes a bar",
+        "crashes, for each bar",
+        "vocabulary",
+        lambda side: [side.hits[:, VOICE["crash"]].sum(), len(side.bar_hits)],
+    ),
+    *_crash_figures(),
+)
+
+
+# --- fills, feel, the guitar, and copies ------------------------------------------------------------------------------
 
 
 def _crashes(side: Side) -> list[float]:
@@ -175,113 +436,26 @@ def _agreement(side: Side) -> float:
     return float((common - chance) / (steps.sum() * deviations)) if deviations else 0.0
 
 
-def _copy(index: int, bars: int) -> Figure:
-    name = f"copies of {bars} bar{'s' * (bars > 1)}"
-    meaning = "share of windows that the training set has exactly so, silence left out"
-    return Figure(name, meaning, "near real", "copies", lambda trial: trial.made.copied[index], of_each(share))
+def _copied(index: int, trial: Trial) -> ArrayLike:
+    """Windows of one of COPY_LENGTHS that the training set has, and all."""
+    counts: Vector = trial.made.copied[index]
+    return counts
 
 
-def _repeat(index: int, bars: int) -> Figure:
-    name = f"repeats of {bars} bar{'s' * (bars > 1)}"
-    meaning = "share of windows that another take of the song, of another seed, has exactly so, silence left out"
-
-    def counted(trial: Trial) -> ArrayLike:
-        nothing = [0.0, 0.0]
-        return nothing if trial.another is None else Copies.of([trial.another.drums]).rate(trial.made.drums)[index]
-
-    return Figure(name, meaning, "neither", "copies", counted, of_each(share))
+def _repeated(index: int, trial: Trial) -> ArrayLike:
+    """Windows of one of COPY_LENGTHS that another take has, and all; zeros without another take."""
+    return [0.0, 0.0] if trial.another is None else Copies.of([trial.another.drums]).rate(trial.made.drums)[index]
 
 
-_PANEL = (
-    _hits("hit F1", "same step, same voice, nine voices, all songs pooled", lambda side: side.hits),
-    Figure(
-        "hit F1 per song",
-        "the same, mean over songs",
-        "high",
-        "hits",
-        lambda trial: of_songs(f1(*_cells(trial.made.hits, trial.real.hits))),
-        of_each(share),
-    ),
-    _hits(
-        "kick and snare F1", "the same for kick and snare", lambda side: side.hits[:, list(sum(VOICE_FAMILIES[:2], ()))]
-    ),
-    _hits("onset F1", "same step, any voice", lambda side: side.hits.max(axis=1)),
-    _hits("family F1", "kick, snare, crash, toms as one, hats and ride as one", lambda side: side.families),
-    *(_voice_hits(name) for name in VOICE),
-    Figure(
-        "hits a bar",
-        "hits for every four quarters",
-        "near real",
-        "density",
-        lambda trial: [trial.made.hits.sum(), len(trial.made.hits)],
-        lambda sums: 4 * STEPS_PER_QUARTER * share(*sums.tolist()),
-    ),
-    Figure(
-        "hits made to real",
-        "ratio of all hits",
-        "near real",
-        "density",
-        lambda trial: [trial.made.hits.sum(), trial.real.hits.sum()],
-        of_each(ratio),
-    ),
-    Figure("median of hits made to real", "the median song's ratio", "near real", "density", _ratios, _median_ratio),
-    Figure(
-        "density overlap",
-        "area that the histograms of hits a bar share",
-        "high",
-        "density",
-        lambda trial: np.concatenate([_densities(trial.made), _densities(trial.real)]),
-        of_halves(overlap),
-    ),
-    Figure(
-        "voice JSD",
-        "divergence of the shares of the nine voices, bits",
-        "low",
-        "distribution",
-        lambda trial: np.concatenate([trial.made.hits.sum(axis=0), trial.real.hits.sum(axis=0)]),
-        of_halves(divergence),
-    ),
-    Figure(
-        "position JSD",
-        "divergence of where in the bar which voice is struck, bits",
-        "low",
-        "distribution",
-        lambda trial: np.concatenate([_places(trial.made), _places(trial.real)]),
-        of_halves(divergence),
-    ),
-    Figure(
-        "groove similarity",
-        "how alike the rhythms of a song's bars are; a loop has 1",
-        "near real",
-        "structure",
-        lambda trial: of_songs(trial.made.similarity),
-        of_each(share),
-    ),
-    Figure(
-        "groove similarity error",
-        "distance of the same from the real song's, mean over songs",
-        "low",
-        "structure",
-        lambda trial: of_songs(abs(trial.made.similarity - trial.real.similarity)),
-        of_each(share),
-    ),
-    Figure(
-        "bar similarity error",
-        "mean distance of the curves of how alike bars 1 to 16 apart are",
-        "low",
-        "structure",
-        _curves,
-        _curve_error,
-    ),
-    *VOCABULARY,
-    Figure(
-        "fill rate",
-        "share of bars that are fills",
-        "near real",
-        "fills",
-        lambda trial: [trial.made.fills.sum(), len(trial.made.fills)],
-        of_each(share),
-    ),
+def _copies(name: str, whose: str, better: Better, counted: Callable[[int, Trial], ArrayLike]) -> Iterable[Figure]:
+    """A figure of copies for each of COPY_LENGTHS."""
+    meaning = f"share of windows that {whose} has exactly so, silence left out"
+    for index, bars in enumerate(COPY_LENGTHS):
+        yield Figure(f"{name} of {bars} bar{'s' * (bars > 1)}", meaning, better, "copies", partial(counted, index))
+
+
+_FEEL = (
+    habit("fill rate", "share of bars that are fills", "fills", lambda side: [side.fills.sum(), len(side.fills)]),
     Figure(
         "fill F1",
         "fills within a bar of a real one",
@@ -298,29 +472,13 @@ _PANEL = (
         lambda trial: match_fills(every_eighth(trial.real.drums.form), trial.real.fills),
         of_each(f1),
     ),
-    Figure(
-        "crash after a fill",
-        "share of fills that land on a crash at the next barline",
-        "near real",
-        "fills",
-        lambda trial: _crashes(trial.made),
-        of_each(share),
-    ),
-    Figure(
-        "toms in fills",
-        "share of the hits of fills that are of toms",
-        "near real",
-        "fills",
-        lambda trial: _toms(trial.made),
-        of_each(share),
-    ),
-    Figure(
+    habit("crash after a fill", "share of fills that land on a crash at the next barline", "fills", _crashes),
+    habit("toms in fills", "share of the hits of fills that are of toms", "fills", _toms),
+    habit(
         "syncopation",
         "how far bars lean against their metre, mean over songs",
-        "near real",
         "feel",
-        lambda trial: of_songs(trial.made.syncopation),
-        of_each(share),
+        lambda side: of_songs(side.syncopation),
     ),
     Figure(
         "syncopation error",
@@ -328,15 +486,13 @@ _PANEL = (
         "low",
         "feel",
         lambda trial: of_songs(abs(trial.made.syncopation - trial.real.syncopation)),
-        of_each(share),
     ),
     Figure(
         "velocity error",
         "mean distance of the velocities (1 to 127) of right hits",
         "low",
         "feel",
-        lambda trial: _error(trial, attrgetter("velocity")),
-        of_each(share),
+        partial(_error, of=attrgetter("velocity")),
     ),
     Figure("velocity r", "correlation of the velocities of right hits", "high", "feel", _velocities, pearson),
     Figure(
@@ -344,7 +500,7 @@ _PANEL = (
         "deviation from the mean of voice and song, made to real",
         "near real",
         "feel",
-        lambda trial: _spread(trial, attrgetter("velocity")),
+        partial(_spread, of=attrgetter("velocity")),
         of_each(_spread_ratio),
     ),
     Figure(
@@ -352,38 +508,37 @@ _PANEL = (
         "mean distance of the offsets of right hits, in gaps between steps",
         "low",
         "feel",
-        lambda trial: _error(trial, attrgetter("offset")),
-        of_each(share),
+        partial(_error, of=attrgetter("offset")),
     ),
     Figure(
         "offset spread",
         "deviation from the mean of voice and song, made to real",
         "near real",
         "feel",
-        lambda trial: _spread(trial, attrgetter("offset")),
+        partial(_spread, of=attrgetter("offset")),
         of_each(_spread_ratio),
     ),
-    Figure(
+    habit(
         "kicks with the guitar",
         "share of kicks on a guitar onset, less the share when shifted by whole bars",
-        "near real",
         "guitar",
-        lambda trial: _kicks(trial.made),
-        lambda sums: share(float(sums[0] - sums[1]), float(sums[2])),
+        _kicks,
+        of_each(lambda common, chance, kicks: share(common - chance, kicks)),
     ),
-    Figure(
+    habit(
         "accents with the guitar",
         "correlation of loudness step by step, less the same when shifted by whole bars, mean over songs",
-        "near real",
         "guitar",
-        lambda trial: of_songs(_agreement(trial.made)),
-        of_each(share),
+        lambda side: of_songs(_agreement(side)),
     ),
-    *(_copy(index, bars) for index, bars in enumerate(COPY_LENGTHS)),
-    *(_repeat(index, bars) for index, bars in enumerate(COPY_LENGTHS)),
+    *_copies("copies", "the training set", "near real", _copied),
+    *_copies("repeats", "another take of the song, of another seed,", "neither", _repeated),
 )
 
-FIGURES: Mapping[str, Figure] = MappingProxyType({figure.name: figure for figure in _PANEL})
+
+# --- the panel --------------------------------------------------------------------------------------------------------
+
+FIGURES: Mapping[str, Figure] = MappingProxyType({figure.name: figure for figure in (*_HITS, *_STRUCTURE, *_FEEL)})
 """The panel, in the order of a report."""
 
 

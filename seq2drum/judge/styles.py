@@ -38,14 +38,16 @@ HAT: Voices = ("closed hat", "open hat", "pedal hat")
 TIME: Voices = (*RIDE, *HAT)
 SHAKEN: Voices = (*TIME, "shaker", "cabasa", "triangle")
 CRASH: Voices = ("crash",)
-FINAL: Voices = (*CRASH, *RIDE, *SNARE, "open hat", "low tom", "mid tom", "high tom")  # what a last hit is struck on
+TOMS: Voices = ("low tom", "mid tom", "high tom")
+FINAL: Voices = (*CRASH, *RIDE, *SNARE, "open hat", *TOMS)  # what a last hit is struck on
 HANDS: Voices = tuple(voice.name for voice in FULL.voices if voice.limb == "percussion")
 
+OFF_BEATS = (0.5, 1.5, 2.5, 3.5)
 SKIP = 2 / 3  # of a quarter: the second eighth of a swung one
 LOUD = 50  # velocity from which a snare is a backbeat, not a ghost note
 GHOST = 0.65  # of the median velocity of the snare on the backbeat, below which a snare is a ghost note
 ALIKE = 0.7  # likeness of a bar to its section's typical one, from which the groove is held
-FEW_CRASHES = 0.25  # a bar
+MOST_CRASHES = 0.25  # a bar; more are too many
 
 
 # --- a take, bar by bar -----------------------------------------------------------------------------------------------
@@ -88,6 +90,11 @@ class TakeGrid:
         found: NDArray[np.int64] = self.struck(voices, least)[:, [step_of(place) for place in places]].sum(axis=1)
         return found
 
+    def hits(self, voices: Voices, least: int = 1) -> NDArray[np.int64]:
+        """(B,): on how many steps any of the voices is struck."""
+        found: NDArray[np.int64] = self.struck(voices, least).sum(axis=1)
+        return found
+
     def on(self, voices: Voices, *places: float, least: int = 1) -> Bools:
         """(B,): whether any of the voices is struck at each of the places."""
         return self.count(voices, places, least) == len(places)
@@ -96,6 +103,10 @@ class TakeGrid:
     def quarters(self) -> int:
         """Quarters of a bar, as the first bar has them, rounded up."""
         return int(np.ceil(self.guitar_grid.form.quarters[0]))
+
+    def inside(self, *parts: float) -> list[float]:
+        """The places behind each beat of a bar, at these parts of a quarter."""
+        return [beat + part for beat in range(self.quarters) for part in parts]
 
     @cached_property
     def eighths(self) -> list[float]:
@@ -122,10 +133,11 @@ def step_of(quarters: float) -> int:
 class Rule(NamedTuple):
     """A habit of drummers of a style. keeps: bars (B,) that keep to it, or a number 0 to 1 of the take.
 
-    enough: the share of bars from which the rule is kept altogether.
+    enough: the share of bars from which the rule is kept altogether: drummers vary, too.
     """
 
     name: str
+    meaning: str
     keeps: Callable[[TakeGrid], Bools | float]
     enough: float = 1.0
 
@@ -141,11 +153,6 @@ def backbeat(take: TakeGrid) -> Bools:
     return take.on((*SNARE, "clap"), 1, 3)
 
 
-def no_backbeat(take: TakeGrid) -> Bools:
-    """No snare on 2 and 4, unless it is on every beat: brushes keep time on it."""
-    return ~take.on((*SNARE, "clap"), 1, 3, least=LOUD) | take.on(SNARE, 0, 1, 2, 3)
-
-
 def half_time(take: TakeGrid) -> Bools:
     """Snare on 3, and not on 2 and 4."""
     return take.on(SNARE, 2) & ~take.on(SNARE, 1) & ~take.on(SNARE, 3)
@@ -156,24 +163,9 @@ def backbeat_or_half_time(take: TakeGrid) -> Bools:
     return backbeat(take) | half_time(take)
 
 
-def backbeat_or_blast(take: TakeGrid) -> Bools:
-    """The same, or the snare on three off-beats or more, as in a skank beat and in a blast beat."""
-    return backbeat_or_half_time(take) | (take.count(SNARE, (0.5, 1.5, 2.5, 3.5)) >= 3)
-
-
 def kick_on_one(take: TakeGrid) -> Bools:
     """Kick on 1."""
     return take.on(KICK, 0)
-
-
-def kick_on_one_and_three(take: TakeGrid) -> Bools:
-    """Kick on 1 and 3."""
-    return take.on(KICK, 0, 2)
-
-
-def four_on_the_floor(take: TakeGrid) -> Bools:
-    """Kick on every beat of four."""
-    return take.on(KICK, 0, 1, 2, 3)
 
 
 def eighths(take: TakeGrid) -> Bools:
@@ -183,30 +175,12 @@ def eighths(take: TakeGrid) -> Bools:
     return np.max([take.count(line, take.eighths) for line in lines], axis=0) >= needed
 
 
-def eighths_or_quarters(take: TakeGrid) -> Bools:
-    """The same, or every beat on one of hat or ride."""
-    beats = range(take.quarters)
-    return eighths(take) | take.on(RIDE, *beats) | take.on(HAT, *beats)
-
-
-def sixteenths(take: TakeGrid) -> Bools:
-    """Two or more hits of any piece of the kit between the eighths."""
-    places = [beat + part for beat in range(take.quarters) for part in (0.25, 0.75)]
-    return take.count((*KICK, *SNARE, *TIME), places) >= 2
-
-
 def ghost_notes(take: TakeGrid) -> Bools:
     """A snare that is much softer than the backbeat."""
     velocity = take.velocity[:, :, FULL.names.index("snare")]
     loud = velocity[:, [step_of(1), step_of(3)]]
     limit = GHOST * float(np.median(loud[loud > 0])) if (loud > 0).any() else 0.0
     return np.any((velocity > 0) & (velocity < limit), axis=1)
-
-
-def swung(take: TakeGrid) -> Bools:
-    """No hit on a straight eighth or sixteenth."""
-    places = [beat + part for beat in range(take.quarters) for part in (0.25, 0.5, 0.75)]
-    return take.count(FULL.names, places) == 0
 
 
 def ride_with_skip_note(take: TakeGrid) -> Bools:
@@ -226,94 +200,6 @@ def shuffled_time(take: TakeGrid) -> Bools:
     """Hat or ride on three beats of four, with two skip notes or more."""
     beats, skips = range(take.quarters), [beat + SKIP for beat in range(take.quarters)]
     return (take.count(TIME, beats) >= len(beats) - 1) & (take.count(TIME, skips) >= 2)
-
-
-def no_crash_on_the_backbeat(take: TakeGrid) -> Bools:
-    """No crash on 2 and 4."""
-    return take.count(CRASH, (1, 3)) == 0
-
-
-def no_hand_percussion(take: TakeGrid) -> Bools:
-    """No hand percussion."""
-    return ~np.any(take.struck(HANDS), axis=1)
-
-
-def no_claps(take: TakeGrid) -> Bools:
-    """No clap."""
-    return ~np.any(take.struck(("clap",)), axis=1)
-
-
-def six_kicks(take: TakeGrid) -> Bools:
-    """Six kicks or more."""
-    many: Bools = take.struck(KICK).sum(axis=1) >= 6
-    return many
-
-
-def heads(take: TakeGrid) -> Bools:
-    """Kick on 1, and kick, snare or tom wherever another accent group begins."""
-    pulse: Voices = (*KICK, *SNARE, "low tom", "mid tom", "high tom")
-    return kick_on_one(take) & take.on(pulse, *take.heads[1:])
-
-
-def no_snare_on_one(take: TakeGrid) -> Bools:
-    """No snare on 1, unless it is on every beat: brushes keep time on it."""
-    return ~take.on(SNARE, 0, least=LOUD) | take.on(SNARE, *range(take.quarters))
-
-
-def lifted(take: TakeGrid) -> Bools:
-    """Snare, hat or ride on 2 or 3 of three: the light beats of a waltz."""
-    return take.count((*SNARE, *TIME), (1, 2)) >= 1
-
-
-def light_beats(take: TakeGrid) -> Bools:
-    """No kick on both light beats of three: the weight is on 1."""
-    return take.count(KICK, (1, 2)) < 2
-
-
-def snare_on_the_second_half(take: TakeGrid) -> Bools:
-    """Return the bars with a snare on the second of two accent groups, as in 6/8; on 2 and 4 in a bar of four."""
-    return backbeat(take) if take.quarters == 4 else take.on(SNARE, take.heads[-1])
-
-
-def sparse(take: TakeGrid) -> Bools:
-    """At most four hits a quarter."""
-    few: Bools = (take.velocity > 0).sum(axis=(1, 2)) <= 4 * take.guitar_grid.form.quarters
-    return few
-
-
-def weight_on_three(take: TakeGrid) -> Bools:
-    """Kick on 3, with the side stick or the snare or without."""
-    return take.on(KICK, 2)
-
-
-def off_beats(take: TakeGrid) -> Bools:
-    """Hat on three off-beats of four, or more."""
-    return take.count(HAT, (0.5, 1.5, 2.5, 3.5)) >= 3
-
-
-def train(take: TakeGrid) -> Bools:
-    """A train beat: eight strokes on the snare or more. Or two to the bar, with the backbeat."""
-    strokes: Bools = take.struck(SNARE).sum(axis=1) >= 8
-    return strokes | backbeat(take)
-
-
-def steady_beats(take: TakeGrid) -> Bools:
-    """Hat, ride or crash on three beats of four, or more."""
-    return take.count((*TIME, *CRASH), range(take.quarters)) >= 0.75 * take.quarters
-
-
-# Rules of every style.
-
-
-def timekeeper(take: TakeGrid) -> Bools:
-    """Hat, ride or what is shaken, twice a bar at least; or six strokes on snare and toms, as in a train beat."""
-    drums = take.struck((*SNARE, "low tom", "mid tom", "high tom")).sum(axis=1)
-    return (take.struck((*SHAKEN, *CRASH)).sum(axis=1) >= 2) | (drums >= 6)
-
-
-def few_crashes(take: TakeGrid) -> float:
-    """1 up to FEW_CRASHES a bar, from there in proportion to what is too much."""
-    return min(1.0, FEW_CRASHES / max(crashes(take), FEW_CRASHES))
 
 
 def crashes(take: TakeGrid) -> float:
@@ -369,70 +255,165 @@ def groove_held(take: TakeGrid) -> Bools:
     return held
 
 
-def rules_of(*keeps: Callable[[TakeGrid], Bools | float]) -> tuple[Rule, ...]:
-    """Rules called by their functions."""
-    return tuple(Rule(keep.__name__.replace("_", " "), keep, ENOUGH.get(keep, 1.0)) for keep in keeps)
-
-
-ENOUGH: Mapping[Callable[[TakeGrid], Bools | float], float] = MappingProxyType(
-    {
-        ghost_notes: 0.5,
-        sixteenths: 0.75,
-        six_kicks: 0.65,
-        groove_held: 0.8,
-        timekeeper: 0.9,
-        on_the_ride: 0.75,
-        train: 0.8,
-        backbeat: 0.9,
-        backbeat_or_half_time: 0.9,
-        backbeat_or_blast: 0.9,
-        kick_on_one: 0.9,
-        kick_on_one_and_three: 0.8,
-        heads: 0.8,
-        lifted: 0.9,
-        ride_with_skip_note: 0.8,
-        shuffled_time: 0.8,
-        eighths: 0.8,
-        eighths_or_quarters: 0.8,
-        steady_beats: 0.8,
-        snare_on_the_second_half: 0.8,
-        swung: 0.9,
-        weight_on_three: 0.8,
-        half_time: 0.8,
-        four_on_the_floor: 0.8,
-        off_beats: 0.8,
-        sparse: 0.9,
-    }
+# The rules of every style.
+FEW_CRASHES = Rule(
+    "few crashes",
+    f"1 up to {MOST_CRASHES} crashes a bar, from there in proportion to what is too much",
+    lambda take: min(1.0, MOST_CRASHES / max(crashes(take), MOST_CRASHES)),
 )
-"""The share of bars from which a rule is kept altogether: drummers vary, too. All others want every bar."""
+TIMEKEEPER = Rule(
+    "timekeeper",
+    "hat, ride or what is shaken, twice a bar at least; or six strokes on snare and toms, as in a train beat",
+    lambda take: (take.hits((*SHAKEN, *CRASH)) >= 2) | (take.hits((*SNARE, *TOMS)) >= 6),
+    enough=0.9,
+)
+CLEAR_BEGINNING = Rule("clear beginning", "kick or crash on the first one, or behind a pickup", clear_beginning)
+ENDING = Rule("ending", "a last hit with the guitar, and nothing but cymbals after it", ending)
+GROOVE_HELD = Rule("groove held", "the bar is like its section's typical one", groove_held, enough=0.8)
 
-COMMON = ("few crashes", "clear beginning", "ending", "groove held", "timekeeper")
-ALL = rules_of(few_crashes, clear_beginning, ending, groove_held, timekeeper)
-NO_METAL = rules_of(clear_beginning, ending, groove_held, timekeeper)  # where crashes may be as many as there are
+# Snare and clap.
+BACKBEAT = Rule("backbeat", "snare on 2 and 4", backbeat, enough=0.9)
+BACKBEAT_OR_HALF_TIME = Rule(
+    "backbeat or half time", "snare on 2 and 4, or on 3 alone", backbeat_or_half_time, enough=0.9
+)
+BACKBEAT_OR_BLAST = Rule(
+    "backbeat or blast",
+    "the same, or the snare on three off-beats or more, as in a skank beat and in a blast beat",
+    lambda take: backbeat_or_half_time(take) | (take.count(SNARE, OFF_BEATS) >= 3),
+    enough=0.9,
+)
+NO_BACKBEAT = Rule(
+    "no backbeat",
+    "no snare on 2 and 4, unless it is on every beat: brushes keep time on it",
+    lambda take: ~take.on((*SNARE, "clap"), 1, 3, least=LOUD) | take.on(SNARE, 0, 1, 2, 3),
+)
+HALF_TIME = Rule("half time", "snare on 3, and not on 2 and 4", half_time, enough=0.8)
+NO_SNARE_ON_ONE = Rule(
+    "no snare on one",
+    "no snare on 1, unless it is on every beat: brushes keep time on it",
+    lambda take: ~take.on(SNARE, 0, least=LOUD) | take.on(SNARE, *range(take.quarters)),
+)
+SNARE_ON_THE_SECOND_HALF = Rule(
+    "snare on the second half",
+    "snare on the second of two accent groups, as in 6/8; on 2 and 4 in a bar of four",
+    lambda take: backbeat(take) if take.quarters == 4 else take.on(SNARE, take.heads[-1]),
+    enough=0.8,
+)
+GHOST_NOTES = Rule("ghost notes", "a snare that is much softer than the backbeat", ghost_notes, enough=0.5)
+TRAIN = Rule(
+    "train",
+    "a train beat: eight strokes on the snare or more; or two to the bar, with the backbeat",
+    lambda take: (take.hits(SNARE) >= 8) | backbeat(take),
+    enough=0.8,
+)
+NO_CLAPS = Rule("no claps", "no clap", lambda take: take.hits(("clap",)) == 0)
+NO_HAND_PERCUSSION = Rule("no hand percussion", "no hand percussion", lambda take: take.hits(HANDS) == 0)
+
+# Kick.
+KICK_ON_ONE = Rule("kick on one", "kick on 1", kick_on_one, enough=0.9)
+KICK_ON_ONE_AND_THREE = Rule("kick on one and three", "kick on 1 and 3", lambda take: take.on(KICK, 0, 2), enough=0.8)
+FOUR_ON_THE_FLOOR = Rule(
+    "four on the floor", "kick on every beat of four", lambda take: take.on(KICK, 0, 1, 2, 3), enough=0.8
+)
+SIX_KICKS = Rule("six kicks", "six kicks or more", lambda take: take.hits(KICK) >= 6, enough=0.65)
+WEIGHT_ON_THREE = Rule(
+    "weight on three", "kick on 3, with the snare or without", lambda take: take.on(KICK, 2), enough=0.8
+)
+LIGHT_BEATS = Rule(
+    "light beats",
+    "no kick on both light beats of three: the weight is on 1",
+    lambda take: take.count(KICK, (1, 2)) < 2,
+)
+HEADS = Rule(
+    "heads",
+    "kick on 1, and kick, snare or tom wherever another accent group begins",
+    lambda take: kick_on_one(take) & take.on((*KICK, *SNARE, *TOMS), *take.heads[1:]),
+    enough=0.8,
+)
+
+# Hat, ride and crash.
+EIGHTHS = Rule(
+    "eighths", "three of four eighths of the bar, or more, on one of hat, ride or shaker", eighths, enough=0.8
+)
+EIGHTHS_OR_QUARTERS = Rule(
+    "eighths or quarters",
+    "the same, or every beat on one of hat or ride",
+    lambda take: eighths(take) | take.on(RIDE, *range(take.quarters)) | take.on(HAT, *range(take.quarters)),
+    enough=0.8,
+)
+STEADY_BEATS = Rule(
+    "steady beats",
+    "hat, ride or crash on three beats of four, or more",
+    lambda take: take.count((*TIME, *CRASH), range(take.quarters)) >= 0.75 * take.quarters,
+    enough=0.8,
+)
+OFF_BEAT_HATS = Rule(
+    "off beats", "hat on three off-beats of four, or more", lambda take: take.count(HAT, OFF_BEATS) >= 3, enough=0.8
+)
+RIDE_WITH_SKIP_NOTE = Rule(
+    "ride with skip note", "ride, hat or brushes on the beats, and a skip note", ride_with_skip_note, enough=0.8
+)
+ON_THE_RIDE = Rule("on the ride", "more ride than hat by hand, or brushes", on_the_ride, enough=0.75)
+SHUFFLED_TIME = Rule("shuffled time", "hat or ride on the beats, and two skip notes", shuffled_time, enough=0.8)
+SWUNG = Rule(
+    "swung",
+    "no hit on a straight eighth or sixteenth",
+    lambda take: take.count(FULL.names, take.inside(0.25, 0.5, 0.75)) == 0,
+    enough=0.9,
+)
+SIXTEENTHS = Rule(
+    "sixteenths",
+    "two or more hits of any piece of the kit between the eighths",
+    lambda take: take.count((*KICK, *SNARE, *TIME), take.inside(0.25, 0.75)) >= 2,
+    enough=0.75,
+)
+LIFTED = Rule(
+    "lifted",
+    "snare, hat or ride on 2 or 3 of three: the light beats of a waltz",
+    lambda take: take.count((*SNARE, *TIME), (1, 2)) >= 1,
+    enough=0.9,
+)
+NO_CRASH_ON_THE_BACKBEAT = Rule(
+    "no crash on the backbeat", "no crash on 2 and 4", lambda take: take.count(CRASH, (1, 3)) == 0
+)
+SPARSE = Rule(
+    "sparse",
+    "at most four hits a quarter",
+    lambda take: (take.velocity > 0).sum(axis=(1, 2)) <= 4 * take.guitar_grid.form.quarters,
+    enough=0.9,
+)
+
+NO_METAL = (CLEAR_BEGINNING, ENDING, GROOVE_HELD, TIMEKEEPER)  # where crashes may be as many as there are
+ALL = (FEW_CRASHES, *NO_METAL)
+COMMON = tuple(rule.name for rule in ALL)
 
 RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
     {
-        "bossa": rules_of(no_backbeat, kick_on_one_and_three, eighths, no_claps) + ALL,
-        "swing": rules_of(ride_with_skip_note, on_the_ride, swung, no_backbeat, no_crash_on_the_backbeat)
-        + rules_of(no_hand_percussion)
-        + ALL,
-        "shuffle": rules_of(shuffled_time, swung, backbeat_or_half_time, kick_on_one, no_hand_percussion) + ALL,
-        "rock": rules_of(backbeat_or_half_time, kick_on_one, eighths_or_quarters, no_hand_percussion) + ALL,
-        "pop": rules_of(backbeat_or_half_time, kick_on_one, steady_beats) + ALL,
-        "punk": rules_of(backbeat_or_blast, kick_on_one, steady_beats, no_hand_percussion) + ALL,
-        "funk": rules_of(kick_on_one, backbeat, sixteenths, ghost_notes) + ALL,
-        "gallop": rules_of(six_kicks, backbeat_or_blast, kick_on_one, steady_beats, no_hand_percussion) + NO_METAL,
-        "seven_eight": rules_of(heads, eighths, no_snare_on_one, no_hand_percussion) + ALL,
-        "five_four": rules_of(heads, no_snare_on_one, no_hand_percussion) + ALL,
-        "waltz": rules_of(kick_on_one, no_snare_on_one, lifted, light_beats, no_hand_percussion) + ALL,
-        "ballad": rules_of(sparse, kick_on_one, snare_on_the_second_half, no_hand_percussion) + ALL,
-        "reggae": rules_of(weight_on_three, no_backbeat) + ALL,
-        "country": rules_of(train, kick_on_one_and_three, no_hand_percussion) + ALL,
-        "disco": rules_of(four_on_the_floor, backbeat, off_beats) + ALL,
-        "half_time": rules_of(half_time, kick_on_one, steady_beats) + ALL,
+        "bossa": (NO_BACKBEAT, KICK_ON_ONE_AND_THREE, EIGHTHS, NO_CLAPS, *ALL),
+        "swing": (
+            *(RIDE_WITH_SKIP_NOTE, ON_THE_RIDE, SWUNG, NO_BACKBEAT, NO_CRASH_ON_THE_BACKBEAT, NO_HAND_PERCUSSION),
+            *ALL,
+        ),
+        "shuffle": (SHUFFLED_TIME, SWUNG, BACKBEAT_OR_HALF_TIME, KICK_ON_ONE, NO_HAND_PERCUSSION, *ALL),
+        "rock": (BACKBEAT_OR_HALF_TIME, KICK_ON_ONE, EIGHTHS_OR_QUARTERS, NO_HAND_PERCUSSION, *ALL),
+        "pop": (BACKBEAT_OR_HALF_TIME, KICK_ON_ONE, STEADY_BEATS, *ALL),
+        "punk": (BACKBEAT_OR_BLAST, KICK_ON_ONE, STEADY_BEATS, NO_HAND_PERCUSSION, *ALL),
+        "funk": (KICK_ON_ONE, BACKBEAT, SIXTEENTHS, GHOST_NOTES, *ALL),
+        "gallop": (SIX_KICKS, BACKBEAT_OR_BLAST, KICK_ON_ONE, STEADY_BEATS, NO_HAND_PERCUSSION, *NO_METAL),
+        "seven_eight": (HEADS, EIGHTHS, NO_SNARE_ON_ONE, NO_HAND_PERCUSSION, *ALL),
+        "five_four": (HEADS, NO_SNARE_ON_ONE, NO_HAND_PERCUSSION, *ALL),
+        "waltz": (KICK_ON_ONE, NO_SNARE_ON_ONE, LIFTED, LIGHT_BEATS, NO_HAND_PERCUSSION, *ALL),
+        "ballad": (SPARSE, KICK_ON_ONE, SNARE_ON_THE_SECOND_HALF, NO_HAND_PERCUSSION, *ALL),
+        "reggae": (WEIGHT_ON_THREE, NO_BACKBEAT, *ALL),
+        "country": (TRAIN, KICK_ON_ONE_AND_THREE, NO_HAND_PERCUSSION, *ALL),
+        "disco": (FOUR_ON_THE_FLOOR, BACKBEAT, OFF_BEAT_HATS, *ALL),
+        "half_time": (HALF_TIME, KICK_ON_ONE, STEADY_BEATS, *ALL),
     }
 )
 """The rules of each style; a piece has that of the longest of these names, or of NAMES, which its own name holds."""
+
+MEANINGS: Mapping[str, str] = MappingProxyType({rule.name: rule.meaning for rules in RULES.values() for rule in rules})
+"""What each rule says, by its name."""
 
 NAMES: Mapping[str, str] = MappingProxyType(
     {"jazz": "swing", "blues": "shuffle", "metal": "gallop", "one_drop": "reggae", "halftime": "half_time"}
@@ -450,37 +431,31 @@ def style_named(title: str) -> str | None:
 # --- signs of a style -------------------------------------------------------------------------------------------------
 
 
-def side_stick_or_hands(take: TakeGrid) -> Bools:
-    """Two strokes a bar or more on side stick and hand percussion."""
-    many: Bools = take.struck(("side stick", *HANDS)).sum(axis=1) >= 2
-    return many
-
-
-def one_drop(take: TakeGrid) -> Bools:
-    """The weight on 3: snare or side stick there, or a kick there and none on 1."""
-    return take.on(SNARE, 2, least=LOUD) | (take.on(KICK, 2, least=LOUD) & ~take.on(KICK, 0, least=LOUD))
-
-
-def four_kicks(take: TakeGrid) -> Bools:
-    """Kick on every beat, and not feathered as in swing."""
-    return take.on(KICK, 0, 1, 2, 3, least=LOUD)
-
-
-def off_the_eighths(take: TakeGrid) -> Bools:
-    """Kick or snare on a sixteenth between the eighths."""
-    places = [beat + part for beat in range(take.quarters) for part in (0.25, 0.75)]
-    return take.count((*KICK, *SNARE), places) >= 1
-
-
 def swung_time(take: TakeGrid) -> Bools:
     """Hat or ride with a skip note, and no straight eighth on either."""
     skips, eighths = ([beat + part for beat in range(take.quarters)] for part in (SKIP, 0.5))
     return (take.count(TIME, skips) >= 1) & (take.count(TIME, eighths) <= 1)
 
 
-def straight(take: TakeGrid) -> Bools:
-    """Time that is not swung."""
-    return ~swung_time(take)
+HALF, MOST = 0.5, 0.6  # shares of the bars
+Sign = tuple[Callable[[TakeGrid], Bools], float]
+
+# Two strokes a bar or more on side stick and hand percussion.
+SIDE_STICK_OR_HANDS: Sign = (lambda take: take.hits(("side stick", *HANDS)) >= 2, HALF)
+# Snare or side stick on 3, or a kick there and none on 1.
+ONE_DROP: Sign = (
+    lambda take: take.on(SNARE, 2, least=LOUD) | (take.on(KICK, 2, least=LOUD) & ~take.on(KICK, 0, least=LOUD)),
+    MOST,
+)
+# Kick on every beat, and not feathered as in swing.
+FOUR_KICKS: Sign = (lambda take: take.on(KICK, 0, 1, 2, 3, least=LOUD), MOST)
+# Kick or snare on a sixteenth between the eighths.
+OFF_THE_EIGHTHS: Sign = (lambda take: take.count((*KICK, *SNARE), take.inside(0.25, 0.75)) >= 1, HALF)
+FIVE_LOUD_KICKS: Sign = (lambda take: take.hits(KICK, least=LOUD) >= 5, HALF)
+FIVE_KICKS_AT_MOST: Sign = (lambda take: take.hits(KICK) <= 5, HALF)
+SWUNG_TIME: Sign = (swung_time, HALF)
+STRAIGHT: Sign = (lambda take: ~swung_time(take), HALF)
+SNARE_BACKBEAT: Sign = (backbeat_or_half_time, HALF)
 
 
 def no_loud_backbeat(take: TakeGrid) -> Bools:
@@ -488,30 +463,17 @@ def no_loud_backbeat(take: TakeGrid) -> Bools:
     return ~take.on(("snare", "clap"), 1, 3, least=LOUD)
 
 
-def moderate(take: TakeGrid) -> Bools:
-    """Five kicks a bar at most."""
-    few: Bools = take.struck(KICK).sum(axis=1) <= 5
-    return few
-
-
-def five_kicks(take: TakeGrid) -> Bools:
-    """Five loud kicks or more."""
-    many: Bools = take.struck(KICK, least=LOUD).sum(axis=1) >= 5
-    return many
-
-
-HALF, MOST = 0.5, 0.6  # shares of the bars
-SIGNS: Mapping[str, tuple[tuple[Callable[[TakeGrid], Bools], float], ...]] = MappingProxyType(
+SIGNS: Mapping[str, tuple[Sign, ...]] = MappingProxyType(
     {
-        "jazz": ((swung_time, HALF), (on_the_ride, HALF)),
-        "shuffle": ((swung_time, HALF), (backbeat_or_half_time, HALF)),
-        "latin": ((side_stick_or_hands, HALF), (no_loud_backbeat, HALF)),
-        "metal": ((five_kicks, HALF),),
-        "dance": ((four_kicks, MOST), (straight, HALF)),
-        "reggae": ((one_drop, MOST), (no_loud_backbeat, MOST)),
-        "funk": ((off_the_eighths, HALF), (straight, HALF)),
-        "pop": ((backbeat_or_half_time, HALF), (moderate, HALF), (straight, HALF)),
-        "rock": ((backbeat_or_half_time, HALF), (straight, HALF)),
+        "jazz": (SWUNG_TIME, (on_the_ride, HALF)),
+        "shuffle": (SWUNG_TIME, SNARE_BACKBEAT),
+        "latin": (SIDE_STICK_OR_HANDS, (no_loud_backbeat, HALF)),
+        "metal": (FIVE_LOUD_KICKS,),
+        "dance": (FOUR_KICKS, STRAIGHT),
+        "reggae": (ONE_DROP, (no_loud_backbeat, MOST)),
+        "funk": (OFF_THE_EIGHTHS, STRAIGHT),
+        "pop": (SNARE_BACKBEAT, FIVE_KICKS_AT_MOST, STRAIGHT),
+        "rock": (SNARE_BACKBEAT, STRAIGHT),
     }
 )
 """The signs of each style, and the share of bars in which each is wanted at least."""

@@ -14,8 +14,8 @@ from seq2drum.data.corpus import build as learning
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import CorpusError
 from seq2drum.evaluate.critic import CriticResult, critic_auc
+from seq2drum.evaluate.evaluate import song_critic_figures
 from seq2drum.evaluate.song_critic import LEAST_BARS, Numbers, habits, is_of_velocity, song_critic_auc
-from seq2drum.evaluate.tables import song_critic_figures
 from seq2drum.judge.baselines import baselines
 from seq2drum.judge.intervals import Scores, Told, told
 from seq2drum.judge.trial import Judge

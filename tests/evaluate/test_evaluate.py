@@ -16,9 +16,8 @@ from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import CorpusError, OptionError
 from seq2drum.evaluate import report
 from seq2drum.evaluate.auditions import choose, reference, split_hash
-from seq2drum.evaluate.evaluate import Settings, evaluate
+from seq2drum.evaluate.evaluate import CRITICISED, Settings, evaluate
 from seq2drum.evaluate.evaluation import ABOVE_COMMON, METRES, Evaluation
-from seq2drum.evaluate.tables import CRITICISED
 from seq2drum.judge.players import COPY, REAL, Player, baseline_players, copy_player, groove_players, model_players
 from seq2drum.lattice.conditions import drums_of, style_of
 from seq2drum.lattice.form import CHANGING

@@ -14,9 +14,9 @@ from torch import nn
 from seq2drum.data.batches import batches
 from seq2drum.data.batches.draws import Draws, draw
 from seq2drum.data.corpus.prepared import Prepared
+from seq2drum.evaluate.evaluate import likelihood_figures
 from seq2drum.evaluate.evaluation import GUITARS
 from seq2drum.evaluate.likelihood import likelihood, window_nats
-from seq2drum.evaluate.tables import likelihood_figures
 from seq2drum.lattice.conditions import CONDITIONS
 from seq2drum.lattice.grid import Grid
 from seq2drum.models import checkpoint

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from seq2drum.judge import intervals, measures, panel
-from seq2drum.judge.figures import crashes_by_place
 from seq2drum.judge.measures import Copies, typical
-from seq2drum.judge.panel import FIGURES, statistics, values
+from seq2drum.judge.panel import FIGURES, crashes_by_place, statistics, values
 from seq2drum.judge.trial import Judge, Side, Trial, trial_of
 from seq2drum.lattice.conditions import Drums
 from seq2drum.lattice.features import GuitarGrid

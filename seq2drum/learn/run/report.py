@@ -9,8 +9,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from seq2drum.evaluate.evaluation import versions_of
-from seq2drum.judge.figures import WAYS
-from seq2drum.judge.panel import FIGURES
+from seq2drum.judge.panel import FIGURES, WAYS
 from seq2drum.judge.players import REAL
 from seq2drum.learn.run.task import History, duration
 from seq2drum.learn.run.watching import BARS, GAIN, LIKELY, LOOP, SAMPLED, WATCHED, Drawn, Preview
