@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -18,13 +16,10 @@ from seq2drum.formats.guitarpro.binary import write_guitarpro
 from seq2drum.formats.midi import midi
 from seq2drum.formats.opening import open_song
 from seq2drum.music.limits import RECORDING_SUFFIXES, SONG_SUFFIXES
-from tests import gpif_files, tabs
 from tests.commands import called
-from tests.formats.test_opening import MUSICXML, SONG
-from tests.formats.test_plain import ABC
+from tests.formats.test_kinds import good
 
 ROOT = Path(__file__).parent.parent
-KERN = b"**kern\n*M4/4\n" + b"=\n4E\n4G\n4A\n4B\n" * 4 + b"*-\n"
 ROW = re.compile(r"^\| [^|]*?: (?P<suffixes>(?:`\.\w+`(?:, )?)+) \|[^|]*\|[^|]*\|[^|]*\|$", re.MULTILINE)
 
 
@@ -32,25 +27,6 @@ def rows() -> list[list[str]]:
     """The suffixes of each row of the table."""
     text = (ROOT / "docs" / "guitarists" / "inputs.md").read_text(encoding="utf-8")
     return [re.findall(r"`(\.\w+)`", found["suffixes"]) for found in ROW.finditer(text)]
-
-
-def packed_score() -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("score.xml", MUSICXML)
-    return file.getvalue()
-
-
-def file_of(suffix: str) -> bytes:
-    """A riff in a kind of file."""
-    riff = [tabs.beat((6, fret)) for fret in range(8)]
-    text = gpif_files.gpif(gpif_files.xtrack([[gpif_files.xbeat((0, fret)) for fret in range(8)]] * 4))
-    versions = {".gp3": (3, 0, 0), ".gp4": (4, 0, 6), ".gp5": (5, 1, 0)}
-    if suffix in versions:
-        return tabs.written(tabs.song(tabs.track([riff] * 4)), versions[suffix])
-    others = {".mxl": packed_score(), ".musicxml": MUSICXML, ".xml": MUSICXML, ".abc": ABC, ".krn": KERN, ".kern": KERN}
-    others |= {".gp": gpif_files.gp(text), ".gpx": gpif_files.bcfz(text)}
-    return others.get(suffix) or midi.serialise(SONG)
 
 
 def test_the_table_names_all_files_that_are_read() -> None:
@@ -62,7 +38,7 @@ def test_each_kind_of_file_with_notes_gets_its_drums(tmp_path, capsys) -> None:
         tmp_path / f"{suffix[1:]}_song{suffix}" for row in rows() for suffix in row if suffix not in RECORDING_SUFFIXES
     ]
     for file in files:
-        file.write_bytes(file_of(file.suffix))
+        file.write_bytes(good(file.suffix))
     code, _, err = called(["--mode", "infer", *map(str, files), "-o", str(tmp_path / "drums")], capsys)
     assert code == 0, err
     for file in files:

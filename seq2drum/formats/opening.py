@@ -169,5 +169,8 @@ def recognised(source: str | os.PathLike[str] | bytes, *, limits: Limits = DEFAU
             foreign.refuse(head, source)
         return kind.most or limits.file_bytes
 
-    data = files.read_file(source, most, kind_of(b"", suffix).name, foreign.HEAD_BYTES)
+    meant = kind_of(b"", suffix)
+    data = files.read_file(source, most, meant.name, foreign.HEAD_BYTES)
+    if not data and meant is not _MIDI:
+        raise InputError(f"{files.named(source)} is empty; give a {meant.name} with music in it")
     return kind_of(data[: foreign.HEAD_BYTES], suffix), data

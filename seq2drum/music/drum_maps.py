@@ -40,6 +40,7 @@ SILENT = -1  # in place of a note: the piece is missing
 BRUSHES = 40  # the program of the brush kit
 _DRUM_SETS = (0, 8, 16, 24, 25, 32, BRUSHES)  # standard, room, power, electronic, analog, jazz: in all standards
 _MOST_BYTES = 1 << 20  # of a user's file
+_SUCH_AS = 'a table such as {"kick": 36, "snare": [38, 40]}'
 _KITS = ("gs-", "xg-")  # prefixes of the names of kits with programs
 _TABLES = Path(__file__).parent / "tables" / "drum_maps"
 _CONGAS = ("high conga", "low conga", "mute conga", "high bongo", "low bongo")
@@ -256,7 +257,7 @@ def load(name_or_path: str | os.PathLike[str]) -> DrumMap:
     except InputError as error:
         raise OptionError(f"the drum map: {error}") from None
     except (ValueError, RecursionError) as error:
-        raise OptionError(f"the drum map {name!r} is no JSON file: {error}") from None
+        raise OptionError(f"the drum map {name!r} is no JSON file ({error}); wanted is {_SUCH_AS}") from None
     return _parsed(name, held)
 
 
@@ -289,7 +290,7 @@ def _shipped(name: str) -> DrumMap:
 def _parsed(name: str, held: object) -> DrumMap:
     """The map of a file: {"notes": {...}} with other fields, or the notes alone."""
     if not isinstance(held, Mapping):
-        raise OptionError(f'the drum map {name!r} should be a table such as {{"kick": 36, "snare": [38, 40]}}')
+        raise OptionError(f"the drum map {name!r} should be {_SUCH_AS}")
     if not isinstance(held.get("notes"), Mapping):
         return DrumMap(name, _all_notes(name, held))
     wanted = {

@@ -145,14 +145,13 @@ def test_the_decoder_of_mp3_says_nothing_on_standard_error(capfd) -> None:
 def test_what_others_say_on_standard_error_while_mp3_is_decoded_is_kept(capfd, monkeypatch) -> None:
     import soundfile
 
-    blocks = soundfile.SoundFile.blocks
+    read = soundfile.SoundFile.read
 
-    def saying(file, **options):
-        for block in blocks(file, **options):
-            os.write(2, b"from a thread\n")
-            yield block
+    def saying(file, *arguments, **options):
+        os.write(2, b"from a thread\n")
+        return read(file, *arguments, **options)
 
-    monkeypatch.setattr(soundfile.SoundFile, "blocks", saying)
+    monkeypatch.setattr(soundfile.SoundFile, "read", saying)
     recording.mono(damaged_mp3(), RATE)
     os.write(2, b"behind\n")
     assert set(capfd.readouterr().err.splitlines()) == {"from a thread", "behind"}
@@ -162,6 +161,13 @@ def test_an_mp3_without_a_frame_is_refused_in_words_about_the_file() -> None:
     with pytest.raises(RecordingError, match="no sound in it can be decoded") as caught:
         recording.mono(as_file(np.zeros(RATE, np.float32), kind="MP3")[:400] + bytes(5000), RATE)
     assert "pipe" not in str(caught.value)
+
+
+def test_an_mp3_that_is_cut_off_has_the_sound_before_the_cut_and_nothing_else() -> None:
+    data = as_file(plucked([(0.1, 52, 1.0)], 4.0), kind="MP3")
+    whole, cut = recording.mono(data, RATE), recording.mono(data[: len(data) // 2], RATE)
+    assert RATE // 2 < len(cut) < len(whole) // 2
+    assert np.array_equal(cut[: RATE // 2], whole[: RATE // 2])
 
 
 def test_a_header_that_claims_four_gigabytes_costs_no_memory() -> None:

@@ -309,7 +309,6 @@ def test_both_voices_are_heard() -> None:
     [
         (lambda data: data[:200], "PyGuitarPro cannot read this tab"),
         (lambda data: data.replace(b"v5.10", b"v1.02"), "this is no file of Guitar Pro 3 to 5"),
-        (lambda data: data[:-40], "PyGuitarPro cannot read this tab"),
     ],
 )
 def test_a_damaged_tab_is_told_in_one_line(change, message) -> None:

@@ -18,7 +18,7 @@ from seq2drum.errors import InputError, LimitError, MidiError
 from seq2drum.formats import foreign, opening
 from seq2drum.formats.midi import midi
 from seq2drum.formats.opening import KINDS, kind_of, open_song
-from seq2drum.music.limits import DEFAULT_LIMITS, OPENED_SUFFIXES, SCORE_LIMITS
+from seq2drum.music.limits import OPENED_SUFFIXES
 from seq2drum.music.notes import Note, Part, Song
 from tests.conftest import ROOT
 from tests.players import strummed
@@ -31,13 +31,6 @@ MUSICXML = b"""<?xml version="1.0"?><score-partwise><part-list><score-part id="P
 
 def test_the_kinds_have_all_suffixes_that_are_told() -> None:
     assert tuple(suffix for kind in KINDS for suffix in kind.suffixes) == OPENED_SUFFIXES
-
-
-def test_the_first_bytes_win_over_the_name(tmp_path) -> None:
-    path = tmp_path / "song.xml"
-    path.write_bytes(midi.serialise(SONG))
-    opened = open_song(path)
-    assert opened == (SONG, path.read_bytes())
 
 
 def test_a_score_is_read_by_its_name_and_by_its_bytes_alone(tmp_path) -> None:
@@ -71,21 +64,6 @@ def test_a_file_is_opened_once_so_that_it_may_be_a_pipe(tmp_path) -> None:
     writer.start()
     assert open_song(pipe).song == SONG
     writer.join()
-
-
-def test_each_kind_has_its_own_limit_of_size(tmp_path) -> None:
-    large = tmp_path / "large"
-    large.write_bytes(b"MThd" + bytes(DEFAULT_LIMITS.file_bytes))
-    with pytest.raises(LimitError, match=f"larger than {DEFAULT_LIMITS.file_bytes} bytes"):
-        open_song(large)
-    large.write_bytes(MUSICXML + bytes(SCORE_LIMITS.file_bytes))
-    with pytest.raises(LimitError, match=f"larger than {SCORE_LIMITS.file_bytes} bytes"):
-        open_song(large)
-
-
-def test_a_file_that_is_not_there_is_told_by_what_it_would_have_been(tmp_path) -> None:
-    with pytest.raises(InputError, match="does not exist; give the path of a MusicXML file"):
-        open_song(tmp_path / "none.mxl")
 
 
 # --- files that are no song: told by their first bytes and their names ------------------------------------------------

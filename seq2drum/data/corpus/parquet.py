@@ -195,7 +195,8 @@ def _opened(path: Path) -> pyarrow.parquet.ParquetFile:
     try:
         return _pyarrow()[1].ParquetFile(path, memory_map=False, pre_buffer=False, buffer_size=1 << 20)
     except (OSError, ValueError) as error:
-        raise CorpusError(f"{str(path)!r} is no Parquet file that can be read: {_first_line(error)}") from None
+        problem = f"{str(path)!r} is no Parquet file that can be read: {_first_line(error)}"
+        raise CorpusError(f"{problem}; make it again, as --mode pack does") from None
 
 
 def _first_line(error: BaseException) -> str:

@@ -77,7 +77,8 @@ def read_tracks(data: bytes, limits: Limits) -> tuple[int, list[Track]]:
     header = _header(data)
     tracks = split(data, header.start + 8 + header.size, min(header.tracks, limits.tracks + 1))
     if not tracks:
-        raise MidiError(f"the file has no tracks; its header (byte {header.start + 10}) declares {header.tracks}")
+        declared = f"its header (byte {header.start + 10}) declares {header.tracks}"
+        raise MidiError(f"the file has no tracks; {declared}; export it again")
     if len(tracks) > limits.tracks:
         raise LimitError(
             f"the file has more than {limits.tracks} tracks (its header says {header.tracks}), the most that are read"
@@ -91,13 +92,13 @@ def _header(data: bytes) -> Header:
     if data[:4] == b"RIFF" and data[8:12] == b"RMID":
         start = data.find(b"data", 12) + 8
     if not data:
-        raise MidiError("this is no MIDI file: it is empty")
+        raise MidiError("this is no MIDI file: it is empty; export it again")
     if data[start : start + 4] != b"MThd":
         if kind := foreign.recognised(data):
             raise MidiError(str(kind))
         raise MidiError(f"this is no MIDI file: it begins with {foreign.beginning(data)}, not with 'MThd'")
     if len(data) < start + 14:
-        raise MidiError(f"the file ends after {len(data)} bytes, within its header")
+        raise MidiError(f"the file ends after {len(data)} bytes, within its header; export it again")
     size = int.from_bytes(data[start + 4 : start + 8], "big")
     form, tracks, division = (int.from_bytes(data[at : at + 2], "big") for at in range(start + 8, start + 14, 2))
     if size < 6:
@@ -133,7 +134,7 @@ def split(data: bytes, at: int, most: int | None = None) -> list[Track]:
             if at > len(data):
                 raise MidiError(
                     f"track {number} (byte {begin - 8}) says it has {size} bytes, but the file has"
-                    f" {len(data) - begin} left: it is cut off or damaged"
+                    f" {len(data) - begin} left: it is cut off or damaged; export it again"
                 )
             tracks.append(Track(number, begin, data[begin:at]))
     return tracks

@@ -293,7 +293,7 @@ def plain_text(data: bytes, what: str) -> str:
     if (bars := max(data.count(b"|"), data.count(b"\n="))) > SCORE_LIMITS.text_bars:
         raise NotationError(f"the file has some {bars:,} bars; wanted are at most {SCORE_LIMITS.text_bars:,} in {what}")
     if b"\0" in data:
-        raise NotationError(f"the file is no text, as {what} is")
+        raise NotationError(f"the file is no text, as {what} is; export it again")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
