@@ -61,27 +61,87 @@ def bars_of(composer: Composer, seed: int = 0, **asked: Any) -> np.ndarray:
     return np.stack(list(islice(composer.stream(lambda: brief, seed), brief.bars)))
 
 
-# --- the contract of all generators -----------------------------------------------------------------------------------
+# --- the contract of all generators: of beats and of loops of sound ---------------------------------------------------
+
+EVERY = (*STEPWISE, *WHOLE_BARS, "loop")
 
 
-def test_the_same_brief_and_seed_give_the_same_beat_and_another_seed_another(composer: Composer) -> None:
-    first, again = (bars_of(composer, 3, genre="funk", bars=3) for _ in range(2))
+def loaded(name: str, folder: Path | None = None) -> Composer | LoopMaker:
+    """A generator by its name, or of that kind from a folder."""
+    return LoopMaker.load(folder) if name == "loop" else Composer.load(str(folder or name))
+
+
+@pytest.fixture(scope="module")
+def generators(composers: dict[str, Composer]) -> dict[str, Composer | LoopMaker]:
+    return {**composers, "loop": loaded("loop")}
+
+
+@pytest.fixture(params=EVERY)
+def generator(request: pytest.FixtureRequest, generators: dict[str, Composer | LoopMaker]) -> Composer | LoopMaker:
+    return generators[request.param]
+
+
+def made_by(generator: Composer | LoopMaker, seed: int = 0, **asked: Any) -> np.ndarray:
+    """The bars of a beat, bars first: velocities; or sound, of which the first bar's loudest sample is 1."""
+    if isinstance(generator, Composer):
+        return bars_of(generator, seed, **asked)
+    loop = generator.make(Brief(**asked), seed)
+    bars = loop.sound.reshape(loop.brief.bars, -1)
+    return bars / np.abs(bars[0]).max()
+
+
+def test_the_same_brief_and_seed_give_the_same_bars_and_another_seed_others(generator: Composer | LoopMaker) -> None:
+    first, again = (made_by(generator, 3, genre="funk", bars=3) for _ in range(2))
     assert first.tobytes() == again.tobytes()
-    assert first.shape == (3, composer.generator.places, 9) and (first > 0).sum() > (
-        9 if composer.model in WHOLE_BARS else 3
-    )
-    assert first.tobytes() != bars_of(composer, 4, genre="funk", bars=3).tobytes()
+    assert len(first) == 3 and all(bar.any() for bar in first)
+    assert first.tobytes() != made_by(generator, 4, genre="funk", bars=3).tobytes()
+
+
+def test_more_bars_begin_as_fewer_do(generator: Composer | LoopMaker) -> None:
+    for more, fewer, alike in ((10, 9, 9), (4, 2, 2)):
+        longer, shorter = (made_by(generator, bars=bars)[:alike] for bars in (more, fewer))
+        assert np.abs(longer - shorter).max() < (1e-5 if isinstance(generator, LoopMaker) else 1e-9)
+
+
+@pytest.mark.parametrize("other", [{"genre": "jazz"}, {"bpm": 190}, {"fill": 2}, {"temperature": 0.3}])
+def test_another_request_gives_other_bars(generator: Composer | LoopMaker, other: dict[str, Any]) -> None:
+    asked = {"genre": "rock", "bpm": 110, "bars": 4}
+    first, second = made_by(generator, 1, **asked), made_by(generator, 1, **{**asked, **other})
+    assert len(first) == len(second) == 4
+    assert first.shape != second.shape or (first != second).any()
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_damaged_checkpoint_and_one_of_another_kind_are_refused(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "run" / "best"
+    shutil.copytree(CHECKPOINTS / name, folder)
+    assert made_by(loaded(name, folder), bars=1).tobytes() == made_by(loaded(name), bars=1).tobytes()
+    about = json.loads((folder / "config.json").read_text())
+    for wrong, said in (({"seed": 1}, "SHA-256"), ({"kind": "accompanist"}, "of the kind 'accompanist'")):
+        (folder / "config.json").write_text(json.dumps({**about, **wrong}))
+        with pytest.raises(CheckpointError, match=said) as refused:
+            loaded(name, folder)
+        assert "\n" not in str(refused.value)
+
+
+# --- the contract of generators of beats ------------------------------------------------------------------------------
+
+
+def test_a_bar_has_the_places_of_its_generator_and_hits(composer: Composer) -> None:
+    bars = bars_of(composer, 3, genre="funk", bars=3)
+    assert bars.shape == (3, composer.generator.places, 9)
+    assert (bars > 0).sum() > (9 if composer.model in WHOLE_BARS else 3)
+
+
+def test_the_best_checkpoint_of_a_run_is_loaded_by_the_run(composer: Composer, tmp_path: Path) -> None:
+    shutil.copytree(CHECKPOINTS / composer.model, tmp_path / "run" / "best")
+    assert Composer.load(str(tmp_path / "run")).model == composer.model
 
 
 def test_a_composed_beat_has_the_bars_of_the_stream(composer: Composer) -> None:
     asked: dict[str, Any] = {"genre": "funk", "bars": 3, "grid": composer.generator.places}
     beat = composer.compose(Brief(**asked), 3).pattern
     assert beat.velocity.tobytes() == bars_of(composer, 3, **asked).tobytes()
-
-
-def test_a_longer_beat_begins_as_the_shorter_one_does(composer: Composer) -> None:
-    assert bars_of(composer, bars=10)[:9].tobytes() == bars_of(composer, bars=9).tobytes()
-    assert bars_of(composer, bars=4)[:2].tobytes() == bars_of(composer, bars=2).tobytes()
 
 
 def test_a_stream_takes_new_wishes_before_each_bar_and_genres_are_mixed(composer: Composer) -> None:
@@ -94,17 +154,6 @@ def test_a_stream_takes_new_wishes_before_each_bar_and_genres_are_mixed(composer
 def test_two_hands_can_play_it_however_wild_it_is(composer: Composer) -> None:
     bars = bars_of(composer, 5, bars=64, variability=1.0, temperature=2.0) > 0
     assert bars[..., BY_HAND].sum(axis=-1).max() == HANDS
-
-
-def test_a_damaged_checkpoint_and_one_of_another_kind_are_refused(composer: Composer, tmp_path: Path) -> None:
-    folder = tmp_path / "run" / "best"
-    shutil.copytree(CHECKPOINTS / composer.model, folder)
-    assert Composer.load(str(tmp_path / "run")).model == composer.model
-    about = json.loads((folder / "config.json").read_text())
-    for wrong, said in (({"seed": 1}, "SHA-256"), ({"kind": "accompanist"}, "of the kind 'accompanist'")):
-        (folder / "config.json").write_text(json.dumps({**about, **wrong}))
-        with pytest.raises(CheckpointError, match=said):
-            Composer.load(str(folder))
 
 
 def test_a_generator_that_does_not_exist_is_refused() -> None:
@@ -358,11 +407,6 @@ def test_a_loop_lasts_as_long_as_its_bars_and_does_not_clip(bpm: float) -> None:
     loop = MAKER.make(Brief(bars=4, bpm=bpm), 1)
     assert abs(len(loop.sound) / RATE - 4 * 240 / bpm) < 4 / RATE
     assert np.abs(loop.sound).max() <= 0.9 and loop.sound.dtype == np.float32
-
-
-def test_a_seed_gives_the_same_samples_and_another_one_others() -> None:
-    first, again, other = (MAKER.make(Brief(bars=2), seed).sound for seed in (5, 5, 6))
-    assert (first == again).all() and (first != other).any()
 
 
 def test_fills_and_changes_are_other_bars_of_the_same_letter() -> None:
