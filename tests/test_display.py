@@ -21,6 +21,7 @@ from seq2drum.deliver import notebook
 from seq2drum.evaluate.evaluation import Column, Estimate, Evaluation, Row
 from seq2drum.formats.midi import midi
 from seq2drum.lattice import grid, phrases
+from seq2drum.lattice.beats.placing import performed
 from seq2drum.lattice.conditions import drums_of
 from seq2drum.lattice.patterns import Pattern
 from seq2drum.lattice.phrases import Cut
@@ -33,7 +34,9 @@ from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.generators.composer import Beat, Brief
 from seq2drum.play.grooves.book import Book
 from seq2drum.play.options import Options
+from seq2drum.play.session import Delivery, Session
 from seq2drum.play.take import DrumBar, Take
+from seq2drum.play.wishes import Wishes
 from seq2drum.show import chart, draw
 from tests.conftest import ROOT
 from tests.made import made_song
@@ -293,6 +296,21 @@ def test_a_picture_that_cannot_be_drawn_is_a_line_of_words(monkeypatch: pytest.M
     shown = song()._repr_html_()
     assert "no picture: no <matplotlib>" in said(shown)
     assert parsed(shown).tags["img"] == 0
+
+
+def test_a_value_without_a_view_of_its_own_shows_its_fields() -> None:
+    whole = song()
+    told = {
+        "session": (Session(count_in=2), ["Session", "count_in", "2", "asked for", "tail", "False"]),
+        "wishes": (Wishes({"A": Book.load()["one-drop"]}, 0.5, 0.25, 0.0, 0.0, None), ["A: one-drop", "0.25", "None"]),
+        "delivery": (Delivery(whole, whole.parts), ["song", "Song", "tuple of 2", "shift", "0"]),
+        "performance": (performed(whole, (0,)), ["onset", "ndarray of 28", "seconds"]),
+    }
+    for value, words in told.values():
+        shown = [word.strip() for word in parsed(value._repr_html_()).words]
+        assert set(words) <= set(shown)
+    evil = Wishes({EVIL: Book.load()["one-drop"]}, 0.5, 0.25, 0.0, 0.0, None)._repr_html_()
+    assert parsed(evil).tags["script"] == 0 and "\x00" not in evil
 
 
 def test_a_value_without_a_picture_is_refused() -> None:

@@ -11,10 +11,10 @@ computes no figures; all facts are counted in the value.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence, Sized
+from dataclasses import MISSING, fields, is_dataclass
 from functools import singledispatch
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -90,8 +90,10 @@ def html(value: object) -> str:
 
 @singledispatch
 def pieces(value: object) -> list[Piece]:
-    """The pieces shown of a value, by the function registered below for its type."""
-    raise TypeError(f"a {type(value).__name__} has no picture; print it")
+    """The pieces shown of a value, by the function registered below for its type; of another dataclass its fields."""
+    if not is_dataclass(value) or isinstance(value, type):
+        raise TypeError(f"a {type(value).__name__} has no picture; print it")
+    return [Facts([], type(value).__name__), *_fields(value)]
 
 
 # --- pieces -----------------------------------------------------------------------------------------------------------
@@ -112,6 +114,47 @@ def _picture(what: Duet, about: str) -> list[Piece]:
 def _table(head: Sequence[str], body: Sequence[Sequence[str]], *, words: bool = False) -> list[Piece]:
     """A table, if it has rows."""
     return [Table(head, body, words)] if body else []
+
+
+def _columns(columns: Mapping[str, IntArray], what: str) -> list[Piece]:
+    """Columns of equal length by their heads: the first ROWS rows, and the number of the others."""
+    rows = [
+        [str(value) for value in row] for row in zip(*(each[:ROWS].tolist() for each in columns.values()), strict=True)
+    ]
+    more = len(next(iter(columns.values()))) - ROWS
+    return [*_table(list(columns), rows), *_more(more, what)]
+
+
+def _more(count: int, what: str) -> list[Piece]:
+    return [Facts([f"and {_count(count, what)} more"])] if count > 0 else []
+
+
+def _fields(value: Any, head: str = "field", words: Callable[[str, Any], str] | None = None) -> list[Piece]:
+    """The fields of a dataclass with their values, and which of them differ from their defaults.
+
+    words: from a field's name and value to text.
+    """
+    rows = []
+    for field in fields(value):
+        held = getattr(value, field.name)
+        changed = field.default is not MISSING and held != field.default
+        shown = words(field.name, held) if words else _in_words(held)
+        rows.append([field.name, shown, "asked for" if changed else ""])
+    return _table([head, "value", ""], rows, words=True)
+
+
+def _in_words(value: Any) -> str:
+    """Any value in a few letters: numbers and names whole, of all else the kind and the number."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if value is None or isinstance(value, str | int):
+        return _name(str(value))
+    if isinstance(value, Mapping):
+        return _name(", ".join(f"{name}: {_in_words(one)}" for name, one in value.items())) or "none"
+    if isinstance(value, Groove):
+        return _name(value.name)
+    size = f" of {len(value):,}" if isinstance(value, Sized) else ""
+    return f"{type(value).__name__}{size}"
 
 
 def _count(number: int, what: str, several: str = "") -> str:
@@ -212,17 +255,13 @@ def _song(song: Song) -> list[Piece]:
 @pieces.register
 def _part(part: Part) -> list[Piece]:
     facts = [_name(part.name), _sound(part), _count(len(part), "note"), _compass(part)]
-    columns = (part.onset, part.duration, part.pitch, part.velocity)
-    rows = [[str(value) for value in row] for row in zip(*(column[:ROWS].tolist() for column in columns), strict=True)]
-    return [
-        Facts(list(filter(None, facts)), "Part"),
-        *_table(["onset in ticks", "duration", "pitch", "velocity"], rows),
-        *_more(len(part) - ROWS, "note"),
-    ]
-
-
-def _more(count: int, what: str) -> list[Piece]:
-    return [Facts([f"and {_count(count, what)} more"])] if count > 0 else []
+    columns = {
+        "onset in ticks": part.onset,
+        "duration": part.duration,
+        "pitch": part.pitch,
+        "velocity": part.velocity,
+    }
+    return [Facts(list(filter(None, facts)), "Part"), *_columns(columns, "note")]
 
 
 @pieces.register
@@ -264,14 +303,14 @@ def _drum_bar(played: DrumBar) -> list[Piece]:
 
 @pieces.register
 def _options(options: Options) -> list[Piece]:
-    rows = []
-    for field in fields(options):
-        value = getattr(options, field.name)
-        one = OPTIONS[field.name]
-        free = "left to the model" if one.default is None and one.form is not None else ""
-        left = free if value is None else _name(in_words(field.name, value))
-        rows.append([field.name, left, "asked for" if value != field.default else ""])
-    return _table(["option", "value", ""], rows, words=True)
+    return _fields(options, "option", _option_in_words)
+
+
+def _option_in_words(name: str, value: Any) -> str:
+    one = OPTIONS[name]
+    if value is None:
+        return "left to the model" if one.default is None and one.form is not None else ""
+    return _name(in_words(name, value))
 
 
 @pieces.register
@@ -354,11 +393,9 @@ def _cut(cut: Cut) -> list[Piece]:
 
 @pieces.register
 def _grid(grid: Grid) -> list[Piece]:
-    columns = [column[:ROWS].tolist() for column in grid]
-    rows = [[str(value) for value in row] for row in zip(*columns, strict=True)]
     head = ["step", "key", "velocity", f"offset (of {OFFSET_UNITS})", f"length (of {LENGTH_UNITS} a quarter)"]
-    count = len(grid.step)
-    return [Facts([_count(count, "note")], "Grid"), *_table(head, rows), *_more(count - ROWS, "note")]
+    columns = dict(zip(head, grid, strict=True))
+    return [Facts([_count(len(grid.step), "note")], "Grid"), *_columns(columns, "note")]
 
 
 @pieces.register
