@@ -121,8 +121,7 @@ def run(options: argparse.Namespace) -> int:
     if options.listen:
         return _listen(options)
     from seq2drum.evaluate import evaluate
-    from seq2drum.judge import known_bars
-    from seq2drum.judge.players import groove_players
+    from seq2drum.judge import players as playing
 
     # 1. The models, then the songs.
     _check_outputs(options)
@@ -130,7 +129,7 @@ def run(options: argparse.Namespace) -> int:
     songs, chosen, training = _chosen_songs(options)
     # 2. The evaluation.
     workers = options.workers or os.cpu_count() or 1
-    grooves, most, times = known_bars.count(chosen, workers)
+    grooves, most, times = playing.count(chosen, workers)
     settings = evaluate.Settings(
         seed=options.seed,
         workers=workers,
@@ -153,7 +152,7 @@ def run(options: argparse.Namespace) -> int:
         f"songs to play: {len(chosen)} of {len(songs)} (--split {options.split}); to make baselines of: {len(training)}"
     )
     with _progress() as progress:
-        evaluation = evaluate.evaluate(chosen, [*players, *groove_players()], training, settings, progress)
+        evaluation = evaluate.evaluate(chosen, [*players, *playing.groove_players()], training, settings, progress)
     return _written(evaluation, options)
 
 

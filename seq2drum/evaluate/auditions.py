@@ -79,7 +79,7 @@ def play_all(
     tasks = list(zip(songs, others, strict=True))
     # The longest first, so that no worker gets a long one last.
     order = sorted(range(len(tasks)), key=lambda index: -len(songs[index].guitar_grid.form.steps))
-    results = results_of(partial(_play_task, tuple(players), copies, known), [tasks[index] for index in order], workers)
+    results = results_of(partial(_play_song, tuple(players), copies, known), [tasks[index] for index in order], workers)
     of_song: list[list[Audition]] = [[] for _ in tasks]
     for done, (index, auditions) in enumerate(zip(order, results, strict=True), 1):
         of_song[index] = auditions
@@ -87,16 +87,11 @@ def play_all(
     return of_song
 
 
-def _play_task(
+def _play_song(
     players: Sequence[Player], copies: Copies | None, known: int, task: tuple[Prepared, GuitarGrid | None]
 ) -> list[Audition]:
-    return play_song(players, copies, *task, known)
-
-
-def play_song(
-    players: Sequence[Player], copies: Copies | None, song: Prepared, other: GuitarGrid | None, known: int = 1
-) -> list[Audition]:
-    """The auditions of one song by all players. other: another song's guitar over this one's bars."""
+    """The auditions of one song by all players. task: the song, and another song's guitar over its bars."""
+    song, other = task
     form = song.guitar_grid.form
     judge = Judge(drums_of(song.drums, form), song.guitar_grid, copies)
     first = int(np.argmax(judge.bars))

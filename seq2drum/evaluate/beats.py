@@ -27,6 +27,7 @@ from torch.nn import functional
 
 from seq2drum.data.drums.beats import SIDES, Beats, read
 from seq2drum.errors import CorpusError
+from seq2drum.evaluate import report
 from seq2drum.evaluate.likelihood import one_thread
 from seq2drum.judge.measures import auc, divergence, pearson
 from seq2drum.lattice.form import FloatArray
@@ -37,6 +38,7 @@ from seq2drum.music.notes import IntArray
 from seq2drum.music.options import BRIEF
 from seq2drum.play.generators.composer import Brief, Composer, Generator
 from seq2drum.play.generators.drawing import BY_HAND
+from seq2drum.show.page import Table
 
 BARS = 8  # of a window
 LAGS = (1, 2, 4)  # bars apart that the critic of windows compares
@@ -196,15 +198,10 @@ def habits(windows: Velocities) -> dict[str, float]:
         "spread of hits": float(one.sum(axis=(1, 2)).std()),
         "empty": float((~bars.any(axis=(1, 2))).mean()),
         "distinct": len(np.unique(one.reshape(len(one), -1), axis=0)) / len(one),
-        "three hands": float((_hands(bars) > HANDS).any(axis=1).mean()),
+        # The closed hat can be a foot's.
+        "three hands": float((bars[:, :, BY_HAND].sum(axis=2) > HANDS).any(axis=1).mean()),
     }
     return found | {f"likeness {lag} apart": _likeness(hits, lag) for lag in (1, 4)}
-
-
-def _hands(bars: NDArray[np.bool_]) -> IntArray:
-    """(n, S): the number of hands that each place needs; the closed hat can be a foot's."""
-    hands: IntArray = bars[:, :, BY_HAND].sum(axis=2)
-    return hands
 
 
 def _likeness(hits: NDArray[np.bool_], lag: int) -> float:
@@ -372,6 +369,5 @@ def table(panels: Mapping[str, Figures]) -> str:
         real = panel.get(f"{name} real")
         return f"{panel[name]:.3f}" + ("" if real is None else f" ({real:.3f})") if name in panel else ""
 
-    rows = [["", *panels], ["---"] * (len(panels) + 1)]
-    rows += [[name, *(cell(panel, name) for panel in panels.values())] for name in names]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    rows = [[name, *(cell(panel, name) for panel in panels.values())] for name in names]
+    return "\n".join(report.piped(Table(["", *panels], rows)))

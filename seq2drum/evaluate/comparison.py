@@ -91,7 +91,12 @@ def make(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
         raise OutputError(f"{str(folder)!r} exists already; name another folder, or overwrite it with --force")
     # 2. Every player plays every song; identical versions are heard once.
-    _make_folder(folder / SOUNDS)
+    try:
+        (folder / SOUNDS).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"the folder {str(folder / SOUNDS)!r} cannot be made ({error.strerror}); name another"
+        ) from None
     passages = []
     for number, (song, (first, stop)) in enumerate(heard):
         versions: dict[str, str] = {}
@@ -111,13 +116,6 @@ def make(
     )
     files.write_file(folder / PAGE, _page(key).encode(), overwrite=overwrite)
     return key
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"the folder {str(folder)!r} cannot be made ({error.strerror}); name another") from None
 
 
 def _hidden(seed: int, *words: str) -> str:
@@ -192,7 +190,11 @@ def read(paths: Sequence[Path], key: Key) -> list[Vote]:
             raise InputError(f"{str(path)!r} and {str(seen[listener])!r} are by one listener; keep the later of them")
         seen[listener] = path
         try:
-            votes += [_vote(listener, row, key) for row in held["votes"]]
+            for row in held["votes"]:
+                number = int(row["passage"])
+                versions = key.passages[number].versions
+                sides = versions[row["left"]], versions[row["right"]]
+                votes.append(Vote(listener, number, *sides, SCORES[row["better"]]))
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise InputError(f"{str(path)!r} has a vote that cannot be read: {error!r}") from None
     if not votes:
@@ -211,12 +213,6 @@ def _held(path: Path, key: Key) -> dict[str, Any]:
             f"{str(path)!r} has votes of another page; name the folder that its page lies in with --listen"
         )
     return dict(held)
-
-
-def _vote(listener: str, row: dict[str, Any], key: Key) -> Vote:
-    number = int(row["passage"])
-    versions = key.passages[number].versions
-    return Vote(listener, number, versions[row["left"]], versions[row["right"]], SCORES[row["better"]])
 
 
 def standings(votes: Sequence[Vote], players: Sequence[str], *, seed: int = 0, draws: int = 1000) -> list[Standing]:

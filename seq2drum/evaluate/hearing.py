@@ -20,9 +20,7 @@ all that are not in 4/4. Bars in 4/4 are cut or lengthened to 3/4, 7/8 and 5/4, 
 from __future__ import annotations
 
 import argparse
-import io
 import sys
-import wave
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -43,7 +41,7 @@ from seq2drum.lattice.beats.pulse import Found, beats_of
 from seq2drum.music import theory
 from seq2drum.music.notes import Song
 from seq2drum.show import fluidsynth
-from seq2drum.show.loudness import RATE
+from seq2drum.show.loudness import RATE, stereo_wav
 
 Array = NDArray[Any]
 
@@ -71,17 +69,6 @@ def rendered(song: Song, synthesiser: fluidsynth.Synthesiser) -> dict[str, Array
     clean, distorted = (0.7 * one / np.abs(one).max() for one in fluidsynth.render(synthesiser, songs, lambda _: None))
     driven = 0.7 * np.tanh(20 * clean) + np.random.default_rng(0).normal(0, NOISE, clean.shape)
     return {"clean": clean, "distorted": distorted, "driven": driven}
-
-
-def as_wav(sound: Array) -> bytes:
-    """Return sound as a WAV file."""
-    made = io.BytesIO()
-    with wave.open(made, "wb") as file:
-        file.setnchannels(2)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(np.rint(np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
-    return made.getvalue()
 
 
 def off(found: Array, truth: Array) -> Array:
@@ -115,7 +102,7 @@ def recordings_table(songs: Mapping[str, Song], synthesiser: fluidsynth.Synthesi
         strikes = onsets[first_of_each(onsets, 0.04)]
         truth = _quarters_of(song)
         for kind, sound in rendered(song, synthesiser).items():
-            heard = recording.heard(as_wav(sound))
+            heard = recording.heard(stereo_wav(sound))
             score = mir_eval.onset.f_measure(strikes, heard.strikes[0])[0]
             scores[kind].append(score)
             found = beats_of(heard, Timing())
@@ -206,7 +193,7 @@ def take(name: str, song: Song, parts: Sequence[int], seed: int) -> Take | None:
     notes = placing.performed(song, parts)
     missed = placing.missed(song, parts)
     ends = notes.onset[-1]
-    quarters = np.array([song.seconds(tick) for tick in range(0, song.end, song.ticks_per_quarter)])
+    quarters = _quarters_of(song)
     quarters = quarters[quarters < ends + 2]
     begins = np.array([song.seconds(bar.start) for bar in song.bars()])
     metres = Counter(

@@ -103,7 +103,8 @@ def likelihood(name: str, songs: Sequence[Prepared], *, seed: int = 0) -> Likeli
     data = batches.flatten(songs, KITS[about["kit"]])
     rng = np.random.default_rng([seed, 3])
     # 1. Windows, and for each another song's guitar and nineteen to rank it among, if available.
-    windows = _some(batches.blocks(data), LIKELIHOOD_WINDOWS, rng)
+    blocks = batches.blocks(data)
+    windows = [blocks[index] for index in np.sort(rng.permutation(len(blocks))[:LIKELIHOOD_WINDOWS]).tolist()]
     swaps = [(index, int(able[0])) for index, able in enumerate(_guitars(songs, windows)) if len(able)]
     every = _guitars(songs, windows, band=np.inf)
     ranks: list[tuple[int, IntArray]] = []
@@ -189,11 +190,6 @@ def _runs(order: Sequence[int], steps: Sequence[int]) -> Iterator[list[int]]:
             stop += 1
         yield list(order[at:stop])
         at = stop
-
-
-def _some(windows: Sequence[Window], most: int, rng: np.random.Generator) -> list[Window]:
-    chosen = np.sort(rng.permutation(len(windows))[:most])
-    return [windows[index] for index in chosen.tolist()]
 
 
 def _guitars(songs: Sequence[Prepared], windows: Sequence[Window], band: float = TEMPO_BAND) -> list[IntArray]:

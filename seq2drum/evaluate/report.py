@@ -353,13 +353,13 @@ def as_markdown(evaluation: Evaluation) -> str:
     """The tables as a page of Markdown; the five figures on top can be pasted elsewhere."""
     parts = ["# How good the drums are", ""]
     if evaluation.free:
-        parts += [sentence(evaluation), "", *_piped(table(standings(evaluation), FIGURES, interval="whole")), ""]
+        parts += [sentence(evaluation), "", *piped(table(standings(evaluation), FIGURES, interval="whole")), ""]
     parts += [_introduction(evaluation), ""]
     for figures in _tables(evaluation):
         parts += [f"## {figures.title}", "", *([figures.words, ""] if figures.words else [])]
         for some in figures.tables("whole"):
-            parts += [*_piped(some), ""]
-    parts += ["## What the figures mean", "", *_piped(_meanings(evaluation)), ""]
+            parts += [*piped(some), ""]
+    parts += ["## What the figures mean", "", *piped(_meanings(evaluation)), ""]
     parts += ["## How it was made", "", *(f"- {line}" for line in (*evaluation.notes, *facts(evaluation))), ""]
     return "\n".join(parts)
 
@@ -368,7 +368,8 @@ def _introduction(evaluation: Evaluation) -> str:
     return " ".join([*([_BRIEF, _FREE] if evaluation.free else []), *_legend(evaluation)])
 
 
-def _piped(table: page.Table) -> list[str]:
+def piped(table: page.Table) -> list[str]:
+    """The lines of a table in Markdown."""
     rows = [table.head, ["---"] * len(table.head), *table.body]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
 

@@ -25,9 +25,8 @@ from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.judge.known_bars import (
     BarKind,
     KnownBars,
+    bars_by_kind,
     commonest,
-    is_kind,
-    kinds_of,
     known_bars,
     likely_hits,
     onsets_of,
@@ -154,7 +153,7 @@ def baselines(training: Sequence[Prepared], *, seed: int = 0) -> list[Baseline]:
     """All baselines, fitted once to some songs. Each is a stateless function of (seed, song, take)."""
     known = _Known(training)
     rows: list[tuple[str, str, bool, Callable[[Prepared, int], Grid]]] = [
-        ("silence", "nothing at all", False, _silence),
+        ("silence", "nothing at all", False, silent),
         ("marginal", "the hits likely at each place of the bar, cut where expected F1 is best", False, known.marginal),
         (COMMON, "the commonest training bar of the metre, looped", False, known.common_bar),
         ("rule", "rock backbeat, shuffle or swing ride by metre, tempo and the guitar's swing", False, known.rule),
@@ -169,10 +168,9 @@ def baselines(training: Sequence[Prepared], *, seed: int = 0) -> list[Baseline]:
     return [Baseline(*row) for row in rows]
 
 
-def _silence(song: Prepared, take: int) -> Grid:
-    return _grid(
-        np.zeros((int(song.guitar_grid.form.first[-1]), len(NINE)), dtype=bool), np.ones(len(NINE), dtype=np.int64)
-    )
+def silent(song: Prepared, take: int) -> Grid:
+    """No hits."""
+    return song.drums.select(np.zeros(0, dtype=np.int64))
 
 
 class Copy(NamedTuple):
@@ -222,7 +220,8 @@ class _Known:
         return _grid(_inside(hits, song.guitar_grid), self._velocities(song))
 
     def random_song(self, seed: int, song: Prepared, take: int) -> Grid:
-        rng = np.random.default_rng([seed, take, _number(song)])
+        number = int.from_bytes(hashlib.blake2b(song.sha256.encode(), digest_size=8).digest(), "little")
+        rng = np.random.default_rng([seed, take, number])
         begin, _ = song.guitar_grid.sounding
 
         def of_another(bars: KnownBars, targets: IntArray) -> list[Copy]:
@@ -249,9 +248,9 @@ class _Known:
     def own_bar(self, song: Prepared, take: int) -> Grid:
         form = song.guitar_grid.form
         hits, real = rule(song.guitar_grid), roll_of(song.drums, form)
+        same = bars_by_kind(form)
         for kind, targets in _kinds_played(song.guitar_grid).items():
-            same = np.flatnonzero(is_kind(form, kind))
-            places = form.first[same][:, None] + np.arange(kind[2])
+            places = form.first[same[kind]][:, None] + np.arange(kind[2])
             played = Counter(rows.tobytes() for rows in real[places] if rows.any())
             here = form.first[targets][:, None] + np.arange(kind[2])
             best = max(played, key=lambda bar: played[bar]) if played else bytes(kind[2] * len(NINE))
@@ -378,10 +377,8 @@ def _inside(hits: BoolArray, guitar_grid: GuitarGrid) -> BoolArray:
 def _kinds_played(guitar_grid: GuitarGrid) -> dict[BarKind, IntArray]:
     """The bars to be played, by kind."""
     begin, stop = guitar_grid.sounding
-    number = np.arange(len(guitar_grid.form.steps))
-    played = (number >= begin) & (number < stop)
-    bars = {kind: np.flatnonzero(is_kind(guitar_grid.form, kind) & played) for kind in kinds_of(guitar_grid.form)}
-    return {kind: which for kind, which in bars.items() if len(which)}
+    played = {kind: bars[(bars >= begin) & (bars < stop)] for kind, bars in bars_by_kind(guitar_grid.form).items()}
+    return {kind: bars for kind, bars in played.items() if len(bars)}
 
 
 def _cut(run: IntArray, length: int) -> list[tuple[int, int]]:
@@ -394,10 +391,6 @@ def _cut(run: IntArray, length: int) -> list[tuple[int, int]]:
         windows.append((at, length))
         at += length
     return windows
-
-
-def _number(song: Prepared) -> int:
-    return int.from_bytes(hashlib.blake2b(song.sha256.encode(), digest_size=8).digest(), "little")
 
 
 def _grid(hits: BoolArray, velocity: IntArray) -> Grid:

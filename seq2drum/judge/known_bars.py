@@ -6,29 +6,20 @@ P different ones.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.data.corpus.prepared import Prepared
-from seq2drum.judge.measures import BoolArray, f1, judged_bars
-from seq2drum.lattice.conditions import drums_of
+from seq2drum.judge.measures import BoolArray
 from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.grooves.grooves import Groove, typical
-from seq2drum.lattice.sections import Section, sections
 from seq2drum.music.kit import NINE, to_kit
 from seq2drum.music.notes import IntArray
-from seq2drum.play.asked import WHOLE
-from seq2drum.play.decode.plan import Plan
-from seq2drum.play.grooves import choosing
-from seq2drum.play.options import Options
-from seq2drum.system.workers import results_of
 
 BarKind = tuple[int, int, int]  # numerator, denominator, steps
 POLYPHONY = 0.25  # weight added to an onset by each further note of a chord
@@ -165,12 +156,11 @@ def _gather(song: Prepared, number: int, group: int, gathered: dict[BarKind, _Ga
     form = song.guitar_grid.form
     first = form.first
     roll = roll_of(song.drums, form)
-    for kind in kinds_of(form):
+    for kind, bars in bars_by_kind(form).items():
         steps = kind[2]
-        bars = np.flatnonzero(is_kind(form, kind))
         rolls = roll[first[bars][:, None] + np.arange(steps)].reshape(len(bars), -1)
-        guitar_grid = rolls.any(axis=1)
-        bars, rolls = bars[guitar_grid], rolls[guitar_grid]
+        struck = rolls.any(axis=1)
+        bars, rolls = bars[struck], rolls[struck]
         if not len(bars):
             continue
         into = gathered.setdefault(kind, _Gathered())
@@ -212,17 +202,13 @@ def weights_of(onsets: NDArray[np.uint8]) -> FloatArray:
     return weights
 
 
-def kinds_of(form: Form) -> list[BarKind]:
-    """The distinct kinds of a song's bars, in order of appearance."""
-    return list(
-        dict.fromkeys(zip(form.numerator.tolist(), form.denominator.tolist(), form.steps.tolist(), strict=True))
-    )
-
-
-def is_kind(form: Form, kind: BarKind) -> BoolArray:
-    """(B,): whether each bar is of a kind."""
-    here: BoolArray = (form.numerator == kind[0]) & (form.denominator == kind[1]) & (form.steps == kind[2])
-    return here
+def bars_by_kind(form: Form) -> dict[BarKind, IntArray]:
+    """The bars of each kind, the kinds in order of appearance."""
+    bars: dict[BarKind, list[int]] = {}
+    columns = (form.numerator.tolist(), form.denominator.tolist(), form.steps.tolist())
+    for bar, kind in enumerate(zip(*columns, strict=True)):
+        bars.setdefault(kind, []).append(bar)
+    return {kind: np.array(some) for kind, some in bars.items()}
 
 
 def commonest(bars: KnownBars, counts: IntArray) -> BoolArray:
@@ -249,90 +235,3 @@ def likely_hits(bars: KnownBars, counts: IntArray) -> BoolArray:
     likely = np.zeros(share.size, dtype=bool)
     likely[order[: best + 1]] = True
     return likely.reshape(share.shape) & (share > 0)
-
-
-_CACHED_SONGS = 4  # cached for all players of an evaluation
-
-
-@lru_cache(_CACHED_SONGS)
-def passages(guitar_grid: GuitarGrid) -> Sequence[Section]:
-    """The sections of a guitar."""
-    return sections(guitar_grid)
-
-
-@lru_cache(_CACHED_SONGS)
-def safest(guitar_grid: GuitarGrid) -> Mapping[str, Groove]:
-    """The default grooves of a guitar, by the letters of its sections."""
-    return choosing.chosen(guitar_grid, passages(guitar_grid), Options())
-
-
-def of_song(song: Prepared, *, by_section: bool = False) -> dict[str, Groove]:
-    """The typical bars of a song's drums, or of the drums in each section as well, by its letter.
-
-    Raises:
-        OptionError: the drummer never plays.
-    """
-    form = song.guitar_grid.form
-    grooves = {WHOLE: typical(song.drums, form)}
-    if by_section:
-        letters = np.array(Plan.of_sections(len(form.steps), passages(song.guitar_grid)).letter)
-        struck = np.unique(form.bar_of(song.drums.step))
-        for letter in dict.fromkeys(letters[struck].tolist()):
-            grooves[letter] = typical(song.drums, form, struck[letters[struck] == letter])
-    return grooves
-
-
-def looped(guitar_grid: GuitarGrid, grooves: Mapping[str, Groove]) -> Grid:
-    """The grooves of the sections by their letters, or of `WHOLE`, repeated where the guitar sounds."""
-    form = guitar_grid.form
-    plan = Plan.of_sections(len(form.steps), passages(guitar_grid))
-    pieces = []
-    for bar in range(*guitar_grid.sounding):
-        groove = grooves.get(plan.letter[bar], grooves.get(WHOLE))
-        if groove is not None:
-            fits = _fitted(groove, int(form.numerator[bar]), int(form.denominator[bar])).bar(int(plan.number[bar]))
-            pieces.append(fits.select(fits.step < form.steps[bar]).shift(int(form.first[bar])))
-    return Grid.join(pieces)
-
-
-@cache
-def _fitted(groove: Groove, numerator: int, denominator: int) -> Groove:
-    return groove.fitted(numerator, denominator)
-
-
-def chosen(song: Prepared, take: int) -> Grid:
-    """The grooves of the default take, looped."""
-    return looped(song.guitar_grid, safest(song.guitar_grid))
-
-
-def best_offered(song: Prepared, take: int) -> Grid:
-    """The offered groove that has most in common with the real drums of a song, looped."""
-    form = song.guitar_grid.form
-    real = drums_of(song.drums, form)
-    counted = np.repeat(judged_bars(real), form.steps)
-    hits = real.velocity[counted] > 0
-
-    def in_common(grid: Grid) -> float:
-        made = drums_of(grid, form).velocity[counted] > 0
-        return f1(float((made & hits).sum()), float(made.sum()), float(hits.sum()))
-
-    offered = choosing.offered(song.guitar_grid, passages(song.guitar_grid), Options())
-    takes = [looped(song.guitar_grid, {WHOLE: groove}) for groove, _ in offered]
-    return max(takes, key=in_common, default=song.drums.select(np.zeros(0, dtype=np.int64)))
-
-
-def count(songs: Sequence[Prepared], workers: int = 1) -> tuple[int, str, int]:
-    """The number of grooves that lead the default takes of some songs, the commonest leader, and its songs.
-
-    A groove leads if it has most bars of a song; songs in metres without a known groove are left out.
-    """
-    leading = Counter(name for name in results_of(_leading, [song.guitar_grid for song in songs], workers) if name)
-    (most, times), *_ = leading.most_common(1) or [("none", 0)]
-    return len(leading), most, times
-
-
-def _leading(guitar_grid: GuitarGrid) -> str:
-    """The name of the groove that leads the default take to a guitar, or "" if none is known."""
-    plan = Plan.of_sections(len(guitar_grid.form.steps), passages(guitar_grid), safest(guitar_grid))
-    names = Counter(groove.name for groove in plan.grooves if groove is not None)
-    return names.most_common(1)[0][0] if names else ""

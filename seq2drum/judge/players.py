@@ -7,19 +7,23 @@ Each is a value that can be pickled, so that it can go to another process.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, Literal
 
 import numpy as np
 
 from seq2drum.data.corpus.excerpts import duet_of
 from seq2drum.data.corpus.prepared import Prepared
-from seq2drum.judge import baselines, known_bars
+from seq2drum.judge import baselines
+from seq2drum.judge.measures import f1, judged_bars
+from seq2drum.lattice.conditions import drums_of
 from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.grid import Grid, to_full
-from seq2drum.lattice.grooves.grooves import typical
+from seq2drum.lattice.grooves.grooves import Groove, typical
+from seq2drum.lattice.sections import Section, sections
 from seq2drum.music.kit import Kit, to_kit
 from seq2drum.play.arrange.arrange import make_plan
 from seq2drum.play.asked import WHOLE
@@ -27,9 +31,10 @@ from seq2drum.play.decode import engine
 from seq2drum.play.decode.decoding import take_of
 from seq2drum.play.decode.plan import Plan
 from seq2drum.play.drummer import play_grid
-from seq2drum.play.grooves.choosing import chosen
+from seq2drum.play.grooves import choosing
 from seq2drum.play.jam.guitarist import jammed_bars
 from seq2drum.play.options import Options
+from seq2drum.system.workers import results_of
 
 
 @dataclass(frozen=True)
@@ -122,14 +127,14 @@ def groove_players() -> list[Player]:
             "chosen grooves",
             "the grooves that the default take is played on, looped",
             "baseline",
-            known_bars.chosen,
+            chosen_grooves,
             swapped=False,
         ),
         Player(
             "best groove on offer",
             "of the grooves that are offered for the song the one nearest to its drums, looped",
             "baseline",
-            known_bars.best_offered,
+            best_offered,
             sees_real=True,
             swapped=False,
         ),
@@ -148,7 +153,7 @@ def real_player() -> Player:
 def copy_player() -> Player:
     """The baseline of continuations: the known bars, repeated."""
     meaning = "the bars that are known, again and again to the end"
-    return Player(COPY, meaning, "baseline", _silent, play_on=_copy_on, swapped=False)
+    return Player(COPY, meaning, "baseline", baselines.silent, play_on=_copy_on, swapped=False)
 
 
 def shuffled_player(seed: int = 0) -> Player:
@@ -171,10 +176,6 @@ def _shuffled(seed: int, song: Prepared, take: int) -> Grid:
 
 def _real(song: Prepared, take: int) -> Grid:
     return song.drums
-
-
-def _silent(song: Prepared, take: int) -> Grid:
-    return song.drums.select(np.zeros(0, dtype=np.int64))
 
 
 def _copy_on(song: Prepared, bars: range, take: int) -> Grid:
@@ -222,7 +223,7 @@ class _ModelPlayer:
     def _played(self, song: Prepared, take: int, given: Mapping[int, Grid]) -> Grid:
         wishes: dict[str, Any] = {"seed": self.seed + take, "temperature": self.temperature, "daring": self.daring}
         if self.grooves and len(song.drums.step):
-            wishes["groove"] = known_bars.of_song(song, by_section=self.grooves == "sections")
+            wishes["groove"] = of_song(song, by_section=self.grooves == "sections")
         return play_heard(_engine(self.name), song.guitar_grid, given=given, **wishes)
 
 
@@ -230,7 +231,7 @@ def _jammed(name: str, seed: int, song: Prepared, take: int) -> Grid:
     """The drums of a jam with the song's guitar as a listener hears them, until the song's last bar."""
     player, form = _engine(name), song.guitar_grid.form
     if not len(song.guitar_grid.guitar.step):
-        return song.drums.select(np.zeros(0, dtype=np.int64))
+        return baselines.silent(song, take)
     duet = duet_of(song.guitar_grid, Grid.join([]))
     whole = replace(duet.song, parts=duet.guitars)
     bars = jammed_bars(player, whole, Options(seed=seed + take, track="1")).bars
@@ -259,7 +260,95 @@ def play_heard(
 
 def plan_of(guitar_grid: GuitarGrid, options: Options, kit: Kit) -> Plan:
     """The plan for a guitar under some options, with grooves as values."""
-    passages = known_bars.passages(guitar_grid)
     asks_nothing = options == Options(seed=options.seed, temperature=options.temperature)
-    grooves = known_bars.safest(guitar_grid) if asks_nothing else chosen(guitar_grid, passages, options)
-    return make_plan(guitar_grid, passages, grooves, options, kit)
+    grooves = safest(guitar_grid) if asks_nothing else choosing.chosen(guitar_grid, passages(guitar_grid), options)
+    return make_plan(guitar_grid, passages(guitar_grid), grooves, options, kit)
+
+
+# --- grooves of songs -------------------------------------------------------------------------------------------------
+
+_CACHED_SONGS = 4  # cached for all players of an evaluation
+
+
+@lru_cache(_CACHED_SONGS)
+def passages(guitar_grid: GuitarGrid) -> Sequence[Section]:
+    """The sections of a guitar."""
+    return sections(guitar_grid)
+
+
+@lru_cache(_CACHED_SONGS)
+def safest(guitar_grid: GuitarGrid) -> Mapping[str, Groove]:
+    """The default grooves of a guitar, by the letters of its sections."""
+    return choosing.chosen(guitar_grid, passages(guitar_grid), Options())
+
+
+def of_song(song: Prepared, *, by_section: bool = False) -> dict[str, Groove]:
+    """The typical bars of a song's drums, or of the drums in each section as well, by its letter.
+
+    Raises:
+        OptionError: the drummer never plays.
+    """
+    form = song.guitar_grid.form
+    grooves = {WHOLE: typical(song.drums, form)}
+    if by_section:
+        letters = np.array(Plan.of_sections(len(form.steps), passages(song.guitar_grid)).letter)
+        struck = np.unique(form.bar_of(song.drums.step))
+        for letter in dict.fromkeys(letters[struck].tolist()):
+            grooves[letter] = typical(song.drums, form, struck[letters[struck] == letter])
+    return grooves
+
+
+def looped(guitar_grid: GuitarGrid, grooves: Mapping[str, Groove]) -> Grid:
+    """The grooves of the sections by their letters, or of `WHOLE`, repeated where the guitar sounds."""
+    form = guitar_grid.form
+    plan = Plan.of_sections(len(form.steps), passages(guitar_grid))
+    pieces = []
+    for bar in range(*guitar_grid.sounding):
+        groove = grooves.get(plan.letter[bar], grooves.get(WHOLE))
+        if groove is not None:
+            fits = _fitted(groove, int(form.numerator[bar]), int(form.denominator[bar])).bar(int(plan.number[bar]))
+            pieces.append(fits.select(fits.step < form.steps[bar]).shift(int(form.first[bar])))
+    return Grid.join(pieces)
+
+
+@cache
+def _fitted(groove: Groove, numerator: int, denominator: int) -> Groove:
+    return groove.fitted(numerator, denominator)
+
+
+def chosen_grooves(song: Prepared, take: int) -> Grid:
+    """The grooves of the default take, looped."""
+    return looped(song.guitar_grid, safest(song.guitar_grid))
+
+
+def best_offered(song: Prepared, take: int) -> Grid:
+    """The offered groove that has most in common with the real drums of a song, looped."""
+    form = song.guitar_grid.form
+    real = drums_of(song.drums, form)
+    counted = np.repeat(judged_bars(real), form.steps)
+    hits = real.velocity[counted] > 0
+
+    def in_common(grid: Grid) -> float:
+        made = drums_of(grid, form).velocity[counted] > 0
+        return f1(float((made & hits).sum()), float(made.sum()), float(hits.sum()))
+
+    offered = choosing.offered(song.guitar_grid, passages(song.guitar_grid), Options())
+    takes = [looped(song.guitar_grid, {WHOLE: groove}) for groove, _ in offered]
+    return max(takes, key=in_common, default=baselines.silent(song, take))
+
+
+def count(songs: Sequence[Prepared], workers: int = 1) -> tuple[int, str, int]:
+    """The number of grooves that lead the default takes of some songs, the commonest leader, and its songs.
+
+    A groove leads if it has most bars of a song; songs in metres without a known groove are left out.
+    """
+    leading = Counter(name for name in results_of(_leading, [song.guitar_grid for song in songs], workers) if name)
+    (most, times), *_ = leading.most_common(1) or [("none", 0)]
+    return len(leading), most, times
+
+
+def _leading(guitar_grid: GuitarGrid) -> str:
+    """The name of the groove that leads the default take to a guitar, or "" if none is known."""
+    plan = Plan.of_sections(len(guitar_grid.form.steps), passages(guitar_grid), safest(guitar_grid))
+    names = Counter(groove.name for groove in plan.grooves if groove is not None)
+    return names.most_common(1)[0][0] if names else ""

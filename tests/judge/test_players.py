@@ -11,9 +11,19 @@ import pytest
 
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import UnknownModelError
-from seq2drum.judge import known_bars
-from seq2drum.judge.known_bars import best_offered, count, looped, of_song
-from seq2drum.judge.players import WAYS, groove_players, model_players, plan_of, play_heard
+from seq2drum.judge import players
+from seq2drum.judge.players import (
+    WAYS,
+    best_offered,
+    chosen_grooves,
+    count,
+    groove_players,
+    looped,
+    model_players,
+    of_song,
+    plan_of,
+    play_heard,
+)
 from seq2drum.judge.trial import trial_of
 from seq2drum.lattice.conditions import drums_of
 from seq2drum.lattice.features import GuitarGrid
@@ -184,15 +194,15 @@ def test_the_best_groove_on_offer_is_at_least_as_near_as_the_first(monkeypatch: 
     nothing = Groove(
         "rest", "rest", own.numerator, own.denominator, (own.bars[0].select(np.zeros(0, int)),), None, own.tempo
     )
-    monkeypatch.setattr(known_bars.choosing, "offered", lambda *_: [(nothing, 0.9), (own, 0.1)])
+    monkeypatch.setattr(players.choosing, "offered", lambda *_: [(nothing, 0.9), (own, 0.1)])
     assert f1_of(SONG, best_offered(SONG, 0)) == f1_of(SONG, looped(SONG.guitar_grid, {WHOLE: own})) > 0
-    monkeypatch.setattr(known_bars.choosing, "offered", lambda *_: [])
+    monkeypatch.setattr(players.choosing, "offered", lambda *_: [])
     assert not len(best_offered(SONG, 0).step)
 
 
 def test_the_default_choice_is_looped_and_counted() -> None:
     songs = played_songs()
-    assert all(len(known_bars.chosen(song, 0).step) for song in songs)
+    assert all(len(chosen_grooves(song, 0).step) for song in songs)
     different, most, times = count(songs)
     assert 1 <= different <= len(songs) and 1 <= times <= len(songs)
     assert most != "none"
