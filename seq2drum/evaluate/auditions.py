@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,15 @@ from seq2drum.system.workers import results_of
 
 Progress = Callable[[str, int, int], None]
 """A callback: the stage, the amount done, and the total."""
+
+Item = TypeVar("Item")
+
+
+def tracked(items: Sequence[Item], what: str, progress: Progress) -> Iterator[Item]:
+    """The items of a stage, each counted once it is done."""
+    for done, item in enumerate(items, 1):
+        yield item
+        progress(what, done, len(items))
 
 
 class Part(NamedTuple):

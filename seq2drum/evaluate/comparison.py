@@ -21,6 +21,7 @@ from seq2drum.data.corpus.excerpts import duet_of
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import CorpusError, InputError, OutputError
 from seq2drum.evaluate.auditions import Progress, passage
+from seq2drum.judge import intervals
 from seq2drum.judge.baselines import COMMON
 from seq2drum.judge.intervals import Interval
 from seq2drum.judge.measures import Vector
@@ -230,10 +231,9 @@ def standings(votes: Sequence[Vote], players: Sequence[str], *, seed: int = 0, d
         wins[lot, right, left] += 1 - vote.score
     # 2. Strengths of all votes, and of votes drawn again.
     total = wins.sum(axis=0)
-    drawn = np.random.default_rng([seed, 9]).multinomial(len(lots), np.full(len(lots), 1 / len(lots)), size=draws)
+    drawn = intervals.resampled(len(lots), np.random.default_rng([seed, 9]), draws)
     own = strengths(total)
-    others = np.array([strengths(np.tensordot(weights, wins, axes=1)) for weights in drawn]).reshape(-1, len(players))
-    low, high = np.percentile(others, [2.5, 97.5], axis=0) if draws else (own, own)
+    others = np.array([strengths(np.tensordot(weights, wins, axes=1)) for weights in drawn])
     # 3. One row a player.
     played, won = (total + total.T).sum(axis=1), total.sum(axis=1)
     rows = [
@@ -241,7 +241,7 @@ def standings(votes: Sequence[Vote], players: Sequence[str], *, seed: int = 0, d
             name,
             round(float(played[at])),
             float(won[at] / played[at]) if played[at] else np.nan,
-            Interval(float(own[at]), min(float(low[at]), float(own[at])), max(float(high[at]), float(own[at]))),
+            intervals.interval(float(own[at]), others[:, at]),
         )
         for name, at in index.items()
     ]

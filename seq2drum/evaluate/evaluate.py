@@ -21,7 +21,17 @@ import numpy as np
 from seq2drum.data.corpus.excerpts import others_guitar
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import CorpusError, OptionError
-from seq2drum.evaluate.auditions import Audition, Part, Progress, passage, play_all, reference, some_of, split_hash
+from seq2drum.evaluate.auditions import (
+    Audition,
+    Part,
+    Progress,
+    passage,
+    play_all,
+    reference,
+    some_of,
+    split_hash,
+    tracked,
+)
 from seq2drum.evaluate.evaluation import (
     ABOVE_COMMON,
     BY_KIND,
@@ -199,8 +209,7 @@ def _rows(
 ) -> tuple[list[Row], list[Row]]:
     """The rows of free-running players, and of those that continued real bars."""
     free, continued = [], []
-    for done, player in enumerate(players, 1):
-        progress("intervals", done, len(players))
+    for player in tracked(players, "intervals", progress):
         if player.name != COPY:  # it only continues
             row = _free_row(player, auditions[player.name], settings)
             free.append(replace(row, figures=row.figures | more[player.name]))

@@ -115,10 +115,18 @@ class Measure:
         )
 
 
-def measured(name: str, songs: int, figures: Mapping[str, Interval | float], bars: int = 0, meaning: str = "") -> Row:
-    """A row of a measure; figures with an interval or without, NaN without an answer."""
-    estimates = {key: Estimate.of(found) for key, found in figures.items()}
-    return Row(name, meaning, "measure", False, songs, estimates, bars=bars)
+def measured(
+    name: str,
+    songs: int,
+    columns: Iterable[str],
+    values: Iterable[Interval | float],
+    *,
+    bars: int = 0,
+    meaning: str = "",
+) -> Row:
+    """A row of a measure. values: of the first columns, with an interval or without, NaN without an answer."""
+    figures = {name: Estimate.of(value) for name, value in zip(columns, values, strict=False)}
+    return Row(name, meaning, "measure", False, songs, figures, bars=bars)
 
 
 @dataclass(frozen=True)

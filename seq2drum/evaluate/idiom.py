@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seq2drum.errors import OptionError
-from seq2drum.evaluate.auditions import Progress
+from seq2drum.evaluate.auditions import Progress, tracked
 from seq2drum.evaluate.evaluation import Measure, Row, measured
 from seq2drum.judge.intervals import Interval, mean_over_songs
 from seq2drum.judge.measures import bar_keys, f1
@@ -118,16 +118,15 @@ def rules(drummer: Drummer, pieces: Sequence[Piece], options: Options, takes: in
     """Return takes of pieces, of consecutive seeds, and the drums of their files, by rule and over all pieces."""
     # 1. The takes, and the drums of the files.
     found: dict[str, list[Judged]] = {}
-    for done, piece in enumerate(pieces, 1):
+    for piece in tracked(pieces, "pieces played", progress):
         for seed in range(options.seed, options.seed + takes):
             played = drummer.accompany(piece.guitar_alone, replace(options, seed=seed))
             found.setdefault(piece.title, []).append(judge_part(piece, played.standard_part))
-        progress("pieces played", done, len(pieces))
     own = {piece.title: [judge_part(piece, piece.drums)] for piece in pieces if piece.drums is not None}
     # 2. Over all pieces, then by piece and rule.
     sides = {name: some for name, some in (("takes", found), ("drums of the files", own)) if some}
-    rows = [measured(name, len(some), summary(some, options.seed)) for name, some in sides.items()]
     columns = dict.fromkeys(summary(found), "over all takes of all pieces")
+    rows = [measured(name, len(some), columns, summary(some, options.seed).values()) for name, some in sides.items()]
     measures = [Measure.of("All pieces", "Rules of the style that a piece's name says.", columns, rows)]
     for name, some in sides.items():
         columns = {"mean": "mean over takes", "worst": "the worst of the takes"}
@@ -145,8 +144,8 @@ def _by_rule(found: Mapping[str, Sequence[Judged]], columns: Iterable[str]) -> I
         scores[f"{title}: crashes a bar"] = [take.crashes for take in takes]
         for name, each in scores.items():
             worst = (max if name.endswith("crashes a bar") else min)(each)
-            figures = dict(zip(columns, [float(np.mean(each)), worst, *each], strict=False))
-            yield measured(name, 1, figures, meaning=MEANINGS.get(name.partition(": ")[2], ""))
+            meaning = MEANINGS.get(name.partition(": ")[2], "")
+            yield measured(name, 1, columns, [float(np.mean(each)), worst, *each], meaning=meaning)
 
 
 # --- a jam beside a take ----------------------------------------------------------------------------------------------
@@ -203,7 +202,7 @@ def jams(drummer: Drummer, pieces: Sequence[Piece], options: Options, takes: int
     with_drums = [(piece, piece.drums) for piece in pieces if piece.drums is not None]
     if not with_drums:
         raise OptionError("--measure jam wants songs with a guitar and drums of their own; none of these has drums")
-    for done, (piece, own) in enumerate(with_drums, 1):
+    for piece, own in tracked(with_drums, "pieces jammed", progress):
         found = []
         for number in range(takes):
             asked = replace(options, seed=options.seed + number)
@@ -211,9 +210,8 @@ def jams(drummer: Drummer, pieces: Sequence[Piece], options: Options, takes: int
             found.append([figures(piece, each.standard_part, own) for each in played])
         of_pieces.append([*np.mean(found, axis=0).tolist(), figures(piece, own, own)])
         for side, values in zip(("jam", "take"), of_pieces[-1], strict=False):
-            rows.append(measured(f"{piece.title}: {side}", 1, dict(zip(COLUMNS, values, strict=True))))
-        progress("pieces jammed", done, len(with_drums))
+            rows.append(measured(f"{piece.title}: {side}", 1, COLUMNS, values))
     for side, values in zip(("mean: jam", "mean: take", "own drums"), np.array(of_pieces).swapaxes(0, 1), strict=True):
         means = [mean_over_songs(column, options.seed) for column in values.T.tolist()]
-        rows.append(measured(side, len(of_pieces), dict(zip(COLUMNS, means, strict=True))))
+        rows.append(measured(side, len(of_pieces), COLUMNS, means))
     return [Measure.of("Jams", "Jams beside takes of a drummer that knows the whole song.", COLUMNS, rows)]

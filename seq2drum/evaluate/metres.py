@@ -11,7 +11,6 @@ density by metre are figures of the panel (`evaluation.BY_KIND`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.data.corpus.prepared import Prepared
-from seq2drum.evaluate.auditions import Progress
+from seq2drum.evaluate.auditions import Progress, tracked
 from seq2drum.evaluate.evaluation import METRES, OTHER, Measure, measured
 from seq2drum.judge import measures
 from seq2drum.judge.intervals import over_sums
@@ -115,7 +114,7 @@ def metres(player: Engine, songs: Sequence[Prepared], seed: int, progress: Progr
     players: Mapping[str, float | None] = {"real drums": None, "most likely": 0.0, "sampled": 1.0}
     # 1. The counts of each song's bars, by the kind of bar and by player.
     counted: dict[str, dict[str, list[Counts]]] = {}
-    for done, song in enumerate(songs, 1):
+    for song in tracked(songs, "songs played", progress):
         made = {
             name: song.drums
             if temperature is None
@@ -126,14 +125,12 @@ def metres(player: Engine, songs: Sequence[Prepared], seed: int, progress: Progr
             for name, grid in made.items():
                 counts = count(drums_of(grid, song.guitar_grid.form), bars)
                 counted.setdefault(kind, {}).setdefault(name, []).append(counts)
-        progress("songs played", done, len(songs))
     # 2. Their sums over songs.
     rows = []
     for kind, by_player in sorted(counted.items()):
         for name, each in by_player.items():
-            sums, rng = np.array(each), partial(np.random.default_rng, [seed, 10])
-            figures = {"heads": over_sums(sums, Counts.heads, rng())}
-            if not kind.startswith("4/4"):
-                figures["again"] = over_sums(sums, Counts.recurrence, rng())
-            rows.append(measured(f"{kind}: {name}", len(each), figures, bars=int(sums[:, 0].sum())))
+            sums, reads = np.array(each), (Counts.heads, Counts.recurrence)
+            figures = [over_sums(sums, read, np.random.default_rng([seed, 10])) for read in reads]
+            known = figures[:1] if kind.startswith("4/4") else figures
+            rows.append(measured(f"{kind}: {name}", len(each), COLUMNS, known, bars=int(sums[:, 0].sum())))
     return [Measure.of("By metre", "The bars that the real drummer plays.", COLUMNS, rows)]

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from seq2drum.data.corpus.excerpts import duet_of
 from seq2drum.data.corpus.prepared import Prepared
-from seq2drum.evaluate.auditions import Progress
+from seq2drum.evaluate.auditions import Progress, tracked
 from seq2drum.evaluate.evaluation import Measure, measured
-from seq2drum.judge.intervals import Interval, mean_over_songs
+from seq2drum.judge.intervals import mean_over_songs
 from seq2drum.judge.styles import LOUD, TakeGrid, obeys
 from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import PROMINENCE, drums_of, novelty, prominence_of
@@ -161,10 +161,8 @@ def move(
     for control in controls:
         settings = CONTROLS[control]
         asked: list[dict[str, Any]] = [{control: value} for value in settings]
-        values = []
-        for done, song in enumerate(songs, 1):
-            values.append([counted(song, replace(base, **change)) for change in asked])
-            progress(f"songs with {control} moved", done, len(songs))
+        each = tracked(songs, f"songs with {control} moved", progress)
+        values = [[counted(song, replace(base, **change)) for change in asked] for song in each]
         moved.append(Moved(control, settings, np.array(values)))
     return moved
 
@@ -192,11 +190,10 @@ def controls(moved: Sequence[Moved], seed: int = 0) -> list[Measure]:
     rows = []
     for one in moved:
         means = [mean_over_songs(column, seed) for column in one.own.T.tolist()]
-        figures: list[Interval | float] = [*means, one.rank, one.rank_in_a_song]
-        rows.append(measured(one.control, len(one.own), dict(zip(columns, figures, strict=True))))
+        rows.append(measured(one.control, len(one.own), columns, [*means, one.rank, one.rank_in_a_song]))
     names = [one.control for one in moved]
     shares = [
-        measured(one.control, len(one.own), dict(zip(names, row, strict=True)))
+        measured(one.control, len(one.own), names, row)
         for one, row in zip(moved, crosstalk(moved).tolist(), strict=True)
     ]
     gain = "what it gains from the lowest setting of the moved control to the highest, as a share of its own gain"
@@ -271,17 +268,16 @@ def styles(drummer: Drummer, prepared: Sequence[Prepared], base: Options, progre
         own.setdefault(name, []).append(TakeGrid.of(duet_of(each.guitar_grid, each.drums).drums, song, [0]))
     plain = takes_of(drummer, songs, base)
     rows, obeyed = [], []
-    for done, style in enumerate(STYLES, 1):
+    for style in tracked(STYLES, "styles", progress):
         sides = (takes_of(drummer, songs, replace(base, style=style)), plain, own.get(style, []))
         shares = [[float(obeys(style, take)) for take in takes] for takes in sides]
         obeyed.append(shares[0])
-        found: list[Interval | float] = [*(mean_over_songs(some, base.seed) for some in shares), len(shares[2])]
-        rows.append(measured(style, len(songs), dict(zip(columns, found, strict=True))))
-        progress("styles", done, len(STYLES))
+        means = [mean_over_songs(some, base.seed) for some in shares]
+        rows.append(measured(style, len(songs), columns, [*means, len(shares[2])]))
     # 2. All styles together.
     mean = mean_over_songs(np.mean(obeyed, axis=0).tolist(), base.seed)
-    rows.append(measured("mean", len(songs), {"obeyed": mean}))
-    rows.append(measured("worst", len(songs), {"obeyed": float(np.min(np.mean(obeyed, axis=1)))}))
+    rows.append(measured("mean", len(songs), columns, [mean]))
+    rows.append(measured("worst", len(songs), columns, [float(np.min(np.mean(obeyed, axis=1)))]))
     return [Measure.of("Styles", "The songs whose drums a drummer would recognise as of a style.", columns, rows)]
 
 
@@ -293,7 +289,7 @@ def levels(drummer: Drummer, prepared: Sequence[Prepared], base: Options, progre
         "never falls": "share of songs in which it falls from no level to the next",
     }
     songs, rows = [song_of(song) for song in prepared], []
-    for done, (wish, moved) in enumerate(MOVES.items(), 1):
+    for wish, moved in tracked(list(MOVES.items()), "controls", progress):
         asked: list[dict[str, Any]] = [{wish: level} for level in LEVELS]
         takes = [takes_of(drummer, songs, replace(base, **change)) for change in asked]
         values = np.array([[Leaning.of(take) for take in some] for some in takes])
@@ -303,8 +299,5 @@ def levels(drummer: Drummer, prepared: Sequence[Prepared], base: Options, progre
             ranks = [spearman(np.array(LEVELS), song) for song in table.T]
             rises = (np.diff(table, axis=0) >= -SLACK[column]).all(axis=0)
             means = [mean_over_songs(row, base.seed) for row in (*table.tolist(), ranks, rises.astype(float).tolist())]
-            rows.append(
-                measured(f"{wish}: {name.replace('_', ' ')}", len(songs), dict(zip(columns, means, strict=True)))
-            )
-        progress("controls", done, len(MOVES))
+            rows.append(measured(f"{wish}: {name.replace('_', ' ')}", len(songs), columns, means))
     return [Measure.of("Levels", "What a level of each control moves, all else left alone.", columns, rows)]

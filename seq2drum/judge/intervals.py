@@ -31,15 +31,15 @@ def summarise(songs: Sequence[Statistics], rng: np.random.Generator, draws: int 
     Raises:
         ValueError: no songs.
     """
-    weights = _resampled(len(songs), rng, draws)
-    return {name: _interval(*_of_figure(name, songs, weights)) for name in songs[0]}
+    weights = resampled(len(songs), rng, draws)
+    return {name: interval(*_of_figure(name, songs, weights)) for name in songs[0]}
 
 
 def over_sums(songs: Vector, read: Callable[[Vector], float], rng: np.random.Generator, draws: int = 1000) -> Interval:
     """A number read off the sum of songs (songs, n), with its interval; of one song it has none, of none it is NaN."""
     if len(songs) < 2:
         return Interval(read(songs[0]) if len(songs) else np.nan, np.nan, np.nan)
-    return _interval(*_draws(songs, read, _resampled(len(songs), rng, draws)))
+    return interval(*_draws(songs, read, resampled(len(songs), rng, draws)))
 
 
 def mean_over_songs(values: Iterable[float], seed: int = 0, draws: int = 1000) -> Interval:
@@ -60,16 +60,20 @@ def compare(
     """
     if len(here) != len(there):
         raise ValueError(f"found {len(here)} songs here and {len(there)} there; wanted the same songs on both sides")
-    weights = _resampled(len(here), rng, draws)
+    weights = resampled(len(here), rng, draws)
     gains = {}
     for name in here[0]:
         (one, ones), (other, others) = (_of_figure(name, songs, weights) for songs in (here, there))
-        gains[name] = _interval(one - other, ones - others)
+        gains[name] = interval(one - other, ones - others)
     return gains
 
 
-def _resampled(songs: int, rng: np.random.Generator, draws: int) -> Vector:
-    """(draws, songs): the count of each song in each draw of as many, with replacement."""
+def resampled(songs: int, rng: np.random.Generator, draws: int) -> Vector:
+    """(draws, songs): the count of each song in each draw of as many, with replacement.
+
+    Raises:
+        ValueError: no songs.
+    """
     if not songs:
         raise ValueError("found no song to summarise; wanted at least one")
     return rng.multinomial(songs, np.full(songs, 1 / songs), size=draws).astype(np.float64)
@@ -83,8 +87,8 @@ def _draws(rows: Vector, read: Callable[[Vector], float], weights: Vector) -> tu
     return read(rows.sum(axis=0)), np.array([read(row) for row in weights @ rows])
 
 
-def _interval(value: float, draws: Vector) -> Interval:
-    """Percentiles of the draws that have an answer.
+def interval(value: float, draws: Vector) -> Interval:
+    """A value with percentiles of the draws (draws,) that have an answer.
 
     Draws of a distance lean upwards (fewer different songs are less alike), so the interval is widened, if need be, to
     hold the value itself.
@@ -121,8 +125,7 @@ def over_songs(
     if not len(values):
         return Interval(np.nan, np.nan, np.nan)
     _, index = np.unique(song, return_inverse=True)
-    songs = int(index.max()) + 1
-    drawn = rng.multinomial(songs, np.full(songs, 1 / songs), size=draws).astype(np.float64)
+    drawn = resampled(int(index.max()) + 1, rng, draws)
     low, high = np.percentile(read(values, drawn[:, index]), [2.5, 97.5])
     return Interval(float(read(values, np.ones((1, len(values))))[0]), float(low), float(high))
 
@@ -151,7 +154,7 @@ def told(critics: Sequence[Scores], groups: int, rng: np.random.Generator, draws
     """The AUC of several critics, each trained from another seed; all share the drawn groups."""
     asked = [(auc_of_weights(real, made), group) for real, made, group in critics]
     areas = [area(None) for area, _ in asked]
-    spread = [np.mean([area(weights[group]) for area, group in asked]) for weights in _resampled(groups, rng, draws)]
+    spread = [np.mean([area(weights[group]) for area, group in asked]) for weights in resampled(groups, rng, draws)]
     low, high = np.quantile(spread, [0.025, 0.975]).tolist() if spread else (np.nan, np.nan)
     mean = float(np.mean(areas))
     return Told(mean, min(low, mean), max(high, mean), max(areas) - min(areas))

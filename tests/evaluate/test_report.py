@@ -366,11 +366,12 @@ def test_the_page_begins_with_the_sentence_and_five_columns_and_all_else_is_fold
 
 def measures() -> Evaluation:
     """A measure of two rows, one of which lacks a figure."""
+    columns = {"obeyed": "share of songs", "songs": "their number"}
     rows = (
-        measured("funk", 3, {"obeyed": Interval(0.5, 0.25, 1.0), "songs": 2.0}, bars=12),
-        measured("jazz | cool", 3, {"obeyed": float("nan")}),
+        measured("funk", 3, columns, [Interval(0.5, 0.25, 1.0), 2.0], bars=12),
+        measured("jazz | cool", 3, columns, [float("nan")]),
     )
-    told = Measure.of("Styles", "Signs of <styles>.", {"obeyed": "share of songs", "songs": "their number"}, rows)
+    told = Measure.of("Styles", "Signs of <styles>.", columns, rows)
     return Evaluation({"songs": 3, "seed": 0, "versions": {"numpy": "2"}}, measures=(told,))
 
 
