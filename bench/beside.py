@@ -1,4 +1,4 @@
-"""Wait of a caller with a short song beside callers who ask for much.
+"""Wait of a caller with a short song beside heavy callers.
 
 A real server plays a song of 64 bars again and again, alone and beside
 
@@ -109,7 +109,7 @@ def beside(served: Served, load: Callable[[str], None], calls: int, most: float)
 
 
 def asking(data: bytes, takes: int, calls: int = 1, *, elsewhere: bool = False) -> Callable[[str], None]:
-    """A load: so many calls at once for so many takes."""
+    """A load: a number of concurrent calls, each for a number of takes."""
 
     def load(address: str) -> None:
         def call(at: str) -> None:
@@ -150,7 +150,7 @@ WAITS = Table(
 
 
 def measured(engines: int, name: str, calls: int, most: float) -> Row:
-    """Return a row: a server of its own for each."""
+    """Return a row; each has its own server."""
     with serving("--engines", str(engines)) as served:
         channel, stub = stub_of(served.address)
         with channel:

@@ -1,4 +1,4 @@
-"""Callers of a server in a process of their own: `python -m bench.callers` reads a JSON job a line, prints outcomes.
+"""Callers of a server in a separate process: `python -m bench.callers` reads a JSON job per line and prints outcomes.
 
 They speak gRPC without retries, so that whatever the server says is counted. What they ask for is a list of asks: a
 MIDI file, a seed, and the SHA-256 that the drums must have.
@@ -65,7 +65,7 @@ def fault_of(error: Any) -> Fault:
 
 @dataclass(frozen=True)
 class Ask:
-    """A call for drums, and what must come of it."""
+    """A call for drums, and its expected outcome."""
 
     midi: bytes
     seed: int = 0
@@ -103,7 +103,7 @@ class Called(NamedTuple):
 
 
 def stub_of(address: str) -> tuple[grpc.Channel, AccompanimentServiceStub]:
-    """A channel to a server, shared with no other caller, and its stub."""
+    """A channel to a server, not shared with other callers, and its stub."""
     channel = grpc.insecure_channel(address, PLAIN)
     return channel, AccompanimentServiceStub(channel)
 
@@ -189,7 +189,7 @@ def opened(address: str, asks: Sequence[Ask], rate: float, seconds: float) -> di
 
 
 def mixed(address: str, asks: Sequence[Ask], at_once: int, count: int) -> dict[str, Any]:
-    """Of ten calls four ask for nothing but the server's limits, three to look at a file, three for drums."""
+    """Of ten calls, four request the server's limits, three the analysis of a file, three drums."""
     outcomes: Counter[str] = Counter()
     turns = iter(range(count))
     lock = threading.Lock()
@@ -226,7 +226,7 @@ def mixed(address: str, asks: Sequence[Ask], at_once: int, count: int) -> dict[s
 
 
 class Callers:
-    """The process of the callers, as whoever gives them jobs sees it."""
+    """The process of the callers, for the code that gives it jobs."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(

@@ -131,7 +131,7 @@ def fuzz(target: str, runs: int, seed: int, minutes: int, told: str) -> None:
 
 
 Trial = Callable[[bytes], tuple[bool, str]]
-"""From an input to whether it was taken, and what is wrong with how it was not."""
+"""From an input to whether it was accepted, and the fault in its refusal, if any."""
 
 
 def midi_target() -> Trial:
@@ -181,7 +181,7 @@ def wire_target() -> Trial:
 
 
 def examples(target: str) -> list[bytes]:
-    """Return what mutations begin with: the songs of the repository, and messages that ask for all there is."""
+    """Return the seeds of mutation: the songs of the repository, and messages with all fields."""
     songs = [path.read_bytes() for path in sorted((CHECKOUT / "examples").glob("**/*.mid"))]
     songs = sorted((song for song in songs if len(song) < LONGEST), key=len)
     if target == "midi":

@@ -99,7 +99,7 @@ def figure(
     least: float | None = None,
     most: float | None = None,
 ) -> Row:
-    """Return a row of `FIGURES`. least, most: the bounds that are wanted."""
+    """Return a row of `FIGURES`. least, most: its bounds."""
     bounds = [("at least", least), ("at most", most)]
     wanted = ", ".join(f"{word} {plain(bound)}" for word, bound in bounds if bound is not None)
     kept = (least is None or value >= least) and (most is None or value <= most) if wanted else None
@@ -245,7 +245,7 @@ def numbers_of(checkout: Path, name: str, words: Sequence[str]) -> dict[str, flo
 
 
 def without_comparison(words: Sequence[str]) -> list[str]:
-    """Return the words of a command line without those that ask for a comparison; names of files become absolute."""
+    """Return the words of a command line without those of a comparison; names of files become absolute."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--against")
     parser.add_argument("--rounds")

@@ -1,4 +1,4 @@
-"""Time and memory to read what guitarists have: tabs and recordings.
+"""Time and memory to read tabs and recordings.
 
 A large input of each kind is made, and read by us and by its peers, each in a process of its own: CPU seconds from the
 start of the process to the song, imports included, the best of several rounds, and the most memory it had (told by
@@ -139,7 +139,7 @@ COSTS = Table({"input": "", "reader": "", "KB": "{:.0f}", "CPU s": "{:.2f}", "MB
 
 
 def read(reader: str, path: str) -> tuple[float, float, str]:
-    """Return CPU seconds, megabytes and what a reader finds, in a process of its own."""
+    """Return CPU seconds, megabytes and the result of a reader, in a separate process."""
     found = READERS[reader](path)
     return time.process_time(), peak(), found
 

@@ -1,7 +1,7 @@
 """Functions and files of the project that one job enters.
 
-A job runs in a process of its own, as what was cached before would not be entered again. Imports and, for `accompany`,
-loading the model come before it and do not count. `tests/test_journeys.py` holds the counts.
+A job runs in a separate process, as a warm cache would hide functions. Imports and, for `accompany`, loading the model
+come before it and do not count. `tests/test_journeys.py` holds the counts.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ JOBS: dict[str, tuple[Callable[[Path], Job], str]] = {
 def entered(make: Callable[[Path], Job], package: str) -> set[tuple[str, str]]:
     """Return module and name of each function of a package that a job enters, in any of its threads.
 
-    What its preparation enters does not count, nor what a library wrote, such as the methods of a dataclass.
+    Its preparation does not count, nor do functions that a library wrote, such as the methods of a dataclass.
     """
     found: set[tuple[str, str]] = set()
 

@@ -49,7 +49,7 @@ class Tally:
 
 
 def keeps_the_law(phrase: Phrase, kit: Kit | None) -> bool:
-    """Return whether encoding and decoding is what `quantise` promises, and quantising again changes nothing."""
+    """Return True if decoding an encoding equals `quantise`, and quantising again changes nothing."""
     lattice = phrase.lattice
     wanted = quantise(phrase.part, lattice, kit)
     decoded = decode(encode(phrase.part, lattice, kit), lattice, kit)

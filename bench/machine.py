@@ -86,13 +86,13 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def command(function: Callable[..., object], *arguments: Any) -> list[str]:
-    """Return the command that calls a function of a module with some JSON values, in a process of its own."""
+    """Return the command that calls a function of a module with some JSON values, in a separate process."""
     place = f"{function.__module__}:{function.__qualname__}"
     return [sys.executable, "-P", "-m", "bench.machine", place, json.dumps(arguments)]
 
 
 def apart(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return the value, a JSON value, of a function that is called in a process of its own.
+    """Return the JSON value of a function called in a separate process.
 
     Raises:
         RuntimeError: the process ended with an error.

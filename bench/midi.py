@@ -83,7 +83,7 @@ LIBRARIES: dict[str, Library] = {
 
 
 def readable(files: Sequence[bytes]) -> tuple[dict[str, Library], list[bytes], list[str]]:
-    """Return the libraries that are installed, the files that all of these read, and notes of what is left out."""
+    """Return the installed libraries, the files that all of these read, and notes on omissions."""
     libraries, left, notes = {}, list(files), []
     for name, library in LIBRARIES.items():
         try:
@@ -103,7 +103,7 @@ def is_read(read: Callable[[bytes], Any], data: bytes) -> bool:
         read(data)
     except ImportError:
         raise
-    except Exception:  # each library has errors of its own, some of them ValueError and IndexError
+    except Exception:  # each library has other errors, some of them ValueError and IndexError
         return False
     return True
 

@@ -2,7 +2,7 @@
 
 One place of the package after the other is changed in a checkout of COMMIT (a comparison flipped, a constant one off, a
 result thrown away: `KINDS`), and the fast tests that run its line are run until one fails. A mutant is killed if a test
-fails that passes without it. Places are drawn by a seed, in each room in proportion to what could be changed there.
+fails that passes without it. Places are drawn by a seed, in each room in proportion to its number of places.
 
 A place is known by its function, its kind and its source, so that `--places`, with the result for another commit, draws
 the same ones again where functions were moved or slightly rewritten. For a place that is gone one of its room is drawn.
@@ -58,7 +58,7 @@ SWAPPED: dict[type[ast.operator], type[ast.operator]] = {
     **{ast.Mod: ast.FloorDiv, ast.Pow: ast.Mult},
 }
 
-# The tests of one mutant, in a process of its own: by id in this order; the one that fails is written to a file.
+# The tests of one mutant, in a separate process: by id in this order; the one that fails is written to a file.
 _RUN = """
 import json, resource, sys
 import pytest
@@ -143,12 +143,12 @@ def _is_text(node: ast.AST) -> bool:
 
 
 def places(file: str, text: str) -> list[Place]:
-    """All places of the functions of a file. What a module or a class computes when it is imported is left out."""
+    """All places of the functions of a file, without code that runs at import."""
     found: list[Place] = []
     numbers: Counter[tuple[str, ...]] = Counter()
 
     def walk(node: ast.AST, names: tuple[str, ...], body: str, statement: ast.AST | None, tested: bool) -> None:
-        if isinstance(node, ast.JoinedStr):  # before Python 3.12 what is inside has no place
+        if isinstance(node, ast.JoinedStr):  # before Python 3.12, expressions inside f-strings have no position
             return
         if isinstance(node, ast.stmt):
             statement = node
@@ -196,7 +196,7 @@ def _head(statement: ast.AST) -> str:
 
 
 def all_places(checkout: Path) -> list[Place]:
-    """The places of the package, the service and the client of a checkout, without what was generated."""
+    """The places of the package, the service and the client of a checkout, without generated files."""
     files = sorted(path for top in TOPS for path in (checkout / top).rglob("*.py") if "rpc" not in path.parts)
     return [place for path in files for place in places(path.relative_to(checkout).as_posix(), path.read_text("utf-8"))]
 
@@ -243,7 +243,7 @@ def found_again(wanted: Sequence[Place], candidates: Sequence[Place]) -> list[Pl
     taken: set[Place] = set()
     result: list[Place | None] = [None] * len(wanted)
 
-    for index, place in enumerate(wanted):  # those that kept their name first: no other may take them
+    for index, place in enumerate(wanted):  # those with the same name first: no other may take them
         same = [one for one in keys[place.key] if one not in taken]
         if same:
             result[index] = max(same, key=lambda one: likeness(bodies[place.body], bodies[one.body]))
@@ -428,13 +428,13 @@ def verdict(
 
 
 def write(path: Path, text: str, stamp: int) -> None:
-    """Write a file with a time of its own, so that no compiled file of another text is taken for it."""
+    """Write a file with a distinct time, so that no compiled file of another text matches it."""
     path.write_text(text, "utf-8")
     os.utime(path, (stamp, stamp))
 
 
 def check(place: Place, checkout: Path, tests: Tests, limit: float, stamp: int) -> None:
-    """Make sure that the tests import what is changed: a file that is no Python kills, and its own text does not."""
+    """Make sure that the tests import the changed file: invalid Python there fails them, and its own text does not."""
     path = checkout / place.file
     text = path.read_text("utf-8")
     write(path, text + "\n(\n", stamp)

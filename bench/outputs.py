@@ -1,12 +1,11 @@
-"""Digests of what the program makes, by the code of any checkout: takes, scores, pictures, answers, weights, figures.
+"""Digests of the program's outputs, by the code of any checkout: takes, scores, pictures, replies, weights, figures.
 
-Everything is made through what users call: the command line, `seq2drum`'s names, the server and the client. So it works
-for any commit that has these, however its files are arranged. `same.py` and `tests/test_bytes.py` compare the digests.
+Everything goes through public interfaces: the command line, `seq2drum`'s names, the server and the client. So it works
+for any commit with these, however its files are arranged. `same.py` and `tests/test_bytes.py` compare the digests.
 
-What the floating-point kernels of a processor compute may differ from another processor's, and that of one version of a
-library from another's. Each group of entries names the probes that it depends on: a probe is a digest of plain
-computations with the libraries that the group uses. Digests of two machines are compared only where their probes are
-equal.
+Floating-point results may differ between processors, and between versions of a library. Each group of entries names the
+probes that it depends on: a probe is a digest of plain computations with the libraries that the group uses. Digests of
+two machines are compared only where their probes are equal.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ STOP_STEP = 13  # the step after which a training run is stopped, in the middle 
 SECONDS = 900  # that a group may take, and a server may take to start
 TRAIN = ("--mode", "train", "--epochs", "8", "--seed", "3", "--device", "cpu", "--precision", "32", "--threads", "1")
 MASKED = frozenset({"versions", "machine", "command", "seconds", "bars a second"})  # differ from run to run
-# The caller's settings that would change what is made.
+# The caller's settings that would change outputs.
 FOREIGN = ("SEQ2DRUM_", "PYTHON", "COLUMNS", "LINES", "FORCE_COLOR", "MPLBACKEND", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
 
 Entries = dict[str, str]
@@ -56,7 +55,7 @@ def masked(value: Any) -> Any:
     return [masked(item) for item in value] if isinstance(value, list) else value
 
 
-# --- groups: each function runs in a process of its own, in an empty folder, and imports the code of `checkout` -------
+# --- groups: each function runs in a separate process, in an empty folder, and imports the code of `checkout` ---------
 
 
 def takes(checkout: Path) -> Entries:
@@ -71,7 +70,7 @@ def takes(checkout: Path) -> Entries:
         for seed in SEEDS
     }
     plain = checkout / "examples" / "blues_shuffle.mid"
-    drums = checkout / "examples" / "training" / "funk_1.mid"  # a song with drums of its own
+    drums = checkout / "examples" / "training" / "funk_1.mid"  # a song with drums
     for song, options in (
         *((plain, one) for one in _asked()),
         (drums, {"prime": 4}),
@@ -151,7 +150,7 @@ def written(checkout: Path) -> Entries:
     for name in ("funk_1", "waltz_2", "seven_eight_1"):
         song = str(training / f"{name}.mid")
         entries[f"{name} in characters"] = digest(_command(checkout, "--mode", "show", song))
-        # All bars are kept: the take is what the file has.
+        # All bars are kept: the take is the file's drums.
         also = ("--score", f"{name}.musicxml", "--rpp", f"{name}.rpp", "--explain", "--json", "-o", f"{name}.drums.mid")
         line = json.loads(_command(checkout, "--mode", "infer", song, "--prime", "10000", *also))
         entries[f"{name}, its own drums"] = digest(Path(f"{name}.drums.mid").read_bytes())
@@ -352,13 +351,13 @@ def _command(checkout: Path, *words: str) -> str:
 
 
 def _program(checkout: Path, *words: str) -> None:
-    """A command in a process of its own."""
+    """A command in a separate process."""
     done = subprocess.run([sys.executable, str(checkout / "main.py"), *words], capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(words)} ended with {done.returncode}:\n{done.stderr}")
 
 
-# --- probes: what this machine computes -------------------------------------------------------------------------------
+# --- probes: results of this machine ----------------------------------------------------------------------------------
 
 
 def playing_probe(checkout: Path) -> str:
@@ -469,7 +468,7 @@ GROUPS: Mapping[str, Group] = {
 
 
 def made(name: str, checkout: Path = ROOT) -> Entries:
-    """Return the entries of a group by the code of a checkout, in a process of its own.
+    """Return the entries of a group by the code of a checkout, in a separate process.
 
     Raises:
         RuntimeError: it ended with an error.
@@ -499,7 +498,7 @@ def _answered(what: str, name: str, checkout: Path) -> str:
 
 
 def make(name: str, checkout: Path) -> Entries:
-    """Make a group's entries, in the process of its own, if it is the checkout's code that makes them."""
+    """Make a group's entries in this process, if it runs the checkout's code."""
     package = find_spec("seq2drum")
     if package is None or checkout not in Path(package.origin or "").parents:
         raise RuntimeError(f"seq2drum would be imported from {package and package.origin}, wanted {checkout}")
@@ -507,7 +506,7 @@ def make(name: str, checkout: Path) -> Entries:
 
 
 def main() -> None:
-    """Answer `made` and `probed`, and train for `training`, each in a process of its own."""
+    """Answer `made` and `probed`, and train for `training`, each in a separate process."""
     parser = argparse.ArgumentParser()
     for flag in ("--make", "--probe", "--answer", "--stop-training"):
         parser.add_argument(flag)

@@ -55,7 +55,7 @@ const timer = setInterval(() => {
 
 @contextmanager
 def opened(*flags: str) -> Iterator[Page]:
-    """The page in a browser, over a server of its own."""
+    """The page in a browser, with its server."""
     with tempfile.TemporaryDirectory() as place:
         folder, downloads = Path(place) / "server", Path(place) / "downloads"
         downloads.mkdir()

@@ -101,7 +101,7 @@ def long_song(path: Path, count: int = BARS) -> Song:
 
 
 def fresh(checkout: Path, model: str, song: Path, target: Path) -> Callable[[], object]:
-    """Return a run of the command line of a checkout in a process of its own."""
+    """Return a run of the command line of a checkout in a separate process."""
     words = [sys.executable, str(checkout / "main.py"), "--mode", "infer", str(song), "-o", str(target), "--force"]
     environment = AS_GIVEN | {"PYTHONPATH": str(checkout)}
     return lambda: subprocess.run([*words, "--model", model], check=True, stdout=subprocess.DEVNULL, env=environment)
@@ -149,7 +149,7 @@ def shares(drummer: Drummer, data: bytes) -> dict[str, float]:
 
 # --- against another commit -------------------------------------------------------------------------------------------
 
-# Takes of a song on request, each answered by its processor time. It names nothing but what `seq2drum` itself exports.
+# Takes of a song on request, each answered by its processor time. It uses only public names of `seq2drum`.
 PLAYER = """
 import sys, time
 from seq2drum import Drummer

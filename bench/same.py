@@ -55,7 +55,7 @@ def against_record(names: Iterable[str]) -> Iterator[str]:
 
 
 def against_checkout(names: Iterable[str], before: Path) -> Iterator[str]:
-    """Compare with what the code of another checkout makes on this machine."""
+    """Compare with the outputs of another checkout's code on this machine."""
     for name in names:
         yield from compared(name, made(name, before), made(name))
 

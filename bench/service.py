@@ -44,12 +44,12 @@ SONGS = ("funk", "rock_riff", "blues_shuffle", "jazz_swing")
 AT_ONCE = (1, 2, 4, 8, 16)
 LEAKY = ("-c", "import sys; from bench.service import leaky_server; sys.exit(leaky_server(sys.argv[1:]))")
 LEAK_BYTES = 4096
-TOO_MUCH = 4  # times what can be played: the rate of calls in an overload
+TOO_MUCH = 4  # multiple of the capacity: the rate of calls in an overload
 ONE_SONG = "from seq2drum.play.drummer import Drummer; import sys; Drummer.load().accompany(sys.argv[1])"
 
 
 class Size(NamedTuple):
-    """The amount of what is measured."""
+    """The size of the measurements."""
 
     starts: int
     short: int  # calls for 16 bars, for the overhead

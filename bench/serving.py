@@ -1,6 +1,6 @@
-"""A real server in a process of its own, for measurements and tests: started, watched, asked for its figures, ended.
+"""A real server in a separate process, for measurements and tests: started, watched, read and ended.
 
-It knows how a server is started and what it prints for its operator, and nothing of what it is asked to play.
+It knows how a server starts and what it prints for its operator, and nothing of its calls.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Served:
         return sum(process.memory_info().rss for process in self.tree())
 
     def end(self, seconds: float = 40.0) -> int:
-        """Ask it to stop, and see that it does; returns its exit code."""
+        """Stop it, and wait until it ends; return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:

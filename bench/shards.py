@@ -103,7 +103,7 @@ def held(pid: int) -> tuple[int, int]:
 
 
 def train(cache: Path, minutes: float, threads: int, batch: int, out: Path) -> Iterator[str | Row]:
-    """Train the default family in a process of its own, and watch its memory."""
+    """Train the default family in a separate process, and watch its memory."""
     shutil.rmtree(out, ignore_errors=True)
     command = [sys.executable, str(CHECKOUT / "main.py"), "--mode", "train", "--cache", str(cache), "--out", str(out)]
     command += ["--minutes", str(minutes), "--threads", str(threads), "--device", "cpu", "--batch", str(batch)]

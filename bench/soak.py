@@ -34,7 +34,7 @@ LOOKS = 100  # at the memory
 
 
 class Noted(NamedTuple):
-    """A call that is over: when (seconds from the start), what it was, how it ended, how long it took."""
+    """A finished call: its end (seconds from the start), its kind, its outcome, its duration."""
 
     at: float
     kind: str
@@ -43,7 +43,7 @@ class Noted(NamedTuple):
 
 
 class Soak:
-    """Calls of all kinds, what must come of each, and what came."""
+    """Calls of all kinds, their expected outcomes, and the actual ones."""
 
     def __init__(self, address: str, seconds: float, rest: float = 0.0) -> None:
         self.address, self.seconds, self.rest = address, seconds, rest
@@ -54,7 +54,7 @@ class Soak:
         self.good = [service.ask_of(drummer, song, seed) for song in self.songs for seed in (0, 1)]
         self.long = service.song("blues_shuffle", 64)
         self.kinds: dict[str, tuple[Callable[[Any, random.Random], str], set[str], int]] = {
-            # what is done, how it may end, how often of all
+            # the calls, their allowed outcomes, their shares
             "plain": (self.plain, {"right"}, 8),
             "stream": (self.stream, {"right"}, 3),
             "look": (self.look, {"OK"}, 3),

@@ -88,7 +88,7 @@ def peer(seconds: float, device: torch.device, pairs: int = 48, steps: int = 192
 
 
 def waited(device: torch.device) -> None:
-    """Wait until a GPU has done what it was given."""
+    """Wait until a GPU has finished its queue."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

@@ -219,7 +219,7 @@ class AsyncRemoteDrummer:
 class AsyncRemoteStream(Answered, AsyncIterator[RemoteBar]):
     """The bars of a take as they are made. Closing it, also by leaving `async with`, cancels the call.
 
-    call, pieces: call the server, with so many seconds until the deadline; retried as in `RemoteStream`.
+    call, pieces: call the server, given the seconds until the deadline; retried as in `RemoteStream`.
     """
 
     def __init__(
@@ -304,7 +304,7 @@ class AsyncRemoteBeatStream:
         self._end = _End(call)
 
     async def bars(self, count: int, **asked: Any) -> AsyncIterator[RemoteBeatBar]:
-        """Yield so many more bars as they are made; see `RemoteBeatStream.bars`."""
+        """Yield this many more bars as they are made; see `RemoteBeatStream.bars`."""
         while self._beat.owed:
             await self._receive()
         request = self._beat.request(count, asked)
@@ -340,7 +340,7 @@ class AsyncRemoteJam:
         self._end = _End(call)
 
     async def hear(self, notes: Iterable[Sequence[float]] = (), until: float | None = None) -> None:
-        """Send what the guitar plays, see `RemoteJam.hear`."""
+        """Send the guitar's notes, see `RemoteJam.hear`."""
         await self._tell(sessions.notes_request(notes, until))
 
     async def show(self, sign: str, quarter: float, value: float | str | None = None) -> None:
@@ -354,7 +354,7 @@ class AsyncRemoteJam:
             await self._call.done_writing()
 
     async def aclose(self) -> None:
-        """End the jam at once."""
+        """End the jam immediately."""
         self._call.cancel()
 
     async def __aiter__(self) -> AsyncIterator[RemoteJamBar]:
@@ -383,8 +383,8 @@ class AsyncRemoteJam:
 class _End:
     """The status with which the server ended a call.
 
-    If a message could not be sent because the call had ended, gRPC replaces the status by an error of its own, before
-    or after (github.com/grpc/grpc/issues/36066). So every status is recorded as it comes.
+    If a message could not be sent because the call had ended, gRPC replaces the status by another error, before or
+    after (github.com/grpc/grpc/issues/36066). So every status is recorded as it comes.
     """
 
     _MASK = (grpc.StatusCode.INTERNAL, "Internal error from Core")

@@ -1,4 +1,4 @@
-"""The client's command line: runs what its options ask for, and prints.
+"""The client's command line: runs its options, and prints.
 
 Exit codes are in `options.CODES`, and in --help.
 """
@@ -29,7 +29,7 @@ from seq2drum.errors import InputError, MissingExtraError, OptionError, Seq2Drum
 from seq2drum.music.options import BRIEF, SESSION
 from seq2drum.system import files
 
-if TYPE_CHECKING:  # imported on use, so that help and errors come at once
+if TYPE_CHECKING:  # imported on use, so that help and errors come fast
     from client.asynchronous import AsyncRemoteDrummer
     from client.discovery import Location
     from client.messages import RemoteOptions, RemoteTake
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its messages are in our errors, too
     verbs = {"watch": (watch_parser, _watch), "compose": (compose_parser, _compose), "mcp": (mcp_parser, _mcp)}
     status: StatusFile | None = None
-    code, message = 1, "the program failed, and said why on standard error"
+    code, message = 1, "the program failed; the reason is on standard error"
     try:
         # First, so that a program that reads it learns of a wrong option, too.
         status = _status_file(words)
@@ -84,7 +84,7 @@ def _exit_code(error: Seq2DrumError) -> int:
     """Return the exit code for an error."""
     try:
         from client.errors import exit_code
-    except ModuleNotFoundError:  # without gRPC there was no call
+    except ModuleNotFoundError:  # without gRPC, there was no call
         return 2
     return exit_code(error)
 
@@ -141,7 +141,7 @@ def _run(options: argparse.Namespace, status: StatusFile) -> int:
         raise OptionError("wanted a song: a MIDI file, a folder, or - for standard input; --help lists all options")
     fitting = options.list_grooves and len(options.files) == 1  # grooves that fit a song
     if options.files and (lists or options.status) and not fitting:
-        raise OptionError("songs are not played to where something is listed; leave out one of them")
+        raise OptionError("a listing plays to no songs; leave out one of them")
     if options.files and not fitting:
         from client import songs
 
@@ -276,7 +276,7 @@ def _compose(options: argparse.Namespace) -> int:
     targets = paths.numbered(paths.beat(options.output, genres, brief.bpm), options.takes)
     drums = str(Path(targets[0]).with_suffix(paths.OUTPUT_SUFFIX)) if options.guitar else ""
     if drums and "-" in targets:
-        raise OptionError("what goes to standard output has nothing beside it; name a file with -o")
+        raise OptionError("standard output has no room for other files; name a file with -o")
     inputs = paths.identities([options.guitar] if options.guitar else [])
     for target in [*targets, *filter(None, [drums])]:
         paths.check_target(target, inputs, overwrite=options.force)

@@ -62,7 +62,7 @@ def is_local(address: str) -> bool:
 
 
 def certificate_host(address: str) -> str:
-    """Return the name that the certificate must have: the host's, of several hosts the first one's."""
+    """Return the name that the certificate must have: that of the host, or of the first of several hosts."""
     return address.split(",")[0].removeprefix(_DNS).rpartition(":")[0].strip("[]")
 
 
@@ -102,10 +102,7 @@ def _is_loopback(address: str) -> bool:
 
 
 def _looked_up(address: str) -> list[str]:
-    """Return the address with an IP in place of the name: the first of version 4, or else the first.
-
-    Empty if there is none.
-    """
+    """Return the address with an IP in place of the name: the first of version 4, else the first, else ""."""
     host, _, port = address.rpartition(":")
     try:
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
@@ -152,12 +149,13 @@ SERVICE_CONFIG = {
                 "initialBackoff": "0.1s",
                 "maxBackoff": "1s",
                 "backoffMultiplier": 2,
-                # CANCELLED: a stopping server had just accepted the call; no other call ends so by itself.
+                # CANCELLED: a stopping server had just accepted the call; no other call ends so without being
+                # cancelled.
                 "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }
     ],
-    # A player that dies fails all its calls at once: enough tokens to retry all calls of one program.
+    # A player that dies fails all its calls together: enough tokens to retry all calls of one program.
     "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.5},
 }
 SEVERAL_SERVERS = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}

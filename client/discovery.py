@@ -1,8 +1,8 @@
-"""Discovery of the server: a named one, one that runs on this machine, or one that is started now.
+"""Discovery of the server: a named one, one that runs on this machine, or a new one.
 
 A server that serves this machine writes its address, and its token if it has one, to `server.json` in the state folder.
-A killed server leaves the file behind, and whoever has its port then must not get the token: so the file counts only as
-long as the process that wrote it runs.
+A killed server leaves the file behind, and the next owner of its port must not get the token: so the file counts only
+while the process that wrote it runs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from client.errors import ServerUnavailable
 from seq2drum.errors import OptionError
 
 VARIABLE = "SEQ2DRUM_SERVER"
-STATE_VARIABLE = "SEQ2DRUM_STATE_FILE"  # the server's own variable, for whoever starts both
+STATE_VARIABLE = "SEQ2DRUM_STATE_FILE"  # the server's variable, for environments shared with it
 IDLE_SECONDS = 900  # without a call, after which a server that was started here ends
 START_SECONDS = 60.0  # for the server to be ready
 COMMAND = (sys.executable, "-m", "server")
@@ -90,7 +90,7 @@ async def start(where: Location, seconds: float = START_SECONDS, environ: Mappin
                 raise ServerUnavailable(f"the server could not be started: {_last_line(log)}")
             if time.monotonic() >= until:
                 process.kill()
-                raise ServerUnavailable(f"the server that was started said nothing in {seconds:g} seconds; see {log}")
+                raise ServerUnavailable(f"the new server did not answer in {seconds:g} seconds; see {log}")
             await asyncio.sleep(_POLL_SECONDS)
     finally:
         process.returncode = process.returncode or 0  # it is meant to stay: silence the warning about a running child

@@ -170,15 +170,15 @@ def _words(code: grpc.StatusCode, said: str, address: str, seconds: float, secur
             if secure:
                 return f"no server answers at {address} with TLS, or none that fits these certificates (--tls-ca)"
             if "socket closed" in heard:
-                return f"what answers at {address} hangs up; does it want TLS (--tls-ca), or is it another program?"
+                return f"the program at {address} hangs up; does it need TLS (--tls-ca), or is it another program?"
             return f"no server answers at {address}; start one with python -m server, or name another with --server"
-        return f"the server at {address} went away before it was done ({said}); try again"
+        return f"the server at {address} closed the connection too early ({said}); try again"
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return f"the server at {address} was not done within {seconds:g} seconds; try again, or allow more (--timeout)"
     if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
-        return f"the server at {address} does not let this client in ({said}); give its token or certificate"
+        return f"the server at {address} refused this client ({said}); give its token or certificate"
     if code is grpc.StatusCode.UNIMPLEMENTED:
-        return f"what answers at {address} is no seq2drum server, or one of another version ({said})"
+        return f"the program at {address} is not a seq2drum server, or has another version ({said})"
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return f"the server at {address} refused the call as too much ({said}); try a smaller file, or again later"
+        return f"the server at {address} refused the call as too large ({said}); try a smaller file, or again later"
     return f"the call to the server at {address} failed ({code.name}: {said})"

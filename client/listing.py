@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from client.messages import RemoteTake
     from client.sessions import RemoteBeat
 
-_LETS_IN = {1: "everyone", 2: "whoever has the token", 3: "whoever has a certificate"}  # by the number of an AuthMode
+_LETS_IN = {1: "everyone", 2: "callers with the token", 3: "callers with a certificate"}  # by the number of an AuthMode
 
 
 class Line(NamedTuple):

@@ -15,10 +15,9 @@ from seq2drum import __version__
 from seq2drum.errors import Seq2DrumError
 
 INSTRUCTIONS = """A drummer for the user's guitar. Songs are files in folders that the user has opened for you: MIDI, \
-MusicXML, Guitar Pro, recordings. look_at_song tells what is in one, make_drums writes drums for it, explain tells \
-what they do, draw shows them, redo_bars changes some bars and keeps the rest. Bars and parts are counted from 1. \
-Nothing that exists is replaced unless overwrite is true: ask the user before. When a tool refuses, its sentence says \
-what to do."""
+MusicXML, Guitar Pro, recordings. look_at_song analyses one, make_drums writes drums for it, explain describes them \
+bar by bar, draw shows them, redo_bars changes some bars and keeps the rest. Bars and parts count from 1. No file is \
+replaced unless overwrite is true: ask the user first. When a tool refuses, its message says what to do."""
 
 
 async def serve(folders: Sequence[str], connect: Connect) -> None:
@@ -59,7 +58,7 @@ def _described(tool: Tool) -> types.Tool:
 
 
 async def _called(tools: Tools, name: str, given: dict[str, Any]) -> types.CallToolResult:
-    """Return the answer of a tool; a refusal is an answer that says what was wanted."""
+    """Return the result of a tool; an error becomes a result that says what to do."""
     try:
         reply = await tools.call(name, given)
     except Seq2DrumError as error:

@@ -62,7 +62,7 @@ def values(given: Mapping[str, Any], wanted: Schema, *, brief: bool = False) -> 
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-            raise OptionError(f"there is no wish {name[:40]!r}; {hint}")
+            raise OptionError(f"there is no option {name[:40]!r}; {hint}")
     for name in wanted["required"]:
         if given.get(name) is None:
             raise OptionError(f"{name} is missing; wanted {known[name]['description']}")

@@ -1,6 +1,6 @@
-"""The tools for an assistant: their descriptions, and what each does with a server and the open folders.
+"""The tools for an assistant: their descriptions, and their work with a server and the open folders.
 
-Files are reached by path, under folders that are named once, and nowhere else. A path is relative to one of the
+Files are reached by path, only under the folders named at the start. A path is relative to one of the
 folders, or absolute and inside one. Neither `..` nor a link is followed, so a path leads where it says. Another process
 of the same user that changes these folders at the same moment is trusted: it is the user's own machine.
 """
@@ -51,7 +51,7 @@ class Folders:
         self._named = [Path(name).absolute() for name in names]
         for name, folder in zip(names, self._named, strict=True):
             if not folder.is_dir():
-                raise OptionError(f"{name!r} is no folder; name a folder that holds your songs")
+                raise OptionError(f"{name!r} is not a folder; name a folder with your songs")
         self.roots = [folder.resolve() for folder in self._named]
 
     def source(self, path: str) -> Path:
@@ -65,14 +65,14 @@ class Folders:
         try:
             status = file.lstat()
         except (OSError, ValueError):
-            raise InputError(f"{_shown(path)} does not exist; list_songs tells what there is") from None
+            raise InputError(f"{_shown(path)} does not exist; list_songs lists the songs") from None
         if stat.S_ISDIR(status.st_mode):
             raise InputError(f"{_shown(path)} is a folder; name a file in it")
         if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{_shown(path)} is a device and no file; name a song")
+            raise InputError(f"{_shown(path)} is a device, not a file; name a song")
         if file.suffix.lower() not in OPENED_SUFFIXES:
             raise InputError(
-                f"{_shown(path)} is no song by its name; wanted a name that ends in {', '.join(OPENED_SUFFIXES)}"
+                f"{_shown(path)} is not named as a song; wanted a name that ends in {', '.join(OPENED_SUFFIXES)}"
             )
         if status.st_size > MOST_BYTES:
             raise LimitError(f"{_shown(path)} is larger than {MOST_BYTES} bytes, the most that is read")
@@ -112,7 +112,9 @@ class Folders:
             InputError: it leads elsewhere.
         """
         if not path or len(path) > _MOST_LETTERS or not path.isprintable():
-            raise InputError(f"the path {_shown(path)} is none of a file; give one such as {self.roots[0]}/song.mid")
+            raise InputError(
+                f"the path {_shown(path)} is not the path of a file; give one such as {self.roots[0]}/song.mid"
+            )
         given = Path(path)
         if ".." in given.parts:
             raise InputError(f"{_shown(path)} has '..' in it; give the path without")
@@ -127,7 +129,7 @@ class Folders:
             if place.is_symlink():
                 raise InputError(f"{_shown(path)} leads over a link, {place}, and none is followed")
         if not place.resolve().is_relative_to(root):  # links that are not symbolic
-            raise InputError(f"{_shown(path)} leads out of {root}, and only what lies in it is open here")
+            raise InputError(f"{_shown(path)} leads out of {root}; only files in that folder are open here")
         return place
 
     def _inside(self, path: Path, root: Path) -> Path | None:
@@ -211,16 +213,16 @@ class Tools:
             ),
             Tool(
                 "look_at_song",
-                "What is in a song, before drums are made: its parts, which of them is taken for the guitar and why, "
-                "how many bars and seconds, tempos and metres.",
+                "Analyses a song without making drums: its parts, the guitar among them and the reason for the choice, "
+                "bars, seconds, tempos and metres.",
                 schema("song", "track", required=("song",)),
                 self._look,
             ),
             Tool(
                 "make_drums",
                 "Makes a drum part for the guitar in a song and writes it as a MIDI file, by default SONG.drums.mid "
-                "beside the song (SONG.drums.1.mid is the best of several takes). Ask for few things: what is left "
-                "out, the drummer decides by listening. The same song, wishes and seed give the same drums; another "
+                "beside the song (SONG.drums.1.mid is the best of several takes). Set few options: the drummer "
+                "decides the rest by listening. The same song, options and seed give the same drums; another "
                 "seed gives another take. To change one thing, keep the seed.",
                 schema("song", "output", "overwrite", "takes", "prime", *OPTIONS, *FORM, required=("song",)),
                 self._make,
@@ -228,8 +230,8 @@ class Tools:
             ),
             Tool(
                 "redo_bars",
-                "Plays some bars again and keeps all other drums as they are: those of the file drums, such as "
-                "make_drums wrote, or else the song's own. Give a seed other than that of the take, and its drum_map. "
+                "Plays some bars again and keeps all other drums: those of the file `drums`, such as one from "
+                "make_drums, or else the song's own. Give a seed other than that of the take, and its drum_map. "
                 "Writes a MIDI file, by default SONG.drums.mid.",
                 schema("song", "drums", "bars", "output", "overwrite", *OPTIONS, *FORM, required=("song", "bars")),
                 self._make,
@@ -237,24 +239,24 @@ class Tools:
             ),
             Tool(
                 "explain",
-                "Tells bar by bar what the drums do and what in the guitar they go with: the drums that make_drums "
-                "gives for the same song, wishes and seed. Writes nothing.",
+                "Explains bar by bar what the drums do, and what in the guitar they follow: the drums that make_drums "
+                "makes for the same song, options and seed. Writes nothing.",
                 schema("song", "prime", "bars", "model", *OPTIONS, required=("song",)),
                 self._explain,
             ),
             Tool(
                 "draw",
-                "Shows a picture of a song and its drums, bar by bar: the guitar above, the drums below. drums is "
-                "such a file as make_drums wrote. With output, it is also written as a PNG file.",
+                "Shows a picture of a song and its drums, bar by bar: the guitar above, the drums below. `drums` "
+                "is a file such as one from make_drums. With output, also writes a PNG file.",
                 schema("song", "drums", "track", "drum_map", "output", "overwrite", required=("song", "drums")),
                 self._draw,
                 writes=True,
             ),
             Tool(
                 "compose_beat",
-                "Makes a beat out of nothing, by genre and tempo, and writes it as a MIDI file that loops, by default "
-                "GENRE-TEMPO.mid in the first folder. With a guitar, the beat is also played to it, into "
-                "GENRE-TEMPO.drums.mid. A beat can be given to make_drums as its groove.",
+                "Makes a beat without a guitar, by genre and tempo, and writes it as a MIDI file that loops, by "
+                "default GENRE-TEMPO.mid in the first folder. With a guitar, also plays the beat to it, into "
+                "GENRE-TEMPO.drums.mid. make_drums can use a beat as its groove.",
                 schema(*beat, brief=True),
                 self._compose,
                 writes=True,
@@ -264,7 +266,7 @@ class Tools:
         self.by_name = {tool.name: tool for tool in listed}
 
     async def call(self, name: str, given: Mapping[str, Any]) -> Reply:
-        """Run a tool. given: the arguments that were sent.
+        """Run a tool. given: its arguments.
 
         Raises:
             Seq2DrumError: there is no such tool, or it refuses.
@@ -299,7 +301,7 @@ class Tools:
         text = [f"styles: {', '.join(STYLES)}", f"genres of beats: {BRIEF['genre'].help}"]
         text += [f"{title}:\n" + "\n".join(line.text for line in found) for title, found in lines.items()]
         if len(grooves) > _MOST_GROOVES:
-            text.append(f"and {len(grooves) - _MOST_GROOVES} more grooves; ask with a style")
+            text.append(f"and {len(grooves) - _MOST_GROOVES} more grooves; narrow them by a style")
         fields: dict[str, Any] = {title: [line.fields for line in found] for title, found in lines.items()}
         return Reply("\n".join(text), {"styles": list(STYLES), **fields})
 

@@ -27,7 +27,7 @@ Source = bytes | str | os.PathLike[str]
 OnProgress = Callable[[int, int], object]
 """Called with the number of bars made and the number of all bars."""
 
-MOST_BYTES = 64 << 20  # of a file that is read at all; the server has limits of its own
+MOST_BYTES = 64 << 20  # of a file that is read at all; the server has other limits
 CHUNK_BYTES = 32 << 10  # half of a server's default limit
 LARGE_BYTES = 256 << 10  # a larger file goes out in chunks: a server can refuse it before it has all of it
 
@@ -36,13 +36,13 @@ LARGE_BYTES = 256 << 10  # a larger file goes out in chunks: a server can refuse
 class RemoteOptions(BaseSession, BaseOptions):
     """The options of a take, as in `seq2drum.Options`; None leaves an option to the server and its model.
 
-    `seq2drum.music.options` has the fields, their meanings and defaults, those of `play.session.Session` too. Values
-    are checked by the server, by the same rules.
+    `seq2drum.music.options` has the fields, their meanings and defaults, those of `play.session.Session` too. The
+    server checks values, by the same rules.
 
     groove: by name, or a file with drums whose bytes are sent; no `Groove`. drum_map: the id of one of the server's
-    maps; no file. model: the id of one of the server's models; "" is its default. with_guitar: the whole file comes
-    back with these drums in place of its own, and not the drums alone. explain: `RemoteTake.explain` tells what was
-    done bar by bar.
+    maps; no file. model: the id of one of the server's models; "" is its default. with_guitar: return the whole file
+    with these drums in place of its own, not the drums alone. explain: `RemoteTake.explain` explains the take bar by
+    bar.
     """
 
     model: str = ""
@@ -64,8 +64,8 @@ class RemoteHit(NamedTuple):
 class RemoteBar:
     """One bar of a take as it is made: its number from 1, and its hits in order.
 
-    A hit on the downbeat may come a little before the barline. take: its index in the order of making, from 0. seed:
-    makes that take again.
+    A hit on the downbeat may begin just before the barline. take: its index in the order of generation, from 0. seed:
+    reproduces that take.
     """
 
     number: int
@@ -78,9 +78,9 @@ class RemoteBar:
 class RemoteTake:
     """A finished drum part. Its messages are those of the contract, which documents them.
 
-    midi: the file. seed: makes it again. score: the F1, 0 to 1, that its hits are expected to have with what a drummer
-    would play, None for a single take. options: with the server's defaults filled in. grooves: of each section. swaps:
-    hits of pieces that the kit of the drum map lacks.
+    midi: the file. seed: reproduces it. score: the expected F1, 0 to 1, of its hits with what a drummer would play,
+    None for a single take. options: with the server's defaults filled in. grooves: of each section. swaps: hits of
+    pieces that the drum map lacks.
     """
 
     midi: bytes
@@ -108,14 +108,14 @@ class RemoteTake:
             OptionError: they were not requested.
         """
         if not self.options.explain:
-            raise OptionError("the server was not asked to explain this take; ask with explain=True")
+            raise OptionError("the request of this take has no explanations; set explain=True")
         return self.explanations
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = True) -> RemoteTake:
         """Write the take to a MIDI file, whole or not at all.
 
         Raises:
-            OutputError: it cannot be written; what was there is untouched.
+            OutputError: it cannot be written; an existing file is unchanged.
         """
         files.write_file(path, self.midi, overwrite=overwrite)
         return self
@@ -224,7 +224,7 @@ def _bars(bars: tuple[int, int], title: str = "the bars are") -> pb.BarRange:
 def _groove(section: str, groove: One) -> pb.GrooveChoice:
     """Return the groove of a section as a message: the name, or the bytes of the file."""
     if not isinstance(groove, str):
-        raise OptionError("a server takes a groove by its name or as a file, not as a value; give one of these")
+        raise OptionError("a server takes a groove by name or as a file, not as a value; give one of these")
     wanted = reference(groove)
     bars = None if wanted.bars is None else _bars(wanted.bars, "the groove's bars are")
     if wanted.is_file:
@@ -254,7 +254,7 @@ def pieces(
 
 
 def takes_of(response: pb.GenerateDrumsResponse, midis: Sequence[bytes] | None = None) -> list[RemoteTake]:
-    """Return the takes of a reply, the best first. midis: their files, if these did not come in the reply itself.
+    """Return the takes of a reply, the best first. midis: their files, if the reply does not contain them.
 
     Raises:
         ServerFault: there are none, or a file is damaged.
@@ -320,7 +320,7 @@ class Reply:
             ServerFault: it has not come yet.
         """
         if self.accepted is None:
-            raise ServerFault("the server has not said yet what it understood of the song")
+            raise ServerFault("the server has not yet analysed the song")
         return self.accepted
 
     def add(self, piece: pb.StreamGenerateDrumsResponse | None) -> RemoteBar | None:
@@ -351,7 +351,7 @@ class Reply:
             ServerFault: something is missing or damaged.
         """
         if self._summary is None:
-            raise ServerFault("there is no take: its bars were not waited for, or the server ended too soon")
+            raise ServerFault("there is no take: the caller stopped before its last bar, or the server ended too soon")
         return takes_of(
             self._summary, [bytes(self._files.get(index, b"")) for index in range(len(self._summary.takes))]
         )
@@ -411,7 +411,7 @@ class RemoteFile:
         """Write the file, whole or not at all.
 
         Raises:
-            OutputError: it cannot be written; what was there is untouched.
+            OutputError: it cannot be written; an existing file is unchanged.
         """
         files.write_file(path, self.data, overwrite=overwrite)
         return Path(path)

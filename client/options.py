@@ -13,7 +13,7 @@ TIMEOUT_SECONDS = 120.0
 START_HELP = "start a server here if none answers"
 CODES = """exit codes:
   0    all done
-  2    something was wrong with what was asked or given: a file, an option, a token
+  2    the request was wrong: a file, an option, a token
   3    no server answered, or it was busy or too slow: try again
   4    the server failed
   130  stopped, by Ctrl-C or --cancel-file"""
@@ -40,17 +40,19 @@ def song_parser() -> Parser:
     shared.add_json(output)
     shared.add_force(output)
     _add_server(parser)
-    group = parser.add_argument_group("what a server has")
+    group = parser.add_argument_group("listings")
     group.add_argument("--list-models", action="store_true", help="print its models and their styles")
-    group.add_argument("--list-generators", action="store_true", help="print who makes beats without a guitar")
+    group.add_argument(
+        "--list-generators", action="store_true", help="print its generators, which make beats without a guitar"
+    )
     group.add_argument("--list-grooves", action="store_true", help="print its grooves, or ten that fit a SONG")
     group.add_argument("--list-drum-maps", action="store_true", help="print its drum maps")
     group.add_argument("--info", action="store_true", help="print its version and its limits")
     group = parser.add_argument_group("for programs that start this one")
     group.add_argument("--start-server", action="store_true", help=START_HELP)
-    group.add_argument("--status", action="store_true", help="print one line of JSON, whether a server answers")
-    group.add_argument("--status-file", metavar="FILE", help="keep one line of JSON there, how far this is")
-    group.add_argument("--cancel-file", metavar="FILE", help="stop as soon as there is such a file")
+    group.add_argument("--status", action="store_true", help="print as one line of JSON whether a server answers")
+    group.add_argument("--status-file", metavar="FILE", help="keep the progress in this file, as one line of JSON")
+    group.add_argument("--cancel-file", metavar="FILE", help="stop as soon as this file exists")
     return parser
 
 
@@ -58,7 +60,7 @@ def compose_parser() -> Parser:
     """Return the parser of `python -m client compose`."""
     parser = Parser(
         prog="python -m client compose",
-        description="Makes beats out of nothing, on a server: no guitar is needed.",
+        description="Makes beats without a guitar, on a server.",
         epilog="examples:\n  python -m client compose --genre funk --bpm 96 -o beat.mid\n"
         f"  python -m client compose --genre funk:2,jazz:1 --fill 4 --guitar song.mid\n\n{CODES}",
     )
@@ -71,7 +73,7 @@ def compose_parser() -> Parser:
         "--guitar", metavar="SONG", help="also play the beat to this guitar: its drums go to BEAT.drums.mid"
     )
     output = parser.add_argument_group("output")
-    shared.add_output(output, "where to write (default: a name made of what is asked for, here)", metavar="FILE|DIR")
+    shared.add_output(output, "where to write (default: a name made from the brief, here)", metavar="FILE|DIR")
     shared.add_json(output)
     shared.add_force(output)
     _add_server(parser)
@@ -82,22 +84,22 @@ def watch_parser() -> Parser:
     """Return the parser of `python -m client watch`."""
     parser = Parser(
         prog="python -m client watch",
-        description="Drums for every song that appears or changes in a folder: NAME.mid gets NAME.drums.mid, "
-        "whole or not at all. Where that cannot be, NAME.mid.error.txt says why, until it can. The two folders may be "
-        "one. Files that are there at the start are played to if their drums are missing or older. Names that end in "
-        ".drums.mid are never taken for songs. A server that is away or busy is waited for, but not with --once. "
-        "Ctrl-C ends it, with code 0.",
+        description="Makes drums for every song that appears or changes in a folder: NAME.drums.mid for NAME.mid, "
+        "whole or not at all. If that fails, NAME.mid.error.txt says why, until it succeeds. IN and OUT may be the "
+        "same folder. Songs present at the start get drums if theirs are missing or older. Names that end in "
+        ".drums.mid are not songs. Without --once, it waits for a server that is away or busy. Ctrl-C ends it, "
+        "with code 0.",
         epilog=CODES,
     )
     parser.add_argument("folder", metavar="IN", help="where songs appear")
-    parser.add_argument("output", metavar="OUT", help="where drums go; is made if it is not there")
-    parser.add_argument("--once", action="store_true", help="play to what is there, wait for nothing, and end")
+    parser.add_argument("output", metavar="OUT", help="where to write drums; created if missing")
+    parser.add_argument("--once", action="store_true", help="play to the present songs and exit")
     parser.add_argument(
         "--settle",
         type=float,
         default=1.0,
         metavar="SECONDS",
-        help="a file is whole when it stays so long (default: 1)",
+        help="take a file as whole if it has not changed for so long (default: 1)",
     )
     _add_music(parser)
     output = parser.add_argument_group("output")
@@ -113,7 +115,7 @@ def mcp_parser() -> Parser:
         prog="python -m client mcp",
         description="Tools for an assistant (Model Context Protocol, on the standard streams): it looks at songs, "
         "makes drums for them, plays bars again, explains takes, draws, and makes beats. It reads and writes files "
-        "in the folders that are named here and below them, and nowhere else. Needs pip install 'seq2drum[mcp]'.",
+        "in these folders and below them, and nowhere else. Needs pip install 'seq2drum[mcp]'.",
         epilog=f"example:\n  python -m client mcp ~/songs --start-server\n\n{CODES}",
     )
     parser.add_argument("folders", nargs="+", metavar="FOLDER", help="where songs are, and where drums go")
@@ -150,11 +152,11 @@ def _add_server(parser: Parser) -> argparse._ArgumentGroup:
         type=float,
         default=TIMEOUT_SECONDS,
         metavar="SECONDS",
-        help="that a song may take (default: 120)",
+        help="the longest time for a song (default: 120)",
     )
     group.add_argument("--token-file", metavar="FILE", help=f"its token (default: ${TOKEN_VARIABLE})")
-    group.add_argument("--tls", action="store_true", help="use TLS, with the authorities that are known here")
-    group.add_argument("--tls-ca", metavar="FILE", help="use TLS, with this authority: a PEM file")
+    group.add_argument("--tls", action="store_true", help="use TLS, with this system's certificate authorities")
+    group.add_argument("--tls-ca", metavar="FILE", help="use TLS, with this certificate authority: a PEM file")
     group.add_argument("--tls-cert", metavar="FILE", help="this client's certificate: a PEM file")
-    group.add_argument("--tls-key", metavar="FILE", help="and its key")
+    group.add_argument("--tls-key", metavar="FILE", help="the key of that certificate: a PEM file")
     return group

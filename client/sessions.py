@@ -62,7 +62,7 @@ class RemoteBeat:
         """Write the beat to a MIDI file, whole or not at all.
 
         Raises:
-            OutputError: it cannot be written; what was there is untouched.
+            OutputError: it cannot be written; an existing file is unchanged.
         """
         files.write_file(path, self.midi, overwrite=overwrite)
         return Path(path)
@@ -173,7 +173,7 @@ def compose_request(
         asked.midi = messages.song_bytes(guitar)
         asked.config.CopyFrom(messages.config(options or RemoteOptions()))
     elif options is not None:
-        raise OptionError("options are for the drums to a guitar, and there is none; give guitar=FILE")
+        raise OptionError("options need a guitar; give guitar=FILE")
     return asked
 
 

@@ -1,7 +1,7 @@
-"""Songs of the command line: several at once at one server, tried again where the server says when.
+"""Songs of the command line: several in parallel on one server, retried when the server says so.
 
-gRPC retries a call by itself, for a moment. With many songs it pays to wait longer for a server that is there and has
-no capacity, or is just replacing a player; but not for one that no longer answers.
+gRPC retries a call for a moment. With many songs it pays to wait longer for a server that runs but has no capacity, or
+is replacing a player; but not for one that no longer answers.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _Done = TypeVar("_Done")
 
 
 async def parallel_calls(drummer: AsyncRemoteDrummer) -> int:
-    """Return how many songs to send at once: as many as the server plays; 1 if it does not tell."""
+    """Return the number of songs to send in parallel: as many as the server plays; 1 if that is unknown."""
     with suppress(ServerError):
         return max(1, min((await drummer.server_info()).limits.max_playing, MOST_PARALLEL))
     return 1
@@ -71,7 +71,7 @@ def kills_workers(error: Exception) -> bool:
 async def run_in_order(
     items: Iterable[_Item], most: int, do: Callable[[_Item], Awaitable[_Done]]
 ) -> AsyncGenerator[_Done, None]:
-    """Process items, at most so many at once and started in order; yield the results in that order.
+    """Process items in parallel, up to a number, and in order; yield the results in that order.
 
     Raises:
         Exception: of the item whose result is next; the others are cancelled.
@@ -123,7 +123,7 @@ async def play(
 ) -> int:
     """Play to each song, report those that fail, and go on. Return the exit code.
 
-    Several songs are played at once, unless a program follows their progress; output is printed in their order.
+    Songs are played in parallel, unless a program follows their progress; output is printed in their order.
 
     Raises:
         ServerUnavailable, Unauthenticated, StandardOutputError: all following songs would fail, too.
@@ -179,7 +179,7 @@ async def _play_one(
         status.progress(done, total)
 
     status.tell("sending", bars_done=0, bars_total=0)
-    # Without an observer there is no need to stream: gRPC retries a unary call if the server was not there.
+    # Without an observer there is no need to stream: gRPC retries a unary call if it did not reach the server.
     watched = status.is_wanted or sys.stderr.isatty()
     try:
         takes = await drummer.takes(item.song, wanted, len(item.targets), on_progress=on_progress if watched else None)

@@ -22,13 +22,13 @@ from seq2drum.rpc.accompaniment_pb2_grpc import AccompanimentServiceStub
 class RemoteDrummer:
     """A drummer on a server; may be used from several threads. Close it, or use it in `with`.
 
-    address: HOST:PORT or unix:PATH. Several, as a list or with commas, or dns:///NAME:PORT, are equal servers: calls go
-    round those that report that they serve, and away from one that stops; with TLS their certificates have the name of
-    the first. token: sent with every call; without TLS to this machine only. ca, certificate, key: PEM files; any of
-    them, or tls, turns TLS on. deadline: seconds that a call may take.
+    address: HOST:PORT or unix:PATH. Several, as a list or with commas, or dns:///NAME:PORT, are equal servers: calls
+    are distributed over those that report SERVING; with TLS, their certificates have the name of the first. token: sent
+    with every call; without TLS to this machine only. ca, certificate, key: PEM files; any of them, or tls, turns TLS
+    on. deadline: seconds that a call may take.
 
     A wrong song or option raises the errors of `Drummer`, everything else a `ServerError`. Calls and streams are
-    retried for a moment if the server was not there, and after no other failure; endless beats and jams are not.
+    retried for a moment, only if they did not reach the server; endless beats and jams are not.
 
     Raises:
         OptionError, InputError: the address is wrong, the token would be sent unencrypted, or a file is missing.
@@ -95,7 +95,8 @@ class RemoteDrummer:
         Closing it cancels the call; after the last bar it has the take.
 
         Raises:
-            InputError, OptionError, ModelError, ServerError: as `accompany`, at once and not with the first bar.
+            InputError, OptionError, ModelError, ServerError: as `accompany`, raised by the call, not with the first
+                bar.
         """
         config = messages.config(messages.options_of(options, asked))
         return self._stream(messages.song_bytes(song), config, bars=True)
@@ -263,12 +264,12 @@ class RemoteBeatStream:
         self._call = method(requests, timeout=connection.deadline, metadata=connection.metadata)
 
     def bars(self, count: int, **asked: Any) -> Iterator[RemoteBeatBar]:
-        """Yield so many more bars as they are made. asked: changes of the brief from here on.
+        """Yield this many more bars as they are made. asked: changes of the brief from here on.
 
-        Bars that were requested before and not taken are skipped.
+        Earlier requested bars that the caller did not take are skipped.
 
         Raises:
-            OptionError, ModelError, ServerError: as `RemoteDrummer.compose`; or the beat has its most bars.
+            OptionError, ModelError, ServerError: as `RemoteDrummer.compose`; or the beat has reached its limit of bars.
         """
         while self._beat.owed:
             self._receive()
@@ -305,7 +306,7 @@ class RemoteJam:
         self._call = method(requests, timeout=sessions.JAM_SECONDS, metadata=connection.metadata)
 
     def hear(self, notes: Iterable[Sequence[float]] = (), until: float | None = None) -> None:
-        """Send what the guitar plays: its notes as `RemoteNote`, and the quarter up to which these are all.
+        """Send the guitar's notes as `RemoteNote`, and the quarter up to which they are complete.
 
         Raises:
             OptionError: a note is wrong.
@@ -325,7 +326,7 @@ class RemoteJam:
         self._requests.put(None)
 
     def close(self) -> None:
-        """End the jam at once."""
+        """End the jam immediately."""
         self._requests.put(None)
         self._call.cancel()
 
@@ -352,8 +353,8 @@ class RemoteJam:
 class RemoteStream(Answered, Iterator[RemoteBar]):
     """The bars of a take as they are made. Closing it, also by leaving `with`, cancels the call.
 
-    call: calls the server, with so many seconds until the deadline. If the server was not there or lost its player, the
-    call is retried, see `connection.Attempts`, and the bars go on where they stopped.
+    call: calls the server, given the seconds until the deadline. If the call did not reach the server, or the server
+    lost its player, the call is retried, see `connection.Attempts`, and the bars continue where they stopped.
     """
 
     def __init__(self, call: Callable[[float], Any], connection: Connection, reply: Reply) -> None:

@@ -1,7 +1,7 @@
 """A watched folder: every song that appears or changes in it gets its drums in another folder, or in the same.
 
 The folder is polled, which works everywhere, on network drives too. `Ledger` decides which songs are complete, done or
-postponed; it knows no files and no clock. Several songs are played at once, started in the order of their names. A song
+postponed; it knows no files and no clock. Songs are played in parallel, started in the order of their names. A song
 that fails holds up no other; a server that fails does.
 """
 
@@ -138,7 +138,7 @@ class Backoff:
         self._said = text
 
     def wait(self, text: str, now: float, least: float = 0) -> None:
-        """Report a failure and wait. If several songs fail at once, the first counts."""
+        """Report a failure and wait. If several songs fail together, the first counts."""
         self.tell(text)
         if not self.holds(now):
             self._until, self._next = now + max(self._next, least), min(2 * self._next, RETRY_SECONDS[1])
@@ -155,8 +155,8 @@ class FolderWatch:
     """A watched folder and the actions on its songs.
 
     play: returns the takes of a song. takes: their number. written: called with each written take, its song, its file,
-    and the seconds it took. say: prints a line for people. once: play what is there, and end. parallel_calls: returns
-    how many songs to play at once; called when there are several.
+    and the seconds it took. say: prints a line for people. once: play to the present songs, and end. parallel_calls:
+    returns the number of songs to play in parallel; called when there are several.
     """
 
     folder: Path

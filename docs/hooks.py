@@ -1,8 +1,7 @@
-"""Pages of the documentation that are made from what lies elsewhere, so that nothing is written twice.
+"""Pages of the documentation generated from other files, so that nothing is written twice.
 
-mkdocs calls the functions `on_...`. The reference of the service is made of the comments in its contract; the
-changelog, the experiment log, the model card, and what CONTRIBUTING and the notebooks say of themselves are shown as
-they are.
+mkdocs calls the functions `on_...`. The reference of the service comes from the comments of its contract; the
+changelog, the experiment log, the model card, CONTRIBUTING and the notebooks' README are included unchanged.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 CONTRACT = "seq2drum/v1/accompaniment.proto"
 FOR_RESEARCHERS = ("Add a figure or a baseline", "Add a model family")  # sections of CONTRIBUTING
 ELSEWHERE = {"../proto/seq2drum/v1/accompaniment.proto": "developers/grpc.md"}
-"""What pages point at beside docs/, where they are read in the repository, and the page that has it here."""
+"""Link targets outside docs/, as in the repository, and the pages that include them here."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -35,7 +34,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Turn links out of docs/ to the page that has what they point at."""
+    """Turn links out of docs/ into links to the page that includes their target."""
     for target, page in ELSEWHERE.items():
         markdown = markdown.replace(f"]({target})", f"]({page})")
     return markdown
@@ -57,7 +56,7 @@ def pages() -> dict[str, str]:
 
 
 def sections(text: str) -> dict[str, str]:
-    """A page cut before its headings of the second level, by heading; what stands above the first is under ""."""
+    """A page cut before its headings of the second level, by heading; the text above the first is under ""."""
     pieces = re.split(r"^(?=## )", text, flags=re.MULTILINE)
     return {re.match(r"(?:## (.*))?", piece).group(1) or "": piece for piece in pieces}  # type: ignore[union-attr]
 

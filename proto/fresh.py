@@ -11,8 +11,8 @@ from pathlib import Path
 def run(about: str, command: str, label: str, root: Path, generated: Callable[[], Mapping[Path, str]]) -> int:
     """Write the generated files, or compare them; return the exit code.
 
-    about: the help. command: the one to run where a file is stale. label: of what was written. root: the folder that
-    the printed names are relative to.
+    about: the help. command: the command to run if a file is stale. label: that of the written files. root: the folder
+    that the printed names are relative to.
     """
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is stale")

@@ -1,8 +1,8 @@
-"""Other languages from the table of options: `python proto/options.py` writes what is made of it.
+"""The table of options in other languages: `python proto/options.py` generates files from it.
 
-That is the form of the page and its words (server/web/page/options.js, words_options.js), the dialog of REAPER, a block
-of client/reaper/seq2drum.lua, and the tables of docs/guitarists/options.md and docs/reaper.md. `--check` only says
-whether all is fresh. The table is seq2drum/music/options.py.
+These are the form of the page and its words (server/web/page/options.js, words_options.js), the dialog of REAPER, a
+block of client/reaper/seq2drum.lua, and the tables of docs/guitarists/options.md and docs/reaper.md. `--check` only
+reports stale files. The table is seq2drum/music/options.py.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def controls() -> str:
 
 
 def _lua(name: str, one: Choice) -> str:
-    """A row of the table. caption: the name, and what can be answered. A word that is no known one is a title."""
+    """A row of the table. caption: the name, and the possible answers. An unknown word is a title."""
     assert one.dialog is not None
     empty, is_value, _, most = one.dialog
     written, hint = [], f"empty: {empty}"
@@ -179,9 +179,9 @@ def table(section: str) -> str:
 
 
 def blocks(text: str, first: str, last: str, made: Callable[[str], str]) -> str:
-    """A text with new blocks. Each lies between a line of `first`, which has the block's name in it, and one of `last`.
+    """A text with new blocks. Each lies between a line of `first`, which contains the block's name, and one of `last`.
 
-    made: the block of a name.
+    made: returns the block of a name.
 
     Raises:
         SystemExit: there is no block.

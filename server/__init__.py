@@ -1,1 +1,1 @@
-"""The service: drums over gRPC. `python -m server` starts it; docs/service.md says what it promises."""
+"""The service: drums over gRPC. `python -m server` starts it; docs/service.md has its guarantees."""

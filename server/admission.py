@@ -1,8 +1,9 @@
-"""Admission: how callers share what the server can do at once.
+"""Admission: callers share the server's capacity.
 
-A turn has a cost: the processor seconds that it is expected to take. Turns go round the callers by what each has had
-(start-time fair queueing, Goyal, Vin and Cheng, 1996), so a caller that asks for much waits for it, and no other does.
-Times are seconds of a monotonic clock. A call that finds a free turn never waits. What a turn is for is not known here.
+A turn has a cost: the processor seconds that it is expected to take. Turns go round the callers by their past costs
+(start-time fair queueing, Goyal, Vin and Cheng, 1996), so a heavy caller waits for its own calls, and nobody else does.
+Times are seconds of a monotonic clock. A call that finds a free turn never waits. This module does not know what a turn
+is for.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ _NETWORK_BITS = 64  # of an IPv6 address: a caller with one address of a network
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A caller. peer: its address, see `peer_of`. credential: the name of its token or certificate; "" if it has none.
+    """A caller. peer: its address, see `peer_of`. credential: the name of its token or certificate, or "".
 
-    connection: the whole address, which tells apart the connections of one caller.
+    connection: the whole address, which distinguishes the connections of one caller.
     """
 
     peer: str = ""
@@ -82,7 +83,10 @@ def peer_of(address: str) -> str:
 
 
 class ConcurrencyLimit:
-    """A limit of `most` calls at once; one more is refused, none waits. No caller takes all, see FREE_PLACES_FACTOR."""
+    """A limit of `most` concurrent calls; one more is refused, none waits.
+
+    No caller takes all, see FREE_PLACES_FACTOR.
+    """
 
     def __init__(self, most: int, what: str) -> None:
         self.most, self.inside, self._what = most, 0, what
@@ -100,7 +104,7 @@ class ConcurrencyLimit:
             whose = "" if self.inside >= self.most else f" ({self._of[key]} of them for this caller)"
             raise Refusal(
                 "QUEUE_FULL",
-                f"{self.inside} {self._what}{whose}, the most at once; try again in 1 s",
+                f"{self.inside} {self._what}{whose}, the limit; try again in 1 s",
                 retry_seconds=1.0,
             )
         self.inside += 1
@@ -121,8 +125,7 @@ REFUSED_SHARE = 0.5
 """A call is refused as too late only if this share of the estimated time exceeds the time it has: estimates err, and a
 call that would have been done in time must not be refused."""
 CALLER_SECONDS = 15.0
-"""Total cost of the turns that one caller may have at once, for each player process. One turn each is always allowed.
-"""
+"""The total cost of one caller's concurrent turns, for each player process. One turn each is always allowed."""
 MOST_RESERVED = 1024
 """The most callers for which a place is reserved after a refusal."""
 LONGEST_RESERVED_RETRY = 5.0
@@ -133,7 +136,7 @@ PROBE_SECONDS = 30.0
 """The interval at which one call may play although its cost forbids it: otherwise a wrong cost would never be
 corrected."""
 
-_HALF_LIFE_SECONDS = 120.0  # in which what was learnt of costs loses half its weight
+_HALF_LIFE_SECONDS = 120.0  # in which learnt costs lose half their weight
 _PRIOR_SECONDS = 2.0  # weight of the prior: the estimate is right
 _LEAST_SLOWDOWN, _MOST_SLOWDOWN = 0.05, 50.0  # of `slowdown`
 _SHORTEST_RETRY, _LONGEST_RETRY = 0.25, 60.0
@@ -154,8 +157,8 @@ class Admission:
     """Turns (at most `playing` at once) and places in the queue (at most `waiting`), for the player processes.
 
     One caller's calls get their turns in order of arrival. A refused caller has the next free place reserved, in order
-    of refusal, until it calls again; otherwise callers that were just served and call at once would take every place.
-    No turn stays idle for a reservation.
+    of refusal, until it calls again; otherwise callers that call again immediately after being served would take every
+    place. No turn stays idle for a reservation.
     """
 
     def __init__(
@@ -234,7 +237,7 @@ class Admission:
         return Place(self, caller.key, account, deadline)
 
     def seconds_before(self, account: _Account) -> float:
-        """Estimate how long a call of this caller would wait if it asked for its turn now."""
+        """Estimate the wait of a call of this caller if it joined the queue now."""
         if self.playing < self.most_playing and not account.queue and self._may_play(account, 0.0):
             return 0.0
         ahead = sum(place.seconds for place in account.queue)
@@ -294,10 +297,10 @@ class Admission:
         return account.playing < self._processes or account.seconds + seconds <= CALLER_SECONDS * self._processes
 
     def _ahead(self, caller: Caller, inside: int) -> int:
-        """Return how many places are reserved for callers that asked before this one, which has `inside` places.
+        """Return the number of places reserved for callers that asked before this one, which has `inside` places.
 
-        One for each other caller, whatever the number of its connections; one for each connection of its own, if it has
-        a place.
+        One for each other caller, whatever the number of its connections; one for each connection of this caller, if it
+        has a place.
         """
         now = self.clock()
         self._reserved = {origin: until for origin, until in self._reserved.items() if until > now}
@@ -336,7 +339,7 @@ class Admission:
     def _full(self, retry: float) -> Refusal:
         return Refusal(
             "QUEUE_FULL",
-            f"{self.most_playing} calls are playing and {self.most_waiting} are waiting, the most at once; "
+            f"{self.most_playing} calls are playing and {self.most_waiting} are waiting, the limit; "
             f"try again in {retry:.1f} s",
             retry_seconds=retry,
         )
@@ -367,7 +370,7 @@ class Place:
 
     @property
     def position(self) -> int:
-        """About how many calls are ahead if it asks for its turn now; 0: the turn is free."""
+        """Estimate the number of calls ahead if it joined the queue now; 0: a turn is free."""
         if self._is_free:
             return 0
         own = len(self._account.queue) + 1
@@ -437,7 +440,7 @@ class Place:
 
     @property
     def _is_free(self) -> bool:
-        """True if a turn is free for it at once."""
+        """True if a turn is free now."""
         admission = self._admission
         mine = not self._account.queue and admission._may_play(self._account, self.seconds)
         return mine and admission.playing < admission.most_playing
@@ -449,7 +452,6 @@ class Place:
         retry = self._admission.retry_seconds()
         return Refusal(
             "QUEUE_TIMEOUT",
-            f"the call has waited for {self._admission.queue_seconds:g} s, as long as it may; "
-            f"try again in {retry:.1f} s",
+            f"the call has waited for {self._admission.queue_seconds:g} s, the limit; try again in {retry:.1f} s",
             retry_seconds=retry,
         )

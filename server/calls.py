@@ -38,7 +38,7 @@ ATTEMPTS_HEADER, PUSHBACK = "grpc-previous-rpc-attempts", "grpc-retry-pushback-m
 MOST_ATTEMPTS = 5
 """Higher attempt numbers count as this one: gRPC makes no more, and the header is set by the caller."""
 MOST_KILLED_WORKERS = 3
-"""The most workers that one call may kill before gRPC is told not to retry it."""
+"""The number of workers killed by one call after which gRPC must not retry it."""
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -62,7 +62,7 @@ class Transport(Protocol):
         ...
 
     def time_remaining(self) -> float | None:
-        """Return the seconds until the caller's deadline; None if there is none."""
+        """Return the seconds until the caller's deadline, or None."""
         ...
 
     async def read(self) -> bytes | None:
@@ -92,7 +92,7 @@ class GrpcTransport:
         self.headers: Iterable[tuple[str, str | bytes]] = context.invocation_metadata() or ()
 
     def time_remaining(self) -> float | None:
-        """Return the seconds until the caller's deadline; None if there is none."""
+        """Return the seconds until the caller's deadline, or None."""
         return self._context.time_remaining()
 
     async def read(self) -> bytes | None:
@@ -124,8 +124,8 @@ class GrpcTransport:
     async def fail(self, status: status_pb2.Status, request_id: str) -> None:
         """Set the status of a failed call, which gRPC sends as trailers alone.
 
-        gRPC's clients retry only such calls. They get a retry time, except where another server may answer at once; and
-        a call that killed worker after worker is not to be retried.
+        gRPC's clients retry only such calls. They get a retry time, except where another server may answer immediately;
+        a call that has killed several workers must not be retried.
         """
         trailer = rpc_status.to_status(status)
         self._context.set_code(trailer.code)
@@ -204,7 +204,7 @@ class Call:
         except TimeoutError:
             why = f"nothing came for {idle:g} s; go on, or end the stream"
             if not self._begun:
-                why = f"no message came within {idle:g} s; send it at once, and a large file in chunks"
+                why = f"no message came within {idle:g} s; send it without delay, and a large file in chunks"
             elif upload:
                 most = self._settings.default_deadline_seconds
                 why = f"nothing came for {idle:g} s, or not all within {most:g} s; send the file without pauses"

@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(chosen: settings.Settings) -> int:
-    # gRPC logs in several lines what this program logs in one. Its fork handlers get in the way of workers.
+    # gRPC logs several lines for one event of this program. Its fork handlers disturb workers.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     try:
@@ -70,8 +70,8 @@ def _serve(chosen: settings.Settings) -> int:
 def _parser() -> Parser:
     parser = Parser(
         prog=NAME,
-        description="A drummer for your guitar, as a service. What a flag says can be said by the environment variable "
-        "that is named beside it, too; a flag wins.",
+        description="A drummer for your guitar, as a service. The environment variable in brackets sets the same "
+        "as its flag; a flag wins.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"seq2drum {__version__}")
@@ -95,8 +95,8 @@ def _parser() -> Parser:
         metavar="FILE",
         help=_help(
             "token_file",
-            f"file whose one line is the token that callers must show, or lines of NAME TOKEN [CALLS], with how many "
-            f"calls each may have at once; it is read again when it changes; or give the token itself by "
+            f"file with the token that callers must send, or with lines of NAME TOKEN [CALLS], CALLS being the most "
+            f"that NAME may have at the same time; the server reads it again when it changes; or give the token by "
             f"{settings.variable('token')} (never as a flag: all users of a machine see those)",
         ),
     )
@@ -107,7 +107,7 @@ def _parser() -> Parser:
         metavar="ID=DIR",
         help=_help(
             "models",
-            "a model and what callers call it: the folder of a training run, or a shipped model; may be given more "
+            "a model and its id for callers: the folder of a training run, or a shipped model; may be given more "
             f"than once (default: default=default, the shipped one; several in the variable: with {os.pathsep!r})",
         ),
     )

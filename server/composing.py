@@ -111,7 +111,7 @@ def _check_length(brief: Brief, limits: Limits) -> None:
     quarters = brief.bars * 4 * numerator / denominator
     if quarters > limits.quarters:
         raise LimitError(
-            f"the beat has {quarters:g} quarters, at most {limits.quarters:,} are made; ask for fewer bars"
+            f"the beat has {quarters:g} quarters, at most {limits.quarters:,} are made; request fewer bars"
         )
 
 

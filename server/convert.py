@@ -55,13 +55,13 @@ _MOST_VALUES = {"groove": MOST_SECTIONS, "without": MOST_WORD}
 """The most values of a repeated option, unless it is `MOST_FILLS`."""
 
 
-# --- what comes in ----------------------------------------------------------------------------------------------------
+# --- requests ---------------------------------------------------------------------------------------------------------
 
 
 def options_of(config: pb.GenerationConfig, limits: Limits = DEFAULT_LIMITS) -> Options:
     """Return the core's options for a configuration. Unset fields get the core's defaults.
 
-    Model, takes, with_guitar and explain are no options of the core. limits: of the files of grooves.
+    Model, takes, with_guitar and explain are not options of the core. limits: those of the files of grooves.
 
     Raises:
         Refusal: INVALID_OPTION with the field, UNKNOWN_DRUM_MAP with the known ids, or the fault of a file in the
@@ -143,7 +143,7 @@ def _grooves(choices: Sequence[pb.GrooveChoice], limits: Limits) -> dict[str, Gr
             _check_word(getattr(choice, name), name, "groove")
         try:
             if choice.section in found:
-                raise OptionError(f"two grooves are asked for in {choice.section or 'the whole song'!r}; wanted one")
+                raise OptionError(f"two grooves are requested in {choice.section or 'the whole song'!r}; wanted one")
             found[choice.section] = _groove(choice, limits)
         except (InputError, OptionError) as error:
             raise Refusal(ERROR_STATUSES[type(error)].reason, str(error), field="config.groove") from None
@@ -203,7 +203,7 @@ def takes_of(asked: pb.GenerationConfig | pb.Brief, most: int, field: str = "con
         Refusal: INVALID_OPTION, there are more.
     """
     if asked.takes > most:
-        text = f"{asked.takes} takes are asked for, wanted 1 to {most}"
+        text = f"{asked.takes} takes are requested, wanted 1 to {most}"
         raise Refusal("INVALID_OPTION", text, field=f"{field}.takes")
     return asked.takes or 1
 
@@ -275,7 +275,7 @@ def check_bars(song: Song, most: int) -> None:
         raise LimitError(f"the song has {bars} bars, at most {most} are played; is its metre right?")
 
 
-# --- what goes out ----------------------------------------------------------------------------------------------------
+# --- replies ----------------------------------------------------------------------------------------------------------
 
 
 def timeline(song: Song) -> pb.TimelineInfo:

@@ -85,7 +85,7 @@ class TlsCredentials:
         self._changed = self._kept.look() or self._changed
 
     def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
-        """Return certificates that are new since gRPC last asked: it asks at each handshake, in a thread of its own."""
+        """Return certificates newer than at gRPC's last call; gRPC calls it at each handshake, in a separate thread."""
         if not self._changed:
             return None
         self._changed = False
@@ -108,14 +108,14 @@ def authenticate(metadata: Iterable[tuple[str, str | bytes]] | None, tokens: Seq
         return None
     shown = [value for name, value in metadata or () if name == "authorization"]
     if not shown:
-        raise Refusal("CREDENTIALS_MISSING", "this server wants a token: send the header 'authorization: Bearer TOKEN'")
+        raise Refusal("CREDENTIALS_MISSING", "this server needs a token: send the header 'authorization: Bearer TOKEN'")
     given = shown[0] if isinstance(shown[0], bytes) else shown[0].encode()
     # Each comparison takes constant time, and all are made. The scheme may be in any case.
     scheme, _, rest = given.partition(b" ")
     whole = scheme.lower() + b" " + rest
     right = [token for token in tokens if hmac.compare_digest(whole, b"bearer " + token.secret.encode())]
     if len(shown) > 1 or not right:
-        raise Refusal("CREDENTIALS_WRONG", "the token is not this server's: ask whoever runs it for the right one")
+        raise Refusal("CREDENTIALS_WRONG", "the token is not this server's: ask its operator for the right one")
     return right[0]
 
 
@@ -131,8 +131,8 @@ def credential_name(token: Token | None, names: Sequence[str], allowed: Collecti
     if allowed and not listed:
         raise Refusal(
             "CLIENT_NOT_ALLOWED",
-            f"the certificate's names ({', '.join(names) or 'it has none'}) are not among those that are let in; "
-            "ask whoever runs the server",
+            f"the certificate's names ({', '.join(names) or 'it has none'}) are not among the allowed names; "
+            "ask the operator of the server",
         )
     if token and token.name:
         return token.name
@@ -147,7 +147,7 @@ class Quotas:
 
     @contextlib.contextmanager
     def slot(self, token: Token | None) -> Iterator[None]:
-        """Hold one of the calls that a token may have at once, within `with`.
+        """Hold one of a token's concurrent calls, within `with`.
 
         Raises:
             Refusal: QUOTA_EXCEEDED.
@@ -158,8 +158,7 @@ class Quotas:
         if self._calls[token.name] >= token.calls:
             raise Refusal(
                 "QUOTA_EXCEEDED",
-                f"{token.calls} calls are under way with this token, which is all that it may have at once; "
-                "try again in 1 s",
+                f"{token.calls} calls are under way with this token, its limit; try again in 1 s",
                 retry_seconds=1.0,
             )
         self._calls[token.name] += 1
@@ -190,6 +189,6 @@ def _configuration(settings: Settings) -> grpc.ServerCertificateConfiguration:
     except (OSError, ssl.SSLError) as error:
         raise OptionError(
             f"TLS cannot be used with --tls-cert {settings.tls_cert}, --tls-key {settings.tls_key} and --client-ca "
-            f"{settings.client_ca or '(none)'} ({error.strerror or error}); wanted PEM files that belong together"
+            f"{settings.client_ca or '(none)'} ({error.strerror or error}); wanted matching PEM files"
         ) from error
     return grpc.ssl_server_certificate_configuration([pair], authority)

@@ -39,7 +39,7 @@ from server.statuses import Refusal
 
 
 def read_state(path: str) -> dict[str, Any]:
-    """Return the content of the state file; empty if there is none."""
+    """Return the content of the state file, or ""."""
     try:
         state = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
     except (OSError, ValueError):
@@ -86,9 +86,9 @@ def remove_state(path: str) -> None:
 
 
 MOST_WATCHERS = 1024
-"""Callers that watch the health at once; each connection of a round-robin client is one."""
+"""Concurrent watchers of the health; each connection of a round-robin client is one."""
 MOST_REFLECTIONS = 64
-"""Callers that read the contract at once."""
+"""Concurrent readers of the contract by reflection."""
 WATCH_WRITE_SECONDS = 30.0
 """The time in which a watcher has to read a change."""
 REFLECTION_SECONDS = 60.0
@@ -180,7 +180,7 @@ def add_standard_services(server: grpc.aio.Server, health: Health, names: Iterab
 
 
 MOST_STREAMS = 32
-"""The most calls at once on one connection."""
+"""The most concurrent calls on one connection."""
 MOST_METADATA = 8 << 10
 """The most bytes of a call's headers."""
 IDLE_CONNECTION_SECONDS = 600
@@ -230,7 +230,9 @@ class Front:
         metrics.watch("waiting", "Calls that wait for their turn", lambda: self.admission.waiting)
         metrics.watch("playing", "Calls that are played", lambda: self.admission.playing)
         metrics.watch("uploading", "Calls whose file is still arriving", lambda: self.service.uploads.inside)
-        metrics.watch("log_lines_dropped", "Lines of the log that nobody took in time", logs.dropped_lines)
+        metrics.watch(
+            "log_lines_dropped", "Lines of the log dropped because nobody read them in time", logs.dropped_lines
+        )
         metrics.watch("ready", "Whether calls are played", lambda: self.ready and not self._withdrawn)
 
     @property
@@ -280,8 +282,8 @@ class Front:
     async def withdraw(self, seconds: float, forced: asyncio.Event) -> None:
         """Report NOT_SERVING and go on serving, for `seconds` or until forced; then close the port.
 
-        So callers that check health go elsewhere before a call is refused. The others are told to reconnect (GOAWAY)
-        and find the port closed; their active calls go on.
+        So callers that check health leave before a call is refused. The others get a GOAWAY, reconnect and find the
+        port closed; their active calls go on.
         """
         self._withdrawn = True
         self._health.end()
@@ -324,7 +326,7 @@ async def wait_first(*waits: Any) -> None:
 
 
 def most_files() -> int:
-    """Return how many files and connections this process may have open, after raising the limit as far as possible."""
+    """Return the number of files and connections that this process may have open, after raising the limit."""
     if sys.platform == "win32":
         return 8192
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -391,7 +393,7 @@ def _check_socket(settings: Settings) -> None:
 
 
 def _why_not(settings: Settings) -> str:
-    """Return why an address could not be taken, which gRPC does not tell."""
+    """Return the reason why an address could not be bound, which gRPC does not report."""
     if settings.host.startswith("unix:"):
         return f"{settings.target} cannot be listened on; wanted a path in a folder of yours, of at most 100 characters"
     host = settings.target.rpartition(":")[0].strip("[]")
@@ -412,4 +414,4 @@ def _taken(settings: Settings) -> str:
     mine = bool(written) and (written.get("address") == settings.target or written.get("port") == settings.port != 0)
     who = f"the seq2drum server with process id {written['pid']}" if mine else "another program"
     advice = "another path" if settings.host.startswith("unix:") else "any free port: --port 0"
-    return f"{settings.target} is taken by {who}; stop it, or take {advice}"
+    return f"{settings.target} is in use by {who}; stop it, or choose {advice}"

@@ -133,7 +133,7 @@ def _frame(data: bytes, head_size: int) -> Frame:
     except RecursionError:
         raise ValueError("the head of a frame is nested too deeply") from None
     if not isinstance(head, dict):
-        raise ValueError("the head of a frame is no table")
+        raise ValueError("the head of a frame is not a table")
     return Frame(head, data[head_size:])
 
 
@@ -152,7 +152,7 @@ RETAINED_MEBIBYTES = 32
 
 
 def bound_memory(mebibytes: int | None) -> None:
-    """Limit the memory that this process may map beyond what it has now, and disable core files.
+    """Limit the memory that this process may map in addition to its present memory, and disable core files.
 
     A core file would hold a user's music. Does nothing where the system has no such limits.
     """

@@ -96,7 +96,7 @@ class JamRunner:
         drummer.hear(told, -math.inf)
         while request.HasField("until") and not drummer.is_over and drummer.point <= request.until:
             if drummer.number == MOST_BARS:
-                raise Refusal("INVALID_OPTION", f"the jam has {MOST_BARS:,} bars, as many as it may; begin another")
+                raise Refusal("INVALID_OPTION", f"the jam has {MOST_BARS:,} bars, the limit; begin another")
             for made in drummer.hear((), drummer.point):
                 yield Frame({"what": "bar", "job": job}, running.bar(made).SerializeToString())
         yield Frame({"what": "done", "job": job, "point": None if drummer.is_over else drummer.point})

@@ -68,8 +68,8 @@ class Stream(Protocol):
 class NonBlockingStream:
     """A file that a thread writes to, so that a caller of `write` never waits and never fails.
 
-    file: its descriptor. most: lines that may wait; one more is dropped. lost: called with the number of dropped lines
-    once lines are taken again.
+    file: its descriptor. most: the limit of queued lines; more are dropped. lost: called with the number of dropped
+    lines once lines are taken again.
     """
 
     def __init__(self, file: int, most: int = MOST_LINES, lost: Callable[[int], object] = lambda lines: None) -> None:

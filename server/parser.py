@@ -1,8 +1,8 @@
 """A worker that parses callers' files: `python -m server.parser`, frames in and frames out.
 
-It reports for one file at a time what is in it, or why it cannot be played, before any time is spent on it. A file that
-takes too much memory is refused here; if one takes too much time, the front kills the process and starts another. The
-kernel's limit on processor time does not fit: it counts all files that a process has ever read.
+It analyses one file at a time, or says why it cannot be played, before the file takes a turn. A file that takes too
+much memory is refused here; if one takes too much time, the front kills the process and starts another. The kernel's
+limit on processor time does not fit: it counts all files that a process has ever read.
 
 It knows MIDI and messages, of models only their names, and nothing of networks. No part of a file is logged, nor left
 behind in a core file.
@@ -147,7 +147,7 @@ def check_brief(body: bytes, rules: RequestRules) -> pb.AnalyzeGuitarResponse:
     takes = convert.takes_of(asked, rules.max_takes, "brief")
     brief = composing.brief_of(asked, rules.limits)
     if brief.bars > rules.max_bars:
-        text = f"{brief.bars} bars are requested, at most {rules.max_bars} are made"
+        text = f"{brief.bars} bars are requested, wanted at most {rules.max_bars}"
         raise Refusal("INVALID_OPTION", text, field="brief.bars")
     return pb.AnalyzeGuitarResponse(
         timeline=composing.brief_timeline(brief), estimated_ms=composing.estimate_beats_ms(brief, takes)
@@ -180,7 +180,7 @@ def answer(frame: Frame, rules: RequestRules) -> Frame:
         status = statuses.to_status(
             Refusal(
                 "MIDI_TOO_COMPLEX",
-                "reading the file takes more memory than it may; does it have thousands of tracks or channels?",
+                "reading the file takes more memory than allowed; does it have thousands of tracks or channels?",
                 field="midi",
             )
         )

@@ -156,7 +156,7 @@ class ParserPool(Pool):
         if len(self._queue) >= self._longest:
             raise Refusal(
                 "QUEUE_FULL",
-                f"{self._longest} files wait to be read, the most that may; try again",
+                f"{self._longest} files wait to be read, the limit; try again",
                 retry_seconds=RETRY_SECONDS,
             )
         answer = asyncio.get_running_loop().create_future()
@@ -295,10 +295,7 @@ class ParserPool(Pool):
 
 
 class RenderPool:
-    """A single process of its own that renders files, with more time and memory than the parsers.
-
-    It starts on first use.
-    """
+    """A single child process that renders files, with more time and memory than the parsers. It starts on first use."""
 
     def __init__(self, settings: Settings) -> None:
         seconds, mebibytes = settings.render_seconds, settings.render_mebibytes

@@ -1,6 +1,6 @@
 """A worker that plays: `python -m server.player`, frames in and frames out.
 
-All its calls play at once, in an ensemble (`seq2drum.play.decode.ensemble`) for each model: they share the model's
+All its calls play together, in an ensemble (`seq2drum.play.decode.ensemble`) for each model: they share the model's
 steps, and a cancelled call stops at the next one. `scheduler` decides which of their takes move in a round. The worker
 trusts the front: a parser has read the same bytes under the same limits. It knows models and music, and nothing of
 networks.
@@ -236,7 +236,7 @@ class Player:
 
     def _fail(self, job: int, error: Exception) -> None:
         if is_out_of_memory(error):
-            why = "playing this takes more memory than it may; ask for fewer takes, or send a shorter song"
+            why = "playing this takes more memory than allowed; request fewer takes, or send a shorter song"
             error = Refusal("MIDI_TOO_COMPLEX", why, field="midi")
         status = statuses.to_status(error)
         if error_id := statuses.error_id_of(status):
@@ -246,7 +246,7 @@ class Player:
 
 
 def load_scheduler(name: str, folder: str, *, threads: int = 1) -> ModelScheduler:
-    """Load a model and play with it, one call alone and several at once, so that no caller waits for the first time.
+    """Load a model and play with it, one call alone and several together, so that no caller waits for its warm-up.
 
     Raises:
         ModelError: it cannot be used.
@@ -285,8 +285,7 @@ def check_signed(folder: str, key: str) -> None:
     """Refuse a model without a signature of a public key; shipped ones are part of the package.
 
     Raises:
-        CheckpointError, InputError, UnknownModelError: it is not signed, the key is not one, or there is no such
-            model.
+        CheckpointError, InputError, UnknownModelError: it is not signed, the key is invalid, or there is no such model.
     """
     if key and folder not in available():
         signing.check(find(folder), [Path(key)])

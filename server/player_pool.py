@@ -1,7 +1,4 @@
-"""The pool of workers that play, many calls at once each.
-
-Messages of calls are opaque bytes here.
-"""
+"""The pool of workers that play, each with many concurrent calls. Messages of calls are opaque bytes here."""
 
 from __future__ import annotations
 
@@ -41,9 +38,9 @@ _PING = Frame({"what": "cancel", "job": 0})  # a player answers that it has no s
 
 
 class PlayerPool(Pool):
-    """Processes that play, many calls at once each.
+    """Processes that play, each with many concurrent calls.
 
-    changed: called whenever a worker has come or gone; see `ready`. models, maps, grooves, generators: a
+    changed: called whenever a worker starts or ends; see `ready`. models, maps, grooves, generators: a
     ListModelsResponse, a ListDrumMapsResponse, a ListGroovesResponse and a ListGeneratorsResponse, which the workers
     sent when they were ready.
     """

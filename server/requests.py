@@ -18,7 +18,7 @@ from server.statuses import Refusal
 
 
 HEAD_BYTES = 16
-"""The first bytes of a file, which tell recordings."""
+"""The number of first bytes of a file that identify recordings."""
 
 
 class SizeLimits:
@@ -116,7 +116,7 @@ _FORMATS: Mapping[int, tuple[str, str]] = MappingProxyType(
 
 
 def render_target(request: pb.RenderRequest) -> RenderTarget:
-    """Return what a RenderRequest asks for.
+    """Return the export that a RenderRequest describes.
 
     Raises:
         Refusal: INVALID_OPTION, the format is missing or the title is too long.

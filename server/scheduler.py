@@ -23,11 +23,11 @@ from seq2drum.rpc import accompaniment_pb2 as pb
 from server.ipc import Frame
 
 MOST_BARS = 8192
-"""The most bars of all takes that play at once; a take keeps about 50 KiB for each of its bars."""
+"""The most bars of all takes that play together; a take keeps about 50 KiB for each of its bars."""
 SHORT_BARS = 256
-"""A call with takes of at most so many bars plays one of them even if there is no room.
+"""The most bars of a take that plays even if there is no room, one per call.
 
-A call with longer takes starts no second one beside other calls: listening to so long a song takes a while.
+A call with longer takes starts no second one beside other calls: listening to such a song takes a while.
 """
 LONG_FACTOR = 4
 """A call with so many times the remaining bars of another moves in every second round."""
@@ -84,7 +84,8 @@ class PlayedCall:
 class ModelScheduler:
     """A model and the calls that it plays.
 
-    can_batch: whether a batched step gives each call exactly what it would get alone. If not, calls play one at a time.
+    can_batch: whether a batched step gives each call exactly the result of a step alone. If not, calls play one at a
+    time.
     """
 
     def __init__(self, drummer: Drummer, info: pb.ModelInfo, can_batch: bool, aside: Executor | None = None) -> None:

@@ -30,7 +30,7 @@ OPEN_TO_ALL = frozenset({"GetServerInfo"})
 FILE_CHUNK = 64 << 10
 """The largest chunk of a file in a reply."""
 MOST_RENDERS = 4
-"""The most calls that render and send files at once: each may hold hundreds of mebibytes."""
+"""The most calls that render and send files concurrently: each may hold hundreds of mebibytes."""
 
 
 class Parsers(BriefChecker, Protocol):
@@ -95,8 +95,8 @@ class Service:
         self.open_calls = ConcurrencyLimit(settings.uploads, "calls without credentials are answered")
         self.large_uploads = ConcurrencyLimit(settings.recordings, "recordings are arriving")
         self.recordings = ConcurrencyLimit(settings.recordings, "recordings are being read")
-        self._rendering = ConcurrencyLimit(MOST_RENDERS, "files are being made")
-        self._parsing = ConcurrencyLimit(admission.most_waiting + admission.most_playing, "files are being looked at")
+        self._rendering = ConcurrencyLimit(MOST_RENDERS, "files are being rendered")
+        self._parsing = ConcurrencyLimit(admission.most_waiting + admission.most_playing, "files are being analysed")
 
     def methods(self) -> dict[str, Handler]:
         """Return the methods by their names in the contract."""
@@ -266,7 +266,7 @@ class Service:
     async def _upload(self, call: Call) -> tuple[pb.StreamConfig, bytes, bytes]:
         """Return a stream's config; a GenerateDrumsRequest of it and its chunks; the first bytes of the file.
 
-        A few recordings at once may be larger than a MIDI file.
+        A few concurrent recordings may be larger than a MIDI file.
 
         Raises:
             Refusal: at the first message that is wrong or too large; nothing is read after it.
@@ -294,7 +294,7 @@ class Service:
         while (data := await call.read()) is not None:
             message = parse_message(pb.StreamGenerateDrumsRequest, data)
             if message.WhichOneof("piece") != "midi_chunk":
-                piece = "a second config" if message.WhichOneof("piece") else "a message with nothing in it"
+                piece = "a second config" if message.WhichOneof("piece") else "an empty message"
                 raise Refusal("WRONG_MESSAGE_ORDER", f"the stream has {piece}, wanted one config, then chunks")
             if len(message.midi_chunk) > self._settings.max_chunk_bytes:
                 size, most = len(message.midi_chunk), self._settings.max_chunk_bytes
@@ -308,7 +308,7 @@ class Service:
         return upload.file
 
     def _known(self, data: bytes) -> bytes:
-        """Return what the players sent when they were ready: models, grooves or drum maps.
+        """Return the lists of the players from their start: models, grooves or drum maps.
 
         Raises:
             Refusal: NOT_READY.
@@ -400,7 +400,7 @@ class Service:
             raise StatusError(with_field(error.status, "midi", field)) from None
 
     def _finished(self, call: Call, reply: pb.GenerateDrumsResponse, bars: int) -> pb.GenerateDrumsResponse:
-        """Fill in what only this process knows, and count the call."""
+        """Fill in the fields that only this process knows, and count the call."""
         timing = reply.timing
         timing.queue_ms, timing.parse_ms = call.facts["queue_ms"], call.facts["parse_ms"]
         timing.total_ms = self._since(call.arrived)

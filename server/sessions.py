@@ -258,7 +258,7 @@ class JamMethod:
         """Return the first message, with the id of the call."""
         request = parse_message(pb.JamRequest, data)
         if not request.HasField("config"):
-            raise Refusal("WRONG_MESSAGE_ORDER", "the first message has no config, wanted one that says what is played")
+            raise Refusal("WRONG_MESSAGE_ORDER", "the first message has no config, wanted a config")
         call.set_id(request.config.request_id)
         request.config.request_id = call.id
         self._metrics.played.inc()

@@ -25,12 +25,12 @@ from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 
 TOKEN_NAME = re.compile(r"[a-z0-9._-]{1,64}")
 TOKEN_SECRET = re.compile(r"[!-~]{16,512}")
-_TOKEN_LINE = "NAME TOKEN, or TOKEN_NAME TOKEN CALLS where it may have no more than so many calls at once"
+_TOKEN_LINE = "NAME TOKEN, or TOKEN_NAME TOKEN CALLS, CALLS being the limit of its concurrent calls"
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token. name: "" if it is the only one. calls: its limit of calls at once; 0: none of its own."""
+    """A token. name: "" if it is the only one. calls: its limit of concurrent calls; 0: no separate limit."""
 
     name: str
     secret: str = field(repr=False)
@@ -46,7 +46,7 @@ def read_tokens(path: str) -> tuple[Token, ...]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise OptionError(f"{path!r} cannot be read ({why})") from error
     lines = {number: line.partition("#")[0].split() for number, line in enumerate(text.splitlines(), start=1)}
     found = {number: words for number, words in lines.items() if words}
@@ -82,7 +82,7 @@ def _token(path: str, number: int, words: list[str]) -> Token:
     calls = words[2] if len(words) == 3 else "0"
     if len(words) not in (2, 3) or not TOKEN_NAME.fullmatch(words[0]) or not re.fullmatch(r"\d{1,5}", calls):
         raise OptionError(
-            f"line {number} of {path!r} is no token; wanted {_TOKEN_LINE}, the name of a-z, 0-9, '.', '_' and '-'"
+            f"line {number} of {path!r} is not a token; wanted {_TOKEN_LINE}, the name of a-z, 0-9, '.', '_' and '-'"
         )
     return Token(words[0], words[1], int(calls))
 
@@ -108,12 +108,12 @@ LIMITS: Mapping[str, dataclasses.Field[Any]] = MappingProxyType(
 
 GROUPS: Mapping[str, str] = MappingProxyType(
     {
-        "network": "where it listens",
-        "safety": "who is let in",
+        "network": "addresses and ports",
+        "safety": "authentication",
         "models": "who plays",
-        "capacity": "how much at once, and for how long",
+        "capacity": "how many calls, and for how long",
         "limits of a file": "a file beyond one of them is refused, with the limit in the message",
-        "watching it": "what its operator can see",
+        "watching it": "metrics and logs",
     }
 )
 
@@ -142,7 +142,7 @@ def _cores() -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All settings. Made directly it has the defaults below; `cli.read_settings` adds what the operator gave.
+    """All settings. The class has the defaults below; `cli.read_settings` adds the operator's values.
 
     Raises:
         OptionError: a value is out of its range, or two contradict each other.
@@ -161,22 +161,22 @@ class Settings:
         most=65535,
     )
     web_names: str = _set(
-        "", "network", "names by which browsers may call the page, beside addresses and localhost", metavar="NAMES"
+        "", "network", "names by which browsers may call the page, besides addresses and localhost", metavar="NAMES"
     )
     reflection: bool = _set(
         False,
         "network",
-        "answer questions about the contract (gRPC reflection) beyond loopback, too; on loopback it always does",
+        "serve gRPC reflection beyond loopback, too; on loopback it is always on",
     )
     idle_exit_seconds: float = _set(
-        0.0, "network", "end after so many seconds without a call; 0: never", metavar="SECONDS"
+        0.0, "network", "exit after so many seconds without a call; 0: never", metavar="SECONDS"
     )
 
     hold_until_ready: bool = _set(
         False,
         "network",
-        "let connections wait while it starts, in place of refusing calls with NOT_READY: for a balancer before "
-        "several servers that does not ask for their health",
+        "let connections wait while it starts, rather than refuse calls with NOT_READY: for a balancer before "
+        "several servers that does not check their health",
     )
     max_connection_age_seconds: float = _set(
         0.0,
@@ -209,7 +209,7 @@ class Settings:
     trust: str = _set(
         "",
         "safety",
-        "public key that models in folders are to be signed with, PEM (default: none is wanted)",
+        "public key that must have signed models in folders, PEM (default: no signature is needed)",
         metavar="FILE",
     )
     insecure: int = _set(0, "safety", "given twice: listen beyond loopback without TLS or without credentials")
@@ -217,18 +217,16 @@ class Settings:
     models: Mapping[str, str] = field(default_factory=lambda: {"default": "default", "live": "live"})
     default_model: str = _set("", "models", "the model of calls that name none (default: the first)", metavar="ID")
     engines: int = _set(
-        0, "models", "processes that play, each with all models in memory (default: one a core, at most 4)", most=256
+        0, "models", "processes that play, each with all models in memory (default: one per core, at most 4)", most=256
     )
     threads: int = _set(1, "models", "threads of each of them", least=1, most=256)
 
-    playing: int = _set(
-        0, "capacity", "calls that are played at once (default: 8 for each process that plays)", most=4096
-    )
-    waiting: int = _set(32, "capacity", "calls that wait for their turn; one more is refused", most=65536)
+    playing: int = _set(0, "capacity", "calls played at the same time (default: 8 per process that plays)", most=4096)
+    waiting: int = _set(32, "capacity", "calls in the queue; one more is refused", most=65536)
     connections: int = _set(
         0,
         "capacity",
-        "connections at once, of all peers together (default: half of the files it may have open)",
+        "connections of all peers together (default: half of the files it may have open)",
         most=1 << 20,
     )
     uploads: int = _set(64, "capacity", "calls whose file is still arriving; one more is refused", least=1, most=65536)
@@ -236,17 +234,22 @@ class Settings:
     recordings: int = _set(
         1,
         "capacity",
-        "recordings that are read at once, and that arrive if they are larger than a MIDI file; one more is refused",
+        "recordings read at the same time, and arriving if larger than a MIDI file; one more is refused",
         least=1,
         most=64,
     )
     queue_seconds: float = _set(
-        30.0, "capacity", "a call that waited so long is refused", least=0.001, most=86400, metavar="SECONDS"
+        30.0,
+        "capacity",
+        "the longest wait in the queue; then a call is refused",
+        least=0.001,
+        most=86400,
+        metavar="SECONDS",
     )
     default_deadline_seconds: float = _set(
         120.0,
         "capacity",
-        "how long a call may take that has no deadline of its own, and any file to arrive",
+        "the deadline of a call that sets none, and the time for any file to arrive",
         least=0.001,
         most=86400,
         metavar="SECONDS",
@@ -317,23 +320,23 @@ class Settings:
     render_seconds: float = _set(
         120.0,
         "limits of a file",
-        "time that making a file of guitar and drums may take",
+        "time that rendering a file may take",
         least=0.1,
         most=3600,
         metavar="SECONDS",
     )
     render_mebibytes: int = _set(
-        4096, "limits of a file", "memory that making one may take", least=256, most=1 << 20, metavar="MIB"
+        4096, "limits of a file", "memory that rendering a file may take", least=256, most=1 << 20, metavar="MIB"
     )
     limits: Limits = DEFAULT_LIMITS
 
     metrics_port: int | None = _set(
-        None, "watching it", "figures for Prometheus, at this port; 0: any free one", most=65535
+        None, "watching it", "serve metrics for Prometheus at this port; 0: any free one", most=65535
     )
     metrics_host: str = _set(
         "127.0.0.1",
         "watching it",
-        "address that figures are served on, to all who reach it: they tell names of callers and models",
+        "address to serve metrics on, to all who reach it: they include names of callers and models",
         metavar="ADDRESS",
     )
     log_format: str = _set(

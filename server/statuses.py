@@ -73,14 +73,14 @@ REASONS: Mapping[str, tuple[StatusCode, str]] = MappingProxyType(
         "INVALID_INPUT": (_INVALID, "The music cannot be used."),
         "INVALID_MIDI": (_INVALID, "The bytes are not a MIDI file, are damaged, or contradict themselves."),
         "READER_MISSING": (_INVALID, "The server lacks the package that reads such a file; the message names it."),
-        "MIDI_OVER_LIMIT": (_INVALID, "The MIDI file is beyond a limit; the message has the limit and what was found."),
+        "MIDI_OVER_LIMIT": (_INVALID, "The MIDI file is beyond a limit; the message has the limit and the value."),
         "NO_GUITAR": (StatusCode.FAILED_PRECONDITION, "No part is a guitar, or several may be: choose one by `track`."),
         "NO_NOTES": (StatusCode.FAILED_PRECONDITION, "The guitar part has no notes."),
         "INVALID_OPTION": (_INVALID, "A value of the configuration makes no sense."),
         "TRACK_NOT_FOUND": (_INVALID, "The requested part is not in the file; the message lists the parts."),
         "UNKNOWN_MODEL": (_MISSING, "There is no model of this id; `models` in the metadata lists them."),
-        "MODEL_UNUSABLE": (StatusCode.INTERNAL, "The model's files are damaged; tell whoever runs the server."),
-        # of the service: what was sent
+        "MODEL_UNUSABLE": (StatusCode.INTERNAL, "The model's files are damaged; tell the server's operator."),
+        # of the service: about the request
         "MIDI_MISSING": (_INVALID, "The request has no bytes of a MIDI file."),
         "MIDI_TOO_LARGE": (_INVALID, "The MIDI file has too many bytes; a stream is cut off at the limit."),
         "MIDI_TOO_COMPLEX": (_INVALID, "Reading the MIDI file takes too much time or memory."),
@@ -91,7 +91,7 @@ REASONS: Mapping[str, tuple[StatusCode, str]] = MappingProxyType(
         "UNKNOWN_DRUM_MAP": (_MISSING, "There is no drum map of this id; `drum_maps` in the metadata lists them."),
         "UPLOAD_STALLED": (_TOO_LATE, "A stream paused for too long."),
         "JAM_SILENT": (_TOO_LATE, "The jam ended because nobody played for too long."),
-        "CREDENTIALS_MISSING": (_UNKNOWN_CALLER, "The server wants a token, and the call has none."),
+        "CREDENTIALS_MISSING": (_UNKNOWN_CALLER, "The server needs a token, and the call has none."),
         "CREDENTIALS_WRONG": (_UNKNOWN_CALLER, "The token is not the server's."),
         "UNKNOWN_METHOD": (StatusCode.UNIMPLEMENTED, "There is no method of this name."),
         "FOREIGN_SITE": (
@@ -100,11 +100,11 @@ REASONS: Mapping[str, tuple[StatusCode, str]] = MappingProxyType(
         ),
         "CLIENT_NOT_ALLOWED": (
             StatusCode.PERMISSION_DENIED,
-            "The certificate is valid, but its name is not among those that are let in.",
+            "The certificate is valid, but its name is not among the allowed names.",
         ),
         # of the service: the state it is in
         "QUOTA_EXCEEDED": (
-            StatusCode.RESOURCE_EXHAUSTED, "The token has its most calls at once already; try again."
+            StatusCode.RESOURCE_EXHAUSTED, "The token already has its limit of calls; try again."
         ),
         "QUEUE_FULL": (StatusCode.RESOURCE_EXHAUSTED, "Too many calls wait already; try again after the time given."),
         "QUEUE_TIMEOUT": (_NOT_NOW, "The call has waited too long for its turn; try again."),
@@ -123,8 +123,8 @@ REASONS: Mapping[str, tuple[StatusCode, str]] = MappingProxyType(
 class Refusal(Exception):
     """A call that the service itself refuses.
 
-    reason: one of REASONS. message: what was found, what is wanted, what to do. field: the wrong field of the request,
-    if there is one. retry_seconds: when to try again, if that helps. metadata: values for programs.
+    reason: one of REASONS. message: the value found, the value wanted, and what to do. field: the wrong field of the
+    request, if any. retry_seconds: when to try again, if that helps. metadata: values for programs.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ def shutting_down() -> Refusal:
 
 
 class StatusError(Exception):
-    """A status from a worker, passed on as it is."""
+    """A status from a worker, passed on unchanged."""
 
     def __init__(self, status: status_pb2.Status) -> None:
         super().__init__(reason_of(status))  # without the message, which may quote the music: exceptions are logged
@@ -203,9 +203,9 @@ def error_id_of(status: status_pb2.Status) -> str | None:
 
 
 def trace_of(error: BaseException) -> list[str]:
-    """Return where an error came from, for the log: its type, then each frame, the innermost last.
+    """Return the origin of an error, for the log: its type, then each frame, the innermost last.
 
-    Without messages, which may quote what the caller sent.
+    It leaves out messages, which may quote the caller's data.
     """
     places = traceback.extract_tb(error.__traceback__)
     lines = [f"{'/'.join(Path(place.filename).parts[-2:])}:{place.lineno} {place.name}" for place in places]
@@ -221,7 +221,7 @@ def trailer_size(status: status_pb2.Status) -> int:
 
 def _internal() -> status_pb2.Status:
     error_id = uuid.uuid4().hex
-    message = f"internal error of the server; tell its operator this id: {error_id}"
+    message = f"internal error of the server; give its operator this id: {error_id}"
     return _status(StatusCode.INTERNAL, INTERNAL_ERROR, message, metadata={"error_id": error_id})
 
 
@@ -267,7 +267,7 @@ def _utf8_size(text: str) -> int:
 
 
 def _cut(text: str, most: int, size: Callable[[str], int]) -> str:
-    """Return the text, or as much of its beginning as fits into `most`, with an ellipsis."""
+    """Return the text, cut to `most` with an ellipsis if it is longer."""
     if size(text) <= most:
         return text
     fits, fits_not = 0, len(text)

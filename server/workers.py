@@ -240,7 +240,7 @@ class Pool:
         return tuple(worker.process.pid for worker in self._alive)
 
     async def _start_workers(self, settings: Settings, count: int) -> None:
-        """Start that many workers at once, and wait until all are ready.
+        """Start this many workers together, and wait until all are ready.
 
         Raises:
             StartError, StatusError: one of them cannot be started; then none is left.

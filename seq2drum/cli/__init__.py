@@ -36,19 +36,19 @@ from seq2drum.music import choices
 
 MODES = MappingProxyType(
     {
-        "demo": ("seq2drum.cli.demo", "see and hear what it does"),
+        "demo": ("seq2drum.cli.demo", "see and hear an example"),
         "infer": ("seq2drum.cli.infer", "make drums for your guitar files"),
         "jam": ("seq2drum.cli.jam", "play along with a guitar as it is played"),
         "show": ("seq2drum.cli.show", "see guitar and drums, here or as a picture"),
         "play": ("seq2drum.cli.play", "hear guitar and drums"),
-        "grooves": ("seq2drum.cli.grooves", "see and hear the grooves that it knows"),
+        "grooves": ("seq2drum.cli.grooves", "see and hear the drummer's grooves"),
         "generate": ("seq2drum.cli.generate", "make beats without a guitar"),
         "humanize": ("seq2drum.cli.humanize", "give stiff drums the feel of a drummer"),
-        "page": ("seq2drum.cli.page", "open a page in the browser: no terminal is needed"),
+        "page": ("seq2drum.cli.page", "open a page in the browser, without a terminal"),
         "pack": ("seq2drum.cli.pack", "pack the files of a corpus into one"),
-        "prepare": ("seq2drum.cli.prepare", "read your own songs, to learn from them"),
-        "train": ("seq2drum.cli.train", "make a drummer from your own songs"),
-        "eval": ("seq2drum.cli.evaluate", "measure how good the drums are"),
+        "prepare": ("seq2drum.cli.prepare", "read your own songs, to train on them"),
+        "train": ("seq2drum.cli.train", "train a drummer on your own songs"),
+        "eval": ("seq2drum.cli.evaluate", "measure how good drums are"),
     }
 )
 """The module of each mode, and a line about it."""
@@ -69,11 +69,11 @@ _HELP = """usage: seq2drum [MODE | --mode MODE] [SONG ...] [-o FILE|DIR] [option
 
 A drummer for your guitar: a guitar MIDI file goes in, drums come out.
 
-modes, of which a SONG alone stands for infer:
+modes (a SONG alone means infer):
 {modes}
 
-seq2drum --mode infer --help lists the options of infer, and so with each mode.
---version tells the version, --print-completion bash|zsh|tcsh is for shells.
+seq2drum --mode infer --help lists the options of infer; so with each mode.
+--version prints the version, --print-completion bash|zsh|tcsh is for shells.
 
 examples:
   seq2drum song.mid --style rock
@@ -160,8 +160,8 @@ def _run(words: Sequence[str]) -> int:
 def mode_of(words: Sequence[str]) -> tuple[str | None, list[str]]:
     """Return the mode and the other words, as `arguments.split_mode`; `infer` as the first word is `--mode infer`.
 
-    It is the mode also where a file has that name, so that what is typed means the same in every folder: `./infer` is
-    the file.
+    It is the mode also where a file has that name, so that a command means the same in every folder: `./infer` is the
+    file.
     """
     return arguments.split_mode(["--mode", *words] if words and words[0] in MODES else words)
 
@@ -200,7 +200,7 @@ def _without_mode(words: Sequence[str]) -> int:
     first = _First()
     options, _ = first.parse_known(words)  # --help and --version end the program
     if options.mode is not None:  # by a short form, which can stand for --model with a mode
-        raise OptionError(f"--mode is written in full; did you mean --mode {options.mode}?")
+        raise OptionError(f"--mode takes whole names; did you mean --mode {options.mode}?")
     if options.print_completion is None:
         first.error("say what to do: seq2drum --mode demo shows what it does, seq2drum SONG.mid makes drums")
     from seq2drum.console import arguments
@@ -231,7 +231,7 @@ def options_of(mode: str, words: Sequence[str]) -> argparse.Namespace:
     options, unknown = parser.parse_known(words)
     if unknown and not unknown[0].startswith("-"):
         modes = " or ".join(other for other in MODES if _takes_songs(other))
-        raise OptionError(f"--mode {mode} has no use for a song; did you mean --mode {modes}?")
+        raise OptionError(f"--mode {mode} does not take a song; did you mean --mode {modes}?")
     parser.refuse(unknown)
     return options
 
@@ -258,7 +258,7 @@ def _refuse_foreign(mode: str, names: Sequence[str]) -> None:
     advice = f"did you mean --mode {' or '.join(first)}?"
     if "--data" in refused and _takes_songs(mode):
         advice = "name the songs themselves"
-    raise OptionError(f"--mode {mode} has no use for {refused}; {advice}")
+    raise OptionError(f"--mode {mode} does not take {refused}; {advice}")
 
 
 def _takes_songs(mode: str) -> bool:

@@ -25,7 +25,7 @@ GUITAR, DRUMS, TOGETHER, PICTURE, SOUND = "guitar.mid", "drums.mid", "song.mid",
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the output folder and the soundfont."""
     parser.usage = "%(prog)s [options]"
-    parser.description = "Plays to a song that comes with it, and writes MIDI, a picture and sound."
+    parser.description = "Plays to a song of the package, and writes MIDI, a picture and sound."
     parser.epilog = """examples:
   seq2drum --mode demo
   seq2drum --mode demo -o listen"""

@@ -17,7 +17,7 @@ from seq2drum.console.arguments import check_least
 from seq2drum.console.terminal import bar, command, say, standard_output
 from seq2drum.errors import InputError, OptionError
 
-if TYPE_CHECKING:  # imported on use, so that help and errors come at once
+if TYPE_CHECKING:  # imported on use, so that help and errors come fast
     from seq2drum.data.corpus.prepared import Prepared
     from seq2drum.evaluate.auditions import Progress
     from seq2drum.evaluate.evaluation import Evaluation, Measure
@@ -36,23 +36,23 @@ SPLITS = ("test", "validation", "train", "all")
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the songs, the models, and the outputs."""
     parser.usage = "%(prog)s --data DIR [DIR ...] [options]"
-    parser.description = "Plays to songs, and measures how good the drums are, beside what a sceptic would try."
+    parser.description = "Plays to songs and measures how good the drums are, next to simple baselines."
     parser.epilog = """examples:
   seq2drum --mode eval --data songs
   seq2drum --mode eval --data songs --model default runs/mine --json all.json"""
     songs = parser.add_argument_group("songs")
     prepare.add_data(songs)
     songs.add_argument(
-        "--split", default="test", choices=SPLITS, help="the side that is played; all: every song (default: test)"
+        "--split", default="test", choices=SPLITS, help="the side of the split to play; all: every song (default: test)"
     )
-    songs.add_argument("--songs", type=int, metavar="N", help="play that many songs, drawn by the seed (default: all)")
-    songs.add_argument("--bars", type=int, metavar="N", help="of each song at most so many bars (default: all)")
-    songs.add_argument("--metre", metavar="N/D", help="only songs that never leave a metre, such as 3/4")
+    songs.add_argument("--songs", type=int, metavar="N", help="play N songs, drawn by the seed (default: all)")
+    songs.add_argument("--bars", type=int, metavar="N", help="play at most N bars of each song (default: all)")
+    songs.add_argument("--metre", metavar="N/D", help="only songs in one metre throughout, such as 3/4")
     songs.add_argument("--tag", metavar="FOLDER", help="only songs of a folder, such as jazz")
     songs.add_argument(
         "--reference",
         metavar="DIR|FILE",
-        help="songs, or a cache of them, that baselines are made of (default: the training side of --data)",
+        help="songs, or a cache of them, for the baselines (default: the training side of --data)",
     )
     players = parser.add_argument_group("players")
     players.add_argument(
@@ -60,33 +60,33 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=["default"],
         metavar="NAME|DIR",
-        help="models in the package, or folders of training runs (default: the shipped one)",
+        help="shipped models, or folders of training runs (default: default)",
     )
     players.add_argument(
         "--ways",
         nargs="+",
         default=list(WAYS),
         choices=[*WAYS, "jam"],
-        help="plain, as by default, with --daring 0.5; given: on the song's own grooves; jam: played along with the"
-        " guitar, as --mode jam (default: all but jam)",
+        help="plain: the most likely take; default: default options; daring: --daring 0.5; given: on the song's own"
+        " grooves; jam: as --mode jam plays (default: all but jam)",
     )
-    players.add_argument("--takes", type=int, default=5, metavar="N", help="default takes a song (default: 5)")
+    players.add_argument("--takes", type=int, default=5, metavar="N", help="default takes per song (default: 5)")
     players.add_argument(
         "--setting",
         default="given-1",
         choices=SETTINGS,
-        help="from how many real bars players go on in the table of playing on (default: given-1)",
+        help="the number of real bars before players take over, in the table of playing on (default: given-1)",
     )
     players.add_argument("--seed", type=int, default=0, metavar="N", help="which songs and which takes (default: 0)")
     players.add_argument(
-        "--critics", type=int, default=3, metavar="N", help="critics of each player, whose mean is told (default: 3)"
+        "--critics", type=int, default=3, metavar="N", help="critics per player, averaged in the report (default: 3)"
     )
     players.add_argument(
         "--measure",
         choices=MEASURES,
-        help="measure one thing of one model instead of the panel. Of songs with a guitar: rules of the style that the"
-        " name of a file says; a jam beside a take; what controls move. Of songs with drums: styles obeyed; levels of"
-        " intensity and complexity; accents by metre",
+        help="measure one model in one respect, not the panel. On songs with a guitar: the rules of the style that"
+        " the file's name has; a jam next to a take; the effect of the controls. On songs with drums: styles obeyed;"
+        " levels of intensity and complexity; accents by metre",
     )
     players.add_argument(
         "--playing", default="", metavar="OPTIONS", help="how --measure plays, such as '--daring 0.5 --style jazz'"
@@ -96,14 +96,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     output.add_argument("--report", metavar="FILE", help="write a page, .html or .md")
     output.add_argument("--json", metavar="FILE", help="write all figures")
     output.add_argument(
-        "--write", action="store_true", help="of audio loops: put the figures into the folder of the model"
+        "--write", action="store_true", help="of audio loops: write the figures into the folder of the model"
     )
     output.add_argument(
         "--listen",
         metavar="DIR",
         help=f"write a page for a blind comparison by ear instead, of --songs N songs (default: {LISTENED})",
     )
-    output.add_argument("--votes", nargs="+", metavar="FILE", help="tell what listeners of that page voted for")
+    output.add_argument("--votes", nargs="+", metavar="FILE", help="report the votes of that page's listeners")
     shared.add_force(output)
 
 
@@ -148,9 +148,7 @@ def run(options: argparse.Namespace) -> int:
             "grooves": {"different": grooves, "most often": most, "times": times},
         },
     )
-    say(
-        f"songs to play: {len(chosen)} of {len(songs)} (--split {options.split}); to make baselines of: {len(training)}"
-    )
+    say(f"songs to play: {len(chosen)} of {len(songs)} (--split {options.split}); for baselines: {len(training)}")
     with _progress() as progress:
         evaluation = evaluate.evaluate(chosen, [*players, *playing.groove_players()], training, settings, progress)
     return _written(evaluation, options)
@@ -305,7 +303,7 @@ def _tell_votes(options: argparse.Namespace) -> int:
     from seq2drum.evaluate import comparison
 
     if not options.listen:
-        raise OptionError("--votes wants --listen DIR, too: the folder whose page was voted on says who played what")
+        raise OptionError("--votes wants --listen DIR, too: the folder of that page has the key to its players")
     key = comparison.read_key(Path(options.listen))
     found = comparison.read([Path(name) for name in options.votes], key)
     rows = comparison.standings(found, list(key.players), seed=options.seed)

@@ -64,7 +64,7 @@ def add_options(to: Container) -> None:
 
 def add_soundfont(to: Container) -> None:
     """Add --soundfont."""
-    to.add_argument("--soundfont", metavar="FILE", help="what it sounds with: .sf2 or .sf3 (default: what is found)")
+    to.add_argument("--soundfont", metavar="FILE", help="the sounds: a .sf2 or .sf3 file (default: an installed one)")
 
 
 def wanted(options: argparse.Namespace) -> dict[str, str]:
@@ -85,7 +85,7 @@ def wanted(options: argparse.Namespace) -> dict[str, str]:
     for flag, name in names.items():
         export = EXPORTS[flag]
         if name == "-":
-            raise OptionError(f"--{spelt(flag)} wants a file of its own")
+            raise OptionError(f"--{spelt(flag)} needs a separate file")
         if _suffix(name) not in export.suffixes:
             raise OptionError(
                 f"--{spelt(flag)} writes {' or '.join(export.suffixes)}, and {Path(name).name!r} ends otherwise"
@@ -119,7 +119,7 @@ def write_stems(played: Played, name: str, place: Place, *, overwrite: bool) -> 
 
 
 def spelt(flag: str) -> str:
-    """A flag as it is written, without its dashes."""
+    """A flag as written, without its dashes."""
     return flag.replace("_", "-")
 
 

@@ -147,7 +147,7 @@ def _rpp(beat: Beat, options: argparse.Namespace) -> bytes:
 EXTRAS: Mapping[str, Extra] = MappingProxyType(
     {
         "picture": Extra(".png", "its grid as a picture", _picture),
-        "text": Extra(".txt", "its words, which are read again", _text),
+        "text": Extra(".txt", "its drum text", _text),
         "wav": Extra(".wav", "its sound (needs FluidSynth)", _wav),
         "score": Extra(".musicxml", "a score", _score),
         "rpp": Extra(".rpp", "a REAPER project", _rpp),
@@ -158,9 +158,7 @@ EXTRAS: Mapping[str, Extra] = MappingProxyType(
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the generator, its settings, and the outputs."""
     parser.usage = "%(prog)s [--genre NAME] [--bpm B] [options]"
-    parser.description = (
-        "Makes beats out of nothing: no guitar is needed. Each can be the --groove of a song. With --model loop, audio."
-    )
+    parser.description = "Makes beats without a guitar. Each can be the --groove of a song. With --model loop, audio."
     parser.epilog = """examples:
   seq2drum --mode generate --genre funk --bpm 110
   seq2drum --mode generate --genre funk:2,jazz:1 --takes 5 --wav -o beats/
@@ -183,13 +181,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--form", metavar="FORM", help="of audio loops: AAAA, AAAB, AABB, ABAB or another (default: AAAB)"
     )
     what.add_argument("--kit", metavar="NAME", help="of audio loops: the kit, such as power or 808 (default: any)")
-    what.add_argument("--prime", metavar="FILE", help="go on from the last bars of a file's drums, in 4/4")
+    what.add_argument("--prime", metavar="FILE", help="continue from the last bars of a file's drums, in 4/4")
     output = parser.add_argument_group("output")
-    shared.add_output(output, "where to write (default: a name made of what is asked for, here)", metavar="FILE|DIR")
+    shared.add_output(output, "where to write (default: a name made from the brief, here)", metavar="FILE|DIR")
     for name, extra in EXTRAS.items():
         output.add_argument(f"--{name}", action="store_true", help=f"also write {extra.help}, {extra.suffix}")
-    output.add_argument("--play", action="store_true", help="make bars and play them until you stop; keys change them")
-    output.add_argument("--split", action="store_true", help="a track for kick, snare, hats, toms and cymbals each")
+    output.add_argument("--play", action="store_true", help="make and play bars until you stop; keys change the beat")
+    output.add_argument(
+        "--split", action="store_true", help="write one track each for kick, snare, hats, toms and cymbals"
+    )
     exports.add_soundfont(output)
     maps.add_drum_map(output)
     shared.add_json(output)
@@ -224,7 +224,7 @@ def run(options: argparse.Namespace) -> int:
     wanted = {name: extra for name, extra in EXTRAS.items() if getattr(options, name)}
     inputs = paths.identities([options.prime] if options.prime else [])
     if wanted and "-" in targets:
-        raise OptionError("what goes to standard output has nothing beside it; name a file with -o")
+        raise OptionError("standard output has no room for other files; name a file with -o")
     for target in targets:
         for name in (target, *(_beside(target, extra) for extra in wanted.values())):
             paths.check_target(name, inputs, overwrite=options.force)

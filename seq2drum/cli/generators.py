@@ -56,7 +56,7 @@ def train(options: argparse.Namespace, folders: list[Path], out: Path) -> int:
 
     for name in _FOREIGN:
         if getattr(options, name):
-            raise OptionError(f"--model {options.model} has no use for --{name.replace('_', '-')}; leave it out")
+            raise OptionError(f"--model {options.model} does not take --{name.replace('_', '-')}; leave it out")
     if options.combine and not generating.learns_from_bars(options.model):
         raise OptionError(f"--combine makes loops of hits, and --model {options.model} learns from sound; leave it out")
     with bar(None, "reading drums"):
@@ -143,7 +143,7 @@ def all_generators(names: Sequence[str]) -> bool:
     found = [name in GENERATORS or composer.is_generator(name) or bool(loops.folder_of(name)) for name in names]
     if any(found) and not all(found):
         other = names[found.index(False)]
-        raise OptionError(f"{other!r} is no generator, and is not measured beside one; evaluate it by itself")
+        raise OptionError(f"{other!r} is not a generator, and cannot be measured with one; evaluate it alone")
     return any(found)
 
 

@@ -31,17 +31,15 @@ _ADVICE = "--bpm, --metre, --first-downbeat, or --beat-scale 2 or 0.5 put it rig
 
 def add_hearing_options(to: Container) -> None:
     """Add the options about the beats of a recording."""
-    to.add_argument("--bpm", type=float, metavar="B", help="its tempo, in quarters a minute, if it never changes")
+    to.add_argument("--bpm", type=float, metavar="B", help="its tempo in quarters a minute, if it never changes")
     to.add_argument("--metre", type=_metre, metavar="N/D", help="its metre, such as 4/4, 3/4 or 7/8")
-    to.add_argument("--first-downbeat", type=float, metavar="SECONDS", help="when a bar begins, such as the first")
+    to.add_argument("--first-downbeat", type=float, metavar="SECONDS", help="when a bar begins, such as the first one")
     to.add_argument(
         "--follow",
         action="store_true",
-        help="find the beats of a file that was played without a click",
+        help="detect the beats of a file played without a click",
     )
-    to.add_argument(
-        "--beat-scale", type=float, default=1.0, metavar="2|0.5", help="twice or half the beats that were found"
-    )
+    to.add_argument("--beat-scale", type=float, default=1.0, metavar="2|0.5", help="double or halve the detected beats")
 
 
 def timing(options: argparse.Namespace) -> Timing:
@@ -114,8 +112,8 @@ def read_given(source: str, options: argparse.Namespace) -> Given:
         heard = placing.followed(played, found.beats)
     elif said != Timing():
         raise OptionError(
-            "--bpm, --metre, --first-downbeat and --beat-scale are of recordings; this file has bars of its own,"
-            " which --follow looks for again"
+            "--bpm, --metre, --first-downbeat and --beat-scale are for recordings, and this file has bars;"
+            " --follow detects them instead"
         )
     else:
         return Given(file)
@@ -131,7 +129,7 @@ def warn(source: str, take: Take, given: Given) -> None:
         say(f"{files.named(source)}: {remark}")
     missed = placing.missed(take.song, take.guitar.parts)
     if missed.is_free:
-        grid, advice = "grid", "was it played without a click? --follow finds its beats"
+        grid, advice = "grid", "was it played without a click? --follow detects its beats"
         if given.found:
             grid, advice = "beats that were found", _ADVICE
         say(
@@ -151,7 +149,7 @@ def _metre(text: str) -> tuple[int, int]:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the songs, the musician's choices, and the outputs."""
     parser.usage = "%(prog)s SONG [SONG ...] [-o FILE|DIR] [options]"
-    parser.description = "Makes drums for your guitar files, at the bars, the tempo and the metre of each."
+    parser.description = "Makes drums for your guitar files, in the bars, tempo and metre of each."
     parser.epilog = """examples:
   seq2drum --mode infer song.mid
   seq2drum --mode infer song.mid --style rock --takes 3 --picture song.png
@@ -162,16 +160,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--drums",
         metavar="FILE",
         type=arguments.named,
-        help="the drums that stay are in this file and not in the song's",
+        help="keep the drums of this file, not the song's own",
     )
     groups[WHAT].add_argument(
         "--model",
         default="default",
         metavar="NAME|DIR",
-        help="a model in the package, or the folder of a training run (default: the shipped one)",
+        help="a shipped model, or the folder of a training run (default: default)",
     )
     add_hearing_options(
-        parser.add_argument_group("a recording, or no click", "What is not said of its beats is found.")
+        parser.add_argument_group("a recording, or no click", "The drummer detects what you leave out.")
     )
     output = parser.add_argument_group("output")
     shared.add_output(output, shared.where_drums_go())
@@ -208,7 +206,7 @@ def run(options: argparse.Namespace) -> int:
             raise OptionError(f"--{exports.spelt(flag)} names one file, but there are {len(jobs)} songs")
         targets = work[0][1]
         if _absolute(name) in map(_absolute, targets):
-            raise OptionError(f"--{exports.spelt(flag)} wants a file of its own")
+            raise OptionError(f"--{exports.spelt(flag)} needs a separate file")
         targets.append(name)
     from seq2drum.play.drummer import Drummer
 
@@ -229,9 +227,9 @@ def _drums(options: argparse.Namespace, wanted: Options, songs: int) -> Song | N
     if options.drums is None:
         return None
     if not (wanted.bars or wanted.prime):
-        raise OptionError("--drums is a file of drums that stay: say which by --bars A:B or --prime BARS")
+        raise OptionError("--drums is a file of drums to keep; choose the bars by --bars A:B or --prime BARS")
     if songs > 1:
-        raise OptionError(f"--drums are those of one song, but there are {songs} songs")
+        raise OptionError(f"--drums is for one song, but there are {songs} songs")
     return open_drums(options.drums).song
 
 

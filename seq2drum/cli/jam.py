@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 BPM = 120.0
 KEYS = {"f": Shown(FILL), "s": Shown(SECTION), "q": Shown(STOP)}
-_HELP = "keys: f fill, s section, q end; Ctrl-C stops at once"
+_HELP = "keys: f fill, s section, q end; Ctrl-C stops immediately"
 _LOOK = 0.1  # seconds between two looks at the jam
 _SHOWN = 2  # bars shown before the current one
 
@@ -48,20 +48,24 @@ _SHOWN = 2  # bars shown before the current one
 def add_live_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of a jam in real time."""
     time = parser.add_argument_group("in time")
-    time.add_argument("--ports", action="store_true", help="list the MIDI ports, and end")
+    time.add_argument("--ports", action="store_true", help="list the MIDI ports and exit")
     time.add_argument("--bpm", type=float, metavar="B", help="the tempo (default: the file's, or 120)")
     time.add_argument("--metre", type=_metre, metavar="N/M", help="the metre (default: the file's, or 4/4)")
+    time.add_argument("--follow", action="store_true", help="follow the guitar's tempo, within 10%% of --bpm")
     time.add_argument(
-        "--follow", action="store_true", help="let the tempo go with the guitar, up to a tenth from --bpm"
-    )
-    time.add_argument(
-        "--clock-in", nargs="?", const="", metavar="PORT", help="tempo and start from a MIDI clock (default: of --in)"
+        "--clock-in",
+        nargs="?",
+        const="",
+        metavar="PORT",
+        help="take tempo and start from a MIDI clock (default: that of --in)",
     )
     time.add_argument("--clock-out", action="store_true", help="send a MIDI clock with the drums")
-    time.add_argument("--latency", type=float, default=0.0, metavar="MS", help="how late a note of the guitar comes in")
+    time.add_argument(
+        "--latency", type=float, default=0.0, metavar="MS", help="the delay of the guitar's notes on their way in"
+    )
     _add_signs(parser.add_argument_group("signs in time"))
     record = parser.add_argument_group("the recording of a jam in time")
-    record.add_argument("--record", metavar="FILE", help="where it goes (default: jam-DATE-TIME.mid here)")
+    record.add_argument("--record", metavar="FILE", help="where to write it (default: jam-DATE-TIME.mid here)")
     record.add_argument("--no-record", action="store_true", help="write nothing")
 
 
@@ -74,7 +78,7 @@ def _add_signs(to: Container) -> None:
         help="foot switches: controllers and notes that stand for fill, section or stop"
         " (default: cc64:fill,cc66:section,cc67:stop)",
     )
-    to.add_argument("--osc", type=_address, metavar="[HOST:]PORT", help="hear OSC: /fill /section /stop /tempo N")
+    to.add_argument("--osc", type=_address, metavar="[HOST:]PORT", help="receive OSC: /fill /section /stop /tempo N")
 
 
 def refuse(options: argparse.Namespace) -> None:
@@ -97,7 +101,7 @@ def list_ports() -> int:
         for name in names:
             print(f"{what} {name!r}")
         if not names:
-            print(f"{what} has none to name, but {ports.VIRTUAL}")
+            print(f"{what} has no names except {ports.VIRTUAL}")
     return 0
 
 
@@ -117,7 +121,7 @@ def play_live(
         inbox = Inbox()
         if options.osc is not None:
             host, number = options.osc
-            say(f"OSC is heard on {host}:{opened.enter_context(ports.listening(host, number, inbox.put))}")
+            say(f"OSC is received on {host}:{opened.enter_context(ports.listening(host, number, inbox.put))}")
         sources, out = _ports(options, port, inbox, opened, from_file=song is not None)
         songtime = _time(options, guitarist)
         striker = Striker(out.send, songtime, with_clock=options.clock_out)
@@ -155,7 +159,7 @@ def _target(options: argparse.Namespace) -> str | None:
 
     target = options.record or time.strftime("jam-%Y%m%d-%H%M%S.mid")
     if target == "-":
-        raise OptionError("--record wants a file of its own")
+        raise OptionError("--record needs a separate file")
     files.check(Path(target), overwrite=options.force)
     return str(target)
 
@@ -361,8 +365,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "%(prog)s --in PORT|SONG --out PORT [options]\n       %(prog)s --in SONG --fast [--out FILE] [options]"
     )
     parser.description = (
-        "A drummer who plays along: counts in, hears the guitar as it is played, and decides each bar shortly before it"
-        " begins. The guitar is at a MIDI port, or a file plays it; what was heard is written, guitar and drums."
+        "A drummer who plays along: counts in, listens to the guitar as you play, and decides each bar shortly before"
+        " it begins. The guitar comes from a MIDI port or a file. Guitar and drums are written to a file."
     )
     parser.epilog = """examples:
   seq2drum --mode jam --in "My guitar" --out "My drums" --bpm 96
@@ -376,20 +380,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="PORT|SONG",
         help="a MIDI port, virtual for a new one, a MIDI or MusicXML file, or - for MIDI on stdin",
     )
-    who.add_argument("--fast", action="store_true", help="a file as fast as it goes, not in time")
+    who.add_argument("--fast", action="store_true", help="play a file as fast as possible, not in real time")
     who.add_argument(
         "--signs",
         type=_signs,
         default=(),
         metavar="BAR:SIGN,...",
-        help="what the guitarist shows the drummer in a bar, who does it in the next: fill, section or section=LETTER,"
+        help="signs of the guitarist by bar, which the drummer obeys in the next: fill, section or section=LETTER,"
         " intensity=0..1, stop",
     )
     shared.add_choices(parser, jam=True)[WHAT].add_argument(
         "--model",
         default="live",
         metavar="NAME|DIR",
-        help="a model in the package, or the folder of a training run (default: live)",
+        help="a shipped model, or the folder of a training run (default: live)",
     )
     output = parser.add_argument_group("output")
     output.add_argument(
@@ -397,7 +401,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--out",
         dest="output",
         metavar="PORT|FILE",
-        help=f"in time a MIDI port, or virtual for a new one; with --fast where to write (default: SONG{MADE})",
+        help=f"a MIDI port, or virtual for a new one; with --fast, the file to write (default: SONG{MADE})",
     )
     add_live_options(parser)
     shared.add_session(output, count_in=1)

@@ -1,4 +1,4 @@
-"""A beat streamed to a player while it is made, bar by bar, with keys that change what comes next.
+"""A beat streamed to a player while it is made, bar by bar, with keys that change the next bars.
 
 Each bar is rendered by itself, with the tail of the one before added. A key takes effect about two bars later: that
 much is made ahead, so that the sound never waits.

@@ -1,4 +1,4 @@
-"""Mode page: the page in the browser, over a server of its own on this machine."""
+"""Mode page: the page in the browser, served by a new server on this machine."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _server(port: int, folder: Path) -> Any:
-    """The server as a process of its own, which ends with the context. Its output is in the folder."""
+    """The server as a child process, which ends with the context. Its output is in the folder."""
     command = [sys.executable, "-m", "server", "--port", "0", "--web-port", str(port), "--grace-seconds", "2"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SEQ2DRUM_")}
     environment |= {"SEQ2DRUM_STATE_FILE": str(folder / "state.json"), "SEQ2DRUM_TOKEN": secrets.token_urlsafe(32)}

@@ -40,20 +40,20 @@ DATA = "folders of songs with guitar and drums, tables of --mode pack, or NAME:D
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the sources of songs."""
     parser.usage = "%(prog)s --data DIR [DIR ...] [options]"
-    parser.description = "Reads songs with guitar and drums, and keeps what is to be learnt from them."
+    parser.description = "Reads songs with guitar and drums, and writes the training data."
     parser.epilog = """examples:
   seq2drum --mode prepare --data my_songs
   seq2drum --mode prepare --data millions.parquet --data-out shards --tasks 64
   seq2drum --mode prepare --data all.parquet --data-out shards --engine slurm"""
     add_data(parser)
-    many = parser.add_argument_group("shards and an index, where no memory holds all songs")
+    many = parser.add_argument_group("shards and an index, for more songs than memory holds")
     many.add_argument(
         "--data-out", type=named, metavar="DIR", help="the folder of the shards, instead of one file (--cache)"
     )
     many.add_argument("--engine", choices=ENGINES, help="who runs the tasks (default: local, this machine)")
-    many.add_argument("--tasks", type=int, metavar="N", help="into how many tasks a stage is cut (default: 4 a worker)")
+    many.add_argument("--tasks", type=int, metavar="N", help="the number of tasks of a stage (default: 4 per worker)")
     many.add_argument(
-        "--slurm", nargs="+", default=[], metavar="NAME=VALUE", help=f"what Slurm is told: {', '.join(SLURM)}"
+        "--slurm", nargs="+", default=[], metavar="NAME=VALUE", help=f"options of Slurm: {', '.join(SLURM)}"
     )
 
 
@@ -80,7 +80,7 @@ def add_data(to: Container, data: str = DATA) -> None:
         metavar="NAME",
         help="only songs under these licences, such as 'CC BY 4.0'; clean is CC0, CC BY and MIT (default: all songs)",
     )
-    to.add_argument("--workers", type=int, metavar="N", help="processes that read files (default: one a core)")
+    to.add_argument("--workers", type=int, metavar="N", help="processes that read files (default: one per core)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -143,7 +143,7 @@ def _all_stages(
             run = Run(folder.resolve(), tasks, workers, told)
             engine(run, lambda stage: advance(stage.name != names[0], stage.name))
     if options.engine == "slurm" and not (folder / stages.INDEX).exists():
-        say(f"handed to Slurm: {tasks} tasks a stage; when all are done, {folder / stages.ACCOUNT} tells what was used")
+        say(f"handed to Slurm: {tasks} tasks a stage; when all are done, {folder / stages.ACCOUNT} lists what was used")
         return
     # 3. The report.
     stages.check(folder)
@@ -183,7 +183,7 @@ def allowed(songs: list[Prepared], options: argparse.Namespace) -> list[Prepared
     licences = Licences(options.licence)
     kept = [song for song in songs if song.licence in licences]
     if not kept:
-        raise CorpusError(f"none of {len(songs)} songs is under a licence that was asked for: {licences}")
+        raise CorpusError(f"none of {len(songs)} songs is under a requested licence: {licences}")
     if len(kept) < len(songs):
         say(f"{len(songs) - len(kept)} of {len(songs)} songs are left out: they are not under {licences}")
     return kept
@@ -201,7 +201,7 @@ def check_shards(shards: Sequence[Shard], options: argparse.Namespace) -> None:
     others = {str(row["licence"]) for shard in shards for row in shard.sources if row["licence"] not in licences}
     if others:
         raise CorpusError(
-            f"the shards hold songs under other licences than {licences}, such as {min(others)!r}; prepare them anew"
+            f"the shards hold songs under other licences than {licences}, such as {min(others)!r}; prepare them again"
             " with --licence"
         )
 

@@ -87,7 +87,7 @@ def _drums(duet: Duet, suffix: str) -> bytes:
     from seq2drum.lattice.patterns import text_of_song
 
     if not len(duet.drums):
-        raise OptionError("there are no drums to be written; name a file that has some")
+        raise OptionError("there are no drums to write; name a file with some")
     if suffix in DRUM_TEXT_SUFFIXES:
         return text_of_song(duet.song, duet.drums).encode()
     return midi.serialise(replace(duet.song, parts=(duet.drums,)))

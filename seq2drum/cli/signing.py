@@ -39,7 +39,7 @@ def _do(verb: str, words: Sequence[str]) -> None:
     if verb == "key":
         parser.add_argument("file", type=Path)
         file: Path = parser.parse(words).file
-        say(f"{signing.make_key(file)} is for whoever is to trust you; keep {files.named(file)} to yourself")
+        say(f"{signing.make_key(file)} is for those who should trust you; keep {files.named(file)} to yourself")
         return
     parser.add_argument("folder")
     if verb == "sign":

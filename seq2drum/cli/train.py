@@ -33,10 +33,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the songs, the run, the model and the machine."""
     parser.usage = "%(prog)s [--data DIR ...] [options]"
     parser.description = (
-        "Makes a drummer from your own songs. The run's folder holds best/ and last/, which --mode infer --model takes,"
-        " report.html, one page that tells of the run when it is over, and what TensorBoard shows while it goes on"
-        " (tensorboard --logdir DIR): curves, and takes of a few songs never trained on, with figures of the panel and"
-        " as pictures."
+        "Trains a drummer on your own songs. The run's folder holds best/ and last/, for --mode infer --model, and the"
+        " report of the finished run, report.html. While the run goes on, TensorBoard (tensorboard --logdir DIR) shows"
+        " curves, and takes of a few songs never trained on: their figures of the panel, and pictures."
     )
     parser.epilog = """examples:
   seq2drum --mode train --data my_songs --start default --minutes 5
@@ -61,16 +60,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
     kept = parser.add_argument_group("the run")
-    kept.add_argument("--out", metavar="DIR", help=f"where the run is kept (default: {RUNS}/ and the model's name)")
+    kept.add_argument("--out", metavar="DIR", help=f"the folder of the run (default: {RUNS}/ and the model's name)")
     kept.add_argument("--resume", action="store_true", help="go on with the run in --out")
     kept.add_argument(
-        "--minutes", type=float, metavar="M", help="how long to train in all: what was done before --resume counts"
+        "--minutes", type=float, metavar="M", help="how long to train in total, counting the time before --resume"
     )
     kept.add_argument(
         "--epochs",
         type=int,
         metavar="N",
-        help="how often to see all songs, in all (default: 10, if --minutes is not given)",
+        help="how often to see all songs in total (default: 10, unless --minutes is given)",
     )
     kept.add_argument("--seed", type=int, default=0, metavar="N", help="which run (default: 0)")
 
@@ -90,19 +89,18 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--kit", choices=("full", "nine"), help="24 pieces, or the nine of the literature (default: full)"
     )
-    model.add_argument(
-        "--start", default="", metavar="MODEL", help="a model whose weights it begins with, such as default"
-    )
+    model.add_argument("--start", default="", metavar="MODEL", help="a model to start from, such as default")
     model.add_argument(
         "--hide-future",
         type=float,
         default=0.0,
         metavar="SHARE",
-        help="share of the pairs in which each bar is known only by what was heard before it, for playing live"
-        " (default: 0)",
+        help="share of pairs whose bars see only the guitar before them, to learn to play live (default: 0)",
     )
-    model.add_argument("--max-notes", type=int, metavar="N", help="notes a side of a pair (default: 150)")
-    model.add_argument("--batch", type=int, metavar="N", help="pairs a process sees at once (default: 96)")
+    model.add_argument(
+        "--max-notes", type=int, metavar="N", help="the most notes on each side of a pair (default: 150)"
+    )
+    model.add_argument("--batch", type=int, metavar="N", help="pairs per process and step (default: 96)")
     model.add_argument("--rate", type=float, metavar="R", help="peak learning rate (default: the family's own)")
 
 
@@ -122,7 +120,7 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="compute through torch.compile: minutes of compiling first, and other roundings; on a CPU in float32",
     )
-    machine.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: one a core)")
+    machine.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: one per core)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -345,7 +343,7 @@ def _sum_up(trained: Trained, out: Path) -> None:
         own, swapped = progress.validation[NATS], progress.validation.get(SWAPPED)
         say(f"on songs never trained on: {own:.2f} nats a bar, how surprising the real drums are; less is better")
         if swapped is None:
-            say("they are too few to measure with another song's guitar, which would tell whether it listens")
+            say("they are too few to measure with another song's guitar, which would show whether it listens")
         else:
             say(f"with another song's guitar: {swapped:.2f}; {listening(own, swapped)}")
         if GROOVED in progress.validation:
@@ -386,7 +384,7 @@ _NUMBERS = {"--weight": "jazz=3", "--size": "hidden=384"}
 
 
 def _sizes(given: Sequence[str]) -> dict[str, float]:
-    # Widths are whole numbers; dropout is none.
+    # Widths are whole numbers; dropout is not.
     sizes = _numbers("--size", given)
     return {name: int(value) if value.is_integer() and value else value for name, value in sizes.items()}
 
@@ -394,7 +392,5 @@ def _sizes(given: Sequence[str]) -> dict[str, float]:
 def _own_examples() -> Path:
     folder = Path(__file__).parents[2] / "examples" / "training"
     if not folder.is_dir():
-        raise OptionError(
-            "the project's own examples are not beside this installation; name your songs with --data DIR"
-        )
+        raise OptionError("this installation lacks the project's examples; name your songs with --data DIR")
     return folder

@@ -56,7 +56,7 @@ def jobs(
     twice = [target for target, count in Counter(targets).items() if count > 1]
     if twice:
         raise OptionError(
-            f"two songs would both become {min(twice)!r}; give them names of their own, or run them apart"
+            f"two songs would both become {min(twice)!r}; give them different names, or run them separately"
         )
     return list(zip(sources, targets, strict=True))
 
@@ -101,7 +101,7 @@ def _songs_in(folder: str, suffixes: Collection[str]) -> list[str]:
         raise InputError(f"{files.named(folder)}: {project}")
     if not songs:
         kinds = KINDS if ".musicxml" in suffixes else "MIDI files"
-        raise CorpusError(f"there is no song in the folder {folder!r}; wanted are {kinds}")
+        raise CorpusError(f"there is no song in the folder {folder!r}; wanted {kinds}")
     return songs
 
 
@@ -243,7 +243,7 @@ def check_target(name: str, inputs: set[tuple[int, int]], *, overwrite: bool) ->
     if stat.S_ISDIR(mode):
         raise OutputError(f"{files.named(name)} is a folder; name a file in it")
     if not stat.S_ISREG(mode):
-        raise OutputError(f"{files.named(name)} is a device and no file; name a file, or - for standard output")
+        raise OutputError(f"{files.named(name)} is a device, not a file; name a file, or - for standard output")
     if identity(name) in inputs:
         raise OptionError(f"{files.named(name)} is a song that was given, and would be written over; name another file")
     if not overwrite:

@@ -14,7 +14,7 @@ from seq2drum.music.options import CHOICES, OPTIONS, OUTPUT, SECTIONS, SESSION, 
 Container = argparse.ArgumentParser | argparse._ArgumentGroup  # both have `add_argument`
 
 SHELLS = ("bash", "zsh", "tcsh")
-_ABOUT = {WHAT: "What is not asked for, the model decides."}
+_ABOUT = {WHAT: "The model decides everything that you leave out."}
 
 
 def add_choices(parser: argparse.ArgumentParser, *, jam: bool = False) -> dict[str, argparse._ArgumentGroup]:
@@ -60,7 +60,7 @@ def add_choice(
 
 
 def chosen(options: argparse.Namespace) -> dict[str, Any]:
-    """The choices, by the fields of `Options`, as far as the command line has them."""
+    """The choices on the command line, by the fields of `Options`."""
     return {name: getattr(options, name) for name in OPTIONS if name in options} | {"style": style(options)}
 
 
@@ -136,17 +136,21 @@ def add_output(to: Container, help: str, metavar: str = "FILE|DIR") -> None:
 
 def add_force(to: Container) -> None:
     """Add --force."""
-    to.add_argument("--force", action="store_true", help="overwrite what is there")
+    to.add_argument("--force", action="store_true", help="overwrite existing files")
 
 
 def add_explain(to: Container) -> None:
     """Add --explain."""
-    to.add_argument("--explain", action="store_true", help="tell bar by bar what was done, and what it goes with")
+    to.add_argument(
+        "--explain",
+        action="store_true",
+        help="explain bar by bar what the drums do, and what in the guitar they follow",
+    )
 
 
 def add_json(to: Container) -> None:
     """Add --json, a line of JSON a take."""
-    to.add_argument("--json", action="store_true", help="print one line of JSON a take")
+    to.add_argument("--json", action="store_true", help="print one line of JSON per take")
 
 
 def add_with_guitar(to: Container) -> None:
@@ -174,4 +178,4 @@ def where_drums_go(suffix: str = paths.OUTPUT_SUFFIX) -> str:
 def add_program(to: Container) -> None:
     """Add --version, and --print-completion for shells."""
     to.add_argument("--version", action="version", version=f"seq2drum {__version__}")
-    to.add_argument("--print-completion", choices=SHELLS, help="print what lets a shell complete words, and end")
+    to.add_argument("--print-completion", choices=SHELLS, help="print the shell's completion script and exit")

@@ -104,7 +104,7 @@ def standard_output() -> Iterator[None]:
 
 def close_standard_output(error: StandardOutputError) -> None:
     """Report why writing failed, unless the reader has gone, and suppress further attempts."""
-    if not isinstance(error.__cause__, BrokenPipeError):  # whoever stopped reading needs no message
+    if not isinstance(error.__cause__, BrokenPipeError):  # a reader that closed the pipe needs no message
         say(f"seq2drum: {error}")
     # Python would try once more at exit, and complain.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

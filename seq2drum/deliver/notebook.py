@@ -405,7 +405,7 @@ def _heard(guitar_grid: GuitarGrid) -> list[Piece]:
         _count(guitar_grid.parts, "part"),
         *_form_facts(guitar_grid.form),
     ]
-    return [Facts(facts, "Guitar"), *_picture(duet_of(guitar_grid, Grid.join([])), "the guitar as it is heard")]
+    return [Facts(facts, "Guitar"), *_picture(duet_of(guitar_grid, Grid.join([])), "the guitar as the model sees it")]
 
 
 def _form_facts(form: Form) -> list[str]:
@@ -469,7 +469,7 @@ def _prepared(song: Prepared) -> list[Piece]:
     ]
     return [
         Facts(facts, _name(song.path)),
-        *_picture(duet_of(song.guitar_grid, song.drums), "the guitar and the drums that are learnt from"),
+        *_picture(duet_of(song.guitar_grid, song.drums), "the guitar and the drums of training"),
     ]
 
 
@@ -477,7 +477,7 @@ def _prepared(song: Prepared) -> list[Piece]:
 def _account(account: Account) -> list[Piece]:
     share = account.notes_outside_kit / max(account.drum_notes, 1)
     facts = [_count(account.files, "file"), f"{_count(account.songs, 'song')} used"]
-    facts.append(f"{share:.2%} of {account.drum_notes:,} drum notes are no piece of the kit")
+    facts.append(f"{share:.2%} of {account.drum_notes:,} drum notes are not in the kit")
     rows = [[reason, str(count)] for reason, count in account.left_out.most_common()]
     return [Facts(facts, "Account"), *_table(["left out, because", "files"], rows, words=True)]
 

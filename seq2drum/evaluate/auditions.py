@@ -187,9 +187,9 @@ def choose(
     bars: int | None = None,
     seed: int = 0,
 ) -> list[Prepared]:
-    """The songs to be played: of one side of the split (or "all"), in one metre throughout, of one folder.
+    """The songs to play: of one side of the split (or "all"), in one metre throughout, of one folder.
 
-    At most so many of them, and of each at most so many bars, from the first in which guitar and drums both play.
+    Limits apply to their number, and to the bars of each, from the first in which guitar and drums both play.
 
     Raises:
         CorpusError: no songs; the message lists the available ones.

@@ -48,7 +48,7 @@ _HOP = 4  # bars from one unseen window to the next
 _NEAR = 32  # windows of a genre with a similar tempo
 _TRIED = 200  # windows requested at a slow and a fast tempo
 _COPIED = 2  # most hits by which a near copy differs
-_CHUNK = 500  # bars compared with all others at once
+_CHUNK = 500  # bars compared with all others in one pass
 
 Figures = Mapping[str, float]
 

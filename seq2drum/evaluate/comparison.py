@@ -149,7 +149,7 @@ def read_key(folder: Path) -> Key:
         passages = tuple(Passage(**passage) for passage in held["passages"])
         return Key(str(held["page"]), dict(held["players"]), passages)
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{str(path)!r} is no key of a comparison ({error}); --listen DIR makes one") from None
+        raise InputError(f"{str(path)!r} is not the key of a comparison ({error}); --listen DIR makes one") from None
 
 
 SCORES = {"left": 1.0, "neither": 0.5, "right": 0.0}
@@ -208,7 +208,7 @@ def _held(path: Path, key: Key) -> dict[str, Any]:
         held = json.loads(files.read_file(path, MOST_BYTES))
         found = held["page"], held["format"], held["listener"], held["votes"]
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"{str(path)!r} holds no votes; wanted what the page of a comparison saves") from None
+        raise InputError(f"{str(path)!r} holds no votes; wanted a file that the page of a comparison saves") from None
     if found[0] != key.page or found[1] != FORMAT:
         raise InputError(
             f"{str(path)!r} has votes of another page; name the folder that its page lies in with --listen"

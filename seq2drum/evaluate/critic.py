@@ -1,4 +1,4 @@
-"""A critic: a small classifier that hears the guitar and tells made drums from real ones.
+"""A critic: a small classifier that hears the guitar and distinguishes made drums from real ones.
 
 It is trained from scratch for every player that is judged, from several seeds, and never trained against. Songs are
 divided by group into folds; each fold is scored by a critic that was trained on the others, so no song is scored by a
@@ -83,7 +83,7 @@ def critic_auc(
     epochs: int = 12,
     resamples: int = 1000,
 ) -> CriticResult:
-    """The AUC of critics that tell made drums from the real ones of the same, unseen songs.
+    """The AUC of critics that distinguish made from real drums of the same, unseen songs.
 
     real: guitar and real drums of each song. made: drums for each, in the same kit of nine and over the same bars.
     groups: the group of each song; songs of one group are never on two sides, and are drawn together for the interval.

@@ -103,7 +103,7 @@ def evaluate(
     if not any(len(song.drums.step) for song in songs):
         raise CorpusError(f"none of {len(songs)} songs has drums to compare with; wanted songs with guitar and drums")
     watch = _StopWatch()
-    notes = ["of one song no interval can be told: those that stand here have no width"] if len(songs) == 1 else []
+    notes = ["one song gives no intervals: those below have no width"] if len(songs) == 1 else []
     # 1. The players, and the copies of training songs.
     training = reference(training, songs, all_of=True)
     everyone, copies = [real_player(), *players], None
@@ -175,7 +175,7 @@ def _check_names(players: Sequence[Player]) -> None:
     names = [player.name for player in players]
     if twice := {name for name in names if names.count(name) > 1}:
         raise OptionError(
-            f"two players are called {min(twice)!r}; give them names of their own, and leave the baselines out where"
+            f"two players are called {min(twice)!r}; give them different names, and leave the baselines out where"
             " there are training songs: they are made of those"
         )
 

@@ -166,7 +166,7 @@ class Evaluation(Shown):
     about: command, versions, settings, songs. free: free-running. continued: after the known real bars. by_metre: of
     the bars of each metre in all songs, rows named "metre: player". by_style: of the songs of each style, rows named
     "style: player". compared: each model less the first, in the same mode of playing. curves: the similarity of bars 1,
-    2, ... apart, by player. notes: what was left out, and why. seconds: of each stage. measures: the tables of a
+    2, ... apart, by player. notes: omitted parts, and the reasons. seconds: of each stage. measures: the tables of a
     `--measure`, which is made without the panel.
     """
 
@@ -236,7 +236,7 @@ _OWN_COLUMNS = (
         "hits",
     ),
     Column("gain in F1", "hit F1 with the right guitar less that with another song's", "high", "conditioning"),
-    Column("nats a bar", "what the real hits cost the model, given the true past", "low", "conditioning"),
+    Column("nats a bar", "the cost of the real hits in nats, given the true past", "low", "conditioning"),
     Column("nats a bar, groove given", "the same where the model is given the section's typical bar", "low", "groove"),
     Column(
         "nats lost by a near groove",

@@ -155,13 +155,13 @@ CLASSES |= {(5, 4): (5, 4), (7, 8): (7, 8)}
 PRIOR = {(4, 4): 0.80, (3, 4): 0.08, (6, 8): 0.06, (7, 8): 0.03, (5, 4): 0.03}
 HALVED = ((12, 8), (2, 4))  # metres of which the bar that is found may be twice or half a bar
 SHRINK = 1e-3
-PULSE_COUNTS = {(6, 8): 6.0}  # what a real take counts where the beat is learnt; there are few in 6/8
+PULSE_COUNTS = {(6, 8): 6.0}  # the weight of a real take in learning the beat; there are few in 6/8
 MADE_COUNTS = 0.3  # and one that was made over
 RESIZED = {(3, 4): 3.0, (7, 8): 3.5, (5, 4): 5.0}
 
 
 class Take(NamedTuple):
-    """A performance, and what is true of it: seconds of a quarter, the metre, when bars begin."""
+    """A performance and its ground truth: seconds of a quarter, the metre, the downbeats."""
 
     name: str
     notes: Performance
@@ -189,7 +189,7 @@ def read(prepared: Sequence[Prepared], corpus: Path) -> Iterator[tuple[str, Song
 
 
 def take(name: str, song: Song, parts: Sequence[int], seed: int) -> Take | None:
-    """A performance of a song, if it has one tempo and one metre and its notes heed its grid."""
+    """A performance of a song, if it has one tempo and one metre and its notes are on its grid."""
     notes = placing.performed(song, parts)
     missed = placing.missed(song, parts)
     ends = notes.onset[-1]
@@ -279,7 +279,7 @@ def beats_table(takes: Sequence[Take]) -> Iterator[str]:
     whole = np.mean([len(told) == 3 and told[2][1] for _, told in results])
     words = " ".join(f"{name} {share:.2f}" for name, share in shares.items())
     yield f"{len(takes)} takes; tempo {words} all {whole:.2f}\n"
-    yield "| what | told to be | takes | told, mean | right |\n|---|---|---|---|---|"
+    yield "| estimate | confidence | takes | mean confidence | right |\n|---|---|---|---|---|"
     for at, name in enumerate(("tempo", "metre, the tempo being right", "bars, both being right")):
         rows = np.array([told[at] for _, told in results if len(told) > at], float)
         for low, high in ((0, 0.5), (0.5, 0.7), (0.7, 0.85), (0.85, 0.95), (0.95, 1.01), (0, 1.01)):
@@ -412,7 +412,7 @@ def of_beats(options: argparse.Namespace) -> Iterator[str]:
     yield from beats_table([resized(one, list(RESIZED)[at % len(RESIZED)]) for at, one in enumerate(common)])
     side = [one for one in songs if one.split == options.side]
     shares = [placing.missed(song, parts).is_free for _, song, parts in read(side, options.corpus)]
-    yield f"\ntold to miss its grid: {np.mean(shares):.3f} of {len(shares)} songs"
+    yield f"\nreported to miss its grid: {np.mean(shares):.3f} of {len(shares)} songs"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Takes of pieces whose titles name a style: how well they keep its rules, and what a jam lacks of a take.
+"""Takes of pieces whose titles name a style: how well they keep its rules, and how a jam compares with a take.
 
 A rule is kept in a share of the bars, or by the take as a whole; the score of a take is the mean of its rules, those of
 the style itself counting twice and those of every style once.

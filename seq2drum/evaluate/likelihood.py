@@ -32,14 +32,14 @@ from seq2drum.play.checkpoint.folder import find
 
 LIKELIHOOD_WINDOWS, RANK_WINDOWS = 1200, 300  # windows of eight bars, drawn from all
 GROOVES = ("true", "near", "foreign")  # the section's own; one with an F1 of 0.7 to 0.95 to it; another song's
-_BATCH = 24  # windows computed at once
+_BATCH = 24  # windows computed in one pass
 
 
 # --- the one likelihood -----------------------------------------------------------------------------------------------
 
 
 def step_nats(model: Family, batch: Batch) -> Tensor:
-    """(n, N, S): the negative log-likelihood of the hits of each step of a batch of tensors; 0 where there is none."""
+    """(n, N, S): the negative log-likelihood of the hits of each step of a batch of tensors; 0 beyond a bar's end."""
     _, count, size = batch.offset.shape[:3]
     hits = torch.as_tensor(batch.drums)[:, PAST : PAST + count]
     steps, in_pair = torch.as_tensor(batch.steps), torch.as_tensor(batch.in_pair)

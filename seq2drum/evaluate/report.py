@@ -527,7 +527,7 @@ def check(path: str | os.PathLike[str], *, overwrite: bool, formats: Sequence[st
     """
     path = Path(path)
     if path.suffix.lower() not in formats:
-        raise OptionError(f"{str(path)!r} is no name for this; wanted one that ends in {' or '.join(formats)}")
+        raise OptionError(f"{str(path)!r} is not a name for this; wanted one that ends in {' or '.join(formats)}")
     files.check(path, overwrite=overwrite)
     if not os.access(path.parent, os.W_OK):
         raise OutputError(f"the folder {path.parent} may not be written to; name a file elsewhere")

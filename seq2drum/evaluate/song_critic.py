@@ -1,4 +1,4 @@
-"""A critic of whole songs: a classifier that knows a song's habits and tells made drums from real ones.
+"""A critic of whole songs: a classifier that knows a song's habits and distinguishes made drums from real ones.
 
 The critic of four bars does not know whether a song holds its groove, repeats itself or crashes on every one: this
 one knows nothing else. It is a logistic regression on the ranks of the numbers of `habits` and their squares. On 100
@@ -212,7 +212,7 @@ def song_critic_auc(
     critics: int = CRITICS,
     resamples: int = 1000,
 ) -> Told:
-    """The AUC of a critic that tells songs of made drums from real ones, without songs of their groups.
+    """The AUC of a critic that distinguishes songs of made drums from real ones, without songs of their groups.
 
     real, made: the habits of each song; a song without either is left out. velocity: whether the critic reads
     velocities.

@@ -1,8 +1,8 @@
 """Obedience of drums to a musician's options: each control moves its own statistic, each style is obeyed.
 
-What a control moves is counted of takes at several settings, all other options left alone: its own statistic should
-move, all others should stay. Whether a style is obeyed is told by signs that a drummer would name (`judge.styles`), and
-not by the rules that named the styles of the songs that the model learnt from (`lattice.conditions.style_of`).
+The effect of a control is measured on takes at several settings, with all other options unset: its own statistic should
+move, all others should stay. Obedience to a style is judged by signs that a drummer would name (`judge.styles`), not by
+the rules that labelled the styles of the training songs (`lattice.conditions.style_of`).
 """
 
 from __future__ import annotations

@@ -12,7 +12,10 @@ from seq2drum.errors import NotationError
 from seq2drum.formats import foreign
 from seq2drum.music.limits import TAB_LIMITS
 
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # Python unpacks members of other methods at once, however large
+_METHODS = (
+    zipfile.ZIP_STORED,
+    zipfile.ZIP_DEFLATED,
+)  # Python unpacks members of other methods in one piece, however large
 _ENTRY = b"PK\x01\x02"  # the signature of a member's entry
 _MOST_MEMBERS = 10_000
 
@@ -46,7 +49,7 @@ def archive_of(data: bytes, packed: Packed) -> Iterator[zipfile.ZipFile]:
     """
     if data.count(_ENTRY) > _MOST_MEMBERS:
         raise NotationError(
-            f"the packed {packed.what} has more than {_MOST_MEMBERS:,} files in it; wanted are a few: {packed.again}"
+            f"the packed {packed.what} has more than {_MOST_MEMBERS:,} files in it; wanted a few: {packed.again}"
         )
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -68,7 +71,7 @@ def member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, packed: Packed) -> b
     """
     if info.compress_type not in _METHODS:
         raise NotationError(
-            f"the {packed.what} is packed by method {info.compress_type} of zip files; wanted is 0 or 8 (deflated):"
+            f"the {packed.what} is packed by method {info.compress_type} of zip files; wanted 0 or 8 (deflated):"
             f" {packed.again}"
         )
     with archive.open(info) as file:
@@ -104,12 +107,12 @@ def gpif_text(data: bytes) -> bytes:
         return _text_of(data)
     if not data.startswith(b"PK\x03\x04"):
         raise NotationError(
-            f"this is no file of Guitar Pro 6 to 8: it begins with {foreign.beginning(data)}; save it again there"
+            f"this is not a file of Guitar Pro 6 to 8: it begins with {foreign.beginning(data)}; save it again there"
         )
     with archive_of(data, _PACKED) as archive:
         found = next((info for info in archive.infolist() if info.filename.rpartition("/")[2] == NAME), None)
         if found is None:
-            raise NotationError(f"the zip file has no {NAME} in it; wanted is a tab of Guitar Pro 7 or 8 (.gp)")
+            raise NotationError(f"the zip file has no {NAME} in it; wanted a tab of Guitar Pro 7 or 8 (.gp)")
         return member(archive, found, _PACKED)
 
 
@@ -136,7 +139,7 @@ def _text_of(data: bytes) -> bytes:
         if len(text) < size:
             raise NotationError("the tab is cut off: not all of its blocks are there; save it again")
         return bytes(text[:size])
-    raise NotationError(f"the file has no {NAME} in it; wanted is a tab of Guitar Pro 6 (.gpx)")
+    raise NotationError(f"the file has no {NAME} in it; wanted a tab of Guitar Pro 6 (.gpx)")
 
 
 def _number(data: bytes, at: int) -> int:
@@ -164,7 +167,7 @@ def _expanded(data: bytes) -> bytes:
             length = min(_lowest_first(window >> (43 - 2 * width), width), distance)
             start = len(out) - distance
             if start < 0:
-                raise NotationError("the packed tab is damaged: it repeats what was not there; save it again")
+                raise NotationError("the packed tab is damaged: it repeats bytes before its start; save it again")
             out += out[start : start + length]
             bits += 5 + 2 * width
         else:
@@ -173,7 +176,7 @@ def _expanded(data: bytes) -> bytes:
             bits += 3 + 8 * count
         idle += len(out) == before
         if idle > _MOST_IDLE:
-            raise NotationError("the packed tab is damaged: it goes on without end; save it again")
+            raise NotationError("the packed tab is damaged: it never ends; save it again")
     if not out.startswith(b"BCFS"):
         raise NotationError("the packed tab is damaged: there is no file system in it; save it again")
     return bytes(out[:size])

@@ -84,7 +84,7 @@ def _grey(data: bytes) -> NDArray[np.floating]:
             ground.alpha_composite(image.convert("RGBA"))
             return np.asarray(ground.convert("L"), dtype=np.float64)
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error):  # Pillow's errors for damaged files
-        raise NotationError("this is no whole PNG picture; save it again as PNG") from None
+        raise NotationError("this is not a whole PNG picture; save it again as PNG") from None
 
 
 def read_drum_text(data: bytes) -> Song:
@@ -94,10 +94,10 @@ def read_drum_text(data: bytes) -> Song:
         NotationError: malformed drum text; the message has the line and the column.
     """
     if (kind := foreign.recognised(data)) is not None and kind is not foreign.DRUM_TEXT:
-        raise NotationError(f"this is {kind.what}, and no drum text; {kind.advice}")
+        raise NotationError(f"this is {kind.what}, not drum text; {kind.advice}")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise NotationError(f"this is no text: byte {error.start} is none of UTF-8; wanted drum text") from None
+        raise NotationError(f"this is not text: byte {error.start} is not UTF-8; wanted drum text") from None
     pattern = pattern_of_text(text)
     return song_of_part(part_of(pattern), pattern.bars)

@@ -1,7 +1,7 @@
 """Files that are not MIDI, recognised by their first bytes and names, with the way to get MIDI from each.
 
 Some have a reader, see `opening`; here only their beginning is read. A guitarist's folder holds projects of DAWs,
-tablature, scans and recordings; each gets a message of its own, with the menu of the program that made it.
+tablature, scans and recordings; each gets its own message, with the menu of the program that made it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from seq2drum.system import files
 
 HEAD_BYTES = 1 << 16
 """The number of bytes read to recognise a file."""
-NO_DRUMS_HEARD = "this is a recording, in which no drums are heard; wanted is a MIDI file, a tab or a score with drums"
+NO_DRUMS_HEARD = "this is a recording, whose drums cannot be read; wanted a MIDI file, a tab or a score with drums"
 _PACKED_BYTES = 4096  # bytes unpacked from a gzip file
 
 
@@ -47,14 +47,14 @@ class Kind(NamedTuple):
     suffixes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"this is {self.what}, and no MIDI file; {self.advice}"
+        return f"this is {self.what}, not a MIDI file; {self.advice}"
 
 
 def _made_by(program: str, menu: str) -> Kind:
     return Kind(f"a project of {program}", f"export the guitar from it: {menu}")
 
 
-_READ = "--mode infer plays to it; here a MIDI file is wanted"
+_READ = "--mode infer plays to it; this command needs a MIDI file"
 _RECORDING = "save it as WAV, FLAC, Ogg or MP3, which --mode infer plays to"
 _PAPER = "a picture of notes cannot be played to; export MIDI or MusicXML from the program that it was printed from"
 _ENGRAVED = "open it there and choose File > Export, as MIDI or MusicXML"
@@ -175,7 +175,7 @@ _BY_SUFFIX: Mapping[str, Kind] = MappingProxyType(
         ".mscz": _MUSESCORE, ".mscx": _MUSESCORE, ".sib": _SIBELIUS, ".mus": _FINALE, ".musx": _FINALE,
     }
 )  # fmt: skip
-"""Kinds by suffix, if the bytes do not tell. Projects of Logic and GarageBand are folders on most systems."""
+"""Kinds by suffix, if the bytes do not identify them. Projects of Logic and GarageBand are folders on most systems."""
 
 
 def recognised(head: bytes, name: str = "") -> Kind | None:

@@ -152,7 +152,7 @@ def _track(name: str, takes: Sequence[tuple[str, Part]], song: Song, ids: _Ids) 
 def _events(part: Part, end: int) -> Iterator[str]:
     """The part's events, each with its distance from the one before; the last marks the end of the source."""
     channel = DRUM_CHANNEL if part.is_drums else 0
-    # The standard kit needs no program; a sampler that has others of its own may heed it.
+    # The standard kit needs no program change: a sampler with other programs might follow it.
     events = [] if part.is_drums and not part.program else [(0, 0, 0xC0, part.program, 0)]
     events += [(tick, 1, 0xB0, PEDAL, value) for tick, value in part.pedal.tolist()]
     for note in part:

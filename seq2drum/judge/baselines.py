@@ -130,7 +130,7 @@ ENOUGH_BARS = 8  # bars of a kind in other groups; fewer show no habit
 SAME_TEMPO = 1.15  # two songs have the same tempo within this ratio
 LEAST_TILED = 4  # the fewest bars of a kind in a song that is tiled over another
 DEFAULT_VELOCITY = 90  # for a voice without hits in training
-_CHUNK = 32  # bars of a song compared with all of training at once
+_CHUNK = 32  # bars of a song compared with all of training in one pass
 _TIE = 1e-5  # similarities that differ by less are equal; float32 is not more precise
 
 _IN_FULL = np.array([FULL.names.index(name) for name in VOICE])
@@ -257,7 +257,8 @@ class _Known:
             hits[here] = np.frombuffer(best, dtype=bool).reshape(kind[2], len(NINE))
         return _grid(_inside(hits, song.guitar_grid), self._velocities(song))
 
-    # --- what they share ----------------------------------------------------------------------------------------------
+    # --- shared
+    # -----------------------------------------------------------------------------------------------------------
 
     def _find(self, kind: BarKind, song: Prepared) -> KnownBars | None:
         """The bars to play a kind by: its own, or those of the commonest kind of as many steps."""

@@ -24,8 +24,8 @@ from seq2drum.music.notes import IntArray
 BarKind = tuple[int, int, int]  # numerator, denominator, steps
 POLYPHONY = 0.25  # weight added to an onset by each further note of a chord
 MOST_NOTES = 4  # notes of a chord that count
-_PATTERNS = 4096  # patterns unpacked at once
-_BLOCK = 8192  # known windows compared at once: 1 MB of scores for 32 bars
+_PATTERNS = 4096  # patterns unpacked in one pass
+_BLOCK = 8192  # known windows compared in one pass: 1 MB of scores for 32 bars
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +117,7 @@ class KnownBars:
             yield place[score >= most[window] - tie[window]]
 
     def longest(self, length: int, group: int) -> int:
-        """The length, or the first of its halves with a window outside a group; 1 if there is none."""
+        """The length, or the first of its halves with a window outside a group; otherwise 1."""
         while length > 1 and not ((self.scale(length) > 0) & (self.group[: 1 - length] != group)).any():
             length //= 2
         return length

@@ -27,7 +27,7 @@ _LOW, _HIGH = 30, 7800  # hertz of the bands
 _FLOOR = 1e-2  # added to the energy of a band before its logarithm
 _TIMES, _FREQUENCIES = 16, 24  # of the features
 _PARTS = 48  # principal components of the features
-_CHUNK = 64  # loops processed at once
+_CHUNK = 64  # loops processed in one pass
 
 
 class Likeness(NamedTuple):

@@ -51,7 +51,7 @@ def judged_bars(real: Drums) -> BoolArray:
 
 
 def cut(drums: Drums, bars: BoolArray) -> Drums:
-    """Some bars of a drum part as a part of their own. bars: (B,)."""
+    """Some bars of a drum part as a separate part. bars: (B,)."""
     steps = np.repeat(bars, drums.form.steps)
     return Drums(drums.form.select(bars), drums.velocity[steps], drums.offset[steps])
 
@@ -336,7 +336,7 @@ def _faults(onset: IntArray, duration: IntArray, key: IntArray, voice: IntArray,
     overlapping = same & ~doubled & (onset[1:] < latest[:-1])
     limbs = Limbs(kit)
     is_hat = np.isin(np.arange(len(kit)), list(limbs.hats))
-    tick, piece = np.unique(np.stack([onset, voice])[:, voice >= 0], axis=1)  # pieces struck at once, each once
+    tick, piece = np.unique(np.stack([onset, voice])[:, voice >= 0], axis=1)  # pieces struck together, each once
     at = np.unique(tick, return_inverse=True)[1]
     hands, hats = np.bincount(at, np.array(limbs.hand)[piece]), np.bincount(at, is_hat[piece])
     return {

@@ -340,13 +340,13 @@ _STRUCTURE = (
     ),
     habit(
         "distinct bars",
-        "share of bars that are not the same as an earlier one of the song",
+        "share of bars unlike all earlier ones of the song",
         "vocabulary",
         partial(_distinct, by_section=False),
     ),
     habit(
         "distinct bars a section",
-        "share of bars that are not the same as an earlier one of a section of that letter",
+        "share of bars unlike all earlier ones of its section's letter",
         "vocabulary",
         partial(_distinct, by_section=True),
     ),
@@ -354,7 +354,7 @@ _STRUCTURE = (
     *_held_figures(),
     habit(
         "toms outside fills",
-        "hits of toms a bar, in bars that are no fills",
+        "hits of toms a bar, outside fills",
         "vocabulary",
         lambda side: [side.rolls[~side.fills][:, :, list(TOMS)].sum(), (~side.fills).sum()],
     ),
@@ -466,7 +466,7 @@ _FEEL = (
     ),
     Figure(
         "fill F1 of every eighth bar",
-        "what a fill in every eighth bar would have",
+        "the value of a fill in every eighth bar",
         "to beat",
         "fills",
         lambda trial: match_fills(every_eighth(trial.real.drums.form), trial.real.fills),

@@ -152,7 +152,7 @@ def real_player() -> Player:
 
 def copy_player() -> Player:
     """The baseline of continuations: the known bars, repeated."""
-    meaning = "the bars that are known, again and again to the end"
+    meaning = "the known bars, repeated to the end"
     return Player(COPY, meaning, "baseline", baselines.silent, play_on=_copy_on, swapped=False)
 
 
@@ -241,7 +241,7 @@ def _jammed(name: str, seed: int, song: Prepared, take: int) -> Grid:
 def play_heard(
     player: engine.Engine, guitar_grid: GuitarGrid, *, given: Mapping[int, Grid] | None = None, **wishes: Any
 ) -> Grid:
-    """A whole take with a drummer's default options; the only place where a model is asked to play.
+    """A whole take with a drummer's default options; the only place where a model plays.
 
     given: known bars, their steps counted from the barline and their keys voices of the engine's kit; the take is based
     on their typical bars. wishes: fields of `Options`, with grooves as values. Returns hits whose keys are voices of

@@ -39,7 +39,7 @@ TIME: Voices = (*RIDE, *HAT)
 SHAKEN: Voices = (*TIME, "shaker", "cabasa", "triangle")
 CRASH: Voices = ("crash",)
 TOMS: Voices = ("low tom", "mid tom", "high tom")
-FINAL: Voices = (*CRASH, *RIDE, *SNARE, "open hat", *TOMS)  # what a last hit is struck on
+FINAL: Voices = (*CRASH, *RIDE, *SNARE, "open hat", *TOMS)  # the pieces of a last hit
 HANDS: Voices = tuple(voice.name for voice in FULL.voices if voice.limb == "percussion")
 
 OFF_BEATS = (0.5, 1.5, 2.5, 3.5)
@@ -169,7 +169,7 @@ def kick_on_one(take: TakeGrid) -> Bools:
 
 
 def eighths(take: TakeGrid) -> Bools:
-    """Three of four eighths of the bar, or more, on one of hat, ride or what is shaken."""
+    """Three of four eighths of the bar, or more, on one of hat, ride or a shaken piece."""
     needed = 0.75 * len(take.eighths)
     lines: tuple[Voices, ...] = (RIDE, HAT, ("shaker", "cabasa"))
     return np.max([take.count(line, take.eighths) for line in lines], axis=0) >= needed
@@ -221,13 +221,13 @@ def ending(take: TakeGrid) -> float:
 
     Once the guitar is silent, nothing is struck.
     """
-    # 1. Where the guitar begins its last notes, and what is struck there and behind.
+    # 1. The last onsets of the guitar, and the hits there and after them.
     form, guitar = take.guitar_grid.form, take.guitar_grid.guitar
     last = guitar.step.max(keepdims=True)
     bar, place, stop = int(form.bar_of(last)[0]), int(form.place_of(last)[0]), take.guitar_grid.sounding[1]
     final, others = take.struck(FINAL), take.struck(tuple(name for name in FULL.names if name not in (*RIDE, *CRASH)))
     onsets = form.notes_between(guitar, bar, bar + 1).step.tolist()
-    # 2. What makes an ending of it.
+    # 2. The signs of an ending.
     with_guitar = any(final[bar, max(step - 1, 0) : step + 2].any() for step in onsets)
     goes_on = others[bar, place + 2 :].any() or others[bar + 1 :].any() or take.struck(FULL.names)[stop:].any()
     return float(with_guitar and not goes_on)
@@ -258,12 +258,12 @@ def groove_held(take: TakeGrid) -> Bools:
 # The rules of every style.
 FEW_CRASHES = Rule(
     "few crashes",
-    f"1 up to {MOST_CRASHES} crashes a bar, from there in proportion to what is too much",
+    f"1 up to {MOST_CRASHES} crashes a bar, beyond, inversely proportional to their number",
     lambda take: min(1.0, MOST_CRASHES / max(crashes(take), MOST_CRASHES)),
 )
 TIMEKEEPER = Rule(
     "timekeeper",
-    "hat, ride or what is shaken, twice a bar at least; or six strokes on snare and toms, as in a train beat",
+    "hat, ride or a shaken piece, twice a bar at least; or six strokes on snare and toms, as in a train beat",
     lambda take: (take.hits((*SHAKEN, *CRASH)) >= 2) | (take.hits((*SNARE, *TOMS)) >= 6),
     enough=0.9,
 )
@@ -383,7 +383,7 @@ SPARSE = Rule(
     enough=0.9,
 )
 
-NO_METAL = (CLEAR_BEGINNING, ENDING, GROOVE_HELD, TIMEKEEPER)  # where crashes may be as many as there are
+NO_METAL = (CLEAR_BEGINNING, ENDING, GROOVE_HELD, TIMEKEEPER)  # where any number of crashes is fine
 ALL = (FEW_CRASHES, *NO_METAL)
 COMMON = tuple(rule.name for rule in ALL)
 
@@ -476,7 +476,7 @@ SIGNS: Mapping[str, tuple[Sign, ...]] = MappingProxyType(
         "rock": (SNARE_BACKBEAT, STRAIGHT),
     }
 )
-"""The signs of each style, and the share of bars in which each is wanted at least."""
+"""The signs of each style, and the least share of bars in which each must hold."""
 
 
 def obeys(style: str, take: TakeGrid) -> bool:

@@ -33,7 +33,7 @@ VOICE_FAMILIES = ((VOICE["kick"],), (VOICE["snare"],), (VOICE["crash"],), TOMS, 
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """Real or made drums in the bars that count, with what several figures need of them.
+    """Real or made drums in the bars that count, with data shared by several figures.
 
     drums: in nine voices. guitar (T,): the summed velocities of the guitar notes that begin at each step. letter (B,):
     the number of the letter of each bar's section, -1 before the first. begins (B,): whether a section begins there.

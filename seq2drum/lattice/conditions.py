@@ -1,4 +1,4 @@
-"""Controls of the drums and the same as numbers for a model: style, intensity, complexity, fills.
+"""Controls of the drums, and their values for a model: style, intensity, complexity, fills.
 
 Controls are a user's settings; conditions are the numbers that a model reads, bar by bar. In training, conditions are
 measured on the real drums and often dropped, so that each may be left open when playing. Levels are quantiles over
@@ -188,7 +188,7 @@ def _next_stronger(level: FloatArray) -> IntArray:
 CONDITIONS = Columns(style=len(STYLES), intensity=2, complexity=2, fill=2)
 SMOOTH = 4  # bars on each side that a measured level is averaged over, as a user sets a level for many bars
 # Probabilities of dropping all conditions of a training pair, and else each of them.
-# Fills are dropped less often, as they are always planned when a model plays.
+# Fills are dropped less often, as a playing model always has them planned.
 NONE_GIVEN = 0.35
 NOT_GIVEN = {"style": 0.6, "intensity": 0.6, "complexity": 0.6, "fill": 0.25}
 

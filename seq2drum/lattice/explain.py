@@ -34,7 +34,7 @@ PERIODS = (1, 2, 4, 8)  # bars of a repeating pattern
 LOOKED_BACK = 512  # bars back that are searched for a repeat
 CHANGE = 1.3  # ratio of the hits a quarter, above which one passage is busier than another
 TOGETHER = 0.75  # share of a bar's accents that the kick falls on
-ACCENTS = 4  # the fewest in a passage of which it is said
+ACCENTS = 4  # the fewest accents in a passage for a statement about them
 COMES_IN, PLAYS_NEW = "guitar.enters", "guitar.new"
 PLAYS_AGAIN, PLAYS_LIKE = "guitar.again", "guitar.like"
 TOMS = ("low tom", "mid tom", "high tom")
@@ -193,7 +193,7 @@ def _cosine(one: FloatArray, other: FloatArray) -> FloatArray:
     return cosine
 
 
-# --- what is said -----------------------------------------------------------------------------------------------------
+# --- statements -------------------------------------------------------------------------------------------------------
 
 
 def _rests(drums: Drums, guitar: _Guitar) -> Iterator[Explanation]:
@@ -316,7 +316,7 @@ def _densities(drums: Drums, guitar: _Guitar, filled: Bools) -> Iterator[Explana
 
 
 def _around(values: FloatArray, usual: Bools, bar: int) -> tuple[float, float]:
-    """Means of the bars before a bar and from it on; 0 where there is none."""
+    """Means of the bars before a bar and from it on; 0 without bars."""
     sides = (slice(max(bar - WINDOW, 0), bar), slice(bar, bar + WINDOW))
     before, after = (float(values[side][usual[side]].mean()) if usual[side].any() else 0.0 for side in sides)
     return before, after

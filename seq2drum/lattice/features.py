@@ -37,7 +37,7 @@ class GuitarGrid(Shown):
 
     programs (9,): notes played by each guitar program (24-31) and by any other. parts: how many parts were merged.
     bass: the notes of the song's bass, if any; `features` ignores it, since it tells which groove a song wants but not
-    how to play it. marks: the bars at which the file says that a section begins, with its name.
+    how to play it. marks: the bars at which the file begins a section, with its name.
     """
 
     form: Form

@@ -45,8 +45,8 @@ def lattice_of(song: Song) -> Lattice:
 def written_lattice(song: Song) -> Lattice:
     """The lattice of a song's bars as its file writes them, however long: the exception to `lattice_of`.
 
-    It serves what keeps the bars of the file: a corpus and its pairs, of which bars longer than MAX_STEPS are left out
-    when a model learns, and drums that are humanised. For a song without such bars both lattices are equal.
+    It is for data with the bars of the file: a corpus and its pairs (training leaves out bars longer than MAX_STEPS),
+    and drums to humanise. For a song without such bars both lattices are equal.
     """
     return Lattice(song.bars(), song.ticks_per_quarter)
 

@@ -64,7 +64,7 @@ class Grid(NamedTuple):
 
     @classmethod
     def join(cls, pieces: Iterable[Grid]) -> Grid:
-        """Several grids as one, one behind the other as they are; of none, a grid without notes."""
+        """Several grids joined in order; without any, a grid without notes."""
         none = cls(*(np.zeros(0, dtype=np.int64) for _ in cls._fields))
         return cls(*(np.concatenate(columns) for columns in zip(none, *pieces, strict=True)))
 

@@ -279,7 +279,7 @@ def pattern_of_text(text: str) -> Pattern:
         _check(bar, bars, where)
         bars.append(bar)
     if not bars:
-        raise NotationError(f"there is no word in this text; wanted such as {_MARK}101000000, and {BAR} after a bar")
+        raise NotationError(f"the text has no words; wanted words such as {_MARK}101000000, and {BAR} after a bar")
     if len(bars) > _MOST_BARS:
         raise NotationError(f"the text has {len(bars)} bars, wanted at most {_MOST_BARS}; cut it")
     return Pattern(hits_of(np.array(bars)) * np.float32(VELOCITY / 127))
@@ -345,7 +345,7 @@ def _wrong(word: str) -> str:
     bits = word.removeprefix(_MARK)
     if word.startswith(_MARK) and not set(bits) - {"0", "1"}:
         return f"a word of {len(bits)} bits, {word[:_SHOWN]!r}; wanted {wanted}"
-    return f"{word[:_SHOWN]!r} is no word of drum text; wanted {wanted}"
+    return f"{word[:_SHOWN]!r} is not a word of drum text; wanted {wanted}"
 
 
 RATE = 16_000
@@ -355,7 +355,7 @@ SLICE = 2048
 FRAMES = SLICES * SLICE
 """Of a loop."""
 BPM = 4 * 60 * RATE / FRAMES
-"""Quarters a minute of a loop as it is: 117.1875."""
+"""The tempo of an unstretched loop: 117.1875 quarters a minute."""
 
 Samples = NDArray[np.float32]
 

@@ -56,7 +56,7 @@ def spans(
 ) -> list[tuple[int, int]]:
     """Bars from `start` on divided into ranges [first, stop), each as long as no side exceeds `max_notes` notes.
 
-    `counts` has each side's notes bar by bar. A bar over the limit is a range of its own.
+    `counts` has each side's notes bar by bar. A bar over the limit is a separate range.
     """
     ranges: list[tuple[int, int]] = []
     first, held = start, [0] * len(counts)

@@ -161,7 +161,7 @@ class Accompaniment(Task[list[Window], list[Batch]]):
         def loss(part: Batch, own: dict[str, torch.Tensor]) -> torch.Tensor:
             losses = context.models[_MODEL](part)
             own.update({name: value.detach() for name, value in losses.items()})
-            # A mean over the bars of all processes, whatever this one's share.
+            # A mean over the bars of all processes, whatever the share of this process.
             weighed: torch.Tensor = losses["loss"] * (losses["bars"] * context.processes / bars)
             return weighed
 
@@ -241,7 +241,7 @@ def _weights(recipe: Recipe, model: Family) -> dict[str, torch.Tensor]:
     start, _ = checkpoint.load(find(recipe.start))
     if type(start) is not type(model) or start.config != model.config:
         raise OptionError(
-            f"the model {recipe.start!r} is of another family or of other sizes than what is to be trained; name the"
+            f"the model {recipe.start!r} has another family or other sizes than the model to train; name the"
             " same --model and --size, or leave out --start"
         )
     return start.state_dict()

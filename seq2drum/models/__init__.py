@@ -1,4 +1,4 @@
-"""The nets, one file each, what they share, and their checkpoints.
+"""The nets, one file each, their common parts, and their checkpoints.
 
-This room defines, saves and loads nets in torch; it does not train them. What plays a checkpoint is in `play`.
+This room defines, saves and loads nets in torch; it does not train them. `play` plays a checkpoint.
 """

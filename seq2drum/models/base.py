@@ -182,9 +182,8 @@ class Family(nn.Module):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """One training step's figures on a batch of tensors.
 
-        "loss" is what is minimised. Sums over the batch are "nats", "velocity" and "offset", the negative
-        log-likelihoods of the hits and of how they are struck, and the counts "bars" and "hits". `Heads.losses` gives
-        all of them.
+        Training minimises "loss". Sums over the batch are "nats", "velocity" and "offset", the negative log-likelihoods
+        of the hits, velocities and offsets, and the counts "bars" and "hits". `Heads.losses` gives all of them.
         """
 
     @abstractmethod
@@ -253,7 +252,7 @@ def tensors(batch: Batch, device: torch.device | str = "cpu") -> Any:
 
 
 def engine_of(model: Family, kit: str, *, max_notes: int = MAX_NOTES) -> engine.Engine:
-    """An engine that computes in torch, with the model's weights as they are now."""
+    """An engine that computes in torch, with the model's current weights."""
     model.eval()
     graphs = {name: _graph(graph) for name, graph in model.graphs().items()}
     order, silence = (value.detach().cpu().numpy() for value in (model.voice_order(), model.silence()))

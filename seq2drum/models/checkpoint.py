@@ -36,7 +36,7 @@ from seq2drum.play.checkpoint.folder import CONFIG, FORMAT, KIND, PLAYED, SUMS, 
 from seq2drum.play.checkpoint.runtime import runtime
 
 CARD = "card.md"
-_ROWS = 200  # of sources in a card, because each song may state a licence of its own
+_ROWS = 200  # the most sources in a card, because each song may state another licence
 
 
 def save(model: Family, folder: Path, about: dict[str, Any], *, graphs: bool = True) -> None:
@@ -87,7 +87,7 @@ def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Family, dict
             weights.pop(derived, None)
         model.load_state_dict(weights)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None
+        raise CheckpointError(f"{str(folder)!r} is not a usable checkpoint: {error}") from None
     return model.to(device), about
 
 

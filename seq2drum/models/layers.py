@@ -67,7 +67,7 @@ class Reader(nn.Module):
 
 
 class Flat(nn.Module):
-    """A linear layer over all steps of a bar at once; shorter bars use the weights of their own steps."""
+    """A linear layer over all steps of a bar together; shorter bars use the weights of their own steps."""
 
     def __init__(self, steps: int, width: int, outputs: int) -> None:
         super().__init__()

@@ -135,7 +135,8 @@ class Remembering(base.Family):
             self.slot = nn.Parameter(torch.ones(heads))
             self.pointer, self.sketch_pointer = Pointer(hidden, voices), Pointer(SKETCHER, voices)
 
-    # --- what is each family's own ------------------------------------------------------------------------------------
+    # --- defined by each family
+    # -------------------------------------------------------------------------------------------
 
     @abstractmethod
     def build(self, given: int, knowledge: int) -> None:
@@ -156,7 +157,7 @@ class Remembering(base.Family):
         own = torch.zeros(self.state_size - 2 * self.config.played, device=h.device)
         return torch.cat([own, h[0, 0], c[0, 0]])
 
-    # --- what the graphs compute; training calls the same -------------------------------------------------------
+    # --- computed by the graphs, and by training the same way ------------------------------------------------------
 
     def given(
         self, guitar: Tensor, clock: Tensor, steps: Tensor, groove: Tensor | None, grooved: Tensor | None

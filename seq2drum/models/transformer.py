@@ -136,7 +136,7 @@ class Transformer(Remembering):
         alike = torch.stack([batch.exists[:, bar] & (batch.steps[:, bar] == steps) for bar in bars], 2)
         alike = (alike & (batch.keep[:, 1, None, None] > 0)).flatten(0, 1)
         steps = steps.flatten().clamp(1, drums.shape[2])
-        # 2. All steps at once.
+        # 2. All steps together.
         x = self.opened(known, steps) + self.mix_previous(previous)
         return self.looked_back(x, self.window(drums, alike, steps))
 
@@ -223,7 +223,7 @@ class _Whole(nn.Module):
         _begin(self.enter, self.leave, heads * of_head, of_head)
 
     def forward(self, x: Tensor, hidden: Tensor, shape: tuple[int, int]) -> Tensor:
-        """x (m, S, H), hidden (m, 1, 1, S): added to what is asked of a step; shape: m and S -> (m, S, H)."""
+        """x (m, S, H), hidden (m, 1, 1, S): added to a step's attention scores; shape: m and S -> (m, S, H)."""
         count, size = shape
         attending, units = torch.split(self.enter(self.norm(x)), self.sizes, -1)
         attending = attending.reshape(count, size, 3 * self.heads, self.sizes[0] // self.heads // 3).transpose(1, 2)
@@ -258,7 +258,7 @@ class _Back(nn.Module):
         return x + self.dropout(self.leave(torch.cat([mixed, functional.relu(units)], -1)))
 
     def biases(self) -> Tensor:
-        """(MAX_STEPS A, W + MAX_STEPS): what is added to what each head asks at each step of each slot."""
+        """(MAX_STEPS A, W + MAX_STEPS): the bias of each head's scores, for each step and slot."""
         first = functional.pad(self.distance, (1, MAX_STEPS), value=_NEVER)
         return shifted_rows(first).transpose(0, 1).flatten(0, 1)
 
@@ -304,7 +304,7 @@ def window_biases(table: Tensor, distance: Tensor, x: Tensor) -> Tensor:
 
 
 def _begin(enter: nn.Linear, leave: nn.Linear, queries: int, compared: int) -> None:
-    """Scale the weights of a new layer: queries by the root of what is compared, what is added to a half."""
+    """Scale the weights of a new layer: queries by the root of the compared width, outputs by half."""
     with torch.no_grad():
         enter.weight[:queries] *= compared**-0.5
         leave.weight *= 0.5

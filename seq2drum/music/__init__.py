@@ -1,4 +1,5 @@
 """Values, and a musician's knowledge: notes, parts, songs and bars, the kit, metres, chords, and guitar detection.
 
-This room knows no file format, no arrays of steps and no model. All other rooms may use it, so it uses none of them.
+This room knows no file format, no arrays of steps and no model. All other rooms may import it, so it imports none of
+them.
 """

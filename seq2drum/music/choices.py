@@ -29,7 +29,7 @@ OTHER_STYLES = MappingProxyType(
         **dict.fromkeys(("ballad", "folk", "country"), "pop"),
     }
 )
-"""What guitarists ask for that is no style here, and the style that is nearest."""
+"""Words of guitarists for styles that do not exist here, each with the nearest style."""
 MOST_TAKES = 1000
 AUTO = "auto"  # in place of a word: it is decided for each song
 RING, CHOKE, RITARD, NO_ENDING = "ring", "choke", "ritard", "none"
@@ -95,8 +95,8 @@ class Form(NamedTuple):
 class Dialog(NamedTuple):
     """An option in the dialog of REAPER.
 
-    empty: what holds where nothing is answered; is_value: it is the answer that stands there at first. about: the
-    meaning, by default that of the table. most: the greatest whole number, by default that of the table.
+    empty: the meaning of an empty answer; is_value: it is the initial answer. about: the meaning, by default that of
+    the table. most: the greatest whole number, by default that of the table.
     """
 
     empty: str
@@ -106,15 +106,15 @@ class Dialog(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """One option: all that command lines, clients, the page, REAPER and the docs say of it.
+    """One option, with all that command lines, clients, the page, REAPER and the docs say about it.
 
     kind: int, float, str or bool, or tuple for the numbers of a first and a last bar. metavar: how a value is written.
-    about: the meaning, with what is typed between backticks. section: one of `SECTIONS`. default: what holds where
-    nothing is said; None: the model or the song decides. unset: the same in words. least, most: the range of a number,
-    both within it. wanted: the range in words. title: what a refusal calls it, where not by its name. words: all that a
-    text can be; without any, it can be any text. many: a choice is several such values, with commas between them.
-    label: its name in English and German. field: its name in the contract, where that is another. jam: whether it holds
-    for a jam, too. form, dialog: how the page and REAPER show it, if they do.
+    about: the meaning, with what is typed between backticks. section: one of `SECTIONS`. default: the value if unset;
+    None: the model or the song decides. unset: the same in words. least, most: the range of a number, both within it.
+    wanted: the range in words. title: its name in an error, if not its own. words: all that a text can be;
+    without any, it can be any text. many: a choice is several such values, with commas between them. label: its name in
+    English and German. field: its name in the contract, where that is another. jam: whether it holds for a jam, too.
+    form, dialog: how the page and REAPER show it, if they do.
     """
 
     kind: type
@@ -177,9 +177,9 @@ def check_number(choice: Choice, value: float | None, title: str) -> None:
 
 
 def instead(word: str, known: Sequence[str], others: Mapping[str, str] = MappingProxyType({})) -> str:
-    """The advice where a word is none that is known: which was meant, or else which there are.
+    """The advice for an unknown word: the word that may be meant, or else all words.
 
-    others: words that are not known, and for each the one that is.
+    others: further unknown words, each with the known one.
     """
     meant = [others[word]] if word in others else near(word, known)
     return f"did you mean {' or '.join(meant)}?" if meant else f"there are {', '.join(known)}"
@@ -193,7 +193,7 @@ def near(word: str, known: Iterable[str], most: int = 2, cutoff: float = 0.6) ->
 
 
 def check_bars(bars: tuple[int, int], title: str = "the bars are") -> None:
-    """Refuse a first and a last bar that are none. title: how the refusal begins.
+    """Refuse an invalid range of bars. title: how the message begins.
 
     Raises:
         OptionError: they are not counted from 1, or the last is before the first.
@@ -216,7 +216,7 @@ def sections_of(text: str) -> tuple[tuple[str, int, int], ...]:
     for piece in text.split(","):
         match = _SECTION.fullmatch(piece.strip())
         if match is None:
-            raise OptionError(f"the section {piece.strip()[:40]!r} is no name and bars, wanted such as verse 5-20")
+            raise OptionError(f"the section {piece.strip()[:40]!r} is not a name and bars, wanted such as verse 5-20")
         first, last = int(match[2]), int(match[3] or match[2])
         check_bars((first, last), f"the bars of the section {match[1][:40]!r} are")
         if found and first <= found[-1][2]:
@@ -271,25 +271,27 @@ def metre_of(text: str) -> tuple[int, int]:
 
 
 def genres_of(text: str) -> Mapping[str, float]:
-    """The share of each genre of such as "funk:2,jazz:1", 1 together. A name alone counts 1.
+    """The share of each genre in a text such as "funk:2,jazz:1"; shares sum to 1. A name alone counts 1.
 
     Raises:
-        OptionError: there is no such genre, it is named twice, or a weight is none.
+        OptionError: there is no such genre, it is named twice, or a weight is invalid.
     """
     return shares_of(weights_of(text))
 
 
 def weights_of(text: str) -> dict[str, float]:
-    """The weight of each genre of such as "funk:2,jazz:1", as it is written.
+    """The weight of each genre in a text such as "funk:2,jazz:1", as written.
 
     Raises:
-        OptionError: there is no such genre, it is named twice, or a weight is no number.
+        OptionError: there is no such genre, it is named twice, or a weight is not a number.
     """
     weights: dict[str, float] = {}
     for piece in text.split(","):
         match = _SHARE.fullmatch(piece.strip())
         if match is None:
-            raise OptionError(f"the genre {piece.strip()[:40]!r} is no name and weight, wanted such as funk:2,jazz:1")
+            raise OptionError(
+                f"the genre {piece.strip()[:40]!r} is not a name and a weight, wanted such as funk:2,jazz:1"
+            )
         name = match[1].lower()
         if name not in GENRES:
             raise OptionError(f"there is no genre {name[:40]!r}; {instead(name, GENRES)}")
@@ -303,10 +305,10 @@ def weights_of(text: str) -> dict[str, float]:
 
 
 def shares_of(weights: Mapping[str, float]) -> Mapping[str, float]:
-    """Weights of genres as shares, 1 together.
+    """Weights of genres as shares, which sum to 1.
 
     Raises:
-        OptionError: there is no such genre, or the weights are no shares of anything.
+        OptionError: there is no such genre, or the weights do not have a positive sum.
     """
     for name, weight in weights.items():
         if name not in GENRES:

@@ -140,7 +140,7 @@ class Limbs:
 
     def __init__(self, kit: Kit) -> None:
         self.hand = [voice.limb != "foot" for voice in kit.voices]
-        # One pair of cymbals cannot be open and closed at once.
+        # A pair of cymbals is either open or closed.
         self.hats = {kit.names.index(name) for name in ("open hat", "closed hat", "pedal hat") if name in kit.names}
 
     def can_add(self, voice: int, struck: Sequence[int]) -> bool:
@@ -174,7 +174,7 @@ class Strokes:
         return other
 
     def wait(self, voice: int, seconds: float) -> float:
-        """Seconds from a moment until a voice can be struck; 0 if at once."""
+        """Seconds from a moment until a voice can be struck; 0 if immediately."""
         by_hand = self._limbs.hand[voice]
         soonest = min(self._hands) + HAND if by_hand else self._feet.get(voice, -1.0) + self._least
         return soonest - seconds if soonest > seconds + _TINY else 0.0

@@ -43,7 +43,7 @@ def groups(numerator: int, denominator: int) -> tuple[int, ...]:
     """Accent groups in units of the denominator: 4/4 is (1, 1, 1, 1), 6/8 (3, 3), 7/8 (2, 2, 3). They fill the bar.
 
     Raises:
-        ValueError: The metre is impossible: the denominator is no power of two up to 64, or the numerator below 1.
+        ValueError: The metre is impossible: the denominator is not a power of two up to 64, or the numerator below 1.
     """
     runs = _row(numerator, denominator)[0]
     sizes: list[int] = []
@@ -60,6 +60,6 @@ def weights(numerator: int, denominator: int) -> tuple[float, ...]:
     Shape (numerator,); each weight is a power of two from 1/64 to 1.
 
     Raises:
-        ValueError: The metre is impossible: the denominator is no power of two up to 64, or the numerator below 1.
+        ValueError: The metre is impossible: the denominator is not a power of two up to 64, or the numerator below 1.
     """
     return tuple(0.5 ** int(halving) for halving in _row(numerator, denominator)[1])

@@ -1,8 +1,8 @@
 """The options of a take: one table that makes `Options`, command lines, clients, the page, REAPER and the docs.
 
-`python proto/options.py` writes what is made of it in other languages. CONTRIBUTING.md, "Add an option", has the steps.
+`python proto/options.py` generates its forms in other languages. CONTRIBUTING.md, "Add an option", has the steps.
 
-Only the standard library and the errors are imported, so that programs which never read a note know the same table.
+Only the standard library and the errors are imported, so that programs that never read a note can use the table.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _AS_MUSIC = "; half of all music is below 0.5"
 class BaseOptions:
     """The options of a take: `seq2drum.Options` checks them, and the client's `RemoteOptions` sends them.
 
-    A new option is a new field at the end. What else is to be done: CONTRIBUTING.md, "Add an option".
+    A new option is a new field at the end. CONTRIBUTING.md, "Add an option", has the other steps.
     """
 
     __slots__ = ()
@@ -82,8 +82,8 @@ class BaseOptions:
         jam=True,
         form=Form(
             (
-                "another number, another take; the same number and wishes, the same take",
-                "andere Zahl, anderer Take; gleiche Zahl und gleiche Wünsche, gleicher Take",
+                "another number, another take; the same number and options, the same take",
+                "andere Zahl, anderer Take; gleiche Zahl und gleiche Optionen, gleicher Take",
             ),
             is_rare=True,
             is_choosing=True,
@@ -111,7 +111,7 @@ class BaseOptions:
     top_p: float = choice(
         float,
         "P",
-        "keep this share of what is likely; lower is tamer",
+        "draw only from the likeliest share of outcomes; lower is tamer",
         section=TAKE,
         default=0.99,
         least=math.nextafter(0.5, 1),
@@ -125,7 +125,7 @@ class BaseOptions:
         "N|NAME",
         "the guitar, by number from 1 or by name, several parts as `1,3,5-8`",
         section=WHAT,
-        unset="what looks like a guitar",
+        unset="the part that looks like a guitar",
         many=True,
         jam=True,
     )
@@ -213,7 +213,7 @@ class BaseOptions:
     prime: int = choice(
         int,
         "BARS",
-        "keep the file's own drums up to their first so many bars, and play on from there",
+        "keep the file's own drums up to the end of their first BARS bars, and play on from there",
         section=STAYS,
         default=0,
         least=0,
@@ -223,13 +223,13 @@ class BaseOptions:
     bars: tuple[int, int] | None = choice(
         tuple,
         "A:B",
-        "play only these bars, counted from 1, and keep the file's own drums elsewhere; `A-B` is the same",
+        "play only these bars, counted from 1, and keep the file's own drums elsewhere; also `A-B`",
         section=STAYS,
     )
     drum_map: str = choice(
         str,
         "NAME|FILE",
-        "the notes of a sampler, `list` for all of them, or a JSON file of your own",
+        "the notes of your sampler: a drum map, or a JSON file of your own; `list` shows all maps",
         section=OUTPUT,
         default="gm",
         label=("Drum map", ""),
@@ -243,7 +243,7 @@ class BaseOptions:
     groove: Grooves | None = choice(
         str,
         "NAME|FILE",
-        "the beat to play on: a name that `--mode grooves` lists or a part of it, a file with drums, or bars of one as"
+        "the beat to play on: a name from `--mode grooves` or part of one, a file with drums, or some of its bars as"
         " `FILE:5` or `FILE:5-8`; for sections `verse=NAME,chorus=FILE`",
         section=GROOVE,
         unset="one that fits",
@@ -265,7 +265,7 @@ class BaseOptions:
         section=GROOVE,
     )
     daring: float = level(
-        "how a groove is chosen where none is given: 0 the safest, 0.5 as drummers choose, 1 wilder",
+        "how to choose a groove if you give none: 0 the safest, 0.5 as drummers choose, 1 wilder",
         section=GROOVE,
         default=0.0,
         label=("Daring", "Risikofreude"),
@@ -304,7 +304,7 @@ class BaseOptions:
     fill_at: tuple[int, ...] = choice(
         int,
         "BARS",
-        "fills in these bars, such as `8,16`",
+        "play fills in these bars, such as `8,16`",
         section=FILLS,
         default=(),
         least=1,
@@ -315,7 +315,7 @@ class BaseOptions:
     no_fills_in: tuple[tuple[int, int], ...] = choice(
         tuple,
         "BARS",
-        "no fills in these bars, such as `1-4,9-12`",
+        "play no fills in these bars, such as `1-4,9-12`",
         section=FILLS,
         default=(),
         title="bars of no_fills_in are",
@@ -326,7 +326,7 @@ class BaseOptions:
         "NAME",
         f"`{KIT}`: no hand percussion, or `{ALL}`",
         section=OF_THE_KIT,
-        unset=f"{KIT}, but where the groove or the style has percussion",
+        unset=f"{KIT}, unless the groove or the style has percussion",
         words=(KIT, ALL),
         title="set of pieces",
         label=("Pieces", "Instrumente"),
@@ -343,7 +343,7 @@ class BaseOptions:
     time: str = choice(
         str,
         "NAME",
-        f"what time is kept on: {', '.join(f'`{word}`' for word in TIMES)}",
+        f"the piece that keeps time: {', '.join(f'`{word}`' for word in TIMES)}",
         section=OF_THE_KIT,
         default=AUTO,
         words=TIMES,
@@ -372,7 +372,7 @@ class BaseOptions:
         "NAMES",
         'the sections by name and bars, such as `"intro 1-4, verse 5-20"`',
         section=WHAT,
-        unset="the file's markers, or found",
+        unset="the file's markers, or detected",
         many=True,
     )
 
@@ -419,7 +419,7 @@ class BaseSession:
     count_in: int = choice(
         int,
         "BARS",
-        "count so many bars before the song, which moves back",
+        "count in BARS bars before the song, which moves back",
         default=0,
         least=0,
         most=MOST_COUNT_IN,
@@ -428,21 +428,21 @@ class BaseSession:
         dialog=Dialog(
             "0",
             is_value=True,
-            about="so many bars of sticks before it, where the project has room for them; the song stays where it is",
+            about="bars of sticks before it, if the project has room for them; the song stays where it is",
         ),
     )
     click: bool = choice(bool, "", "add a track with a click on every beat", default=False)
     split: bool = choice(
         bool,
         "",
-        "a track for kick, snare, hats, toms, cymbals, percussion each",
+        "write one track each for kick, snare, hats, toms, cymbals and percussion",
         default=False,
         label=("A track for each piece", ""),
         dialog=Dialog(
             "no", is_value=True, about="yes: kick, snare, hats, toms, cymbals and percussion on tracks of their own"
         ),
     )
-    tail: bool = choice(bool, "", "let the cymbals of the last bar ring on behind it", default=False)
+    tail: bool = choice(bool, "", "let the cymbals of the last bar ring out", default=False)
 
 
 SESSION = table_of(BaseSession)
@@ -477,15 +477,15 @@ class BaseBrief:
     bpm: float = _number("B", "quarters a minute", 110.0, LEAST_BPM, MOST_BPM, "the tempo")
     bars: int = _number("N", "how many", 8, 1, MOST_BARS, "the number of bars")
     variability: float = _number(
-        "0..1", "0 the same bar again and again, 0.2 as drummers vary, 1 all new", 0.2, 0, 1, "variability"
+        "0..1", "0 repeats one bar, 0.2 varies as drummers do, 1 never repeats", 0.2, 0, 1, "variability"
     )
-    fill: int | None = _number("EVERY", "a fill every so many bars", None, 2, MOST_BARS, "a fill every", int)
+    fill: int | None = _number("EVERY", "play a fill every EVERY bars", None, 2, MOST_BARS, "a fill every", int)
     change: tuple[int, ...] = _number(
-        "BAR", "something else begins in these bars, such as `5,9`", (), 2, MOST_BARS, "a bar of change", int
+        "BAR", "change the pattern in these bars, such as `5,9`", (), 2, MOST_BARS, "a bar of change", int
     )
     temperature: float = _number("T", "0 the most likely, 1 as drummers play", 1.0, 0, 2, "the temperature")
-    grid: int = _number("16|24|32", "places a bar, of which 24 has triplets", 24, 16, 32, "the grid")
-    metre: str = choice(str, "N/M", "the metre that the bars, made in 4/4, are brought into", default="4/4")
+    grid: int = _number("16|24|32", "steps per bar; 24 has triplets", 24, 16, 32, "the grid")
+    metre: str = choice(str, "N/M", "the metre; the bars are made in 4/4 and converted", default="4/4")
 
 
 BRIEF = MappingProxyType(
@@ -521,9 +521,9 @@ def check_value(name: str, value: Any) -> None:
 
 
 def check(name: str, value: float | None, title: str = "") -> None:
-    """Refuse a number that is out of its range. title: what the refusal calls it, if not as the table.
+    """Refuse a number that is out of its range. title: its name in the message, if not that of the table.
 
-    None is in the range of what the model decides by default, and of nothing else.
+    None passes only if the default is None.
 
     Raises:
         OptionError: it is out of its range.
@@ -533,10 +533,10 @@ def check(name: str, value: float | None, title: str = "") -> None:
 
 
 def check_word(name: str, word: str | None) -> None:
-    """Refuse a word that is none of those that can be chosen. None is taken where it is the default.
+    """Refuse a word that is not one of the choices. None passes if it is the default.
 
     Raises:
-        OptionError: it is none of them.
+        OptionError: it is not one of them.
     """
     one = CHOICES[name]
     if word not in one.words and not (word is None and one.default is None):
@@ -545,7 +545,7 @@ def check_word(name: str, word: str | None) -> None:
 
 
 def pieces_of(names: Sequence[str]) -> frozenset[str]:
-    """The pieces of the kit that some names of pieces and families stand for.
+    """The pieces of the kit for some names of pieces and families.
 
     Raises:
         OptionError: there is no such name.
@@ -556,7 +556,7 @@ def pieces_of(names: Sequence[str]) -> frozenset[str]:
 
 
 def check_brief(name: str, value: float | None, title: str = "") -> None:
-    """Refuse a number of a brief that is out of its range. title: what the refusal calls it, if not as the table.
+    """Refuse a number of a brief that is out of its range. title: its name in the message, if not that of the table.
 
     Raises:
         OptionError: it is out of its range.

@@ -128,11 +128,11 @@ def guitar_parts(song: Song) -> GuitarChoice:
         NoGuitarError: No part, or more than one, is left to be the guitar. The message lists the parts.
     """
     if not any(len(part) for part in song.parts):
-        raise NoNotesError("the file has no notes; wanted is a guitar part with notes")
+        raise NoNotesError("the file has no notes; wanted a guitar part with notes")
     pitched = [index for index, part in enumerate(song.parts) if not part.is_drums]
     sounding = tuple(index for index in pitched if len(song.parts[index]))
     if not sounding:
-        raise NoGuitarError("all notes are drums (MIDI channel 10); wanted is a guitar part to play along with")
+        raise NoGuitarError("all notes are drums (MIDI channel 10); wanted a guitar part to play along with")
 
     by_program = tuple(index for index in pitched if song.parts[index].program in GUITAR_PROGRAMS)
     sung = {index for index in by_program if is_named_voice(song.parts[index])}
@@ -193,7 +193,7 @@ def _parts_of(song: Song, names: Sequence[str], piece: str, wanted: str) -> Sequ
         raise PartNotFoundError(f"{problem} fits no part; {there}")
     pitched = [index for index in matches if not song.parts[index].is_drums]
     if not pitched:
-        raise PartNotFoundError(f"{problem} is a drum part, wanted is a guitar; {there}")
+        raise PartNotFoundError(f"{problem} is a drum part, wanted a guitar; {there}")
     sounding = [index for index in pitched if len(song.parts[index])]
     if not sounding:
         raise NoNotesError(f"{problem} has no notes; {there}")
@@ -204,7 +204,7 @@ def no_drums(song: Song) -> str:
     """The message for a song without drums where some are needed."""
     return (
         f"there are no drums in it: {_listing(song) or 'it is empty'};"
-        " wanted are notes on MIDI channel 10, or a drum track of a tab or a score"
+        " wanted notes on MIDI channel 10, or a drum track of a tab or a score"
     )
 
 

@@ -16,13 +16,13 @@ if TYPE_CHECKING:  # the client reads the words, and has no numpy
 Named = TypeVar("Named")
 One: TypeAlias = "str | Groove"
 Grooves: TypeAlias = "One | Mapping[str, One]"
-"""A groove, by its name or file or as it is, or one for each section."""
+"""A groove (its name, its file or itself), or one for each section."""
 
-WHOLE = ""  # in place of a section: all that have none of their own
+WHOLE = ""  # in place of a section: all sections without a groove of their own
 
 _FILE = re.compile(rf"(.+(?:{'|'.join(map(re.escape, OPENED_SUFFIXES))}))(?::(.*))?", re.IGNORECASE | re.DOTALL)
 _BARS = re.compile(r"(\d{1,9})(?:[-:](\d{1,9}))?")
-_SECTION = r"[^\s=,:/\\.][^=,:/\\.]*="  # a name before "=": a path or a title has none of these signs
+_SECTION = r"[^\s=,:/\\.][^=,:/\\.]*="  # a name before "=": paths and titles have none of these signs
 
 
 class Reference(NamedTuple):
@@ -40,7 +40,7 @@ def reference(text: str) -> Reference:
     """Return the reference that NAME, FILE, FILE:BAR or FILE:FIRST-LAST stands for. Suffixes of songs mark a file.
 
     Raises:
-        OptionError: it is empty, or the bars are none.
+        OptionError: it is empty, or its bars are invalid.
     """
     if not text.strip():
         raise OptionError("the groove has no name; wanted a name of the groove book, or a file with drums")
@@ -59,12 +59,13 @@ def reference(text: str) -> Reference:
 
 
 def by_section(groove: Grooves) -> dict[str, One]:
-    """The groove of each section that is named, in their order; of `WHOLE` the groove of all others.
+    """The groove of each named section, in order; under `WHOLE`, that of all others.
 
-    A text may be one groove, or several as "verse=NAME,chorus=FILE". A comma that no section follows is of a title.
+    A text may be one groove, or several as "verse=NAME,chorus=FILE". A comma without a section after it belongs to a
+    title.
 
     Raises:
-        OptionError: a section has two grooves, or something names no groove.
+        OptionError: a section has two grooves, or a groove has no name.
     """
     pairs: list[tuple[str, One]]
     if isinstance(groove, str):
@@ -74,7 +75,7 @@ def by_section(groove: Grooves) -> dict[str, One]:
     found: dict[str, One] = {}
     for section, one in pairs:
         if section in found:
-            raise OptionError(f"two grooves are asked for in {section or 'the whole song'!r}; wanted one")
+            raise OptionError(f"two grooves are requested in {section or 'the whole song'!r}; wanted one")
         if isinstance(one, str):
             reference(one)
         found[section] = one
@@ -84,9 +85,9 @@ def by_section(groove: Grooves) -> dict[str, One]:
 def by_letter(grooves: Mapping[str, Named], letters: Sequence[str]) -> dict[str, Named]:
     """Return requests for sections by name as requests by the letters of a song's sections; `WHOLE` stays.
 
-    A name is one of the song's letters, or of the names that its file has in their place, in upper or lower case. Where
-    the file names none, another name stands for the first letter that is not taken: of "verse" and "chorus" verse is A
-    and chorus is B. letters: in the order in which they first come.
+    A name is a letter of the song, or a name that its file has for one, in any case. If the file names no sections, any
+    other name stands for the next free letter: "verse" is A, then "chorus" is B. letters: in the order in which they
+    first come.
 
     Raises:
         OptionError: the request names more sections than the song has, or there is no such letter or name.
@@ -103,7 +104,7 @@ def by_letter(grooves: Mapping[str, Named], letters: Sequence[str]) -> dict[str,
                 raise OptionError(f"the song has no section {section!r}; it has {', '.join(letters)}")
             letter = free.pop(0)
         if letter in found:
-            raise OptionError(f"two grooves are asked for in {letter!r}; wanted one")
+            raise OptionError(f"two grooves are requested in {letter!r}; wanted one")
         found[letter] = one
     return found
 

@@ -21,11 +21,11 @@ from seq2drum.play.options import Options
 class Grooves:
     """The grooves of a take, by the letters of their sections.
 
-    A groove requested for one section changes the bars of that section alone. So the take is arranged as it is
-    without such wishes, and then with them.
+    A groove requested for one section changes the bars of that section alone. So the take is arranged
+    first without such wishes, then with them.
 
-    options: the request, resolved. without: the same without the wishes that have a place: the ending, and the
-    grooves of some sections alone. everywhere: the grooves without these wishes. placed: those that they name.
+    options: the request, resolved. without: the same without the wishes: the ending, and the grooves of single
+    sections. everywhere: the grooves without the wishes. placed: the grooves that they name.
     """
 
     options: Options
@@ -35,12 +35,12 @@ class Grooves:
 
     @property
     def by_section(self) -> BySection:
-        """The groove that each section is played on."""
+        """The groove of each section."""
         return {**self.everywhere, **self.placed}
 
     @property
     def played(self) -> list[Groove]:
-        """The grooves that are played on somewhere."""
+        """All grooves in use."""
         return list((self.everywhere if self.everywhere.keys() - self.placed else self.placed).values())
 
 
@@ -59,9 +59,9 @@ def choose(guitar: Guitar, options: Options) -> Grooves:
 
 
 def variants(guitar: Guitar, options: Options, count: int) -> list[Options]:
-    """The options of several takes, of which the first are those given.
+    """The options of several takes; the first are those given.
 
-    The others have seeds made from the given one, and other grooves that fit unless some are requested.
+    The others have seeds derived from the given one, and other fitting grooves unless the request names some.
     """
     varied = [options]
     for number in range(1, count):

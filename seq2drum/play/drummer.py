@@ -1,7 +1,7 @@
 """The drummer: `Drummer.load().accompany("song.mid").save("drums.mid")`.
 
-A take is made in five steps, each with a file of its own: `listen` to the song, `choose` the grooves, `arrange` fills,
-crashes and the ending, `play` the bars (`decode.decoding`), `write` them as notes.
+A take is made in five steps, a file each: `listen` to the song, `choose` the grooves, `arrange` fills, crashes and the
+ending, `play` the bars (`decode.decoding`), `write` them as notes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from seq2drum.play.take import DrumBar, Take, ranked
 from seq2drum.play.wishes import resolve_options
 from seq2drum.play.write import take_of, write
 
-TAKES_TOGETHER = 16  # takes of a song that are played together; more would gain little
+TAKES_TOGETHER = 16  # takes of a song in a batch; more gain little
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Drummer(Shown):
 
     @staticmethod
     def load(model: str | os.PathLike[str] = DEFAULT, *, threads: int = 1) -> Drummer:
-        """Load a model by name, or from a folder that training made, and the groove book.
+        """Load a model, by name or from the folder of a training run, and the groove book.
 
         Raises:
             UnknownModelError, CheckpointError: there is no such model, or it is damaged.
@@ -73,10 +73,10 @@ class Drummer(Shown):
         return take_of(guitar, grooves, self.engine.run(self.bars(guitar, grooves)))
 
     def stream(self, song: Song | bytes | str | os.PathLike[str], options: Options | None = None) -> Iterator[DrumBar]:
-        """The same take, bar by bar as it is made. To cancel, stop asking.
+        """Yield the bars of the same take as they are made. To cancel, stop iterating.
 
         Raises:
-            InputError: as `accompany`, at once and not with the first bar.
+            InputError: as `accompany`, raised by the call, not with the first bar.
         """
         guitar, options = self.listen(song, options)
         return self.engine.run(self.bars(guitar, choose(guitar, options)))
@@ -89,17 +89,17 @@ class Drummer(Shown):
         *,
         drums: Song | None = None,
     ) -> list[Take]:
-        """Several takes, the best first.
+        """Return several takes, the best first.
 
-        One of them is `accompany`'s; the others have seeds that are made from its seed, and are in their options, and
-        are played on other grooves that fit, unless one is requested. The score says how much a take has in common with
-        what drummers would play to this guitar, see `take.ranked`. drums: as `listen` has it.
+        One of them is `accompany`'s. The others have seeds derived from its seed (their options have them), and other
+        fitting grooves unless one is requested. The score is the expected agreement with what drummers would play to
+        this guitar, see `take.ranked`. drums: as in `listen`.
 
         Raises:
             InputError, OptionError: as `accompany`; count is not 1 to MOST_TAKES.
         """
         if not 1 <= count <= MOST_TAKES:
-            raise OptionError(f"{count} takes are asked for, wanted 1 to {MOST_TAKES}")
+            raise OptionError(f"{count} takes are requested, wanted 1 to {MOST_TAKES}")
         guitar, options = self.listen(song, options, drums=drums)
         chosen = [choose(guitar, own) for own in variants(guitar, options, count)]
         bars: list[list[DrumBar]] = [[] for _ in chosen]
@@ -120,9 +120,9 @@ class Drummer(Shown):
         limits: Limits = DEFAULT_LIMITS,
         drums: Song | None = None,
     ) -> tuple[Guitar, Options]:
-        """The guitar of a song, and the options resolved for it: all that `bars` needs, for playing several at once.
+        """The guitar of a song, and its resolved options: the inputs of `bars`, so that callers can batch songs.
 
-        drums: has the drums that stand in place of the song's own, where some of these are to stay.
+        drums: a file whose drums replace the song's own as those to keep.
 
         Raises:
             InputError, OptionError: as `accompany`.
@@ -132,10 +132,10 @@ class Drummer(Shown):
         return guitar, resolve_options(guitar, options, limits)
 
     def bars(self, guitar: Guitar, grooves: Grooves) -> ComputationStream[DrumBar]:
-        """The bars of a take. The stream asks the engine for what is to be computed, see `engine`.
+        """The bars of a take. The stream yields graph calls for the engine to run, see `engine`.
 
         Raises:
-            OptionError: something of the song's own drums should stay, but there are none, or there is no such bar.
+            OptionError: the options keep drums of the song, and it has none or lacks the bar.
         """
         options, song_grid = grooves.options, guitar.song_grid
         kept = kept_of(guitar.song, song_grid.lattice, options, drum_maps.load(options.drum_map), self.engine.kit)
@@ -158,8 +158,8 @@ def stream_grid(
 ) -> ComputationStream[PlayedBar]:
     """Play to a guitar without a song.
 
-    plan: the sections and their grooves, fills and crashes to be added; by default the guitar's sections, without
-    grooves. For the others, see `Arrangement`.
+    plan: sections and grooves, to which fills and crashes are added; by default the guitar's sections without grooves.
+    For the other arguments, see `Arrangement`.
     """
     form, controls, given = guitar_grid.form, controls or Controls(), given or {}
     count, read, model = len(form.steps), features(guitar_grid), guided(engine, controls)
@@ -172,5 +172,5 @@ def stream_grid(
 
 
 def play_grid(engine: Engine, guitar_grid: GuitarGrid, sampling: Sampling, **more: Any) -> Iterator[PlayedBar]:
-    """The bars of `stream_grid`, computed at once."""
+    """The bars of `stream_grid` as a list."""
     return engine.run(stream_grid(engine, guitar_grid, sampling, **more))

@@ -1,4 +1,4 @@
-"""Drums of the song that stay in a take: the notes themselves, and the bars that a model remembers of them."""
+"""Drums of the song that stay in a take: their notes, and the bars that a model remembers of them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ from seq2drum.play.options import Options
 class KeptDrums(NamedTuple):
     """Drums of the song that stay. The take is played in bars [first, stop) of the lattice, ticks [low, high).
 
-    rows (n, 4): the notes that stay, as they are in the file, and pedal (positions, 2) that of their hats. given: the
-    bars before `first`, as a model remembers them. struck: the voices that sound at each tick. downbeat: those that are
-    struck already on the first step played, a little before its barline. hits: what stays in other bars than those
-    played, as voices of the full kit.
+    rows (n, 4): the kept notes of the file; pedal (positions, 2): the pedal of their hats. given: the bars before
+    `first`, as a model remembers them. struck: the voices struck at each tick. downbeat: voices already struck on the
+    first played step, just before its barline. hits: the kept hits outside the played bars, as voices of the full kit.
     """
 
     rows: IntArray
@@ -41,7 +40,7 @@ class KeptDrums(NamedTuple):
     hits: Grid
 
     def within(self, bar: Bar, *, last: bool) -> tuple[IntArray, IntArray]:
-        """The notes (n, 4) and positions (n, 2) of the pedal that stay in a bar; in the last also those after it."""
+        """The notes (n, 4) and pedal positions (n, 2) kept in a bar; in the last bar also those after it."""
         onset, tick = self.rows[:, 0], self.pedal[:, 0]
         return (
             self.rows[(onset >= bar.start) & (last | (onset < bar.end))],
@@ -52,13 +51,13 @@ class KeptDrums(NamedTuple):
 def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, kit: Kit) -> KeptDrums:
     """Return the drums of a song that stay.
 
-    A note belongs to the bar it sounds in, but for those that come early on the downbeat after the last bar that is
-    played: they stay, too.
+    A note belongs to the bar that it sounds in, except early notes on the downbeat after the last played bar: they
+    stay, too.
 
     Raises:
-        OptionError: something of them should stay, but there are none, or there is no such bar.
+        OptionError: the options keep drums, and the song has none or lacks the bar.
     """
-    # 1. The song's own drums, if any of them should stay.
+    # 1. The song's own drums, if any should stay.
     own = [song.parts[index] for index in theory.drum_parts(song)]
     rows = np.concatenate([np.empty((0, 4), np.int64), *(part.rows for part in own)])
     if not (options.prime or options.bars):
@@ -68,11 +67,9 @@ def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, k
     pedal = np.concatenate([NO_PEDAL, *(part.pedal for part in own)])
     known = (pitch >= 0) & (FULL.voice_of[pitch] >= 0)
     if not known.any():
-        raise OptionError(
-            "the song has no drums of its own that could stay; give a file of them (drums), or leave out prime and bars"
-        )
-    # 2. The bars that are played, and the notes that stay outside them.
-    number = np.array([bar.index for bar in lattice.bars])  # a long bar is several of the lattice
+        raise OptionError("the song has no drums to keep; give a file of them (drums), or leave out prime and bars")
+    # 2. The bars to play, and the notes that stay outside them.
+    number = np.array([bar.index for bar in lattice.bars])  # a long bar spans several of the lattice
     step, _ = lattice.nearest(rows[:, 0])
     bar = lattice.bar_of[step]
     stop, low, high = len(lattice.bars), song.end, song.end
@@ -88,12 +85,12 @@ def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, k
         low, high = lattice.bars[first].start, lattice.bars[stop - 1].end
         stays = (rows[:, 0] < low) | (rows[:, 0] >= high) | (bar >= stop)
     pedal = pedal[(pedal[:, 0] < low) | (pedal[:, 0] >= high)]
-    # 3. The bars that stay, on the lattice, and those before as the model remembers them.
+    # 3. The kept bars on the lattice, and the earlier ones as the model remembers them.
     standard = np.column_stack([rows[:, :2], pitch, rows[:, 3]])
     hits = encode(Part.of(standard[known & ((bar < first) | (bar >= stop))]), lattice, FULL)
     remembered = encode(Part.of(standard[known & (bar < first)]), lattice, kit)
     given = {index: remembered.between(*lattice.first[index : index + 2].tolist()) for index in range(first)}
-    # 4. What sounds together with what is played.
+    # 4. The voices struck together with the played bars.
     inside = stays & known
     voice = kit.voice_of[pitch[inside]]
     struck: dict[int, list[int]] = {}
@@ -106,9 +103,9 @@ def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, k
 
 
 def grooves_of(kept: KeptDrums, form: Form, passages: Sequence[Section]) -> dict[str, Groove]:
-    """The typical groove of what stays in each section, by its letter, and of `WHOLE` that of all that stays.
+    """The typical groove of the kept drums in each section, by its letter; under `WHOLE`, of all of them.
 
-    Sections of which nothing stays have none; where nothing stays at all, there is no groove.
+    A section without kept drums is left out; without any, the result is empty.
     """
     grid, bars = kept.hits, len(form.steps)
     if not len(grid.step):

@@ -1,4 +1,4 @@
-"""Listen: a song becomes a `Guitar`, whose bars, grid, sections and features are made once, on first use."""
+"""Listen: a song becomes a `Guitar`, whose bars, grid, sections and features are computed once, on first use."""
 
 from __future__ import annotations
 
@@ -27,10 +27,7 @@ MOST_BARS = 10_000
 
 @dataclass(frozen=True)
 class Guitar:
-    """A song and which of its parts are the guitar.
-
-    source: the bytes of the MIDI file that the song came from, if it came from one.
-    """
+    """A song and its guitar parts. source: the bytes of the song's MIDI file, if it has one."""
 
     song: Song
     choice: GuitarChoice
@@ -49,7 +46,7 @@ class Guitar:
 
     @cached_property
     def sections(self) -> tuple[Section, ...]:
-        """The passages of the guitar."""
+        """The sections of the guitar."""
         return sections(self.song_grid.guitar_grid)
 
     @property
@@ -70,12 +67,12 @@ class Guitar:
 
     @cached_property
     def resting(self) -> BoolArray:
-        """(B,): the bars in which nothing sounds but drums."""
+        """(B,): the bars without notes except drums."""
         return rests(self.song, self.song_grid.lattice)
 
     @property
     def sounding(self) -> tuple[int, int]:
-        """The bars [first, stop) between which anything sounds."""
+        """The bars [first, stop) from the first note to the last."""
         bars = np.flatnonzero(~self.resting)
         return int(bars[0]), int(bars[-1]) + 1
 
@@ -98,10 +95,10 @@ def listen(
 
     Args:
         song: A song, or a file of any kind that `formats.opening` knows, its path or its bytes.
-        track: Which parts are the guitar; by default those that look so.
-        sections: The passages by name, in place of the file's markers, as `Options.sections` has them.
-        drums: Has the drums that stand in place of the song's own.
-        limits: Beyond which a file is refused.
+        track: The guitar parts; by default those that look like one.
+        sections: Sections by name, in place of the file's markers, as in `Options.sections`.
+        drums: A file whose drums replace the song's own.
+        limits: The limits of a file.
 
     Raises:
         InputError: the song cannot be read or has no guitar. The message says what to do.
@@ -115,7 +112,7 @@ def listen(
 
 
 def with_sections(song: Song, named: str) -> Song:
-    """The song with markers of named sections in place of its own.
+    """The song with named sections as its markers.
 
     Raises:
         OptionError: the song has fewer bars.

@@ -18,18 +18,17 @@ from seq2drum.play.decode.sampling import Sampling
 
 @dataclass(frozen=True, slots=True)
 class Options(BaseOptions, Shown):
-    """The options of a take. What is None, the model or the song decides.
+    """The options of a take. The model or the song decides whatever is None.
 
     `music.options.BaseOptions` has the fields, their meanings, ranges and defaults.
 
     groove: a name in the groove book, a file with drums (`FILE`, `FILE:5` for one of its bars, `FILE:5-8` for several),
     a `Groove`, or one of these for each section: a mapping of section to it, or "verse=NAME,chorus=FILE". See `asked`.
     like: a file of any kind but recordings, or its bytes. no_fills_in: (first, last) of each range of bars. sections:
-    bars that are not named go with those before them. drum_map: the notes that a sampler has the drums on, and that the
-    file's own drums are on.
+    unnamed bars belong to the section before them. drum_map: the notes of a sampler, and of the file's own drums.
 
     Raises:
-        OptionError: a value is out of its range or none of its words, or two options contradict each other.
+        OptionError: a value is out of range or not one of its words, or two options contradict each other.
     """
 
     def __post_init__(self) -> None:
@@ -41,46 +40,46 @@ class Options(BaseOptions, Shown):
             for bar in self.fill_at:
                 if first <= bar <= last:
                     raise OptionError(
-                        f"a fill is asked for in bar {bar}, and none in bars {first}-{last}; ask for one of them"
+                        f"a fill is requested in bar {bar}, and none in bars {first}-{last}; leave one of them out"
                     )
         if self.sections is not None:
             sections_of(self.sections)
         if self.groove is not None:
             asked.by_section(self.groove)
         if self.bars is not None and self.prime:
-            raise OptionError("prime and bars both say what stays of the file's drums; ask for one of them")
+            raise OptionError("prime and bars both choose the file's drums to keep; leave one of them out")
         drum_maps.load(self.drum_map)
 
     @property
     def controls(self) -> Controls:
-        """The controls that the model is conditioned on."""
+        """The controls that condition the model."""
         return Controls(self.style, self.intensity, self.complexity, self.fills)
 
     @property
     def freedom(self) -> float:
-        """The temperature of bars: the requested one, else 1, and 0 where a groove is given."""
+        """The temperature of bars: the requested one, else 1, or 0 with a given groove."""
         if self.temperature is not None:
             return self.temperature
         return 0.0 if self.is_plain else 1.0
 
     @property
     def is_plain(self) -> bool:
-        """True if a given groove is played as it is, except in fills."""
+        """True if a given groove is played unchanged, except in fills."""
         return self.temperature is None and not (self.groove is None and self.like is None)
 
     @property
     def forbidden(self) -> frozenset[str]:
-        """The pieces of the kit that are never played, by name, as far as `without` tells."""
+        """The names of the excluded pieces, by `without`."""
         return pieces_of(self.without)
 
     @property
     def sampling(self) -> Sampling:
-        """The sampling of the take. Where bars are plain because a groove is given, fills are free."""
+        """The sampling of the take. Fills stay free where a given groove makes bars plain."""
         return Sampling(self.seed, self.freedom, self.top_p, 1.0 if self.temperature is None else None)
 
 
 def in_words(name: str, value: object) -> str:
-    """Return an option's value in words; of bytes and grooves, their names."""
+    """Return an option's value in words; for bytes and grooves, their names."""
     match value:
         case tuple() if name == "bars":
             return " to ".join(map(str, value))

@@ -1,6 +1,6 @@
-"""A take as a session wants it: with a count-in and a click, and with a track for each group of pieces.
+"""A take as a session needs it: with a count-in and a click, and with a track for each group of pieces.
 
-It moves and sorts what a take has; it plays nothing.
+It moves and sorts the notes of a take, and plays nothing.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "Percussion": FAMILIES["percussion"],
     }
 )
-"""The pieces of each track of a take that is split, by the track's name. What is no piece is with the percussion."""
+"""The pieces of each track of a split take, by the track's name. Other notes go with the percussion."""
 
 RING = 4.0
-"""Seconds that a cymbal of the last bar is held."""
+"""Seconds that the cymbals of the last bar ring."""
 RINGING = (*FAMILIES["cymbals"], "open hat")
 
 _GROUP_OF = np.array([next(at for at, names in enumerate(GROUPS.values()) if name in names) for name in FULL.names])
@@ -42,8 +42,7 @@ _GROUP_OF = np.array([next(at for at, names in enumerate(GROUPS.values()) if nam
 class Session(BaseSession, Shown):
     """Parts of a file beside the drums; `music.options.BaseSession` has the fields.
 
-    split: each of GROUPS has a track of its own. tail: cymbals of the last bar ring on behind it, and the file lasts
-    until they have rung out.
+    split: one track for each of GROUPS. tail: the cymbals of the last bar ring out, and the file lasts as long.
     """
 
     def __post_init__(self) -> None:
@@ -51,15 +50,15 @@ class Session(BaseSession, Shown):
 
 
 PLAIN = Session()
-"""Nothing beside the drums."""
+"""True if the session adds nothing to the drums."""
 
 
 @dataclass(frozen=True)
 class Delivery(Shown):
     """A song and its drums as they go into a file.
 
-    song: moved behind the count-in, with its own parts. drums: one part, or one for each group that is played. click:
-    the click, or none. shift: by how many ticks all was moved. metres: see `counting.Counted`.
+    song: its own parts, moved behind the count-in. drums: one part, or one for each group with notes. click: the click
+    or None. shift: the length of the count-in in ticks. metres: see `counting.Counted`.
     """
 
     song: Song
@@ -91,7 +90,7 @@ def delivered(song: Song, part: Part, drum_map: DrumMap, session: Session) -> De
 
 
 def ringing(song: Song, part: Part, drum_map: DrumMap) -> Part:
-    """The drums with the cymbals that are struck in the last bar held for RING seconds."""
+    """The drums with the cymbals of the last bar held for RING seconds."""
     tempo = song.tempo_at(song.end)
     held = round(RING * 1_000_000 / tempo.microseconds * song.ticks_per_quarter)
     cymbals = np.isin(drum_map.voices(part), FULL.voices_named(RINGING)) & (part.onset >= song.bars()[-1].start)
@@ -100,7 +99,7 @@ def ringing(song: Song, part: Part, drum_map: DrumMap) -> Part:
 
 
 def split(part: Part, drum_map: DrumMap) -> tuple[Part, ...]:
-    """Drums as a part for each of GROUPS that is played; together they have the notes of the part, and no others."""
+    """Drums as one part for each of GROUPS with notes, which together have all notes."""
     voices = drum_map.voices(part)
     groups = np.where(voices < 0, len(GROUPS) - 1, _GROUP_OF[voices])
     parts = []

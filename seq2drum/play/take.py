@@ -1,4 +1,4 @@
-"""A finished drum part: what it was made of, its bars, and how several takes of a song are ranked."""
+"""A finished drum part: its origin, its bars, and the ranking of several takes of a song."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ TRACK_NAME = "Drums"
 class DrumBar(Shown):
     """One bar of a take as it is made: the bar, and its hits as notes in ticks of the song.
 
-    Its hits are on the notes of `Options.drum_map`; its program is the kit. A hit on the downbeat may come a little
-    before the barline. swaps: the hits of pieces that this kit lacks.
+    Its hits use the notes of `Options.drum_map`; its program is the kit. A hit on the downbeat may begin just before
+    the barline. swaps: hits of pieces that this kit lacks.
     """
 
     bar: Bar
@@ -44,11 +44,11 @@ class DrumBar(Shown):
 class Take(Shown):
     """A finished drum part.
 
-    song: what was played to. part: the drums, on the notes of `options.drum_map`. guitar: which parts were listened to,
-    and why those. source: the bytes of the MIDI file that the song came from, if it came from one. score: what
-    `Drummer.takes` ranked it by. grooves: what each section was played on, in the order in which they come. sections:
-    where each passage begins, and its name. named: whether they are what the song's markers say. swaps: the hits of
-    pieces that the kit of the drum map lacks, by piece.
+    song: the song played to. part: the drums, on the notes of `options.drum_map`. guitar: the guitar parts, and the
+    reason for the choice. source: the bytes of the song's MIDI file, if it has one. score: the rank score of
+    `Drummer.takes`. grooves: the groove of each section, in the order of the song. sections: the start of each section,
+    and its name. named: whether the song's markers name the sections. swaps: hits of pieces that the drum map lacks, by
+    piece.
     """
 
     song: Song
@@ -69,7 +69,7 @@ class Take(Shown):
 
     @property
     def duet(self) -> Duet:
-        """The guitar that was listened to and these drums: what is shown, heard and written as a score."""
+        """The guitar and these drums, for pictures, sound and scores."""
         return Duet(self.song, tuple(self.song.parts[index] for index in self.guitar.parts), self.standard_part)
 
     @property
@@ -79,16 +79,16 @@ class Take(Shown):
 
     @property
     def markers(self) -> tuple[Marker, ...]:
-        """The markers of the file: its own, and the found sections where none of these names one."""
+        """The markers of the file: its own, and the found sections where it names none."""
         return self.song.markers if self.named else tuple(sorted({*self.song.markers, *self.sections}))
 
     def delivered(self, session: Session) -> Delivery:
-        """The song and these drums with what a session wants beside them."""
+        """The song and these drums as a session delivers them."""
         song = replace(self.song, markers=self.markers)
         return delivered(song, self.part, drum_maps.load(self.options.drum_map), session)
 
     def behind(self, count_in: int) -> Take:
-        """The take with so many bars counted before it; with 0 itself."""
+        """The take behind a count-in of some bars; for 0, itself."""
         if not count_in:
             return self
         given = self.delivered(Session(count_in))
@@ -96,7 +96,7 @@ class Take(Shown):
         return replace(self, song=given.song, part=given.drums[0], source=None, sections=moved)
 
     def audible(self, session: Session) -> tuple[Duet, tuple[Part, ...]]:
-        """The duet behind the count-in, and what sounds beside it: the click, if there is one."""
+        """The duet behind the count-in, and the click, if there is one."""
         given = self.delivered(replace(session, split=False))
         drums = drum_maps.load(self.options.drum_map).read(given.drums[0])
         return Duet(given.song, tuple(given.song.parts[index] for index in self.guitar.parts), drums), given.click
@@ -108,7 +108,7 @@ class Take(Shown):
         return duet.song, duet.guitars, {part.name.lower(): (part,) for part in parts}
 
     def to_bytes(self, *, with_guitar: bool = False, session: Session = PLAIN) -> bytes:
-        """The take as a MIDI file. With the guitar: the original file, its drums replaced by these."""
+        """The take as a MIDI file. With the guitar, the original file with these drums in place of its own."""
         given = self.delivered(session)
         tracks = (*given.drums, *given.click)
         if not with_guitar:
@@ -121,7 +121,7 @@ class Take(Shown):
         return midi.serialise(replace(given.song, parts=(*pitched, *tracks), length=given.song.end))
 
     def explain(self) -> tuple[Explanation, ...]:
-        """Return the take bar by bar, with the parts of the guitar that each goes with; see `explain`."""
+        """Return the explanations of the take, bar by bar, with the guitar that each follows; see `explain`."""
         song_grid = SongGrid.of(self.song, self.guitar.parts)
         hits = encode(self.standard_part, song_grid.lattice, FULL)
         titles = {groove.section: groove.title for groove in self.grooves}
@@ -138,17 +138,17 @@ class Take(Shown):
         """Write the take to a MIDI file, whole or not at all.
 
         Raises:
-            OutputError: it cannot be written; what was there is untouched.
+            OutputError: it cannot be written; an existing file is unchanged.
         """
         files.write_file(path, self.to_bytes(with_guitar=with_guitar, session=session), overwrite=overwrite)
         return self
 
 
 def ranked(takes: Sequence[Take], asked: Options) -> list[Take]:
-    """Takes of one song with their scores, the best first; a single one has none.
+    """Takes of one song with their scores, the best first; a single take has no score. asked: the resolved request.
 
-    asked: the request of all of them, resolved. The score is how much a take has in common with what a drummer
-    would play, see `choosing.worths`: crash upon crash, or a groove that is lost, has little.
+    The score is the expected agreement with what a drummer would play, see `choosing.worths`: it is low for too many
+    crashes or a lost groove.
     """
     if len(takes) == 1:
         return list(takes)
@@ -161,11 +161,11 @@ def ranked(takes: Sequence[Take], asked: Options) -> list[Take]:
 
 
 VERSION = 1
-"""Of the shape: a later one has another number only if something in it went away or means another thing."""
+"""The version of the format. It rises when a field goes away or changes its meaning."""
 
 
 def as_json(take: Take) -> bytes:
-    """The take as the text of a JSON file, in ticks and seconds of the song; a hit is in the bar in which it falls."""
+    """The take as JSON, in ticks and seconds of the song; each hit is in the bar of its onset."""
     song, part = take.song, take.part
     voices = drum_maps.load(take.options.drum_map).voices(part).tolist()
     sections = {marker.tick: marker.text for marker in take.sections}

@@ -1,6 +1,6 @@
-"""Options resolved for a song: grooves looked up or read, and the levels of a song to play like filled in.
+"""Options resolved for a song: named grooves are loaded, and levels taken from a song to play like.
 
-No resolved option names a file.
+A resolved option names no file.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from seq2drum.play.options import Options
 
 # Means of 700 training songs and of 310 recordings of drummers: notebooks/LOG.md, 2026-11-22.
 FILLS_A_BAR = 0.082  # share of fills among the bars of real drums, as `drums.fills` counts them
-HUMAN_MS = 13.4  # how far drummers strike from where they mostly strike a piece, in milliseconds
+HUMAN_MS = 13.4  # mean distance of drummers' hits from their usual place, in milliseconds
 
 
 @dataclass(frozen=True)
 class Wishes(Shown):
-    """Levels and grooves of a song's drums, by the names of `Options`; levels 0 to 1, None where nothing tells them.
+    """Levels and grooves of a song's drums, by the names of `Options`; levels 0 to 1, None where unknown.
 
-    grooves: of each section of its guitar, by its letter, and of `WHOLE` that of all bars.
+    grooves: by the letters of its guitar's sections; under `WHOLE`, that of all bars.
     """
 
     grooves: dict[str, Groove]
@@ -56,7 +56,7 @@ class Wishes(Shown):
 def wishes_of(song: Song) -> Wishes:
     """Return the levels and grooves of a song's drums.
 
-    Sections are those of its guitar; without one, the song has no sections.
+    Sections are those of its guitar; without a guitar, there are none.
 
     Raises:
         OptionError: it has no drums.
@@ -93,10 +93,10 @@ def _passages(song: Song, bars: int) -> dict[str, list[int]]:
 
 
 def _humanize(grid: Grid, form: Form) -> float:
-    """Return how human the moments are: 0 where each is the same, 1 as far from that as drummers are, and further.
+    """Return how human the timing is: 0 for equal moments, 1 for the spread of human drummers, more beyond it.
 
-    A swing or a lag that is always the same is no error: what counts is the mean distance, over the hits of a voice at
-    a place of the quarter, from the median of these.
+    A constant swing or lag does not count: the measure is the mean distance of hits from the median of their voice at
+    their place in the quarter.
     """
     milliseconds = moments(grid, form)
     name = form.place_of(grid.step) % STEPS_PER_QUARTER * len(FULL) + grid.key
@@ -111,7 +111,7 @@ LEVELS = ("intensity", "complexity", "fills", "humanize", "swing")
 
 
 def check(options: Options) -> None:
-    """Refuse what no song makes possible, before a song is read or listened to.
+    """Refuse options that fit no song, before a song is read.
 
     Raises:
         OptionError: there is no such groove.
@@ -128,10 +128,10 @@ def check(options: Options) -> None:
 def resolve_options(guitar: Guitar, options: Options, limits: Limits = DEFAULT_LIMITS) -> Options:
     """The options with each groove as a `Groove`, by the letter of its section, and without `like`.
 
-    The request wins over the song's own drums that stay, and these over what the song to play like tells.
+    The request wins over the song's own kept drums, and these over the song to play like.
 
     Raises:
-        OptionError: there is no such groove, section or bar, or nothing of the song's own drums that could stay.
+        OptionError: there is no such groove, section or bar, or the song has no drums to keep.
         InputError: the song to play like cannot be read.
     """
     _check_bars(options, guitar.song)
@@ -155,8 +155,8 @@ def resolve_options(guitar: Guitar, options: Options, limits: Limits = DEFAULT_L
 def _stays(guitar: Guitar, options: Options) -> Options:
     """The options with the grooves of the song's own drums that stay.
 
-    What goes on from the first bars is as plain as with any groove that is given: so it has the most in common with the
-    drums that were there (notebooks/LOG.md, 2026-11-22). Bars that are played again differ with each seed.
+    Bars that continue from the first bars are as plain as with any given groove, which agrees best with the drums
+    before them (notebooks/LOG.md, 2026-11-22). Replayed bars differ with each seed.
     """
     song_grid = guitar.song_grid
     kept = kept_of(guitar.song, song_grid.lattice, options, drum_maps.load(options.drum_map), FULL)
@@ -168,7 +168,7 @@ def _stays(guitar: Guitar, options: Options) -> Options:
 
 
 def _read(groove: str | Groove, guitar: Guitar, options: Options, letter: str) -> Groove:
-    """Return the groove requested for a section; of a family the likeliest there."""
+    """Return the groove requested for a section; for a family, its likeliest groove there."""
     if not isinstance(groove, str):
         return groove
     meant = read_grooves(groove)
@@ -178,7 +178,7 @@ def _read(groove: str | Groove, guitar: Guitar, options: Options, letter: str) -
 
 
 def _in_turn(grooves: Mapping[str, Groove], letters: Sequence[str]) -> dict[str, Groove]:
-    """The grooves of another song's sections for this song's: that of the same letter or name, or of the same turn."""
+    """The grooves of another song for this song's sections: by the same letter or name, else by position."""
     others = [letter for letter in grooves if letter != WHOLE]
     found = {WHOLE: grooves[WHOLE]}
     for turn, letter in enumerate(letters):
@@ -197,13 +197,13 @@ def _song(source: bytes | str | os.PathLike[str], limits: Limits) -> Song:
 
 
 def _check_bars(options: Options, song: Song) -> None:
-    """Refuse bars that the song does not have."""
+    """Refuse bars that the song lacks."""
     if not (options.fill_at or options.no_fills_in):
         return
     bars = len(song.bars())
     for bar in options.fill_at:
         if bar > bars:
-            raise OptionError(f"a fill is asked for in bar {bar}, but the song has {bars}")
+            raise OptionError(f"a fill is requested in bar {bar}, but the song has {bars}")
     for first, last in options.no_fills_in:
         if first > bars:
-            raise OptionError(f"no fills are asked for in bars {first}-{last}, but the song has {bars}")
+            raise OptionError(f"no fills are requested in bars {first}-{last}, but the song has {bars}")

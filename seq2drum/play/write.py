@@ -1,4 +1,4 @@
-"""Write: the bars of a take are struck, joined to the drums that stay, mapped to a sampler, and merged to a part."""
+"""Write: strike the bars of a take, join them to the kept drums, map them to a sampler, and merge them to a part."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from seq2drum.play.kept import KeptDrums
 from seq2drum.play.listen import Guitar
 from seq2drum.play.take import TRACK_NAME, DrumBar, Take
 
-LATE = 0.04  # seconds that a stroke may come late by for its limb
+LATE = 0.04  # the most seconds by which a stroke may be delayed for its limb
 
 
 def write(
     guitar: Guitar, grooves: Grooves, kept: KeptDrums, played: ComputationStream[PlayedBar], kit: Kit
 ) -> ComputationStream[DrumBar]:
-    """The bars of a take as notes of the song, each as soon as it is played.
+    """Yield the bars of a take as notes of the song, each as soon as it is played.
 
     Args:
         guitar: The song.
         grooves: The grooves of the take, and the request.
         kept: The song's own drums that stay.
         played: The bars as hits.
-        kit: Whose voices these are.
+        kit: The kit of the hits.
     """
     song, options, song_grid = guitar.song, grooves.options, guitar.song_grid
     drum_map = drum_maps.load(options.drum_map)
@@ -44,7 +44,7 @@ def write(
     dynamics, merger = Dynamics(options, song_grid.guitar_grid, kit), DrumMerger(kept, song_grid.lattice, kit, song)
     bars, parts, pedal, swaps = song.bars(), list[Part](), list[IntArray](), list[Swap]()
     for index, piece in enumerate(song_grid.lattice.bars):
-        # 1. Strike each as it comes, and write what does not stay as it is. Nothing is asked of the bars after it.
+        # 1. Strike each bar as it comes, without waiting for later ones, and write the kept bars unchanged.
         if index < kept.stop:
             _, hits, unwished = yield from next_of(played)
             own_merger = merger
@@ -53,14 +53,14 @@ def write(
             else:
                 own_merger = merger.aside()
                 struck, plain = dynamics.strike_both(index, hits, unwished)
-                merger.fitted(index, plain, program, is_xg=is_xg)  # what comes next goes on from it
+                merger.fitted(index, plain, program, is_xg=is_xg)  # the next bar continues from it
             if kept.first <= index:
                 fitted = own_merger.fitted(index, struck, program, is_xg=is_xg)
                 written = drum_map.apply(fitted)
                 parts.append(written)
                 pedal.append(written.pedal)
                 swaps += drum_map.swaps(fitted) if len(fitted) else ()
-        # 2. A bar is complete with its last piece; a long one has several on the lattice.
+        # 2. A bar ends with its last piece; a long one has several on the lattice.
         bar = bars[piece.index]
         if piece.end == bar.end:
             is_last = bar.index + 1 == len(bars)
@@ -77,7 +77,7 @@ def write(
 
 
 def take_of(guitar: Guitar, grooves: Grooves, bars: Iterable[DrumBar]) -> Take:
-    """The finished take, of all its bars."""
+    """The finished take, from all its bars."""
     played = list(bars)
     parts = [bar.part for bar in played]
     hits = Counter[tuple[str, str]]()
@@ -111,16 +111,13 @@ class DrumMerger:
                 self._strokes.strike(voice, song.seconds(tick))
 
     def aside(self) -> DrumMerger:
-        """A copy, by which a bar is joined that later ones do not go on from."""
+        """A copy that joins a bar without affecting later ones."""
         other = DrumMerger(self._kept._replace(struck=self._struck), self._lattice, self._kit, self._song)
         other._strokes = self._strokes.copy()
         return other
 
     def fitted(self, index: int, hits: Grid, program: int, *, is_xg: bool) -> Part:
-        """The notes of a bar of the lattice, as General MIDI has them, by its hits, which count from its barline.
-
-        program, is_xg: the kit that they are played on.
-        """
+        """The notes, in General MIDI, of a bar's hits, whose steps count from its barline. program, is_xg: the kit."""
         kept, kit = self._kept, self._kit
         if index == kept.first:
             hits = hits.select((hits.step > 0) | ~np.isin(hits.key, list(kept.downbeat)))
@@ -132,11 +129,11 @@ class DrumMerger:
         return Part.of(rows, program=program, is_drums=True, is_xg=is_xg)
 
     def _playable(self, rows: IntArray, voices: IntArray) -> IntArray:
-        """The notes (n, 4) that can be struck beside those struck before at the same ticks.
+        """The notes (n, 4) that can be struck in addition to those at the same ticks.
 
-        A drummer's limits hold for each step. But late and early hits of neighbouring steps can meet in one tick, and
-        where a quarter has few ticks, steps do; also across a barline. A note that comes too soon for its limb is as
-        late as that is, or left out if that is later than LATE.
+        Decoding checks a drummer's limits within a step. But late and early hits of neighbouring steps can meet in one
+        tick, as can steps themselves at few ticks per quarter, even across a barline. A note that comes too soon for
+        its limb is delayed until the limb is free, or left out if that is later than LATE.
         """
         if len(rows):
             for tick in [tick for tick in self._struck if tick < rows[0, 0]]:

@@ -1,6 +1,6 @@
 """The contents of a picture of a song, for any renderer: bars, rows of pieces, hits, fills and sections.
 
-It chooses and counts; `draw` and `console` decide how wide a bar is and what a hit looks like.
+It chooses and counts; `draw` and `console` decide the width of a bar and the look of a hit.
 """
 
 from __future__ import annotations

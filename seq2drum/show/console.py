@@ -248,7 +248,7 @@ def _all(shown: Chart, room: int, wide: int) -> Iterator[_Text]:
 
 
 def _headings(pieces: Sequence[_Piece], at: int) -> Iterator[_Text]:
-    """Metre and tempo where they begin or change, on a line of their own; letters, numbers, fills and breaks."""
+    """Metre and tempo where they begin or change, on a separate line; letters, numbers, fills and breaks."""
     changes = ""
     line: _Text = [(" " * at, _PLAIN)]
     for piece in pieces:

@@ -156,5 +156,5 @@ def _glyph(letter: str) -> tuple[str, float]:
     path = ET.parse(folder / _FONT / f"{name}.xml").find("path")
     row = ET.parse(folder / f"{_FONT}.xml").find(f"g[@c='{name}']")
     if path is None or row is None:
-        raise NotationError(f"verovio's font has no sign {name}, which a tempo mark asks for")
+        raise NotationError(f"verovio's font has no sign {name}, which a tempo mark needs")
     return path.get("d", ""), float(row.get("h-a-x", "0"))

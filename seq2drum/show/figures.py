@@ -49,7 +49,9 @@ def own_look(*, plot: bool = False) -> Iterator[None]:
             import matplotlib
         except ValueError as error:
             reason = str(error).split(";")[0]
-            raise OptionError(f"matplotlib refuses its settings ({reason}); mend MPLBACKEND or matplotlibrc") from None
+            raise OptionError(
+                f"matplotlib refuses its settings ({reason}); correct MPLBACKEND or matplotlibrc"
+            ) from None
         from matplotlib import style
 
         settings: dict[Any, Any] = {"svg.hashsalt": "seq2drum", "text.usetex": False}

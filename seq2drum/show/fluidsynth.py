@@ -89,7 +89,7 @@ def soundfont_trouble(path: Path, *, guitars: bool = True) -> str | None:
     except OSError as error:
         return f"it cannot be read ({error.strerror})"
     if presets is None:
-        return "it is no soundfont"
+        return "it is not a soundfont"
     if not any(bank == _DRUM_BANK for bank, _ in presets):
         return "it has no drums"
     if guitars and not any(bank == 0 and program in GUITAR_PROGRAMS for bank, program in presets):
@@ -149,9 +149,7 @@ def find(soundfont: str | os.PathLike[str] | None = None, *, guitars: bool = Tru
     if named:
         if trouble := soundfont_trouble(Path(named), guitars=guitars):
             whence = "--soundfont" if soundfont is not None else VARIABLE
-            raise OptionError(
-                f"{whence} names {named!r}, and {trouble}; wanted is a General MIDI soundfont, .sf2 or .sf3"
-            )
+            raise OptionError(f"{whence} names {named!r}, and {trouble}; wanted a General MIDI soundfont, .sf2 or .sf3")
         return Synthesiser(program, Path(named).absolute())
     for path in installed():
         if soundfont_trouble(path) is None:
@@ -299,7 +297,7 @@ class _Running(NamedTuple):
     def failed(self, how: str) -> OutputError:
         log = (self.folder / f"{self.name}.log").read_text(errors="replace").strip().splitlines()
         words = f" (it says: {log[-1][:200]})" if log else ""
-        return OutputError(f"no sound could be made: FluidSynth {how}{words}; 2.0 or newer is wanted")
+        return OutputError(f"no sound could be made: FluidSynth {how}{words}; 2.0 or newer is needed")
 
 
 def _start(synthesiser: Synthesiser, song: Song, folder: Path, name: str, dry: bool) -> _Running:

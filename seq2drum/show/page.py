@@ -119,8 +119,8 @@ def lines(
 def _scale(drawn: Sequence[Points], least: float | None, *, whole: bool) -> tuple[float, float]:
     """The least and the greatest value of a scale.
 
-    Unless the whole is to be shown, the scale of a line of many points ignores values in its first tenth that exceed
-    all that follow: a steep beginning would flatten the rest.
+    By default, the scale of a line of many points ignores values in its first tenth that exceed all that follow: a
+    steep beginning would flatten the rest.
     """
     first, last = (choose(x for points in drawn for x, _ in points) for choose in (min, max))
     settled = first + (last - first) / 10

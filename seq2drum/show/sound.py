@@ -268,7 +268,7 @@ def kits_of(synthesiser: fluidsynth.Synthesiser) -> dict[int, str]:
     """
     programs = fluidsynth.drum_programs(synthesiser.soundfont)
     if not programs:
-        raise OptionError(f"{str(synthesiser.soundfont)!r} has no drums; wanted is a soundfont (.sf2) with a drum kit")
+        raise OptionError(f"{str(synthesiser.soundfont)!r} has no drums; wanted a soundfont (.sf2) with a drum kit")
     known = {program: name for program, name in KITS.items() if program in programs}
     return known or {programs[0]: synthesiser.soundfont.stem}
 

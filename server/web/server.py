@@ -315,7 +315,7 @@ class WebServer:
             line.listen(128)
         except OSError as error:
             line.close()
-            taken = "is taken, perhaps by a page that is open already"
+            taken = "is in use, perhaps by a page that is already open"
             why = taken if error.errno == errno.EADDRINUSE else f"cannot be listened on ({error.strerror})"
             text = f"port {port} of {self._host} {why}; end what has it, or take another: --web-port 0 is any free one"
             raise OptionError(text) from None

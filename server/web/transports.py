@@ -164,7 +164,7 @@ def headers_of(scope: Scope) -> list[tuple[str, str | bytes]]:
 class HttpTransport:
     """A call as one HTTP request, answered with JSON or, if the method streams its reply, with events.
 
-    upload: returns what receives the file of a call.
+    upload: returns the receiver of a call's file.
     """
 
     def __init__(
@@ -207,7 +207,7 @@ class HttpTransport:
         return pb.StreamGenerateDrumsRequest(midi_chunk=piece).SerializeToString() if piece else None
 
     async def _line(self) -> bytes:
-        """Return the first line of the body, and keep what follows it."""
+        """Return the first line of the body, and keep the rest."""
         line = bytearray()
         while self._more:
             piece, end, rest = (await self._received()).partition(b"\n")

@@ -114,7 +114,7 @@ def test_bars_of_the_drums_that_were_written_are_played_anew_beside_the_guitar(r
     refused(run(song, "--drums", drums, "-o", again, "--force"), "--drums", "--bars A:B")
     refused(run(song, put(tmp_path / "other.mid"), "--drums", drums, "--bars", "3-4"), "--drums", "2 songs")
     refused(run(song, "--drums", tmp_path / "none.mid", "--bars", "3-4", "-o", again, "--force"), "none.mid")
-    refused(run(song, "--bars", "3-4", "-o", again, "--force"), "no drums of its own", "drums")
+    refused(run(song, "--bars", "3-4", "-o", again, "--force"), "no drums to keep", "drums")
 
 
 @pytest.mark.parametrize(("words", "value"), [("9-12", (9, 12)), ("9:12", (9, 12)), ("9", (9, 9))])
@@ -561,7 +561,7 @@ def test_humanize_refuses_options_that_it_cannot_use(run: Run, tmp_path: Path) -
     refused(run(song, "--humanize", 2, mode="humanize", model=None), "wanted 0 (stiff) to 1")
     refused(run(song, "--swing", -1, mode="humanize", model=None), "swing is -1")
     refused(run(song, "--style", "polka", mode="humanize", model=None), "'polka'")
-    refused(run(song, "--prime", 1, mode="humanize", model=None), "no use for --prime", "--mode infer")
+    refused(run(song, "--prime", 1, mode="humanize", model=None), "does not take --prime", "--mode infer")
     drums = put(tmp_path / "d.mid", with_drums())
     refused(run(drums, "-o", drums, "--force", mode="humanize", model=None), "would be written over")
     (tmp_path / "e.human.mid").write_bytes(b"mine")
@@ -603,12 +603,12 @@ def test_an_input_song_is_never_overwritten(run: Run, tmp_path: Path) -> None:
     [
         (["--minutes", "3"], ["--minutes", "--mode train"]),
         (["--minut", "3"], ["--minutes", "--mode train"]),
-        (["--rep=x.html"], ["no use for --report", "--mode eval"]),
+        (["--rep=x.html"], ["does not take --report", "--mode eval"]),
         (["--resume"], ["--resume", "--mode train"]),
         (["--data", "x"], ["--data", "name the songs"]),
         (["--cache", "x"], ["--cache"]),
         (["--device", "cpu"], ["--device"]),
-        (["--score", "-"], ["--score wants a file"]),
+        (["--score", "-"], ["--score needs a separate file"]),
         (["--seed", "-1"], ["seed is -1", "0 or more"]),
         (["--seed", "x"], ["--seed", "'x'", "--help"]),
         (["--temperature", "3"], ["temperature is 3.0", "0", "2"]),
@@ -622,8 +622,8 @@ def test_an_input_song_is_never_overwritten(run: Run, tmp_path: Path) -> None:
         (["--bars", "x"], ["--bars", "9:16", "'x'"]),
         (["--bars", "1:"], ["--bars", "9:16"]),
         (["--bars", "4:2"], ["4:2", "counted from 1"]),
-        (["--bars", "1:2"], ["no drums of its own"]),
-        (["--prime", "1"], ["no drums of its own"]),
+        (["--bars", "1:2"], ["no drums to keep"]),
+        (["--prime", "1"], ["no drums to keep"]),
         (["--prime", "-1"], ["prime is -1"]),
         (["--takes", "0"], ["--takes is 0", "1 to"]),
         (["--takes", "2", "-o", "-"], ["standard output", "-o FILE"]),
@@ -644,15 +644,15 @@ def test_an_invalid_option_is_reported_in_one_line(
     [(["a.mid"], "a song"), (["--temperature", "0"], "--temperature"), (["--with-guitar"], "--with-guitar")],
 )
 def test_train_and_prepare_refuse_options_of_infer(run: Run, mode: str, flags: list[str], phrase: str) -> None:
-    refused(run(*flags, mode=mode, model=None), f"--mode {mode} has no use for {phrase}", "--mode infer")
+    refused(run(*flags, mode=mode, model=None), f"--mode {mode} does not take {phrase}", "--mode infer")
 
 
 @pytest.mark.parametrize(
     ("flags", "phrase"),
     [
-        (["--model", "lstm"], "no use for --model"),
-        (["--seed", "3"], "no use for --seed"),
-        (["--device", "cpu"], "no use for --device"),
+        (["--model", "lstm"], "does not take --model"),
+        (["--seed", "3"], "does not take --seed"),
+        (["--device", "cpu"], "does not take --device"),
         (["--workers", "0"], "--workers is 0, wanted 1 or more"),
     ],
 )
@@ -716,13 +716,13 @@ def test_a_cache_that_cannot_be_written_is_refused_before_any_song_is_read(run: 
         (["infer", "none.mid"], ["none.mid does not exist"]),
         (["infer", "--mode", "show", "none.mid"], ["none.mid does not exist"]),
         (["infer"], ["--mode infer wants songs"]),
-        (["show", "song.mid", "--seed", "1"], ["--mode show has no use for --seed"]),
+        (["show", "song.mid", "--seed", "1"], ["--mode show does not take --seed"]),
         (["--mode"], ["--mode wants one of demo, infer", "--help"]),
         (["--mode", "--seed", "3"], ["--mode wants one of demo, infer"]),
         (["--mode=", "song.mid"], ["--mode wants one of demo, infer"]),
         (["--mode", "dance"], ["there is no --mode 'dance'", "demo, infer"]),
         (["--mode", "infr"], ["there is no --mode 'infr'; did you mean infer?"]),
-        (["--mod", "infer", "song.mid"], ["in full", "--mode infer"]),
+        (["--mod", "infer", "song.mid"], ["whole names", "--mode infer"]),
     ],
 )
 def test_a_missing_or_unknown_mode_is_refused_in_one_line(
@@ -737,8 +737,8 @@ def test_a_missing_or_unknown_mode_is_refused_in_one_line(
 
 def test_each_kind_of_bad_song_has_a_message_of_its_own(run: Run, tmp_path: Path) -> None:
     cases: dict[str, tuple[Song | bytes, str]] = {
-        "empty.mid": (b"", "no MIDI file"),
-        "text.mid": (b"<html>" * 50, "no MIDI file"),
+        "empty.mid": (b"", "not a MIDI file"),
+        "text.mid": (b"<html>" * 50, "not a MIDI file"),
         "cut.mid": (midi.serialise(strummed())[:200], "cut off or damaged"),
         "silent.mid": (Song(480, (), strummed().tempos, (), 4000), "no notes"),
         "drums.mid": (Song(480, (DRUMS,), length=8000), "all notes are drums"),
@@ -782,7 +782,7 @@ def test_outputs_that_cannot_be_written_are_reported_and_leave_no_file(run: Run,
     refused(run(song, other, "-o", song / "x"), "cannot be made")
     refused(run(song, other, "-o", "-"), "standard output", "-o DIR")
     refused(run(song, other, "--score", tmp_path / "s.musicxml"), "--score names one file", "2 songs")
-    refused(run(song, "--score", tmp_path / "s.svg", "--picture", tmp_path / "s.svg"), "wants a file of its own")
+    refused(run(song, "--score", tmp_path / "s.svg", "--picture", tmp_path / "s.svg"), "needs a separate file")
     refused(run(), "wants songs")
     left = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
     assert left == ["a.mid", "b.mid"]
@@ -982,7 +982,7 @@ def test_what_cannot_be_written_at_the_end_of_the_program_is_told_by_python() ->
 
 
 def test_standard_input_is_checked_like_a_file(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for data, words in ((b"", "no MIDI file"), (bytes((1 << 20) + 1), "1048576")):
+    for data, words in ((b"", "not a MIDI file"), (bytes((1 << 20) + 1), "1048576")):
         monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(data)))
         refused(run("-", "-o", tmp_path / "x.mid"), "standard input", words)
 

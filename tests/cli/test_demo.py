@@ -156,11 +156,11 @@ def test_an_invalid_soundfont_is_refused_before_anything_is_written(quick, tmp_p
     font.write_bytes(b"junk")
     monkeypatch.setattr("shutil.which", lambda name: "/bin/false")
     assert demos("-o", tmp_path / "demo", "--soundfont", font) == 2
-    assert "it is no soundfont" in capsys.readouterr().err
+    assert "it is not a soundfont" in capsys.readouterr().err
     assert not (tmp_path / "demo").exists()
 
 
 def test_the_demo_takes_no_song(tmp_path, capsys):
     assert demos("song.mid", "-o", tmp_path / "demo") == 2
-    assert "--mode demo has no use for a song" in capsys.readouterr().err
+    assert "--mode demo does not take a song" in capsys.readouterr().err
     assert not (tmp_path / "demo").exists()

@@ -143,7 +143,7 @@ def _likeness(take: Take, groove: Groove) -> float:
         (["--prime", str(ROOT / "README.md")], "README.md: "),
         (["--prime", str(ROOT / "examples" / "ballad.mid")], "the drums are in 6/8, wanted 4/4"),
         (["-o", "beat.wav"], "-o names a MIDI file or a folder"),
-        (["-o", "-", "--picture"], "standard output has nothing beside it"),
+        (["-o", "-", "--picture"], "standard output has no room for other files"),
         (["--text", "--metre", "3/4"], "--text has bars in 4/4"),
         (["--fill", "1"], "a fill every is 1"),
     ],
@@ -250,7 +250,7 @@ def test_figures_of_audio_loops_are_printed_and_written(
     [
         (["--model", "step", "loop", "--data", "x"], "name loop alone"),
         (["--model", "step"], "wants --data DIR, folders of drums"),
-        (["--model", "step", "default", "--data", "x"], "'default' is no generator"),
+        (["--model", "step", "default", "--data", "x"], "'default' is not a generator"),
         (["--model", "step", "--data", "x", "--metre", "3/4"], "measured without --metre"),
         (["--model", "step", "--data", "x", "--split", "train"], "on --split test, validation, all"),
         (["--model", "step", "--data", "x"], "'x'"),

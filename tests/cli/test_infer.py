@@ -35,7 +35,7 @@ def free() -> Song:
 @pytest.mark.parametrize(
     ("given", "advice", "other"),
     [
-        (infer.Given("riff.mid"), "--follow finds its beats", "put it right"),
+        (infer.Given("riff.mid"), "--follow detects its beats", "put it right"),
         (infer.Given("riff.mid", found=True), "--beat-scale 2 or 0.5 put it right", "--follow"),
         (infer.Given("riff.wav", b"RIFF", found=True), "--beat-scale 2 or 0.5 put it right", "--follow"),
     ],

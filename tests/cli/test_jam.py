@@ -93,7 +93,7 @@ def test_what_makes_no_sense_is_said_in_one_line(run: Run, riff: Path, tmp_path:
         (["--in", riff, "--fast", "--signs", "3:intensity=loud"], "wanted a number"),
         (["--in", riff, "--fast", "--signs", "3:intensity=7"], "intensity"),
         (["--in", riff, "--fast", "--groove", "nothing"], "no groove 'nothing'"),
-        (["--in", riff, "--fast", "--prime", "2"], "no use for --prime"),
+        (["--in", riff, "--fast", "--prime", "2"], "does not take --prime"),
         (["--in", riff, "--fast", "--bpm", "90"], "--bpm is for a jam in time"),
         (["--in", riff, "--fast", "--clock-in"], "--clock-in is for a jam in time"),
         (["--in", riff, "--fast", "-o", riff, "--force"], "would be written over"),

@@ -98,13 +98,13 @@ def test_a_mode_after_two_dashes_is_an_argument() -> None:
             ["--mode", "infer", "--temprature", "1"],
             "--temprature; did you mean --temperature? seq2drum --mode infer --help",
         ),
-        (["--mode", "infer", "--out", "x.mid"], "--mode infer has no use for --out; did you mean --mode jam or train?"),
+        (["--mode", "infer", "--out", "x.mid"], "--mode infer does not take --out; did you mean --mode jam or train?"),
         (
             ["--mode", "show", "--json", "--seed", "1"],
-            "has no use for --json; did you mean --mode infer or jam or grooves or generate or eval?",
+            "does not take --json; did you mean --mode infer or jam or grooves or generate or eval?",
         ),
         (["--mode", "infer", "--s", "1"], "ambiguous option: --s"),
-        (["--mode", "train", "-o", "x"], "has no use for -o; did you mean --mode demo or infer"),
+        (["--mode", "train", "-o", "x"], "does not take -o; did you mean --mode demo or infer"),
         (["--mode", "train", "--nonsense", "3"], "unrecognized arguments: --nonsense; seq2drum --mode train --help"),
     ],
 )

@@ -77,7 +77,7 @@ def test_it_prints_the_address_serves_the_page_and_ends_with_ctrl_c(started: sub
     command = [sys.executable, "-m", "seq2drum", "--mode", "page", "--port", port, "--no-browser"]
     second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert second.returncode == 2 and not second.stdout
-    assert f"port {port} of 127.0.0.1 is taken" in second.stderr and "--port 0" in second.stderr
+    assert f"port {port} of 127.0.0.1 is in use" in second.stderr and "--port 0" in second.stderr
     assert len(second.stderr.splitlines()) == 1
     # Its end.
     started.send_signal(signal.SIGINT)

@@ -99,7 +99,7 @@ def test_if_no_player_can_start_one_line_says_so(path, asked, capsys):
 def test_a_player_that_ends_at_once_has_played_nothing(path, asked, capsys):
     program(path, "aplay", "exit 0")
     assert plays(SONG) == 2
-    assert "aplay: it ended at once; is there a sound device?" in capsys.readouterr().err
+    assert "aplay: it ended immediately; is there a sound device?" in capsys.readouterr().err
 
 
 def test_if_a_player_fails_midway_no_other_starts_from_the_beginning(path, asked, tmp_path, monkeypatch):

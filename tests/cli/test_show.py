@@ -219,7 +219,7 @@ def test_existing_files_are_overwritten_only_with_force(
         (["--bars", "4:2"], "wanted A:B"),
         (["--bars", "9:12"], "the song has bars 1 to 8"),
         (["--bars", "x"], "wanted A:B such as 9:16"),
-        (["--seed", "3"], "no use for --seed"),
+        (["--seed", "3"], "does not take --seed"),
         (["--track", "banjo"], "fits no part"),
         (["--drum-map", "nobody"], "no drum map"),
     ],

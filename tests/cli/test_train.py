@@ -105,7 +105,7 @@ def test_of_a_cache_only_songs_under_the_licences_asked_for_are_learnt_from(
     assert "2 of 3 songs are left out: they are not under clean (CC0, CC BY, MIT)" in capsys.readouterr().err
     assert prepare.allowed(songs, argparse.Namespace(licence=[])) == songs
     assert not capsys.readouterr().err
-    with pytest.raises(CorpusError, match="none of 2 songs is under a licence that was asked for: clean"):
+    with pytest.raises(CorpusError, match="none of 2 songs is under a requested licence: clean"):
         prepare.allowed(songs[1:], CLEAN)
 
 
@@ -145,7 +145,7 @@ def test_shards_with_other_licences_are_refused(songs: list[Prepared], tmp_path:
     save(songs[:1], tmp_path / "clean.s2d")
     prepare.check_shards(shards_of(tmp_path / "clean.s2d"), CLEAN)
     prepare.check_shards(shards_of(tmp_path / "mixed.s2d"), argparse.Namespace(licence=[]))
-    with pytest.raises(CorpusError, match=r"other licences than clean .* such as 'CC BY-NC 4\.0'; prepare them anew"):
+    with pytest.raises(CorpusError, match=r"other licences than clean .* such as 'CC BY-NC 4\.0'; prepare them again"):
         prepare.check_shards(shards_of(tmp_path / "mixed.s2d"), CLEAN)
 
 

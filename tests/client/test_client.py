@@ -259,9 +259,9 @@ def test_grooves_go_out_by_name_or_as_the_bytes_of_their_file(tmp_path: Path) ->
         messages.config(RemoteOptions(groove="none.mid"))
     (tmp_path / "band.wav").write_bytes(b"RIFF\0\0\0\0WAVEfmt ")
     for recorded in (RemoteOptions(groove=f"{tmp_path}/band.wav:3"), RemoteOptions(like=tmp_path / "band.wav")):
-        with pytest.raises(InputError, match="a recording, in which no drums are heard"):
+        with pytest.raises(InputError, match="a recording, whose drums cannot be read"):
             messages.config(recorded)
-    with pytest.raises(OptionError, match="by its name or as a file, not as a value"):
+    with pytest.raises(OptionError, match="by name or as a file, not as a value"):
         messages.config(RemoteOptions(groove=Book.load()["one drop"]))
     for wrong in ({"fill_at": (0,)}, {"no_fills_in": ((1, 1 << 32),)}, {"groove": "beat.mid:0"}):
         with pytest.raises(OptionError):
@@ -531,7 +531,7 @@ def test_a_damaged_model_is_an_error_of_the_server_and_an_unknown_model_one_of_t
 @pytest.mark.parametrize(
     ("code", "kind", "message"),
     [
-        (Code.UNAVAILABLE, ServerUnavailable, "went away before it was done (what it said); try again"),
+        (Code.UNAVAILABLE, ServerUnavailable, "closed the connection too early (what it said); try again"),
         (Code.UNIMPLEMENTED, ServerFault, "no seq2drum server, or one of another version"),
         (Code.RESOURCE_EXHAUSTED, ServerBusy, "refused the call as too much"),
         (Code.PERMISSION_DENIED, Unauthenticated, "does not let this client in"),
@@ -922,7 +922,7 @@ def test_a_folder_goes_to_a_folder_and_a_bad_song_does_not_stop_the_others(run: 
     code, printed, err = run(folder, "-o", out)
     assert code == 2
     assert sorted(path.name for path in out.iterdir()) == ["a.drums.mid", "c.drums.mid"]
-    assert err == f"seq2drum: {folder / 'b.mid'}: this is no MIDI file: it begins with 'no m', not with 'MThd'\n"
+    assert err == f"seq2drum: {folder / 'b.mid'}: this is not a MIDI file: it begins with 'no m', not with 'MThd'\n"
     assert printed.count("\n") == 2
 
 
@@ -1004,7 +1004,7 @@ def test_a_dash_reads_standard_input_and_writes_standard_output(address: str, dr
     assert b"bar" in done.stderr
     done = program("-", "--server", address, input=b"no music")
     assert (done.returncode, done.stdout) == (2, b"")
-    assert done.stderr.startswith(b"seq2drum: standard input: this is no MIDI file")
+    assert done.stderr.startswith(b"seq2drum: standard input: this is not a MIDI file")
 
 
 @pytest.mark.parametrize(
@@ -1134,7 +1134,7 @@ def test_a_server_that_dies_is_reported_in_one_line_and_no_file_is_left(song: Pa
             raise
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (3, b"")
-    assert re.fullmatch(rb"seq2drum: .*the server at \S+ went away before it was done .*; try again\n", err), err
+    assert re.fullmatch(rb"seq2drum: .*the server at \S+ closed the connection too early .*; try again\n", err), err
     assert json.loads(status.read_text())["code"] == 3
     assert sorted(path.name for path in song.parent.iterdir()) == [song.name, "status"]
 

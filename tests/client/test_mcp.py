@@ -230,7 +230,7 @@ def test_a_schema_says_kind_range_and_meaning():
 def test_a_folder_that_is_none_is_told_before_anything_is_served(tmp_path, capsys):
     pytest.importorskip("mcp", reason="needs the package mcp: pip install 'seq2drum[mcp]'")
     assert cli.main(["mcp", str(tmp_path / "nowhere")]) == 2
-    assert "is no folder" in capsys.readouterr().err
+    assert "is not a folder" in capsys.readouterr().err
 
 
 def test_without_the_package_the_command_says_how_to_install_it(tmp_path, capsys, monkeypatch):

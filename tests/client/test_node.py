@@ -74,7 +74,7 @@ def test_a_node_client_gets_the_error_messages_of_drummer(node: Node, address: s
     (tmp_path / "bad.mid").write_bytes(b"no music")
     done = node(tmp_path / "bad.mid", tmp_path / "drums.mid", address)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.endswith("bad.mid: this is no MIDI file: it begins with 'no m', not with 'MThd'\n")
+    assert done.stderr.endswith("bad.mid: this is not a MIDI file: it begins with 'no m', not with 'MThd'\n")
     assert not (tmp_path / "drums.mid").exists()
     assert node().returncode == 2
 

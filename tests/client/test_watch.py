@@ -515,7 +515,7 @@ def test_the_command_plays_with_the_options_given(
     for number, take in enumerate(takes, 1):
         assert (output / f"a.drums.{number}.mid").read_bytes() == take.to_bytes(with_guitar=True)
     assert out.startswith(f"{output / 'a.drums.1.mid'}: 8 bars")
-    assert err == "seq2drum: b.mid: this is no MIDI file: it begins with 'no m', not with 'MThd'\n"
+    assert err == "seq2drum: b.mid: this is not a MIDI file: it begins with 'no m', not with 'MThd'\n"
     assert (output / "b.mid.error.txt").exists()
 
 

@@ -109,14 +109,14 @@ def test_an_index_that_does_not_count_its_songs_is_refused(
     index = json.loads((tmp_path / "index.json").read_text())
     index["shards"][0][field] = value
     (tmp_path / "index.json").write_text(json.dumps(index))
-    with pytest.raises(CorpusError, match="no usable cache"):
+    with pytest.raises(CorpusError, match="not a usable cache"):
         load(tmp_path / "index.json")
 
 
 @pytest.mark.parametrize("text", NO_INDEX)
 def test_an_index_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "index.json").write_text(text)
-    with pytest.raises(CorpusError, match="no usable cache"):
+    with pytest.raises(CorpusError, match="not a usable cache"):
         load(tmp_path / "index.json")
 
 

@@ -299,9 +299,9 @@ def test_prepared_songs_behind_data_are_told_from_songs(tmp_path: Path) -> None:
     (tmp_path / "shards").mkdir()
     for name in ("songs.s2d", "shards/index.json"):
         (tmp_path / name).touch()
-        with pytest.raises(CorpusError, match="is no folder of songs; songs that are prepared are named with --cache"):
+        with pytest.raises(CorpusError, match="is not a folder of songs; for prepared songs use --cache"):
             find_files([tmp_path / name])
-    with pytest.raises(CorpusError, match="named with --cache"):
+    with pytest.raises(CorpusError, match="use --cache"):
         find_files([tmp_path / "shards"])
     put(tmp_path / "shards", good=song(2))
     assert find_files([tmp_path / "shards"]) == [tmp_path / "shards" / "good.mid"]
@@ -584,7 +584,7 @@ def test_a_damaged_cache_is_refused_wherever_the_damage_is(songs: list[Prepared]
     damaged += [whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :] for place in places]
     for data in damaged:
         path.write_bytes(data)
-        with pytest.raises(CorpusError, match="no usable cache"):
+        with pytest.raises(CorpusError, match="not a usable cache"):
             load(path)
 
 

@@ -169,8 +169,8 @@ def test_a_name_may_say_the_tempo() -> None:
     [
         (np.zeros(3 * RATE, np.float32), None, "silent"),
         (np.zeros(0, np.float32), None, "silent"),
-        (np.ones(RATE, np.float32), 60.0, "wanted is a bar"),
-        (np.ones(50, np.float32), None, "wanted is a bar"),
+        (np.ones(RATE, np.float32), 60.0, "wanted a bar"),
+        (np.ones(50, np.float32), None, "wanted a bar"),
     ],
 )
 def test_what_is_no_loop_is_refused_in_a_line(sound: Samples, bpm: float | None, says: str) -> None:

@@ -202,7 +202,7 @@ def test_a_file_that_is_none_is_cut_off_or_damaged_is_refused_in_a_sentence(tmp_
     whole = path.read_bytes()
     for damaged in (b"", b"PAR1", whole[: len(whole) // 2], b"MThd" + whole[4:-4] + b"MThd", whole[:-40] + whole[-8:]):
         path.write_bytes(damaged)
-        refused([path], r"songs\.parquet' is no Parquet file that can be read: ")
+        refused([path], r"songs\.parquet' is not a readable Parquet file: ")
     for first in range(8, len(whole) // 2, 97):
         path.write_bytes(whole[:first] + bytes(byte ^ 0xFF for byte in whole[first : first + 16]) + whole[first + 16 :])
         try:
@@ -216,7 +216,7 @@ def test_a_file_that_is_none_is_cut_off_or_damaged_is_refused_in_a_sentence(tmp_
 def test_a_row_group_too_large_to_be_read_at_once_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path / "songs.parquet", own())
     monkeypatch.setattr(parquet, "MOST_GROUP_BYTES", 1000)
-    refused([path], "row group 0 of .* are read at once; rewrite it in smaller ones")
+    refused([path], "row group 0 of .* can be read; rewrite it in smaller groups")
 
 
 def repeated(path: Path, data: bytes, count: int) -> Path:

@@ -190,7 +190,7 @@ def test_shards_that_are_not_what_was_prepared_are_not_said_to_be_ready(
         shutil.copy(folder / "shard-00000.s2d", shard)
     code, out, err = say_prepare(songs, folder, capsys)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "does not hold what was prepared into it: a shard is gone or damaged; remove the folder" in err
+    assert "is incomplete: a shard is missing or damaged; remove the folder" in err
 
 
 @pytest.mark.slow

@@ -184,5 +184,5 @@ def test_a_temporary_folder_without_room_is_told(tmp_path: Path, monkeypatch) ->
     monkeypatch.setattr(streaming.os, "posix_fallocate", full)
     error = streaming.materialise_chunk([ShardRows(shard, [0])], Layout(), tmp_path / "songs")
     assert isinstance(error, CorpusError) and "No space left" in str(error) and "TMPDIR" in str(error)
-    with pytest.raises(CorpusError, match=r"No space left .* TMPDIR says where"):
+    with pytest.raises(CorpusError, match=r"No space left .* TMPDIR chooses the place"):
         materialise_in_file([song_of(0, bars=6)], Layout())

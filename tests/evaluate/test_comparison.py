@@ -149,7 +149,7 @@ def test_votes_of_another_page_twice_the_same_or_damaged_are_refused(made: tuple
     ):
         with pytest.raises(InputError, match=message):
             votes.read(paths, key)
-    with pytest.raises(InputError, match="no key of a comparison"):
+    with pytest.raises(InputError, match="not the key of a comparison"):
         (tmp_path / comparison.KEY).write_text("{}")
         read_key(tmp_path)
 

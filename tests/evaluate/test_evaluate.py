@@ -362,7 +362,7 @@ def test_two_models_in_folders_of_one_name_have_rows_of_their_own_in_every_table
         (["--cache", "SONGS", "--json", "nowhere/x.json"], "does not exist"),
         (["--cache", "SONGS", "--json", "OLD"], "--force"),
         (["--cache", "SONGS", "--model", "nobody"], "nobody"),
-        (["--cache", "SONGS", "--temperature", "1"], "no use for --temperature"),
+        (["--cache", "SONGS", "--temperature", "1"], "does not take --temperature"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(

@@ -73,9 +73,9 @@ def test_a_note_that_begins_in_the_last_frames_ends_with_the_recording(frames) -
 @pytest.mark.parametrize(
     ("sound", "rate", "message"),
     [
-        (np.zeros(RATE), RATE, "no notes were heard"),
+        (np.zeros(RATE), RATE, "found no notes"),
         (np.zeros(0), RATE, "no sound"),
-        (np.full(RATE, np.nan), RATE, "second 1 that are no numbers"),
+        (np.full(RATE, np.nan), RATE, "second 1 that are not numbers"),
         (np.zeros((100, 9)), RATE, "9 channels, at most 8"),
         (np.zeros(100), 4_000, "4000 samples a second"),
         (np.zeros((901 * 8_000, 1), np.int8), 8_000, "longer than 15 minutes"),

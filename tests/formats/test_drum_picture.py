@@ -102,13 +102,13 @@ def test_a_picture_whose_kick_is_the_top_row_is_read_as_the_same_drums_and_it_is
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (painted("L")[:20], "no whole PNG picture|has .* pixels"),
+        (painted("L")[:20], "not a whole PNG picture|has .* pixels"),
         (painted("L", np.zeros((ROWS, WIDTH), bool)), "nothing is painted"),
         (painted("L", np.ones((ROWS, WIDTH), bool)), "all of this picture is dark"),
         (saved(Image.new("L", (WIDTH, 24))), "has 256 x 24 pixels, wanted 256 x 25"),
         (saved(Image.new("L", (1, 1))), "has 1 x 1 pixels"),
         (painted("L")[:16] + b"\0\1\0\0\0\1\0\0" + painted("L")[24:], "has 65536 x 65536 pixels"),
-        (b"0b" + b"\xff" * 9, "byte 2 is none of UTF-8"),
+        (b"0b" + b"\xff" * 9, "byte 2 is not UTF-8"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_told_in_one_line(data: bytes, said: str, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_what_cannot_be_read_is_told_in_one_line(data: bytes, said: str, tmp_pat
     ("name", "data", "said"),
     [
         ("tab.txt", b"e|--3--2--|\nB|--------|", "this is tablature in letters"),
-        ("notes.txt", b"Dear friend", "line 1, column 1: 'Dear' is no word of drum text"),
+        ("notes.txt", b"Dear friend", "line 1, column 1: 'Dear' is not a word of drum text"),
         ("drawn.png", saved(Image.new("L", (WIDTH, ROWS)), "JPEG"), r"this is a picture \(JPEG\)"),
     ],
 )

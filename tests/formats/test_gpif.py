@@ -204,11 +204,11 @@ def large_zip() -> bytes:
         (gp(b"<html/>"), "its root is <html>"),
         (gp(b"<GPIF/>"), "no measures"),
         (gp(gpif(xtrack([EIGHTHS]), measures={0: "<Time>4/0</Time>"})), "no bar has that length"),
-        (gp(gpif(xtrack([EIGHTHS]), tempos=[(0, 0.0, "nan 2"), (0, 0.5, "1e9 2")])), "wanted are 10 to 400"),
+        (gp(gpif(xtrack([EIGHTHS]), tempos=[(0, 0.0, "nan 2"), (0, 0.5, "1e9 2")])), "wanted 10 to 400"),
         (gp(gpif(xtrack([EIGHTHS])).replace(b'<Beat id="3"', b'<Beat id="x"')), "contradicts itself"),
         (b"BCFZ" + (1 << 31).to_bytes(4, "little"), "grows beyond"),
-        (b"BCFZ" + (1000).to_bytes(4, "little") + b"\xff" * 50, "repeats what was not there"),
-        (b"BCFZ" + (1000).to_bytes(4, "little") + bytes(50_000), "goes on without end"),
+        (b"BCFZ" + (1000).to_bytes(4, "little") + b"\xff" * 50, "repeats bytes before its start"),
+        (b"BCFZ" + (1000).to_bytes(4, "little") + bytes(50_000), "never ends"),
         (bcfs(b"<GPIF/>", name="other.xml"), "no score.gpif"),
         (bcfs(gpif(xtrack([EIGHTHS])))[: 2 * 0x1000 + 100], "cut off"),
     ],
@@ -268,7 +268,7 @@ def test_voices_and_names_without_end_are_cut() -> None:
 
 @pytest.mark.parametrize(("method", "number"), [(zipfile.ZIP_BZIP2, 12), (zipfile.ZIP_LZMA, 14)])
 def test_what_python_unpacks_all_at_once_is_not_unpacked(method, number) -> None:
-    with pytest.raises(NotationError, match=f"packed by method {number} of zip files; wanted is 0 or 8"):
+    with pytest.raises(NotationError, match=f"packed by method {number} of zip files; wanted 0 or 8"):
         open_song(gp(gpif(xtrack([EIGHTHS])), method))
 
 

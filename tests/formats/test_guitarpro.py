@@ -308,7 +308,7 @@ def test_both_voices_are_heard() -> None:
     ("change", "message"),
     [
         (lambda data: data[:200], "PyGuitarPro cannot read this tab"),
-        (lambda data: data.replace(b"v5.10", b"v1.02"), "this is no file of Guitar Pro 3 to 5"),
+        (lambda data: data.replace(b"v5.10", b"v1.02"), "this is not a file of Guitar Pro 3 to 5"),
     ],
 )
 def test_a_damaged_tab_is_told_in_one_line(change, message) -> None:
@@ -335,12 +335,12 @@ def test_tracks_of_more_measures_than_can_be_are_refused_before_they_are_read() 
     data = bytearray(written(song(track([[]] * 5000))))
     at = data.index((5000).to_bytes(4, "little") + (1).to_bytes(4, "little"))
     data[at + 4] = 21
-    with pytest.raises(NotationError, match="105,000 measures in all tracks together; wanted are at most 100,000"):
+    with pytest.raises(NotationError, match="105,000 measures in all tracks together; wanted at most 100,000"):
         open_song(bytes(data))
 
 
 def test_a_voice_of_more_beats_than_can_be_is_refused() -> None:
-    with pytest.raises(NotationError, match="600 beats of a voice in a measure; wanted are at most 512"):
+    with pytest.raises(NotationError, match="600 beats of a voice in a measure; wanted at most 512"):
         read(song(track([[beat((6, 0), length=64)] * 600])))
 
 

@@ -239,13 +239,13 @@ def test_parts_without_notes_are_left_out() -> None:
 
 LIES = [
     # (what, bytes, message)
-    ("nothing", b"", "no MIDI file: it is empty"),
-    ("text", b"Dear friend", r"no MIDI file: it begins with 'Dear'"),
-    ("a page", b"<html>hello</html>", r"a page of the web, and no MIDI file"),
+    ("nothing", b"", "not a MIDI file: it is empty"),
+    ("text", b"Dear friend", r"not a MIDI file: it begins with 'Dear'"),
+    ("a page", b"<html>hello</html>", r"a page of the web, not a MIDI file"),
     ("half a header", header()[:12], r"ends after 12 bytes, within its header"),
     ("a header of 4 bytes", b"MThd\x00\x00\x00\x04\x00\x01\x00\x01\x00\x60" + track(NOTE), r"byte 4.*4 bytes; it needs 6"),
-    ("RIFF without a file in it", b"RIFF\x00\x00\x00\x00RMIDdata\x00\x00\x00\x00", r"no MIDI file"),
-    ("RIFF of sound", b"RIFF\x00\x00\x00\x00WAVEfmt ", r"a WAV recording, and no MIDI file"),
+    ("RIFF without a file in it", b"RIFF\x00\x00\x00\x00RMIDdata\x00\x00\x00\x00", r"not a MIDI file"),
+    ("RIFF of sound", b"RIFF\x00\x00\x00\x00WAVEfmt ", r"a WAV recording, not a MIDI file"),
     ("a header only", header(), r"no tracks.*byte 10.*declares 1"),
     ("65,535 tracks that are not there", header(tracks=65_535), r"no tracks.*declares 65535"),
     ("no tracks declared", header(tracks=0) + track(NOTE), r"no tracks.*declares 0"),

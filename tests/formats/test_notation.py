@@ -416,8 +416,8 @@ def timewise_of(*, measures: int, parts: int, only_first: bool = False) -> bytes
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "no MusicXML"),
-        (b"MThd\0\0\0\6", "no MusicXML"),
+        (b"", "not MusicXML"),
+        (b"MThd\0\0\0\6", "not MusicXML"),
         (b"<html/>", "<html>"),
         (b"<score-timewise/>", "no parts"),
         (b"<score-partwise/>", "no parts"),

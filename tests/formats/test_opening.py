@@ -45,7 +45,7 @@ def test_a_score_is_read_by_its_name_and_by_its_bytes_alone(tmp_path) -> None:
 def test_what_says_nothing_is_taken_for_what_its_name_says_and_else_for_midi(tmp_path) -> None:
     assert kind_of(b"???", ".mxl").name == "MusicXML file"
     assert kind_of(b"RIFF\0\0\0\0RMID").name == "MIDI file"
-    with pytest.raises(MidiError, match="this is no MIDI file"):
+    with pytest.raises(MidiError, match="this is not a MIDI file"):
         open_song(b"???")
 
 
@@ -166,7 +166,7 @@ def test_midi_is_read_whatever_it_is_called(tmp_path: Path, name: str) -> None:
 def test_a_large_file_is_named_and_its_size_is_of_no_interest(tmp_path: Path) -> None:
     path = tmp_path / "take.aif"
     path.write_bytes(b"FORM\0\0\0\0AIFF" + bytes(2000))
-    with pytest.raises(MidiError, match=r"take\.aif: this is an AIFF recording, and no MIDI file; ") as caught:
+    with pytest.raises(MidiError, match=r"take\.aif: this is an AIFF recording, not a MIDI file; ") as caught:
         foreign.read_file(path, 1000)
     assert not isinstance(caught.value, LimitError)
     path.write_bytes(bytes(2000))

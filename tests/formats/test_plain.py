@@ -96,7 +96,7 @@ def test_a_piece_in_humdrum_has_a_part_for_each_spine(tmp_path) -> None:
         (KERN.replace(b"*M3/4", b"*M3/1000", 1), "beyond the limit of 64/64"),
         (ABC.replace(b"E,2", b"E,99999"), "the number 99999"),
         (KERN.replace(b"2EE", b"99999EE"), "the number 99999"),
-        (ABC.replace(b"E,2", b"E,\0"), "is no text"),
+        (ABC.replace(b"E,2", b"E,\0"), "is not text"),
         (ABC + b"C" * SCORE_LIMITS.text_bytes, "more than 65,536 bytes"),
         (ABC + b"C8|" * 401, "some 4.. bars"),
         (

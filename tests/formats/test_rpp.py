@@ -320,12 +320,12 @@ def test_a_project_is_one_file_of_its_own(run: Run, song: Path) -> None:
     other = song.with_name("b.mid")
     other.write_bytes(song.read_bytes())
     refused(run(song, other, "--rpp", song.with_name("a.rpp")), "--rpp names one file", "2 songs")
-    refused(run(song, "--rpp", "-"), "--rpp wants a file of its own")
+    refused(run(song, "--rpp", "-"), "--rpp needs a separate file")
     target = song.with_name("x.rpp")
     refused(run(song, "-o", target, "--rpp", target), "-o names the MIDI file", "--rpp x.rpp")
     refused(run(song, "--score", target, "--rpp", target), "--score writes")
     both = song.with_name("x.svg")
-    refused(run(song, "--score", both, "--picture", both), "--picture wants a file of its own")
+    refused(run(song, "--score", both, "--picture", both), "--picture needs a separate file")
     refused(run(song, "--rpp", song, "--force"), "--rpp writes .rpp")
     assert sorted(path.name for path in song.parent.iterdir()) == ["a.mid", "b.mid"]
 

@@ -127,7 +127,7 @@ def test_a_groove_that_is_none_is_refused(changes: dict[str, Any]) -> None:
     "held", [{}, {**to_json(ROCK), "bars": [{"kick": [["x"]]}]}, {**to_json(ROCK), "metre": 4}, []]
 )
 def test_json_that_is_no_groove_is_refused(held: Any) -> None:
-    with pytest.raises(OptionError, match="no groove"):
+    with pytest.raises(OptionError, match="not a groove"):
         of_json(held)
 
 

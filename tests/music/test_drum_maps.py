@@ -275,7 +275,7 @@ def test_an_empty_part_stays_empty() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "no JSON file"),
+        ("{", "not a JSON file"),
         ("[36]", "should be a table"),
         ('{"kik": 36}', "'kik'; did you mean kick?"),
         ('{"xylophone": 36}', "there are kick, snare"),
@@ -284,7 +284,7 @@ def test_an_empty_part_stays_empty() -> None:
         ('{"kick": "36"}', "\"36\" for 'kick'"),
         ('{"kick": true}', "true for 'kick'"),
         ('{"kick": [36, 3.5]}', "3.5 for 'kick'"),
-        ("[" * 100_000, "no JSON file"),
+        ("[" * 100_000, "not a JSON file"),
         ('{"notes": {"kik": 36}}', "did you mean kick?"),
         ('{"notes": {}, "sauce": "mine"}', "a field 'sauce'; there are for, source"),
         ('{"notes": {}, "for": 3}', "3 for 'for', wanted a text"),
@@ -314,7 +314,7 @@ def test_an_unknown_map_is_refused_with_the_names_of_the_known_ones(tmp_path: Pa
     with pytest.raises(OptionError, match="larger than 1048576 bytes"):
         drum_maps.load(tmp_path / "large.json")
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(OptionError, match="no JSON file"):
+    with pytest.raises(OptionError, match="not a JSON file"):
         drum_maps.load(tmp_path / "bytes.json")
 
 

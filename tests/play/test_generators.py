@@ -454,7 +454,7 @@ def test_a_folder_that_is_no_maker_of_loops_is_refused(tmp_path: Path) -> None:
         ({"genre": "funk:-1"}, "the weight of funk is -1"),
         ({"genre": "funk,funk"}, "named twice"),
         ({"genre": {"funk": float("nan")}}, "the weight of funk is nan"),
-        ({"genre": "funk:"}, "no name and weight"),
+        ({"genre": "funk:"}, "not a name and a weight"),
         ({"bpm": 19.9}, "the tempo is 19.9, wanted 20 to 400"),
         ({"bpm": float("nan")}, "the tempo is nan"),
         ({"bars": 0}, "the number of bars is 0, wanted 1 to 1024"),

@@ -239,7 +239,7 @@ def test_the_drums_of_a_tab_and_of_a_score_have_grooves(tmp_path: Path) -> None:
 def test_no_drums_are_heard_in_a_recording(tmp_path: Path) -> None:
     path = tmp_path / "band.wav"
     path.write_bytes(b"RIFF\x24\0\0\0WAVEfmt ")
-    with pytest.raises(OptionError, match="a recording, in which no drums are heard; wanted is a MIDI file"):
+    with pytest.raises(OptionError, match="a recording, whose drums cannot be read; wanted a MIDI file"):
         read_groove(f"{path}:3")
 
 

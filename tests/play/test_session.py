@@ -158,8 +158,8 @@ def test_sections_beyond_the_song_are_refused(drummer: Drummer) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("verse", "no name and bars"),
-        ("1-4", "no name and bars"),
+        ("verse", "not a name and bars"),
+        ("1-4", "not a name and bars"),
         ("verse 4-1", "FIRST:LAST"),
         ("verse 0-1", "FIRST:LAST"),
         ("a 1-4, b 4-8", "begins in bar 4, and 'a' ends in bar 4"),

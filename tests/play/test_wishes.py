@@ -100,7 +100,7 @@ def test_offbeat_eighths_tell_the_swing() -> None:
 
 
 def test_a_song_without_drums_cannot_be_played_like() -> None:
-    with pytest.raises(OptionError, match=r"no drums in it: 1 'Guitar'.*wanted are notes on MIDI channel 10"):
+    with pytest.raises(OptionError, match=r"no drums in it: 1 'Guitar'.*wanted notes on MIDI channel 10"):
         wishes_of(strummed(4))
 
 
@@ -160,8 +160,8 @@ def test_of_a_family_of_grooves_the_one_that_fits_the_song_is_taken(name: str, w
         (Options(groove="no such groove"), "there is no groove 'no such groove'"),
         (Options(groove="C=one drop"), "no section 'C'; it has A, B"),
         (Options(groove="verse=one drop,chorus=one drop,bridge=one drop"), "no section 'bridge'; it has A, B"),
-        (Options(fill_at=(4, 17)), "a fill is asked for in bar 17, but the song has 16"),
-        (Options(no_fills_in=((1, 4), (17, 20))), "no fills are asked for in bars 17-20, but the song has 16"),
+        (Options(fill_at=(4, 17)), "a fill is requested in bar 17, but the song has 16"),
+        (Options(no_fills_in=((1, 4), (17, 20))), "no fills are requested in bars 17-20, but the song has 16"),
         (Options(like=midi.serialise(strummed(2))), "no drums"),
     ],
 )
@@ -173,7 +173,7 @@ def test_what_the_song_or_the_book_does_not_have_is_refused(options: Options, me
 def test_names_of_sections_stand_for_the_letters_that_are_left() -> None:
     assert by_letter({"verse": 1, "chorus": 2, WHOLE: 3}, "ABC") == {"A": 1, "B": 2, WHOLE: 3}
     assert by_letter({"intro": 1, "A": 2, "verse": 3}, "ABC") == {"B": 1, "A": 2, "C": 3}
-    with pytest.raises(OptionError, match="two grooves are asked for in 'A'"):
+    with pytest.raises(OptionError, match="two grooves are requested in 'A'"):
         by_letter({"a": 1, "A": 2}, "AB")
 
 
@@ -267,7 +267,7 @@ def test_a_groove_that_is_given_wins_over_what_stays_and_that_over_a_song_to_pla
 
 
 def test_nothing_stays_where_there_are_no_drums() -> None:
-    with pytest.raises(OptionError, match="no drums of its own"):
+    with pytest.raises(OptionError, match="no drums to keep"):
         resolved(Options(prime=4))
 
 
@@ -299,7 +299,7 @@ def test_a_groove_is_a_name_or_a_file_with_bars(text: str, expected: Reference) 
         ("beat.mid:x", "bars are 'x', wanted FILE:BAR"),
         ("beat.mid:", "bars are '', wanted FILE:BAR"),
         ("verse=", "has no name"),
-        ("verse=one drop, verse=bossa", "two grooves are asked for in 'verse'"),
+        ("verse=one drop, verse=bossa", "two grooves are requested in 'verse'"),
     ],
 )
 def test_what_names_no_groove_is_refused(text: str, message: str) -> None:
@@ -332,7 +332,7 @@ def test_grooves_of_sections_are_split_at_commas_before_a_section(text: str, exp
         ({"without": PIECES}, "no piece of the kit is left to play"),
         ({"fill_at": (8, 0)}, "a bar of fill_at is 0, wanted"),
         ({"no_fills_in": ((4, 1),)}, "bars of no_fills_in are 4:1, wanted FIRST:LAST"),
-        ({"fill_at": (8,), "no_fills_in": ((1, 4), (5, 8))}, "a fill is asked for in bar 8, and none in bars 5-8"),
+        ({"fill_at": (8,), "no_fills_in": ((1, 4), (5, 8))}, "a fill is requested in bar 8, and none in bars 5-8"),
         ({"daring": 1.1}, "daring is 1.1, wanted 0 to 1"),
         ({"daring": None}, "daring is None, wanted 0 to 1"),
     ],

@@ -129,7 +129,7 @@ async def test_without_a_queue_only_as_many_calls_as_can_play_are_let_in() -> No
     hall, done = Hall(playing=1, waiting=0), asyncio.Event()
     call = asyncio.create_task(hall.call("only", until=done))
     await settle()
-    with pytest.raises(Refusal, match="the most at once"):
+    with pytest.raises(Refusal, match="the limit"):
         hall.admission.enter(Caller("one"), FAR)
     done.set()
     await call

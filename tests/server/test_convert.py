@@ -204,7 +204,7 @@ def test_the_name_of_a_family_of_grooves_is_kept_for_the_song_to_choose() -> Non
 
 
 def test_fields_that_contradict_each_other_are_refused() -> None:
-    with pytest.raises(OptionError, match="ask for one of them"):
+    with pytest.raises(OptionError, match="leave one of them out"):
         convert.options_of(Config(prime_bars=1, bars=pb.BarRange(first_bar=1, last_bar=2)))
 
 
@@ -245,7 +245,7 @@ def test_takes_are_counted_from_one(asked: int, count: int) -> None:
 
 
 def test_too_many_takes_are_refused() -> None:
-    with pytest.raises(Refusal, match="9 takes are asked for, wanted 1 to 8") as refused:
+    with pytest.raises(Refusal, match="9 takes are requested, wanted 1 to 8") as refused:
         convert.takes_of(Config(takes=9), 8)
     assert refused.value.field == "config.takes"
 

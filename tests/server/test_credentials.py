@@ -61,10 +61,10 @@ def test_a_file_has_one_token_or_a_line_for_each_with_its_name_and_quota(tmp_pat
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (f"anna {ANNA}\n{BERT}", "line 2 of .* is no token; wanted NAME TOKEN"),
-        (f"anna {ANNA} many", "line 1 of .* is no token"),
-        (f"Anna! {ANNA}", "line 1 of .* is no token"),
-        (f"anna {ANNA} 1 2", "line 1 of .* is no token"),
+        (f"anna {ANNA}\n{BERT}", "line 2 of .* is not a token; wanted NAME TOKEN"),
+        (f"anna {ANNA} many", "line 1 of .* is not a token"),
+        (f"Anna! {ANNA}", "line 1 of .* is not a token"),
+        (f"anna {ANNA} 1 2", "line 1 of .* is not a token"),
         ("anna short", "token 'anna' has 5 characters or odd ones, wanted 16 to 512"),
         (f"anna {ANNA}\nanna {BERT}", "'anna' or its name is there twice"),
         (f"anna {ANNA}\nbert {ANNA}", "'bert' or its name is there twice"),

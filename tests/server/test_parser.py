@@ -141,10 +141,10 @@ def test_the_files_of_a_configuration_are_read_under_the_same_limits() -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (pb.GenerationConfig(fill_at=[900]), "a fill is asked for in bar 900"),
+        (pb.GenerationConfig(fill_at=[900]), "a fill is requested in bar 900"),
         (pb.GenerationConfig(like=EXAMPLES[0].read_bytes()), "no drums"),
         (pb.GenerationConfig(groove=[pb.GrooveChoice(section="Z", name="one drop")]), "no section 'Z'"),
-        (pb.GenerationConfig(prime_bars=2), "no drums of its own"),
+        (pb.GenerationConfig(prime_bars=2), "no drums to keep"),
     ],
 )
 def test_what_the_song_does_not_have_is_refused_before_anything_is_played(
@@ -165,7 +165,7 @@ def test_a_song_with_drums_of_another_kind_is_made_into_midi() -> None:
     assert [part.is_drums for part in midi.parse(made.body).parts] == [True]
     config = pb.GenerationConfig(like=made.body, groove=[pb.GrooveChoice(midi=made.body)])
     assert look(EXAMPLES[0].read_bytes(), config=config).timeline.bars
-    for file, message in ((b"RIFF\0\0\0\0WAVEfmt ", "in which no drums are heard"), (b"no music", "no MIDI file")):
+    for file, message in ((b"RIFF\0\0\0\0WAVEfmt ", "whose drums cannot be read"), (b"no music", "not a MIDI file")):
         answer = asked(file)
         assert answer.head == {"what": "failed", "job": 2}
         assert statuses.reason_of(said(answer)) not in ("", "INTERNAL_ERROR")

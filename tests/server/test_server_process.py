@@ -143,7 +143,7 @@ def test_a_second_server_on_the_port_names_the_first_and_what_to_do(server: tupl
         second = run_server(["--port", str(port), "--host", host, "--insecure", "--insecure"], state)
         assert second.returncode == 2 and second.stdout == ""
         (line,) = second.stderr.splitlines()
-        assert f":{port} is taken by the seq2drum server with process id {running.process.pid};" in line
+        assert f":{port} is in use by the seq2drum server with process id {running.process.pid};" in line
         assert line.endswith("--port 0")
     assert json.loads(running.state.read_text())["pid"] == running.process.pid  # the second one leaves it alone
     with client(port) as (_, channel):
@@ -192,7 +192,8 @@ def test_a_port_that_another_program_has_is_refused_in_one_line() -> None:
         result = run_server(["--port", str(port)])
         assert result.returncode == 2
         assert result.stderr == (
-            f"seq2drum-server: 127.0.0.1:{port} is taken by another program; stop it, or take any free port: --port 0\n"
+            f"seq2drum-server: 127.0.0.1:{port} is in use by another program; "
+            "stop it, or choose any free port: --port 0\n"
         )
         result = run_server(["--port", "0", "--metrics-port", str(port)])
         assert result.returncode == 2 and result.stderr.count("\n") == 1 and f"port {port}" in result.stderr

@@ -307,7 +307,7 @@ def test_with_tls_and_a_token_the_token_travels_encrypted_and_is_asked_for(certi
 )
 def test_unusable_certificates_are_refused_at_the_start(cert: str, key: str, certificates: SimpleNamespace) -> None:
     async def run() -> None:
-        with pytest.raises(OptionError, match="wanted PEM files that belong together") as error:
+        with pytest.raises(OptionError, match="wanted matching PEM files") as error:
             async with served(settings(tls_cert=certificates.path(cert), tls_key=certificates.path(key))):
                 pass
         assert "\n" not in str(error.value)
@@ -586,7 +586,7 @@ def test_a_socket_in_the_file_system_is_for_its_owner_and_is_not_taken_from_a_li
             await server.generate()
             mode = place.stat().st_mode
             assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600
-            with pytest.raises(OptionError, match=r"is taken by another program; stop it, or take another path"):
+            with pytest.raises(OptionError, match=r"is in use by another program; stop it, or choose another path"):
                 async with served(chosen):
                     pass
             await server.generate()

@@ -825,7 +825,7 @@ def test_a_second_page_on_one_port_gets_a_sentence() -> None:
 
         async def body(opened: Page) -> None:
             second = WebServer(settings(web_port=port), opened.server.front.service, opened.server.front.guard, TOKEN)
-            with pytest.raises(OptionError, match=rf"port {port} of 127.0.0.1 is taken.*--web-port 0"):
+            with pytest.raises(OptionError, match=rf"port {port} of 127.0.0.1 is in use.*--web-port 0"):
                 second.bind()
 
         against(body)

@@ -289,7 +289,7 @@ def test_a_file_that_is_not_a_soundfont_is_refused(program, tmp_path, monkeypatc
         *(whole[:n] for n in range(8, len(whole), 9)),
     ):
         bad.write_bytes(data)
-        with pytest.raises(OptionError, match=r"it is no soundfont|it has no|cannot be read") as caught:
+        with pytest.raises(OptionError, match=r"it is not a soundfont|it has no|cannot be read") as caught:
             sound.check(bad)
         assert "--soundfont" in str(caught.value)
     with pytest.raises(OptionError, match="there is no such file"):
@@ -460,7 +460,7 @@ def test_infer_writes_sound_with_the_soundfont_that_is_named(soundfont, tmp_path
     song, out = str(EXAMPLES / "waltz.mid"), tmp_path / "a.wav"
     given = ["--mode", "infer", song, "-o", str(tmp_path / "drums.mid"), "--wav", str(out), "--soundfont"]
     assert main([*given, str(EXAMPLES / "waltz.mid")]) == 2
-    assert "it is no soundfont" in capsys.readouterr().err
+    assert "it is not a soundfont" in capsys.readouterr().err
     assert main([*given, str(soundfont)]) == 0
     assert loudness.integrated(heard(out.read_bytes())) == pytest.approx(sound.LOUDNESS, abs=1)
 
@@ -610,5 +610,5 @@ def test_what_is_no_soundfont_is_refused(tmp_path: Path) -> None:
     synthesiser()
     other = tmp_path / "kit.sf2"
     other.write_bytes(b"RIFF....WAVE")
-    with pytest.raises(OptionError, match="no soundfont"):
+    with pytest.raises(OptionError, match="not a soundfont"):
         sound.find(other)

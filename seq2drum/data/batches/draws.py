@@ -92,7 +92,7 @@ SUMMED_AFTER = (0, 2, 4, 8, 16, 32, 64, 128)  # bars after which the summary of 
 class CausalContext:
     """Features of each bar from the bars before it alone, for training without lookahead.
 
-    source (B,): index over all songs of the bar whose guitar predicts this one's; NOWHERE if none does. bars
+    source (B,): index over all songs of the bar whose guitar predicts this one's; NOWHERE without one. bars
     (B, BARS.size): see `expected_bars`. summary (R, SUMMARY.size), and of_bar (B,): the row of it that summarises the
     guitar before a bar.
     """
@@ -149,7 +149,7 @@ def _summary(song: Prepared, bars: int) -> FloatArray:
 NEAR = (0.7, 0.95)  # F1 of the hits of two grooves that are near each other
 MOST_NEAR = 6  # K: near grooves kept for each
 AMONG = 4096  # random grooves of one length among which near ones are searched
-_BLOCK = 128  # grooves compared at once
+_BLOCK = 128  # grooves compared in one pass
 
 
 class Given(NamedTuple):

@@ -3,8 +3,8 @@
     shards in a random order -> windows of WINDOW shards -> the songs of each in a random order -> chunks of CHUNK_SONGS
 
 The seed, the epoch and the index alone decide which songs a chunk has, whatever the machine and the number of
-processes. While one chunk is learnt from, worker processes materialise the next ones in files that are mapped into
-memory, so only what is read takes memory and the system may reclaim it.
+processes. During training on one chunk, worker processes materialise the next ones in memory-mapped files, so only
+pages in use take memory, and the system may reclaim them.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ class Worker:
 
 
 def _serve_chunks(pipe: Any, layout: Layout, folder: Path) -> None:
-    """Answer requests for chunks until the pipe closes. Runs in a process of its own."""
+    """Answer requests for chunks until the pipe closes, in a child process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that learns
     try:
         for number in count():
@@ -188,8 +188,8 @@ def _serve_chunks(pipe: Any, layout: Layout, folder: Path) -> None:
 def _no_room(path: Path, error: OSError) -> CorpusError:
     """The error for a file of songs that could not be written."""
     return CorpusError(
-        f"songs cannot be written to {path.parent} ({error.strerror}); each chunk wants some 0.2 GB there, and"
-        " three of them may be there at once: TMPDIR says where"
+        f"songs cannot be written to {path.parent} ({error.strerror}); each chunk needs some 0.2 GB there, and"
+        " there may be three: TMPDIR chooses the place"
     )
 
 
@@ -207,7 +207,7 @@ def materialise_chunk(rows: list[ShardRows], layout: Layout, path: Path) -> Mapp
         return error
 
 
-MAX_IN_MEMORY = 8192  # training songs that are still held in memory at once, some 300 kB each
+MAX_IN_MEMORY = 8192  # the most training songs held in memory, some 300 kB each
 CHUNK_SONGS = 512  # enough to mix, and materialised in 0.2 GB
 WINDOW = 8  # shards
 VALIDATION_SONGS = 256  # songs from which unseen bars are drawn, where there are more

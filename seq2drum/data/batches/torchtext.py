@@ -33,9 +33,7 @@ def _torchtext() -> Any:
     except (ImportError, OSError) as missing:  # versions with a native library fail to load it: an OSError
         raise MissingExtraError(f"this needs torchtext 0.6 ({missing}): pip install 'seq2drum[torchtext]'") from None
     if not hasattr(data, "BucketIterator"):
-        raise MissingExtraError(
-            "this torchtext has no BucketIterator, wanted is 0.6: pip install 'seq2drum[torchtext]'"
-        )
+        raise MissingExtraError("this torchtext has no BucketIterator, wanted 0.6: pip install 'seq2drum[torchtext]'")
     return data
 
 
@@ -95,7 +93,7 @@ def bucket_iterator(
         examples, batch_size=size, train=train, shuffle=train, sort=not train, sort_within_batch=train
     )
     if train:
-        # torchtext shuffles with Python's global generator unless it is given a state of its own.
+        # torchtext shuffles with Python's global generator unless it gets a separate state.
         iterator.random_shuffler = type(iterator.random_shuffler)(random.Random(seed).getstate())
     return iterator
 

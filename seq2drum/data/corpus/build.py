@@ -24,7 +24,7 @@ from seq2drum.errors import CorpusError
 from seq2drum.music.shown import Shown
 from seq2drum.system.workers import results_of
 
-OTHER_LICENCE = "a licence that was not asked for"
+OTHER_LICENCE = "a licence not requested"
 
 
 @dataclass

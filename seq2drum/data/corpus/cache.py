@@ -266,7 +266,7 @@ def _readable(path: Path) -> Iterator[None]:
             f"the cache {str(path)!r} cannot be read ({error.strerror}); make it with --mode prepare"
         ) from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, zlib.error) as error:
-        raise CorpusError(f"{str(path)!r} is no usable cache: {error}; make it again with --mode prepare") from None
+        raise CorpusError(f"{str(path)!r} is not a usable cache: {error}; make it again with --mode prepare") from None
 
 
 @contextmanager

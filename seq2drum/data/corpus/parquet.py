@@ -24,7 +24,7 @@ GROUP_ROWS = 1024  # songs in a row group that is written
 MOST_GROUP_BYTES = 1 << 30  # of a row group that is read, by its own metadata
 MOST_PACKING = 200  # largest ratio to the file of a row group above LEAST_GROUP_BYTES
 LEAST_GROUP_BYTES = 64 << 20
-MOST_ROW_BYTES = 32 << 20  # of a row that is read: as many as any file of music may have
+MOST_ROW_BYTES = 32 << 20  # bytes of a row: the largest file of music that is read
 _MOST_TEXT = 4096  # letters of a path, a licence or a group
 
 
@@ -100,8 +100,8 @@ def row_groups(path: Path, layout: str = "") -> list[int]:
             sizes.append(int(table.metadata.row_group(number).num_rows))
             if size > MOST_GROUP_BYTES:
                 raise CorpusError(
-                    f"row group {number} of {str(path)!r} has {size >> 20} MB, and at most {MOST_GROUP_BYTES >> 20} are"
-                    " read at once; rewrite it in smaller ones"
+                    f"row group {number} of {str(path)!r} has {size >> 20} MB, and at most {MOST_GROUP_BYTES >> 20} can"
+                    " be read; rewrite it in smaller groups"
                 )
             if size > max(LEAST_GROUP_BYTES, MOST_PACKING * path.stat().st_size):
                 raise CorpusError(
@@ -195,7 +195,7 @@ def _opened(path: Path) -> pyarrow.parquet.ParquetFile:
     try:
         return _pyarrow()[1].ParquetFile(path, memory_map=False, pre_buffer=False, buffer_size=1 << 20)
     except (OSError, ValueError) as error:
-        problem = f"{str(path)!r} is no Parquet file that can be read: {_first_line(error)}"
+        problem = f"{str(path)!r} is not a readable Parquet file: {_first_line(error)}"
         raise CorpusError(f"{problem}; make it again, as --mode pack does") from None
 
 

@@ -101,7 +101,7 @@ def _in_tables(source: Source) -> Iterator[RowGroup]:
     assert source.corpus
     paths = sorted(files.below(source.path, lambda name: name.endswith(parquet.SUFFIX)))
     if not paths:
-        items_of(source.corpus, source.path)  # says what is wanted
+        items_of(source.corpus, source.path)  # says what was expected
     for path in paths:
         yield from _in_row_groups(path, source.corpus.name)
 

@@ -35,7 +35,7 @@ class Prepared(Shown):
     licence: str = ""
 
     def between(self, first: int, stop: int) -> Prepared:
-        """Bars [first, stop) as a song of their own."""
+        """Bars [first, stop) as a separate song."""
         drums = self.guitar_grid.form.notes_between(self.drums, first, stop)
         return replace(self, guitar_grid=self.guitar_grid.between(first, stop), drums=drums)
 

@@ -110,7 +110,7 @@ def find_files(folders: Sequence[Path]) -> list[Path]:
     """All songs under some folders (or the files themselves), sorted, and the folders that cannot be read.
 
     Raises:
-        CorpusError: a folder does not exist, or there is no song in any of them.
+        CorpusError: a folder does not exist, or the folders have no songs.
     """
     paths: set[Path] = set()
     for folder in folders:
@@ -125,7 +125,7 @@ def find_files(folders: Sequence[Path]) -> list[Path]:
             )
     prepared = [folder for folder in folders if folder.suffix in (".s2d", ".json") or (folder / "index.json").is_file()]
     if prepared and paths <= set(prepared):
-        raise CorpusError(f"{str(prepared[0])!r} is no folder of songs; songs that are prepared are named with --cache")
+        raise CorpusError(f"{str(prepared[0])!r} is not a folder of songs; for prepared songs use --cache")
     if not paths:
         named = ", ".join(repr(str(folder)) for folder in folders)
         raise CorpusError(f"no song in {named}; wanted files ending in {', '.join(sorted(NOTE_SUFFIXES))}")

@@ -136,7 +136,7 @@ def _between(folder: Path, path: Path) -> Iterator[Path]:
         ) from None
 
 
-# --- what a part became -----------------------------------------------------------------------------------------------
+# --- results of a part ------------------------------------------------------------------------------------------------
 
 _HEAD = np.dtype(np.int64)
 
@@ -335,8 +335,7 @@ def check(folder: Path) -> None:
         sound = False
     if not sound:
         raise CorpusError(
-            f"{str(folder)!r} does not hold what was prepared into it: a shard is gone or damaged; remove the folder"
-            " and prepare again"
+            f"{str(folder)!r} is incomplete: a shard is missing or damaged; remove the folder and prepare again"
         )
 
 
@@ -467,7 +466,7 @@ def _run_task(executor: LocalPipelineExecutor, task: int) -> None:
 
 
 def slurm(run: Run, begun: Callable[[Stage], None]) -> None:
-    """Hand all stages to Slurm, each to begin when the one before is done; returns at once.
+    """Hand all stages to Slurm, each to begin after the one before; return without waiting.
 
     Raises:
         OptionError: Slurm is missing, or refuses the job.
@@ -481,7 +480,7 @@ def slurm(run: Run, begun: Callable[[Stage], None]) -> None:
     except FileNotFoundError as error:
         raise OptionError(f"--engine slurm wants {error.filename}, which is not here; run it on a login node") from None
     except CalledProcessError as error:
-        raise OptionError(f"{error.cmd[0]} refused the job (exit code {error.returncode}): see what it said") from None
+        raise OptionError(f"{error.cmd[0]} refused the job (exit code {error.returncode}): see its output") from None
 
 
 def ray(run: Run, begun: Callable[[Stage], None]) -> None:

@@ -30,7 +30,7 @@ from seq2drum.music.notes import IntArray, Part, Song
 INFO = "info.csv"
 SIDES = ("train", "validation", "test")
 LIKE = MappingProxyType({"highlife": "afrobeat", "punk": "rock", "gospel": "soul", "hip-hop": "hiphop"})
-"""Genres that are too rare to be one of their own -> what they are most like. Others without a name are any genre."""
+"""Genres too rare to stand alone -> the most similar genre. Others without a name are any genre."""
 
 _PADS = MappingProxyType({58: 43})  # of the data set's drummers: the rim of the third tom
 _LEAST_HITS = 4  # of a performance

@@ -42,9 +42,9 @@ from seq2drum.system.files import read_file
 LEVELS = (45, 85, 120)
 """Velocities that one-shots are rendered at."""
 SHOT = RATE
-"""Frames of a one-shot."""
+"""The length of a one-shot in frames."""
 LEAD = 8
-"""Frames of a one-shot before it is heard."""
+"""Silent frames before a one-shot."""
 PEAK = 0.8
 """Of a loop."""
 
@@ -115,7 +115,7 @@ def loops_of(beats: Beats, shots: Shots, kits: Sequence[str], seed: int = 0) -> 
     """
     chosen = beats.select(np.count_nonzero(beats.velocity, axis=(1, 2)) >= _LEAST_HITS)
     if not len(chosen.velocity):
-        raise CorpusError(f"no bar of these drums has {_LEAST_HITS} hits; wanted are bars to make loops of")
+        raise CorpusError(f"no bar of these drums has {_LEAST_HITS} hits; wanted bars to make loops of")
     kit = np.random.default_rng([seed, 6]).integers(len(kits), size=len(chosen.velocity))
     sound = np.empty((len(kit), FRAMES), dtype=np.float16)
     for row, (velocity, one) in enumerate(zip(chosen.velocity, kit, strict=True)):
@@ -185,12 +185,10 @@ def has_sound(folder: Path) -> bool:
 
 def _sound_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise CorpusError(f"there is no folder {str(folder)!r}; wanted is a folder of loops as sound files")
+        raise CorpusError(f"there is no folder {str(folder)!r}; wanted a folder of loops as sound files")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in RECORDING_SUFFIXES and path.is_file())
     if not paths:
-        raise CorpusError(
-            f"no sound file in {str(folder)!r}; wanted are files ending in {', '.join(RECORDING_SUFFIXES)}"
-        )
+        raise CorpusError(f"no sound file in {str(folder)!r}; wanted files ending in {', '.join(RECORDING_SUFFIXES)}")
     return paths
 
 
@@ -211,7 +209,7 @@ def bars_of(sound: Samples, bpm: float | None = None) -> tuple[Samples, float]:
     """
     seconds = len(sound) / RATE
     if float(np.abs(sound).max(initial=0)) < _SILENT:
-        raise RecordingError("it is silent; wanted is a drum loop")
+        raise RecordingError("it is silent; wanted a drum loop")
     if bpm is None:
         guesses = 240 * np.array(_USUAL_BARS) / seconds
         bpm = float(guesses[np.abs(np.log(guesses / _USUAL_BPM)).argmin()])
@@ -219,7 +217,7 @@ def bars_of(sound: Samples, bpm: float | None = None) -> tuple[Samples, float]:
     count = int(len(sound) / (SLICES * sixteenth) + 0.05)
     if not count or not LEAST_BPM <= bpm <= MOST_BPM:
         raise RecordingError(
-            f"it lasts {seconds:.2f} seconds, and a bar at {bpm:.0f} lasts {240 / bpm:.2f}; wanted is a bar"
+            f"it lasts {seconds:.2f} seconds, and a bar at {bpm:.0f} lasts {240 / bpm:.2f}; wanted a bar"
         )
     start = np.rint(np.arange(count * SLICES) * sixteenth).astype(np.int64)
     frames = start[:, None] + np.arange(spacing(bpm)) + _first(sound, start, sixteenth)
@@ -251,7 +249,7 @@ LINES = MappingProxyType(
         "hats": ("closed hat", "open hat", "ride", "crash"),
     }
 )
-"""What a loop is taken apart into: a line has one loop's hits of these voices."""
+"""The lines of a loop: each has the hits of these voices."""
 
 _ONE_TEMPO = 0.03  # largest relative difference of the tempos of two loops of one tempo
 _TRIES = 4  # draws for each wanted loop

@@ -70,7 +70,7 @@ def _resampled(data: bytes, rate: int, channels: int, limits: RecordingLimits) -
         raise RecordingError(f"this sound file cannot be read ({reason}); export it again as WAV") from error
     sound = np.concatenate([block.reshape(-1, channels) for block in blocks])
     if not len(sound):
-        raise RecordingError("the sound file has no sound; wanted is a recording of a guitar")
+        raise RecordingError("the sound file has no sound; wanted a recording of a guitar")
     return sound
 
 
@@ -125,7 +125,7 @@ def _blocks(file: Any, limits: RecordingLimits) -> Iterator[Samples]:
     while len(block := file.read(file.samplerate, dtype="float32", always_2d=True)):
         if not (np.abs(block) <= LOUDEST).all():  # false for NaN as well
             raise RecordingError(
-                f"the recording has samples in second {frames // file.samplerate + 1} that are no numbers or are"
+                f"the recording has samples in second {frames // file.samplerate + 1} that are not numbers or are"
                 f" {LOUDEST:g} times beyond full scale; export it again"
             )
         frames += len(block)
@@ -181,5 +181,5 @@ def heard(data: bytes) -> Performance:
     """
     performance = transcription.transcribed(mono(data, transcription.RATE))
     if not len(performance):
-        raise RecordingError("no notes were heard in the recording; wanted is a guitar, loud enough and nearly alone")
+        raise RecordingError("found no notes in the recording; wanted a guitar, loud enough and nearly alone")
     return performance

@@ -87,7 +87,7 @@ def _session() -> Any:
     if network is None:
         raise MissingExtraError(
             f"a recording needs the network of basic-pitch 0.4.0, which was not found: {foreign.GET_NETWORK}"
-            " (without --no-deps it would bring TensorFlow, which is not needed)"
+            " (without --no-deps it would install TensorFlow, which is not needed)"
         )
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime

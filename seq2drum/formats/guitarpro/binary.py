@@ -77,7 +77,7 @@ def _parsed(data: bytes) -> Any:
     name = data[1 : 1 + data[0]].decode("latin-1") if data else ""
     if name not in _VERSIONS:
         raise NotationError(
-            f"this is no file of Guitar Pro 3 to 5: it begins with {foreign.beginning(data)};"
+            f"this is not a file of Guitar Pro 3 to 5: it begins with {foreign.beginning(data)};"
             " save it as .gp5 in Guitar Pro"
         )
     module, version = _VERSIONS[name]
@@ -177,7 +177,7 @@ def _bounded(module: str) -> Any:
 
 def _check_count(count: int, most: int, what: str) -> None:
     if not 0 <= count <= most:
-        raise NotationError(f"the tab says that it has {count:,} {what}; wanted are at most {most:,}: is it damaged?")
+        raise NotationError(f"the tab says that it has {count:,} {what}; wanted at most {most:,}: is it damaged?")
 
 
 # --- PyGuitarPro's song as a tab --------------------------------------------------------------------------------------
@@ -242,7 +242,7 @@ def _beats(voice: Any, tuning: dict[int, int] | None) -> Iterator[Beat]:
 
 def _quarters(duration: Any) -> Fraction:
     if not 1 <= duration.value <= 128:
-        raise NotationError(f"a beat lasts a {duration.value}th of a whole note; wanted are 1 to 128")
+        raise NotationError(f"a beat lasts a {duration.value}th of a whole note; wanted 1 to 128")
     length = Fraction(4, duration.value) * (Fraction(3, 2) if duration.isDotted else 1)
     return length * Fraction(duration.tuplet.times, duration.tuplet.enters)
 

@@ -170,11 +170,11 @@ def tables_of(text: bytes) -> Tables:
                 path.append(element)
                 count, inside = count + 1, inside + 1
                 if len(path) == 1 and element.tag != "GPIF":
-                    raise NotationError(f"the tab is XML, but its root is <{element.tag[:40]}>; wanted is <GPIF>")
+                    raise NotationError(f"the tab is XML, but its root is <{element.tag[:40]}>; wanted <GPIF>")
                 if len(path) > TAB_LIMITS.depth or count > TAB_LIMITS.elements or inside > _MOST_IN_ITEM:
                     raise NotationError(
                         f"the tab has more than {TAB_LIMITS.elements:,} XML elements, {_MOST_IN_ITEM:,} in one item or"
-                        f" {TAB_LIMITS.depth} in one another; wanted is a tab of at most that"
+                        f" {TAB_LIMITS.depth} in one another; wanted a tab of at most that"
                     )
                 continue
             if len(path) == 3:
@@ -214,7 +214,7 @@ def too_many() -> NotationError:
     """The error of a tab with more than the limits allow."""
     return NotationError(
         f"the tab has more than {TAB_LIMITS.items:,} items, {TAB_LIMITS.notes:,} notes or {_MOST_TEXT:,} letters in a"
-        " list of them; wanted is a tab of at most that"
+        " list of them; wanted a tab of at most that"
     )
 
 
@@ -339,7 +339,7 @@ def _rhythm(item: Element) -> Fraction:
         if tuplet is not None:
             many, instead = whole(tuplet.get("num"), 0), whole(tuplet.get("den"), 0)
             if not (1 <= many <= 64 and 1 <= instead <= 64):
-                raise NotationError(f"a tuplet has {many} notes in the time of {instead}; wanted are 1 to 64")
+                raise NotationError(f"a tuplet has {many} notes in the time of {instead}; wanted 1 to 64")
             length *= Fraction(instead, many)
     return length
 
@@ -425,7 +425,7 @@ class _Counter:
         if count > TAB_LIMITS.voice or self.beats > TAB_LIMITS.beats:
             raise NotationError(
                 f"the tab has more than {TAB_LIMITS.beats:,} beats, or {TAB_LIMITS.voice} of a voice in a measure;"
-                " wanted are fewer"
+                " wanted fewer"
             )
 
 

@@ -84,27 +84,27 @@ def song_of(tab: Tab) -> Song:
 
 
 def _too_many_notes() -> NotationError:
-    return NotationError(f"the tab has more than {TAB_LIMITS.notes:,} notes with its repeats; wanted are fewer")
+    return NotationError(f"the tab has more than {TAB_LIMITS.notes:,} notes with its repeats; wanted fewer")
 
 
 def _check(tab: Tab) -> None:
     if not tab.measures or not tab.tracks:
-        raise NotationError("the tab has no measures or no tracks; wanted is one with a guitar")
+        raise NotationError("the tab has no measures or no tracks; wanted one with a guitar")
     for number, measure in enumerate(tab.measures, start=1):
         if measure.numerator not in metres.NUMERATORS or measure.denominator not in metres.DENOMINATORS:
             raise NotationError(
                 f"measure {number} is in {measure.numerator}/{measure.denominator}, and no bar has that length;"
-                " wanted are metres to 64/64"
+                " wanted metres to 64/64"
             )
     for mark in tab.tempos:
         if not TAB_LIMITS.slowest <= mark.bpm <= TAB_LIMITS.fastest:
             raise NotationError(
                 f"the tempo in measure {mark.measure + 1} is {mark.bpm:g} BPM;"
-                f" wanted are {TAB_LIMITS.slowest:g} to {TAB_LIMITS.fastest:g}"
+                f" wanted {TAB_LIMITS.slowest:g} to {TAB_LIMITS.fastest:g}"
             )
 
 
-# --- what can be played -----------------------------------------------------------------------------------------------
+# --- playable notes ---------------------------------------------------------------------------------------------------
 
 
 def _fitted(tab: Tab) -> tuple[Tab, tuple[str, ...]]:

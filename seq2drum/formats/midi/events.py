@@ -65,8 +65,8 @@ class Event(NamedTuple):
 def read_tracks(data: bytes, limits: Limits) -> tuple[int, list[Track]]:
     """Check size and header of a file, and cut it into its tracks: (ticks per quarter, tracks).
 
-    Tracks beyond the declared number are left out: some programs store data of their own there. A header that declares
-    more tracks than there are is a common and harmless error.
+    Tracks beyond the declared number are left out: some programs store private data there. Headers that declare too
+    many tracks are a common and harmless error.
 
     Raises:
         LimitError: the file has more bytes or tracks than the limits allow.
@@ -92,11 +92,11 @@ def _header(data: bytes) -> Header:
     if data[:4] == b"RIFF" and data[8:12] == b"RMID":
         start = data.find(b"data", 12) + 8
     if not data:
-        raise MidiError("this is no MIDI file: it is empty; export it again")
+        raise MidiError("this is not a MIDI file: it is empty; export it again")
     if data[start : start + 4] != b"MThd":
         if kind := foreign.recognised(data):
             raise MidiError(str(kind))
-        raise MidiError(f"this is no MIDI file: it begins with {foreign.beginning(data)}, not with 'MThd'")
+        raise MidiError(f"this is not a MIDI file: it begins with {foreign.beginning(data)}, not with 'MThd'")
     if len(data) < start + 14:
         raise MidiError(f"the file ends after {len(data)} bytes, within its header; export it again")
     size = int.from_bytes(data[start + 4 : start + 8], "big")

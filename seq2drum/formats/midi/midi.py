@@ -67,7 +67,7 @@ _TEXT = re.compile(rb"\xff[\x03\x06].", re.DOTALL)  # with the first byte of its
 
 
 class _UnclearError(Exception):
-    """A track may hold what symusic reads wrongly without an error."""
+    """Signs that a track may hold events which symusic reads wrongly without an error."""
 
 
 def mended_where_needed(file: bytes, tracks: list[Track]) -> list[Track]:
@@ -371,7 +371,7 @@ def with_drums(
     return events.joined(ticks_per_quarter, [*kept, *(moving.on_free_channel(track.events, taken) for track in added)])
 
 
-# --- what symusic gives -----------------------------------------------------------------------------------------------
+# --- reading with symusic ---------------------------------------------------------------------------------------------
 
 
 def _score(ticks_per_quarter: int, tracks: Sequence[Track], repair: bool) -> Any:
@@ -529,7 +529,7 @@ def _check_length(song: Song, limits: Limits) -> None:
         )
 
 
-# --- what symusic writes ----------------------------------------------------------------------------------------------
+# --- writing with symusic ---------------------------------------------------------------------------------------------
 
 
 def _symusic_track(part: Part) -> Any:

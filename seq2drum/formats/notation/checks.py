@@ -66,7 +66,7 @@ def _partwise(timewise: ET.Element) -> ET.Element:
     names = list(dict.fromkeys(part.get("id", "") for measure in measures for part in measure.findall("part")))
     if len(names) > SCORE_LIMITS.parts or len(names) * len(measures) > SCORE_LIMITS.measures:
         raise NotationError(
-            f"the score has {len(names):,} parts of {len(measures):,} measures; wanted are at most"
+            f"the score has {len(names):,} parts of {len(measures):,} measures; wanted at most"
             f" {SCORE_LIMITS.parts:,} parts, and {SCORE_LIMITS.measures:,} measures in all of them"
         )
     root = ET.Element(_PARTWISE, timewise.attrib)
@@ -97,9 +97,7 @@ def _add_divisions(root: ET.Element) -> None:
 
 def _unpacked(data: bytes) -> bytes:
     if len(data) > SCORE_LIMITS.file_bytes:
-        raise NotationError(
-            f"the file has more than {SCORE_LIMITS.file_bytes:,} bytes; wanted is a score of at most that"
-        )
+        raise NotationError(f"the file has more than {SCORE_LIMITS.file_bytes:,} bytes; wanted a score of at most that")
     if not data.startswith(b"PK"):
         return data
     with archive_of(data, _PACKED) as archive:
@@ -118,7 +116,7 @@ def _score_name(archive: zipfile.ZipFile) -> str:
     for name in names:
         if name.lower().endswith((".xml", ".musicxml")) and not name.startswith("META-INF/"):
             return name
-    raise NotationError("the packed file holds no score; wanted is a MusicXML file (.mxl) as notation programs export")
+    raise NotationError("the packed file holds no score; wanted a MusicXML file (.mxl) as notation programs export")
 
 
 # --- the XML ----------------------------------------------------------------------------------------------------------
@@ -136,7 +134,7 @@ def _check(text: bytes, *roots: str) -> None:
     try:
         parser.Parse(text, True)
     except (expat.ExpatError, ValueError, LookupError) as error:
-        raise NotationError(f"the file is no MusicXML ({error}); wanted is .musicxml, .xml or .mxl") from error
+        raise NotationError(f"the file is not MusicXML ({error}); wanted .musicxml, .xml or .mxl") from error
 
 
 class _Check:
@@ -170,11 +168,11 @@ class _Check:
             self._counts[tag] = self._counts.get(tag, 0) + 1
             if self._counts[tag] > self._most[tag]:
                 raise NotationError(
-                    f"the score has more than {self._most[tag]:,} {tag}s; wanted is a score of at most that"
+                    f"the score has more than {self._most[tag]:,} {tag}s; wanted a score of at most that"
                 )
         self._goes_on = (self._goes_on and tag != "note") or tag == "chord"
         if tag == "ending" and (number := _DIGITS.search(attributes.get("number", ""))):
-            raise NotationError(f"the score has an ending for pass {number[0][:20]}; wanted are passes 1 to 99")
+            raise NotationError(f"the score has an ending for pass {number[0][:20]}; wanted passes 1 to 99")
         if tag == "repeat" and _number(attributes.get("times", "2")) > SCORE_LIMITS.repeats:
             raise NotationError(
                 f"the score repeats a passage more than {SCORE_LIMITS.repeats} times; write the passage out"
@@ -185,7 +183,7 @@ class _Check:
         root = tag.rpartition(":")[2]
         if root not in self._roots:
             raise NotationError(
-                f"the file is XML, but its root is <{tag[:40]}>; wanted is a MusicXML score (<{self._roots[0]}>)"
+                f"the file is XML, but its root is <{tag[:40]}>; wanted a MusicXML score (<{self._roots[0]}>)"
             )
         return _MOST.get(root, {})
 
@@ -200,7 +198,7 @@ class _Check:
             # music21 would count too many for hours.
             if not 1 <= sum(map(_number, text.split("+"))) <= metres.NUMERATORS[-1]:
                 raise NotationError(
-                    f"the score has a metre of {text[:20]!r} beats; wanted are 1 to {metres.NUMERATORS[-1]}"
+                    f"the score has a metre of {text[:20]!r} beats; wanted 1 to {metres.NUMERATORS[-1]}"
                 )
 
     def characters(self, text: str) -> None:
@@ -288,12 +286,12 @@ def plain_text(data: bytes, what: str) -> str:
     """
     if len(data) > SCORE_LIMITS.text_bytes:
         raise NotationError(
-            f"the file has more than {SCORE_LIMITS.text_bytes:,} bytes; wanted is one piece in {what} of at most that"
+            f"the file has more than {SCORE_LIMITS.text_bytes:,} bytes; wanted one piece in {what} of at most that"
         )
     if (bars := max(data.count(b"|"), data.count(b"\n="))) > SCORE_LIMITS.text_bars:
-        raise NotationError(f"the file has some {bars:,} bars; wanted are at most {SCORE_LIMITS.text_bars:,} in {what}")
+        raise NotationError(f"the file has some {bars:,} bars; wanted at most {SCORE_LIMITS.text_bars:,} in {what}")
     if b"\0" in data:
-        raise NotationError(f"the file is no text, as {what} is; export it again")
+        raise NotationError(f"the file is not text, as {what} is; export it again")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -352,4 +350,4 @@ class _Bars:
 
 
 def _too_many(count: int, what: str, most: int) -> NotationError:
-    return NotationError(f"the file has {count:,} {what}; wanted are at most {most:,}")
+    return NotationError(f"the file has {count:,} {what}; wanted at most {most:,}")

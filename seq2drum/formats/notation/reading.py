@@ -74,9 +74,9 @@ def played_out(score: Any) -> Played:
     """
     written = [list(part.getElementsByClass("Measure")) for part in score.parts]
     if not written:
-        raise NotationError("the score has no parts; wanted is one with a guitar part")
+        raise NotationError("the score has no parts; wanted one with a guitar part")
     if not written[0]:
-        raise NotationError("the score has no measures; wanted is one with a guitar part")
+        raise NotationError("the score has no measures; wanted one with a guitar part")
     starts = [Fraction(measure.offset) for measure in written[0]]
     ends = [*starts[1:], starts[-1] + Fraction(written[0][-1].duration.quarterLength)]
     measures = _with_signs(_bars(written[0], starts, ends), score, written)
@@ -271,9 +271,7 @@ def _song(score: Any, swing: Fraction | None) -> Song:
         voices = _all_swung(voices, played.starts[:-1], swing)
     last = max([end, *(sound.onset + sound.duration for _, sounds in voices for sound in sounds)])
     if last > SCORE_LIMITS.quarters:
-        raise NotationError(
-            f"the score is {float(last):.6g} quarters long; wanted are at most {SCORE_LIMITS.quarters:,}"
-        )
+        raise NotationError(f"the score is {float(last):.6g} quarters long; wanted at most {SCORE_LIMITS.quarters:,}")
     # 2. Metres, tempos, marks.
     metre_events = _metre_events(played)
     tempo_events, written = _tempo_events(score), _markers(score)
@@ -319,7 +317,7 @@ def _voices(score: Any, played: Played) -> list[tuple[_Staff, list[_Sound]]]:
 
 
 def _played(heads: Sequence[_Head], played: Played, most: int) -> Iterator[_Head]:
-    """The heads of a staff as they are played."""
+    """The heads of a staff as sounding notes."""
     for index, later in played.times([head.sound.onset for head in heads], most, "notes"):
         sound, tie = heads[index]
         yield _Head(sound._replace(onset=sound.onset + later), tie)
@@ -531,7 +529,7 @@ def _tempo_events(score: Any) -> list[tuple[Fraction, float]]:
             if not SCORE_LIMITS.slowest <= bpm <= SCORE_LIMITS.fastest:
                 raise NotationError(
                     f"the tempo at quarter {float(mark.offset):g} is {bpm:g};"
-                    f" wanted are {SCORE_LIMITS.slowest:g} to {SCORE_LIMITS.fastest:g}"
+                    f" wanted {SCORE_LIMITS.slowest:g} to {SCORE_LIMITS.fastest:g}"
                 )
             events.setdefault(_quarters(mark.offset), float(bpm))
     return sorted(events.items())

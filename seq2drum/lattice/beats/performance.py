@@ -84,7 +84,7 @@ SCALES = (0.5, 1.0, 2.0)
 
 @dataclass(frozen=True, slots=True)
 class Timing(Shown):
-    """The given timing of a performance; None is to be estimated.
+    """The given timing of a performance; None: estimate it.
 
     bpm: quarters a minute, constant. metre: (numerator, denominator). downbeat: the second at which a bar begins.
     scale: one of SCALES, where the beats found are half or twice as fast as the real ones.

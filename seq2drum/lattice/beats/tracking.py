@@ -159,7 +159,7 @@ _FINE = 24  # frequencies evaluated for each that the length resolves
 _HARMONICS = 28  # of the Fourier series
 _PHASES = 64  # of a beat
 _SHORTEST_STEADY, _LONGEST_STEADY = 0.25, 2.0  # seconds of a beat
-_SHAPES = 60  # periods with a series of their own: strikes are sharper in a longer beat
+_SHAPES = 60  # periods with separate series: strikes are sharper in a longer beat
 
 
 class Steady(NamedTuple):

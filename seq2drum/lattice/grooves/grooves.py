@@ -62,7 +62,7 @@ class Groove(Shown):
         try:
             steps = steps_of(self.numerator, self.denominator)
         except ValueError as error:
-            raise OptionError(f"the groove {self.name!r} has a metre that is none: {error}") from None
+            raise OptionError(f"the groove {self.name!r} has an invalid metre: {error}") from None
         if not _NAME.fullmatch(self.name):
             refuse("this name", "lower case letters and figures, joined by hyphens")
         if not 1 <= len(self.bars) <= MOST_BARS:
@@ -140,7 +140,7 @@ def _outside(column: IntArray, least: int, most: int) -> bool:
 
 
 def looped(groove: Groove, bars: int = 4) -> Song:
-    """A number of bars of a groove as a song of its own, at a tempo between its slowest and its fastest."""
+    """A number of bars of a groove as a song, at a tempo between its slowest and its fastest."""
     length = 4 * TICKS * groove.numerator // groove.denominator
     lattice = Lattice(
         tuple(Bar(index, index * length, length, groove.numerator, groove.denominator) for index in range(bars)), TICKS
@@ -186,7 +186,7 @@ def typical(
 
 
 def likeness(rows: FloatArray) -> FloatArray:
-    """(n, n): the F1 of the hits of each two of n bars; rows (n, steps x voices) are 1 at a hit."""
+    """(n, n): the pairwise F1 of the hits of n bars; rows (n, steps x voices) are 1 at a hit."""
     count = rows.sum(axis=1)
     both: FloatArray = 2 * (rows @ rows.T) / np.maximum(count[:, None] + count, 1)
     return both
@@ -262,7 +262,7 @@ def of_json(held: Mapping[str, Any]) -> Groove:
         (numerator, denominator), (slowest, fastest) = held["metre"], held["tempo"]
         return Groove(name, title, numerator, denominator, tuple(bars), style, (slowest, fastest))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
-        raise OptionError(f"this is no groove: {type(error).__name__} {error}") from None
+        raise OptionError(f"this is not a groove: {type(error).__name__} {error}") from None
 
 
 def grid_of(hits: Sequence[Sequence[int]]) -> Grid:
@@ -311,7 +311,7 @@ def hits_of(grooves: Sequence[Groove], steps: int, kit: Kit = NINE) -> FloatArra
 
 
 def features_likeness(some: FloatArray, others: FloatArray) -> FloatArray:
-    """(n, m): the F1 of the hits of each two of n and m rows, each of any shape."""
+    """(n, m): the pairwise F1 of the hits of n and m rows, each of any shape."""
     rows, columns = some.reshape(len(some), -1), others.reshape(len(others), -1)
     total = rows.sum(axis=1)[:, None] + columns.sum(axis=1)
     alike: FloatArray = 2 * (rows @ columns.T) / np.maximum(total, 1)

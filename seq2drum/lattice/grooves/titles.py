@@ -82,7 +82,7 @@ def kind_of(bars: Sequence[Grid], numerator: int, denominator: int) -> str:
     return _kind(bar)[0] if bar.places else "silence"
 
 
-# --- what is struck ---------------------------------------------------------------------------------------------------
+# --- pieces -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from seq2drum.play.feel.feel import MOMENT, PLAYED, SET, SHIPPED, Expected, Feel
 from seq2drum.play.feel.humanise import Performance
 
 Array = NDArray[np.float64]
-Figures = list[tuple[str, str]]  # a name and what is said of it
+Figures = list[tuple[str, str]]  # a name, and its description
 SEEDS = 5
 ENOUGH = 200  # hits that a voice needs to be judged
 SNARE = FULL.names.index("snare")

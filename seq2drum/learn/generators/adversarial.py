@@ -137,7 +137,7 @@ class Recipe(generating.Recipe):
 
 
 class Batch(NamedTuple):
-    """Real drums: velocity (n, ..., S, V) and what each is, (n, ..., WISHES)."""
+    """Real drums: velocity (n, ..., S, V), and the request of each, (n, ..., WISHES)."""
 
     velocity: NDArray[np.float32]
     wishes: NDArray[np.float32]
@@ -169,7 +169,7 @@ class Adversarial(Task[IntArray, Batch], Generic[Net]):
             for name in (GENERATOR, CRITIC)
         }
 
-    # --- what a subclass says -----------------------------------------------------------------------------------------
+    # --- defined by subclasses ----------------------------------------------------------------------------------------
 
     @abstractmethod
     def items(self, side: str) -> IntArray:
@@ -221,7 +221,7 @@ class Adversarial(Task[IntArray, Batch], Generic[Net]):
         return float(apart.detach())
 
     def learn_generator(self, wishes: Tensor, context: StepContext) -> float:
-        """One step of the generator and of its running mean; returns the score of what it made."""
+        """One step of the generator and of its running mean; returns the score of the made drums."""
         score, named = self.critic(self.draw(context.models[GENERATOR], wishes), wishes)
         context.update(GENERATOR, self.recipe.obey * misnamed(named, wishes) - score.mean(), most=_MOST)
         decay = min(self.recipe.decay, 1 - 1 / (context.progress.step / 10 + 2))
@@ -233,7 +233,7 @@ class Adversarial(Task[IntArray, Batch], Generic[Net]):
     def rate(self, optimizer: str, step: int, share: float) -> float:
         return self.recipe.rate * max(min((1 - share) / _COOLING, 1.0), 0.05)
 
-    # --- what is made -------------------------------------------------------------------------------------------------
+    # --- made drums ---------------------------------------------------------------------------------------------------
 
     def usual(self, side: str, rng: np.random.Generator) -> IntArray:
         """Random items of a side, without weights."""

@@ -46,7 +46,7 @@ TASKS: MappingProxyType[str, str] = MappingProxyType(
 """Of each generator the class of its task."""
 
 PLACES = MappingProxyType({"phrase": 32})
-"""Places a bar of what a generator learns from, where they are not 24."""
+"""Places per bar of a generator's training data, where they are not 24."""
 
 SHOWN = (("funk", 100), ("rock", 130), ("jazz", 160))
 """Beats that are drawn while a generator learns."""

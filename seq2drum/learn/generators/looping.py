@@ -75,7 +75,7 @@ class LoopTask(Task[IntArray, LoopBatch]):
         self.recipe, self.say, self.kits = recipe, say, loops.kits
         self.learnt, unseen = loops.of_side("train"), loops.of_side("validation")
         if len(self.learnt.kit) < _FEWEST:
-            raise CorpusError(f"there are {len(self.learnt.kit)} loops to learn from; wanted are {_FEWEST} or more")
+            raise CorpusError(f"there are {len(self.learnt.kit)} loops to learn from; wanted {_FEWEST} or more")
         if len(unseen.kit) < _FEWEST:
             unseen = self.learnt
         self.batch = min(recipe.batch, len(self.learnt.kit) // _FEWEST * _FEWEST)
@@ -154,7 +154,7 @@ class LoopTask(Task[IntArray, LoopBatch]):
         logger.add_image("loops/made", picture(made), progress.seen, dataformats="HW")
         logger.add_audio("loops/made", made.reshape(1, -1).clip(-1, 1), progress.seen, RATE)
 
-    # --- what is left -------------------------------------------------------------------------------------------------
+    # --- saving ----------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def graph(self) -> Graph:

@@ -276,7 +276,7 @@ class StepTask(Task[IntArray, Batch]):
         self.recipe, self.say, self.beats = recipe, say, beats
         self.sides = {"train": Windows(beats, "train", 1), "validation": Windows(beats, "validation", BARS // 2)}
         if not len(self.sides["train"].rows):
-            raise CorpusError("there are no drums to learn from; wanted bars in 4/4 that are no fills")
+            raise CorpusError("there are no drums to learn from; wanted bars in 4/4 that are not fills")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             self.net = Step(Config(HEARD, WISHES, PLACES))

@@ -39,7 +39,7 @@ from seq2drum.play.generators.composer import WISHES
 from seq2drum.play.generators.words import FORMAT, KIND, PLACES
 
 BAR, START = COUNT, COUNT + 1
-"""The numbers of the word BAR, and of what stands before the first word; it is never drawn."""
+"""The numbers of the word BAR, and of the start symbol, which is never drawn."""
 
 _LAYERS = 2
 

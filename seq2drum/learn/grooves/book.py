@@ -84,14 +84,14 @@ def examples_of(song: Prepared) -> Iterator[Example]:
         yield Example(song.sha256, song.group, letter, heard.astype(np.float16), groove, bars, bpm, style)
 
 
-ALIKE = 0.85  # F1 of the hits of two grooves of one cluster
+ALIKE = 0.85  # F1 of the hits of two grooves in one cluster
 FEWEST_GROUPS = 2  # least number of groups of songs with a groove
 FEWEST_HITS = 4  # mean of a bar
 # A groove without a piece of each of these is a section's oddity, unless many play it.
 USUAL = (("kick",), ("snare", "side stick"), ("closed hat", "open hat", "pedal hat", "ride", "bell", "crash"))
 MANY_GROUPS = 5
 _TEMPOS = (0.1, 0.9)  # quantiles of the tempos at which a groove is played
-_BLOCK = 512  # grooves compared with all leaders at once
+_BLOCK = 512  # grooves compared with all leaders in one pass
 
 
 class Found(NamedTuple):

@@ -90,7 +90,7 @@ class Side:
         # The weight of a song grows with the root of its number of sections.
         weight = np.bincount(self.group)[self.group] ** -0.5
         self.weight = (weight / weight.mean()).astype(np.float32)
-        # How alike each groove is to those of the book, of its own metre: (N, m).
+        # The similarity of each groove to those of the book in its metre: (N, m).
         hits = hits_of([one.groove for one in book.found], MAX_STEPS)
         alike = np.concatenate(
             [likeness(hits_of(grooves[at : at + 1024], MAX_STEPS), hits) for at in range(0, len(grooves), 1024)]

@@ -19,11 +19,11 @@ from seq2drum.errors import OptionError
 from seq2drum.models.layers import cpu_has_bf16
 
 KERNELS = "64"
-"""Operations on one shape of which oneDNN keeps the kernels, some five of 256 kB each: of its own 1,024, up to 1 GB."""
+"""The number of shapes whose kernels oneDNN keeps, some five of 256 kB each: its default, 1,024, takes up to 1 GB."""
 
 
 class _Bfloat16(Precision):
-    """Bfloat16 on a CPU for parts of a batch in threads of their own, see `loop.side_by_side`.
+    """Bfloat16 on a CPU for parts of a batch in separate threads, see `loop.side_by_side`.
 
     Fabric's own plugin insists on making all backward passes. It also caches cast weights across threads until a loss
     is made, so the gradients of a weight that is used twice would be summed in bfloat16 or float32 by chance.
@@ -86,7 +86,7 @@ def compiling(compiled: bool) -> Iterator[None]:
         return
     from torch._dynamo.exc import TorchDynamoException
 
-    logging.getLogger("torch._functorch").setLevel(logging.ERROR)  # it logs at length what it then raises
+    logging.getLogger("torch._functorch").setLevel(logging.ERROR)  # it logs at length before it raises
     try:
         yield
     except TorchDynamoException as error:

@@ -171,7 +171,7 @@ def train(
 
 @contextmanager
 def _stop_requested(processes: int) -> Iterator[Callable[[], bool]]:
-    """Yield a function that tells if Ctrl-C was pressed, which lets the current step finish; twice stops at once.
+    """Yield a function that returns True after Ctrl-C, so that the current step finishes; twice stops immediately.
 
     Several processes would not all stop at the same step, so Ctrl-C keeps its usual effect there.
     """
@@ -266,7 +266,7 @@ class _Run(Generic[Item, BatchT]):
             purge = self.progress.seen + 1 if self.progress.step else None
             self.writer = SummaryWriter(str(self.folder), purge_step=purge)
 
-    # --- what a task makes its steps with ----------------------------------------------------------------------------
+    # --- for the steps of a task -------------------------------------------------------------------------------------
 
     def update(
         self, optimizer: str, loss: torch.Tensor | Sequence[Callable[[], torch.Tensor]], *, most: float = 1.0

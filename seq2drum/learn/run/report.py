@@ -138,7 +138,7 @@ _PLAYERS = {
     LOOP: ("base", "the commonest training bar of the metre, looped"),
     REAL: ("ink", "the songs' own"),
 }
-"""Who is in the panel: the role of the colour, and what it is."""
+"""A row of the legend: the role of the colour, and its meaning."""
 
 
 class _Panel(NamedTuple):

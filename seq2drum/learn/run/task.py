@@ -1,4 +1,4 @@
-"""The interface between the training loop and a task; only the task knows what is learnt.
+"""The interface between the training loop and a task; only the task knows the learning problem.
 
     epoch -> items -> batches -> steps, each with one optimiser or several of the task's own
     from time to time: validate, keep the best, show samples
@@ -27,7 +27,7 @@ from torch.optim import Optimizer
 MOST_POINTS = 512  # points of the training curves that are kept
 
 Scalars = Mapping[str, float]
-"""Numbers by name. What has no answer is left out."""
+"""Numbers by name. Undefined ones are left out."""
 
 
 class Point(NamedTuple):
@@ -119,7 +119,7 @@ class Recipe:
 
 
 RESUMABLE = frozenset({"minutes", "steps", "epochs", "device", "compiled"})
-"""What a resumed run may have otherwise in its recipe."""
+"""The fields of the recipe that may differ in a resumed run."""
 
 
 @dataclass
@@ -144,7 +144,7 @@ class Progress:
 class StepResult(NamedTuple):
     """The amount seen in a step, over all processes, and its scalars by name.
 
-    The loop reads tensors later, because reading them at once would keep a GPU waiting.
+    The loop reads tensors later, because reading them immediately would stall a GPU.
     """
 
     seen: int | Tensor
@@ -284,7 +284,7 @@ class BestEffort:
 
     @contextmanager
     def __call__(self, what: str) -> Iterator[None]:
-        """Try the work that the warning calls `what`."""
+        """Try the operation that the warning names `what`."""
         try:
             yield
         except Exception as error:  # any error: hours of training are worth more than a picture

@@ -3,7 +3,7 @@
     unseen songs -> the current model plays them -> a few figures of the panel, and pictures
     all previews -> one page, see `report`
 
-Previews do not affect training: they play with a copy of the model, use random numbers of their own, and take no more
+Previews do not affect training: they play with a copy of the model, use separate random numbers, and take no more
 than SHARE of the run's time. Songs are named by their digests, because file names are private.
 """
 

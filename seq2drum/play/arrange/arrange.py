@@ -1,7 +1,7 @@
-"""Arrange: from the guitar and its grooves to a plan for each bar: fills, crashes, cues, pieces, and what stays.
+"""Arrange: from the guitar and its grooves to a plan for each bar: fills, crashes, cues, pieces, and kept drums.
 
-`make_plan` needs no model. `arrange` completes it: the model says once where drummers would fill, and each wish makes a
-version of the bars that it changes.
+`make_plan` needs no model. `arrange` completes it: the model says once where drummers would fill, and each wish (a
+requested groove of one section, or an ending) makes a version of the bars that it changes.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
     # 1. The bars that are decoded.
     first, stop = guitar.sounding
     decoded, idle = decoded_bars(first, stop, kept.given, stopped(guitar.resting))
-    # 2. The plan without the wishes that have a place, with fills where drummers would play them.
+    # 2. The plan without wishes, with fills where drummers would play them.
     plan = plan_on(grooves.everywhere, unplaced)
     plan = yield from add_fills(model, guitar.features, form, plan, options.controls.fills, unplaced.sampling)
     take = version_of(plan, decoded, unplaced.sampling, unplaced.sampling)
@@ -55,7 +55,7 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
     for letter, groove in grooves.placed.items():
         own = replace(options, groove={letter: groove})
         if groove == grooves.everywhere.get(letter) and own.sampling == unplaced.sampling:
-            continue  # the section is played on it anyway
+            continue  # the section has this groove anyway
         here = np.array([each == letter for each in plan.letter])
         unwished &= ~here
         wish = plan_on({**grooves.everywhere, letter: groove}, own)
@@ -77,7 +77,7 @@ def make_plan(
     notes: Grid | None = None,
     numbers: IntArray | None = None,
 ) -> Plan:
-    """Return the plan of a take, as far as it needs no model.
+    """Return the part of a take's plan that needs no model.
 
     Args:
         guitar_grid: The guitar.
@@ -85,7 +85,7 @@ def make_plan(
         grooves: The groove of each section, by its letter.
         options: The request.
         kit: The kit of the model that plays.
-        notes: All that sounds besides the drums; by default the guitar and its bass.
+        notes: All notes but the drums; by default the guitar and its bass.
         numbers: (B,) the number of each bar in the song, from 1; by default each bar is one of the song.
     """
     form = guitar_grid.form
@@ -103,7 +103,7 @@ def make_plan(
 
 
 def _differ(one: Gestures, other: Gestures, form: Form) -> BoolArray:
-    """Return the bars (B,) in which two takes do different things together with the band."""
+    """Return the bars (B,) in which two takes respond differently to the band."""
     differ = np.zeros(len(form.steps), dtype=np.bool_)
     steps = [step for step in {*one.cues, *other.cues} if one.cues.get(step) != other.cues.get(step)]
     differ[form.bar_of(np.array(steps, dtype=np.int64))] = True
@@ -113,7 +113,7 @@ def _differ(one: Gestures, other: Gestures, form: Form) -> BoolArray:
 
 
 def is_soft(options: Options, groove: Groove | None) -> bool:
-    """Return True if the drums answer the last chord softly: by the request, else as the groove is."""
+    """Return True if the drums end softly on the last chord: as requested, or as the groove is."""
     if options.intensity is not None:
         return options.intensity < SOFT_INTENSITY
     if options.style is not None:
@@ -125,7 +125,7 @@ def is_soft(options: Options, groove: Groove | None) -> bool:
 
 
 def pieces_of(options: Options, grooves: Mapping[str, Groove], kit: Kit) -> Pieces:
-    """Return the pieces that may be played, by the request and the grooves of all sections."""
+    """Return the allowed pieces, by the request and the grooves of all sections."""
     keys = [bar.key for groove in grooves.values() for bar in groove.bars]
     voices = to_kit(kit, FULL)[np.concatenate([np.empty(0, dtype=np.int64), *keys])]
     return pieces_for(
@@ -139,7 +139,7 @@ def pieces_of(options: Options, grooves: Mapping[str, Groove], kit: Kit) -> Piec
 
 
 def _requested_fills(options: Options, numbers: IntArray) -> Fills:
-    """Return the requests for fills. A long bar is several of the lattice: its last piece is the fill."""
+    """Return the requests for fills. A long bar spans several of the lattice: the last of them is the fill."""
     is_last: BoolArray = np.append(np.diff(numbers) > 0, True)
     never = np.zeros(len(numbers), dtype=bool)
     for first, last in options.no_fills_in:

@@ -15,7 +15,7 @@ from seq2drum.music.choices import AUTO, CHOKE, NO_ENDING, RING, RITARD
 from seq2drum.play.decode.plan import Cue, Cues, Gestures
 
 Pattern = tuple[tuple[int, str], ...]
-"""What leads into a downbeat: how many steps before it a piece is struck, and which."""
+"""A lead-in to a downbeat: the steps before it at which pieces are struck, and the pieces."""
 
 STRAIGHT: tuple[Pattern, ...] = (
     ((6, "snare"), (3, "snare")),
@@ -36,22 +36,22 @@ LEADS = {False: (0.5, 0.85), True: (0.35, 0.55)}
 SWELLS = {False: (0.2, 0.7), True: (0.15, 0.45)}
 STOPS = {False: 0.9, True: 0.6}
 LAST = {False: 0.88, True: 0.55}
-LED_STOP = 1.0  # bars of a break, from which a pickup leads out of it
+LED_STOP = 1.0  # bars of a break, after which a pickup leads back
 
 Lead = Callable[[int], Cues]
-"""What leads into a step."""
+"""A lead-in to a step."""
 
 
 def gestures_of(notes: Grid, form: Form, ending: str, *, soft: bool, seed: int) -> Gestures:
-    """Return what the drums do where the band comes in, stops and ends.
+    """Return the cues where the band comes in, stops and ends.
 
     Args:
-        notes: Everything that sounds besides the drums.
+        notes: All notes but the drums.
         form: The bars.
         ending: One of `choices.ENDINGS`. "auto" rings on a last chord that rings and chokes on a short one; a song that
             goes on to its end, as a loop does, has no ending.
         soft: Whether the groove is soft.
-        seed: Which of the pickups are chosen.
+        seed: Chooses the pickups.
     """
     came = gestures.entrance(notes, form)
     if came is None:
@@ -112,20 +112,20 @@ def _marked(
 
 
 def _lead(pattern: Pattern, step: int, soft: bool) -> Cues:
-    """A pickup into a step, louder and louder."""
+    """A crescendo pickup into a step."""
     velocities = np.linspace(*LEADS[soft], len(pattern)).tolist()
     return {step - back: Cue((piece,), loud) for (back, piece), loud in zip(pattern, velocities, strict=True)}
 
 
 def _entered(came: Entrance, form: Form, lead: Lead) -> dict[int, Cue]:
-    """Nothing in the bars of the pickup but what leads into the downbeat."""
+    """Silence in the bars of the pickup, except for the lead-in to the downbeat."""
     begin, downbeat = int(form.first[came.bar]), int(form.first[came.downbeat])
     into = {step: cue for step, cue in lead(downbeat).items() if step >= begin}
     return dict.fromkeys(range(begin, downbeat), Cue()) | into
 
 
 def _stopped(one: Stop, form: Form, lead: Lead, *, soft: bool) -> dict[int, Cue]:
-    """A hit on the chord, and nothing until all are back."""
+    """A hit on the chord, and silence until all come back."""
     cues = dict.fromkeys(range(one.chord + 1, one.back), Cue())
     bar = int(form.bar_of(np.array([one.chord]))[0])
     if one.back - one.chord >= LED_STOP * form.steps[bar] and one.back in form.first:
@@ -134,7 +134,7 @@ def _stopped(one: Stop, form: Form, lead: Lead, *, soft: bool) -> dict[int, Cue]
 
 
 def ended(ending: str, step: int, form: Form, *, soft: bool) -> dict[int, Cue]:
-    """The last hit at a step, what leads into it, and nothing after it."""
+    """The last hit at a step, its lead-in, and silence after it."""
     cues = dict.fromkeys(range(step + 1, int(form.first[-1])), Cue())
     if ending == RITARD:
         # The bar before thins out to its quarters, and a cymbal swells.

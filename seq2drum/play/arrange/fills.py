@@ -1,4 +1,4 @@
-"""Fills and crashes: where drummers would break the pattern, by the model, and where the request wants it."""
+"""Fills and crashes: where the model expects drummers to break the pattern, and where the request wants it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from seq2drum.play.decode.plan import BoolArray, Fills, Plan, Version
 from seq2drum.play.decode.sampling import Sampling
 
 USUAL_FILLS = 0.5  # value of the control `fills` that gives as many as drummers play
-PLANNED_PER_FILL = 1.2  # planned fills for one that is heard: not every planned fill stands out
+PLANNED_PER_FILL = 1.2  # planned fills for each audible one: some do not stand out
 FILL_GAP = 4  # bars from a fill to the next: on validation songs closer ones are more often wrong than right
 SECTION_START = 1.0  # logits that a fill loses in the first bar of a section
 INTO_SECTION = 0.7  # logits that a fill gains in the bar before a section or the last chord
-# How often drummers crash on the first beat of a bar: .42 where a section begins, .50 after a fill, .65 where both,
-# .24 with a phrase and .11 else, over 200 validation songs. Here a crash is to say something more often.
+# Shares of bars with a crash on the first beat: .42 where a section begins, .50 after a fill, .65 where both, .24 with
+# a phrase and .11 else, over 200 validation songs. Here a crash should more often mean something.
 CRASHES = {"section": 0.4, "fill": 0.5, "section after fill": 0.8, "phrase": 0.16, "other": 0.03}
 PHRASE = 8  # bars
 SOFT_CRASHES = 0.4  # factor of these shares in a soft groove
@@ -28,9 +28,9 @@ SOFT_CRASHES = 0.4  # factor of these shares in a soft groove
 def add_fills(
     model: Playable, guitar: Features, form: Form, plan: Plan, level: float | None, sampling: Sampling
 ) -> Computation[Plan]:
-    """Return the plan with as many fills and crashes as drummers play, where the model finds them likely.
+    """Return the plan with as many fills and crashes as drummers play, where they are likely.
 
-    level: the control `fills`, 0..1; the fills at this level are planned beside those, see `with_requests`.
+    level: the control `fills`, 0..1; fills at this level are a second plan, see `with_requests`.
     """
     logits = yield from model.fill_logits(guitar, form)
     if logits is None:
@@ -45,13 +45,13 @@ def add_fills(
 
 
 def with_fills(plan: Plan, fill: BoolArray, sampling: Sampling) -> Plan:
-    """Return the plan with fills in some bars (B,) and the crashes that follow from them."""
+    """Return the plan with fills in some bars (B,), and the crashes that they cause."""
     seed = sampling.seed if sampling.temperature else 0  # the most likely take is the same for every seed
     return replace(plan, fill=fill, crash=plan_crashes(plan, fill, np.random.default_rng([seed, len(fill), 2])))
 
 
 def with_requests(plan: Plan, sampling: Sampling) -> Plan:
-    """Return the plan with the requested fills: at the requested level, in some bars, and in others none."""
+    """Return the plan with the requested fills: at the requested level, and with or without one in given bars."""
     fills, fill = plan.fills or Fills.free(len(plan.letter)), plan.fill if plan.level is None else plan.level
     fill = (fills.requested if fill is None else fill | fills.requested) & ~fills.never
     return replace(plan, fill=fill) if plan.crash is None else with_fills(plan, fill, sampling)
@@ -60,7 +60,7 @@ def with_requests(plan: Plan, sampling: Sampling) -> Plan:
 def version_of(plan: Plan, bars: BoolArray, sampling: Sampling, fill_sampling: Sampling) -> Version:
     """Return some bars (B,) on a plan, without and with the fills requested in single bars.
 
-    fill_sampling: of the take, so that a wish moves no fill or crash.
+    fill_sampling: that of the take, so that no wish moves another fill or crash.
     """
     none = np.zeros(len(bars), dtype=np.bool_)
     requested, refilled, recrashed = plan, none, none
@@ -74,7 +74,7 @@ def version_of(plan: Plan, bars: BoolArray, sampling: Sampling, fill_sampling: S
 
 
 def wished_version(wish: Plan, bars: BoolArray, sampling: Sampling, take: Plan, fill_sampling: Sampling) -> Version:
-    """Return some bars (B,) on the plan of a wish, with the fills of the take's plan except where the wish is still."""
+    """Return some bars (B,) on the plan of a wish, with the take's fills except where that plan is still."""
     if take.fill is not None:
         able = np.ones(len(bars), dtype=np.bool_)
         able[list(wish.gestures.still)] = False
@@ -88,8 +88,8 @@ def plan_fills(
 ) -> BoolArray:
     """Return the bars (B,) to break the pattern in, given the logits (B,) of drummers doing so.
 
-    There are as many as drummers would play, times twice the level (0..1), in the likeliest bars after some noise, each
-    at least FILL_GAP bars from the next. never (B,): bars without fills.
+    Their number is that of drummers times twice the level (0..1). They are the likeliest bars after some noise, each at
+    least FILL_GAP bars from the next. never (B,): bars without fills.
     """
     likely = 1 / (1 + np.exp(-logits.astype(np.float64)))
     many = PLANNED_PER_FILL * likely.sum() * (USUAL_FILLS if level is None else level) / USUAL_FILLS

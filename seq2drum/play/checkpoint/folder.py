@@ -1,4 +1,4 @@
-"""A checkpoint's folder: the shipped models, what a checkpoint says of itself, its digests and its tensors."""
+"""A checkpoint's folder: the shipped models, the config of a checkpoint, its digests and its tensors."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ FORMAT = 6
 CONFIG, WEIGHTS, SUMS = "config.json", "weights.safetensors", "SHA256SUMS"
 PLAYED = (CONFIG, WEIGHTS, *(f"{graph}.onnx" for graph in (*GRAPHS, FILL_PLAN)))
 MOST_SUMS = 64 << 10
-"""The most bytes of `SHA256SUMS`."""
+"""The largest `SHA256SUMS` that is read, in bytes."""
 DEFAULT = "default"
 _SHIPPED = Path(__file__).parents[2] / "checkpoints"
 
 
 def available() -> list[str]:
-    """The names of shipped models: the accompanists, and no other kind of checkpoint."""
+    """The names of the shipped accompanists."""
     return sorted(folder.name for folder in _SHIPPED.glob("*") if _is_accompanist(folder / CONFIG))
 
 
 def _is_accompanist(config: Path) -> bool:
-    """Return True for an accompanist, and for a damaged checkpoint, which is refused when it is loaded."""
+    """Return True for an accompanist, and for a damaged checkpoint, which loading refuses."""
     try:
         about = read_json(config)
     except OSError:
@@ -47,7 +47,7 @@ def find(name: str | Path) -> Path:
     """The checkpoint folder of a shipped model, of a folder, or of a training run's folder (its best).
 
     Raises:
-        UnknownModelError: there is none.
+        UnknownModelError: there is no such folder.
     """
     if str(name) in available():
         return _SHIPPED / str(name)
@@ -60,15 +60,15 @@ def find(name: str | Path) -> Path:
 
 
 def meant(name: str, known: Sequence[str]) -> str:
-    """The end of a refusal: which of the known names may have been meant; nothing if there is none."""
+    """The end of a refusal: the known names that may be meant, or nothing."""
     likely = choices.near(name, known, most=1)
     return f"; did you mean {likely[0]}?" if likely else ""
 
 
 def place_in(name: str | Path) -> Path | None:
-    """The checkpoint in a folder, or in that of a run (its best); None if there is none."""
+    """The checkpoint in a folder, or the best of a run; None if there is none."""
     folder = Path(name)
-    with contextlib.suppress(OSError):  # a name too long for a path is no folder's name
+    with contextlib.suppress(OSError):  # the name is too long for a path
         for place in (folder, folder / "best", folder / "last"):
             if (place / CONFIG).is_file():
                 return place
@@ -79,7 +79,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """Return the config of an accompanist's checkpoint, in today's format.
 
     Raises:
-        CheckpointError: it says nothing that can be understood, or is of another kind.
+        CheckpointError: its config cannot be read, or is of another kind.
     """
     try:
         about = read_json(folder / CONFIG)
@@ -89,15 +89,15 @@ def read_config(folder: Path) -> dict[str, Any]:
             about, KIND, FORMAT, {2: _without_kind, 3: _without_grooves, 4: _same_weights, 5: _same_weights}
         )
     except UNUSABLE as error:
-        raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None
+        raise CheckpointError(f"{str(folder)!r} is not a usable checkpoint: {error}") from None
 
 
 Upgrade: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
-"""What a checkpoint of one format says of itself -> the same in the next format."""
+"""From a checkpoint's config in one format to the same in the next format."""
 
 
 def upgraded(about: dict[str, Any], kind: str, wanted: int, upgrades: Mapping[int, Upgrade]) -> dict[str, Any]:
-    """Return the config of a checkpoint of a kind in the wanted format. upgrades: by the format they upgrade from.
+    """Return the config of a checkpoint of one kind in the wanted format. upgrades: by the format that they upgrade.
 
     Raises:
         ValueError: it is of another kind, or of a format that cannot be upgraded.
@@ -114,7 +114,7 @@ def upgraded(about: dict[str, Any], kind: str, wanted: int, upgrades: Mapping[in
 
 
 def _same_weights(about: dict[str, Any]) -> dict[str, Any]:
-    """Return the config of an accompanist of format 4 or 5, whose weights are today's and whose graphs are not."""
+    """Return the config of an accompanist of format 4 or 5, whose weights are current and whose graphs are not."""
     return {**about, "format": about["format"] + 1}
 
 
@@ -145,21 +145,21 @@ def _without_kind(about: dict[str, Any]) -> dict[str, Any]:
 
 
 def digests(folder: Path, names: Sequence[str] = PLAYED) -> dict[str, str]:
-    """The SHA-256, in hex, of those files of a checkpoint that are there: by default of all that an accompanist has."""
+    """The SHA-256, in hex, of a checkpoint's files that exist; by default, of all files of an accompanist."""
     sums = {}
     for name in names:
-        with contextlib.suppress(FileNotFoundError):  # whole: in pieces a thread would wait for others at each
+        with contextlib.suppress(FileNotFoundError):  # in one read: in pieces, each would wait for other threads
             sums[name] = hashlib.sha256(read_bytes(folder / name)).hexdigest()
     return sums
 
 
 def verify(folder: Path, names: Sequence[str] = PLAYED) -> bool:
-    """Check the files of a checkpoint against its digests; return False if it has none. names: see `digests`.
+    """Check the files of a checkpoint against its digests; return False for checkpoints older than digests.
 
-    Checkpoints that were made before there were sums say nothing.
+    names: see `digests`.
 
     Raises:
-        CheckpointError: a file is not what it was when the checkpoint was made.
+        CheckpointError: a file has changed since the checkpoint was written.
     """
     try:
         lines = read_bytes(folder / SUMS, MOST_SUMS).decode().splitlines()
@@ -182,7 +182,7 @@ def read_tensors(path: Path, names: Sequence[str]) -> list[FloatArray]:
     """Some float32 tensors of a safetensors file.
 
     Raises:
-        CheckpointError: the file is damaged, lacks one of them, or one holds what is no number.
+        CheckpointError: the file is damaged, lacks one of them, or one holds a value that is not a number.
     """
     try:
         check_file(path)
@@ -191,5 +191,5 @@ def read_tensors(path: Path, names: Sequence[str]) -> list[FloatArray]:
     except (OSError, ValueError, SafetensorError) as error:
         raise CheckpointError(f"{str(path)!r} cannot be used: {error}") from None
     if not all(np.isfinite(tensor).all() for tensor in tensors):
-        raise CheckpointError(f"{str(path)!r} cannot be used: there are weights that are no numbers")
+        raise CheckpointError(f"{str(path)!r} cannot be used: some weights are not numbers")
     return tensors

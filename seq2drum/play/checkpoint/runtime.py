@@ -1,4 +1,4 @@
-"""The graphs of a model on ONNX Runtime: which graphs there are, and a file as something that computes."""
+"""The graphs of a model on ONNX Runtime: their names, their checks, and loading one from its file."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from numpy.typing import NDArray
 from seq2drum.errors import CheckpointError
 
 MOST_JSON = 4 << 20
-"""The most bytes of a file of JSON."""
+"""The largest JSON file that is read, in bytes."""
 MOST_FILE = 1 << 30
-"""The most bytes of a file of weights, or of a graph; the shipped ones have up to 9 million."""
+"""The largest file of weights or of a graph, in bytes; the shipped ones have up to 9 million."""
 MOST_NUMBERS = 1 << 26
-"""The most numbers of a tensor that a graph declares; those of the shipped ones have up to 757,248."""
+"""The largest declared tensor of a graph, in numbers; those of the shipped ones have up to 757,248."""
 UNUSABLE = (OSError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError)
-"""What is raised where JSON holds other values than were wanted."""
-_NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # for what became a pipe since it was checked
+"""Exceptions that JSON with unexpected values raises."""
+_NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(
+    os, "O_BINARY", 0
+)  # in case the path became a pipe after the check
 _MOST_DEPTH = 100  # of messages in messages of a graph
 
-# The fields of ONNX's messages that lead to where a tensor lies outside the graph: by message, the number of each field
-# and the message that it holds. From onnx.proto (onnx.ai).
+# The fields of ONNX's messages that lead to external tensor data: by message, the number of each field and the message
+# that it holds. From onnx.proto (onnx.ai).
 _FIELDS: Mapping[str, Mapping[int, str]] = {
     "model": {7: "graph", 20: "training", 25: "function"},
     "training": {1: "graph", 2: "graph"},
@@ -46,10 +48,10 @@ _SHIPPED = Path(__file__).parents[2] / "checkpoints"  # some installers make lin
 
 
 def check_file(path: Path, most: int = MOST_FILE) -> None:
-    """Refuse what is no plain file of a checkpoint, without opening it: a link leads out of its folder, a pipe nowhere.
+    """Refuse a path that is not a plain file, without opening it: a link leads out of the folder, a pipe may block.
 
     Raises:
-        OSError: there is none, or it is a link, a folder, a pipe or a device.
+        OSError: it does not exist, or is a link, a folder, a pipe or a device.
         ValueError: it has more bytes than `most`.
     """
     found = path.lstat()
@@ -58,7 +60,7 @@ def check_file(path: Path, most: int = MOST_FILE) -> None:
     if stat.S_ISLNK(found.st_mode):
         raise OSError(f"{path.name} is a link; put the file itself there")
     if not stat.S_ISREG(found.st_mode):
-        raise OSError(f"{path.name} is no plain file")
+        raise OSError(f"{path.name} is not a plain file")
     if found.st_size > most:
         raise ValueError(f"{path.name} has more than {most:,} bytes")
 
@@ -71,7 +73,7 @@ def read_bytes(path: Path, most: int = MOST_FILE) -> bytes:
     """
     check_file(path, most)
     with os.fdopen(os.open(path, os.O_RDONLY | _NO_WAITING), "rb") as file:
-        size = os.fstat(file.fileno()).st_size  # as many bytes are taken from the memory before one is read
+        size = os.fstat(file.fileno()).st_size  # allocates this much before it reads any
         data = file.read(min(size, most) + 1)
     if len(data) > most:
         raise ValueError(f"{path.name} has more than {most:,} bytes")
@@ -79,11 +81,11 @@ def read_bytes(path: Path, most: int = MOST_FILE) -> bytes:
 
 
 def read_json(path: Path) -> Any:
-    """Return the value that a JSON file holds.
+    """Return the value of a JSON file.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no JSON, too large, or nested too deeply.
+        ValueError: it is not JSON, too large, or nested too deeply.
     """
     try:
         return json.loads(read_bytes(path, MOST_JSON).decode())
@@ -92,10 +94,10 @@ def read_json(path: Path) -> Any:
 
 
 def places(graph: bytes) -> frozenset[str]:
-    """The names of the files that hold weights of a graph, as the graph has them: of an ONNX ModelProto's bytes.
+    """The names of a graph's external weight files, given the bytes of its ONNX ModelProto.
 
     Raises:
-        ValueError: the bytes are no such message.
+        ValueError: the bytes are not a ModelProto.
     """
     found = set[str]()
     todo = [("model", 0, len(graph), 0)]
@@ -110,46 +112,46 @@ def places(graph: bytes) -> frozenset[str]:
             continue
         for number, _, at, stop in _fields(graph, begin, end):
             held = _FIELDS[kind].get(number)
-            if held and graph.find(_LOCATION, at, stop) >= 0:  # else no entry in it can be a place
+            if held and graph.find(_LOCATION, at, stop) >= 0:  # otherwise it has no external data
                 todo.append((held, at, stop, depth + 1))
     return frozenset(found)
 
 
-# --- what a graph asks for --------------------------------------------------------------------------------------------
+# --- what a graph may contain -----------------------------------------------------------------------------------------
 
 _LOOPS = (b"Loop", b"Scan", b"SequenceMap")
 _STANDARD = (b"", b"ai.onnx")  # domains of operators
 _SIZES = {b"ConstantOfShape": 0, b"Expand": 1, b"Tile": 1, b"Pad": 1, b"OneHot": 1, b"Range": 1, b"Resize": 3}
-"""Operators whose answer is as large as an input says, and which one."""
+"""Operators whose output size depends on an input's value, and that input's index."""
 _INT64 = 7  # the type of shapes
 _MOST_SHAPE = 64  # numbers of a constant that may be a shape
 
 
 def check_graph(graph: bytes) -> None:
-    """Refuse a graph that asks for what no network here needs: loops, functions, or tensors of more than MOST_NUMBERS.
+    """Refuse a graph with features that no network here needs: loops, functions, tensors of more than MOST_NUMBERS.
 
-    Sizes are found where the graph states them; those that it computes are not.
+    Only declared sizes are checked, not computed ones.
 
     Raises:
-        ValueError: it asks for that, or is damaged.
+        ValueError: it has one of these, or is damaged.
     """
     for number, _, at, stop in _fields(graph, 0, len(graph)):
         if number == 25:
-            raise ValueError("it defines operators of its own, which no network here does")
+            raise ValueError("it defines custom operators, which no network here does")
         if number == 7:
             _Graph(graph).check(at, stop)
 
 
 @dataclass
 class _Graph:
-    """A graph that is checked: its bytes, and the whole numbers that its constants have, by name."""
+    """A graph under check: its bytes, and the whole numbers of its constants by name."""
 
     data: bytes
     depth: int = 0
     constants: dict[bytes, list[int]] = field(default_factory=dict)
 
     def check(self, begin: int, end: int) -> None:
-        """Check a GraphProto, which is the bytes [begin, end)."""
+        """Check a GraphProto, the bytes [begin, end)."""
         if self.depth > _MOST_DEPTH:
             raise ValueError("its parts are nested too deeply")
         fields = list(_fields(self.data, begin, end))
@@ -182,7 +184,7 @@ class _Graph:
             raise ValueError(f"it has a loop ({operator.decode()}), which no network here has")
         if domain not in _STANDARD:
             raise ValueError(
-                f"it has an operator of {domain[:40].decode('utf-8', 'replace')!r}, which is no standard one"
+                f"it has an operator of {domain[:40].decode('utf-8', 'replace')!r}, which is not a standard domain"
             )
         for at, stop in attributes:
             name, values = self._attribute(at, stop)
@@ -196,7 +198,7 @@ class _Graph:
             _check_size(values if operator != b"Pad" else [max(values, default=0)])
 
     def _attribute(self, begin: int, end: int) -> tuple[bytes, list[int]]:
-        """The name of an AttributeProto and the whole numbers that it holds."""
+        """The name of an AttributeProto and its whole numbers."""
         name, values = b"", list[int]()
         for number, value, at, stop in _fields(self.data, begin, end):
             if number == 1:
@@ -212,7 +214,7 @@ class _Graph:
         return name, values
 
     def _tensor(self, begin: int, end: int) -> tuple[bytes, list[int]]:
-        """The name of a TensorProto and its numbers, if these are whole and few."""
+        """The name of a TensorProto, and its numbers if they are whole and few."""
         name, kind, raw = b"", 0, b""
         dims, values = list[int](), list[int]()
         for number, value, at, stop in _fields(self.data, begin, end):
@@ -245,7 +247,7 @@ class _Graph:
         _check_size(dims)
 
     def _numbers(self, value: int, at: int, stop: int) -> list[int]:
-        """The numbers of a repeated field: one, or many in one."""
+        """The numbers of a repeated field, packed or not."""
         if at == stop:
             return [value]
         found = list[int]()
@@ -256,19 +258,19 @@ class _Graph:
 
 
 def _check_size(dims: Sequence[int]) -> None:
-    """Refuse a tensor of these dims, if it has too many numbers."""
+    """Refuse a tensor whose dims give too many numbers."""
     count = 1
     for dim in dims:
-        count *= dim if 0 <= dim < 1 << 63 else 1  # what is more is below 0: a dim that is left open
+        count *= dim if 0 <= dim < 1 << 63 else 1  # negative: a dynamic dim
         if count > MOST_NUMBERS:
-            raise ValueError(f"it asks for a tensor of {count:,} numbers or more; at most {MOST_NUMBERS:,} are made")
+            raise ValueError(f"it asks for a tensor of {count:,} numbers or more; wanted at most {MOST_NUMBERS:,}")
 
 
 # --- protobuf ---------------------------------------------------------------------------------------------------------
 
 
 class _Field(NamedTuple):
-    """A field of a message: its number, its value if it is a number, and where its bytes are if it has any."""
+    """A field of a message: its number, its value if it is a number, and the span of its bytes if it has any."""
 
     number: int
     value: int
@@ -277,7 +279,7 @@ class _Field(NamedTuple):
 
 
 def _fields(message: bytes, at: int, end: int) -> Iterator[_Field]:
-    """The fields of a protobuf message, which is the bytes [at, end); those of floating point are passed over."""
+    """The fields of a protobuf message, the bytes [at, end), without those of floating point."""
     while at < end:
         tag, at = _varint(message, at, end)
         number, written = tag >> 3, tag & 7
@@ -296,7 +298,7 @@ def _fields(message: bytes, at: int, end: int) -> Iterator[_Field]:
 
 
 def _varint(message: bytes, at: int, end: int) -> tuple[int, int]:
-    """A number that is written seven bits a byte, and where it ends."""
+    """A varint (seven bits per byte), and the position after it."""
     value = 0
     for shift in range(0, 70, 7):
         if at >= end:
@@ -309,21 +311,21 @@ def _varint(message: bytes, at: int, end: int) -> tuple[int, int]:
     raise ValueError("it is damaged")
 
 
-# The graphs that every model has, and what is asked of each by name ("decode_bar" is asked by place).
+# The graphs that every model has, and their inputs by name ("decode_bar" takes its inputs by position).
 GRAPHS: Mapping[str, frozenset[str]] = {
     "encode": frozenset(),
     "bar": frozenset({"inputs", "step_context", "opened"}),
     "decode_bar": frozenset({"logits", "hidden", "state_after"}),
     "feel": frozenset({"velocity", "velocity_scale", "offset", "offset_scale"}),
 }
-FILL_PLAN = "plan"  # gives the logits of a bar being a fill; some models have it
+FILL_PLAN = "plan"  # optional: the logits of a bar being a fill
 
 Arrays = Mapping[str, NDArray[Any]]
 Outputs = Sequence[NDArray[Any]]
 
 
 class LoadedGraph(NamedTuple):
-    """Something that computes: the names of what it takes and gives, and how."""
+    """A loaded graph: the names of its inputs and outputs, and the function that runs it."""
 
     inputs: frozenset[str]
     outputs: tuple[str, ...]
@@ -331,10 +333,10 @@ class LoadedGraph(NamedTuple):
 
 
 def runtime() -> Any:
-    """ONNX Runtime, loaded on first use, its telemetry off.
+    """ONNX Runtime, imported on first use, with telemetry off.
 
-    From 1.29 on it otherwise keeps an id of the machine in the user's cache, and sends its makers what it loads and how
-    often that runs. The variable must be set before it is loaded.
+    From 1.29 on it would otherwise keep an id of the machine in the user's cache, and report what it loads and how
+    often that runs. The variable must be set before the import.
     """
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
@@ -345,10 +347,10 @@ def runtime() -> Any:
 def session(path: Path, threads: int, beside: Collection[str] = ()) -> LoadedGraph:
     """Load a graph from its file.
 
-    beside: the files of the folder that it may have its weights in: those that the folder's digests cover.
+    beside: the files of the folder that may hold its weights: those with digests.
 
     Raises:
-        CheckpointError: the file is damaged, names any other file, or asks for more than a network here needs.
+        CheckpointError: the file is damaged, names any other file, or has features that no network here needs.
     """
     try:
         graph = read_bytes(path)
@@ -361,17 +363,17 @@ def session(path: Path, threads: int, beside: Collection[str] = ()) -> LoadedGra
     if others := weights.difference(beside):
         raise CheckpointError(
             f"{str(path)!r} cannot be used: it wants weights from {min(others)!r}, and may from "
-            f"{' and '.join(sorted(beside)) or 'no other file'}; do not trust who made it"
+            f"{' and '.join(sorted(beside)) or 'no other file'}; do not trust its maker"
         )
     onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # a damaged file raises an error of ours
-    # The arena of a graph that encodes a whole song would keep the memory that the longest song took.
+    # The arena of a graph that encodes whole songs would keep the memory of the longest song.
     options.enable_cpu_mem_arena = path.stem not in ("encode", FILL_PLAN)
     try:
-        # Without a fallback: it would try the same once more, and print so on standard output.
+        # No fallback: it would only retry, and print that on standard output.
         session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"], enable_fallback=0
         )

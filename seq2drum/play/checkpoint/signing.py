@@ -1,8 +1,8 @@
 """Signatures of checkpoints: an Ed25519 signature over `SHA256SUMS`, in a file beside it.
 
-Digests say that files are those that a checkpoint was made with; whoever may change the files may change the digests,
-too. A signature says that the holder of a key has vouched for the digests. A private key never lies in a checkpoint or
-in the package, so the shipped checkpoints have no signature: they are as trustworthy as the package is.
+Digests show that files are those of the checkpoint, but anyone who can change the files can change the digests. A
+signature shows that the holder of a key vouches for the digests. A private key never lies in a checkpoint or in the
+package, so the shipped checkpoints have no signature: trust in them is trust in the package.
 """
 
 from __future__ import annotations
@@ -22,16 +22,14 @@ if TYPE_CHECKING:
 
 SIGNATURE = f"{SUMS}.sig"
 _MOST_SIGNATURE = 4 << 10  # bytes
-_MEANT = (
-    b"seq2drum checkpoint\n"  # what is signed begins so, that a signature of something else is none of a checkpoint
-)
+_MEANT = b"seq2drum checkpoint\n"  # prefix of the signed bytes, so that no signature of another kind fits
 
 
 def make_key(file: Path) -> Path:
-    """Write a new private key, for its owner alone, and beside it the public one; returns the latter's file.
+    """Write a new private key, readable by its owner alone, and its public key; return the latter's file.
 
     Raises:
-        OutputError: it cannot be written, or is there already.
+        OutputError: it cannot be written, or already exists.
     """
     made = _ed25519().Ed25519PrivateKey.generate()
     forms = _serialization()
@@ -51,7 +49,8 @@ def sign(folder: Path, key: Path) -> None:
     """Sign the digests of a checkpoint with a private key.
 
     Raises:
-        CheckpointError: it has none. InputError: the file is no such key. OutputError: the folder cannot be written.
+        CheckpointError: the checkpoint has no digests. InputError: the file is not a private key. OutputError: the
+            folder cannot be written.
     """
     private: Ed25519PrivateKey = _key(key, private=True)
     signature = base64.b64encode(private.sign(_MEANT + _sums(folder)))
@@ -62,10 +61,10 @@ def sign(folder: Path, key: Path) -> None:
 
 
 def check(folder: Path, trusted: Sequence[Path]) -> Path:
-    """Return which of some public keys signed a checkpoint's digests. `verify` compares its files with these.
+    """Return the public key that signed a checkpoint's digests. `verify` compares its files with these.
 
     Raises:
-        CheckpointError: by none of them. InputError: a file is no such key.
+        CheckpointError: none of the keys did. InputError: a file is not a public key.
     """
     keys: list[tuple[Path, Ed25519PublicKey]] = [(file, _key(file, private=False)) for file in trusted]
     sums = _sums(folder)
@@ -87,10 +86,10 @@ def check(folder: Path, trusted: Sequence[Path]) -> Path:
 
 
 def listed(folder: Path) -> list[str]:
-    """The names of the files of a checkpoint whose digests it has.
+    """The names of a checkpoint's files with digests.
 
     Raises:
-        CheckpointError: it has none.
+        CheckpointError: it has no digests.
     """
     lines = _sums(folder).decode("utf-8", "replace").splitlines()
     names = [line.split(maxsplit=1)[-1] for line in lines if line]

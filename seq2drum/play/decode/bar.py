@@ -1,14 +1,13 @@
-"""One bar as a model plays it: drawn step by step, traced after a sketch, repeated as it is given, or left silent.
+"""One bar as a model plays it: drawn step by step, traced after a sketch, repeated as given, or silent.
 
-What is drawn at a step depends on what was drawn before it. A bar is drawn with few passes through its steps all the
-same: its hits are guessed, all steps are drawn at once as if the guess were right, and those from the first that is
-drawn otherwise on are drawn again, the guess being what was drawn of them. This is speculative decoding: Y. Leviathan,
-M. Kalman, Y. Matias, Fast inference from transformers via speculative decoding (2023), where the model guesses again by
-itself as in A. Santilli et al., Accelerating transformer inference for translation via parallel decoding (2023). Since
-the random numbers of each step are known beforehand, what is drawn is the same, and not only as likely, whatever the
-guess.
+A step depends on the hits before it. A bar still takes few passes: its hits are guessed, all steps are drawn together
+as if the guess were right, and those from the first mismatch on are drawn again with the drawn hits as the next guess.
+This is speculative decoding: Y. Leviathan, M. Kalman, Y. Matias, Fast inference from transformers via speculative
+decoding (2023), where the model makes its own guesses as in A. Santilli et al., Accelerating transformer inference for
+translation via parallel decoding (2023). The random numbers of each step are known beforehand, so the result is
+identical, and not only equally likely, whatever the guess.
 
-All of it for a batch. Letters of shapes: n batch, S steps of the bar, V voices.
+Everything works on a batch. Letters of shapes: n batch, S steps of the bar, V voices.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ Numbers = NDArray[np.float64]
 
 
 class Pace(NamedTuple):
-    """Speed of a bar: seconds (S,) from the barline to each step, and the number of feet that play its kicks."""
+    """The speed of a bar: seconds (S,) from the barline to each step, and the number of feet that play its kicks."""
 
     seconds: Sequence[float]
     feet: int
@@ -47,7 +46,7 @@ class PlayedBatch(NamedTuple):
 
     @property
     def grid(self) -> Grid:
-        """The hits of the first way; steps count from the barline."""
+        """The hits of the first row of the batch; steps count from the barline."""
         _, step, voice = np.nonzero(self.hits[:1])
         return Grid(
             step,
@@ -59,7 +58,7 @@ class PlayedBatch(NamedTuple):
 
 
 class BarSampler:
-    """Plays the bars that a model has opened. wished: the pieces to play on; None for all."""
+    """Plays the bars that a model has opened. wished: the allowed pieces; None for all."""
 
     def __init__(self, model: Playable, wished: Pieces | None = None) -> None:
         self._model = model
@@ -84,8 +83,8 @@ class BarSampler:
     ) -> Computation[PlayedBatch]:
         """A bar, drawn step by step. previous (n, V): the hits of the step before.
 
-        played_above (S, V): the logits above which hits are played. spread: see `_feel`. guess (n, S, V): what may be
-        drawn; see the module's text. The better it is, the sooner is this done.
+        played_above (S, V): the logits above which hits are played. spread: see `_feel`. guess (n, S, V): the expected
+        hits, see the module's text; a better guess saves passes.
         """
         hits, known, (count, voices) = guess.copy(), 0, played_above.shape
         while known < count:
@@ -95,7 +94,7 @@ class BarSampler:
             drawn = _drawn(self._limbs, self._order, logits, played_above, pace, hits[:, :known])
             wrong = np.flatnonzero(drawn != hits[:, known:])
             hits[:, known:] = drawn
-            # The first step that was guessed wrong is drawn rightly, too: nothing before it was wrong.
+            # The first mismatched step is drawn correctly, too, since all steps before it match.
             known += int((wrong // voices % (count - known)).min()) + 1 if len(wrong) else count
         velocity, offset = yield from self._feel(opened, hits, hidden, draws, spread)
         return PlayedBatch(hits, velocity, offset, state)
@@ -103,14 +102,14 @@ class BarSampler:
     def trace(
         self, opened: OpenBar, previous: FloatArray, sketch: FloatArray, draws: Draws, tilt: FloatArray, pace: Pace
     ) -> Computation[PlayedBatch]:
-        """A bar after a sketch of it, logits (n, S, V): of each piece of the kit what is likelier than HIT_THRESHOLD.
+        """A bar traced from a sketch, logits (n, S, V): the pieces of the kit likelier than HIT_THRESHOLD.
 
         tilt (S, V): added to the logits.
 
-        Voices that are one piece in the nine-voice view share their probabilities, and the likeliest of them plays:
-        what is either a snare or a side stick is a backbeat.
+        Voices of one piece in the nine-voice view count together, and the likeliest of them plays: a snare or a side
+        stick, either is a backbeat.
         """
-        # 1. Of each piece, whether any of its voices is likely, and then the likeliest.
+        # 1. Decide for each piece whether any of its voices is likely; then take the likeliest.
         sketch = (sketch if self._wished is None else self._wished.logits(sketch)) + tilt
         likely = 1 / (1 + np.exp(-np.maximum(sketch.astype(np.float64), -700)))
         hits = np.zeros(sketch.shape, dtype=np.float32)
@@ -118,15 +117,15 @@ class BarSampler:
             any_of = 1 - np.prod(1 - likely[..., members], axis=-1)
             member, step = np.nonzero(any_of > HIT_THRESHOLD)
             hits[member, step, np.array(members)[likely[..., members].argmax(axis=-1)[member, step]]] = 1
-        # 2. Of several voices in a step, those that one drummer can strike at once.
+        # 2. Of the voices of a step, keep those that one drummer can strike together.
         hits = _drawn(self._limbs, self._no_order, hits, np.zeros(hits.shape[1:]), pace, hits[:, :0])
-        # 3. Tell the model, and let it say how they are struck.
+        # 3. Run the model on these hits, and let it strike them.
         _, hidden, state = yield from self._decode_bar(opened, previous, hits)
         velocity, offset = yield from self._feel(opened, hits, hidden, draws, 0.0)
         return PlayedBatch(hits, velocity, offset, state)
 
     def repeat(self, opened: OpenBar, previous: FloatArray, given: Grid, count: int) -> Computation[PlayedBatch]:
-        """A bar of `count` steps that is played as it is given; the model only learns of it."""
+        """A bar of `count` steps with given hits; the model only updates its state."""
         batch, voices = previous.shape
         rows = np.zeros((3, 1, count, voices), dtype=np.float32)
         at = (0, given.step, given.key)
@@ -136,12 +135,12 @@ class BarSampler:
         return PlayedBatch(hits, velocity, offset, state)
 
     def rest(self, opened: OpenBar, previous: FloatArray, count: int) -> PlayedBatch:
-        """A silent bar of `count` steps; the model goes on from the barline."""
+        """A silent bar of `count` steps; the model continues from the barline."""
         silence = np.zeros((len(previous), count, previous.shape[1]), dtype=np.float32)
         return PlayedBatch(silence, silence, silence, opened.state)
 
     def _decode_bar(self, opened: OpenBar, previous: FloatArray, hits: FloatArray) -> Computation[Outputs]:
-        """Go through a bar with these hits (n, S, V): logits (n, S, V), hidden states and last state."""
+        """Run a bar with these hits (n, S, V); return logits (n, S, V), hidden states and the last state."""
         count = hits.shape[1]
         before = np.concatenate([previous[:, None], hits[:, :-1]], axis=1)
         return self._model.decode_bar(opened.inputs[:, :count], opened.step_context[:, :count], before, opened.state)
@@ -149,9 +148,9 @@ class BarSampler:
     def _feel(
         self, opened: OpenBar, hits: FloatArray, hidden: FloatArray, draws: Draws, spread: float
     ) -> Computation[tuple[FloatArray, FloatArray]]:
-        """Return how a bar's hits are struck: velocities 0..1 and offsets in gaps, (n, S, V), 0 where there is none.
+        """Return velocities 0..1 and offsets in gaps of a bar's hits, (n, S, V), 0 elsewhere.
 
-        spread: 0 is what the model expects, 1 as wide as it says.
+        spread: 0 takes the model's mean, 1 its whole spread.
         """
         echo = None if opened.echo is None else opened.echo[:, : hits.shape[1]]
         felt = yield from self._model.feel(hidden, hits, echo)
@@ -165,7 +164,7 @@ class BarSampler:
         most = HALF_GAP / OFFSET_UNITS
         struck = _clipped(centre + scale * noise[0], 1 / 127, 1)
         velocity, offset = np.zeros((2, *hits.shape), dtype=np.float32)
-        # What is remembered is what is written: velocities of MIDI's 127.
+        # Remembered velocities equal the written ones: multiples of 1/127.
         np.put(velocity, at, np.rint(struck * 127) / 127)
         np.put(offset, at, _clipped(offset_centre + offset_scale * noise[1], -most, most))
         return velocity, offset
@@ -179,7 +178,7 @@ def _clipped(numbers: Numbers, least: float, most: float) -> Numbers:
 class _Order(NamedTuple):
     """Logits that hits add to those drawn after them in a step.
 
-    added: of each voice, by the voices before it. most (V,): what all of these add at most.
+    added: for each voice, from the voices before it. most (V,): the largest sum of these.
     """
 
     added: list[list[float]]
@@ -187,7 +186,7 @@ class _Order(NamedTuple):
 
     @staticmethod
     def of(order: FloatArray) -> _Order:
-        """By order (V, V): what a hit of a voice (column) adds to the logits of others (rows)."""
+        """By order (V, V): the logits that a hit of a voice (column) adds to other voices (rows)."""
         order = np.tril(order, -1).astype(np.float64)
         return _Order(order.tolist(), np.maximum(order, 0).sum(axis=1))
 
@@ -195,14 +194,14 @@ class _Order(NamedTuple):
 def _drawn(
     limbs: Limbs, order: _Order, logits: FloatArray, played_above: Numbers, pace: Pace, known: FloatArray
 ) -> FloatArray:
-    """The hits (n, S - K, V) of the steps after K that are known, voice after voice.
+    """The hits (n, S - K, V) of the steps after the K known ones, voice after voice.
 
-    These are those whose logit, given the ones before, exceeds its threshold, as far as a limb is there for them.
-    logits (n, S, V), played_above (S, V). known (n, K, V): the hits of the first steps.
+    A voice plays if its logit, given the hits before it, exceeds its threshold and a limb is free. logits (n, S, V),
+    played_above (S, V). known (n, K, V): the hits of the first steps.
     """
     begin = known.shape[1]
     logits, played_above = logits[:, begin:], played_above[begin:]
-    # Most are too unlikely for any hits before them to make a difference.
+    # Most logits are too low for any earlier hits to matter.
     able = np.flatnonzero(logits > played_above - order.most)
     thresholds = played_above.ravel()[able % played_above.size].tolist()
     (count, voices), seconds = played_above.shape, pace.seconds[begin:]

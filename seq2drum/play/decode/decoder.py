@@ -1,4 +1,4 @@
-"""The decoder of single bars: the numbers each is drawn with, and the checks that a drawn bar passes or is mended by.
+"""The decoder of single bars: the numbers that each is drawn with, and the checks and corrections of a drawn bar.
 
 Letters of shapes: n batch, B bars, S steps of a bar, V voices.
 """
@@ -23,25 +23,25 @@ from seq2drum.play.decode.memory import GrooveRows, expand_batch
 from seq2drum.play.decode.plan import TIMEKEEPERS, Plan, is_one_of
 from seq2drum.play.decode.sampling import Draws, Sampling, draws_of, thresholds
 
-BODY = ("kick", "snare", "side stick", "clap", *TIMEKEEPERS)  # the pieces that make a groove what it is
-FIRM = 2.5  # logits that these gain where a firmly held groove has them, and lose elsewhere
-LEAST_BEATS = 3  # hits a bar on hat or ride from which a groove keeps time there
+BODY = ("kick", "snare", "side stick", "clap", *TIMEKEEPERS)  # the pieces that define a groove
+FIRM = 2.5  # logits that these gain at the hits of a firmly held groove, and lose elsewhere
+LEAST_BEATS = 3  # hits per bar on hat or ride from which a groove keeps time there
 LOST = 0.35  # share of these hits below which a bar has lost the time
-RECOVERED = 4.0  # logits that they gain when such a bar is drawn again
+RECOVERED = 4.0  # logits that these hits gain when such a bar is drawn again
 HAT_BY_HAND, RIDE = ("closed hat", "open hat"), ("ride", "bell")
 LEAST_STRANGE = 2  # strokes on the other of the two from which a bar keeps time on both
 TOMS = FAMILIES["toms"]
 RUN = 2  # toms in a bar, beyond its groove's, from which they are a run
-HABIT = 1, 2, 4  # bars back; where two of these agree on a change to the groove, the guess has it
-RUN_GAP = 4  # bars in which a run or a fill on toms is followed by no other run
+HABIT = 1, 2, 4  # bars back; if two of these agree on a change to the groove, the guess has it
+RUN_GAP = 4  # bars after a run or fill on toms without another run
 LOOKAHEAD_BARS = 8
 
 
 class BarInputs(NamedTuple):
-    """Numbers that a bar is drawn with, known before any bar is decoded.
+    """The numbers that a bar is drawn with, known before decoding.
 
     thresholds (S, V): logits above which hits are played. bias (S, V): added to the logits. struck (S, V): velocities
-    of the bar's cues, None without cues. on_groove: the bar is on a groove, no fill, and has no cue.
+    of the bar's cues, None without cues. on_groove: the bar has a groove, and is neither a fill nor cued.
     """
 
     temperature: float
@@ -55,9 +55,9 @@ class BarInputs(NamedTuple):
 
 @dataclass(frozen=True)
 class BarDecoder:
-    """Decodes the bars of a plan: bars [first, stop), of which the given ones as they are; silence elsewhere.
+    """Decodes the bars [first, stop) of a plan, with the given bars unchanged and silence elsewhere.
 
-    grooves: the rows of the plan's grooves. before: bars of the song before those of the form.
+    grooves: the rows of the plan's grooves. before: the number of bars of the song before those of the form.
     """
 
     model: Playable
@@ -90,7 +90,7 @@ class BarDecoder:
     ) -> Computation[PlayedBatch]:
         """Decode a bar that the model has opened.
 
-        The most likely take follows the sketch, unless it has a groove or a bar to go on from.
+        The most likely take follows the sketch, unless it has a groove or earlier bars.
 
         Args:
             number: The bar.
@@ -100,12 +100,12 @@ class BarDecoder:
             recent: (RUN_GAP, S, V) the hits of the bars before it.
         """
         count, kit = int(self.form.steps[number]), self.model.kit
-        # 1. A bar that is given, and silence outside the take.
+        # 1. Return a given bar, or silence outside the take.
         if number in self.given:
             return (yield from self._sampler.repeat(opened, previous, self.given[number], count))
         if not self.first <= number < self.stop:
             return self._sampler.rest(opened, previous, count)
-        # 2. Draw its hits; where they lose the time or run again, draw once more with those logits corrected.
+        # 2. Draw its hits; if they lose the time or repeat a run, draw once more with corrected logits.
         temperature, draws, above, bias, struck, on_groove, pace = self._inputs(number)
         spread = min(temperature, 1.0)
         if sketch is None or temperature or self.given or self.plan.grooves[number] is not None:
@@ -118,13 +118,13 @@ class BarDecoder:
                 played = yield from self._sampler.draw(opened, previous, draws, above, spread, played.hits, pace)
         else:
             played = yield from self._sampler.trace(opened, previous, sketch[:, :count], draws, bias, pace)
-        # 3. Strike its cues as hard as they are planned.
+        # 3. Strike its cues as hard as planned.
         if struck is None:
             return played
         return played._replace(velocity=np.where(struck > 0, played.hits * struck, played.velocity))
 
     def remembered(self, number: int, played: PlayedBatch) -> tuple[FloatArray, FloatArray]:
-        """Return the hits (n, S, V) and velocities 0..1 to remember of a bar; of an accident, those of its groove.
+        """Return the hits (n, S, V) and velocities 0..1 to remember of a bar: for an exception, its groove's.
 
         A drummer who left the hat for a crash does not leave it there in every bar.
         """
@@ -158,17 +158,17 @@ class BarDecoder:
     def _made(self, number: int) -> BarInputs:
         plan, kit, count, begin = self.plan, self.model.kit, int(self.form.steps[number]), self._first_steps[number]
         is_fill, groove = plan.is_fill(number), self.grooves.hits[number, :count]
-        # 1. The random numbers, shared with the bars at its place of the section.
+        # 1. The random numbers, shared with the bars at the same place of the section.
         sampling = self.sampling.of_bar(fill=is_fill)
         place = plan.letter[number], int(plan.number[number])
         draws = draws_of(sampling.seed, self.before + number, count, len(kit), place, kit.voices_named(["crash"]))
-        # 2. The bias of the plan, and of a groove that is held firmly.
+        # 2. The bias of the plan, and of a firmly held groove.
         bias = plan.tilt(number, begin, groove, kit)
         on_groove = self.grooves.held[number] >= 0 and not is_fill and not plan.cues(begin, count)
         if self.grooves.firm and on_groove:
             body = kit.voices_named(BODY)
             bias[:, body] += FIRM * (2 * groove[:, body] - 1)
-        # 3. How fast the bar is, and whether its groove takes two feet.
+        # 3. The speed of the bar, and whether its groove takes two feet.
         seconds = quarters_into(count) * 60 / self.form.bpm[number]
         kicks = groove[:, kit.voices_named(["kick"])].any(axis=1)
         pace = Pace(seconds.tolist(), feet_for(seconds[kicks].tolist()))
@@ -178,7 +178,7 @@ class BarDecoder:
 
 
 def correction_of(hits: FloatArray, groove: FloatArray, recent: FloatArray, kit: Kit) -> FloatArray | None:
-    """Return what to add to the logits (S, V) of a bar on a groove, given its drawn hits (S, V); None if it may stay.
+    """Return a correction of the logits (S, V) of a bar on a groove, given its drawn hits (S, V), or None.
 
     groove (S, V). recent (RUN_GAP, S, V): the hits of the bars before it.
     """
@@ -198,9 +198,9 @@ def correction_of(hits: FloatArray, groove: FloatArray, recent: FloatArray, kit:
 
 
 def _is_time_lost(hits: FloatArray, groove: FloatArray, kit: Kit) -> bool:
-    """Return True if a bar (S, V) does not keep the time that its groove (S, V) keeps.
+    """Return True if a bar (S, V) loses the time that its groove (S, V) keeps.
 
-    A drummer who plays a groove on the hat or the ride stops with it for a fill or with the band, not for a bar.
+    Drummers leave the hat or the ride for a fill or with the band, not for a single bar.
     """
     keeps = is_one_of(TIMEKEEPERS, kit)
     beats = np.count_nonzero(groove @ keeps)
@@ -208,9 +208,9 @@ def _is_time_lost(hits: FloatArray, groove: FloatArray, kit: Kit) -> bool:
 
 
 def _strange_time(hits: FloatArray, groove: FloatArray, kit: Kit) -> list[int]:
-    """Return the voices that a bar (S, V) keeps time on beside the piece that its groove (S, V) keeps it on.
+    """Return the voices on which a bar (S, V) keeps time in addition to the piece of its groove (S, V).
 
-    A drummer goes from the hat to the ride, and does not play both at once.
+    Drummers move from the hat to the ride, and do not play both together.
     """
     hat, ride = (is_one_of(piece, kit) for piece in (HAT_BY_HAND, RIDE))
     for own, other in ((hat, ride), (ride, hat)):

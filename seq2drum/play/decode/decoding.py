@@ -1,8 +1,8 @@
 """The decoding loop: bar after bar, step after step, voice after voice.
 
-Streaming is the primitive: `play` yields bars, a song is the bars joined, and to cancel is to stop asking. All random
-numbers come from the seed and the bar, or the bar's place in its section, so a bar's draws do not depend on what else
-is played. `play` yields the graph calls to compute, see `engine`.
+Streaming is the primitive: `play` yields bars, a song is the bars joined, and a caller cancels by not iterating
+further. All random numbers come from the seed and the bar, or the bar's place in its section, so a bar's draws do not
+depend on other bars. `play` yields the graph calls to compute, see `engine`.
 
 Letters of shapes: n batch, B bars, S steps of a bar, V voices.
 """
@@ -30,13 +30,13 @@ from seq2drum.play.decode.engine import Computation, ComputationStream, Playable
 from seq2drum.play.decode.memory import GrooveRows, Memory
 from seq2drum.play.decode.plan import TIMEKEEPERS, Arrangement, BoolArray, Version
 
-NEIGHBOURS = 2  # bars on either side whose fills a model sees when it encodes a bar
+NEIGHBOURS = 2  # bars on either side whose fills the model sees when it encodes a bar
 
 
 class PlayedBar(NamedTuple):
     """One bar of a take: its number, and its hits as a grid whose steps count from the barline.
 
-    unwished: the hits that the bar has without the wishes for it, from which later bars go on; None without wishes.
+    unwished: the bar's hits without its wishes, from which later bars continue; None without wishes.
     """
 
     number: int
@@ -49,16 +49,15 @@ def play(
 ) -> ComputationStream[PlayedBar]:
     """Play an arrangement, a bar at a time; features: those of the guitar.
 
-    A wish, and a fill at a given bar, change their own bars alone: the other bars are as they would be without, and
-    remember nothing of it.
+    A wish, or a requested fill, changes its own bars alone: the other bars stay the same, and do not remember it.
     """
-    # 1. A track for the take and one for each wish, and the conditions that the guitar is encoded under.
+    # 1. A track for the take and for each wish, and the conditions of the encodings.
     form, given, idle = guitar_grid.form, arrangement.given, arrangement.idle
     take = _Track.of(model, form, arrangement)
     wished = [take.branch(wish) for wish in arrangement.wishes]
     encodings, refilled = _encodings(take, wished, arrangement.controls)
     for begin, end in _ranges(model, guitar_grid, idle):
-        # 2. Encode the bars that are read as one, if any of them is played.
+        # 2. Encode the bars of one unit, if any of them is decoded.
         if idle[begin:end].all():
             yield from (PlayedBar(number, Grid.join([])) for number in range(begin, end))
             continue
@@ -71,11 +70,11 @@ def play(
             if idle[number]:
                 yield PlayedBar(number, Grid.join([]))
                 continue
-            # 3. Decode the bar as it is without wishes.
+            # 3. Decode the bar without wishes.
             inputs = [{name: rows[number - begin, None] for name, rows in each.items()} for each in encoded]
             is_first = number == begin
             played = yield from take.decode(take.planned, number, inputs[0], is_first=is_first)
-            # 4. Decode it as a wish has it, and with the fill or crash that follows from a request.
+            # 4. Decode it with its wish, and with the fill or crash of a request.
             track = next((each for each in wished if each.version.bars[number]), take)
             version, here, plain = track.version, inputs[0], played
             if track is not take:
@@ -88,7 +87,7 @@ def play(
             elif version.recrashed[number]:
                 again = yield from track.decode(track.requested, number, here, is_first=is_first)
                 final = _crashed_as(again, plain, model.kit)
-            # 5. Remember it without the requested fill; a wish only in the other bars of that wish.
+            # 5. Remember it without the requested fill; remember a wish only for its own bars.
             if track is not take:
                 track.keep(number, plain)
             take.memory.keep(number, *take.planned.remembered(number, played))
@@ -101,7 +100,7 @@ class _Track:
     """The bars of a version so far, and its decoders: without and with the fills requested in single bars.
 
     memory: of the take, on the grooves of the version. state (1, ·), previous (1, V): after bar `last`. instead: the
-    bars of a wish as the other bars of the wish remember them.
+    bars of a wish, as its other bars remember them.
     """
 
     version: Version
@@ -115,7 +114,7 @@ class _Track:
 
     @staticmethod
     def of(model: Playable, form: Form, arrangement: Arrangement) -> _Track:
-        """Return the track of the take before its first bar."""
+        """Return the track of the take at its start."""
         version, kit, plan = arrangement.take, model.kit, arrangement.take.plan
         grooves = GrooveRows.of(plan.grooves, form, kit, pieces=plan.pieces, firm=plan.firm)
         first, stop, given = arrangement.first, arrangement.stop, arrangement.given
@@ -138,7 +137,7 @@ class _Track:
         return _Track(wish, planned, requested, memory, self.state, self.previous)
 
     def follow(self, take: _Track, number: int) -> None:
-        """Go on to a bar: from the bar before it if this version has that, else from the take's."""
+        """Continue with a bar: from the bar before it if this version has that bar, else from the take's."""
         self.memory.keys = take.memory.keys
         if self.last != number - 1:
             self.state, self.previous = take.state, take.previous
@@ -154,13 +153,13 @@ class _Track:
         return (yield from decoder.decode(number, opened, self.previous, inputs.get("sketch"), recent))
 
     def keep(self, number: int, played: PlayedBatch) -> None:
-        """Remember a bar of a wish, for its other bars alone."""
+        """Remember a bar of a wish, for the other bars of that wish only."""
         self.instead[number] = self.planned.remembered(number, played)
         self.last, self.state, self.previous = number, played.state, played.hits[:, -1]
 
 
 Encoding: TypeAlias = tuple[FloatArray, GrooveRows]
-"""What the guitar of a song is encoded with: the conditions (B, ·) and the grooves of its bars."""
+"""The inputs of an encoding besides the guitar: the conditions (B, ·) and the grooves of its bars."""
 
 
 def _encodings(take: _Track, wished: Sequence[_Track], controls: Controls) -> tuple[list[Encoding], IntArray]:
@@ -203,9 +202,9 @@ def _crashed_as(other: PlayedBatch, played: PlayedBatch, kit: Kit) -> PlayedBatc
 
 
 def _ranges(model: Playable, guitar_grid: GuitarGrid, idle: BoolArray) -> list[tuple[int, int]]:
-    """Return the ranges of bars [begin, end) that are encoded as one: the units that the model was trained on.
+    """Return the ranges of bars [begin, end) to encode together: the units that the model was trained on.
 
-    idle (B,): bars that are not decoded; a range has only such bars or none, except after the last bar that is decoded.
+    idle (B,): bars that are not decoded. A range has only idle bars or none, except after the last decoded bar.
     """
     bars = len(idle)
     whole = [(0, bars)]
@@ -218,5 +217,5 @@ def _ranges(model: Playable, guitar_grid: GuitarGrid, idle: BoolArray) -> list[t
 
 
 def take_of(played: Iterable[PlayedBar], form: Form, kit: Kit) -> Grid:
-    """Return the bars that were played to a form, at least one, as one grid of the full kit."""
+    """Return the played bars of a form, at least one, as one grid of the full kit."""
     return to_full(Grid.join(bar.hits.shift(form.first[bar.number]) for bar in played), kit)

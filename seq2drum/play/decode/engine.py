@@ -1,10 +1,10 @@
 """A model that plays: it encodes a guitar, opens bars and decodes them. `decoding` draws drums from its logits.
 
-A model is a handful of graphs (see `models.base`). Here they are run by ONNX Runtime from a checkpoint folder, without
-torch; `eager` runs the same graphs in torch, and a test holds the two equal.
+A model is a handful of graphs (see `models.base`). Here ONNX Runtime runs them from a checkpoint folder, without torch;
+`eager` runs the same graphs in torch, and a test holds the two equal.
 
-Playing does not run a graph: it is a generator that yields a `GraphCall` and is sent the outputs. What drives the
-generator decides when those are computed: at once (`Engine.run`), or in one batch with other generators (`ensemble`).
+Playing does not run a graph: it is a generator that yields a `GraphCall` and is sent the outputs. Its driver decides
+when to compute them: immediately (`Engine.run`), or in a batch with other generators (`ensemble`).
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from seq2drum.play.decode.memory import GrooveRows
 T = TypeVar("T")
 
 OLDER_GRAPHS = "step.onnx", "walk.onnx"  # in checkpoints of earlier formats, in place of decode_bar.onnx
-LAST = 4  # bars that a graph is given as they were played, beside all that are remembered
-# Of what a graph is given what is of any length (its second axis), and what it may be lengthened with.
+LAST = 4  # bars that a graph takes as they were played, in addition to the memory
+# The inputs of variable length (second axis), and their padding.
 OF_ANY_LENGTH: Mapping[str, int] = MappingProxyType(
     {"keys": 0, "distance": 0, "past": 0, "past_velocity": 0, "last_rows": -1}
 )
 
 
 class GraphCall(NamedTuple):
-    """Something to be computed: by which graph, and of which arrays by name."""
+    """A request for a run of a graph: its name, and its inputs by name."""
 
     graph: str
     arrays: dict[str, NDArray[Any]]
@@ -54,7 +54,7 @@ ComputationStream: TypeAlias = Generator[GraphCall | T, Outputs | None, None]
 
 
 def next_of(stream: ComputationStream[T]) -> Computation[T]:
-    """Return the next T of a stream that has one more; hand its graph calls through."""
+    """Return the next T of a stream that has one more; pass on its graph calls."""
     item, outputs = next(stream), None
     while isinstance(item, GraphCall):
         outputs = yield item
@@ -63,7 +63,7 @@ def next_of(stream: ComputationStream[T]) -> Computation[T]:
 
 
 class OpenBar(NamedTuple):
-    """A bar ready to be played, for n songs at once: what its steps are made of, and the state before the first.
+    """A bar ready to be played, for n songs: the inputs of its steps, and the state before the first.
 
     inputs (n, S, ·), step_context (n, S, ·), echo (n, S, ·) of the loudness of the bars remembered, state (n, ·).
     """
@@ -75,11 +75,11 @@ class OpenBar(NamedTuple):
 
 
 class Playable(Protocol):
-    """A model as decoding needs it. The widths of its arrays are its own affair.
+    """The model interface of decoding. The widths of its arrays are opaque.
 
-    unit: whether guitar is read a "song" or a "pair" at a time, of at most max_notes notes. voice_order (V, V): what a
-    hit of a voice (column) adds to the logits of the voices drawn after it (rows). silence (·,): the state before
-    anything was played. hears_grooves: whether `encode` takes them.
+    unit: it reads a "song" or a "pair" at a time, of at most max_notes notes. voice_order (V, V): the logits that a hit
+    of a voice (column) adds to voices drawn after it (rows). silence (·,): the initial state. hears_grooves: whether
+    `encode` takes them.
     """
 
     @property
@@ -104,23 +104,23 @@ class Playable(Protocol):
         stop: int,
         grooves: GrooveRows | None = None,
     ) -> Computation[dict[str, NDArray[Any]]]:
-        """Read the guitar of bars [first, stop): arrays by name, the first axis being the bars.
+        """Encode the guitar of bars [first, stop) to arrays by name, whose first axis is the bars.
 
-        conditions (B, CONDITIONS.size): the request for each bar of the song, see `lattice.conditions`. grooves:
-        what each bar is played on, for a model that hears it.
+        conditions (B, CONDITIONS.size): the request for each bar of the song, see `lattice.conditions`. grooves: the
+        groove of each bar, for a model that hears grooves.
         """
         ...
 
     def fill_logits(self, features: Features, form: Form) -> Computation[FloatArray | None]:
-        """The logits (B,) of each bar of a song being a fill; None from a model that plans no fills."""
+        """The logits (B,) of each bar of a song being a fill; None from a model without fills."""
         ...
 
     def open_bar(self, encoded: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> Computation[OpenBar]:
         """Begin a bar.
 
-        encoded: the bar's rows of what `encode` gave, each (n, ...). memory: "keys" (n, M, ·), "distance" (n, M) in
+        encoded: the bar's rows of `encode`, each (n, ...). memory: "keys" (n, M, ·), "distance" (n, M) in
         bars (0 where there is nothing to remember), "past" and "past_velocity" (n, M, S, V), oldest bar first, four or
-        more. state (n, ·): as the bar before left it. first: whether the bar begins a unit.
+        more. state (n, ·): that after the bar before. first: whether the bar begins a unit.
         """
         ...
 
@@ -143,7 +143,7 @@ class Playable(Protocol):
 
 @dataclass(frozen=True)
 class Engine:
-    """A model whose graphs are loaded, whatever computes them: a `Playable`, see there for what it has and does.
+    """A model with loaded graphs, on any runtime; see `Playable` for its members.
 
     conditions: the columns of CONDITIONS that it was trained with.
     """
@@ -158,11 +158,11 @@ class Engine:
     conditions: IntArray = field(repr=False, default_factory=lambda: columns_for(CONDITIONS.size))
 
     def compute(self, call: GraphCall) -> Outputs:
-        """Compute what is asked."""
+        """Run a graph call."""
         return self.graphs[call.graph].run(call.arrays)
 
     def run(self, stream: ComputationStream[T]) -> Iterator[T]:
-        """Return the items of a stream; run each of its graph calls at once."""
+        """Yield the items of a stream, and run each of its graph calls immediately."""
         outputs = None
         with contextlib.closing(stream), contextlib.suppress(StopIteration):
             while True:
@@ -174,7 +174,7 @@ class Engine:
                     outputs = None
 
     def resolve(self, computation: Computation[T]) -> T:
-        """Return the result of a computation, running each of its graph calls at once."""
+        """Return the result of a computation, running each of its graph calls immediately."""
         try:
             call = next(computation)
             while True:
@@ -184,10 +184,10 @@ class Engine:
             return value
 
     def _call(self, graph: str, arrays: Arrays) -> Computation[dict[str, NDArray[Any]]]:
-        """Ask a graph, of those of some arrays that it takes: its outputs by name.
+        """Call a graph with those arrays that it takes; return its outputs by name.
 
         Raises:
-            CheckpointError: they are no numbers, as of weights that a training drove beyond all bounds.
+            CheckpointError: they are not finite, as with diverged weights.
         """
         inputs, names, _ = self.graphs[graph]
         outputs = yield GraphCall(graph, {name: array for name, array in arrays.items() if name in inputs})
@@ -255,7 +255,7 @@ class Engine:
 
 
 def _guitar(features: Features, form: Form, first: int, stop: int) -> dict[str, NDArray[Any]]:
-    """Return the inputs that the guitar of bars [first, stop) gives to graphs, by their names."""
+    """Return the graph inputs from the guitar of bars [first, stop), by name."""
     steps = form.steps[first:stop]
     start = form.first[first:stop]
     size = int(form.steps.max())
@@ -272,10 +272,10 @@ def _guitar(features: Features, form: Form, first: int, stop: int) -> dict[str, 
 
 
 def last_of(memory: Arrays) -> dict[str, NDArray[Any]]:
-    """Of what is remembered of n songs the last bars by themselves: "last" (n, LAST, S, V), "last_distance" (n, LAST).
+    """The latest remembered bars of n songs: "last" (n, LAST, S, V), "last_distance" (n, LAST).
 
-    And of the last one alone "last_velocity" (n, S, V) and "last_rows" (n, 1 + K): 0, then 1 + the place of each of its
-    hits among all S V, and -1 in songs that have fewer. Only as many steps count as a model knows.
+    And of the last bar "last_velocity" (n, S, V) and "last_rows" (n, 1 + K): 0, then 1 + the index of each hit among
+    all S V, padded with -1. Only the steps that the model knows count.
     """
     places = [row.ravel().nonzero()[0] for row in memory["past"][:, -1, :MAX_STEPS]]
     rows = np.empty((len(places), 1 + max(map(len, places))), dtype=np.int64)
@@ -321,20 +321,20 @@ def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
         conditions = columns_for(about["config"]["asked"])
         return Engine(str(name), kit, about["unit"], about["max_notes"], graphs, order, silence, conditions)
     except KeyError as error:
-        raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: its {CONFIG} lacks {error}") from None
+        raise CheckpointError(f"{str(folder)!r} is not a usable checkpoint: its {CONFIG} lacks {error}") from None
     except UNUSABLE as error:
-        raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None
+        raise CheckpointError(f"{str(folder)!r} is not a usable checkpoint: {error}") from None
 
 
-# How many times the difference that controls make is taken. The groove makes most of it; twice, a take of the lowest
-# intensity is nearly silent.
+# The factor of the difference that controls make. The groove makes most of it; at 2, a take of the lowest intensity is
+# nearly silent.
 GUIDANCE = 1.25
 
-_COMMON = {"key"}  # what `encode` gives that no condition changes
+_COMMON = {"key"}  # the outputs of `encode` that no condition changes
 
 
 def guided(engine: Engine, controls: Controls) -> Playable:
-    """The engine with the guidance that some controls need; as it is where there are none but fills."""
+    """The engine with guidance for controls that need it; unchanged without any but fills."""
     if controls == Controls(fills=controls.fills):
         return engine
     return Guided(engine, GUIDANCE)
@@ -342,10 +342,10 @@ def guided(engine: Engine, controls: Controls) -> Playable:
 
 @dataclass(frozen=True)
 class Guided:
-    """Two runs of one engine as one `Playable`: their arrays lie side by side in the last axis.
+    """Two runs of one engine as one `Playable`, their arrays concatenated along the last axis.
 
-    The run with the conditions comes first. weight: 1 is the engine as it is; 2 takes the difference that the
-    conditions make twice.
+    The run with the conditions comes first. weight: 1 is the plain engine; 2 doubles the difference that the conditions
+    make.
     """
 
     engine: Engine
@@ -378,7 +378,7 @@ class Guided:
 
     @property
     def silence(self) -> FloatArray:
-        """The state before anything was played, of both runs."""
+        """The initial state of both runs."""
         return np.tile(self.engine.silence, 2)
 
     def encode(
@@ -437,11 +437,11 @@ def _beside(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
 
 
 def _apart(rows: NDArray[Any]) -> NDArray[Any]:
-    """(n, ..., 2 width) -> (2 n, ..., width), the two of each way after another."""
+    """(n, ..., 2 width) -> (2 n, ..., width): the rows of the first run, then those of the second."""
     one, other = np.split(rows, 2, axis=-1)
     return np.stack([one, other], axis=1).reshape(2 * len(rows), *one.shape[1:])
 
 
 def _together(rows: NDArray[Any]) -> NDArray[Any]:
-    """(2 n, ..., width) -> (n, ..., 2 width): what `_apart` takes apart."""
+    """(2 n, ..., width) -> (n, ..., 2 width): the inverse of `_apart`."""
     return _beside(rows[::2], rows[1::2])

@@ -1,14 +1,13 @@
-"""Several streams that play on one engine, and share its passes through bars.
+"""Several streams on one engine, which share its passes through bars.
 
-A pass costs less for eight songs at once than for one after another. So each stream is brought to its next pass, and
-those through bars of one length are computed as one batch, and so are bars that are opened. A stream that joins takes
-part from the next pass on; one that ends or leaves is out of it at once; none waits for another. Songs remember
-different numbers of bars: the shorter memories of a batch are lengthened with bars that count for nothing, those of up
-to twice as many bars together. Encoding a guitar is computed for each alone.
+A pass over eight songs costs less than eight passes. So each stream runs to its next pass; passes through bars of equal
+length form one batch, and so do openings of bars. A stream that joins takes part from the next pass on; one that ends
+or leaves is removed immediately; none waits for another. Songs remember different numbers of bars: the shorter memories
+of a batch are padded with masked bars, in groups of up to twice as many bars. Each guitar is encoded separately.
 
-A batch changes no result: each row of a pass is computed as it would be alone, bit by bit. That is so of matrix kernels
-which sum in one order whatever the number of rows, as ONNX Runtime's for the CPU do with weights that it knows when a
-graph is loaded, and with any where there are two rows or more; the tests try it.
+A batch changes no result: each row of a pass equals, bit by bit, the row computed alone. This holds for matrix kernels
+that sum in one order whatever the number of rows: ONNX Runtime's for the CPU do so with weights known when a graph is
+loaded, and with any others from two rows on; the tests check it.
 """
 
 from __future__ import annotations
@@ -34,24 +33,26 @@ if TYPE_CHECKING:
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
-# The graphs whose calls are batched over streams, in the order in which a stream makes them.
+# The graphs whose calls are batched over streams, in a stream's order of calls.
 TOGETHER = "feel", "bar", "decode_bar"
-SHARED_BARS = 256  # remembered bars up to which bars are opened together: what is copied costs more than is gained
-ASIDE, ASIDE_BARS = "encode", 256  # the graph that is computed aside, of more bars than these
-MOST_ITEMS = 8  # items of a stream in one round: bars for which nothing is asked come one after another
-PAUSE = 0.01  # seconds to wait for what is computed aside, where there is nothing else to do
+SHARED_BARS = (
+    256  # remembered bars up to which bars are opened together: beyond, copying costs more than the batch gains
+)
+ASIDE, ASIDE_BARS = "encode", 256  # the graph computed in the background, from this number of bars on
+MOST_ITEMS = 8  # items of a stream in one round: bars without graph calls come one after another
+PAUSE = 0.01  # seconds to wait for a background computation when nothing else can move
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A stream has come to its end; error: what it raised, if it did."""
+    """The end of a stream; error: the exception that it raised, if any."""
 
     error: Exception | None = None
 
 
 @dataclass
 class _Seat(Generic[T]):
-    """A stream: its pending call, the future of a call that is computed aside, or the outputs to send it."""
+    """A stream: its pending call, the future of a background call, or the outputs to send it."""
 
     stream: ComputationStream[T]
     call: GraphCall | None = None
@@ -60,10 +61,7 @@ class _Seat(Generic[T]):
 
 
 class Ensemble(Generic[K, T]):
-    """The streams that play at the moment, by a key.
-
-    aside: computes what takes long, the encoding of a long song, while the others play on.
-    """
+    """The active streams, by key. aside: an executor for long computations, such as encoding a long song."""
 
     def __init__(self, engine: Engine, aside: Executor | None = None) -> None:
         self._engine, self._aside = engine, aside
@@ -73,22 +71,23 @@ class Ensemble(Generic[K, T]):
         return len(self._seats)
 
     def join(self, key: K, stream: ComputationStream[T]) -> None:
-        """Take part from the next pass on."""
+        """Add a stream from the next pass on."""
         if key in self._seats:
             raise ValueError(f"{key!r} plays already")
         self._seats[key] = _Seat(stream)
 
     def leave(self, key: K) -> None:
-        """Stop a stream at once. A key that does not play may leave, too."""
+        """Remove a stream immediately. An unknown key is no error."""
         if seat := self._seats.pop(key, None):
             if seat.aside:
                 seat.aside.cancel()
             seat.stream.close()
 
     def advance(self, keys: Collection[K] | None = None) -> list[tuple[K, T | Ended]]:
-        """Bring every stream one pass on, or those of some keys. Its items, by key; at its end an `Ended`, and no more.
+        """Advance every stream, or those of some keys, by one pass.
 
-        Where all that could move is computed aside, it waits for a moment.
+        Yields their items by key; at the end of a stream an `Ended`. If all that could move waits for the background,
+        it waits for a moment.
         """
         made: list[tuple[K, T | Ended]] = []
         keys = list(self._seats) if keys is None else keys
@@ -104,7 +103,7 @@ class Ensemble(Generic[K, T]):
         return made
 
     def _bring_on(self, key: K) -> Iterator[T | Ended]:
-        """Return the items of a stream until it makes a call that is batched with others."""
+        """Return the items of a stream up to its next batched call."""
         seat = self._seats.get(key)
         if seat is None or seat.call or (seat.aside and not seat.aside.done()):
             return
@@ -132,10 +131,10 @@ class Ensemble(Generic[K, T]):
             yield Ended(error)
 
     def run(self) -> Iterator[tuple[K, T]]:
-        """Play until all have come to their end.
+        """Play until all streams have ended.
 
         Raises:
-            Exception: the first that a stream raised.
+            Exception: the first exception of a stream.
         """
         while self._seats:
             for key, item in self.advance():
@@ -182,7 +181,7 @@ def _kind(call: GraphCall) -> Hashable:
 
 
 def _joined(name: str, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Arrays as one, along the first axis; those that are shorter than others are lengthened."""
+    """Concatenate arrays along the first axis, padding the shorter ones."""
     filling = OF_ANY_LENGTH.get(name)
     if filling is None or len({array.shape[1] for array in arrays}) == 1:
         return np.concatenate(arrays)

@@ -1,12 +1,11 @@
-"""The bars of a take so far, and the groove it is played on, as a model remembers them.
+"""The bars of a take so far, and its groove, as a model remembers them.
 
-A model that was trained to go on from bars it remembers plays a groove if it remembers that: before a section begins
-the groove was played, and in each bar some rows of its memory say that it was played when the guitar last did this. So
-it is held to the last bar, where a groove that is given as the first bars of a take is forgotten by and by. A model
-that hears the groove needs those rows only where it is to be held firmly.
+A model trained to continue from remembered bars plays a groove that it remembers: before a section begins the groove
+was played, and in each bar some rows of memory say that it was played when the guitar last did this. So it holds the
+groove to the last bar; a groove given only as the first bars of a take fades. A model that hears the groove needs those
+rows only to hold it firmly.
 
-Letters of shapes: n batch, B bars of the song, M bars that are remembered, S steps of the longest bar, V
-voices.
+Letters of shapes: n batch, B bars of the song, M remembered bars, S steps of the longest bar, V voices.
 """
 
 from __future__ import annotations
@@ -26,16 +25,16 @@ from seq2drum.music.choices import ALL, AUTO
 from seq2drum.music.kit import Kit, to_kit
 from seq2drum.music.notes import IntArray
 
-HAND_PERCUSSION_STYLE = "latin"  # the style whose grooves are played with hand percussion more often than not
-# Time is kept with a hand on one of these lines. The pedal hat is a foot's, and goes on below the ride.
+HAND_PERCUSSION_STYLE = "latin"  # the style whose grooves mostly have hand percussion
+# The lines on which a hand keeps time. The pedal hat is the foot's, and goes on below the ride.
 _LINES = {"hat": ("closed hat", "open hat"), "ride": ("ride", "bell")}
 
 
 class Pieces(NamedTuple):
-    """The pieces that a take may be played on.
+    """The pieces of a take. allowed (V,): whether a voice is allowed.
 
-    allowed (V,): whether a voice is played at all. moved (V,): the voice that each is played as, which is another one
-    where time is kept elsewhere; then it is not allowed itself.
+    moved (V,): the voice that replaces each: itself, or another one where the timekeeping moves, and then the voice
+    itself is not allowed.
     """
 
     allowed: NDArray[np.bool_]
@@ -43,18 +42,18 @@ class Pieces(NamedTuple):
 
     @property
     def are_all(self) -> bool:
-        """True if nothing is forbidden, and so nothing is moved."""
+        """True if every voice is allowed and none is moved."""
         return bool(self.allowed.all())
 
     @property
     def moves(self) -> bool:
-        """True if a voice is played as another one."""
+        """True if any voice is moved."""
         return bool((self.moved != np.arange(len(self.moved))).any())
 
     def logits(self, logits: FloatArray) -> FloatArray:
-        """Logits of hits (..., V) as wished: minus infinity of what is forbidden.
+        """Logits of hits (..., V) on these pieces: minus infinity for forbidden voices.
 
-        A voice is as likely as the likeliest of those that are played as it.
+        A voice takes the highest logit of those moved to it.
         """
         wished = np.where(self.allowed, logits, -np.inf).astype(logits.dtype)
         for voice in np.flatnonzero(self.moved != np.arange(len(self.moved))).tolist():
@@ -63,7 +62,7 @@ class Pieces(NamedTuple):
         return wished
 
     def hits(self, grid: Grid) -> Grid:
-        """Hits of a groove or of a bar as wished. Of two that are played as one voice, the louder."""
+        """Hits of a groove or a bar on these pieces. Of two hits moved to one voice, the louder."""
         key = self.moved[grid.key]
         order = np.lexsort((-grid.velocity, key, grid.step))
         wished = grid._replace(key=key).select(order[self.allowed[key[order]]])
@@ -81,13 +80,13 @@ def pieces_for(
     style: str | None = None,
     groove: Collection[int] = (),
 ) -> Pieces:
-    """Return the pieces that a musician allows.
+    """Return the pieces of a request.
 
     Args:
-        kit: Whose voices are meant.
+        kit: The kit of the voices.
         pieces: "kit" for no hand percussion, "all" for any, None for what the groove has of it, and any in latin music.
-        time: On which line time is kept: "hat", "ride", or "auto" for either. The other line is not played.
-        without: Names of pieces that are not played. Where that forbids a line, time is kept on the other one.
+        time: The line that keeps time: "hat", "ride", or "auto" for either. The other line is not played.
+        without: Names of excluded pieces. If that excludes a line, the other one keeps time.
         style: The requested one, or None.
         groove: The voices of the kit that the groove has, of all sections.
     """
@@ -98,7 +97,7 @@ def pieces_for(
     if pieces != ALL and not (pieces is None and style == HAND_PERCUSSION_STYLE):
         kept = np.isin(np.arange(len(kit)), list(groove)) if pieces is None else False
         allowed &= ~percussion | kept
-    # 2. The line that time is kept on.
+    # 2. The line that keeps time.
     if time == AUTO:
         there = [line for line, (main, _) in _LINES.items() if main in names and main not in without]
         time = there[0] if len(there) == 1 else AUTO
@@ -114,8 +113,8 @@ def pieces_for(
 class GrooveRows:
     """The groove of each bar: hits and velocity (B, S, V) as a model remembers bars, velocities 0..1.
 
-    held (B,): for how many bars before each the groove has been the same; -1 where there is none. firm: the bars are to
-    be like the groove, and not only to go on from it.
+    held (B,): the number of bars before each with the same groove; -1 without a groove. firm: the bars copy the groove
+    closely, rather than continue from it.
     """
 
     hits: FloatArray
@@ -129,7 +128,7 @@ class GrooveRows:
     ) -> GrooveRows:
         """The grooves of the bars of a form, in the voices of a kit; each in the metre of its bar.
 
-        pieces: what may be played; None if anything may.
+        pieces: the allowed ones; None for all.
         """
         rows = GrooveRows.empty(len(form.steps), int(form.steps.max()), kit, firm=firm)
         before, so_far, alike = None, 0, dict[tuple[int, ...], int]()
@@ -149,12 +148,12 @@ class GrooveRows:
 
     @staticmethod
     def empty(bars: int, steps: int, kit: Kit, *, firm: bool = False) -> GrooveRows:
-        """Rows for so many bars of at most so many steps, without any groove."""
+        """Rows for this many bars of at most this many steps, without any groove."""
         hits = np.zeros((bars, steps, len(kit)), dtype=np.float32)
         return GrooveRows(hits, np.zeros_like(hits), np.full(bars, -1), firm)
 
     def put(self, bar: int, groove: Groove, held: int, form: Form, kit: Kit, pieces: Pieces | None = None) -> None:
-        """Put a groove that was held for so many bars before in a bar, whose form is given."""
+        """Put a groove, held for some bars before, into a bar of the given form."""
         own = groove.fitted(int(form.numerator[0]), int(form.denominator[0])).bar(held)
         own = own._replace(key=to_kit(kit)[own.key])
         own = own.select((own.key >= 0) & (own.step < form.steps[0]))
@@ -169,17 +168,17 @@ class GrooveRows:
         return GrooveRows.of([None] * len(form.steps), form, kit)
 
     def part(self, first: int, stop: int, steps: int) -> GrooveRows:
-        """Bars [first, stop), as far as they have so many steps."""
+        """Bars [first, stop) with at most these steps."""
         here = np.s_[first:stop, :steps]
         return GrooveRows(self.hits[here], self.velocity[here], self.held[first:stop], self.firm)
 
 
-LOOK_BACK = 4  # bars a model may look back as they were played; before the song there is silence
-MEMORY_BARS = 1024  # bars that can be remembered; without an end, the time for a song would grow with its square
-SLOTS = 1  # rows of the memory that have the groove, of a model that does not hear it
-FIRM_SLOTS = 2  # the same, of any model, of a groove that is to be held firmly, in bars that are no fills
-DISTANCE = 8  # bars back that the groove is said to be, a distance at which phrases come back
-AGAIN = 4  # bars back where a groove that is held firmly is remembered as it is, whatever was played
+LOOK_BACK = 4  # the most recent bars, seen as they were played; before the song there is silence
+MEMORY_BARS = 1024  # the most remembered bars; without a bound, time would grow with the square of the song's length
+SLOTS = 1  # memory rows with the groove, for a model that does not hear it
+FIRM_SLOTS = 2  # the same, for any model with a firmly held groove, in bars that are not fills
+DISTANCE = 8  # the distance of the groove's rows in bars, at which phrases recur
+AGAIN = 4  # bars back in which a firmly held groove replaces the played bars
 
 Instead: TypeAlias = Mapping[int, tuple[FloatArray, FloatArray]]
 """By the numbers of bars: hits (n, steps, V), and their velocities 0..1."""
@@ -191,8 +190,8 @@ _NOTHING: Instead = MappingProxyType({})
 class Memory:
     """The guitar's key and the drums of each bar so far, for a batch of n. The first LOOK_BACK bars are silence.
 
-    steps (bars,): the length of each. keys (1, bars, ·): what each is recognised by. hits and velocity (n, bars, S, V):
-    what was played, velocities 0..1. grooves: remembered beside that. heard: the model hears them, too.
+    steps (bars,): the length of each. keys (1, bars, ·): the keys for attention. hits and velocity (n, bars, S, V): the
+    played bars, velocities 0..1. grooves: remembered in addition. heard: the model hears them, too.
     """
 
     steps: IntArray
@@ -211,18 +210,18 @@ class Memory:
         return Memory(steps, np.zeros((1, count, 0), dtype=np.float32), hits, np.zeros_like(hits), grooves, heard)
 
     def recognise(self, first: int, keys: FloatArray) -> None:
-        """Remember what the bars from `first` on are recognised by, (bars, ·)."""
+        """Store the keys (bars, ·) of the bars from `first` on."""
         if not self.keys.shape[-1]:
             self.keys = np.zeros((*self.keys.shape[:2], keys.shape[-1]), dtype=np.float32)
         self.keys[0, LOOK_BACK + first : LOOK_BACK + first + len(keys)] = keys
 
     def keep(self, bar: int, hits: FloatArray, velocity: FloatArray) -> None:
-        """Remember what was played in a bar: hits (n, steps, V), velocities 0..1."""
+        """Store the played hits (n, steps, V) of a bar, and their velocities 0..1."""
         self.hits[:, LOOK_BACK + bar, : hits.shape[1]] = hits
         self.velocity[:, LOOK_BACK + bar, : hits.shape[1]] = velocity * hits
 
     def forget(self, bars: int) -> None:
-        """Forget the first bars: those after them take their places, and the last ones are to be remembered again."""
+        """Drop the first bars: later bars move to the front, and the freed ones must be stored again."""
         rows: list[NDArray[Any]] = [self.steps, self.keys[0], *self.hits, *self.velocity]
         if self.grooves is not None:
             rows += [self.grooves.hits, self.grooves.velocity, self.grooves.held]
@@ -233,15 +232,16 @@ class Memory:
             self.grooves.held[-bars:] = -1
 
     def recent(self, bar: int, bars: int, instead: Instead = _NOTHING) -> FloatArray:
-        """(up to bars, S, V): what was played in the bars before one, in the first way."""
+        """(up to bars, S, V): the hits of the bars before one, in the first row of the batch."""
         now = LOOK_BACK + bar
         recent: FloatArray = _with(self.hits, 0, slice(max(now - bars, 0), now), instead)[0]
         return recent
 
     def before(self, bar: int, *, fill: bool = False, instead: Instead = _NOTHING) -> dict[str, NDArray[Any]]:
-        """Return the inputs that `Engine.open_bar` takes of the bars before one. Only bars of as many steps count.
+        """Return the inputs of `Engine.open_bar` from the bars before one.
 
-        fill: the bar is to break the pattern. instead: what is remembered of some bars in place of what was kept.
+        Only bars with the same number of steps count. fill: the bar should break the pattern. instead: hits that
+        replace those stored for some bars.
         """
         now = LOOK_BACK + bar
         since = slice(max(now - MEMORY_BARS, 0), now)
@@ -259,7 +259,7 @@ class Memory:
         return self._with_groove(remembered, bar, FIRM_SLOTS if self.grooves.firm and not fill else slots)
 
     def _with_groove(self, remembered: dict[str, NDArray[Any]], bar: int, slots: int) -> dict[str, NDArray[Any]]:
-        """The same with rows of the groove before it, and in place of bars in which it was another or none."""
+        """The same with groove rows, which come before the bar and replace bars of another groove or of none."""
         assert self.grooves is not None
         held = int(self.grooves.held[bar])
         restored = [-back for back in range(1, LOOK_BACK + 1) if back > held or (self.grooves.firm and back == AGAIN)]
@@ -281,7 +281,7 @@ class Memory:
 
 
 def _with(rows: FloatArray, which: int, since: slice, instead: Instead) -> FloatArray:
-    """Some bars of rows (n, bars, S, V), with what is remembered instead: which, 0 for hits and 1 for velocities."""
+    """Some bars of rows (n, bars, S, V), with replacements: `which` is 0 for hits and 1 for velocities."""
     kept: FloatArray = rows[:, since]
     places = {LOOK_BACK + bar - since.start: played[which] for bar, played in instead.items()}
     places = {place: played for place, played in places.items() if 0 <= place < kept.shape[1]}
@@ -295,5 +295,5 @@ def _with(rows: FloatArray, which: int, since: slice, instead: Instead) -> Float
 
 
 def expand_batch(rows: NDArray[Any], batch: int) -> NDArray[Any]:
-    """(1, ...) -> (n, ...), the same in each way; (n, ...) as it is."""
+    """(1, ...) -> (n, ...), repeated; (n, ...) unchanged."""
     return rows if len(rows) == batch else np.broadcast_to(rows, (batch, *rows.shape[1:]))

@@ -25,7 +25,7 @@ from seq2drum.play.decode.sampling import Sampling
 
 BoolArray = NDArray[np.bool_]
 
-CERTAIN = 400.0  # logit of a hit that is certain; negated, of one that never comes: beyond temperature and top_p
+CERTAIN = 400.0  # logit of a certain hit; negated, of an impossible one: beyond temperature and top_p
 UNPLANNED = 6.0  # logits that a crash on the first beat of a bar loses where none is planned
 STRAY = 1.5  # logits that a crash elsewhere loses, except in a fill
 CRASHED_KICK = 3.0  # logits that a kick gains under a crash: drummers play one in 93 % of them
@@ -37,7 +37,7 @@ BROKEN = {"snare": 1.3, "high tom": 2.0, "mid tom": 2.0, "low tom": 2.0}
 UNKEPT = 2.0  # logits that hat and ride lose there
 TIMEKEEPERS = ("closed hat", "pedal hat", "open hat", "ride", "bell")
 TIMEKEEPERS_BY_HAND = tuple(name for name in TIMEKEEPERS if name != "pedal hat")
-# Substitutes for pieces that are not played.
+# Substitutes for excluded pieces.
 SUBSTITUTES: Mapping[str, tuple[str, ...]] = {
     "crash": ("ride", "open hat", "snare"),
     "ride": ("crash", "closed hat"),
@@ -50,7 +50,7 @@ SUBSTITUTES: Mapping[str, tuple[str, ...]] = {
 
 
 class Cue(NamedTuple):
-    """Pieces struck together at one step, none in a rest. velocity: 0..1; None leaves it to the model."""
+    """Pieces struck together at one step; empty for a rest. velocity: 0..1; None leaves it to the model."""
 
     pieces: tuple[str, ...] = ()
     velocity: float | None = None
@@ -89,7 +89,7 @@ class Gestures:
 
 @dataclass(frozen=True, eq=False)
 class Fills:
-    """Requests for fills: requested (B,) bars that are to have one, never (B,) bars that are to have none."""
+    """Requests for fills: requested (B,) bars with one, never (B,) bars without."""
 
     requested: BoolArray
     never: BoolArray
@@ -204,7 +204,7 @@ class Plan:
 class Version:
     """One way to play some bars (B,) of a take: as the take has them, or as a wish for a section or the ending does.
 
-    The bars of a wish go on from one another, and from the take's bars before them.
+    Each bar of a wish continues from the one before it, or from the take's bar.
 
     plan: without the fills requested in single bars; requested: with them. refilled (B,): bars with another fill in
     `requested`. recrashed (B,): bars whose only difference there is the crash on the first beat.
@@ -220,10 +220,10 @@ class Version:
 
 @dataclass(frozen=True, eq=False)
 class Arrangement:
-    """A song arranged for its drummer; nothing of it changes while it is played.
+    """A song arranged for its drummer; playing does not change it.
 
     take: the bars without wishes. wishes: versions of some of them, at most one for each bar. Bars outside
-    [first, stop) are silent. given: bars that are played as they are, by number: hits whose steps count from the
+    [first, stop) are silent. given: bars to play unchanged, by number: hits whose steps count from the
     barline, keyed by voices of the model's kit. idle (B,): silent bars that are not decoded; the next bar starts from
     silence.
     """
@@ -238,9 +238,9 @@ class Arrangement:
 
 
 def decoded_bars(first: int, stop: int, given: Mapping[int, Grid], silent: BoolArray) -> tuple[BoolArray, BoolArray]:
-    """Return the bars (B,) to decode, and the idle ones: bars [first, stop) but the given and the silent (B,).
+    """Return the bars (B,) to decode, and the idle ones: bars [first, stop) except given and silent (B,) ones.
 
-    A given bar is not idle: the model goes on from it.
+    A given bar is not idle: the model continues from it.
     """
     bars = np.arange(len(silent))
     is_given = np.isin(bars, list(given))

@@ -1,12 +1,11 @@
 """Recall: the earlier bars that a model's bar memory attends to, and their weights.
 
-It asks the model that plays, not a copy of its formula: the drums of every earlier bar are replaced by a mark of that
-bar's own, and how much of each mark comes back is how much the bar is remembered. What the guitar plays decides that,
-and how long ago it was; what the drums played does not. So it is known before a note is played, and for any drums.
+It measures the running model, not a copy of its formula: the drums of every earlier bar are replaced by a unique mark,
+and the amount of each mark in the output is the weight of that bar. The weight depends on the guitar and on the
+distance in time, not on the drums. So it is known before a note is played, and for any drums. It does not show how a
+model uses the remembered bars.
 
-It does not say what a model makes of what it remembers.
-
-Letters of shapes: B bars, M bars that can be remembered, S steps, V voices, r rows of marks.
+Letters of shapes: B bars, M remembered bars, S steps, V voices, r rows of marks.
 """
 
 from __future__ import annotations
@@ -24,40 +23,40 @@ from seq2drum.music.notes import IntArray
 from seq2drum.play.decode.engine import Engine
 from seq2drum.play.decode.memory import LOOK_BACK, Memory
 
-_ASKED = frozenset({"keys", "distance", "past_velocity"})  # what `bar` takes in a family that remembers
+_ASKED = frozenset({"keys", "distance", "past_velocity"})  # the inputs of `bar` in a family with a bar memory
 
 
 class Recall(NamedTuple):
     """The weights of earlier bars in each bar of a song.
 
-    weights (B, B + 1): row b is how much bar b looks at each bar before it, and last at none of them. A row sums to 1.
-    Where a model has several heads, it is their mean.
+    weights (B, B + 1): row b has the weight of each bar before b, and last that of none. A row sums to 1. With several
+    heads, it is their mean.
     """
 
     weights: FloatArray
 
     @property
     def nothing(self) -> FloatArray:
-        """(B,): how much each bar looks at none of the bars before it."""
+        """(B,): the weight of none of the earlier bars."""
         return self.weights[:, -1]
 
     @property
     def most(self) -> IntArray:
-        """(B,): the earlier bar that each looks at most, of equal ones the last; -1 where there is none to look at."""
+        """(B,): the earlier bar with the highest weight, the last of equal ones; -1 without earlier bars."""
         earlier = self.weights[:, -2::-1]  # the last bar first
         last_most = earlier.shape[1] - 1 - earlier.argmax(axis=1)
         return np.where(earlier.max(axis=1) > 0, last_most, -1)
 
     @property
     def by_distance(self) -> FloatArray:
-        """(B,): how much a bar looks at the bar so many before it, mean over the bars that have one; 0 is no bar."""
+        """(B,): the weight of the bar at each distance, averaged over the bars that have one; index 0 is unused."""
         bars = len(self.weights)
         sums = [float(np.trace(self.weights[:, :bars], -back)) / (bars - back) for back in range(1, bars)]
         return np.array([0.0, *sums], dtype=np.float32)
 
 
 def recall(engine: Engine, guitar_grid: GuitarGrid) -> Recall:
-    """Ask a model which bars it remembers in each bar of a guitar.
+    """Measure which bars a model remembers in each bar of a guitar.
 
     Raises:
         ModelError: it has no bar memory.
@@ -89,8 +88,8 @@ def recall(engine: Engine, guitar_grid: GuitarGrid) -> Recall:
         here = {name: np.repeat(array[bar : bar + 1], rows, axis=0) for name, array in known.items()}
         state = np.repeat(engine.silence[None], rows, axis=0)
         opened = engine.resolve(engine.open_bar(here, asked, state, first=not bar))
-        assert opened.echo is not None  # the graph gives it
-        # Of the loudness that is heard again, the first half is of the bars remembered, the other of the last bar.
+        assert opened.echo is not None  # the graph outputs it
+        # Of the remembered loudness, the first half is from the remembered bars, the second from the last bar.
         echoed = opened.echo[..., :voices].ravel()[: marks.shape[1]]
         since = LOOK_BACK + bar - len(echoed)  # of the memory, which begins with bars of silence
         first = max(LOOK_BACK - since, 0)
@@ -100,7 +99,7 @@ def recall(engine: Engine, guitar_grid: GuitarGrid) -> Recall:
 
 
 def _marks(bars: int, steps: int, voices: int) -> FloatArray:
-    """(r, M, S, V): drums of M bars, in which each bar has one hit where no other has one in the same row."""
+    """(r, M, S, V): drums of M bars; each bar has one hit where no other bar has one in the same row."""
     places = steps * voices
     marks = np.zeros((-(-bars // places), bars, places), dtype=np.float32)
     bar = np.arange(bars)

@@ -1,8 +1,8 @@
-"""The feel: how hard and when human drummers strike given hits, as a small network says (`feel.onnx`).
+"""The feel: a small network (`feel.onnx`) predicts how hard and when human drummers strike given hits.
 
-It is given hits (voice and step), the metre, the tempo and perhaps a style, and says for each hit how likely each
-velocity and each moment is. It sees the bar that is played and the bars before it, none after it. `humanise` draws from
-that; which hits there are it does not change.
+Its inputs are hits (voice and step), the metre, the tempo and perhaps a style; its outputs are distributions of the
+velocity and the moment of each hit. It sees the current bar and the bars before it, none after it. `humanise` draws
+from these, and changes no hits.
 
 Letters of shapes: N hits, B bars, S steps of the longest bar, V voices.
 """
@@ -31,15 +31,15 @@ from seq2drum.play.checkpoint.runtime import UNUSABLE, LoadedGraph, read_json, s
 
 Array = NDArray[np.float64]
 
-# The folder holds no config.json: it is no model that plays, and `folder.available` does not list it.
+# The folder has no config.json: it is not an accompanist, and `folder.available` does not list it.
 SHIPPED = Path(__file__).parents[2] / "checkpoints" / "feel"
 ABOUT, GRAPH = "feel.json", "feel.onnx"
 FILES = (ABOUT, GRAPH)
 KIND = "feel"
 FORMAT = 2  # 1: before kinds
 
-# The drum set that the drummers played: the first voices of the full kit. Percussion, which they did not play, is
-# struck like the piece of the set that has its part in a groove.
+# The drum set that the drummers played: the first voices of the full kit. They played no percussion: it is struck like
+# the piece of the set with the same role in a groove.
 SET = 12
 STAND_INS: Mapping[str, str] = MappingProxyType(
     {
@@ -57,22 +57,21 @@ STAND_INS: Mapping[str, str] = MappingProxyType(
         "triangle": "ride",
     }
 )
-# Styles that go by another name there, or have their nearest kin there.
+# Styles with another name there, or their nearest relative there.
 STYLE_NAMES: Mapping[str, str] = MappingProxyType(
     {"bossa": "latin", "metal": "rock", "shuffle": "blues", "swing": "jazz"}
 )
-MOMENT = 20.0  # milliseconds: the unit in which the network speaks of time
+MOMENT = 20.0  # milliseconds: the network's unit of time
 MIXTURE = 5  # numbers of a mixture of two logistics: share of the second, two centres, two scales
 PLAYED = HALF_GAP / OFFSET_UNITS  # the largest offset, in gaps
 
 
 class Shares(NamedTuple):
-    """Shares of the variance of draws by song, voice, place, bar and step; the rest is the hit's own.
+    """Shares of the variance of draws by song, voice, place, bar and step; the rest belongs to the single hit.
 
     song: the song. place: a place of the bar, for all voices. bar: the bar, and `drift` is the correlation of
     neighbouring bars. step: the step, all its voices together. voice (SET,): each voice in the song. habit (SET,): each
-    voice at a place of the bar. spread (SET,): how widely a voice's numbers lie, 1 where the network is as sure of it
-    as it should be.
+    voice at a place of the bar. spread (SET,): the scale of a voice's numbers, 1 where the network is well calibrated.
     """
 
     song: float
@@ -86,7 +85,7 @@ class Shares(NamedTuple):
 
     @property
     def own(self) -> Array:
-        """(SET,): the share of the hit alone."""
+        """(SET,): the share of the single hit."""
         own: Array = 1 - self.song - self.place - self.bar - self.step - self.voice - self.habit
         return own
 
@@ -94,7 +93,7 @@ class Shares(NamedTuple):
 class Expected(NamedTuple):
     """The network's output for hits: (N, MIXTURE) of velocity, in 127ths, and of the moment, in units of MOMENT.
 
-    low and high (N,): between which moments a hit belongs to its step, in the same unit.
+    low and high (N,): the range of moments in which a hit belongs to its step, in the same unit.
     """
 
     velocity: Array
@@ -107,9 +106,9 @@ class Expected(NamedTuple):
 class Feel:
     """A learnt feel, ready for any drums.
 
-    network: takes "steps", "rows" and "state"; gives velocities, moments and the state after them. state: how many
-    numbers it remembers. softest: the least velocity that drummers strike with. velocity and moment: how what is drawn
-    is correlated. accent (SET,): how much of the guitar's accents is shared, in standard deviations.
+    network: maps "steps", "rows" and "state" to velocities, moments and the next state. state: the size of its state.
+    softest: the lowest velocity of drummers. velocity and moment: the correlations of draws. accent (SET,): the
+    response to the guitar's accents, in standard deviations.
     """
 
     network: LoadedGraph = field(repr=False)
@@ -141,9 +140,9 @@ class Feel:
     def expect_on(
         self, state: FloatArray, step: IntArray, voice: IntArray, form: Form, style: int
     ) -> tuple[Expected, FloatArray]:
-        """The same for some bars of a song, given what is remembered of those before; and what is after them.
+        """The same for some bars of a song, given the state before them; and the state after them.
 
-        Bar by bar, so that no bar's numbers depend on how many are requested.
+        It goes bar by bar, so that no bar's numbers depend on the number of bars.
         """
         velocity = np.empty((len(step), MIXTURE))
         moment = np.empty((len(step), MIXTURE))
@@ -180,7 +179,7 @@ class Feel:
         return self.styles.index(STYLE_NAMES.get(name, name))
 
 
-# --- what the network is given ----------------------------------------------------------------------------------------
+# --- the network's inputs ---------------------------------------------------------------------------------------------
 
 
 def input_size(styles: int) -> int:
@@ -203,14 +202,14 @@ def inputs(step: IntArray, voice: IntArray, form: Form, clock: FloatArray, style
 
 
 def edges(step: IntArray, form: Form) -> tuple[Array, Array]:
-    """(N,) each: how many milliseconds off its place, early (negative) and late, a hit still belongs to its step."""
+    """(N,) each: the milliseconds before (negative) and after its place within which a hit belongs to its step."""
     before, after = gaps(step, form)
     quarter = 60_000 / form.bpm[form.bar_of(step)] / TWELFTHS
     return -PLAYED * before * quarter, PLAYED * after * quarter
 
 
 def gaps(step: IntArray, form: Form) -> tuple[Array, Array]:
-    """(N,) each: twelfths of a quarter from the place before a step and to the next."""
+    """(N,) each: twelfths of a quarter from the previous place to a step, and from it to the next."""
     place = form.place_of(step) % STEPS_PER_QUARTER
     gaps = np.diff(PLACES, append=TWELFTHS).astype(np.float64)
     return gaps[place - 1], gaps[place]
@@ -223,7 +222,7 @@ def in_gaps(milliseconds: Array, step: IntArray, form: Form) -> Array:
 
 
 def moments(grid: Grid, form: Form) -> Array:
-    """(N,): how many milliseconds off its place each hit is, early (negative) or late; the way back from `in_gaps`."""
+    """(N,): the milliseconds of each hit from its place, negative if early; the inverse of `in_gaps`."""
     low, high = edges(grid.step, form)
     offset = grid.offset / OFFSET_UNITS / PLAYED
     away: Array = np.where(offset < 0, -offset * low, offset * high)
@@ -232,14 +231,14 @@ def moments(grid: Grid, form: Form) -> Array:
 
 @cache
 def in_set() -> IntArray:
-    """The voice of the drum set that each voice of the full kit is struck like."""
+    """The voice of the drum set for each voice of the full kit."""
     return np.array([FULL.names.index(STAND_INS.get(name, name)) for name in FULL.names])
 
 
 def guitar_accents(guitar_grid: GuitarGrid) -> Array:
-    """(T,): how much louder than its mean the guitar begins at each step, in its standard deviations, -2 to 2.
+    """(T,): the loudness of the guitar's onsets at each step against its mean, in standard deviations, -2 to 2.
 
-    0 where it begins nothing, and everywhere if it is as loud everywhere.
+    0 without onsets, and everywhere for a constant loudness.
     """
     loudest = np.zeros(int(guitar_grid.form.first[-1]))
     np.maximum.at(loudest, guitar_grid.guitar.step, guitar_grid.guitar.velocity)
@@ -251,7 +250,7 @@ def guitar_accents(guitar_grid: GuitarGrid) -> Array:
     return centred
 
 
-# --- what it says -----------------------------------------------------------------------------------------------------
+# --- the network's outputs --------------------------------------------------------------------------------------------
 
 
 def normal_share(number: Array) -> Array:
@@ -261,7 +260,7 @@ def normal_share(number: Array) -> Array:
 
 
 def mixture_share(mixture: Array, value: Array) -> Array:
-    """(N,): how much of mixtures (N, MIXTURE) of two logistics lies below values (N,)."""
+    """(N,): the cumulative probability of values (N,) under mixtures (N, MIXTURE) of two logistics."""
     second = mixture[:, 0]
     below = [0.5 * (1 + np.tanh((value - mixture[:, 1 + side]) / mixture[:, 3 + side] / 2)) for side in range(2)]
     share: Array = (1 - second) * below[0] + second * below[1]
@@ -269,15 +268,15 @@ def mixture_share(mixture: Array, value: Array) -> Array:
 
 
 def realise(expected: Expected, share: Array, softest: int = 1) -> tuple[Array, Array]:
-    """Velocities, softest to 127, and moments, in units of MOMENT, (N,) each, below which lie shares (2, N) of all.
+    """The quantiles at shares (2, N): velocities, softest to 127, and moments, in units of MOMENT, (N,) each.
 
-    What the mixtures expect below the softest, or off a hit's step, is left out.
+    The mixtures are truncated to velocities from the softest up and to moments within a hit's step.
     """
     count = len(expected.low)
     low, high = np.full(count, float(softest)), np.full(count, 127.0)
     inaudible = mixture_share(expected.velocity, np.full(count, (softest - 0.5) / 127)) if softest > 1 else 0.0
     loudness = inaudible + share[0] * (1 - inaudible)
-    for _ in range(7):  # 127 velocities are halved seven times
+    for _ in range(7):  # seven halvings of 127 velocities
         middle = np.floor((low + high) / 2)
         above = mixture_share(expected.velocity, (middle + 0.5) / 127) < loudness
         low, high = np.where(above, np.minimum(middle + 1, high), low), np.where(above, high, middle)

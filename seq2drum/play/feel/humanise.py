@@ -1,15 +1,16 @@
-"""Drums as a human drummer strikes them: velocities and moments drawn from what a feel says of each hit.
+"""Drums as a human drummer strikes them: velocities and moments drawn from the predictions of a feel.
 
-The draws of different hits are not independent: a drummer who drags, drags for a while, and who accents a place of the
-bar, accents it again. So the numbers drawn are correlated (a Gaussian copula): each is the sum of parts that belong to
-the song, to the voice, to the place in the bar, to the voice at that place, to the bar, to the step and to the hit
-alone, in shares that were measured.
+The draws of different hits are not independent: a drummer who drags, drags for a while, and one who accents a place of
+the bar accents it again. So the draws are correlated (a Gaussian copula): each is a sum of parts for the song, the
+voice, the place in the bar, the voice at that place, the bar, the step and the single hit, in measured shares.
 
-`Dynamics` strikes the bars of a take so, as loud as its options ask for: with levels, a soft limit, a drummer's
-variation, and swing. Hits keep their steps; only `swing` moves any.
+`Dynamics` strikes the bars of a take so, at the requested loudness: with levels, a soft limit, a drummer's variation,
+and swing.
 
-Velocities are those of MIDI, 1 to 127; of functions of velocities alone, arrays of any shape, not rounded where nothing
-else is said. Letters of shapes: N hits or notes, B bars.
+Hits keep their steps; only `swing` moves any. Velocities are those of MIDI, 1 to 127. Functions of velocities alone
+take arrays of any shape, and return unrounded values unless they say otherwise.
+
+Letters of shapes: N hits or notes, B bars.
 """
 
 from __future__ import annotations
@@ -49,21 +50,21 @@ from seq2drum.play.options import Options
 Array = NDArray[np.float64]
 
 _TAG = 0xFEE1  # in the seeds of these draws only
-_PLACES = 48  # places of a bar that have numbers of their own in a drummer's habits
+_PLACES = 48  # places of a bar with separate habits of a drummer
 _OUTSIDE = 128  # and its pitch: the voice of a note outside the kit
-_FAR = 1 / 32  # of a quarter: a note of a file that is further from its place was put there on purpose
+_FAR = 1 / 32  # of a quarter: a note of a file further from its place was put there on purpose
 
 
 class Performance:
     """One performance of a drum part: velocities and offsets of its hits. Steps, voices and lengths stay.
 
-    form: the bars of the part. kit: whose voices the hits are. amount: 0 is on the lattice with the velocities given, 1
-    as human as it was learnt, and between them everything is that share of the way. seed, 0 or more: which performance.
-    style: one of `Feel.styles`, or unknown. guitar_grid: the guitar, whose accents are shared. first: the number of the
-    form's first bar, so that a piece of a song is drawn as in the song.
+    form: the bars of the part. kit: the kit of the hits. amount: 0 is on the lattice with the given velocities, 1 fully
+    human, and values between interpolate. seed, 0 or more: the number of the performance. style: one of `Feel.styles`,
+    or unknown. guitar_grid: the guitar, whose accents the drummer shares. first: the number of the form's first bar, so
+    that an excerpt is drawn as in its song.
 
-    A bar's draws come from (seed, bar); what is expected of it, from its own hits and those of bars before it. So it is
-    the same bar after bar (`play`) and all at once (`play_all`).
+    A bar's draws come from (seed, bar), and its predictions from its own hits and those of earlier bars. So playing bar
+    after bar (`play`) equals playing all together (`play_all`).
 
     Raises:
         OptionError: amount is not 0 to 1, the seed is below 0, or there is no such style.
@@ -90,7 +91,9 @@ class Performance:
         self._accents = np.zeros(int(form.first[-1])) if guitar_grid is None else guitar_accents(guitar_grid)
         self._copula = Copula(seed, feel.velocity, feel.moment)
         self._state, self._next = feel.silence, 0
-        self._late = np.zeros((2, 2))  # of second eighths and of beats so far: the sum of their moments, and how many
+        self._late = np.zeros(
+            (2, 2)
+        )  # of second eighths and of beats so far: the sum of their moments, and their number
 
     def play(self, hits: Grid) -> Grid:
         """Strike the hits of the next bar; steps count from its barline."""
@@ -113,7 +116,7 @@ class Performance:
         numbers[0] += feel.accent[piece] * accents
         velocity, moment = realise(expected, normal_share(numbers), feel.softest)
         moment -= self._lean(moment, grid.step, form)
-        # The drummers' pads stop at 127, and what is as loud there is not to be as loud as can be.
+        # The drummers' pads stop at 127: a hit there should not be struck at full strength.
         moved = grid.velocity + self._amount * (limited(velocity) - grid.velocity)
         offset = np.clip(self._amount * in_gaps(moment * MOMENT, grid.step, form), -PLAYED, PLAYED)
         return grid._replace(
@@ -122,10 +125,10 @@ class Performance:
         )
 
     def _lean(self, moment: Array, step: IntArray, form: Form) -> Array:
-        """(N,): by how much second eighths are later than the beats, in the part so far; 0 for all other hits.
+        """(N,): the mean delay of second eighths against the beats in the part so far; 0 for all other hits.
 
-        Taken away it leaves them as uneven as they are, and what is straight stays so: with a few of them, a drummer's
-        habits would swing it.
+        Subtracting it keeps their spread, and keeps straight eighths straight: otherwise a drummer's habits would swing
+        them.
         """
         bar, bars = form.bar_of(step), len(form.steps)
         second = (_place(step, form) == 3) & (form.denominator[bar] <= 4)  # straight, in quarters or longer
@@ -149,13 +152,13 @@ def humanise_song(
     seed: int = 0,
     style: str | None = None,
 ) -> Song:
-    """Strike a song's drums as a drummer would: when and how hard each of their notes begins; all else stays.
+    """Strike a song's drums as a drummer would: change onsets and velocities of their notes, and nothing else.
 
-    amount, seed, style: as of a `Performance`. swing: the amount of `swing`, or None for the places as they are.
+    amount, seed, style: as in `Performance`. swing: the amount of `swing`, or None to keep the places.
     Notes outside the kit keep their velocities, and move only with the swing. A note further than a 32nd of a quarter
-    from its place is there on purpose (a flam, a roll of 32nds): it keeps its distance from the place, or from the hit
-    it is beside. No note comes to lie before tick 0 or ends after the song does. If there is a guitar, its accents are
-    shared. The pedal of the hats stays, unless a hat would then find it elsewhere.
+    from its place is intended (a flam, a roll of 32nds): it keeps its distance from the place, or from its neighbouring
+    hit. No note begins before tick 0 or ends after the song. The drummer shares the accents of a guitar. The pedal of
+    the hats stays, unless a hat would then meet another position.
 
     Raises:
         OptionError: as `Performance` and `swing`.
@@ -182,10 +185,10 @@ def humanise_song(
 
 
 def _between(pedal: IntArray, before: IntArray, after: IntArray) -> IntArray:
-    """The positions of the hats' pedal where they are, or as near as lets each hat find the position that it had.
+    """The positions of the hats' pedal, unchanged or moved so that each hat meets the position that it had.
 
-    before, after (N,): the onsets of the hats, which are moved; a position holds for hats at its tick and later. Of
-    positions that come to one tick the last stays.
+    before, after (N,): the onsets of the hats, and their new ones; a position holds for hats at its tick and later. Of
+    several positions at one tick the last stays.
     """
     if not len(pedal) or not len(before):
         return pedal
@@ -215,8 +218,8 @@ def _struck(
     performance: Performance,
     swing: float | None,
 ) -> tuple[IntArray, IntArray]:
-    """Onset (N,) and velocity (N,) of a song's drum notes (N, 4) of some voices, after a performance and with swing."""
-    # 1. One note leads each (step, voice): the loudest of those that lie on the place. The others go where it goes.
+    """Onset (N,) and velocity (N,) of a song's drum notes (N, 4) of given voices, after performance and swing."""
+    # 1. One note leads each (step, voice): the loudest of those on the place. The others move with it.
     onset, duration, pitch, velocity = rows.T
     step, _ = lattice.nearest(onset)
     away = onset - lattice.ticks[step]
@@ -238,11 +241,11 @@ def _struck(
     if swing is not None:
         on_place = ~far[chosen]
         grid.step[on_place], grid.offset[on_place] = swung(grid.select(on_place), form, swing)
-    # 3. Each note moves, and is louder, by as much as its leading note.
+    # 3. Move each note, and change its velocity, by as much as its leading note.
     new = lattice.onset(grid.step, grid.offset)
     shift, louder = np.zeros(len(rows)), np.ones(len(rows))
     old = np.where(far[chosen], lattice.ticks[step[chosen]], onset[chosen])
-    # A note outside the kit stays where it is, near its place or not, unless it swings.
+    # A note outside the kit stays, near its place or not, unless it swings.
     old = np.where(inside | (grid.step != step[chosen]) | (grid.offset != 0), old, new)
     shift[chosen], louder[chosen] = new - old, grid.velocity / velocity[chosen]
     moved = np.rint(onset + shift[leader]).astype(np.int64)
@@ -258,7 +261,7 @@ def _struck(
 class Copula:
     """Standard normal numbers for the velocities and the moments of hits, correlated as the shares say.
 
-    All come from the seed; those of a bar from (seed, bar), and what belongs to a bar flows from barline to barline.
+    All come from the seed, those of a bar from (seed, bar), and the bar's part drifts from barline to barline.
     """
 
     def __init__(self, seed: int, velocity: Shares, moment: Shares) -> None:
@@ -271,7 +274,7 @@ class Copula:
         self._flow: list[Array] = []
 
     def draws(self, step: IntArray, voice: IntArray, form: Form, first: int) -> Array:
-        """(2, N): the numbers of hits of the full kit's voices, in bars of which the first has this number."""
+        """(2, N): the numbers of hits of the full kit's voices; first: the number of the first bar."""
         bar = form.bar_of(step)
         at = step - form.first[bar]
         place, piece = at % _PLACES, in_set()[voice]
@@ -281,7 +284,7 @@ class Copula:
         numbers = np.empty((2, len(step)))
         for row, share in enumerate(self._shares):
             mixed = flow[bar, row] * (1 - through) + flow[bar + 1, row] * through
-            # The variance half way between two independent numbers is less than at either; make it 1.
+            # Interpolating between two independent numbers lowers the variance in the middle; make it 1.
             mixed /= np.sqrt((1 - through) ** 2 + through**2 + 2 * share.drift * through * (1 - through))
             numbers[row] = share.spread[piece] * (
                 np.sqrt(share.song) * self._song[row]
@@ -303,7 +306,7 @@ class Copula:
         return np.array(self._flow[first:stop])
 
     def _hits(self, at: IntArray, voice: IntArray, bar: IntArray, form: Form, first: int) -> tuple[Array, Array]:
-        """(2, N) of each hit's step and (2, N) of the hit alone, from (seed, bar)."""
+        """(2, N) for each hit's step and (2, N) for the single hit, from (seed, bar)."""
         common, own = np.empty((2, len(at))), np.empty((2, len(at)))
         order = np.argsort(bar, kind="stable")
         edges_of = np.searchsorted(bar[order], np.arange(len(form.steps) + 1))
@@ -320,33 +323,33 @@ class Copula:
 
 @cache
 def _voices(kit: Kit) -> IntArray:
-    """The voice of the full kit that each voice of a kit is, by name."""
+    """The voice of the full kit for each voice of a kit, by name."""
     return np.array([FULL.names.index(name) for name in kit.names])
 
 
 # --- how loud ---------------------------------------------------------------------------------------------------------
 
-KNEE = 110.0  # up to here a velocity is as it comes
-ROOM = 16.4  # what is louder comes at most this much above: 126 when rounded
+KNEE = 110.0  # up to here velocities stay
+ROOM = 16.4  # louder ones are compressed to at most this much above: 126 when rounded
 # The mean velocity of a take at levels of intensity. Half way is the level without a request.
 _LEVELS, _MEANS = (0.0, 0.25, 0.5, 0.75, 1.0), (58.0, 75.0, 90.0, 99.0, 108.0)
-_MOST = 1.5  # how much more velocities are raised to come to a mean, where the limit holds some of them back
-_HEEDED = 0.85  # how far a take is brought to the mean of its level: a song that is soft stays a little softer
-# What a drummer varies, in shares of a velocity: with the bar, with the step and with each hit alone. And how often the
-# velocity of a place is the same as in the bar before. Set on what drummers do, see `notebooks/LOG.md`.
+_MOST = 1.5  # the factor by which velocities are overraised towards a mean, where the limit holds some back
+_HEEDED = 0.85  # how far a take is brought to the mean of its level: a soft song stays a little softer
+# A drummer's variation, in shares of a velocity: with the bar, the step and each single hit. And how often a place
+# repeats the velocity of the bar before. Fitted to drummers, see `notebooks/LOG.md`.
 _OF_BAR, _OF_STEP, _OF_HIT = 0.05, 0.05, 0.09
 REPEATED = 0.12
 
 
 def limited(velocity: Array) -> Array:
-    """Velocities that no strength clips: as they are up to the knee, above it ever closer to the most. Order stays."""
+    """Velocities with a soft limit instead of clipping: unchanged up to the knee, compressed above it, in order."""
     above = np.maximum(velocity - KNEE, 0)
     soft: Array = np.minimum(velocity, KNEE) + ROOM * (1 - np.exp(-above / ROOM))
     return np.maximum(soft, 1.0)
 
 
 def as_loud_as(velocity: Array, mean: float) -> Array:
-    """(N,): velocities moved alike, and limited, so that this is their mean; as near as the limit allows."""
+    """(N,): velocities scaled alike and limited, so that this is their mean, as near as the limit allows."""
     if not len(velocity):
         return velocity
     reach = 128 + float(np.max(velocity))
@@ -354,10 +357,10 @@ def as_loud_as(velocity: Array, mean: float) -> Array:
 
 
 def at_level(velocity: Array, usual: float, level: float) -> Array:
-    """(N,): velocities as loud as a level of intensity, 0 to 1, asks for, and limited.
+    """(N,): velocities at the loudness of a level of intensity, 0 to 1, and limited.
 
-    usual: the mean velocity of the take as it comes, of all bars so far. Below the limit, ghost notes and accents keep
-    their ratio.
+    usual: the mean velocity of all bars of the take so far, before this change. Below the limit, ghost notes and
+    accents keep their ratio.
     """
     if not len(velocity):
         return velocity
@@ -369,7 +372,7 @@ def at_level(velocity: Array, usual: float, level: float) -> Array:
 
 
 def _found(mean_of: Callable[[float], float], mean: float, low: float, high: float) -> float:
-    """The number between low and high of which a function that rises is nearest to a mean."""
+    """The number between low and high at which a rising function is nearest to a mean."""
     for _ in range(20):
         middle = (low + high) / 2
         low, high = (middle, high) if mean_of(middle) < mean else (low, middle)
@@ -377,7 +380,7 @@ def _found(mean_of: Callable[[float], float], mean: float, low: float, high: flo
 
 
 def varied(velocity: Array, step: IntArray, rng: np.random.Generator) -> Array:
-    """(N,): velocities of a bar's hits, varied as a drummer varies them: some with the bar, the step, the hit."""
+    """(N,): velocities of a bar's hits, varied as drummers do: partly with the bar, the step and the hit."""
     steps = int(step.max(initial=0)) + 1
     drawn = rng.standard_normal(1 + steps + len(velocity))  # of the bar, its steps, its hits
     varying: Array = np.exp(_OF_BAR * drawn[0] + _OF_STEP * drawn[1 + step] + _OF_HIT * drawn[1 + steps :])
@@ -390,10 +393,9 @@ def varied(velocity: Array, step: IntArray, rng: np.random.Generator) -> Array:
 def swing(grid: Grid, form: Form, amount: float) -> Grid:
     """Move the second eighth of each quarter: at 0 it is half way (straight), at 1 two thirds of the way (triplets).
 
-    An off-beat eighth is a hit on place 6 or 8 of a quarter's twelve. It keeps what it was early or late by, and may
-    change its step. Left as they are: sixteenths (places 3 and 9); quarters in which something lies on place 4, which
-    are true triplets; a voice that is on both 6 and 8; and metres that are not counted in quarters or longer, where
-    eighths are beats or go in threes.
+    An off-beat eighth is a hit on place 6 or 8 of a quarter's twelve. It keeps its offset, and may change its step.
+    Unchanged are sixteenths (places 3 and 9); quarters with a hit on place 4, which are true triplets; a voice on both
+    6 and 8; and metres not counted in quarters or longer, where eighths are beats or come in threes.
 
     Raises:
         OptionError: amount is not 0 to 1.
@@ -412,7 +414,7 @@ def swing_of(grid: Grid, form: Form) -> float | None:
 
 
 def swung(grid: Grid, form: Form, amount: float) -> tuple[IntArray, IntArray]:
-    """The step and the offset (N,) of each hit as `swing` moves it, in the order given."""
+    """The step and the offset (N,) of each hit after `swing`, in the given order."""
     if not 0 <= amount <= 1:
         raise OptionError(f"the swing is {amount}, wanted 0 (straight) to 1 (triplets)")
     place = _place(grid.step, form)
@@ -432,7 +434,7 @@ def _place(step: IntArray, form: Form) -> IntArray:
 
 
 def _twelfth(grid: Grid, form: Form) -> Array:
-    """(N,): where in its quarter each note begins, in twelfths."""
+    """(N,): the place of each onset in its quarter, in twelfths."""
     before, after = gaps(grid.step, form)
     late = np.clip(grid.offset / OFFSET_UNITS, -0.5, 0.5)
     twelfth: Array = PLACES[_place(grid.step, form)] + late * np.where(late < 0, before, after)
@@ -457,9 +459,9 @@ _TAG_TOUCH = 0x700C  # in the seeds of these draws only
 
 
 class Dynamics:
-    """Strikes the hits of a take, bar after bar; those of bars that are given, too, as later ones go on from them.
+    """Strikes the hits of a take, bar after bar; also those of given bars, as later ones continue from them.
 
-    What is drawn for a bar comes from (seed, bar). The take of temperature 0 does not vary.
+    The draws for a bar come from (seed, bar). A take of temperature 0 does not vary.
     """
 
     def __init__(self, options: Options, guitar_grid: GuitarGrid, kit: Kit) -> None:
@@ -482,14 +484,14 @@ class Dynamics:
         )
 
     def change(self, options: Options) -> None:
-        """Strike the next bars as other options ask for; who performs stays the same."""
+        """Strike the next bars with other options, as the same performance."""
         self._options, self._total, self._count = options, 0.0, 0
         self._begun.clear()
 
     def strike_both(self, bar: int, hits: Grid, unwished: Grid) -> tuple[Grid, Grid]:
-        """The hits of the next bar as they are struck, and those that it has without wishes.
+        """The struck hits of the next bar, and those without its wishes, from which later bars continue.
 
-        Later bars go on from these. Where only the first beat is another one, all that is in both is struck alike.
+        If only the first beat differs, common hits are struck alike.
         """
         aside = copy.copy(self)
         aside._begun, aside._performance = {}, copy.copy(self._performance)
@@ -502,8 +504,8 @@ class Dynamics:
         return struck, plain
 
     def strike(self, bar: int, hits: Grid) -> Grid:
-        """The hits of the next bar as they are struck."""
-        # 1. Vary them as a drummer does; the feel, if there is one, does so by itself.
+        """The struck hits of the next bar."""
+        # 1. Vary them as a drummer does, unless a feel does so.
         if bar not in self._begun:
             coming = range(bar, bar + LOOKAHEAD_BARS)
             self._begun = {each: random_of(_TAG_TOUCH, self._options.seed, each) for each in coming}
@@ -513,19 +515,19 @@ class Dynamics:
         velocity = hits.velocity.astype(np.float64)
         if self._performance is None and share:
             velocity = varied(velocity, hits.step, rng)
-        # 2. Make them as loud as the intensity asks for, and clip none.
+        # 2. Set the requested loudness, without clipping.
         if options.intensity is None:
             velocity = limited(velocity)
         else:
             self._total, self._count = self._total + float(np.sum(velocity)), self._count + len(velocity)
             velocity = at_level(velocity, self._total / max(self._count, 1), options.intensity)
-        # 3. Strike them with the feel. A bar stays as loud as it is: how loud the feel would play it says nothing of
-        # this song.
+        # 3. Strike them with the feel, but keep the loudness of the bar: the feel knows nothing of this song's
+        # loudness.
         if self._performance is not None:
             mean = float(np.mean(velocity)) if len(velocity) else 0.0
             hits = self._performance.play(hits)
             velocity = as_loud_as(hits.velocity.astype(np.float64), mean)
-        # 4. Now and then a velocity is that of the same place in the bar before.
+        # 4. Sometimes repeat a velocity of the same place in the bar before.
         struck = np.rint(velocity).astype(np.int64)
         places = list(zip(hits.step.tolist(), hits.key.tolist(), strict=True))
         for index in np.flatnonzero(rng.random(len(places)) < REPEATED * share).tolist():

@@ -1,4 +1,4 @@
-"""The bar generator, played: each bar made at once, of noise that bars have in common and noise of its own."""
+"""The bar generator at play: each bar is made in one pass, from noise shared by bars and noise of the single bar."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from seq2drum.play.generators.drawing import Numbers, load, logistic, normals, s
 KIND, FORMAT = "bar", 1
 GRAPHS = ("bar.onnx",)
 
-_COMMON, _OWN = 21, 22  # what noise is for
+_COMMON, _OWN = 21, 22  # the key of the noise
 
 
 class BarGanSampler:
-    """Makes bars of 24 places. noise: how many numbers a bar is made of."""
+    """Makes bars of 24 places. noise: the size of a bar's noise."""
 
     places = 24
 
@@ -39,9 +39,9 @@ class BarGanSampler:
         return cls(*load(folder, KIND, FORMAT, wanted, lambda about: int(about["config"]["noise"])))
 
     def bars(self, brief: Callable[[], Brief], seed: int) -> Iterator[Velocities]:
-        """Bars without an end, each velocities (24, 9) 0..1. The variability is the share of noise that is a bar's own.
+        """Endless bars, each velocities (24, 9) 0..1.
 
-        A change begins with other noise in common.
+        The variability is the share of a bar's single noise. A change begins with new shared noise.
         """
         for number in count():
             asked = brief()
@@ -50,7 +50,7 @@ class BarGanSampler:
             yield self.bar(asked, shared(1 - asked.variability, common, own), fill=asked.is_fill(number))
 
     def bar(self, asked: Brief, normal: Numbers, *, fill: bool) -> Velocities:
-        """One bar (24, 9) of standard normal numbers: those that say which bar, then one for each place and voice."""
+        """The noise of one bar (24, 9), standard normal: first that of the bar, then one for each place and voice."""
         which, places = np.split(normal, [self.noise])
         given = {"noise": which[None].astype(np.float32), "wishes": wished(asked, fill=fill)[None]}
         logits, velocity = (array[0].astype(np.float64) for array in self._graph.run(given))

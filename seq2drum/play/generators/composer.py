@@ -1,8 +1,8 @@
 """Beats without a guitar: a generator's bars as a song.
 
-A generator is a line in `GENERATORS`, and a class that keeps to `Generator`. It makes bars one after the other, as long
-as it is asked, and looks at the brief again before each: so a beat can be streamed, changed while it runs, and stopped
-by asking no more. What it draws for a bar comes from (seed, bar) alone.
+A generator is a line in `GENERATORS`, and a class that implements `Generator`. It yields bars, and reads the brief
+again before each: so a beat can be streamed, changed while it runs, and stopped. Its draws for a bar come from (seed,
+bar) alone.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from seq2drum.play.checkpoint.runtime import UNUSABLE, read_json
 from seq2drum.system import files
 
 WISHES = len(GENRES) + 2
-"""How many numbers a wish has: a share of each genre, the tempo, and whether the bar is a fill."""
+"""The size of a network's request input: a share of each genre, the tempo, and whether the bar is a fill."""
 
 _MIDDLE, _SPREAD = 110, 50  # of tempos, in quarters a minute
 
@@ -72,7 +72,7 @@ class Brief(BaseBrief):
         for bar in self.change:
             check_brief("change", bar)
             if bar > self.bars:
-                raise OptionError(f"something else is to begin in bar {bar}, of {self.bars} bars; ask for more bars")
+                raise OptionError(f"a change is requested in bar {bar}, of {self.bars} bars; request more bars")
         if self.grid not in GRIDS:
             raise OptionError(f"the grid is {self.grid}, wanted {WANTED}")
         _ = self.genres, choices.metre_of(self.metre)
@@ -109,7 +109,7 @@ def wish(genre: str | None, bpm: float, *, fill: bool) -> NDArray[np.float32]:
     return numbers
 
 
-MOST_PRIMED = 8  # bars of a file that are gone on from
+MOST_PRIMED = 8  # bars of a file to continue from
 _MICROSECONDS = 60_000_000
 
 GENERATORS: MappingProxyType[str, str] = MappingProxyType(
@@ -120,14 +120,11 @@ GENERATORS: MappingProxyType[str, str] = MappingProxyType(
         "phrase": "seq2drum.play.generators.phrase:PhrasePlayer",
     }
 )
-"""Of each generator the class that plays it."""
+"""The class that plays each generator."""
 
 
 class Generator(Protocol):
-    """A generator of bars.
-
-    places: how many a bar of it has. MODEL: its name.
-    """
+    """A generator of bars. places: the number of places in its bars. MODEL: its name."""
 
     places: int
 
@@ -141,22 +138,22 @@ class Generator(Protocol):
         ...
 
     def bars(self, brief: Callable[[], Brief], seed: int) -> Iterator[Velocities]:
-        """Bars without an end, each velocities (places, 9) 0..1. brief: the request as it is now."""
+        """Endless bars, each velocities (places, 9) 0..1. brief: returns the current request."""
         ...
 
 
 @runtime_checkable
 class Continues(Protocol):
-    """A generator that can go on from bars."""
+    """A generator that can continue from given bars."""
 
     def bars_after(self, brief: Callable[[], Brief], seed: int, primed: Velocities) -> Iterator[Velocities]:
-        """As `bars`. primed (bars, places, 9): what it goes on from."""
+        """As `bars`. primed (bars, places, 9): the bars to continue from."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Beat(Shown):
-    """Some bars of drums, with what makes them again."""
+    """Some bars of drums, and the data to reproduce them."""
 
     pattern: Pattern
     brief: Brief
@@ -165,12 +162,12 @@ class Beat(Shown):
 
     @property
     def part(self) -> Part:
-        """Its hits as a drum part of TICKS a quarter."""
+        """Its hits as a drum part of TICKS per quarter."""
         return part_of(self.pattern)
 
     @property
     def song(self) -> Song:
-        """It as a song at its tempo and in its metre, as long as its bars: its end joins its start."""
+        """It as a song, at its tempo and in its metre, exactly as long as its bars, so that it loops."""
         tempo = Tempo(0, round(_MICROSECONDS / self.brief.bpm))
         song = song_of_part(self.part, self.pattern.bars, (tempo,))
         metre = choices.metre_of(self.brief.metre)
@@ -178,7 +175,7 @@ class Beat(Shown):
 
     @property
     def duet(self) -> Duet:
-        """It as what can be drawn and heard: without a guitar."""
+        """It for pictures and sound, without a guitar."""
         song = self.song
         return Duet(song, (), song.parts[0] if song.parts else Part.of([], name=DRUMS, is_drums=True))
 
@@ -190,14 +187,14 @@ class Beat(Shown):
         """Write it as a MIDI file, whole or not at all.
 
         Raises:
-            OutputError: it cannot be written; what was there is untouched.
+            OutputError: it cannot be written; an existing file is unchanged.
         """
         files.write_file(path, self.to_bytes(), overwrite=overwrite)
         return Path(path)
 
 
 def _in_metre(song: Song, bars: int, numerator: int, denominator: int) -> Song:
-    """As many bars of another metre as a song in 4/4 has; see `lattice.grooves.fitting`."""
+    """Bars of another metre, as many as a song in 4/4 has; see `lattice.grooves.fitting`."""
     hits = encode(song.parts[0], lattice_of(song), FULL) if song.parts else Grid.join([])
     made: list[Grid] = []
     for bar in range(bars):
@@ -213,17 +210,17 @@ def _in_metre(song: Song, bars: int, numerator: int, denominator: int) -> Song:
 
 
 class Composer:
-    """A generator that is loaded, by name."""
+    """A loaded generator, by name."""
 
     def __init__(self, model: str, generator: Generator) -> None:
         self.model, self.generator = model, generator
 
     @staticmethod
     def load(model: str = "step") -> Composer:
-        """The generator of a name, or of a folder that a training has left.
+        """The generator of a name, or of the folder of a training run.
 
         Raises:
-            UnknownModelError: there is none.
+            UnknownModelError: there is no such generator.
             CheckpointError: it is damaged.
         """
         folder = find(model)
@@ -232,10 +229,10 @@ class Composer:
         return Composer(kind, getattr(import_module(module), name).load(folder))
 
     def stream(self, brief: Callable[[], Brief], seed: int = 0, primed: Pattern | None = None) -> Iterator[Velocities]:
-        """Bars without an end, on the generator's own grid. brief: asked before each bar. primed: see `compose`.
+        """Endless bars, on the generator's own grid. brief: called before each bar. primed: see `compose`.
 
         Raises:
-            OptionError: the generator cannot go on from bars.
+            OptionError: the generator cannot continue from bars.
         """
         asked: list[Brief] = []
 
@@ -258,12 +255,12 @@ class Composer:
         primed: Pattern | None = None,
         show: Callable[[int], None] = lambda bar: None,
     ) -> Beat:
-        """A beat. The same brief and seed give the same beat.
+        """Make a beat. The same brief and seed give the same beat.
 
-        primed: bars that it goes on from, of which it has none. show: is called with each bar that is made.
+        primed: bars to continue from; the beat does not include them. show: called with each finished bar.
 
         Raises:
-            OptionError: the generator cannot go on from bars.
+            OptionError: the generator cannot continue from bars.
         """
         asked = Brief() if brief is None else brief
         bars = []
@@ -273,14 +270,14 @@ class Composer:
         return self.beat(bars, asked, seed)
 
     def beat(self, bars: Sequence[Velocities], brief: Brief, seed: int) -> Beat:
-        """The beat of bars that were streamed for a brief and a seed."""
+        """The beat of streamed bars, for a brief and a seed."""
         return Beat(regridded(Pattern(np.stack(bars)), brief.grid), brief, seed, self.model)
 
 
 def _with_fills(
     bars: Iterator[Velocities], asked: Sequence[Brief], groove: Velocities | None = None
 ) -> Iterator[Velocities]:
-    """Bars of which the fills are led in by the bar before. asked: the brief of the bar that was made last."""
+    """Endless bars with a lead-in to each fill in the bar before. asked: the brief of the last bar."""
     for number, bar in enumerate(bars):
         if not asked[0].is_fill(number):
             groove = bar
@@ -288,7 +285,7 @@ def _with_fills(
 
 
 def primer(song: Song, drum_map: DrumMap | None = None) -> Pattern:
-    """The last bars of a song's drums, to go on from.
+    """The last bars of a song's drums, to continue from.
 
     Raises:
         OptionError: it has no drums, or is not in 4/4.
@@ -304,12 +301,12 @@ _SHIPPED = Path(__file__).parents[2] / "checkpoints"
 
 
 def available() -> list[str]:
-    """The names of generators that come with the package."""
+    """The names of the shipped generators."""
     return [name for name in GENERATORS if (_SHIPPED / name / CONFIG).is_file()]
 
 
 def is_generator(name: str) -> bool:
-    """Return True if a name or a folder is that of a generator that `Composer` loads."""
+    """Return True if a name or a folder is that of a generator for `Composer`."""
     try:
         return bool(_kind(find(name)))
     except (UnknownModelError, CheckpointError):
@@ -317,10 +314,10 @@ def is_generator(name: str) -> bool:
 
 
 def find(name: str) -> Path:
-    """The checkpoint of a name, or in a folder, or in that of a run (its best).
+    """The checkpoint of a name, of a folder, or of a run (its best).
 
     Raises:
-        UnknownModelError: there is none.
+        UnknownModelError: there is no such checkpoint.
     """
     if name in GENERATORS:
         return _SHIPPED / name
@@ -336,7 +333,7 @@ def _kind(folder: Path) -> str:
     """Return the kind of generator that a checkpoint holds.
 
     Raises:
-        CheckpointError: of none.
+        CheckpointError: it holds no generator.
     """
     try:
         kind = read_json(folder / CONFIG)["kind"]

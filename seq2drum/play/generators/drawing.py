@@ -1,4 +1,4 @@
-"""Shared by the players of generators: their checkpoint, noise and wishes, and hits drawn by their logits."""
+"""Shared by the players of generators: their checkpoint, noise and requests, and hits drawn from logits."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Numbers = NDArray[np.float64]
 T = TypeVar("T")
 
 BY_HAND = tuple(name not in ("kick", "closed hat") for name in NINE.names)
-"""Of each voice whether it takes a hand; a closed hat may be the foot's."""
+"""For each voice, whether it takes a hand; a closed hat may be the foot's."""
 
 _LOUDEST = 127
-_EDGE = 1e-9  # shares are that far from 0 and 1
+_EDGE = 1e-9  # the distance of shares from 0 and 1
 
 
 def load(
@@ -37,9 +37,9 @@ def load(
     read: Callable[[Mapping[str, Any]], T],
     graph: str | None = None,
 ) -> tuple[LoadedGraph, T]:
-    """The graph of a generator, and what `read` takes of what its checkpoint says of itself.
+    """The graph of a generator, and the result of `read` on its checkpoint's config.
 
-    wanted: what some numbers of its network must be. graph: its file, by default of the name of the kind.
+    wanted: required sizes of its network. graph: its file, by default named after the kind.
 
     Raises:
         CheckpointError: the folder is damaged, or of another kind.
@@ -58,29 +58,29 @@ def load(
 
 
 def normals(key: Sequence[int], *shape: int) -> Numbers:
-    """Standard normal numbers that come from a key alone."""
+    """Standard normal numbers from a key alone."""
     return np.random.default_rng(key).standard_normal(shape)
 
 
 def shared(common: float | Numbers, one: Numbers, other: Numbers) -> Numbers:
-    """Standard normal numbers of which a share is those of `one`, and the rest those of `other`."""
+    """Standard normal numbers: a share taken from `one`, the rest from `other`."""
     return np.asarray(np.sqrt(common) * one + np.sqrt(1 - common) * other)
 
 
 def below(normal: Numbers) -> Numbers:
-    """The share of a normal distribution that lies below each of some numbers."""
+    """The cumulative probabilities of numbers under a normal distribution."""
     erf = np.vectorize(math.erf, otypes=[np.float64])
     return np.asarray(0.5 * (1 + erf(normal / math.sqrt(2))))
 
 
 def logistic(normal: Numbers) -> Numbers:
-    """Standard normal numbers as standard logistic ones, each at the same place of its distribution."""
+    """Standard normal numbers as standard logistic ones of the same quantiles."""
     share = below(normal).clip(_EDGE, 1 - _EDGE)
     return np.asarray(np.log(share) - np.log1p(-share))
 
 
 def wished(asked: Brief, *, fill: bool) -> FloatArray:
-    """(WISHES,): the wishes that a network takes; in a mix of genres each counts by its share."""
+    """(WISHES,): the request as a network takes it; a mix of genres gives each its share."""
     told = wish(None, asked.bpm, fill=fill)
     for genre, share in asked.genres.items():
         told += share * (wish(genre, asked.bpm, fill=fill) - wish(None, asked.bpm, fill=fill))
@@ -88,9 +88,10 @@ def wished(asked: Brief, *, fill: bool) -> FloatArray:
 
 
 def guided(asked: Brief, guidance: float, *, fill: bool) -> tuple[FloatArray, FloatArray]:
-    """Return the wishes (n, WISHES) that the network is given, and the weights (n, 1) of their logits, which sum to 1.
+    """Return the requests (n, WISHES) for the network, and the weights (n, 1) of their logits, which sum to 1.
 
-    Those of the genres weigh as they are mixed, times guidance; what is then too much is taken from no genre at all.
+    Each genre weighs its share of the mix times guidance; a request without a genre takes the rest, which may be
+    negative.
     """
     shares = asked.genres
     named = [wish(genre, asked.bpm, fill=fill) for genre in shares]
@@ -102,9 +103,9 @@ def guided(asked: Brief, guidance: float, *, fill: bool) -> tuple[FloatArray, Fl
 
 
 def velocities(logits: Numbers, velocity: Numbers, noise: Numbers, temperature: float) -> Velocities:
-    """Hits where a logit and logistic noise, as large as the temperature says, are more than 0; 0 elsewhere.
+    """Hits where a logit plus logistic noise, scaled by the temperature, is positive; 0 elsewhere.
 
-    Of more than two at one place that want a hand the likeliest two are left. Velocities are whole multiples of 1/127.
+    Of more than two at one place that need a hand, the two likeliest stay. Velocities are whole multiples of 1/127.
     """
     likely = logits + temperature * noise
     hands = np.where(BY_HAND, likely, -np.inf)

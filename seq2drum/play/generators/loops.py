@@ -1,8 +1,8 @@
 """Audio loops without a guitar: bars as sound, at a tempo, in a form such as AAAB.
 
-A net makes the 16 slices of a bar of noise, a kit and a wish; see `learn.generators.loops`. It is no
-`composer.Generator`: there are no hits in between. What it makes is for 117 quarters a minute; for
-another tempo slices are set closer or wider (`lattice.patterns.respaced`). All is brought to 44,100 frames a second.
+A net makes the 16 slices of a bar from noise, a kit and a request; see `learn.generators.loops`. It is not a
+`composer.Generator`, as it has no hits. It makes sound at 117 quarters a minute; for another tempo, slices move closer
+or apart (`lattice.patterns.respaced`). All is resampled to 44,100 frames a second.
 
 Letters of shapes: n different bars.
 """
@@ -29,23 +29,23 @@ GRAPH = "loop.onnx"
 FILES = (CONFIG, GRAPH)
 
 FORMS = ("AAAA", "AAAB", "AABB", "ABAB")
-"""The forms that are offered. Any others of up to 16 bars, of the letters A to D, are played, too."""
+"""The forms on offer. Other forms of up to 16 bars with the letters A to D work, too."""
 FORM = "AAAB"
 RATE = 44_100
-"""Frames a second of what is made."""
+"""The sample rate of the loops."""
 MOST_SECONDS = 600.0
 METRE = "4/4"
 
 _LETTERS, _MOST_FORM = "ABCD", 16
-_PEAK = 0.89  # of what is made: 1 dB below full scale
-_JOINT = 220  # frames over which one bar gives way to another
+_PEAK = 0.89  # of the loops: 1 dB below full scale
+_JOINT = 220  # frames of a crossfade from one bar to the next
 
 
 @dataclass(frozen=True, eq=False)
 class Loop:
-    """Some bars as sound, with what makes them again.
+    """Some bars as sound, and the data to reproduce them.
 
-    sound (frames,): mono, RATE frames a second, no sample beyond full scale; its end joins its start.
+    sound (frames,): mono, RATE frames a second, no sample beyond full scale; it loops.
     """
 
     sound: Samples = field(repr=False)
@@ -57,7 +57,7 @@ class Loop:
 
 @dataclass(frozen=True, eq=False)
 class LoopMaker:
-    """A net that makes loops. noise: how many numbers a bar is made of. tempos: the least and the highest it learnt."""
+    """A net that makes loops. noise: the size of a bar's noise. tempos: the lowest and the highest of its training."""
 
     graph: LoadedGraph = field(repr=False)
     noise: int
@@ -85,24 +85,22 @@ class LoopMaker:
     def make(self, brief: Brief | None = None, seed: int = 0, *, form: str = FORM, kit: str | None = None) -> Loop:
         """Bars as sound. The same brief, seed, form and kit give the same samples.
 
-        Bars with the same letter are the same. B differs from A by the brief's variability: at 0 not at all. A fill is
-        made of its bar's letter, and so is different from it. From a change on, letters begin again. kit: one of
-        `kits`; by default it is drawn.
+        Bars with the same letter are equal. B differs from A by the brief's variability: at 0 not at all. A fill varies
+        its bar's letter. A change starts the letters again. kit: one of `kits`; by default it is drawn.
 
         Raises:
-            OptionError: there is no such form or kit, they are not in 4/4, or would last longer than
-                MOST_SECONDS.
+            OptionError: there is no such form or kit, the brief is not in 4/4, or the loop would exceed MOST_SECONDS.
         """
         asked = Brief() if brief is None else brief
         if asked.metre != METRE:
             raise OptionError(f"loops are in {METRE}, not in {asked.metre}; leave out --metre")
-        # 1. What each bar is made of; bars of the same are made once.
+        # 1. The noise of each bar; equal bars are made once.
         kit = self._kit(kit, seed)
         seconds = 240 * asked.bars / asked.bpm
         if seconds > MOST_SECONDS:
             raise OptionError(
                 f"{asked.bars} bars at {asked.bpm:g} last {seconds:.0f} seconds, and at most {MOST_SECONDS:.0f} become"
-                " sound; ask for fewer bars"
+                " sound; request fewer bars"
             )
         letters = letters_of(form)
         plans = [(asked.passage(bar), letters[bar % len(letters)], asked.is_fill(bar)) for bar in range(asked.bars)]
@@ -111,7 +109,7 @@ class LoopMaker:
         sounds = self._bars(asked, seed, different, kit)
         sounds = resampled(sounds, round(RATE * 240 / asked.bpm))
         sounds *= np.float32(_PEAK / max(float(np.abs(sounds).max()), 1e-3))
-        # 3. One after the other.
+        # 3. Join them.
         sound = joined([sounds[different.index(plan)] for plan in plans])
         return Loop(sound.clip(-1, 1), asked, seed, form.upper(), kit)
 
@@ -140,7 +138,7 @@ class LoopMaker:
         return respaced(slices.reshape(-1, SLICES, SLICE), spacing(brief.bpm))
 
     def _noise(self, variability: float, seed: int, passage: int, letter: int) -> Samples:
-        """(noise,): what a letter is made of. That of A is all of its passage's; others share some of it."""
+        """(noise,): the noise of a letter. A has that of its passage; other letters share part of it."""
         own, common = (
             np.random.default_rng([seed, 10, passage, which]).standard_normal(self.noise) for which in (letter, 0)
         )
@@ -148,7 +146,7 @@ class LoopMaker:
 
 
 def folder_of(model: str) -> Path | None:
-    """The checkpoint of a maker of loops: the shipped one by its name, or one in a folder; None if there is none."""
+    """The checkpoint of a maker of loops: the shipped one by name, or one in a folder; None if there is none."""
     place = SHIPPED if model == KIND else place_in(model)
     try:
         about = read_json(place / CONFIG) if place else None
@@ -161,22 +159,22 @@ def letters_of(form: str) -> tuple[int, ...]:
     """The letters of a form, A as 0.
 
     Raises:
-        OptionError: it is none.
+        OptionError: it is not a form.
     """
     found = tuple(_LETTERS.find(letter) for letter in form.upper())
     if not found or min(found) < 0 or len(found) > _MOST_FORM:
         raise OptionError(
-            f"the form is {form[:20]!r}, wanted is one such as {', '.join(FORMS)}: up to {_MOST_FORM} bars,"
+            f"the form is {form[:20]!r}, wanted one such as {', '.join(FORMS)}: up to {_MOST_FORM} bars,"
             f" of the letters {_LETTERS[0]} to {_LETTERS[-1]}"
         )
     return found
 
 
 def joined(bars: Sequence[Samples]) -> Samples:
-    """Round bars one after the other.
+    """Bars joined into a loop.
 
-    Where a bar is followed by another one, its end gives way to the end of that: what leads into its start. The last is
-    followed by the first.
+    A bar before a different one crossfades into the sound that leads to that one's start: the end of that bar. The last
+    bar is followed by the first.
     """
     pieces = [bar.copy() for bar in bars]
     fade = np.linspace(0, 1, _JOINT, dtype=np.float32)

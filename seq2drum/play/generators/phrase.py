@@ -1,4 +1,4 @@
-"""The phrase generator, played: eight bars made at once, then the next eight."""
+"""The phrase generator at play: eight bars in one pass, then the next eight."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from seq2drum.play.generators.drawing import Numbers, load, logistic, normals, s
 
 KIND, FORMAT = "phrase", 1
 GRAPHS = ("phrase.onnx",)
-BARS = 8  # of a phrase
+BARS = 8  # bars of a phrase
 
-_COMMON, _OWN = 23, 24  # what noise is for
+_COMMON, _OWN = 23, 24  # the key of the noise
 
 
 class PhrasePlayer:
-    """Makes bars of 32 places. noise, own: how many numbers a phrase is made of, and each of its bars."""
+    """Makes bars of 32 places. noise, own: the sizes of the noise of a phrase, and of each of its bars."""
 
     places = 32
 
@@ -48,10 +48,10 @@ class PhrasePlayer:
         return cls(graph, noise, own)
 
     def bars(self, brief: Callable[[], Brief], seed: int) -> Iterator[Velocities]:
-        """Bars without an end, each velocities (32, 9) 0..1. A change begins another phrase.
+        """Endless bars, each velocities (32, 9) 0..1. A change begins another phrase.
 
-        The default variability leaves to the network what the bars of a phrase have in common; with less they have more
-        of it, and so have the phrases, and with more less.
+        At the default variability, the network decides what the bars of a phrase share; less variability makes bars and
+        phrases share more, more makes them share less.
         """
         passage, begun = 0, 0
         for number in count():
@@ -63,14 +63,14 @@ class PhrasePlayer:
             yield self.phrase(asked, fills, seed, passage, phrase)[bar]
 
     def phrase(self, asked: Brief, fills: list[bool], seed: int, passage: int, number: int) -> Velocities:
-        """Eight bars (8, 32, 9). fills: which of them are. number: of the phrase in its passage."""
-        # 1. The noise of the groove, in part that of the passage; of each bar, in part that of the phrase.
+        """Eight bars (8, 32, 9). fills: which of them are fills. number: that of the phrase in its passage."""
+        # 1. The noise of the groove, partly that of the passage; that of each bar, partly that of the phrase.
         key = [seed, _COMMON, passage]
         of_phrase = [seed, _OWN, passage, number]
         groove = shared(1 - asked.variability, normals(key, self.noise), normals(of_phrase, self.noise))
         same = sameness(np.zeros(1), asked.variability)
         own = shared(same, normals([*key, 1], 1, self.own), normals([*of_phrase, 1], BARS, self.own))
-        # 2. What the network makes of it.
+        # 2. Run the network on it.
         given = {
             "noise": groove[None],
             "own": own[None],
@@ -78,7 +78,7 @@ class PhrasePlayer:
         }
         answer = self._graph.run({name: np.asarray(array, dtype=np.float32) for name, array in given.items()})
         logits, velocity, common = (array[0].astype(np.float64) for array in answer)
-        # 3. What is left open, in part drawn for all bars at once.
+        # 3. Draw what the logits leave open, partly shared by all bars.
         once = normals([*key, 2], 1, self.places, len(NINE))
         each = normals([*of_phrase, 2], BARS, self.places, len(NINE))
         noise = logistic(shared(sameness(common, asked.variability), once, each))
@@ -86,7 +86,7 @@ class PhrasePlayer:
 
 
 def sameness(learnt: Numbers, variability: float) -> Numbers:
-    """Return the share that bars have in common, 0..1, if the network has learnt one: all at 0, none at 1."""
+    """Return the shared part of the bars' draws, 0..1, if the network has one: all at variability 0, none at 1."""
     usual = BRIEF["variability"].default
     if variability <= usual:
         return np.asarray(1 - (1 - learnt) * (variability / usual))

@@ -1,4 +1,4 @@
-"""The step generator, played: bars step by step, from the graph that a training has left."""
+"""The step generator at play: bars step by step, from the graph of a training run."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from seq2drum.play.checkpoint.runtime import LoadedGraph
 from seq2drum.play.generators.composer import WISHES, Brief, wish
 from seq2drum.play.generators.drawing import BY_HAND, below, guided, load, shared
 
-MOST = 8  # bars that are remembered
-BACK = (1, 2, 4)  # bars of which the same place is heard
+MOST = 8  # remembered bars
+BACK = (1, 2, 4)  # bars back whose same place a step sees
 _V = len(NINE)
 REMEMBERED = _V * (2 + len(BACK) + 2) + 2
 HEARD = 2 * _V + REMEMBERED
-"""Numbers that a step hears: the hits and velocities of the step before, and what is remembered."""
+"""The size of a step's input: the hits and velocities of the step before, and the memory."""
 
 
 class BarMemory:
-    """The last bars of n beats. bars (n, MOST, places, V): velocities, the newest first. known (n,): how many."""
+    """The last bars of n beats. bars (n, MOST, places, V): velocities, the newest first. known (n,): their numbers."""
 
     def __init__(self, n: int, places: int) -> None:
         self.bars = np.zeros((n, MOST, places, _V), dtype=np.float32)
         self.known = np.zeros(n, dtype=np.int64)
 
     def keep(self, bar: FloatArray, is_fill: Any) -> None:
-        """Remember a bar (n, places, V) of each beat, except of those (n,) where it is a fill."""
+        """Store a bar (n, places, V) of each beat, except where it is a fill (n,)."""
         kept = ~np.asarray(is_fill, dtype=bool)
         self.bars[kept, 1:] = self.bars[kept, :-1]
         self.bars[kept, 0] = bar[kept]
         self.known[kept] = np.minimum(self.known[kept] + 1, MOST)
 
     def heard(self) -> FloatArray:
-        """(n, places, REMEMBERED): what each step of the next bar hears.
+        """(n, places, REMEMBERED): the memory input of each step of the next bar.
 
-        The velocities one bar back, and there one step on; the hits as many bars back as BACK says; how often each
-        voice was hit at the place, and at the next; how many bars are known, and whether there is none.
+        It has the velocities one bar back, at the place and at the next; the hits as many bars back as BACK says; how
+        often each voice was hit at the place, and at the next; the number of known bars, and whether there is none.
         """
         n, _, places, _ = self.bars.shape
         hits = (self.bars > 0).astype(np.float32)
@@ -57,21 +57,21 @@ class BarMemory:
 
 
 def before(velocity: FloatArray) -> FloatArray:
-    """Velocities (..., V) of a step -> (..., 2V), what the next step hears of it."""
+    """Velocities (..., V) of a step -> (..., 2V), the input of the next step."""
     return np.concatenate([(velocity > 0).astype(np.float32), velocity], axis=-1)
 
 
 KIND, FORMAT = "step", 1
 GUIDANCE = 1.5
-"""How much what a genre adds to the logits counts; 1 as it was learnt."""
+"""The factor of a genre's logits (guidance); 1 is plain."""
 
 AS_DRUMMERS: float = BRIEF["variability"].default
-"""The variability that drummers have: less is more of a loop, more is newer than what they play."""
+"""The variability of drummers: less is more of a loop, more is newer than what drummers play."""
 
-_STEEPNESS = 10  # of how a bar has less in common with others, the more variability there is
+_STEEPNESS = 10  # of the share that bars have in common, by variability
 
 _LEAST_TEMPERATURE = 1e-3
-_LEAST_FELT, _MOST_FELT = 0.05, 0.95  # of the uniform numbers that velocities are drawn with
+_LEAST_FELT, _MOST_FELT = 0.05, 0.95  # the key of the uniform numbers for velocities
 _QUIETEST = 1 / 127
 
 
@@ -93,13 +93,13 @@ class StepPlayer:
         return cls(*load(folder, KIND, FORMAT, {}, _hidden))
 
     def bars(self, brief: Callable[[], Brief], seed: int) -> Iterator[Velocities]:
-        """Bars without an end, each velocities (24, 9) 0..1."""
+        """Endless bars, each velocities (24, 9) 0..1."""
         return self.bars_after(brief, seed, np.zeros((0, self.places, len(NINE)), dtype=np.float32))
 
     def bars_after(
         self, brief: Callable[[], Brief], seed: int, primed: Velocities, guidance: float = GUIDANCE
     ) -> Iterator[Velocities]:
-        """The same. primed (bars, 24, 9): what they go on from."""
+        """The same. primed (bars, 24, 9): the bars to continue from."""
         number, passage = 0, 0
         beat = _Beat(self, seed, passage)
         for bar in primed:
@@ -121,27 +121,27 @@ def _hidden(about: Mapping[str, Any]) -> int:
     """Return the width of the net."""
     config = about["config"]
     if (config["heard"], config["wishes"], config["places"]) != (HEARD, WISHES, StepPlayer.places):
-        raise ValueError(f"it hears {config['heard']} numbers, wanted {HEARD}")
+        raise ValueError(f"its input has {config['heard']} numbers, wanted {HEARD}")
     return int(config["hidden"])
 
 
 class _Beat:
-    """A passage that is being made: what it remembers, and the network's state for each wish that it is mixed of."""
+    """A passage in progress: its memory, and the network's state for each request in the mix."""
 
     def __init__(self, player: StepPlayer, seed: int, passage: int) -> None:
         self.player, self.seed = player, seed
         self.forget()
-        self.loop: Velocities | None = None  # its first bar that is no fill
+        self.loop: Velocities | None = None  # its first bar that is not a fill
         self.shared = np.random.default_rng([seed, 11, passage]).standard_normal((player.places, 2, len(NINE)))
 
     def forget(self) -> None:
-        """Begin again."""
+        """Reset."""
         self.memory = BarMemory(1, self.player.places)
         self.state = np.zeros((1, 2 * self.player.hidden), dtype=np.float32)
         self.last = np.zeros((1, len(NINE)), dtype=np.float32)
 
     def bar(self, asked: Brief, number: int, guidance: float) -> Velocities:
-        """Its next bar, (places, 9). number: counted from the beginning of the beat."""
+        """Make the next bar, (places, 9). number: that of the bar in the beat."""
         is_fill = asked.is_fill(number)
         if self.loop is not None and not asked.variability and not is_fill:
             made = self.loop
@@ -161,7 +161,7 @@ class _Beat:
         return made
 
     def given(self, bar: Velocities, bpm: float) -> None:
-        """Take a bar as if it had been made."""
+        """Take a given bar as if the passage had made it."""
         self.run(wish(None, bpm, fill=False)[None], np.ones((1, 1), np.float32), 1.0, None, bar)
         self.memory.keep(bar[None], [False])
 
@@ -173,10 +173,10 @@ class _Beat:
         uniform: NDArray[np.float64] | None,
         given: Velocities | None = None,
     ) -> Velocities:
-        """Walk through a bar. given: the bar, if known.
+        """Run the network through a bar. given: the bar, if known.
 
-        uniform (places, 2, 9): what hits and velocities are drawn with; None for the most likely ones.
-        The state has a row for each wish; where there are others than before, all begin with the mean of the rows.
+        uniform (places, 2, 9): the random numbers of hits and velocities; None for the most likely ones. The state has
+        a row for each request; if the requests change, all begin with the mean of the rows.
         """
         if len(self.state) != len(wishes):
             self.state = np.repeat(self.state.mean(axis=0, keepdims=True), len(wishes), axis=0)
@@ -209,17 +209,17 @@ class _Beat:
 
 
 def sameness(variability: float) -> float:
-    """The share of what a bar is drawn with that all bars of a passage have in common, 0..1; 0.1 as drummers vary."""
+    """The share of a bar's draws common to all bars of a passage, 0..1; 0.1 at the variability of drummers."""
     return (1 - variability) ** _STEEPNESS
 
 
 def newness(variability: float) -> float:
-    """Return the probability, 0..1, that a bar begins without memory of those before it; 0 as drummers vary."""
+    """Return the probability, 0..1, that a bar starts without memory; 0 at the variability of drummers."""
     return max((variability - AS_DRUMMERS) / (1 - AS_DRUMMERS), 0.0)
 
 
 def within_reach(struck: Velocities) -> Velocities:
-    """Velocities (9,) of one step, of those that want a hand the loudest two."""
+    """Velocities (9,) of one step; of those that need a hand, the two loudest."""
     hands = np.where(BY_HAND, struck, 0)
     quieter = np.argsort(-hands, kind="stable")[HANDS:]
     kept = struck.copy()

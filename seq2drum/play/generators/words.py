@@ -1,8 +1,8 @@
-"""The words generator, played: bars of drum text word by word, from the graph that a training has left.
+"""The words generator at play: bars of drum text word by word, from the graph of a training run.
 
-The state is carried from word to word and from bar to bar. BAR is never drawn: it is given after the last word of a
-bar, so every bar is whole. Nor is a word drawn that takes more than two hands. Words have no velocities: a hit has the
-mean velocity of its voice at its place in the bars that were learnt from.
+The state passes from word to word and from bar to bar. BAR is never drawn but inserted after the last word of a bar, so
+every bar is whole. Words that need more than two hands are never drawn either. Words have no velocities: a hit has the
+mean velocity of its voice at its place in the training bars.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from seq2drum.play.generators.drawing import BY_HAND, guided, load
 KIND, FORMAT = "words", 1
 PLACES = 24
 GUIDANCE = 2.0
-"""How much what a genre adds to the logits counts; 1 as it was learnt."""
+"""The factor of a genre's logits (guidance); 1 is plain."""
 
 _BAR, _START = patterns.COUNT, patterns.COUNT + 1
-_STATES = 4  # two layers, each with what it gives and what it keeps
+_STATES = 4  # two layers, each with an output and a cell state
 _USUAL: float = BRIEF["variability"].default
-_REDRAWN = 2.5  # share of places that are drawn again, by variability: usually half, so bars change as drummers' do
+_REDRAWN = 2.5  # the share of places drawn again, by variability: about half at the variability of drummers
 _UNPLAYABLE = np.where(patterns.hits_of(np.arange(patterns.COUNT))[:, BY_HAND].sum(axis=1) > HANDS, -np.inf, 0)
-_SHARED, _OWN = 21, 22  # which of the random numbers of a seed
+_SHARED, _OWN = 21, 22  # keys of a seed's random numbers
 
 
 class WordsPlayer:
-    """Makes bars of 24 places. usual (24, 9): the velocity of a hit."""
+    """Makes bars of 24 places. usual (24, 9): the mean velocity of a hit."""
 
     places = PLACES
 
@@ -55,11 +55,11 @@ class WordsPlayer:
         return cls(graph, hidden, usual)
 
     def bars(self, brief: Callable[[], Brief], seed: int) -> Iterator[Velocities]:
-        """Bars without an end, each velocities (24, 9) 0..1."""
+        """Endless bars, each velocities (24, 9) 0..1."""
         return self.bars_after(brief, seed, np.zeros((0, PLACES, len(NINE)), dtype=np.float32))
 
     def bars_after(self, brief: Callable[[], Brief], seed: int, primed: Velocities) -> Iterator[Velocities]:
-        """The same. primed (bars, 24, 9): what they go on from."""
+        """The same. primed (bars, 24, 9): the bars to continue from."""
         number, text = 0, _Text(self, seed, 0)
         for bar in primed:
             text.read(patterns.ids_of(bar), brief())
@@ -71,7 +71,7 @@ class WordsPlayer:
             number += 1
 
     def logits(self, word: int, back: int, count: int, wishes: FloatArray, state: FloatArray) -> Any:
-        """(n, COUNT + 1) logits of the next word for each of some wishes, and the state (n, 4H)."""
+        """(n, COUNT + 1) logits of the next word for each of n requests, and the state (n, 4H)."""
         rows = len(wishes)
         given: dict[str, NDArray[Any]] = {
             name: np.full(rows, value) for name, value in (("word", word), ("back", back), ("count", count))
@@ -91,28 +91,28 @@ def _numbers(about: Mapping[str, Any]) -> tuple[int, FloatArray]:
 
 
 class _Text:
-    """A passage that is being written: the bar before, the word before, the net's state for each genre of a mix."""
+    """A passage in progress: the bar before, the word before, the net's state for each genre of a mix."""
 
     def __init__(self, player: WordsPlayer, seed: int, passage: int) -> None:
         self.player, self.seed, self.passage = player, seed, passage
         self.forget()
-        self.loop: NDArray[np.int64] | None = None  # its first bar that is no fill
+        self.loop: NDArray[np.int64] | None = None  # its first bar that is not a fill
         self.shared = np.random.default_rng([seed, _SHARED, passage]).gumbel(size=(PLACES, patterns.COUNT))
 
     def forget(self) -> None:
-        """Begin again."""
+        """Reset."""
         self.state = np.zeros((1, _STATES * self.player.hidden), dtype=np.float32)
         self.word = _START
         self.before = np.zeros(PLACES, dtype=np.int64)
         self.heard = False
 
     def bar(self, asked: Brief, number: int) -> NDArray[np.int64]:
-        """The words (24,) of its next bar. number: counted from the beginning of the beat.
+        """Make the words (24,) of the next bar. number: that of the bar in the beat.
 
-        The most likely word is taken after noise was added, which draws it as likely as it is (E. Gumbel's trick).
-        Places have the same noise in all bars of the passage but for a share of them, by the variability; where more
-        than the usual one is requested, the net forgets what was before some of the bars. A performance begins with
-        pickups and fills: the first bar that the net draws is not heard.
+        The most likely word after adding Gumbel noise is a sample (the Gumbel-max trick). All bars of the passage share
+        the noise of their places, except for a share of places by the variability; above the usual variability, the net
+        forgets the past before some of the bars. Performances begin with pickups and fills, so the first bar that the
+        net draws is discarded.
         """
         is_fill = asked.is_fill(number)
         if self.loop is not None and not asked.variability and not is_fill:
@@ -140,7 +140,7 @@ class _Text:
         return bar
 
     def read(self, bar: NDArray[np.int64], asked: Brief) -> NDArray[np.int64]:
-        """Take a bar's words (24,) as if they had been drawn; they are given back."""
+        """Take a bar's words (24,) as if the passage had made them; return them."""
         wishes, _ = guided(asked, GUIDANCE, fill=False)
         for place, word in enumerate(bar.tolist()):
             self._heard(place, wishes)
@@ -153,9 +153,9 @@ class _Text:
         self.word, self.before, self.heard = _BAR, bar, True
 
     def _heard(self, count: int, wishes: FloatArray) -> FloatArray:
-        """The logits of the next word of a bar that has so many, for each wish.
+        """The logits of the next word, given the words of the bar so far, for each request.
 
-        Where there are others than before, the states of all begin with the mean of what they were.
+        If the requests change, all states begin with the mean of the old ones.
         """
         if len(self.state) != len(wishes):
             self.state = np.repeat(self.state.mean(axis=0, keepdims=True), len(wishes), axis=0)

@@ -1,8 +1,8 @@
-"""The groove book: the grooves that come with the package, and grooves from files.
+"""The groove book: the grooves of the package, and grooves from files.
 
-`grooves/idioms.txt` has those that every drummer knows, as tablature. `grooves/book.json`, where it is there, has those
-that were found in songs: {"grooves": [...]}, each as `grooves.to_json` has it and with "popularity", the
-number of groups of songs that it was found in.
+`grooves/idioms.txt` has the grooves that every drummer knows, as tablature. `grooves/book.json`, if present, has those
+found in songs: {"grooves": [...]}, each as in `grooves.to_json` with "popularity", the number of groups of songs that
+it was found in.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from seq2drum.play import asked
 
 FOLDER = Path(__file__).parents[2] / "grooves"
 IDIOMS, FOUND = "idioms.txt", "book.json"
-FEW = 6  # grooves of a metre, below which some are composed for it
+FEW = 6  # the fewest grooves of a metre; below, some are composed
 ODD: tuple[tuple[tuple[int, int], tuple[int, ...]], ...] = (
     ((5, 4), (3, 2)),
     ((5, 4), (2, 3)),
@@ -53,19 +53,19 @@ ODD: tuple[tuple[tuple[int, int], tuple[int, ...]], ...] = (
     ((11, 8), (2, 2, 2, 2, 3)),
     ((13, 8), (3, 3, 3, 2, 2)),
 )
-"""Metres with groups of two and three, and the groups, of which composed grooves are in the book."""
+"""Metres with groups of two and three, for which the book has composed grooves, and their groups."""
 LIST = "--mode grooves lists them"
 _STRUCK = frozenset(
     re.findall(r"\w+", f"{choices.PIECES} hat foot quarter quarters 16th eighths no on in the of and with every")
 )
-"""Words that say what is struck, or how often: they are in the names of grooves of every kind."""
-_HALVES = ("beat", "double", "time")  # words that name a kind only beside another
-_NEAR = 4  # similar names in a refusal
+"""Words for pieces and rates: grooves of every kind have them in their names."""
+_HALVES = ("beat", "double", "time")  # words that name a kind only together with another
+_NEAR = 4  # similar names in an error
 
 
 @dataclass(frozen=True)
 class Book(Shown):
-    """Grooves, each of another name. popularity: of those that were found in songs, in how many groups of songs."""
+    """Grooves with unique names. popularity: the number of groups of songs in which each found groove occurs."""
 
     grooves: tuple[Groove, ...]
     popularity: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
@@ -86,10 +86,10 @@ class Book(Shown):
         return iter(self.grooves)
 
     def __getitem__(self, words: str) -> Groove:
-        """The groove of a name or a title; upper and lower case and signs between words do not matter.
+        """The groove of a name or a title, ignoring case and signs between words.
 
         Raises:
-            OptionError: there is none; it says which are near.
+            OptionError: there is none; the message lists similar ones.
         """
         place = self._places.get(_plain(words))
         if place is None:
@@ -100,12 +100,12 @@ class Book(Shown):
         return self.grooves[place]
 
     def meant(self, words: str) -> tuple[Groove, ...]:
-        """The groove of a name or a title; or else the family of those that have the words in one of theirs.
+        """The groove of a name or a title; otherwise the family of grooves with these words in theirs.
 
-        Words such as "brushes" or "half-time" name a family; those that say what is struck, or when, are of all kinds.
+        Words such as "brushes" or "half-time" name a family; words for pieces and rates do not.
 
         Raises:
-            OptionError: there is none, or they are of several kinds; it says which.
+            OptionError: there is none, or they are of several kinds, which the message lists.
         """
         plain = _plain(words)
         places = {place for name, place in self._places.items() if plain and f" {plain} " in f" {name} "}
@@ -126,7 +126,7 @@ class Book(Shown):
 
     @cached_property
     def _places(self) -> Mapping[str, int]:
-        """Return the groove that each name and each title means; of several with one title the first."""
+        """Return the groove for each name and each title; of several with one title, the first."""
         places: dict[str, int] = {}
         for words in ([groove.name for groove in self.grooves], [groove.title for groove in self.grooves]):
             for place, one in enumerate(words):
@@ -134,7 +134,7 @@ class Book(Shown):
         return places
 
     def of_metre(self, numerator: int, denominator: int) -> tuple[Groove, ...]:
-        """The grooves of a metre and those of 4/4 for 2/2, in the order of the book; few are joined by composed ones.
+        """The grooves of a metre (for 2/2, also of 4/4), in the order of the book, with composed ones if they are few.
 
         Raises:
             ValueError: the metre is impossible.
@@ -149,12 +149,12 @@ class Book(Shown):
 
 
 def _plain(words: str) -> str:
-    """Words as they are compared."""
+    """Words in the form in which they are compared."""
     return re.sub(r"[\W_]+", " ", words.casefold().replace("&", " and ")).strip()
 
 
 def _numbered(titles: Iterable[str]) -> list[str]:
-    """Titles of which each is another: to one that was there before, a number is added."""
+    """Unique titles: a repeated title gets a number."""
     times = Counter[str]()
     numbered = []
     for title in titles:
@@ -177,7 +177,7 @@ def _loaded(folder: Path) -> Book:
     for metre, groups in ODD:
         grooves += composed(*metre, groups)
     popularity += [0] * (len(grooves) - len(popularity))
-    # A title of an idiom means the idiom: no groove that was found in songs takes it for its name.
+    # The title of an idiom means the idiom: no groove found in songs takes it as its name.
     taken = sorted({slug_of(idiom.title) for idiom in idioms} - {idiom.name for idiom in idioms})
     names = unique([*taken, *(groove.name for groove in grooves)])[len(taken) :]
     titles = _numbered(groove.title for groove in grooves)
@@ -192,7 +192,7 @@ def _loaded(folder: Path) -> Book:
 
 
 def read_groove(text: str, *, book: Book | None = None, drum_map: DrumMap | None = None) -> Groove:
-    """The groove that is meant by NAME, FILE, FILE:BAR or FILE:A-B; the first of a family, see `read_grooves`.
+    """The groove of NAME, FILE, FILE:BAR or FILE:A-B; the first of a family, see `read_grooves`.
 
     Raises:
         OptionError: as `read_grooves`.
@@ -201,10 +201,10 @@ def read_groove(text: str, *, book: Book | None = None, drum_map: DrumMap | None
 
 
 def read_grooves(text: str, *, book: Book | None = None, drum_map: DrumMap | None = None) -> tuple[Groove, ...]:
-    """The groove that is meant by NAME, FILE, FILE:BAR or FILE:A-B, or the family that is, see `Book.meant`.
+    """The groove or the family of NAME, FILE, FILE:BAR or FILE:A-B; see `Book.meant`.
 
-    Of a file with drums it is the typical one, see `grooves.typical`; of one bar or two the bars themselves. Bars count
-    from 1. drum_map: the notes that the drums of a file are on, if not those of General MIDI.
+    For a file with drums, it is the typical groove, see `grooves.typical`; for one bar or two, the bars themselves.
+    Bars count from 1. drum_map: the notes of the file's drums, if not General MIDI's.
 
     Raises:
         OptionError: there is no such groove, file or bar, the file cannot be read, or there are no drums in it.

@@ -1,7 +1,7 @@
-"""Choice of grooves: those that are given, or those that fit the guitar, the safest first or drawn by a seed.
+"""Choice of grooves: the requested ones, or those that fit the guitar, the safest first or drawn by a seed.
 
-How well each groove of the book fits each section is what the `ranker` says. What is chosen is coherent: one groove
-leads, that of the whole song, and each section has one that fits it and is like the leading one.
+The `ranker` scores how well each groove of the book fits each section. The choice is coherent: one groove leads, that
+of the whole song, and each section has one that fits it and resembles the leading one.
 
 Letters of shapes: n grooves of one metre.
 """
@@ -45,14 +45,14 @@ from seq2drum.play.options import Options
 BySection = Mapping[str, Groove]
 """Grooves by the letters of their sections."""
 
-OFFERED = 10  # different grooves that are offered for a song
-IN_STYLE = 4  # of them, that are of the likeliest style
+OFFERED = 10  # different grooves offered for a song
+IN_STYLE = 4  # of them, those of the likeliest style
 LIKE_LEADING = 4.0  # nats that a groove gains in a section by its F1 with the leading one
-CHANGE = 0.03  # F1 that a section's own groove must be better by than the leading one
+CHANGE = 0.03  # F1 by which a section's own groove must beat the leading one
 AS_DRUMMERS = 0.5  # the daring that draws grooves as often as drummers play them
-SHARPENED = 2.0  # power to which probabilities are raised before the likeliest style is looked for
-PURE = 0.06  # share of grooves in the idiom of a style, from which it may be the likeliest
-UNLIKELY = 1e-5  # share, of that of the likeliest, from which a groove may be the safest
+SHARPENED = 2.0  # power applied to probabilities before choosing the likeliest style
+PURE = 0.06  # share of grooves in the idiom of a style from which it may be the likeliest
+UNLIKELY = 1e-5  # share of the likeliest groove's probability from which a groove may be the safest
 IDIOMS = (
     "latin",
     "jazz",
@@ -61,34 +61,34 @@ IDIOMS = (
     "funk",
     "reggae",
     "metal",
-)  # styles whose drummers play what no other does
-NOT_LATIN = ("dance", "funk")  # idioms that have as much percussion as Latin music
-OPENING_WEIGHT = 0.85  # how much a few bars of guitar count for the first groove, in nats; the rest is the tempo's
-REPLACING_F1 = 0.5  # F1 that a groove must be expected to have, to take the place of another while the guitar plays on
-FAMILIAR_F1 = 0.02  # F1 that a groove gains by being one of those that every drummer knows
-CLEAR = 0.04  # F1 that an extreme groove must be better by than all others
-OFF_GRID = 0.22  # of the gap between steps, that notes are off on average; by chance it is 0.25
-UNHEARD = 1e-9  # what an extreme groove keeps of its probability where the guitar is off the grid
-SECTION_WEIGHT = 0.5  # how much a section's own fit counts; the rest is the song's
-OTHER_STYLE = 1e-9  # share of its probability that a groove of another style than the requested one keeps
-# How far a groove's level mostly is from the requested one.
+)  # styles whose drummers play grooves that no other style has
+NOT_LATIN = ("dance", "funk")  # idioms with as much percussion as Latin music
+OPENING_WEIGHT = 0.85  # weight, in nats, of a few bars of guitar for the first groove; the rest is the tempo's
+REPLACING_F1 = 0.5  # F1 that a groove must be expected to have to replace another during a jam
+FAMILIAR_F1 = 0.02  # F1 that a groove gains by being one that every drummer knows
+CLEAR = 0.04  # F1 by which an extreme groove must beat all others
+OFF_GRID = 0.22  # of the gap between steps: the mean distance of notes; by chance it is 0.25
+UNHEARD = 1e-9  # share of its probability that an extreme groove keeps where the guitar is off the grid
+SECTION_WEIGHT = 0.5  # weight of a section's own fit; the rest is the song's
+OTHER_STYLE = 1e-9  # share of its probability that a groove of another than the requested style keeps
+# The usual distance of a groove's level from the requested one.
 AROUND: Mapping[str, float] = MappingProxyType({"intensity": 0.25, "complexity": 0.04})
-LEVEL_WIDTH = 0.2  # how far a level mostly is from that of the safest groove, without a request
+LEVEL_WIDTH = 0.2  # the usual distance of a level from that of the safest groove, without a request
 _TAG = 0x6200  # in the seeds of these draws only
 _MEASURED = 8  # bars in which a groove's levels are measured
 
 
 def make_ready() -> None:
-    """Read the ranker and the groove book, and see to the grooves in 4/4, so that the first song need not wait."""
+    """Load the ranker, the groove book and the grooves in 4/4, so that the first song need not wait."""
     shelf = Ranker.load().shelf(Book.load(), 4, 4)
     _ = _kinds(shelf), shelf.alike
 
 
 def chosen(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options, take: int = 0) -> BySection:
-    """The groove of each section.
+    """The groove of each section. options: resolved, so that the grooves in them are values.
 
-    options: settled, so that the grooves in them are values. take: which of several. The first is on the safest groove,
-    or one drawn by the requested daring; the others are on other grooves that fit, and dare more.
+    take: the index of the take. The first has the safest groove, or one drawn at the requested daring; the others have
+    other fitting grooves, and dare more.
     """
     letters = dict.fromkeys(section.letter for section in sections)
     given = {letter: groove for letter in letters if (groove := asked(options, letter)) is not None}
@@ -99,7 +99,7 @@ def chosen(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Option
 
 
 def unheard(metre: tuple[int, int], bpm: float, options: Options) -> Groove:
-    """The groove to begin with before anything is heard: the safest at a tempo, given the request."""
+    """The groove to begin with before anything was heard: the safest at a tempo, given the request."""
     shelf = Ranker.load().shelf(Book.load(), *metre)
     fit = Fit.of(shelf, shelf.prior(bpm) + _of_style(shelf.grooves, options.style))
     return fit.grooves[safest_of(Fit.of(shelf, np.log(fit.shares) + _at_levels(fit, options)))]
@@ -108,7 +108,7 @@ def unheard(metre: tuple[int, int], bpm: float, options: Options) -> Groove:
 def groove_to_keep(
     guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options, letter: str, playing: Groove
 ) -> Groove:
-    """The groove of a section that was begun unheard, by a few bars of it and by the tempo; see `better`."""
+    """The groove of a section that began unheard, from its first bars and the tempo; see `better`."""
     fit = _heard_of(guitar_grid, sections, options, letter)
     if fit is None:
         return playing
@@ -121,9 +121,9 @@ def groove_to_keep(
 def better(
     guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options, letter: str, playing: Groove
 ) -> Groove:
-    """The groove of a section by what was heard of it so far: the one that is being played, unless another is sure.
+    """The groove of a section from its bars so far: the current one, unless another is sure.
 
-    A few bars of guitar alone mostly tell no more than the drums that were played to them.
+    A few bars of guitar alone mostly say no more than the drums played to them.
     """
     fit = _heard_of(guitar_grid, sections, options, letter)
     if fit is None:
@@ -132,7 +132,7 @@ def better(
 
 
 def _surest(fit: Fit, safest: int, playing: Groove) -> Groove:
-    """The safest groove, or that which is being played if that one is not SURE."""
+    """The safest groove, or the current one if the safest does not reach REPLACING_F1."""
     likely, _ = _in_style(fit)
     return playing if fit.shelf.alike[safest] @ likely.shares < REPLACING_F1 else fit.grooves[safest]
 
@@ -156,7 +156,7 @@ def _heard_of(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Opt
 
 
 def another(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options, playing: Groove) -> Groove:
-    """Another groove of the kind and style that is being played, the safest; the same if there is none."""
+    """The safest other groove of the kind and style of the current one; the current one if there is none."""
     fits = _fits(guitar_grid, sections, options)
     if not fits:
         return playing
@@ -171,9 +171,9 @@ def another(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Optio
 def likeliest(
     guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options, letter: str, family: Sequence[Groove]
 ) -> Groove:
-    """Of some grooves the safest for a section, or with `WHOLE` for the song: one that every drummer knows, if any is.
+    """The safest of some grooves for a section, or with `WHOLE` for the song; preferably one that every drummer knows.
 
-    The first of them, if none is in the metre that is wanted.
+    If none is in the right metre, the first of them.
     """
     fits, names = _fits(guitar_grid, sections, options), {groove.name for groove in family}
     if not fits:
@@ -186,9 +186,9 @@ def likeliest(
 
 
 def offered(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options) -> list[tuple[Groove, float]]:
-    """Up to OFFERED different grooves that fit a song; the first is the one that is chosen.
+    """Up to OFFERED different grooves that fit a song, the chosen one first, each with its expected F1.
 
-    Beside each: the F1 of hits that it is expected to have with what a drummer would play.
+    The F1 is that of its hits with what a drummer would play.
     """
     fits = _fits(guitar_grid, sections, options)
     if not fits:
@@ -201,10 +201,10 @@ def offered(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Optio
 def worths(
     takes: Sequence[Grid], guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options
 ) -> list[float]:
-    """The F1, 0..1, that the bars of takes are expected to have with what a drummer of the likeliest style would play.
+    """The expected F1, 0..1, of the bars of takes with what a drummer of the likeliest style would play.
 
-    takes: hits of the full kit. In a section for which a groove is asked, the F1 with that groove. Counted are the bars
-    in which the guitar sounds, but for those of metres in which no groove is known; 0 if there are none.
+    takes: hits of the full kit. In a section with a requested groove, it is the F1 with that groove. Only bars in which
+    the guitar sounds count, in metres with grooves; 0 if there are none.
     """
     form = guitar_grid.form
     plan = Plan.of_sections(len(form.steps), sections)
@@ -235,7 +235,7 @@ def asked(options: Options, letter: str) -> Groove | None:
 
 
 def _bars_of(sections: Sequence[Section], bars: int) -> Counter[str]:
-    """Return the number of bars that the sections of each letter have together, in a song of so many."""
+    """Return the number of bars of all sections of each letter, in a song of this many bars."""
     count = Counter[str]()
     for section, stop in zip(sections, [*(section.bar for section in sections[1:]), bars], strict=False):
         count[section.letter] += stop - section.bar
@@ -247,7 +247,7 @@ def _bars_of(sections: Sequence[Section], bars: int) -> Counter[str]:
 
 def _fits(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options) -> dict[str, Fit]:
     """Return how likely drummers play each groove to each section, given the request."""
-    # Notes that lie anywhere between steps, as without a click, look dense without being so.
+    # Notes anywhere between steps, as without a click, look denser than they are.
     offset, fits = guitar_grid.guitar.offset, {}
     is_off_the_grid = len(offset) > 0 and float(np.abs(offset).mean()) > OFF_GRID * OFFSET_UNITS
     for letter, fit in Ranker.load().fit(guitar_grid, sections, Book.load()).items():
@@ -261,7 +261,7 @@ def _fits(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options
 
 
 def _of_song(fits: Mapping[str, Fit], bars: Mapping[str, int]) -> Fit:
-    """The mean of the fits over the bars, of the sections in the metre that most bars are in."""
+    """The mean of the fits over the bars, of the sections in the most common metre."""
     shelves = Counter[int]()
     for letter, fit in fits.items():
         shelves[id(fit.shelf)] += bars[letter]
@@ -275,14 +275,14 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
     """A groove for each section."""
     if not fits:
         return {}
-    # 1. The groove that leads.
+    # 1. Choose the leading groove.
     song, rng = _of_song(fits, bars), np.random.default_rng([options.seed, _TAG])
     offers = _offers(song) if take else [safest_of(song)]
     if options.daring or take >= len(offers):
         leading = _drawn(song, options.daring or AS_DRUMMERS, rng)
     else:
         leading = offers[take]
-    # 2. Of each section the one that fits it and is like the leading one; the longest sections first.
+    # 2. Choose for each section one that fits it and resembles the leading one; the longest sections first.
     grooves = {}
     for letter in sorted(fits, key=lambda letter: (-bars[letter], letter)):
         fit = fits[letter]
@@ -304,10 +304,10 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
 
 
 def safest_of(fit: Fit, leading: int | None = None) -> int:
-    """The groove that has most in common with what a drummer of the style would play.
+    """The groove with the highest expected F1 with what a drummer of the style would play.
 
-    Of grooves that are about as safe, one that every drummer knows is taken, and an extreme one only if it is safer
-    than all others by CLEAR. leading: the groove to stay with, unless another is better by CHANGE.
+    Among about equally safe grooves, it prefers one that every drummer knows, and takes an extreme one only if it beats
+    all others by CLEAR. leading: the groove to stay with, unless another is better by CHANGE.
     """
     expected, able = _expected(fit)
     expected = np.where(able, expected, -1)
@@ -316,31 +316,31 @@ def safest_of(fit: Fit, leading: int | None = None) -> int:
 
 
 def _best(expected: Shares, grooves: Sequence[Groove]) -> int:
-    """The number of the groove of which most is expected; of an extreme one, CLEAR more than of all that are not."""
+    """The index of the groove with the highest value; an extreme one must beat all that are not by CLEAR."""
     near = np.flatnonzero(expected > expected.max() - CLEAR).tolist()
     calm = [place for place in near if not is_extreme(grooves[place])]
     return max(calm or near, key=lambda place: float(expected[place]))
 
 
 def _expected(fit: Fit) -> tuple[Shares, NDArray[np.bool_]]:
-    """(n,): the F1 with what a drummer of the style would play, more for known grooves; and which to play on."""
+    """(n,): the F1 with what a drummer of the style would play, plus a bonus for known grooves; and those allowed."""
     likely, able = _in_style(fit)
     return likely.shelf.alike @ likely.shares + FAMILIAR_F1 * (fit.shelf.popularity == 0), able
 
 
 def _offers(song: Fit) -> list[int]:
-    """Up to OFFERED grooves that differ: the safest, some more of the likeliest style, and then of any."""
+    """Up to OFFERED distinct grooves: the safest, then others of the likeliest style, then of any."""
     likely, able = _in_style(song)
     in_style = [place for place in likely.best(OFFERED) if able[place]]
     return list(dict.fromkeys([safest_of(song), *in_style[:IN_STYLE], *song.best(2 * OFFERED)]))[:OFFERED]
 
 
 def _in_style(fit: Fit) -> tuple[Fit, NDArray[np.bool_]]:
-    """Return the fit to drummers who know the style, and (n,) the grooves of it that may be chosen.
+    """Return the fit to drummers of the likeliest style, and (n,) the allowed grooves.
 
-    What lies between two kinds is neither. So of swung and straight grooves only the likelier kind is left, and where
-    the likeliest style is one of IDIOMS, its own grooves. To be played on are those without hand percussion, if there
-    are any, but in Latin music.
+    A mean of two kinds would be neither. So only the likelier kind of swung and straight grooves stays, and if the
+    likeliest style is one of IDIOMS, its own grooves. Allowed are those without hand percussion, if any, except in
+    Latin music.
     """
     kinds, shares = _kinds(fit.shelf), fit.shares
     kind = (kinds.swung == (shares[kinds.swung].sum() > 0.5)) & (shares > UNLIKELY * shares.max())
@@ -353,10 +353,9 @@ def _in_style(fit: Fit) -> tuple[Fit, NDArray[np.bool_]]:
 
 
 class _Kinds(NamedTuple):
-    """Kinds of the grooves on a shelf, all (n,): see `character`.
+    """Kinds of the grooves on a shelf, all (n,): see `character`. style and idiom: indices of names.
 
-    swung. style and idiom: numbers of names. on_kit: without hand percussion. names: of styles and of idioms, or None,
-    in the order in which they come.
+    on_kit: without hand percussion. names: those of styles and idioms, or None, in order of occurrence.
     """
 
     swung: NDArray[np.bool_]
@@ -381,9 +380,9 @@ def _kinds(shelf: Shelf) -> _Kinds:
 
 
 def _likely_style(kinds: _Kinds, shares: Shares) -> str | None:
-    """The likeliest style, of which there are likely grooves as its drummers would have them; see `idiom_of`.
+    """The likeliest style of which likely grooves are idiomatic; see `idiom_of`.
 
-    Latin is what has much percussion, disco too. So its idiom must outweigh those of NOT_LATIN.
+    Much percussion counts as Latin, and disco has it, too. So the Latin idiom must outweigh those of NOT_LATIN.
     """
     weights = shares**SHARPENED
     weights /= weights.sum()
@@ -396,7 +395,7 @@ def _likely_style(kinds: _Kinds, shares: Shares) -> str | None:
 
 
 def _drawn(fit: Fit, daring: float, rng: np.random.Generator) -> int:
-    """A groove by a draw: at a daring of 0.5 as often as drummers play it, below that likely ones more often."""
+    """A groove by a draw: at a daring of 0.5 as often as drummers play it; less daring favours likely ones."""
     power = Fit.of(fit.shelf, np.log(fit.shares) * AS_DRUMMERS / daring).shares
     return int(rng.choice(len(power), p=power))
 
@@ -405,16 +404,17 @@ def _drawn(fit: Fit, daring: float, rng: np.random.Generator) -> int:
 
 
 def _of_style(grooves: Sequence[Groove], style: str | None) -> Shares:
-    """(n,): nats that grooves lose by being of another style than the requested one."""
+    """(n,): the nats that grooves of another than the requested style lose."""
     if style is None:
         return np.zeros(len(grooves))
     return np.where([is_of(groove, style) for groove in grooves], 0.0, np.log(OTHER_STYLE))
 
 
 def _at_levels(fit: Fit, options: Options) -> Shares:
-    """(n,): nats that grooves lose by being of other levels than the requested ones.
+    """(n,): the nats that grooves lose by their distance from the requested levels.
 
-    A quiet bossa is a bossa: grooves of another kind than the safest one at any level lose as those of another style.
+    A quiet bossa is a bossa: grooves of another kind than that of the safest one without levels lose as those of
+    another style.
     """
     grooves, loss = fit.grooves, np.zeros(len(fit.grooves))
     asked = {name: getattr(options, name) for name in AROUND}
@@ -431,7 +431,7 @@ def _at_levels(fit: Fit, options: Options) -> Shares:
 
 
 def _kind(groove: Groove) -> tuple[str | None, bool, bool]:
-    """The idiom of a groove, if it is one of IDIOMS, whether it swings, and whether time is kept in it."""
+    """The idiom of a groove, if it is one of IDIOMS; whether it swings; and whether it keeps time."""
     idiom = idiom_of(groove)
     return idiom if idiom in IDIOMS else None, swings(groove), keeps_time(groove)
 

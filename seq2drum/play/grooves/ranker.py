@@ -1,10 +1,10 @@
 """The ranker: how well each groove of the book fits each section of a guitar.
 
-A learnt net makes a point of the section and of each groove (`guitar.onnx`, `groove.onnx`; see `models/ranker.py`). To
-their product the popularity of the groove is added; that makes a distribution over the grooves of the section's metre,
-of which a groove may be drawn, or the safest taken, or several offered.
+A learnt net embeds the section and each groove (`guitar.onnx`, `groove.onnx`; see `models/ranker.py`). Their product
+plus the popularity of the groove gives a distribution over the grooves of the section's metre, from which to draw a
+groove, take the safest, or offer several.
 
-Letters of shapes: n grooves, S steps of a bar, V voices, E numbers of a point.
+Letters of shapes: n grooves, S steps of a bar, V voices, E dimensions of the embedding.
 """
 
 from __future__ import annotations
@@ -38,18 +38,19 @@ FORMAT = 1
 GRAPHS = ("guitar", "groove")
 FILES = (CONFIG, *(f"{graph}.onnx" for graph in GRAPHS))
 
-IDIOM = 6  # groups of songs that an idiom counts as, which was found in none: notebooks/LOG.md, 2026-11-22
-OUT_OF_TEMPO = 4.0  # nats that an idiom loses for each octave that a tempo lies beyond its own
-TAUGHT = 200  # sections of a metre that a ranker must have learnt from to be asked about it
-SAME = 0.8  # F1 of two grooves that are hardly two to choose from
-_LIKELY = 200  # grooves among which several are chosen
+IDIOM = 6  # groups of songs that an idiom counts as, although found in none: notebooks/LOG.md, 2026-11-22
+OUT_OF_TEMPO = 4.0  # nats that an idiom loses for each octave of tempo outside its range
+TAUGHT = 200  # the fewest training sections of a metre for which the ranker is used
+SAME = 0.8  # F1 above which two grooves are hardly different
+_LIKELY = 200  # grooves from which several are chosen
 
 
 @dataclass(frozen=True, eq=False)
 class Shelf:
-    """The grooves of one metre, with what a ranker knows of them.
+    """The grooves of one metre, and their data of a ranker.
 
-    popularity (n,): in how many groups of songs each was found, 0 for an idiom. points (n, E): the ranker's.
+    popularity (n,): the number of groups of songs that each was found in, 0 for an idiom. points (n, E): their
+    embeddings.
     """
 
     grooves: tuple[Groove, ...]
@@ -58,7 +59,7 @@ class Shelf:
 
     @cached_property
     def hits(self) -> FloatArray:
-        """(n, bars, S, V): what is struck in each groove, on nine voices."""
+        """(n, bars, S, V): the hits of each groove, on nine voices."""
         return hits_of(self.grooves, self.grooves[0].steps)
 
     @cached_property
@@ -68,7 +69,7 @@ class Shelf:
 
     @cached_property
     def alike(self) -> Shares:
-        """The same in the precision of shares: a product with them would convert the whole table each time."""
+        """The same as float32, so that a product with shares does not convert the whole table each time."""
         return self.likeness.astype(np.float64)
 
     @cached_property
@@ -77,10 +78,9 @@ class Shelf:
         return np.array([groove.tempo for groove in self.grooves], dtype=np.float64).T
 
     def prior(self, bpm: float) -> Shares:
-        """(n,): the logarithm of how often each is played at a tempo, whatever the guitar plays; up to a constant.
+        """(n,): the log prior of each at a tempo, whatever the guitar plays; up to a constant.
 
-        The tempos of an idiom were written down. Those of a groove that was found in songs were counted: they say less
-        of it than the ranker does.
+        The tempos of an idiom were written by hand. Those of found grooves were counted, and say less than the ranker.
         """
         slowest, fastest = self._tempos
         beyond = np.maximum(np.log2(slowest / bpm), np.log2(bpm / fastest)).clip(min=0)
@@ -91,14 +91,14 @@ class Shelf:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """Likelihood that drummers play each groove of a shelf to a section: shares (n,), which sum to 1."""
+    """The probability that drummers play each groove of a shelf to a section: shares (n,), which sum to 1."""
 
     shelf: Shelf
     shares: Shares
 
     @staticmethod
     def of(shelf: Shelf, nats: Shares) -> Fit:
-        """The same of logarithms (n,), up to a constant."""
+        """The same from logarithms (n,), up to a constant."""
         shares = np.exp(nats - nats.max())
         return Fit(shelf, shares / shares.sum())
 
@@ -108,18 +108,15 @@ class Fit:
         return self.shelf.grooves
 
     def safest(self) -> int:
-        """The number of the groove that has most in common with what a drummer would play.
-
-        That is the highest expected F1: the least risk.
-        """
+        """The index of the safest groove: the one with the highest expected F1 with what a drummer would play."""
         return int(np.argmax(self.shelf.likeness @ self.shares.astype(np.float32)))
 
     def best(self, count: int) -> tuple[int, ...]:
-        """The numbers of `count` grooves to offer: the safest, then always the one that adds most to what is offered.
+        """The indices of `count` grooves to offer: the safest, then always the one that adds most.
 
-        As long as there are others, one that is alike by SAME to one that is offered is not. What is offered is worth
-        the F1 that the best of it is expected to have with what a drummer would play. Source of the greedy choice: G.
-        Nemhauser, L. Wolsey, M. Fisher, An analysis of approximations for maximizing submodular set functions (1978).
+        One with an F1 above SAME to an offered one comes only after all others. The value of an offer is the expected
+        F1 of its best groove with what a drummer would play. Source of the greedy choice: G. Nemhauser, L. Wolsey, M.
+        Fisher, An analysis of approximations for maximizing submodular set functions (1978).
         """
         likely = np.argsort(-self.shares, kind="stable")[:_LIKELY]
         alike, weight = self.shelf.likeness[:, likely], self.shares[likely].astype(np.float32)
@@ -136,7 +133,7 @@ class Fit:
 
 @dataclass(frozen=True, eq=False)
 class Ranker:
-    """A learnt ranker. metres: how many sections of each metre ("4/4") it has learnt from."""
+    """A learnt ranker. metres: the number of training sections in each metre ("4/4")."""
 
     guitar: LoadedGraph = field(repr=False)
     groove: LoadedGraph = field(repr=False)
@@ -153,7 +150,7 @@ class Ranker:
         return _load((path or SHIPPED).resolve())
 
     def shelf(self, book: Book, numerator: int, denominator: int) -> Shelf:
-        """The grooves that a book has of a metre, in the book's order. It is made once for a book and a metre.
+        """The grooves of a book in a metre, in the book's order; cached by book and metre.
 
         Raises:
             ValueError: the metre is impossible.
@@ -179,7 +176,7 @@ class Ranker:
         for (letter, wanting), point in zip(found.items(), points, strict=True):
             shelf = self.shelf(book, *wanting.metre)
             nats = shelf.prior(wanting.bpm)
-            # Sections of a metre with the same beats, as 2/2 and 4/4 have, were learnt from, too.
+            # Sections of a metre with the same beats count as training sections, too, such as 2/2 and 4/4.
             beats = beats_of(*wanting.metre)
             metres = ((tuple(map(int, name.split("/"))), count) for name, count in self.metres.items())
             if sum(count for metre, count in metres if beats_of(*metre) == beats) >= TAUGHT:

@@ -1,1 +1,1 @@
-"""A drummer who plays along: what it hears, foresees, and sends in time."""
+"""A drummer who plays along: it listens, predicts, and sends bars in time."""

@@ -1,6 +1,6 @@
-"""Decisions for the next bar of a jam without knowing what comes after it: the section, a fill, a crash.
+"""Decisions for the next bar of a jam without knowing the bars after it: the section, a fill, a crash.
 
-`plan` decides the same of a whole song at once.
+`plan` makes the same decisions for a whole song.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from seq2drum.play.grooves import choosing
 from seq2drum.play.options import Options
 
 FIRST = "A"
-OWED = 0.5  # fills that drummers would have played more since the last, from which one may come
-PEAK = 0.8  # of the likeliest bar of the last ones, that a bar must be likely to be a fill
-LOOKED_BACK = 8  # bars that are compared with in this
+OWED = 0.5  # fills owed to the usual rate, from which one may come
+PEAK = 0.8  # share of the likeliest of the last bars that a bar must reach to be a fill
+LOOKED_BACK = 8  # bars for this comparison
 _NOISE = 0.2  # of the logits of fills
 
 
@@ -30,7 +30,7 @@ _NOISE = 0.2  # of the logits of fills
 class Fills:
     """Decides bar after bar which are fills: as many as drummers play, where they are likeliest.
 
-    level: 0..1, as the control `fills`; None is 0.5. owed: how many more drummers would have played by now.
+    level: 0..1, as the control `fills`; None is 0.5. owed: how many more fills drummers would have played by now.
     """
 
     level: float | None = None
@@ -49,15 +49,15 @@ class Fills:
         return is_fill
 
     def played(self, is_fill: bool) -> None:
-        """Count a bar that is a fill or none, whoever wanted it."""
+        """Count a bar as a fill or not, whatever the reason."""
         self.since = 0 if is_fill else self.since + 1
         self.owed = max(self.owed - is_fill, 0.0)
 
 
 def crashes(place: int, *, begins: bool, after_fill: bool, soft: bool, rng: np.random.Generator) -> bool:
-    """Return True if a cymbal crashes on the first beat of a bar: as often as `fills.plan_crashes` lets it.
+    """Return True if a cymbal crashes on the first beat of a bar: as often as in `fills.plan_crashes`.
 
-    place: the bar's number in its section. begins: the section, as far as that is known.
+    place: the bar's number in its section. begins: the bar begins a section, as far as is known.
     """
     share = CRASHES["phrase" if place % PHRASE == 0 else "other"]
     if begins or after_fill:
@@ -66,10 +66,10 @@ def crashes(place: int, *, begins: bool, after_fill: bool, soft: bool, rng: np.r
 
 
 def passage(found: Sequence[Section], letters: Sequence[str]) -> Section:
-    """The passage that is being played, as it is found again after each bar, under the letter that it has been given.
+    """The current passage under its letter, detected after each bar.
 
-    found: what `sections` finds in the bars heard; at least one. letters: what each of these bars was played as. A
-    passage that is like an earlier one has its letter; what is new has a new letter.
+    found: the result of `sections` for the bars heard; at least one. letters: those under which these bars were played.
+    A passage similar to an earlier one has its letter; a new one has a new letter.
     """
     *earlier, last = found
     stops = [section.bar for section in found[1:]]
@@ -93,15 +93,14 @@ def new_letter(letters: Sequence[str]) -> str:
     return name
 
 
-EARLY = (4, 8, 16)  # bars of the first passage after which its groove is another, if need be: the first choice is blind
-SPAN = 4  # bars of a passage, after which it may turn out to be another
+EARLY = (4, 8, 16)  # bars of the first passage after which its groove may change: the first choice is blind
+SPAN = 4  # bars of a passage after which it may turn out to be another
 
 
 class Passages:
-    """The passages of a jam.
+    """The passages of a jam. letter: that of the current one; begun: the number of its first bar.
 
-    letter: of the one that is played; begun: the number of the bar with which it began. letters: of the bars that are
-    remembered. grooves: by letter; None if there is none in that metre.
+    letters: those of the remembered bars. grooves: by letter; None if the metre has none.
 
     Args:
         options: The request; its grooves are values.
@@ -113,18 +112,18 @@ class Passages:
         self.letter, self.begun, self.letters = FIRST, 0, list[str]()
         self.grooves = dict[str, Groove | None]()
         self._settled: Groove | None = None  # with the next bar, that of the first passage
-        self._changed, self._is_led = 0, False  # the bar from which on it is played; whether signs say where they begin
+        self._changed, self._is_led = 0, False  # the first bar on it; whether signs mark the beginnings
         self._choose(FIRST, None, form)
 
     @property
     def groove(self) -> Groove | None:
-        """The groove that is played on."""
+        """The current groove."""
         return self.grooves[self.letter]
 
     def turn(self, number: int, letter: str | None, guitar_grid: GuitarGrid, here: Form) -> bool:
-        """Begin a passage with a bar, because a sign says so; whether it is another.
+        """Begin a passage with a bar, because of a sign; return True if it is another one. letter: None for a new one.
 
-        letter: None for a new one. guitar_grid: the bars before it; here: the bar itself.
+        guitar_grid: the bars before it; here: the bar itself.
         """
         playing = self.grooves[self.letters[-1]] if self.letters else None
         wanted = new_letter([*self.letters, *self.grooves]) if letter is None else letter
@@ -135,7 +134,7 @@ class Passages:
         return is_new
 
     def follow(self, number: int, guitar_grid: GuitarGrid, here: Form) -> bool:
-        """Find the passage that a bar belongs to, and its groove; whether it begins with this bar.
+        """Detect the passage of a bar, and choose its groove; return True if it begins with this bar.
 
         It does where the guitar has played something else for a phrase, and the last passage has lasted as long.
         """
@@ -178,9 +177,9 @@ class Passages:
         *,
         other: Groove | None = None,
     ) -> None:
-        """Choose the groove of a passage, which is the last of those found; without any guitar, by the request.
+        """Choose the groove of the last detected passage; without any guitar, by the request.
 
-        other: what it must not be.
+        other: an excluded groove.
         """
         options = self.options
         passages = [*found[:-1], (found[-1] if found else Section(0, letter))._replace(letter=letter)]

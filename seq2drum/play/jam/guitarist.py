@@ -1,4 +1,4 @@
-"""A song as the guitarist of a jam: for trying what a listener would have heard, as fast as it goes."""
+"""A song as the guitarist of a jam, to play what a live listener would have heard, as fast as possible."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from seq2drum.play.take import TRACK_NAME, Take
 
 
 def strikes(parts: Iterable[Part], ticks_per_quarter: int) -> list[Strike]:
-    """The notes of some parts as they begin and end, in the order of time; what ends comes before what begins."""
+    """The notes of some parts as they begin and end, in order of time; at one moment, ends come before beginnings."""
     heard = list[Strike]()
     for part in parts:
         for onset, duration, pitch, velocity in part:
@@ -32,7 +32,7 @@ def strikes(parts: Iterable[Part], ticks_per_quarter: int) -> list[Strike]:
 
 
 class Jammed(NamedTuple):
-    """A jam with a song: the song, a bar longer where the drums end behind it; its guitar; the bars of drums."""
+    """A jam with a song: the song, a bar longer if the drums end after it; its guitar; the bars of drums."""
 
     song: Song
     guitar: GuitarChoice
@@ -41,10 +41,10 @@ class Jammed(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Guitarist:
-    """A song as a drummer hears it: its guitar, the signs, and where it ends.
+    """A song as a jam receives it: its guitar, the signs, and its end.
 
-    song: a bar longer than it was if the drums are to end behind its last bar. told: sorted by time. end: the quarter
-    up to which the drums play. program: the General MIDI program of the guitar.
+    song: a bar longer if the drums end after its last bar. told: the events, sorted by time. end: the quarter up to
+    which the drums play. program: the General MIDI program of the guitar.
     """
 
     song: Song
@@ -58,7 +58,7 @@ class Guitarist:
         """The guitarist of a song, who nods in the bar before the last.
 
         The drums end with the last chord if that begins a bar, or else on the first beat after it. Without an ending
-        (`Options.ending`) they play to the end of the last bar. signs: what else the drummer is shown.
+        (`Options.ending`) they play to the end of the last bar. signs: further signs.
 
         Raises:
             InputError: the song has no guitar.
@@ -83,9 +83,9 @@ def jammed(
     signs: Sequence[Sign] = (),
     source: bytes | None = None,
 ) -> Take:
-    """The take of a drummer who plays along with a song's guitar and does not know what comes.
+    """The take of a drummer who plays along with a song's guitar without seeing its future.
 
-    source: the bytes of the file that the song was read from. See `jammed_bars`.
+    source: the bytes of the song's file. See `jammed_bars`.
     """
     options = options or Options()
     song, guitar, bars = jammed_bars(engine, song, options, signs=signs)
@@ -93,7 +93,7 @@ def jammed(
 
 
 def jammed_bars(engine: Engine, song: Song, options: Options, *, signs: Sequence[Sign] = ()) -> Jammed:
-    """The bars of a drummer who plays along with a song's guitar and does not know what comes, see `Guitarist`.
+    """The bars of a drummer who plays along with a song's guitar without seeing its future, see `Guitarist`.
 
     Raises:
         InputError: the song has no guitar.
@@ -105,7 +105,7 @@ def jammed_bars(engine: Engine, song: Song, options: Options, *, signs: Sequence
 
 
 def _ended(song: Song, last: int, *, ends: bool) -> tuple[Song, Bar]:
-    """The song, a bar longer if it is to end behind its last bar, and the bar of the lattice in which it ends.
+    """The song, a bar longer if it should end after its last bar, and the bar of the lattice in which it ends.
 
     last: the tick of the last note of the guitar.
     """
@@ -122,7 +122,7 @@ def _ended(song: Song, last: int, *, ends: bool) -> tuple[Song, Bar]:
 
 
 def as_take(bars: Sequence[JamBar], take: Take) -> Take:
-    """The bars of a jam as a take; take: what they were played to."""
+    """The bars of a jam as a take; take: the song and guitar played to."""
     part = merge_drums([bar.part for bar in bars], kit=bars[0].part, name=TRACK_NAME)
     grooves = dict.fromkeys((bar.letter, bar.groove, bar.title) for bar in bars if bar.groove)
     begins = [next(passage) for _, passage in groupby(bars, key=lambda bar: bar.letter)]

@@ -1,8 +1,8 @@
-"""A drummer who plays along: each bar of drums is decided shortly before it begins, from what was heard until then.
+"""A drummer who plays along: each bar is decided shortly before it begins, from the guitar until then.
 
-A `Jam` is given what the guitar does as it is played, in song time, in pieces of any size; what is decided depends on
-what was heard before, and on nothing else. What the guitar will do it expects, see `lattice.sections`; what it knows
-of the song is the last LISTENED bars or some more.
+A `Jam` receives the events of the guitar in song time, in pieces of any size. A decision depends only on the events
+before its moment. It predicts how the guitar goes on, see `lattice.sections`, and remembers the last LISTENED bars or a
+few more.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from seq2drum.play.options import Options
 from seq2drum.play.take import TRACK_NAME
 from seq2drum.play.write import DrumMerger
 
-LEAD = 0.5  # quarters before a bar begins, at which it is decided
-LISTENED, SLID = 128, 32  # bars that are remembered, and after how many more the first ones are forgotten
-READ = 5  # bars that the model reads for each that it plays: that one and the four before
-_TAG = 0x7A30  # in the seeds of what is decided of fills and crashes
-_HORIZON = 256  # bars that are laid out at first
+LEAD = 0.5  # quarters before a bar at which it is decided
+LISTENED, SLID = 128, 32  # remembered bars, and the number of further bars after which the first ones are forgotten
+READ = 5  # bars that the model reads for each bar that it plays: that one and the four before
+_TAG = 0x7A30  # in the seeds of decisions about fills and crashes
+_HORIZON = 256  # bars laid out at the start
 
 
 Told: TypeAlias = Strike | Sign
@@ -56,8 +56,8 @@ Told: TypeAlias = Strike | Sign
 class JamBar:
     """A bar of drums: its number in the jam, from 0, the bar in ticks, and its hits on the notes of the drum map.
 
-    hits: the same on the lattice, as voices of the model's kit. letter: of the passage. groove, title: what it is
-    played on, empty if on none. is_fill; is_last: nothing follows it.
+    hits: the same on the lattice, as voices of the model's kit. letter: that of the passage. groove, title: of its
+    groove, empty without one. is_last: the jam ends with it.
     """
 
     number: int
@@ -75,13 +75,13 @@ class Jam:
     """A drummer who plays along with a guitar. See the module's text.
 
     Args:
-        engine: The model; one that has learnt with the future hidden plays best.
-        options: The request. Options with a place in the song have no meaning here.
-        score: The tempos and metres of the jam; its notes are not looked at.
+        engine: The model; one trained with the future hidden plays best.
+        options: The request. Options for places of a song have no effect here.
+        score: The tempos and metres of the jam; its notes are ignored.
         program: The General MIDI program of the guitar.
 
     Raises:
-        OptionError: the model reads no song bar by bar, or there is no such groove.
+        OptionError: the model cannot read a song bar by bar, or there is no such groove.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Jam:
         self._told, self._ear = list[Told](), LiveInput(self.score.ticks_per_quarter)
         self._fills, self._asked, self._turning = Fills(self._options.fills), set[str](), False
         self._next_letter: str | None = None
-        self.number, self.is_over = 0, False  # of the next bar that is to be decided
+        self.number, self.is_over = 0, False  # of the next bar to decide
         self._first, self._held = 0, -1
         self._groove: Groove | None = None  # of the bar before
         kit = engine.kit
@@ -114,15 +114,15 @@ class Jam:
         )
         self._passages = Passages(self._options, self._form.between(0, 1))
 
-    # --- being told ---------------------------------------------------------------------------------------------------
+    # --- events -------------------------------------------------------------------------------------------------------
 
     def hear(self, told: Iterable[Told], until: float) -> list[JamBar]:
-        """Hear what happened until a moment, in quarters, and give the bars that are decided by then.
+        """Take the events until a moment, in quarters, and yield the bars decided by then.
 
-        told: what was not told before, none of it later than `until`. The first bar is decided LEAD quarters before 0.
+        told: the new events, none later than `until`. The first bar is decided LEAD quarters before 0.
 
         Raises:
-            OptionError: a sign makes no sense; then nothing of all this was heard.
+            OptionError: a sign is invalid; then none of the events is taken.
         """
         bars = []
         told = list(told)
@@ -138,9 +138,9 @@ class Jam:
         return bars
 
     def repeat(self) -> JamBar:
-        """The next bar at once and without the model, if it would be late: the groove as it is, or the bar before.
+        """The next bar, without the model, for when it would be late: the plain groove, or the bar before.
 
-        What was told of the time before its moment is heard; a sign for it is heeded by the bar after it.
+        Events before its moment still count; a sign for it affects the bar after it.
         """
         self._catch_up()
         number, at = self.number, self.number - self._first
@@ -170,11 +170,11 @@ class Jam:
 
     @property
     def coming(self) -> Bar:
-        """The next bar that is to be decided, in ticks."""
+        """The next bar to decide, in ticks."""
         return self._lattice.bars[self.number]
 
     def _catch_up(self) -> None:
-        """Hear what was told of the time before the next bar's moment."""
+        """Take the events before the next bar's moment."""
         count = bisect_left(self._told, self.point, key=lambda one: one.quarter)
         early, self._told = self._told[:count], self._told[count:]
         for one in early:
@@ -201,7 +201,7 @@ class Jam:
 
     def _deciding(self, number: int) -> Computation[JamBar]:
         """Decide the next bar."""
-        # 1. What is known: the last bars, and how the guitar is expected to go on.
+        # 1. Take the last bars, and predict how the guitar goes on.
         at = number - self._first
         heard = self._heard(number)
         earlier, here = heard.between(0, at), heard.form.between(at, at + 1)
@@ -213,14 +213,14 @@ class Jam:
         step = int(heard.form.first[low])
         known = Features(known.guitar[step:], known.clock[step:], without_future(known.bars)[low:], known.summary)
         form = heard.form.between(low, at + 1)
-        # 2. The groove, a fill, a crash.
+        # 2. Choose the groove, a fill, a crash.
         model, groove = guided(self._engine, self._options.controls), self._passages.groove
         pieces = self._hold(at, here, groove)
         is_last = STOP in self._asked
         is_fill = yield from self._is_fill(model, known, form, begins=begins, is_last=is_last)
         plan = self._plan(number, here, groove, begins=begins, is_fill=is_fill, is_last=is_last)
         plan = replace(plan, pieces=pieces)
-        # 3. Play it, and remember it.
+        # 3. Play the bar, and remember it.
         played = yield from self._played(model, number, known, form, plan, low)
         struck = self._dynamics.strike(number, played)
         self._passages.letters.append(self._passages.letter)
@@ -229,7 +229,7 @@ class Jam:
         return self._as_bar(number, struck, is_fill=is_fill, is_last=is_last)
 
     def _hold(self, at: int, form: Form, groove: Groove | None) -> Pieces:
-        """Put the groove of a bar where it is remembered; which pieces may be played."""
+        """Store the groove of a bar in memory, and the allowed pieces."""
         known = {name: one for name, one in self._passages.grooves.items() if one}
         pieces = pieces_of(self._options, known, self._engine.kit)
         self._held = self._held + 1 if groove is not None and groove is self._groove else 0
@@ -241,7 +241,7 @@ class Jam:
     def _played(
         self, model: Playable, number: int, known: Features, form: Form, plan: Plan, low: int
     ) -> Computation[Grid]:
-        """The hits of a bar that is planned; known and form: of the bars from `low` of the memory on up to it."""
+        """The hits of a planned bar; known and form: those of the remembered bars from `low` up to it."""
         at, size = number - self._first, int(form.steps.max())
         rows, is_fill = self._rows, plan.is_fill(0)
         read = rows.part(low, at + 1, size)
@@ -268,7 +268,7 @@ class Jam:
     def _is_fill(
         self, model: Playable, known: Features, form: Form, *, begins: bool, is_last: bool
     ) -> Computation[bool]:
-        """Return True if the next bar is a fill: for a sign, before another kind of groove, or by the model."""
+        """Return True if the next bar is a fill: because of a sign, before another kind of groove, or by the model."""
         logits = yield from model.fill_logits(known, form)
         rng = np.random.default_rng([self._options.sampling.seed, self.number, _TAG])
         if is_last or begins or logits is None:
@@ -285,7 +285,7 @@ class Jam:
     def _plan(
         self, number: int, form: Form, groove: Groove | None, *, begins: bool, is_fill: bool, is_last: bool
     ) -> Plan:
-        """Return the plan of a bar, as that of a song of that bar alone."""
+        """Return the plan of a bar, as for a song of that bar alone."""
         options, place = self._options, number - self._passages.begun
         soft = is_soft(options, groove)
         rng = np.random.default_rng([options.sampling.seed, number, _TAG, 1])
@@ -320,10 +320,10 @@ class Jam:
         bar, letter = self._lattice.bars[number], self._passages.letter
         return JamBar(number, bar, part, hits, letter, name, title, is_fill, is_last)
 
-    # --- what was heard -----------------------------------------------------------------------------------------------
+    # --- memory -------------------------------------------------------------------------------------------------------
 
     def _heard(self, number: int) -> GuitarGrid:
-        """The bars from the first that is remembered on up to a bar, as the guitar is expected to go on."""
+        """The guitar from the first remembered bar up to a bar, with the predicted continuation."""
         lattice, first = self._lattice, self._first
         begin, quarter = lattice.bars[first].start, self.score.ticks_per_quarter
         bars = tuple(
@@ -340,7 +340,7 @@ class Jam:
         return gone_on(heard, here - lead)
 
     def _slide(self) -> None:
-        """Forget the first bars, if there are more than are remembered; make room for the next."""
+        """Forget the first bars if there are too many; make room for the next."""
         if self.number + 2 >= len(self._lattice.bars):
             self._lay_out(2 * len(self._lattice.bars))
         if self.number - self._first < LISTENED + SLID:
@@ -351,7 +351,7 @@ class Jam:
         self._ear.forget(self._lattice.bars[self._first].start)
 
     def _lay_out(self, bars: int) -> None:
-        """Lay out so many bars or more of the tempos and metres that are known."""
+        """Lay out at least this many bars from the known tempos and metres."""
         quarter = self.score.ticks_per_quarter
         length = 4 * quarter * bars
         while len((lattice := lattice_of(replace(self.score, length=length))).bars) < bars:
@@ -364,10 +364,10 @@ class Jam:
 
 
 def _with_grooves(options: Options) -> Options:
-    """The options with each groove as a `Groove`; names of sections stand for the letters in their order.
+    """The options with each groove as a `Groove`; names of sections stand for letters in order.
 
     Raises:
-        OptionError: there is no such groove; or a song to play like, which is for whole songs.
+        OptionError: there is no such groove; or the options name a song to play like, which needs a whole song.
     """
     if options.like is not None or options.prime or options.bars:
         raise OptionError("like, prime and bars are for whole songs; leave them out, or name a groove")

@@ -1,6 +1,6 @@
-"""A jam in time: what comes in is heard where the song is, what the drummer decides is made ready to be sent.
+"""A jam in real time: input is placed in song time, and decided bars are prepared for sending.
 
-`Jamming.step` is called again and again with the time that it is; nothing here looks at a clock.
+`Jamming.step` is called repeatedly with the current time; nothing here reads a clock.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ from seq2drum.play.options import Options
 from seq2drum.play.take import Take
 
 NAME, WHY = "Guitar", "the guitar of the jam"
-_NONE = Grid.join([])  # in place of a bar's hits on the lattice: a take is made of its notes
+_NONE = Grid.join([])  # in place of a bar's hits on the lattice: takes are made from its notes
 
 
 class Recording:
-    """Keeps what was heard, in song time."""
+    """Records the jam, in song time."""
 
     def __init__(self, ticks_per_quarter: int) -> None:
         self._ear, self._quarter = LiveInput(ticks_per_quarter), ticks_per_quarter
         self._bars = list[JamBar]()
 
     def hear(self, strike: Strike) -> None:
-        """Keep a note of the guitar."""
+        """Record a note of the guitar."""
         self._ear.hear(strike)
 
     def keep(self, bar: JamBar, like: JamBar) -> None:
-        """Keep a bar of drums that was heard: that which was decided, or another in its place."""
+        """Record a bar of drums as heard: the decided one, or its replacement."""
         if like is not bar:
             part = later(like.part, bar.bar.start - like.bar.start)
             bar = replace(bar, part=part, is_fill=False)
         self._bars.append(replace(bar, hits=_NONE))
 
     def guitar(self, tick: int, now: int, program: int) -> Part:
-        """Return the guitar from one tick of the song until another."""
+        """Return the guitar between two ticks of the song."""
         return later(replace(self._ear.part(tick, now, program), name=NAME), tick)
 
     def take(self, score: Song, options: Options, program: int, quarter: float) -> Take | None:
@@ -75,19 +75,19 @@ def _until(part: Part, tick: int) -> Part:
     return replace(kept, pedal=part.pedal[part.pedal[:, 0] < tick])
 
 
-EARLY = 0.25  # quarters before the first barline, from which a note is meant to be on it
-OTHER_TEMPO = 0.03  # by which the tempo must differ before the drummer follows
-REHEARSED = 40  # quarters, so that a groove is chosen by what was heard, too
-_LOOK = 0.05  # seconds after which it looks again at the latest
-_KEPT = 8  # bars that were decided and may still be heard, or repeated
+EARLY = 0.25  # quarters before the first barline from which a note belongs to it
+OTHER_TEMPO = 0.03  # the least difference of tempo that the drummer follows
+REHEARSED = 40  # quarters, so that the choice of a groove has some guitar
+_LOOK = 0.05  # seconds until the next check at the latest
+_KEPT = 8  # decided bars that may still be heard, or repeated
 
 
 @dataclass
 class View:
-    """A jam at a moment, as a person sees it.
+    """A jam at a moment, for display.
 
-    here, coming: the bar that is heard and the next, as far as it is decided; quarter: None while the song stands
-    still. heard: pitches of the last notes, the newest last. asked: signs that no bar has heeded yet.
+    here, coming: the current bar, and the next if decided; quarter: None while the song pauses. heard: pitches of the
+    last notes, the newest last. asked: signs that no bar has obeyed yet.
     """
 
     here: JamBar | None
@@ -102,7 +102,7 @@ class View:
 
 
 def rehearse(player: Engine, options: Options, score: Song) -> None:
-    """Play some bars that nobody hears: what is loaded and made ready at its first use is so before the first beat."""
+    """Play some bars silently, to load and prepare everything before the first beat."""
     eighths = [Strike(number / 2, 52 + number % 5, 80) for number in range(2 * REHEARSED)]
     Jam(player, options, score).hear(eighths, REHEARSED)
 
@@ -112,14 +112,14 @@ class Jamming:
 
     Args:
         jam: The drummer.
-        striker: Who sends the hits.
-        time: Where the song is; the striker's, too.
+        striker: The sender of hits.
+        time: The song time, shared with the striker.
         options: The request.
         feet: The foot switches.
-        guitarist: What is played, sorted by time, if not by a port.
-        count_in: Bars that are counted before the first.
-        latency: Seconds that a note is late when it comes.
-        tell: What takes a line for the person who plays.
+        guitarist: The events, sorted by time, if not from a port.
+        count_in: The number of bars to count in.
+        latency: The delay of input in seconds.
+        tell: Takes a line for the guitarist.
     """
 
     def __init__(
@@ -151,11 +151,11 @@ class Jamming:
     # --- time passes --------------------------------------------------------------------------------------------------
 
     def begin(self, seconds: float) -> None:
-        """Begin to count at a moment; with a MIDI clock, wait for it."""
+        """Start counting at a moment; with a MIDI clock, wait for it."""
         self._time.begin(seconds, self._striker.barline)
 
     def step(self, now: float, came: Iterable[Came] = ()) -> float:
-        """Hear what came until now, decide what is due; the moment at which to be called again at the latest."""
+        """Take the input until now, and decide what is due; return the latest moment of the next call."""
         told = [one for seconds, what in came for one in self._told(seconds, what)]
         self._time.pass_to(now)
         line = self._time.line
@@ -163,7 +163,7 @@ class Jamming:
             self._keep(self._jam.repeat())  # the striker could not wait for it
         if line is None:
             if not self._ready and self._striker.has_place and not self._jam.is_over:
-                self._prepare(self._jam.hear(told, self._jam.point))  # it may go on at any moment
+                self._prepare(self._jam.hear(told, self._jam.point))  # it may continue at any moment
             self._hand_over()
             return now + _LOOK
         quarter = line.quarter_at(now)
@@ -199,12 +199,12 @@ class Jamming:
         )
 
     def bars(self, before: int) -> list[JamBar]:
-        """The bar that is heard with so many before it, and the next, as far as they are there."""
+        """The current bar with this many bars before it, and the next, as far as they exist."""
         number = self._striker.number
         return [self._bars[one] for one in range(max(number - before, 0), number + 2) if one in self._bars]
 
     def guitar(self, tick: int) -> Part:
-        """Return the guitar from one tick of the song until another."""
+        """Return the guitar between two ticks of the song."""
         return self.recording.guitar(tick, round(self._until * self._quarter), self._program)
 
     @property
@@ -217,10 +217,10 @@ class Jamming:
         self._note_played()
         return self.recording.take(self._jam.score, self._options, self._program, self._until)
 
-    # --- what comes in ------------------------------------------------------------------------------------------------
+    # --- input --------------------------------------------------------------------------------------------------------
 
     def _told(self, seconds: float, what: bytes | Shown) -> Iterable[Told]:
-        """Return an event as the drummer is given it."""
+        """Return an event for the drummer."""
         line = self._time.line
         quarter = 0.0 if line is None else max(line.quarter_at(seconds), 0.0)
         if isinstance(what, Shown):
@@ -265,7 +265,7 @@ class Jamming:
         return (sign,)
 
     def _other_tempo(self, quarter: float) -> Iterable[Told]:
-        """A sign for the tempo, where something else than the drummer or a sign has changed it."""
+        """A sign for the tempo, if it changed for another reason than the drummer or a sign."""
         bpm = round(self._time.bpm, 1)
         if abs(bpm / self._bpm - 1) < OTHER_TEMPO or quarter < self._jam.point:
             return ()
@@ -275,7 +275,7 @@ class Jamming:
     # --- bars ---------------------------------------------------------------------------------------------------------
 
     def _prepare(self, bars: Iterable[JamBar]) -> None:
-        """Make bars ready to be sent."""
+        """Prepare bars for sending."""
         for bar in bars:
             self._keep(bar)
             begin = bar.bar.start / self._quarter
@@ -298,7 +298,7 @@ class Jamming:
     def _hand_over(self) -> None:
         while self._ready and self._striker.has_place:
             made, begin = self._ready.popleft()
-            if not self._striker.put(made, begin) and made.is_last:  # it was late; the jam ends a bar later
+            if not self._striker.put(made, begin) and made.is_last:  # it was late: the jam ends a bar later
                 bar, coming = self._bars[made.number], self._jam.coming
                 part = later(bar.part, coming.start - bar.bar.start)
                 self._keep(replace(bar, number=made.number + 1, bar=coming, part=part))
@@ -306,7 +306,7 @@ class Jamming:
         self._note_played()
 
     def _note_played(self) -> None:
-        """Record the bars that began to be heard."""
+        """Record the bars that have begun to sound."""
         played = self._striker.played
         while played and (played[0][0] < 0 or played[0][0] in self._bars):
             number, sent = played.popleft()
@@ -314,7 +314,7 @@ class Jamming:
                 self.recording.keep(self._bars[number], self._bars.get(sent.number, self._bars[number]))
 
     def _count_in(self, bars: int) -> None:
-        """Make the bars of a count-in ready: of the first bar's metre, on the sticks."""
+        """Prepare the bars of a count-in: in the first bar's metre, on the sticks."""
         if not bars:
             return
         first, drum_map = self._jam.coming, drum_maps.load(self._options.drum_map)

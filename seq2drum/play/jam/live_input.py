@@ -1,4 +1,4 @@
-"""Live input: the notes of a guitar that is still being played, in song time."""
+"""Live input: the notes of a guitar during a jam, in song time."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 
 from seq2drum.music.notes import Part
 
-LONGEST = 8  # quarters after which a note that was not ended has ended
-MOST = 48  # notes that are heard in a quarter; the strings of a guitar that is played in 32nds
+LONGEST = 8  # quarters after which a note without an end ends
+MOST = 48  # notes per quarter that count: all strings of a guitar in 32nds
 PITCHES = range(128)
 
 
 class Strike(NamedTuple):
-    """A note of the guitar begins: when, in quarters from the first barline on; MIDI pitch; velocity 1-127.
+    """A note of the guitar begins: its quarter from the first barline, MIDI pitch, and velocity 1-127.
 
-    With the velocity 0 it ends, as in MIDI.
+    With velocity 0 it ends, as in MIDI.
     """
 
     quarter: float
@@ -26,12 +26,12 @@ class Strike(NamedTuple):
 
 
 def in_order(strikes: Iterable[Strike]) -> list[Strike]:
-    """Strikes in the order of time; of those at one moment, what ends comes before what begins."""
+    """Strikes in order of time; at one moment, ends come before beginnings."""
     return sorted(strikes, key=lambda one: (one.quarter, one.velocity > 0, one.pitch))
 
 
 class LiveInput:
-    """Keeps the notes of a guitar, in ticks; strikes are heard in the order of time."""
+    """Keeps the notes of a guitar, in ticks; takes strikes in order of time."""
 
     def __init__(self, ticks_per_quarter: int) -> None:
         self._quarter = ticks_per_quarter
@@ -40,7 +40,7 @@ class LiveInput:
         self._crowd = -1, 0  # a quarter, and how many notes began in it
 
     def hear(self, strike: Strike) -> None:
-        """Hear a note begin or end. What is no note is passed over, and so is what no guitar can play."""
+        """Take the beginning or the end of a note. Ignores invalid notes, and those beyond a guitar."""
         tick = round(strike.quarter * self._quarter)
         if strike.pitch not in PITCHES or tick < 0:
             return
@@ -55,7 +55,7 @@ class LiveInput:
             self._sounding[strike.pitch] = note
 
     def part(self, first: int, now: int, program: int) -> Part:
-        """Return the notes from a tick on, counted from there; a note that still sounds has lasted until now."""
+        """Return the notes from a tick on, counted from there; a note that still sounds lasts until now."""
         longest = LONGEST * self._quarter
         rows = [
             (onset - first, max(min(now if end < 0 else end, onset + longest) - onset, 1), pitch, velocity)
@@ -65,5 +65,5 @@ class LiveInput:
         return Part.of(np.array(rows, dtype=np.int64).reshape(-1, 4), program=program)
 
     def forget(self, tick: int) -> None:
-        """Forget what began before a tick."""
+        """Forget notes that began before a tick."""
         self._notes = [note for note in self._notes if note[0] >= tick]

@@ -1,4 +1,4 @@
-"""The loop of a jam: waits for what comes, lets the jam go on, and sees to it that every note ends."""
+"""The loop of a jam: it waits for input, advances the jam, and makes sure that every note ends."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ from seq2drum.play.jam.ports import Came, Port, Shown
 from seq2drum.play.jam.striker import Striker
 
 HEAD_START = 0.2  # seconds before the first beat
-SWITCHING = 0.0005  # seconds that a thread may compute while the striker waits for its turn
-WATCHED = 1.0  # seconds after which it is looked whether the ports are still there
-_MOST = 10_000  # messages that may wait; what comes beyond them is lost
-_AT_ONCE = 1_000  # of which so many are heard at a time
+SWITCHING = 0.0005  # seconds that a thread may compute while the striker waits for the interpreter
+WATCHED = 1.0  # seconds between checks of the ports
+_MOST = 10_000  # messages in the queue; more are lost
+_AT_ONCE = 1_000  # of these, the number handled per turn
 
 
 class Inbox:
-    """Events that came and were not yet read; any thread may fill it."""
+    """A queue of events, which any thread may fill."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._queue, self._clock = SimpleQueue[Came | None](), clock
         self.is_stopped = False
 
     def put(self, what: bytes | Shown) -> None:
-        """Something comes now."""
+        """Add an event with the current time."""
         if self._queue.qsize() < _MOST:
             self._queue.put((self._clock(), what))
 
     def stop(self) -> None:
-        """The jam is to end at once."""
+        """End the jam immediately."""
         self.is_stopped = True
         self._queue.put(None)
 
     def take(self, seconds: float) -> list[Came]:
-        """Return the events that came; without any, wait so long for one."""
+        """Return the queued events; without any, wait this long for one."""
         came = list[Came]()
         try:
             one = self._queue.get(timeout=max(seconds, 0.0))
@@ -69,7 +69,7 @@ def play(
     look: Callable[[float], None] = lambda now: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Play until the last hit, or until it is stopped; then every note has ended. look: is called now and then.
+    """Play until the last hit or a stop, and end every note. look: called from time to time.
 
     Raises:
         PortError: a port has gone.
@@ -99,7 +99,7 @@ def play(
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Let no thread wait long for another, and collect no garbage but between bars."""
+    """Keep threads from waiting long for each other, and collect garbage only between bars."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCHING)
     gc.collect()
@@ -115,7 +115,7 @@ def _undisturbed() -> Iterator[None]:
 
 @contextmanager
 def _stopping(inbox: Inbox) -> Iterator[None]:
-    """End the jam on Ctrl-C, and where the program or its terminal is ended; a second Ctrl-C ends the program."""
+    """End the jam on Ctrl-C, or when the program or its terminal ends; a second Ctrl-C ends the program."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -139,7 +139,7 @@ WAITING = "waiting for the MIDI clock to start"
 
 
 def status(view: View) -> str:
-    """Return a line that says where the jam is."""
+    """Return a line with the position of the jam."""
     if view.quarter is None:
         return WAITING
     here, parts = view.here, list[str]()
@@ -160,7 +160,7 @@ def status(view: View) -> str:
 
 
 def line(view: View) -> str:
-    """A bar as it begins, for a terminal that is none."""
+    """The line for a bar that begins, for output that is not a terminal."""
     here = view.here
     if here is None:
         return "count-in"
@@ -174,7 +174,7 @@ def _played(bar: JamBar) -> str:
 
 
 def duet(bars: Sequence[JamBar], guitar: Part, bpm: float, ticks_per_quarter: int, drum_map: str) -> Duet:
-    """Some bars that follow each other, and what was heard in them, as a song that begins with the first."""
+    """Some consecutive bars, and the guitar in them, as a song that begins with the first."""
     first = bars[0].bar.start
     drums = merge_drums([later(bar.part, -first) for bar in bars], kit=bars[0].part, name="Drums")
     own = Part.of(guitar.rows[guitar.onset >= first], program=guitar.program, name="Guitar")

@@ -1,7 +1,7 @@
-"""MIDI ports by name: what comes in goes to a function, and what goes out is a function.
+"""MIDI ports by name: input calls a function, output is a function.
 
-A kind of port is a `Port` made of two hooks, one that sends and one that says whether the port is still there; in a
-test both are plain functions. The ports of the system are those of RtMidi (rtmidi2, extra `live`), imported here alone.
+A `Port` has two hooks, one that sends and one that says whether the port still exists; tests use plain functions. The
+ports of the system are those of RtMidi (rtmidi2, extra `live`), which only this file imports.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing import Any, NamedTuple, TypeAlias
 from seq2drum.errors import MissingExtraError, PortError
 from seq2drum.play.jam.signs import FILL, INTENSITY, SECTION, STOP, TEMPO
 
-VIRTUAL = "virtual"  # in place of a name: a new port, to which another program can connect
+VIRTUAL = "virtual"  # in place of a name: a new port to which other programs can connect
 CLIENT = "seq2drum"
-_LEAVING = 0.05  # seconds that what was sent last has to leave: JACK sends it in a thread of its own
+_LEAVING = 0.05  # seconds for the last message to leave: JACK sends it in another thread
 _NONE_HERE = "this system has no MIDI ports"
 
 
@@ -34,7 +34,7 @@ def _nothing() -> None:
 
 @dataclass(frozen=True)
 class Port:
-    """A port that is open. send: takes a message. is_there: whether the system still has it."""
+    """An open port. send: takes a message. is_there: whether the system still has it."""
 
     name: str
     send: Callable[[bytes], None] = lambda message: None
@@ -43,7 +43,7 @@ class Port:
 
 
 def names() -> tuple[list[str], list[str]]:
-    """The ports that can be listened to, and those that can be played through.
+    """The input ports and the output ports.
 
     Raises:
         MissingExtraError: rtmidi2 is not installed.
@@ -55,7 +55,7 @@ def names() -> tuple[list[str], list[str]]:
 
 
 def open_input(name: str, heard: Callable[[bytes], None]) -> Port:
-    """Listen to the port of a name, or a part of it; `heard` is called in a thread of the system's.
+    """Listen to the port of a name, or of part of one; `heard` is called in a thread of the system.
 
     Raises:
         MissingExtraError: rtmidi2 is not installed.
@@ -70,7 +70,7 @@ def open_input(name: str, heard: Callable[[bytes], None]) -> Port:
 
 
 def open_output(name: str) -> Port:
-    """Play through the port of a name, or a part of it; through one port only one jam plays at a time.
+    """Play through the port of a name, or of part of one; each port serves one jam at a time.
 
     Raises:
         MissingExtraError: rtmidi2 is not installed.
@@ -84,10 +84,10 @@ def open_output(name: str) -> Port:
 
 
 def chosen(name: str, there: Sequence[str]) -> int:
-    """Return the port of some with a name, or the only one whose name contains it; capitals do not matter.
+    """Return the port with a name, or the only one whose name contains it, ignoring case.
 
     Raises:
-        PortError: none has, or several have.
+        PortError: no port or several ports match.
     """
     if name in there:
         return there.index(name)
@@ -136,7 +136,7 @@ def _close(device: Any, lock: int | None) -> None:
 
 
 def _system() -> tuple[Any, int]:
-    """The module of RtMidi, and the first of the system's kinds of MIDI that is there.
+    """The module of RtMidi, and the first available MIDI API of the system.
 
     Raises:
         MissingExtraError: rtmidi2 is not installed.
@@ -151,13 +151,13 @@ def _system() -> tuple[Any, int]:
             rtmidi2.MidiIn(CLIENT, api=api)
             if b"not running" not in said():
                 return rtmidi2, api
-    advice = "the ALSA sequencer (modprobe snd-seq) or a JACK server is wanted" if sys.platform == "linux" else ""
+    advice = "the ALSA sequencer (modprobe snd-seq) or a JACK server is needed" if sys.platform == "linux" else ""
     raise PortError("; ".join(filter(None, [_NONE_HERE, advice, "a file can play the guitar with --in SONG --fast"])))
 
 
 @contextmanager
 def _opening(name: str) -> Iterator[None]:
-    """Around whatever opens a port. What RtMidi complains of is an error of the port."""
+    """A context for opening a port: errors of RtMidi become errors of the port."""
     try:
         yield
     except (RuntimeError, ValueError, OSError) as error:
@@ -166,7 +166,7 @@ def _opening(name: str) -> Iterator[None]:
 
 @contextmanager
 def _captured() -> Iterator[Callable[[], bytes]]:
-    """Capture what libraries in C write to standard error, which would otherwise break the program's own lines."""
+    """Capture what C libraries write to standard error, which would break the program's lines."""
     with tempfile.TemporaryFile() as file:
         try:
             before = os.dup(2)
@@ -186,12 +186,12 @@ def _captured() -> Iterator[Callable[[], bytes]]:
 
 
 def _reserved(name: str) -> int | None:
-    """Keep a port for this jam until what is returned is closed, or the process ends.
+    """Lock a port for this jam until the returned lock is closed, or the process ends.
 
     Raises:
         PortError: another jam has it.
     """
-    if sys.platform == "win32":  # which opens a port once
+    if sys.platform == "win32":  # another jam cannot lock it
         return None
     import fcntl
 
@@ -220,26 +220,26 @@ TICK, BEGIN, RESUME, PAUSE = bytes([CLOCK]), bytes([START]), bytes([CONTINUE]), 
 
 
 class Key(NamedTuple):
-    """A note begins, or with the velocity 0 ends."""
+    """A note begins; with velocity 0 it ends."""
 
     pitch: int
     velocity: int
 
 
 class Switch(NamedTuple):
-    """A controller goes to a value, 0-127."""
+    """A controller changes to a value, 0-127."""
 
     controller: int
     value: int
 
     @property
     def is_down(self) -> bool:
-        """Return True if a foot switch that sends this is down."""
+        """Return True if this means a foot switch is down."""
         return self.value >= _DOWN
 
 
 class Transport(NamedTuple):
-    """A message of the clock: its status, and of POSITION the quarter."""
+    """A clock message: its status, and for POSITION the quarter."""
 
     status: int
     quarter: float = 0.0
@@ -249,7 +249,7 @@ Message: TypeAlias = Key | Switch | Transport | None
 
 
 def read(message: bytes) -> Message:
-    """Return the event of a message; None for other messages, and for bytes that are no message."""
+    """Return the event of a message; None for other messages, and for invalid bytes."""
     if not message:
         return None
     status, data = message[0], message[1:]
@@ -261,7 +261,7 @@ def read(message: bytes) -> Message:
         return None
     kind = status & 0xF0
     if kind in (NOTE_ON, NOTE_OFF):
-        if status & 0x0F == DRUM_CHANNEL:  # the drums themselves, on their way back
+        if status & 0x0F == DRUM_CHANNEL:  # the drums of this program, fed back
             return None
         return Key(data[0], data[1] if kind == NOTE_ON else 0)
     return Switch(data[0], data[1]) if kind == CONTROL else None
@@ -273,17 +273,17 @@ def note_on(pitch: int, velocity: int) -> bytes:
 
 
 def note_off(pitch: int) -> bytes:
-    """Its end."""
+    """The end of that hit."""
     return bytes([NOTE_OFF | DRUM_CHANNEL, pitch, 0])
 
 
 def control(controller: int, value: int) -> bytes:
-    """A controller of the drum channel."""
+    """A controller message on the drum channel."""
     return bytes([CONTROL | DRUM_CHANNEL, controller, value])
 
 
 def program(number: int) -> bytes:
-    """A kit for the drum channel."""
+    """A program change on the drum channel."""
     return bytes([PROGRAM | DRUM_CHANNEL, number])
 
 
@@ -291,29 +291,29 @@ def program(number: int) -> bytes:
 
 
 class Shown(NamedTuple):
-    """A sign as it comes from outside, without its moment."""
+    """A sign from outside, without its time."""
 
     what: str
     value: float | str | None = None
 
 
 Came: TypeAlias = tuple[float, bytes | Shown]
-"""What came, and when: a MIDI message, or a sign."""
+"""An input and its time: a MIDI message, or a sign."""
 
 
 CC, NOTE = "cc", "note"
 PEDALS: Mapping[tuple[str, int], str] = MappingProxyType({(CC, 64): FILL, (CC, 66): SECTION, (CC, 67): STOP})
-"""What the pedals of a keyboard show the drummer: sustain, sostenuto and soft."""
+"""The default signs of a keyboard's pedals: sustain, sostenuto and soft."""
 
 
 class Feet:
-    """The foot switches of a guitarist: which controller or note stands for which sign."""
+    """The foot switches of a guitarist: the sign for each controller or note."""
 
     def __init__(self, pedals: Mapping[tuple[str, int], str] = PEDALS) -> None:
         self._pedals, self._down = dict(pedals), set[int]()
 
     def sign(self, message: Message) -> str | None:
-        """The sign that a message stands for: that of a controller once, when it goes down."""
+        """The sign of a message; that of a controller once, when it goes down."""
         if isinstance(message, Key):
             return self._pedals.get((NOTE, message.pitch)) if message.velocity else None
         if not isinstance(message, Switch) or (CC, message.controller) not in self._pedals:
@@ -323,7 +323,7 @@ class Feet:
         return self._pedals[CC, message.controller] if message.is_down and not was_down else None
 
     def is_pedal(self, key: Key) -> bool:
-        """Return True if a note is a foot switch and no note of the guitar."""
+        """Return True if a note is a foot switch, not a note of the guitar."""
         return (NOTE, key.pitch) in self._pedals
 
 
@@ -331,7 +331,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def sign_of(address: str, values: tuple[Any, ...]) -> Shown | None:
-    """The sign that a message is; None if it is none."""
+    """The sign of an OSC message, or None."""
     what, value = address.strip("/").casefold(), values[0] if values else None
     if what in (TEMPO, INTENSITY):
         return Shown(what, float(value) if isinstance(value, int | float) else None)
@@ -342,11 +342,11 @@ def sign_of(address: str, values: tuple[Any, ...]) -> Shown | None:
 
 @contextmanager
 def listening(host: str, port: int, shown: Callable[[Shown], None]) -> Iterator[int]:
-    """Call a function, in a thread of its own, with each sign that comes to a UDP port; its number.
+    """Call a function, in a separate thread, with each sign that arrives at a UDP port; return the port's number.
 
     Raises:
         MissingExtraError: python-osc is not installed.
-        PortError: nobody can listen there.
+        PortError: the port cannot be opened.
     """
     try:
         from pythonosc.dispatcher import Dispatcher
@@ -360,14 +360,14 @@ def listening(host: str, port: int, shown: Callable[[Shown], None]) -> Iterator[
 
     class Server(BlockingOSCUDPServer):
         def handle_error(self, request: Any, client_address: Any) -> None:
-            """Pass over what is no message."""
+            """Ignore an invalid message."""
 
     dispatcher = Dispatcher()
     dispatcher.set_default_handler(came)
     try:
         server = Server((host, port), dispatcher)
     except OSError as error:
-        raise PortError(f"OSC cannot be heard on {host}:{port} ({error.strerror}); name another port") from None
+        raise PortError(f"OSC cannot be received on {host}:{port} ({error.strerror}); name another port") from None
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="osc", daemon=True)
     thread.start()
     try:

@@ -13,11 +13,11 @@ SLOWEST, FASTEST = 30.0, 300.0  # quarters a minute
 
 
 class Sign(NamedTuple):
-    """A sign to the drummer, heeded by the next bar that is not yet decided.
+    """A sign to the drummer, for the next undecided bar. quarter: its time.
 
-    quarter: when it is given. what: "fill": that bar is one; "section": it is a fill, and leads into another passage,
-    `value` its letter or None for a new one; "stop": it is the last, struck on its first beat; "intensity": from it on,
-    `value` 0..1; "tempo": from it on, `value` quarters a minute.
+    what: "fill": that bar is one; "section": it is a fill, and leads into another passage, `value` its letter or None
+    for a new one; "stop": it is the last, struck on its first beat; "intensity": from it on, `value` 0..1; "tempo":
+    from it on, `value` quarters a minute.
     """
 
     quarter: float
@@ -26,17 +26,17 @@ class Sign(NamedTuple):
 
     @property
     def number(self) -> float:
-        """The number that it comes with.
+        """Its value, a number.
 
         Raises:
-            OptionError: there is none.
+            OptionError: it has none.
         """
         if isinstance(self.value, int | float):
             return float(self.value)
         raise OptionError(f"the sign {self.what!r} comes with {self.value!r}, wanted a number")
 
     def check(self, known: Sequence[str] = SIGNS) -> None:
-        """Raise OptionError if it makes no sense, or is none of those that are known."""
+        """Raise OptionError if it is invalid or unknown."""
         if self.what not in known:
             raise OptionError(f"there is no sign {self.what!r}; wanted one of {', '.join(known)}")
         if self.what == INTENSITY:

@@ -1,7 +1,7 @@
-"""Song time: seconds of a clock that never goes back, and quarters from the first barline on.
+"""Song time: a map from the seconds of a monotonic clock to quarters from the first barline.
 
-A `Line` says so. `Steady` keeps a tempo, `Clocked` takes it from a MIDI clock, `Following` from the guitar, within
-limits. All give a new line whenever they know better; what is behind a line is never asked again.
+A `Line` is such a map. `Steady` keeps a tempo, `Clocked` takes it from a MIDI clock, `Following` from the guitar,
+within limits. Each gives a new line when it has a better estimate; nobody asks for times before the start of a line.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from seq2drum.play.jam.signs import FASTEST, SLOWEST
 
 
 class Line(NamedTuple):
-    """At so many seconds the song is at a quarter, and a quarter lasts `length` seconds; from `turn` on, `then`."""
+    """At `seconds` the song is at a quarter, and a quarter lasts `length` seconds; from `turn` on, `then` holds."""
 
     seconds: float
     quarter: float
@@ -30,19 +30,19 @@ class Line(NamedTuple):
         return self.seconds + (self.turn - self.quarter) * self.length + (quarter - self.turn) * self.then
 
     def quarter_at(self, seconds: float) -> float:
-        """Return the place of the song at a moment."""
+        """Return the song's quarter at a moment."""
         quarter = self.quarter + (seconds - self.seconds) / self.length
         return quarter if quarter <= self.turn else self.turn + (quarter - self.turn) * self.length / self.then
 
     def at(self, seconds: float) -> Line:
-        """The same from a moment on: what is behind it is forgotten."""
+        """The same line from a moment on, without its past."""
         quarter = self.quarter_at(seconds)
         if quarter >= self.turn:
             return Line(seconds, quarter, self.then)
         return self._replace(seconds=seconds, quarter=quarter)
 
     def turned(self, quarter: float, bpm: float) -> Line:
-        """With another tempo from a quarter on."""
+        """The line with another tempo from a quarter on."""
         return self._replace(turn=quarter, then=60 / bpm)
 
     @property
@@ -54,27 +54,27 @@ class Line(NamedTuple):
 class SongTime(Protocol):
     """A clock of the song."""
 
-    line: Line | None  # None: it stands still
-    bpm: float  # quarters a minute, as they are now
+    line: Line | None  # None: the song pauses
+    bpm: float  # the current tempo in quarters a minute
 
     def heard(self, seconds: float) -> None:
-        """The guitar began a note or a chord."""
+        """Take the onset of a note or chord of the guitar."""
 
     def told(self, seconds: float, message: Transport, barline: float) -> None:
-        """A message of a MIDI clock came. barline: the quarter at which the next bar begins that is not yet heard."""
+        """Take a message of a MIDI clock. barline: the quarter of the next bar that has not begun."""
 
     def asked(self, bpm: float, barline: float) -> bool:
-        """Request another tempo from a barline on; return True if it can be had."""
+        """Request another tempo from a barline on; return True if it is possible."""
 
     def pass_to(self, seconds: float) -> None:
-        """So late it is now."""
+        """Take the current time."""
 
     def begin(self, seconds: float, quarter: float) -> None:
-        """Begin at a moment and a quarter."""
+        """Start at a moment and a quarter."""
 
 
 class Steady:
-    """A tempo that stays until another is requested."""
+    """A constant tempo until another is requested."""
 
     def __init__(self, bpm: float) -> None:
         self.line: Line | None = None
@@ -102,14 +102,14 @@ class Steady:
 
 # --- the guitar -------------------------------------------------------------------------------------------------------
 
-LIMIT = 0.1  # of the requested tempo, by which it may be left
-NEAR = 0.15  # quarters beside an eighth, within which a note was meant to be on it; swung eighths are farther away
-CHORD = 0.06  # seconds within which notes are one chord
-PHASE, PERIOD = 0.3, 0.04  # of what a guitarist is late: what is made up for in a quarter, and what the tempo takes
+LIMIT = 0.1  # share of the requested tempo by which it may deviate
+NEAR = 0.15  # quarters around an eighth within which a note belongs to it; swung eighths are farther away
+CHORD = 0.06  # seconds within which notes form one chord
+PHASE, PERIOD = 0.3, 0.04  # shares of the guitarist's lateness: the correction of a quarter, and that of the tempo
 
 
 class Following(Steady):
-    """A tempo that goes with the guitar: each note near an eighth shifts the beat a little and the tempo less.
+    """A tempo that follows the guitar: each note near an eighth shifts the beat a little and the tempo less.
 
     The two gains are those of linear phase and period correction (Mates 1994, "A model of synchronization of motor acts
     to a stimulus sequence"), small, as the guitarist follows the drummer, too.
@@ -141,35 +141,35 @@ class Following(Steady):
 
 # --- a MIDI clock -----------------------------------------------------------------------------------------------------
 
-_JUMP = 0.25  # of the time between two messages, by which three others differ after a jump of the tempo
-_FEW = 4  # messages from which a tempo is taken
-GONE = 1.0  # seconds without a message after which a clock has stopped; at the slowest tempo one comes every 83 ms
+_JUMP = 0.25  # relative deviation of three intervals after a jump of the tempo
+_FEW = 4  # the fewest messages for a tempo
+GONE = 1.0  # seconds without a message after which a clock has stopped; at the slowest tempo, messages are 83 ms apart
 
 
 class Clocked:
-    """The tempo and the place of a MIDI clock: a straight line through its last messages, a quarter of them.
+    """The tempo and the position of a MIDI clock: a straight line through the messages of the last quarter.
 
-    After a jump of the tempo the messages before it are forgotten. A song that begins again, or goes on elsewhere,
-    goes on here with the next bar, at the same place in the bar.
+    A jump of the tempo discards the messages before it. A song that restarts, or continues elsewhere, continues here
+    with the next bar, at the same place in the bar.
     """
 
     def __init__(self, bpm: float, bar: float) -> None:
-        """bpm: until the clock says another; bar: quarters of a bar."""
+        """bpm: the tempo until the clock gives another; bar: quarters of a bar."""
         self.line: Line | None = None
         self.bpm, self._bar = bpm, bar
-        self._ticks = deque[float](maxlen=CLOCKS + 1)  # seconds of the last messages
-        self._quarter = 0.0  # of the last message, if it runs
-        self._position = 0.0  # at which the master goes on
+        self._ticks = deque[float](maxlen=CLOCKS + 1)  # times of the last messages
+        self._quarter = 0.0  # of the last message, while it runs
+        self._position = 0.0  # at which the master continues
         self._runs = self._is_new = False
 
     def begin(self, seconds: float, quarter: float) -> None:
-        """Nothing: the clock begins."""
+        """Do nothing: the clock decides."""
 
     def heard(self, seconds: float) -> None:
-        """Nothing: the clock leads."""
+        """Do nothing: the clock leads."""
 
     def asked(self, bpm: float, barline: float) -> bool:
-        """False: the clock leads."""
+        """Return False: the clock leads."""
         return False
 
     def pass_to(self, seconds: float) -> None:
@@ -194,7 +194,7 @@ class Clocked:
         self._ticks.clear()
 
     def _tick(self, seconds: float) -> None:
-        """A message of the clock came."""
+        """Take a message of the clock."""
         ticks = self._ticks
         if ticks and (seconds <= ticks[-1] or seconds - ticks[-1] > GONE):
             ticks.clear()
@@ -214,7 +214,7 @@ class Clocked:
         self._draw(seconds, self._quarter)
 
     def _draw(self, seconds: float, quarter: float) -> None:
-        """A line through the last messages, or through this one alone if they are few."""
+        """A line through the last messages, or through this one alone if there are few."""
         length = self._length
         if length is None:
             self.line = Line(seconds, quarter, 60 / self.bpm)
@@ -228,7 +228,7 @@ class Clocked:
 
     @property
     def _length(self) -> float | None:
-        """Seconds between two messages, by the least squares; None if too few came."""
+        """Seconds between two messages, by least squares; None for too few messages."""
         ticks, count = self._ticks, len(self._ticks)
         if count < _FEW:
             return None

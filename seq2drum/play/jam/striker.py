@@ -1,7 +1,7 @@
-"""The hits of a jam, each sent at its moment: by a thread that does nothing else and makes nothing new in its loop.
+"""The sender of a jam's hits: a thread that sends each hit on time, and allocates nothing in its loop.
 
-A bar is made ready elsewhere (`Messages`) and handed over as a whole: one is heard, one is next. If the next one is not
-there DEADLINE seconds before its barline, the groove is repeated: never silence, never a late hit.
+Bars are prepared elsewhere (`Messages`) and handed over whole: one sounds, one is next. If the next one is missing
+DEADLINE seconds before its barline, the groove repeats: never silence, never a late hit.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ from seq2drum.music.notes import Bar, Part
 from seq2drum.play.jam import ports as messages
 from seq2drum.play.jam.songtime import SongTime
 
-DEADLINE = 0.020  # seconds before a barline, at which its bar must be there
-LATE = 0.030  # seconds after which a hit is left out
-SPIN = 0.0004  # seconds before a moment, from which the thread waits without sleeping
-LONGEST = 0.004  # seconds that it sleeps: so soon it notices that the tempo is another
-MEASURED = 4096  # hits of which it is remembered how late they were sent
+DEADLINE = 0.020  # seconds before a barline by which its bar must be there
+LATE = 0.030  # seconds after which a hit is dropped
+SPIN = 0.0004  # seconds before a moment from which the thread waits busily
+LONGEST = 0.004  # seconds of a sleep: the delay in noticing another tempo
+MEASURED = 4096  # hits whose lateness is recorded
 _SHORTEST = 1 / 48  # quarters from a hit to its end
 
 
 @dataclass(frozen=True, eq=False)
 class Messages:
-    """A bar as it is sent: messages, and the quarters from its barline on at which each is due, sorted.
+    """A bar ready to be sent: messages, and the quarters from its barline at which they are due, sorted.
 
-    number: of the bar; those of a count-in are below 0. length: its quarters. coming: those of the bar after it.
+    number: that of the bar, negative in a count-in. length: its quarters. coming: the quarters of
+    the bar after it.
     """
 
     number: int
@@ -56,7 +57,7 @@ class Messages:
         is_groove: bool = True,
         is_last: bool = False,
     ) -> Messages:
-        """The bar of a part. quarter: ticks of a quarter. coming: quarters of the bar after it."""
+        """The messages of a bar of a part. quarter: ticks per quarter. coming: quarters of the bar after it."""
         length, due = bar.length / quarter, list[tuple[float, int, bytes]]()
         begins = (part.onset - bar.start) / quarter
         ends = begins + np.maximum(part.duration / quarter, _SHORTEST)
@@ -73,13 +74,13 @@ class Messages:
 
 
 class Striker:
-    """Sends the hits of bar after bar. All but `advance` and `run` are called by the thread that decides the bars.
+    """Sends the hits of bar after bar. The thread that decides bars calls all methods but `advance` and `run`.
 
     Args:
-        send: What takes a message. An error of it ends the sending, see `error`.
-        time: Where the song is.
-        with_clock: Whether a MIDI clock is sent, too.
-        clock: The seconds now.
+        send: Takes a message. Its error ends the sending, see `error`.
+        time: The song time.
+        with_clock: Whether to send a MIDI clock, too.
+        clock: Returns the current time in seconds.
     """
 
     def __init__(
@@ -93,14 +94,14 @@ class Striker:
         self._send, self._time, self._clock, self._with_clock = send, time, clock, with_clock
         self.error: Exception | None = None
         self.is_over = False
-        self.played = deque[tuple[int, Messages]]()  # each bar's number and what was sent in it, as it begins
-        self.late, self.sent = array("d", bytes(8 * MEASURED)), 0  # seconds behind its moment, of each hit sent
+        self.played = deque[tuple[int, Messages]]()  # each bar's number and messages, when it begins
+        self.late, self.sent = array("d", bytes(8 * MEASURED)), 0  # the lateness of each sent hit, in seconds
         self.left_out = self.repeated = 0
         self._here: Messages | None = None
         self._next: Messages | None = None
         self._groove: Messages | None = None
         self._origin, self._at, self._ahead = 0.0, 0, 0  # barline, message, message of the next bar
-        self.number = 0  # of the bar that is heard, if there is one
+        self.number = 0  # of the current bar, if there is one
         self._beat = 0  # messages of the clock since the first barline
         self._is_counting = False
         self._sounding = bytearray(128)
@@ -110,9 +111,9 @@ class Striker:
     # --- bars ---------------------------------------------------------------------------------------------------------
 
     def put(self, bar: Messages, origin: float) -> bool:
-        """Hand over the next bar, with the quarter of its barline; whether it still can be heard.
+        """Hand over the next bar, with the quarter of its barline; return True if it can still sound.
 
-        There is no place for a bar behind that, see `has_place`.
+        No bar can follow it yet, see `has_place`.
         """
         if self._here is None:
             self._origin, self._at, self.number = origin, 0, bar.number
@@ -131,7 +132,7 @@ class Striker:
 
     @property
     def barline(self) -> float:
-        """The quarter at which the next bar begins that is not yet heard."""
+        """The quarter of the next bar that has not begun."""
         here = self._here
         return self._origin if here is None or not self._at else self._origin + here.length
 
@@ -142,7 +143,7 @@ class Striker:
         self.played.append((self.number, bar))
 
     def _pass_on(self) -> None:
-        """Go on to the next bar, or to the groove again if there is none."""
+        """Go to the next bar, or repeat the groove if there is none."""
         here, coming = self._here, self._next
         if here is None:
             return
@@ -164,7 +165,7 @@ class Striker:
     # --- time ---------------------------------------------------------------------------------------------------------
 
     def advance(self, now: float) -> float:
-        """Send what is due, and give the moment of what comes next; none is infinite."""
+        """Send what is due; return the moment of the next message, or infinity."""
         while not self.is_over:
             line, here = self._time.line, self._here
             if line is None or here is None:
@@ -178,7 +179,7 @@ class Striker:
                 following = line.seconds_at(self._origin + here.length + coming.quarters[self._ahead])
             if self._with_clock:
                 clock = line.seconds_at(self._beat / messages.CLOCKS)
-            # A bar ends at its barline; without a bar after it so early that the groove can begin in time.
+            # A bar ends at its barline; without a next bar, early enough for the groove to begin in time.
             pass_on = end if coming is not None or here.is_last else end - DEADLINE
             due = min(own, following, clock, pass_on)
             if due > now:
@@ -192,7 +193,7 @@ class Striker:
                 self._strike(coming.messages[self._ahead], now - due)
                 self._ahead += 1
             else:
-                while self._at < len(here.messages):  # what is left of a bar that is over: the ends of its hits
+                while self._at < len(here.messages):  # what remains of the last bar: the ends of its hits
                     self._strike(here.messages[self._at], math.inf)
                     self._at += 1
                 self._pass_on()
@@ -219,7 +220,7 @@ class Striker:
         self._beat += 1
 
     def _quiet_down(self) -> None:
-        """End what sounds, while the song stands still."""
+        """End all sounding notes while the song pauses."""
         while (pitch := self._sounding.find(1)) >= 0:
             self._sounding[pitch] = 0
             self._send(messages.note_off(pitch))
@@ -227,7 +228,7 @@ class Striker:
     # --- the thread ---------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin to send, in a thread of its own."""
+        """Start sending, in a separate thread."""
         self._thread = threading.Thread(target=self.run, name="striker", daemon=True)
         self._thread.start()
 
@@ -247,7 +248,7 @@ class Striker:
             self.error = error
 
     def stop(self) -> None:
-        """End the thread, and with it every sounding note. An error of the port changes nothing any more."""
+        """End the thread, and every sounding note. Errors of the port no longer matter."""
         self._stopped = True
         if self._thread is not None:
             self._thread.join()

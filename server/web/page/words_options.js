@@ -46,7 +46,7 @@ export const OPTION_WORDS = {
   "wish.time.hat": ["hi-hat", "Hi-Hat"],
   "wish.time.ride": ["ride cymbal", "Ride-Becken"],
   "wish.seed": ["Seed", "Seed"],
-  "wish.seed.what": ["another number, another take; the same number and wishes, the same take", "andere Zahl, anderer Take; gleiche Zahl und gleiche Wünsche, gleicher Take"],
+  "wish.seed.what": ["another number, another take; the same number and options, the same take", "andere Zahl, anderer Take; gleiche Zahl und gleiche Optionen, gleicher Take"],
   "wish.takes": ["Takes", "Takes"],
   "wish.takes.what": ["how many the drummer plays; each takes its time", "wie viele der Drummer spielt; jeder braucht seine Zeit"],
   "wish.temperature": ["Freedom", "Freiheit"],
