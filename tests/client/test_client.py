@@ -532,9 +532,9 @@ def test_a_damaged_model_is_an_error_of_the_server_and_an_unknown_model_one_of_t
     ("code", "kind", "message"),
     [
         (Code.UNAVAILABLE, ServerUnavailable, "closed the connection too early (what it said); try again"),
-        (Code.UNIMPLEMENTED, ServerFault, "no seq2drum server, or one of another version"),
-        (Code.RESOURCE_EXHAUSTED, ServerBusy, "refused the call as too much"),
-        (Code.PERMISSION_DENIED, Unauthenticated, "does not let this client in"),
+        (Code.UNIMPLEMENTED, ServerFault, "is not a seq2drum server, or has another version"),
+        (Code.RESOURCE_EXHAUSTED, ServerBusy, "refused the call as too large"),
+        (Code.PERMISSION_DENIED, Unauthenticated, "refused this client"),
         (Code.UNKNOWN, ServerFault, "failed (UNKNOWN: what it said)"),
     ],
 )
@@ -817,7 +817,7 @@ def test_tls_is_used_where_an_authority_is_given_and_both_sides_are_checked(
         other = RemoteDrummer(where, ca=certificates["other.pem"])
         with other as remote, pytest.raises(ServerUnavailable, match="trusted"):
             remote.accompany(SONG)
-        with RemoteDrummer(where) as remote, pytest.raises(ServerUnavailable, match="does it want TLS"):
+        with RemoteDrummer(where) as remote, pytest.raises(ServerUnavailable, match="does it need TLS"):
             remote.accompany(SONG)
     mutual = grpc.ssl_server_credentials(pair, pem["ca.pem"], require_client_auth=True)
     with serving(playing, credentials=mutual) as where:

@@ -203,7 +203,7 @@ def test_the_bytes_of_another_kind_are_read_as_what_they_are(suffix: str, other:
     path.write_bytes(good(other))
     assert open_song(path) == open_song(good(other))
     if kind_of(b"", other) is RECORDING:
-        with pytest.raises(InputError, match="no drums are heard"):
+        with pytest.raises(InputError, match="whose drums cannot be read"):
             open_drums(path)
 
 

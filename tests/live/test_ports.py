@@ -146,7 +146,7 @@ def test_a_port_that_is_taken_is_told_in_a_line() -> None:
     pytest.importorskip("pythonosc")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind((LOOPBACK, 0))
-        with pytest.raises(PortError, match="OSC cannot be heard"):
+        with pytest.raises(PortError, match="OSC cannot be received"):
             listening(LOOPBACK, taken.getsockname()[1], lambda sign: None).__enter__()
 
 

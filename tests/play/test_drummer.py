@@ -458,7 +458,7 @@ def test_a_take_names_the_grooves_of_its_sections_in_the_order_in_which_they_com
         ({"prime": -1}, "prime is -1"),
         ({"bars": (0, 4)}, "bars are 0:4, wanted FIRST:LAST"),
         ({"bars": (4, 3)}, "bars are 4:3"),
-        ({"bars": (1, 3), "prime": 1}, "ask for one of them"),
+        ({"bars": (1, 3), "prime": 1}, "leave one of them out"),
         ({"drum_map": "nobody's"}, 'no drum map "nobody\'s"'),
     ],
 )

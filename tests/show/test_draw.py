@@ -212,7 +212,7 @@ def test_matplotlib_settings_that_prevent_its_import_are_named() -> None:
     environment = {**os.environ, "MPLBACKEND": "nonsense"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True, text=True)
     assert "nonsense" in done.stdout
-    assert done.stdout.endswith("mend MPLBACKEND or matplotlibrc\n")
+    assert done.stdout.endswith("correct MPLBACKEND or matplotlibrc\n")
 
 
 @pytest.mark.usefixtures("_words")
