@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -218,8 +219,9 @@ def _measure(options: argparse.Namespace) -> int:
     _check_outputs(options)
     base, drummer = _playing(options), Drummer.load(options.model[0])
     of_songs = _of_drums if options.measure in ("styles", "levels", "metres") else _of_guitars
+    songs, measure = of_songs(options, drummer, base)
     with _progress() as progress:
-        songs, measures = of_songs(options, drummer, base, progress)
+        measures = measure(progress)
     about = {
         "command": command(),
         "models": options.model,
@@ -231,41 +233,36 @@ def _measure(options: argparse.Namespace) -> int:
     return _written(Evaluation(about, measures=tuple(measures)), options)
 
 
-def _of_drums(
-    options: argparse.Namespace, drummer: Drummer, base: Options, progress: Progress
-) -> tuple[int, list[Measure]]:
-    """(songs, measures) of songs with drums of their own."""
+Measured = Callable[["Progress"], "list[Measure]"]
+
+
+def _of_drums(options: argparse.Namespace, drummer: Drummer, base: Options) -> tuple[int, Measured]:
+    """(songs, a function that plays and measures them) of songs with drums of their own."""
     from seq2drum.evaluate import metres, wishes
 
     _, chosen, _ = _chosen_songs(options)
     if options.measure == "metres":
-        return len(chosen), metres.metres(drummer.engine, chosen, options.seed, progress)
-    measure = wishes.styles if options.measure == "styles" else wishes.levels
-    return len(chosen), measure(drummer, chosen, base, progress)
+        return len(chosen), partial(metres.metres, drummer.engine, chosen, options.seed)
+    return len(chosen), partial(wishes.styles if options.measure == "styles" else wishes.levels, drummer, chosen, base)
 
 
-def _of_guitars(
-    options: argparse.Namespace, drummer: Drummer, base: Options, progress: Progress
-) -> tuple[int, list[Measure]]:
-    """(songs, measures) of songs that need no drums."""
+def _of_guitars(options: argparse.Namespace, drummer: Drummer, base: Options) -> tuple[int, Measured]:
+    """(songs, a function that plays and measures them) of songs that need no drums."""
     from seq2drum.evaluate import idiom, wishes
     from seq2drum.judge.styles import RULES
 
     songs = _with_guitar(options)
     if options.measure == "controls":
-        seeds = range(base.seed, base.seed + options.takes)
-        only = [song for _, song in songs]
-        moved = wishes.move(drummer, only, seeds=seeds, bars=options.bars, base=base, progress=progress)
-        return len(songs), wishes.controls(moved, options.seed)
+        only, seeds = [song for _, song in songs], range(base.seed, base.seed + options.takes)
+        return len(songs), partial(wishes.controls, drummer, only, base, seeds, options.bars)
     named = {title: idiom.piece_of(title, song) for title, song in songs}
     for title in (title for title, piece in named.items() if piece is None):
         say(f"{title} is left out: its name says no style; there are {', '.join(RULES)}")
     pieces = [piece for piece in named.values() if piece is not None]
     if not pieces:
         raise OptionError("no song with a guitar has a name that says a style")
-    if options.measure == "jam":
-        return len(pieces), idiom.jams(drummer, pieces, base, options.takes, progress)
-    return len(pieces), idiom.rules(drummer, pieces, base, options.takes, progress)
+    measure = idiom.jams if options.measure == "jam" else idiom.rules
+    return len(pieces), partial(measure, drummer, pieces, base, options.takes)
 
 
 def _with_guitar(options: argparse.Namespace) -> list[tuple[str, Song]]:

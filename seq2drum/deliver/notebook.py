@@ -489,4 +489,4 @@ def _evaluation(evaluation: Evaluation) -> list[Piece]:
     panel = [report.table(evaluation.free, names, interval="half")] if evaluation.free else []
     facts = [Facts([fact]) for fact in report.facts(evaluation)]
     notes = [Facts(evaluation.notes)] if evaluation.notes else []
-    return [*facts, *panel, *report.measured(evaluation), *notes]
+    return [*facts, *panel, *report.measure_tables(evaluation), *notes]

@@ -115,7 +115,7 @@ class Measure:
         )
 
 
-def measured(
+def measure_row(
     name: str,
     songs: int,
     columns: Iterable[str],

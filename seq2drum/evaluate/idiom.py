@@ -16,7 +16,7 @@ import numpy as np
 
 from seq2drum.errors import OptionError
 from seq2drum.evaluate.auditions import Progress, tracked
-from seq2drum.evaluate.evaluation import Measure, Row, measured
+from seq2drum.evaluate.evaluation import Measure, Row, measure_row
 from seq2drum.judge.intervals import Interval, mean_over_songs
 from seq2drum.judge.measures import bar_keys, f1
 from seq2drum.judge.styles import COMMON, HANDS, MEANINGS, RULES, TakeGrid, crashes, style_named
@@ -126,7 +126,7 @@ def rules(drummer: Drummer, pieces: Sequence[Piece], options: Options, takes: in
     # 2. Over all pieces, then by piece and rule.
     sides = {name: some for name, some in (("takes", found), ("drums of the files", own)) if some}
     columns = dict.fromkeys(summary(found), "over all takes of all pieces")
-    rows = [measured(name, len(some), columns, summary(some, options.seed).values()) for name, some in sides.items()]
+    rows = [measure_row(name, len(some), columns, summary(some, options.seed).values()) for name, some in sides.items()]
     measures = [Measure.of("All pieces", "Rules of the style that a piece's name says.", columns, rows)]
     for name, some in sides.items():
         columns = {"mean": "mean over takes", "worst": "the worst of the takes"}
@@ -145,7 +145,7 @@ def _by_rule(found: Mapping[str, Sequence[Judged]], columns: Iterable[str]) -> I
         for name, each in scores.items():
             worst = (max if name.endswith("crashes a bar") else min)(each)
             meaning = MEANINGS.get(name.partition(": ")[2], "")
-            yield measured(name, 1, columns, [float(np.mean(each)), worst, *each], meaning=meaning)
+            yield measure_row(name, 1, columns, [float(np.mean(each)), worst, *each], meaning=meaning)
 
 
 # --- a jam beside a take ----------------------------------------------------------------------------------------------
@@ -210,8 +210,8 @@ def jams(drummer: Drummer, pieces: Sequence[Piece], options: Options, takes: int
             found.append([figures(piece, each.standard_part, own) for each in played])
         of_pieces.append([*np.mean(found, axis=0).tolist(), figures(piece, own, own)])
         for side, values in zip(("jam", "take"), of_pieces[-1], strict=False):
-            rows.append(measured(f"{piece.title}: {side}", 1, COLUMNS, values))
+            rows.append(measure_row(f"{piece.title}: {side}", 1, COLUMNS, values))
     for side, values in zip(("mean: jam", "mean: take", "own drums"), np.array(of_pieces).swapaxes(0, 1), strict=True):
         means = [mean_over_songs(column, options.seed) for column in values.T.tolist()]
-        rows.append(measured(side, len(of_pieces), COLUMNS, means))
+        rows.append(measure_row(side, len(of_pieces), COLUMNS, means))
     return [Measure.of("Jams", "Jams beside takes of a drummer that knows the whole song.", COLUMNS, rows)]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.evaluate.auditions import Progress, tracked
-from seq2drum.evaluate.evaluation import METRES, OTHER, Measure, measured
+from seq2drum.evaluate.evaluation import METRES, OTHER, Measure, measure_row
 from seq2drum.judge import measures
 from seq2drum.judge.intervals import over_sums
 from seq2drum.judge.measures import Vector
@@ -132,5 +132,5 @@ def metres(player: Engine, songs: Sequence[Prepared], seed: int, progress: Progr
             sums, reads = np.array(each), (Counts.heads, Counts.recurrence)
             figures = [over_sums(sums, read, np.random.default_rng([seed, 10])) for read in reads]
             known = figures[:1] if kind.startswith("4/4") else figures
-            rows.append(measured(f"{kind}: {name}", len(each), COLUMNS, known, bars=int(sums[:, 0].sum())))
+            rows.append(measure_row(f"{kind}: {name}", len(each), COLUMNS, known, bars=int(sums[:, 0].sum())))
     return [Measure.of("By metre", "The bars that the real drummer plays.", COLUMNS, rows)]

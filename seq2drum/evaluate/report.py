@@ -292,7 +292,7 @@ def _of_measure(measure: Measure) -> _Figures:
     return _Figures(measure.name, measure.meaning, measure.rows, names, counts, shares)
 
 
-def measured(evaluation: Evaluation) -> list[page.Table]:
+def measure_tables(evaluation: Evaluation) -> list[page.Table]:
     """The tables of the measures, each under its title."""
     whole = [(measure.name, _of_measure(measure)) for measure in evaluation.measures]
     return [page.Table([name, *each.head[1:]], each.body) for name, shown in whole for each in shown.tables("half")]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from seq2drum.data.corpus.excerpts import duet_of
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.evaluate.auditions import Progress, tracked
-from seq2drum.evaluate.evaluation import Measure, measured
+from seq2drum.evaluate.evaluation import Measure, measure_row
 from seq2drum.judge.intervals import mean_over_songs
 from seq2drum.judge.styles import LOUD, TakeGrid, obeys
 from seq2drum.lattice import conditions
@@ -179,7 +179,14 @@ def crosstalk(moved: Sequence[Moved]) -> NDArray[np.float64]:
     return shares
 
 
-def controls(moved: Sequence[Moved], seed: int = 0) -> list[Measure]:
+def controls(
+    drummer: Drummer, songs: Sequence[Song], base: Options, seeds: Sequence[int], bars: int | None, progress: Progress
+) -> list[Measure]:
+    """Return what each control moves in the first bars of songs: its own statistic, and all others."""
+    return effects(move(drummer, songs, seeds=seeds, bars=bars, base=base, progress=progress), base.seed)
+
+
+def effects(moved: Sequence[Moved], seed: int = 0) -> list[Measure]:
     """Return what each control moves: its own statistic, and all others."""
     places = ("at the lowest", "second", "middle", "fourth", "at the highest")
     columns = {f"{place} setting": "the control's own statistic, mean over songs" for place in places}
@@ -190,10 +197,10 @@ def controls(moved: Sequence[Moved], seed: int = 0) -> list[Measure]:
     rows = []
     for one in moved:
         means = [mean_over_songs(column, seed) for column in one.own.T.tolist()]
-        rows.append(measured(one.control, len(one.own), columns, [*means, one.rank, one.rank_in_a_song]))
+        rows.append(measure_row(one.control, len(one.own), columns, [*means, one.rank, one.rank_in_a_song]))
     names = [one.control for one in moved]
     shares = [
-        measured(one.control, len(one.own), names, row)
+        measure_row(one.control, len(one.own), names, row)
         for one, row in zip(moved, crosstalk(moved).tolist(), strict=True)
     ]
     gain = "what it gains from the lowest setting of the moved control to the highest, as a share of its own gain"
@@ -273,11 +280,11 @@ def styles(drummer: Drummer, prepared: Sequence[Prepared], base: Options, progre
         shares = [[float(obeys(style, take)) for take in takes] for takes in sides]
         obeyed.append(shares[0])
         means = [mean_over_songs(some, base.seed) for some in shares]
-        rows.append(measured(style, len(songs), columns, [*means, len(shares[2])]))
+        rows.append(measure_row(style, len(songs), columns, [*means, len(shares[2])]))
     # 2. All styles together.
     mean = mean_over_songs(np.mean(obeyed, axis=0).tolist(), base.seed)
-    rows.append(measured("mean", len(songs), columns, [mean]))
-    rows.append(measured("worst", len(songs), columns, [float(np.min(np.mean(obeyed, axis=1)))]))
+    rows.append(measure_row("mean", len(songs), columns, [mean]))
+    rows.append(measure_row("worst", len(songs), columns, [float(np.min(np.mean(obeyed, axis=1)))]))
     return [Measure.of("Styles", "The songs whose drums a drummer would recognise as of a style.", columns, rows)]
 
 
@@ -299,5 +306,5 @@ def levels(drummer: Drummer, prepared: Sequence[Prepared], base: Options, progre
             ranks = [spearman(np.array(LEVELS), song) for song in table.T]
             rises = (np.diff(table, axis=0) >= -SLACK[column]).all(axis=0)
             means = [mean_over_songs(row, base.seed) for row in (*table.tolist(), ranks, rises.astype(float).tolist())]
-            rows.append(measured(f"{wish}: {name.replace('_', ' ')}", len(songs), columns, means))
+            rows.append(measure_row(f"{wish}: {name.replace('_', ' ')}", len(songs), columns, means))
     return [Measure.of("Levels", "What a level of each control moves, all else left alone.", columns, rows)]

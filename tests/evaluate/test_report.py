@@ -21,7 +21,7 @@ from seq2drum.evaluate.evaluation import (
     Measure,
     Row,
     columns,
-    measured,
+    measure_row,
 )
 from seq2drum.judge.intervals import Interval
 from seq2drum.music.choices import STYLES
@@ -368,8 +368,8 @@ def measures() -> Evaluation:
     """A measure of two rows, one of which lacks a figure."""
     columns = {"obeyed": "share of songs", "songs": "their number"}
     rows = (
-        measured("funk", 3, columns, [Interval(0.5, 0.25, 1.0), 2.0], bars=12),
-        measured("jazz | cool", 3, columns, [float("nan")]),
+        measure_row("funk", 3, columns, [Interval(0.5, 0.25, 1.0), 2.0], bars=12),
+        measure_row("jazz | cool", 3, columns, [float("nan")]),
     )
     told = Measure.of("Styles", "Signs of <styles>.", columns, rows)
     return Evaluation({"songs": 3, "seed": 0, "versions": {"numpy": "2"}}, measures=(told,))

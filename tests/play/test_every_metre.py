@@ -551,7 +551,7 @@ def test_a_control_that_moves_another_statistic_is_seen() -> None:
     values[:, :, 1] = 2 * np.arange(5)
     other = Moved("complexity", wishes.CONTROLS["complexity"], values)
     assert wishes.crosstalk([moved, other]).tolist() == [[1, -0.5], [0, 1]]
-    own, others = wishes.controls([moved, other])
+    own, others = wishes.effects([moved, other])
     assert [value.value for value in own.rows[0].figures.values()] == [
         0,
         1,
