@@ -45,10 +45,10 @@ class AsyncRemoteDrummer:
         self._opened: grpc.aio.Channel | None = None
 
     async def accompany(
-        self, song: Source, options: Any = None, *, on_progress: OnProgress | None = None, **asked: Any
+        self, song: Source, options: Any = None, *, on_progress: OnProgress | None = None, **changes: Any
     ) -> RemoteTake:
         """Return drums for a song, see `RemoteDrummer.accompany`."""
-        return (await self.takes(song, options, 1, on_progress=on_progress, **asked))[0]
+        return (await self.takes(song, options, 1, on_progress=on_progress, **changes))[0]
 
     async def takes(
         self,
@@ -58,25 +58,25 @@ class AsyncRemoteDrummer:
         *,
         drums: Source | None = None,
         on_progress: OnProgress | None = None,
-        **asked: Any,
+        **changes: Any,
     ) -> list[RemoteTake]:
         """Return several takes, the best first; see `RemoteDrummer.takes`."""
         midi = messages.song_bytes(song)
         own = b"" if drums is None else messages.drum_bytes(drums)
-        config = messages.config(messages.options_of(options, asked), count)
+        config = messages.config(messages.options_of(options, changes), count)
         if on_progress is None and len(midi) + len(own) <= messages.LARGE_BYTES:
             return messages.takes_of(await self._ask(self._stub.GenerateDrums, messages.request(midi, config, own)))
         async with self._stream(midi, config, own, bars=False) as stream:
             return await stream.rest(on_progress)
 
-    def stream(self, song: Source, options: Any = None, **asked: Any) -> AsyncRemoteStream:
+    def stream(self, song: Source, options: Any = None, **changes: Any) -> AsyncRemoteStream:
         """Stream the same take, bar by bar as it is made: `async for bar in drummer.stream(song)`.
 
         Raises:
             InputError, OptionError: a file cannot be read, or a number does not fit into a message. Errors of the
                 server are raised with the first bar.
         """
-        config = messages.config(messages.options_of(options, asked))
+        config = messages.config(messages.options_of(options, changes))
         return self._stream(messages.song_bytes(song), config, bars=True)
 
     async def analyze(self, song: Source, track: str | None = None) -> pb.AnalyzeGuitarResponse:
@@ -86,10 +86,10 @@ class AsyncRemoteDrummer:
         return response
 
     async def render(
-        self, song: Source, drums: Source, form: str = "picture", options: Any = None, **asked: Any
+        self, song: Source, drums: Source, form: str = "picture", options: Any = None, **changes: Any
     ) -> RemoteFile:
         """Return a song and its drums as a file of another kind, see `RemoteDrummer.render`."""
-        request = messages.render_request(song, drums, form, messages.options_of(options, asked))
+        request = messages.render_request(song, drums, form, messages.options_of(options, changes))
         pieces = messages.RenderedPieces()
         call = self._stub.Render(request, timeout=self.connection.deadline, metadata=self.connection.metadata)
         try:
@@ -102,26 +102,26 @@ class AsyncRemoteDrummer:
         return pieces.file()
 
     async def compose(
-        self, brief: Any = None, *, guitar: Source | None = None, options: Any = None, **asked: Any
+        self, brief: Any = None, *, guitar: Source | None = None, options: Any = None, **changes: Any
     ) -> RemoteBeat:
         """Return a beat without a guitar, see `RemoteDrummer.compose`."""
         wanted = None if options is None else messages.options_of(options, {})
-        return (await self._beats(sessions.compose_request(sessions.brief_of(brief, asked), 1, guitar, wanted)))[0]
+        return (await self._beats(sessions.compose_request(sessions.brief_of(brief, changes), 1, guitar, wanted)))[0]
 
-    async def beats(self, brief: Any = None, count: int = 1, **asked: Any) -> list[RemoteBeat]:
+    async def beats(self, brief: Any = None, count: int = 1, **changes: Any) -> list[RemoteBeat]:
         """Return several beats, with consecutive seeds; as `compose`."""
-        return await self._beats(sessions.compose_request(sessions.brief_of(brief, asked), count))
+        return await self._beats(sessions.compose_request(sessions.brief_of(brief, changes), count))
 
-    def stream_compose(self, brief: Any = None, **asked: Any) -> AsyncRemoteBeatStream:
+    def stream_compose(self, brief: Any = None, **changes: Any) -> AsyncRemoteBeatStream:
         """Open an endless beat, see `RemoteDrummer.stream_compose`."""
         call = self._stub.StreamCompose(timeout=self.connection.deadline, metadata=self.connection.metadata)
-        return AsyncRemoteBeatStream(call, self.connection, sessions.brief_of(brief, asked))
+        return AsyncRemoteBeatStream(call, self.connection, sessions.brief_of(brief, changes))
 
     def jam(
-        self, options: Any = None, *, bpm: float = 120.0, metre: str = "4/4", program: int = 24, **asked: Any
+        self, options: Any = None, *, bpm: float = 120.0, metre: str = "4/4", program: int = 24, **changes: Any
     ) -> AsyncRemoteJam:
         """Open a jam, see `RemoteDrummer.jam`."""
-        request = sessions.opening_request(messages.options_of(options, asked), bpm, metre, program)
+        request = sessions.opening_request(messages.options_of(options, changes), bpm, metre, program)
         call = self._stub.Jam(timeout=sessions.JAM_SECONDS, metadata=self.connection.metadata)
         return AsyncRemoteJam(call, self.connection, request)
 
@@ -133,12 +133,12 @@ class AsyncRemoteDrummer:
         """Return the generators of beats, the default first."""
         return list((await self._ask(self._stub.ListGenerators, pb.ListGeneratorsRequest())).generators)
 
-    async def grooves(self, song: Source | None = None, options: Any = None, **asked: Any) -> list[pb.GrooveInfo]:
+    async def grooves(self, song: Source | None = None, options: Any = None, **changes: Any) -> list[pb.GrooveInfo]:
         """Return the named grooves: all, or up to ten that fit a song, the safest first.
 
-        options, asked: for the song's drums, as for `accompany`.
+        options, changes: for the song's drums, as for `accompany`.
         """
-        request = messages.grooves_request(song, messages.options_of(options, asked))
+        request = messages.grooves_request(song, messages.options_of(options, changes))
         return list((await self._ask(self._stub.ListGrooves, request)).grooves)
 
     async def drum_maps(self) -> list[pb.DrumMapInfo]:
@@ -303,11 +303,11 @@ class AsyncRemoteBeatStream:
         self._call, self._connection, self._beat = call, connection, BeatRequests(brief)
         self._end = _End(call)
 
-    async def bars(self, count: int, **asked: Any) -> AsyncIterator[RemoteBeatBar]:
+    async def bars(self, count: int, **changes: Any) -> AsyncIterator[RemoteBeatBar]:
         """Yield this many more bars as they are made; see `RemoteBeatStream.bars`."""
         while self._beat.owed:
             await self._receive()
-        request = self._beat.request(count, asked)
+        request = self._beat.request(count, changes)
         with suppress(grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError):  # reading raises the reason
             await self._call.write(request)
         for _ in range(count):

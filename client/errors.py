@@ -159,17 +159,17 @@ def _details(error: Any) -> _Details:
 
 def _words(code: grpc.StatusCode, said: str, address: str, seconds: float, secure: bool) -> str:
     """Return the message for a status that our server did not send: gRPC's own are for developers."""
-    heard = said.lower()
+    lowered = said.lower()
     if code is grpc.StatusCode.UNAVAILABLE:
-        if "handshake" in heard or "certificate" in heard or "ssl" in heard:
+        if "handshake" in lowered or "certificate" in lowered or "ssl" in lowered:
             return (
                 f"the server at {address} could not be trusted or does not trust this client ({said}); "
                 "check the certificates (--tls-ca, --tls-cert and --tls-key)"
             )
-        if "failed to connect" in heard or "dns" in heard or "resolv" in heard:
+        if "failed to connect" in lowered or "dns" in lowered or "resolv" in lowered:
             if secure:
                 return f"no server answers at {address} with TLS, or none that fits these certificates (--tls-ca)"
-            if "socket closed" in heard:
+            if "socket closed" in lowered:
                 return f"the program at {address} hangs up; does it need TLS (--tls-ca), or is it another program?"
             return f"no server answers at {address}; start one with python -m server, or name another with --server"
         return f"the server at {address} closed the connection too early ({said}); try again"

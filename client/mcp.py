@@ -31,8 +31,8 @@ async def serve(folders: Sequence[str], connect: Connect) -> None:
     async def list_tools(_: Any, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         return types.ListToolsResult(tools=[_described(tool) for tool in tools.by_name.values()])
 
-    async def call_tool(_: Any, asked: types.CallToolRequestParams) -> types.CallToolResult:
-        return await _called(tools, asked.name, asked.arguments or {})
+    async def call_tool(_: Any, request: types.CallToolRequestParams) -> types.CallToolResult:
+        return await _called(tools, request.name, request.arguments or {})
 
     server = Server(
         "seq2drum",

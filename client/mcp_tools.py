@@ -334,8 +334,8 @@ class Tools:
         """Return the takes of a song, and the seconds for each."""
         begun = time.perf_counter()
         drums = self._folders.source(wanted["drums"]) if wanted.get("drums") else None
-        asked = {name: value for name, value in wanted.items() if name != "drums"}
-        options = RemoteOptions(**asked | self._opened(wanted))
+        requested = {name: value for name, value in wanted.items() if name != "drums"}
+        options = RemoteOptions(**requested | self._opened(wanted))
         async with self._connect() as drummer:
             takes = await drummer.takes(source, options, count, drums=drums)
         return takes, (time.perf_counter() - begun) / count

@@ -121,10 +121,10 @@ class RemoteTake:
         return self
 
 
-def options_of(given: Any, asked: dict[str, Any]) -> RemoteOptions:
+def options_of(given: Any, changes: dict[str, Any]) -> RemoteOptions:
     """Return the options of a call: an object that has fields of `RemoteOptions`, or None, and keywords, which win."""
     if given is None:
-        return RemoteOptions(**asked)
+        return RemoteOptions(**changes)
     if isinstance(given, RemoteOptions):
         known = given
     else:
@@ -132,7 +132,7 @@ def options_of(given: Any, asked: dict[str, Any]) -> RemoteOptions:
         if "seed" not in names:  # other values share a name, such as a text its `split`
             raise TypeError(f"options are {type(given).__name__}, wanted RemoteOptions or seq2drum.Options")
         known = RemoteOptions(**{name: getattr(given, name) for name in names})
-    return replace(known, **asked)
+    return replace(known, **changes)
 
 
 def song_bytes(song: Source) -> bytes:

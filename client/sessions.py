@@ -86,17 +86,17 @@ class BeatRequests:
     def __init__(self, brief: RemoteBrief) -> None:
         self._brief, self._begun, self.owed = brief, False, 0
 
-    def request(self, count: int, asked: dict[str, Any]) -> pb.StreamComposeRequest:
-        """Return the next request. asked: changes of the brief.
+    def request(self, count: int, changes: dict[str, Any]) -> pb.StreamComposeRequest:
+        """Return the next request. changes: of the brief.
 
         Raises:
             OptionError: as `brief_message`, or the number of bars is wrong.
         """
         if not 1 <= count < 1 << 32:
             raise OptionError(f"{count} bars are requested, wanted 1 or more")
-        brief = replace(self._brief, **asked)
+        brief = replace(self._brief, **changes)
         request = pb.StreamComposeRequest(bars=count)
-        if asked or not self._begun:
+        if changes or not self._begun:
             request.brief.CopyFrom(brief_message(brief))
         self._brief, self._begun = brief, True
         self.owed += count
@@ -114,10 +114,10 @@ class BeatRequests:
         return RemoteBeatBar(piece.bar, messages.hits_of(piece.hits), piece.bpm)
 
 
-def brief_of(given: Any, asked: dict[str, Any]) -> RemoteBrief:
+def brief_of(given: Any, changes: dict[str, Any]) -> RemoteBrief:
     """Return the brief of a call: an object that has fields of `RemoteBrief`, or None, and keywords, which win."""
     if given is None:
-        return RemoteBrief(**asked)
+        return RemoteBrief(**changes)
     if isinstance(given, RemoteBrief):
         known = given
     else:
@@ -125,7 +125,7 @@ def brief_of(given: Any, asked: dict[str, Any]) -> RemoteBrief:
         if "variability" not in names:
             raise TypeError(f"the brief is {type(given).__name__}, wanted RemoteBrief or seq2drum.Brief")
         known = RemoteBrief(**{name: getattr(given, name) for name in names})
-    return replace(known, **asked)
+    return replace(known, **changes)
 
 
 def brief_message(brief: RemoteBrief, takes: int = 1) -> pb.Brief:
@@ -168,13 +168,13 @@ def compose_request(
     Raises:
         OptionError, InputError: as `brief_message` and `messages.config`; or there are options and no guitar.
     """
-    asked = pb.ComposeRequest(brief=brief_message(brief, takes))
+    request = pb.ComposeRequest(brief=brief_message(brief, takes))
     if guitar is not None:
-        asked.midi = messages.song_bytes(guitar)
-        asked.config.CopyFrom(messages.config(options or RemoteOptions()))
+        request.midi = messages.song_bytes(guitar)
+        request.config.CopyFrom(messages.config(options or RemoteOptions()))
     elif options is not None:
         raise OptionError("options need a guitar; give guitar=FILE")
-    return asked
+    return request
 
 
 def beats_of(response: pb.ComposeResponse) -> list[RemoteBeat]:

@@ -155,8 +155,8 @@ async def play(
                     status.tell("failed", message=message)
                     code = max(code, exit_code(made))
                 else:
-                    for told in made:
-                        terminal.show(told, as_json=options.json)
+                    for report in made:
+                        terminal.show(report, as_json=options.json)
     return code
 
 
@@ -193,5 +193,5 @@ async def _play_one(
         status.written(target, take.seed, in_words(take.grooves))
     advance(1 - shown, "")
     seconds = (time.perf_counter() - begun) / len(takes)
-    told = [listing.take(take, item.name, target, seconds) for take, target in zip(takes, item.targets, strict=True)]
-    return [replace(one, take=number) for number, one in enumerate(told, start=1)] if len(told) > 1 else told
+    reports = [listing.take(take, item.name, target, seconds) for take, target in zip(takes, item.targets, strict=True)]
+    return [replace(one, take=number) for number, one in enumerate(reports, start=1)] if len(reports) > 1 else reports

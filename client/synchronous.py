@@ -54,7 +54,7 @@ class RemoteDrummer:
         self._stub = AccompanimentServiceStub(self._channel)
 
     def accompany(
-        self, song: Source, options: Any = None, *, on_progress: OnProgress | None = None, **asked: Any
+        self, song: Source, options: Any = None, *, on_progress: OnProgress | None = None, **changes: Any
     ) -> RemoteTake:
         """Return drums for a song: the bytes of a MIDI file, or its path.
 
@@ -65,7 +65,7 @@ class RemoteDrummer:
             InputError, OptionError: the song or an option is wrong.
             ModelError, ServerError: the server has no such model, or it failed.
         """
-        return self.takes(song, options, 1, on_progress=on_progress, **asked)[0]
+        return self.takes(song, options, 1, on_progress=on_progress, **changes)[0]
 
     def takes(
         self,
@@ -75,7 +75,7 @@ class RemoteDrummer:
         *,
         drums: Source | None = None,
         on_progress: OnProgress | None = None,
-        **asked: Any,
+        **changes: Any,
     ) -> list[RemoteTake]:
         """Return several takes, the best first; as `accompany`.
 
@@ -83,13 +83,13 @@ class RemoteDrummer:
         """
         midi = messages.song_bytes(song)
         own = b"" if drums is None else messages.drum_bytes(drums)
-        config = messages.config(messages.options_of(options, asked), count)
+        config = messages.config(messages.options_of(options, changes), count)
         if on_progress is None and len(midi) + len(own) <= messages.LARGE_BYTES:
             return messages.takes_of(self._ask(self._stub.GenerateDrums, messages.request(midi, config, own)))
         with self._stream(midi, config, own, bars=False) as stream:
             return stream.rest(on_progress)
 
-    def stream(self, song: Source, options: Any = None, **asked: Any) -> RemoteStream:
+    def stream(self, song: Source, options: Any = None, **changes: Any) -> RemoteStream:
         """Stream the same take, bar by bar as it is made.
 
         Closing it cancels the call; after the last bar it has the take.
@@ -98,7 +98,7 @@ class RemoteDrummer:
             InputError, OptionError, ModelError, ServerError: as `accompany`, raised by the call, not with the first
                 bar.
         """
-        config = messages.config(messages.options_of(options, asked))
+        config = messages.config(messages.options_of(options, changes))
         return self._stream(messages.song_bytes(song), config, bars=True)
 
     def analyze(self, song: Source, track: str | None = None) -> pb.AnalyzeGuitarResponse:
@@ -108,18 +108,18 @@ class RemoteDrummer:
         return response
 
     def render(
-        self, song: Source, drums: Source, form: str = "picture", options: Any = None, **asked: Any
+        self, song: Source, drums: Source, form: str = "picture", options: Any = None, **changes: Any
     ) -> RemoteFile:
         """Return a song and its drums as a file of another kind, one of `messages.RENDER_FORMATS`.
 
-        drums: a file with them, on the notes of `drum_map`. Of options and asked only `track`, `drum_map`, `count_in`,
+        drums: a file with them, on the notes of `drum_map`. Only the options `track`, `drum_map`, `count_in`,
         `click`, `split` and `tail` matter.
 
         Raises:
             InputError, OptionError: a file, the format or an option is wrong.
             ServerError: the server failed.
         """
-        request = messages.render_request(song, drums, form, messages.options_of(options, asked))
+        request = messages.render_request(song, drums, form, messages.options_of(options, changes))
         pieces = messages.RenderedPieces()
         call: Any = self._stub.Render(request, timeout=self.connection.deadline, metadata=self.connection.metadata)
         try:
@@ -132,7 +132,7 @@ class RemoteDrummer:
         return pieces.file()
 
     def compose(
-        self, brief: Any = None, *, guitar: Source | None = None, options: Any = None, **asked: Any
+        self, brief: Any = None, *, guitar: Source | None = None, options: Any = None, **changes: Any
     ) -> RemoteBeat:
         """Return a beat without a guitar, as `Composer.compose`.
 
@@ -144,31 +144,31 @@ class RemoteDrummer:
             ModelError, ServerError: the server has no such generator, or it failed.
         """
         wanted = None if options is None else messages.options_of(options, {})
-        return self._beats(sessions.compose_request(sessions.brief_of(brief, asked), 1, guitar, wanted))[0]
+        return self._beats(sessions.compose_request(sessions.brief_of(brief, changes), 1, guitar, wanted))[0]
 
-    def beats(self, brief: Any = None, count: int = 1, **asked: Any) -> list[RemoteBeat]:
+    def beats(self, brief: Any = None, count: int = 1, **changes: Any) -> list[RemoteBeat]:
         """Return several beats, with consecutive seeds; as `compose`."""
-        return self._beats(sessions.compose_request(sessions.brief_of(brief, asked), count))
+        return self._beats(sessions.compose_request(sessions.brief_of(brief, changes), count))
 
-    def stream_compose(self, brief: Any = None, **asked: Any) -> RemoteBeatStream:
+    def stream_compose(self, brief: Any = None, **changes: Any) -> RemoteBeatStream:
         """Open an endless beat, bar by bar, whose brief may change while it runs; close it, or use it in `with`.
 
         brief: as for `compose`; `bars`, `grid` and `metre` are ignored. Errors are raised with the bars.
         """
-        return RemoteBeatStream(self._stub.StreamCompose, self.connection, sessions.brief_of(brief, asked))
+        return RemoteBeatStream(self._stub.StreamCompose, self.connection, sessions.brief_of(brief, changes))
 
     def jam(
-        self, options: Any = None, *, bpm: float = 120.0, metre: str = "4/4", program: int = 24, **asked: Any
+        self, options: Any = None, *, bpm: float = 120.0, metre: str = "4/4", program: int = 24, **changes: Any
     ) -> RemoteJam:
         """Open a jam: a drummer plays along with a guitar whose notes are sent as it plays. Use it in `with`.
 
-        options, asked: as for `accompany`, except those about a whole song. bpm: quarters a minute. program: the
+        options, changes: as for `accompany`, except those about a whole song. bpm: quarters a minute. program: the
         General MIDI program of the guitar. Errors are raised with the bars.
 
         Raises:
             OptionError: the metre or the program is wrong.
         """
-        request = sessions.opening_request(messages.options_of(options, asked), bpm, metre, program)
+        request = sessions.opening_request(messages.options_of(options, changes), bpm, metre, program)
         return RemoteJam(self._stub.Jam, self.connection, request)
 
     def models(self) -> list[pb.ModelInfo]:
@@ -179,12 +179,12 @@ class RemoteDrummer:
         """Return the generators of beats, the default first."""
         return list(self._ask(self._stub.ListGenerators, pb.ListGeneratorsRequest()).generators)
 
-    def grooves(self, song: Source | None = None, options: Any = None, **asked: Any) -> list[pb.GrooveInfo]:
+    def grooves(self, song: Source | None = None, options: Any = None, **changes: Any) -> list[pb.GrooveInfo]:
         """Return the named grooves: all, or up to ten that fit a song, the safest first.
 
-        options, asked: for the song's drums, as for `accompany`.
+        options, changes: for the song's drums, as for `accompany`.
         """
-        request = messages.grooves_request(song, messages.options_of(options, asked))
+        request = messages.grooves_request(song, messages.options_of(options, changes))
         return list(self._ask(self._stub.ListGrooves, request).grooves)
 
     def drum_maps(self) -> list[pb.DrumMapInfo]:
@@ -263,8 +263,8 @@ class RemoteBeatStream:
         requests = iter(self._requests.get, None)
         self._call = method(requests, timeout=connection.deadline, metadata=connection.metadata)
 
-    def bars(self, count: int, **asked: Any) -> Iterator[RemoteBeatBar]:
-        """Yield this many more bars as they are made. asked: changes of the brief from here on.
+    def bars(self, count: int, **changes: Any) -> Iterator[RemoteBeatBar]:
+        """Yield this many more bars as they are made. changes: of the brief from here on.
 
         Earlier requested bars that the caller did not take are skipped.
 
@@ -273,7 +273,7 @@ class RemoteBeatStream:
         """
         while self._beat.owed:
             self._receive()
-        self._requests.put(self._beat.request(count, asked))
+        self._requests.put(self._beat.request(count, changes))
         for _ in range(count):
             yield self._receive()
 

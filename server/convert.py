@@ -196,25 +196,27 @@ def drums_of(request: pb.GenerateDrumsRequest | pb.RenderRequest, limits: Limits
     return drums
 
 
-def takes_of(asked: pb.GenerationConfig | pb.Brief, most: int, field: str = "config") -> int:
+def takes_of(message: pb.GenerationConfig | pb.Brief, most: int, field: str = "config") -> int:
     """Return the number of requested takes, from 1 to `most`. field: of the request.
 
     Raises:
         Refusal: INVALID_OPTION, there are more.
     """
-    if asked.takes > most:
-        text = f"{asked.takes} takes are requested, wanted 1 to {most}"
+    if message.takes > most:
+        text = f"{message.takes} takes are requested, wanted 1 to {most}"
         raise Refusal("INVALID_OPTION", text, field=f"{field}.takes")
-    return asked.takes or 1
+    return message.takes or 1
 
 
-def model_of(asked: pb.GenerationConfig | pb.Brief, known: Collection[str], default: str, field: str = "config") -> str:
+def model_of(
+    message: pb.GenerationConfig | pb.Brief, known: Collection[str], default: str, field: str = "config"
+) -> str:
     """Return the id of the requested model. field: of the request.
 
     Raises:
         Refusal: UNKNOWN_MODEL with the known ids.
     """
-    wanted = asked.model or default
+    wanted = message.model or default
     if wanted not in known:
         listed = ", ".join(known)
         raise Refusal(

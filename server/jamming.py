@@ -91,9 +91,9 @@ class JamRunner:
             self._jams[jam] = running
             yield Frame({"what": "begun", "job": job}, pb.JamResponse(begun=begun).SerializeToString())
         drummer = running.jam
-        heard = in_order(Strike(note.quarter, note.pitch, note.velocity) for note in request.notes)
-        told: list[Told] = [*heard, *_signs(request.signs)]
-        drummer.hear(told, -math.inf)
+        strikes = in_order(Strike(note.quarter, note.pitch, note.velocity) for note in request.notes)
+        events: list[Told] = [*strikes, *_signs(request.signs)]
+        drummer.hear(events, -math.inf)
         while request.HasField("until") and not drummer.is_over and drummer.point <= request.until:
             if drummer.number == MOST_BARS:
                 raise Refusal("INVALID_OPTION", f"the jam has {MOST_BARS:,} bars, the limit; begin another")

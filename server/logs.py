@@ -52,9 +52,9 @@ class TextFormatter(logging.Formatter):
         message = facts.pop("message", "")
         if message:
             return visible(message)
-        told = "".join(f" {name}={value}" for name, value in facts.items())
+        pairs = "".join(f" {name}={value}" for name, value in facts.items())
         trace = "\n" + self.formatException(record.exc_info) if record.exc_info else ""
-        return visible(f"{clock}{level} {record.getMessage()}{told}{trace}")
+        return visible(f"{clock}{level} {record.getMessage()}{pairs}{trace}")
 
 
 class Stream(Protocol):

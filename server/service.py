@@ -192,8 +192,8 @@ class Service:
         guitar = await self._guitar(call, request)
         reply = await self.beats.compose(call, data)
         guitar.config.groove.add(midi=reply.beats[0].midi)
-        asked, song = guitar.SerializeToString(), guitar.midi[:HEAD_BYTES]
-        async with aclosing(self._played(call, asked, song, guitar.config, bars=False)) as pieces:
+        request_bytes, song = guitar.SerializeToString(), guitar.midi[:HEAD_BYTES]
+        async with aclosing(self._played(call, request_bytes, song, guitar.config, bars=False)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, pb.GenerateDrumsResponse):
                     reply.accompaniment.CopyFrom(piece)
@@ -209,11 +209,11 @@ class Service:
         if any(not groove.section for groove in request.config.groove):
             text = "a groove for the whole song and a beat to play it on are requested; leave out one of them"
             raise Refusal("INVALID_OPTION", text, field="config.groove")
-        asked = pb.GenerateDrumsRequest(midi=request.midi, config=request.config).SerializeToString()
+        request_bytes = pb.GenerateDrumsRequest(midi=request.midi, config=request.config).SerializeToString()
         with self._parsing.slot(call.caller):
-            asked = await self._with_midi_files(call, asked, request.config)
-            analysis = await self._analyze(call, asked, request.midi)
-        return pb.GenerateDrumsRequest.FromString(_as_midi(asked, analysis))
+            request_bytes = await self._with_midi_files(call, request_bytes, request.config)
+            analysis = await self._analyze(call, request_bytes, request.midi)
+        return pb.GenerateDrumsRequest.FromString(_as_midi(request_bytes, analysis))
 
     async def list_generators(self, call: Call) -> None:
         """Send the generators."""
@@ -236,11 +236,11 @@ class Service:
             raise _not_ready()
         self.sizes.check(request.midi)
         self.sizes.check_config(request.config)
-        asked = pb.GenerateDrumsRequest(midi=request.midi, config=request.config).SerializeToString()
+        request_bytes = pb.GenerateDrumsRequest(midi=request.midi, config=request.config).SerializeToString()
         with self._parsing.slot(call.caller):
-            asked = await self._with_midi_files(call, asked, request.config)
-            analysis = await self._analyze(call, asked, request.midi)
-            await call.write(await self._players.fitting_grooves(_as_midi(asked, analysis)))
+            request_bytes = await self._with_midi_files(call, request_bytes, request.config)
+            analysis = await self._analyze(call, request_bytes, request.midi)
+            await call.write(await self._players.fitting_grooves(_as_midi(request_bytes, analysis)))
 
     async def list_drum_maps(self, call: Call) -> None:
         """Send the drum maps."""

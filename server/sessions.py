@@ -169,17 +169,17 @@ class JamInbox:
             Refusal: INVALID_OPTION with the field; JAM_SILENT.
         """
         # 1. Check the values.
-        told: list[pb.JamNote | pb.JamSign] = [*request.notes, *request.signs]
+        events: list[pb.JamNote | pb.JamSign] = [*request.notes, *request.signs]
         for name, count in (("notes", len(request.notes)), ("signs", len(request.signs))):
             if count > MOST_NOTES:
                 raise _invalid(name, f"a message has {count:,} {name}, at most {MOST_NOTES:,} are read; send several")
-        if not all(math.isfinite(one.quarter) for one in told):
+        if not all(math.isfinite(one.quarter) for one in events):
             raise _invalid(
                 "notes", "the place of a note or a sign is not a number, wanted quarters from the first barline on"
             )
         if any(note.pitch > 127 or note.velocity > 127 for note in request.notes):
             raise _invalid("notes", "a note has a pitch or a velocity above 127, wanted 0 to 127")
-        latest = max((one.quarter for one in told), default=-math.inf)
+        latest = max((one.quarter for one in events), default=-math.inf)
         until = max(request.until if request.HasField("until") else latest, self.until)
         if math.isnan(request.until) or until > max(self.until, 0.0) + MOST_QUARTERS_AHEAD:
             raise _invalid(
@@ -189,12 +189,12 @@ class JamInbox:
             text = f"a note or a sign is at quarter {latest:g}, after `until` at {until:g}; send it later"
             raise _invalid("until", text)
         # 2. Check that somebody plays.
-        self.last = now if told else self.last
+        self.last = now if events else self.last
         if now - self.last > SILENT_SECONDS:
             text = f"there was no note and no sign for {SILENT_SECONDS:g} s, so the jam ended; start another"
             raise Refusal("JAM_SILENT", text)
         # 3. Add them.
-        for one in told:
+        for one in events:
             one.quarter = max(one.quarter, self.until)
         self._waiting.notes.extend(note for note in request.notes if self._has_room(note.quarter))
         self._waiting.signs.extend(sign for sign in request.signs if self._has_room(sign.quarter))
@@ -234,15 +234,15 @@ class JamMethod:
 
     async def stream(self, call: Call) -> None:
         """Play a jam. When a bar is due, the inbox takes a turn; if none is free, it waits for the next message."""
-        told, point = JamInbox(self._clock()), -math.inf
+        inbox, point = JamInbox(self._clock()), -math.inf
         with self.streams.slot(call.caller):
             async with self._players.jam_session() as more:
                 request = self._first(call, await call.read(upload=False))
                 while point < math.inf:
-                    told.add(request, self._clock())
-                    if told.until >= point:
+                    inbox.add(request, self._clock())
+                    if inbox.until >= point:
                         try:
-                            point = await self._turn(call, told, more)
+                            point = await self._turn(call, inbox, more)
                         except Refusal as refusal:
                             if refusal.reason not in _NO_TURN or point == -math.inf:
                                 raise
@@ -265,13 +265,13 @@ class JamMethod:
         call.facts["bars"] = 0
         return request
 
-    async def _turn(self, call: Call, told: JamInbox, more: Callable[[bytes], AsyncGenerator[Frame, None]]) -> float:
+    async def _turn(self, call: Call, inbox: JamInbox, more: Callable[[bytes], AsyncGenerator[Frame, None]]) -> float:
         """Pass the inbox on and send the answers; return when the next bar is decided, infinity for never."""
         point = math.inf
         with self._admission.enter(call.caller, call.deadline) as place:
-            place.set_cost(told.ahead * SECONDS_A_QUARTER)
+            place.set_cost(inbox.ahead * SECONDS_A_QUARTER)
             await place.turn()
-            async with aclosing(more(told.take())) as frames:
+            async with aclosing(more(inbox.take())) as frames:
                 async for frame in frames:
                     what = frame.head["what"]
                     if what in ("begun", "bar"):

@@ -186,8 +186,8 @@ def _names_a_song(words: Sequence[str]) -> bool:
         OptionError: the first is nearly the name of a mode.
     """
     plain = [word for word in words if not word.startswith("-") or word == "-"]
-    asked = {"--help", "-h", "--version", "--print-completion", "--mod", "--mo"}.intersection(arguments.names_of(words))
-    if not plain or asked:
+    early = {"--help", "-h", "--version", "--print-completion", "--mod", "--mo"}.intersection(arguments.names_of(words))
+    if not plain or early:
         return False
     first = plain[0]
     meant = [_OTHER_WORDS[first]] if first in _OTHER_WORDS else choices.near(first, MODES, most=1, cutoff=0.75)

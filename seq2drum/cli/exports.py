@@ -203,8 +203,8 @@ def keep(
                 missing.append(f"no --{spelt(flag)}: {error}")
     seconds = (time.perf_counter() - begun) / len(targets)
     for number, (take, target) in enumerate(zip(played.takes, targets, strict=True), start=1):
-        told = report_of(take, source, target, seconds, options)
-        terminal.show(replace(told, take=number if len(targets) > 1 else 0), as_json=options.json)
+        report = report_of(take, source, target, seconds, options)
+        terminal.show(replace(report, take=number if len(targets) > 1 else 0), as_json=options.json)
     if missing:
         raise OutputError("; ".join(missing))
 

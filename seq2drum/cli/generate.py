@@ -84,7 +84,7 @@ def _tell_loops(loop: Loop, target: str, seconds: float, options: argparse.Names
     name = files.named(target)
     line = f"{name}: {brief.bars} bars, {loop.form}, kit {loop.kit}, in {seconds:.1f} s; loop, seed {loop.seed}"
     if options.json:
-        told = {
+        facts = {
             "output": target,
             "model": "loop",
             "seed": loop.seed,
@@ -95,7 +95,7 @@ def _tell_loops(loop: Loop, target: str, seconds: float, options: argparse.Names
             "kit": loop.kit,
             "seconds": round(seconds, 3),
         }
-        line = json.dumps(told)
+        line = json.dumps(facts)
     with standard_output():
         print(line, flush=True)
 
@@ -249,10 +249,10 @@ def brief_of(options: argparse.Namespace, bpm: float | None = None) -> Brief:
     """
     from seq2drum.play.generators.composer import Brief
 
-    asked = {name: getattr(options, name) for name in BRIEF if name != "seed"}
-    if asked["bpm"] is None:
-        asked["bpm"] = BRIEF["bpm"].default if bpm is None else bpm
-    return Brief(**asked)
+    requested = {name: getattr(options, name) for name in BRIEF if name != "seed"}
+    if requested["bpm"] is None:
+        requested["bpm"] = BRIEF["bpm"].default if bpm is None else bpm
+    return Brief(**requested)
 
 
 def _primed(options: argparse.Namespace) -> tuple[Pattern | None, float | None]:
@@ -313,7 +313,7 @@ def _tell(beat: Beat, target: str, wanted: Mapping[str, Extra], seconds: float, 
     if also:
         line += f"; {', '.join(also)}"
     if options.json:
-        told = {
+        facts = {
             "output": target,
             "also": also,
             "model": beat.model,
@@ -324,7 +324,7 @@ def _tell(beat: Beat, target: str, wanted: Mapping[str, Extra], seconds: float, 
             "hits": hits,
             "seconds": round(seconds, 3),
         }
-        line = json.dumps(told)
+        line = json.dumps(facts)
     with standard_output():
         print(line, flush=True)
 

@@ -153,10 +153,10 @@ def _offered(song: Song, options: argparse.Namespace) -> list[tuple[Groove, floa
     if options.metre is not None and "{}/{}".format(*options.metre) != metre:
         raise OptionError(f"the song is in {metre}; leave out --metre")
     if options.style is not None:
-        asked = np.array([groove.style == options.style for groove in fit.grooves])
-        if not asked.any():
+        of_style = np.array([groove.style == options.style for groove in fit.grooves])
+        if not of_style.any():
             raise OptionError(f"there is no groove of style {options.style} in {metre}; leave out --style")
-        fit = Fit.of(fit.shelf, np.where(asked, np.log(fit.shares + 1e-12), -np.inf))
+        fit = Fit.of(fit.shelf, np.where(of_style, np.log(fit.shares + 1e-12), -np.inf))
     expected = fit.shelf.likeness @ fit.shares
     wanted = [at for at in fit.best(OFFERED) if fit.shares[at] > 0]
     return [(fit.grooves[at], float(expected[at])) for at in sorted(wanted, key=lambda at: -expected[at])]

@@ -213,7 +213,7 @@ def _jamming(
 
     if not 0 <= options.latency <= 500:
         raise OptionError(f"--latency is {options.latency:g} ms, wanted 0 to 500")
-    told: Sequence[Told] = guitarist.told
+    events: Sequence[Told] = guitarist.told
     rehearse(player, wanted, guitarist.song)
     return Jamming(
         Jam(player, wanted, guitarist.song, program=guitarist.program),
@@ -221,7 +221,7 @@ def _jamming(
         songtime,
         wanted,
         feet=Feet(options.pedals),
-        guitarist=told,
+        guitarist=events,
         count_in=options.count_in,
         latency=options.latency / 1000,
         program=guitarist.program,

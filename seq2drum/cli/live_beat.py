@@ -149,8 +149,8 @@ class _Fill(Brief):
 
 def _now(desk: Desk) -> Brief:
     """The brief of the next bar: a fill if one was requested."""
-    asked = {field.name: getattr(desk.brief, field.name) for field in fields(Brief)}
-    return _Fill(**asked) if desk.fill else desk.brief
+    initial = {field.name: getattr(desk.brief, field.name) for field in fields(Brief)}
+    return _Fill(**initial) if desk.fill else desk.brief
 
 
 def _song(bar: Velocities, bpm: float) -> Any:

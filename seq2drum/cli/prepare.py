@@ -101,7 +101,7 @@ def _shards(options: argparse.Namespace) -> int:
     """Prepare shards into a folder, or hand the job to a cluster; returns the exit code."""
     if options.cache:
         raise OptionError("--cache is one file and --data-out a folder of shards; leave one of them out")
-    told = _slurm(options)
+    settings = _slurm(options)
     folder = Path(options.data_out)
     try:
         from seq2drum.data.corpus.stages import ENGINES
@@ -109,7 +109,7 @@ def _shards(options: argparse.Namespace) -> int:
         raise MissingExtraError(f"--data-out needs {error.name}: pip install 'seq2drum[corpus]'") from None
     try:
         with files.alone(folder):
-            _all_stages(options, folder, told, ENGINES[options.engine or "local"])
+            _all_stages(options, folder, settings, ENGINES[options.engine or "local"])
     except BlockingIOError:
         what = f"shards are being prepared in {str(folder)!r}"
         raise OptionError(f"{what}; wait for them, or name another folder with --data-out") from None
@@ -122,9 +122,9 @@ def _shards(options: argparse.Namespace) -> int:
 
 
 def _all_stages(
-    options: argparse.Namespace, folder: Path, told: Mapping[str, str | int], engine: Callable[..., None]
+    options: argparse.Namespace, folder: Path, settings: Mapping[str, str | int], engine: Callable[..., None]
 ) -> None:
-    """Prepare shards into a folder of which this process has sole use. told: Slurm's options."""
+    """Prepare shards into a folder of which this process has sole use. settings: Slurm's options."""
     from seq2drum.data.corpus import stages
     from seq2drum.data.corpus.corpora import Licences
     from seq2drum.data.corpus.stages import Run
@@ -140,7 +140,7 @@ def _all_stages(
         workers = options.workers or (workers if options.engine in (None, "local") else -1)
         names = [stage.name for stage in stages.STAGES]
         with bar(len(names), "stages") as advance:
-            run = Run(folder.resolve(), tasks, workers, told)
+            run = Run(folder.resolve(), tasks, workers, settings)
             engine(run, lambda stage: advance(stage.name != names[0], stage.name))
     if options.engine == "slurm" and not (folder / stages.INDEX).exists():
         say(f"handed to Slurm: {tasks} tasks a stage; when all are done, {folder / stages.ACCOUNT} lists what was used")
@@ -159,17 +159,17 @@ def _slurm(options: argparse.Namespace) -> dict[str, str | int]:
         if options.slurm:
             raise OptionError("--slurm is for --engine slurm; leave it out")
         return {}
-    told: dict[str, str | int] = {}
+    settings: dict[str, str | int] = {}
     for text in options.slurm:
         name, _, value = text.partition("=")
         if name not in SLURM or not value:
             raise OptionError(f"--slurm wants NAME=VALUE with a name of {', '.join(SLURM)}, found {text!r}")
         if SLURM[name] is int and not value.isdecimal():
             raise OptionError(f"--slurm {name} is {value!r}, wanted a whole number")
-        told[name] = SLURM[name](value)
-    if missing := [name for name in ("partition", "time") if name not in told]:
+        settings[name] = SLURM[name](value)
+    if missing := [name for name in ("partition", "time") if name not in settings]:
         raise OptionError(f"--engine slurm wants --slurm {missing[0]}=VALUE, see sbatch")
-    return told
+    return settings
 
 
 def allowed(songs: list[Prepared], options: argparse.Namespace) -> list[Prepared]:

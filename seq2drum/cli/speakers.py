@@ -111,8 +111,8 @@ def _run(command: Sequence[str], seconds: float) -> str | None:
         log.seek(0)
         words = log.read(1 << 16).decode(errors="replace").strip().splitlines()
         if process.returncode == 0:
-            heard = time.monotonic() - begun >= min(seconds / 2, _HEARD)
-            return None if heard else "it ended immediately; is there a sound device?"
+            played = time.monotonic() - begun >= min(seconds / 2, _HEARD)
+            return None if played else "it ended immediately; is there a sound device?"
         return (words or [f"code {process.returncode}"])[-1][:200]
 
 

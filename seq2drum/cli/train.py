@@ -162,8 +162,8 @@ def run(options: argparse.Namespace) -> int:
     if resume:
         check_same(out, data)
     # 3. Train.
-    asked = str(Licences(options.licence)) if options.licence else None
-    about = {"data": data, "licences": asked, "command": command()}
+    licences = str(Licences(options.licence)) if options.licence else None
+    about = {"data": data, "licences": licences, "command": command()}
 
     def stopping() -> None:
         say("stopping: the run is saved, and measured once more; Ctrl-C again leaves that out")
@@ -353,17 +353,17 @@ def _sum_up(trained: Trained, out: Path) -> None:
     say(f"play with it: seq2drum --mode infer SONG.mid --model {files.named(out)}")
 
 
-def _check_numbers(asked: argparse.Namespace) -> None:
-    if not 0 <= asked.seed < 1 << 64:
-        raise OptionError(f"the seed is {asked.seed}, wanted 0 or more, and less than 2^64")
+def _check_numbers(options: argparse.Namespace) -> None:
+    if not 0 <= options.seed < 1 << 64:
+        raise OptionError(f"the seed is {options.seed}, wanted 0 or more, and less than 2^64")
     for name in ("minutes", "epochs", "batch", "rate", "max_notes"):
-        value = getattr(asked, name)
+        value = getattr(options, name)
         if value is not None and not 0 < value < math.inf:
             raise OptionError(f"--{name.replace('_', '-')} is {value}, wanted a number of more than 0")
-    if not 0 <= getattr(asked, "hide_future", 0.0) <= 1:
-        raise OptionError(f"--hide-future is {asked.hide_future}, wanted a share from 0 to 1")
-    if not 0 <= getattr(asked, "combine", 0) <= MOST_COMBINED:
-        raise OptionError(f"--combine is {asked.combine}, wanted a number of loops, at most {MOST_COMBINED}")
+    if not 0 <= getattr(options, "hide_future", 0.0) <= 1:
+        raise OptionError(f"--hide-future is {options.hide_future}, wanted a share from 0 to 1")
+    if not 0 <= getattr(options, "combine", 0) <= MOST_COMBINED:
+        raise OptionError(f"--combine is {options.combine}, wanted a number of loops, at most {MOST_COMBINED}")
 
 
 def _numbers(flag: str, given: Sequence[str]) -> dict[str, float]:

@@ -209,8 +209,8 @@ class Report:
             line += "; " + ": ".join(filter(None, [named, in_words(self.grooves)]))
         if self.score is not None:
             line += f"; seed {self.seed}, score {self.score:.2f}"
-        told = [*map(str, self.swaps), *map(str, self.explanations or ())]
-        return "\n".join([line, *map(_wrapped, told)])
+        notes = [*map(str, self.swaps), *map(str, self.explanations or ())]
+        return "\n".join([line, *map(_wrapped, notes)])
 
     def as_json(self) -> str:
         """A line of JSON."""

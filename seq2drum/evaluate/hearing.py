@@ -102,10 +102,10 @@ def recordings_table(songs: Mapping[str, Song], synthesiser: fluidsynth.Synthesi
         strikes = onsets[first_of_each(onsets, 0.04)]
         truth = _quarters_of(song)
         for kind, sound in rendered(song, synthesiser).items():
-            heard = recording.heard(stereo_wav(sound))
-            score = mir_eval.onset.f_measure(strikes, heard.strikes[0])[0]
+            performance = recording.heard(stereo_wav(sound))
+            score = mir_eval.onset.f_measure(strikes, performance.strikes[0])[0]
             scores[kind].append(score)
-            found = beats_of(heard, Timing())
+            found = beats_of(performance, Timing())
             away = off(quarters(found.beats, truth[-1]), truth)
             mono = librosa.resample(sound.mean(axis=1), orig_sr=RATE, target_sr=22_050)
             tempo, beats = librosa.beat.beat_track(y=mono, sr=22_050, units="time")

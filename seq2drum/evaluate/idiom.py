@@ -205,8 +205,8 @@ def jams(drummer: Drummer, pieces: Sequence[Piece], options: Options, takes: int
     for piece, own in tracked(with_drums, "pieces jammed", progress):
         found = []
         for number in range(takes):
-            asked = replace(options, seed=options.seed + number)
-            played = jammed(live, piece.guitar_alone, asked), drummer.accompany(piece.guitar_alone, asked)
+            requested = replace(options, seed=options.seed + number)
+            played = jammed(live, piece.guitar_alone, requested), drummer.accompany(piece.guitar_alone, requested)
             found.append([figures(piece, each.standard_part, own) for each in played])
         of_pieces.append([*np.mean(found, axis=0).tolist(), figures(piece, own, own)])
         for side, values in zip(("jam", "take"), of_pieces[-1], strict=False):

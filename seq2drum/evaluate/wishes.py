@@ -160,9 +160,9 @@ def move(
     moved = []
     for control in controls:
         settings = CONTROLS[control]
-        asked: list[dict[str, Any]] = [{control: value} for value in settings]
+        requests: list[dict[str, Any]] = [{control: value} for value in settings]
         each = tracked(songs, f"songs with {control} moved", progress)
-        values = [[counted(song, replace(base, **change)) for change in asked] for song in each]
+        values = [[counted(song, replace(base, **change)) for change in requests] for song in each]
         moved.append(Moved(control, settings, np.array(values)))
     return moved
 
@@ -297,8 +297,8 @@ def levels(drummer: Drummer, prepared: Sequence[Prepared], base: Options, progre
     }
     songs, rows = [song_of(song) for song in prepared], []
     for wish, moved in tracked(list(MOVES.items()), "controls", progress):
-        asked: list[dict[str, Any]] = [{wish: level} for level in LEVELS]
-        takes = [takes_of(drummer, songs, replace(base, **change)) for change in asked]
+        requests: list[dict[str, Any]] = [{wish: level} for level in LEVELS]
+        takes = [takes_of(drummer, songs, replace(base, **change)) for change in requests]
         values = np.array([[Leaning.of(take) for take in some] for some in takes])
         for name in moved:
             column = Leaning._fields.index(name)

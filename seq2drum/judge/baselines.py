@@ -317,10 +317,10 @@ class _Known:
         different = list({text: window for text, window in zip(texts, windows, strict=True)}.items())
         nearest: dict[bytes, int] = {}
         for size in {size for _, size in windows}:
-            asked = [(text, first) for text, (first, length) in different if length == size]
+            requested = [(text, first) for text, (first, length) in different if length == size]
             many = max(_CHUNK // size, 1)
-            for at in range(0, len(asked), many):
-                some = asked[at : at + many]
+            for at in range(0, len(requested), many):
+                some = requested[at : at + many]
                 # 2. The known windows of their size with the highest cosine, for a chunk at a time.
                 rows = np.stack([rhythm[first : first + size] for _, first in some])
                 norm = np.maximum(np.linalg.norm(rows.reshape(len(rows), -1), axis=1), 1e-9)

@@ -254,8 +254,8 @@ def play_heard(
         known = to_full(Grid.join(given[bar].shift(form.first[bar]) for bar in sorted(given)), player.kit)
         if options.groove is None and len(known.step):
             options = replace(options, groove={WHOLE: typical(known, form)}, temperature=options.freedom)
-    asked = {"plan": plan_of(guitar_grid, options, player.kit), "controls": options.controls, "given": given}
-    return take_of(play_grid(player, guitar_grid, options.sampling, first=first, stop=stop, **asked), form, player.kit)
+    inputs = {"plan": plan_of(guitar_grid, options, player.kit), "controls": options.controls, "given": given}
+    return take_of(play_grid(player, guitar_grid, options.sampling, first=first, stop=stop, **inputs), form, player.kit)
 
 
 def plan_of(guitar_grid: GuitarGrid, options: Options, kit: Kit) -> Plan:

@@ -208,7 +208,7 @@ def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
     Two thirds of the nodes that torch writes are constant, and would be folded at each start. ONNX Runtime folds them
     here; weights that are also named as inputs are not constant for it.
     """
-    asked = list(model.graph.input)
+    inputs = list(model.graph.input)
     for tensor in model.graph.initializer:
         model.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
     ort = runtime()
@@ -220,7 +220,7 @@ def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
         ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         folded = onnx.load(options.optimized_model_filepath)
     del folded.graph.input[:]
-    folded.graph.input.extend(asked)
+    folded.graph.input.extend(inputs)
     folded.graph.initializer.sort(key=lambda tensor: tensor.name)  # its order varies from run to run
     used = {node.domain for node in folded.graph.node}
     kinds = [kind for kind in folded.opset_import if kind.domain in used]

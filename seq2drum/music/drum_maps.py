@@ -257,7 +257,7 @@ def load(name_or_path: str | os.PathLike[str]) -> DrumMap:
     except InputError as error:
         raise OptionError(f"the drum map: {error}") from None
     except (ValueError, RecursionError) as error:
-        raise OptionError(f"the drum map {name!r} is no JSON file ({error}); wanted is {_SUCH_AS}") from None
+        raise OptionError(f"the drum map {name!r} is not a JSON file ({error}); wanted {_SUCH_AS}") from None
     return _parsed(name, held)
 
 
@@ -305,10 +305,10 @@ def _parsed(name: str, held: object) -> DrumMap:
     for key, value in held.items():
         _check_field(name, key, value, wanted)
     notes, programs = _all_notes(name, held["notes"]), _notes(name, "programs", held.get("programs"))
-    told = {
+    facts = {
         field: held[key] for key, field in (("for", "about"), ("source", "source"), ("tried", "tried")) if key in held
     }
-    return DrumMap(name, notes, _pedal(name, held.get("pedal")), programs, held.get("xg", False), **told)
+    return DrumMap(name, notes, _pedal(name, held.get("pedal")), programs, held.get("xg", False), **facts)
 
 
 def _check_field(name: str, key: str, value: object, wanted: Mapping[str, type]) -> None:

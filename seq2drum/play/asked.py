@@ -93,9 +93,9 @@ def by_letter(grooves: Mapping[str, Named], letters: Sequence[str]) -> dict[str,
         OptionError: the request names more sections than the song has, or there is no such letter or name.
     """
     known = {letter.casefold(): letter for letter in letters} | {WHOLE: WHOLE}
-    asked = {section.casefold() for section in grooves}
+    requested = {section.casefold() for section in grooves}
     unnamed = all(len(letter) == 1 for letter in letters)
-    free = [letter for letter in letters if unnamed and letter.casefold() not in asked]
+    free = [letter for letter in letters if unnamed and letter.casefold() not in requested]
     found: dict[str, Named] = {}
     for section, one in grooves.items():
         letter = known.get(section.casefold())

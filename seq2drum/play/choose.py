@@ -73,9 +73,9 @@ def variants(guitar: Guitar, options: Options, count: int) -> list[Options]:
     return varied
 
 
-def _whole(asked: Mapping[str, Groove], sections: Sequence[Section]) -> Groove | None:
+def _whole(requested: Mapping[str, Groove], sections: Sequence[Section]) -> Groove | None:
     """Return the groove of the whole song: the requested one, or that of all its sections, if they share one."""
-    if WHOLE in asked:
-        return asked[WHOLE]
-    grooves = [asked.get(section.letter) for section in sections]
+    if WHOLE in requested:
+        return requested[WHOLE]
+    grooves = [requested.get(section.letter) for section in sections]
     return grooves[0] if all(groove == grooves[0] for groove in grooves) else None

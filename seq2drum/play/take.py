@@ -144,8 +144,8 @@ class Take(Shown):
         return self
 
 
-def ranked(takes: Sequence[Take], asked: Options) -> list[Take]:
-    """Takes of one song with their scores, the best first; a single take has no score. asked: the resolved request.
+def ranked(takes: Sequence[Take], request: Options) -> list[Take]:
+    """Takes of one song with their scores, the best first; a single take has no score. request: the resolved options.
 
     The score is the expected agreement with what a drummer would play, see `choosing.worths`: it is low for too many
     crashes or a lost groove.
@@ -155,7 +155,7 @@ def ranked(takes: Sequence[Take], asked: Options) -> list[Take]:
     song_grid = SongGrid.of(takes[0].song, takes[0].guitar.parts)
     passages = sections(song_grid.guitar_grid)
     hits = [encode(take.standard_part, song_grid.lattice, FULL) for take in takes]
-    scores = choosing.worths(hits, song_grid.guitar_grid, passages, asked)
+    scores = choosing.worths(hits, song_grid.guitar_grid, passages, request)
     scored = [replace(take, score=score) for take, score in zip(takes, scores, strict=True)]
     return sorted(scored, key=lambda take: -(take.score or 0))
 

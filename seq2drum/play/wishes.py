@@ -144,11 +144,11 @@ def resolve_options(guitar: Guitar, options: Options, limits: Limits = DEFAULT_L
         options = _stays(guitar, options)
     if options.like is not None:
         wishes = wishes_of(_song(options.like, limits))
-        told = {name: getattr(wishes, name) for name in LEVELS if getattr(options, name) is None}
+        filled = {name: getattr(wishes, name) for name in LEVELS if getattr(options, name) is None}
         if options.groove is None:
             letters = tuple(dict.fromkeys(section.letter for section in guitar.sections))
-            told["groove"] = _in_turn(wishes.grooves, letters)
-        options = replace(options, like=None, **told)
+            filled["groove"] = _in_turn(wishes.grooves, letters)
+        options = replace(options, like=None, **filled)
     return options
 
 

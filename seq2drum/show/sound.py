@@ -176,8 +176,8 @@ def level_over(recording: Sound, mixed: Sound) -> float:
 
 def ending(sound: Sound) -> NDArray[np.float32]:
     """(frames,): the gain of each frame that fades a sound out where it has rung out."""
-    heard = np.flatnonzero(np.abs(sound).max(axis=1, initial=0) > _SILENCE)
-    frames = int(heard[-1]) + 1 if len(heard) else 0
+    audible = np.flatnonzero(np.abs(sound).max(axis=1, initial=0) > _SILENCE)
+    frames = int(audible[-1]) + 1 if len(audible) else 0
     fade = min(round(_FADE * RATE), len(sound))
     shape = np.ones(min(frames + fade, len(sound)), np.float32)
     shape[len(shape) - fade :] = np.linspace(1, 0, fade, dtype=np.float32)
@@ -296,8 +296,8 @@ def _cut(sound: loudness.Sound) -> loudness.Sound:
     padded = np.zeros(_APART * loudness.RATE // 1000, dtype=np.float32)
     padded[: len(sound)] = sound
     slow = resampled(padded, _APART * SHOT_RATE // 1000)
-    heard = np.flatnonzero(np.abs(slow) > np.abs(slow).max() * _AUDIBLE)
-    first = max(int(heard[0]) - LEAD, 0) if len(heard) else 0
+    audible = np.flatnonzero(np.abs(slow) > np.abs(slow).max() * _AUDIBLE)
+    first = max(int(audible[0]) - LEAD, 0) if len(audible) else 0
     shot = slow[first : first + SHOT].copy()
     shot[-_SHOT_FADE:] *= np.linspace(1, 0, _SHOT_FADE, dtype=np.float32)
     return shot

@@ -156,8 +156,8 @@ def _shot(name: str, about: dict[str, Any], sound: Mono, scale: float, seconds: 
     scale: from its peak to the one in the list.
     """
     size = np.abs(sound)
-    heard = np.flatnonzero(size >= size.max() * _AUDIBLE)
-    first = max(int(heard[0]) - _BEFORE, 0)
+    audible = np.flatnonzero(size >= size.max() * _AUDIBLE)
+    first = max(int(audible[0]) - _BEFORE, 0)
     last = min(int(np.flatnonzero(size >= size.max() * _LEFT)[-1]), first + round(seconds * RATE))
     cut = sound[first:last] * np.float32(_FILE_PEAK / size.max())
     fade = round(_FADE * len(cut))

@@ -94,10 +94,10 @@ async def parse_json(kind: type[Any], line: bytes) -> Any:
 
 def _message_of(kind: type[Any], line: bytes) -> Any:
     try:
-        told = json.loads(line or "{}")
-        if isinstance(told, dict):
-            return json_format.ParseDict(told, kind())
-        why = f"it is a {type(told).__name__}"
+        fields = json.loads(line or "{}")
+        if isinstance(fields, dict):
+            return json_format.ParseDict(fields, kind())
+        why = f"it is a {type(fields).__name__}"
     except (json_format.ParseError, ValueError, RecursionError) as error:
         why = str(error)[:300]
     raise Refusal(
@@ -111,8 +111,8 @@ async def to_json(kind: type[Any], data: bytes) -> bytes:
 
 
 def _json_of(kind: type[Any], data: bytes) -> bytes:
-    told = json_format.MessageToDict(kind.FromString(data), always_print_fields_with_no_presence=True)
-    return json.dumps(told, separators=(",", ":")).encode()
+    fields = json_format.MessageToDict(kind.FromString(data), always_print_fields_with_no_presence=True)
+    return json.dumps(fields, separators=(",", ":")).encode()
 
 
 async def _off_loop(size: int, work: Callable[[], _Result]) -> _Result:
@@ -123,14 +123,14 @@ def error_reply(status: status_pb2.Status, request_id: str) -> tuple[int, bytes]
     """Return the HTTP status and the JSON of a failed call."""
     bad = detail_of(status, error_details_pb2.BadRequest())
     code = _HTTP_OF_REASONS.get(reason_of(status), _HTTP.get(status.code, 500))
-    told = {
+    fields = {
         "reason": reason_of(status),
         "message": status.message,
         "field": bad.field_violations[0].field if bad else None,
         "retry_seconds": retry_of(status),
         "request_id": request_id,
     }
-    return code, json.dumps(told, separators=(",", ":")).encode()
+    return code, json.dumps(fields, separators=(",", ":")).encode()
 
 
 # --- transports -------------------------------------------------------------------------------------------------------
@@ -269,29 +269,29 @@ class HttpTransport:
 
     async def write(self, data: bytes) -> None:
         """Send a message."""
-        told = await to_json(self._method.reply, data)
+        body = await to_json(self._method.reply, data)
         if self._method.streams_out:
             if not self._answered:
                 await self._begin(200, b"text/event-stream")
                 self._open = True
-            await self._send({"type": "http.response.body", "body": b"data: " + told + b"\n\n", "more_body": True})
+            await self._send({"type": "http.response.body", "body": b"data: " + body + b"\n\n", "more_body": True})
         else:
-            await self._answer(200, told)
+            await self._answer(200, body)
 
     async def fail(self, status: status_pb2.Status, request_id: str) -> None:
         """Send the status of the failed call: as the reply, or as the last event of a stream."""
         self._id = request_id
-        code, told = error_reply(status, request_id)
+        code, body = error_reply(status, request_id)
         if code != 401 and not self._answered:
             await self._drain_body()
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
                 if self._answered:
-                    event = b"event: error\ndata: " + told + b"\n\n"
+                    event = b"event: error\ndata: " + body + b"\n\n"
                     self._open = False
                     await self._send({"type": "http.response.body", "body": event, "more_body": False})
                 else:
-                    await self._answer(code, told, close=self._more)
+                    await self._answer(code, body, close=self._more)
         except TimeoutError:
             abort(self._scope)
 
@@ -314,9 +314,9 @@ class HttpTransport:
                 while self._more and left > 0:
                     left -= len(await self._received())
 
-    async def _answer(self, code: int, told: bytes, *, close: bool = False) -> None:
-        await self._begin(code, b"application/json", len(told), close=close)
-        await self._send({"type": "http.response.body", "body": told})
+    async def _answer(self, code: int, body: bytes, *, close: bool = False) -> None:
+        await self._begin(code, b"application/json", len(body), close=close)
+        await self._send({"type": "http.response.body", "body": body})
 
     async def _begin(self, code: int, kind: bytes, size: int | None = None, *, close: bool = False) -> None:
         self._answered = True
@@ -386,16 +386,16 @@ class WebSocketTransport:
 
     async def fail(self, status: status_pb2.Status, request_id: str) -> None:
         """Send the status of the failed call, as the last message or in place of the WebSocket."""
-        code, told = error_reply(status, request_id)
+        code, body = error_reply(status, request_id)
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
                 if self._accepted:
-                    await self._send_text(b'{"error":' + told + b"}")
+                    await self._send_text(b'{"error":' + body + b"}")
                 else:
                     headers: _Headers = [(b"content-type", b"application/json")]
                     start = {"type": "websocket.http.response.start", "status": code, "headers": headers}
                     await self._send(start)
-                    await self._send({"type": "websocket.http.response.body", "body": told})
+                    await self._send({"type": "websocket.http.response.body", "body": body})
         except TimeoutError:
             abort(self._scope)
 
@@ -406,8 +406,8 @@ class WebSocketTransport:
         if self._accepted and not self.gone:
             await self._send({"type": "websocket.close", "code": 1000})
 
-    async def _send_text(self, told: bytes) -> None:
-        await self._send({"type": "websocket.send", "text": told.decode()})
+    async def _send_text(self, body: bytes) -> None:
+        await self._send({"type": "websocket.send", "text": body.decode()})
 
 
 def _token_header(scope: Scope) -> list[tuple[str, str | bytes]]:
@@ -424,12 +424,12 @@ def _token_header(scope: Scope) -> list[tuple[str, str | bytes]]:
 async def refuse(request: tuple[Scope, Receive, Send], refusal: Refusal) -> None:
     """Refuse a request or a WebSocket that is not a call."""
     scope, _, send = request
-    code, told = error_reply(to_status(refusal), "")
+    code, body = error_reply(to_status(refusal), "")
     kind = "websocket.http.response" if scope["type"] == "websocket" else "http.response"
-    size = b"%d" % len(told)
+    size = b"%d" % len(body)
     headers = [(b"content-type", b"application/json"), (b"content-length", size), (b"connection", b"close")]
     await send({"type": f"{kind}.start", "status": code, "headers": headers})
-    await send({"type": f"{kind}.body", "body": told})
+    await send({"type": f"{kind}.body", "body": body})
 
 
 def abort(scope: Scope) -> None:

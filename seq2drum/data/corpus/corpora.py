@@ -134,12 +134,12 @@ def _slakh(folder: Path) -> Iterator[Item]:
     for path in sorted(files.below(folder, "all_src.mid".__eq__)):
         group = None
         try:
-            told = (path.parent / "metadata.yaml").read_text(encoding="utf-8", errors="replace")[:100_000]
+            metadata = (path.parent / "metadata.yaml").read_text(encoding="utf-8", errors="replace")[:100_000]
         except OSError:
-            told = ""
-        if found := re.search(r"^lmd_midi_dir: *\S*/(TR\w{16})/\w+\.mid", told, re.MULTILINE):
+            metadata = ""
+        if found := re.search(r"^lmd_midi_dir: *\S*/(TR\w{16})/\w+\.mid", metadata, re.MULTILINE):
             group = f"msd:{found[1]}"
-        elif found := re.search(r"^UUID: *(\w+)", told, re.MULTILINE):
+        elif found := re.search(r"^UUID: *(\w+)", metadata, re.MULTILINE):
             group = f"lakh:{found[1]}"
         yield Item(path.relative_to(folder).as_posix(), COLLECTION, group or "")
 

@@ -132,8 +132,8 @@ def rows_of(part: Part, listed: Mapping[str, Listed]) -> Iterator[Row | str]:
         if item.licence is not None:
             yield Row(_text(part.named(item)), sha256, data, item.licence, _text(item.group or ""), source)
         else:
-            told = listed.get(sha256, Listed("", "", ""))
-            yield Row(_text(part.named(item)), sha256, data, licence_of(told.licence), told.group, told.source)
+            listing = listed.get(sha256, Listed("", "", ""))
+            yield Row(_text(part.named(item)), sha256, data, licence_of(listing.licence), listing.group, listing.source)
 
 
 def _text(name: str) -> str:
@@ -141,12 +141,12 @@ def _text(name: str) -> str:
     return name.encode(errors="backslashreplace").decode()
 
 
-def digest(parts: Sequence[Part], *asked: str) -> str:
+def digest(parts: Sequence[Part], *extra: str) -> str:
     """A digest of a corpus and the options of its preparation, to name its cache.
 
     It changes with the names, sizes and times of files, and with the metadata of a corpus.
     """
-    state = hashlib.sha256("".join(f"{one}\n" for one in asked).encode())
+    state = hashlib.sha256("".join(f"{one}\n" for one in extra).encode())
     for part in parts:
         if isinstance(part, Files):
             found = [
@@ -158,8 +158,8 @@ def digest(parts: Sequence[Part], *asked: str) -> str:
         for path, name in found:
             try:
                 status = path.stat()
-                told = f"{status.st_size} {status.st_mtime_ns}"
+                stamp = f"{status.st_size} {status.st_mtime_ns}"
             except OSError:
-                told = "missing"
-            state.update(f"{name} {told}\n".encode(errors="surrogateescape"))
+                stamp = "missing"
+            state.update(f"{name} {stamp}\n".encode(errors="surrogateescape"))
     return state.hexdigest()[:16]

@@ -223,8 +223,8 @@ def bars_of(sound: Samples, bpm: float | None = None) -> tuple[Samples, float]:
     frames = start[:, None] + np.arange(spacing(bpm)) + _first(sound, start, sixteenth)
     slices = sound[frames % len(sound)].reshape(count, SLICES, -1)
     bars = respaced(slices, SLICE)
-    heard = np.abs(bars).max(axis=1) >= _SILENT
-    return np.stack([levelled(bar) for bar in bars[heard]]), bpm
+    audible = np.abs(bars).max(axis=1) >= _SILENT
+    return np.stack([levelled(bar) for bar in bars[audible]]), bpm
 
 
 def _first(sound: Samples, start: IntArray, sixteenth: float) -> int:

@@ -129,10 +129,10 @@ class LoopTask(Task[IntArray, LoopBatch]):
         rng, device = np.random.default_rng([self.recipe.seed, 8]), next(self.average.parameters()).device
         noise = torch.from_numpy(rng.standard_normal((len(loops.kit), self.graph().inputs["noise"][1]), np.float32))  # type: ignore[arg-type]
         wanted = torch.from_numpy(wishes_of(loops.genre, loops.bpm, loops.fill))
-        asked = noise, one_hot(loops.kit, len(self.kits)), wanted
+        inputs = noise, one_hot(loops.kit, len(self.kits)), wanted
         self.average.eval()
         pieces = [
-            self.average(*(part[at : at + 50].to(device) for part in asked)).cpu() for at in range(0, len(noise), 50)
+            self.average(*(part[at : at + 50].to(device) for part in inputs)).cpu() for at in range(0, len(noise), 50)
         ]
         return torch.cat(pieces).numpy().reshape(-1, FRAMES)
 
@@ -292,8 +292,8 @@ def made_by(maker: LoopMaker, like: Loops, seed: int) -> Samples:
     """(n, FRAMES): made loops with the kits and wishes of real ones."""
     noise = np.random.default_rng([seed, 12]).standard_normal((len(like.kit), maker.noise), np.float32)
     wanted = wishes_of(like.genre, like.bpm, like.fill)
-    asked = {"noise": noise, "kit": one_hot(like.kit, len(like.kits)).numpy(), "wish": wanted}
-    (slices,) = maker.graph.run(asked)
+    inputs = {"noise": noise, "kit": one_hot(like.kit, len(like.kits)).numpy(), "wish": wanted}
+    (slices,) = maker.graph.run(inputs)
     return np.asarray(slices.reshape(-1, FRAMES))
 
 

@@ -217,12 +217,12 @@ class SliceGan(LoopTask):
         seen = (real + blur * torch.randn_like(real)).requires_grad_(penalised)
         both = torch.cat([seen, made + blur * torch.randn_like(made)])
         scores = context.models[_CRITIC](both, kit.repeat(2, 1), wish.repeat(2, 1))
-        told = functional.softplus(-scores[:count]).mean() + functional.softplus(scores[count:]).mean()
-        loss = told
+        criticism = functional.softplus(-scores[:count]).mean() + functional.softplus(scores[count:]).mean()
+        loss = criticism
         if penalised:
             (slope,) = torch.autograd.grad(scores[:count].sum(), seen, create_graph=True)
             steep = slope.flatten(1).square().sum(1).mean()
-            loss = told + self.recipe.every * self.recipe.penalty / 2 * steep
+            loss = criticism + self.recipe.every * self.recipe.penalty / 2 * steep
         context.update(_CRITIC, loss, most=math.inf)
         # 2. The generator, by the updated critic.
         codes = self.generator.codes(torch.randn(count, config.noise, device=context.device), kit, wish)
@@ -230,7 +230,7 @@ class SliceGan(LoopTask):
         context.update(_GENERATOR, fooled, most=math.inf)
         self.follow(context.progress.step)
         loops = int(context.total(torch.tensor(float(count), device=context.device)))
-        return StepResult(loops, {_CRITIC: float(told.detach()), _GENERATOR: float(fooled.detach())})
+        return StepResult(loops, {_CRITIC: float(criticism.detach()), _GENERATOR: float(fooled.detach())})
 
     def graph(self) -> Graph:
         return graph(self.average)

@@ -176,12 +176,12 @@ def stream_of(beats: Beats) -> Stream:
     ids = text.ids_of(beats.velocity)
     aim = np.concatenate([ids, np.full((bars, 1), BAR)], axis=1).ravel()
     heard = np.concatenate([ids, np.zeros((bars, 1), dtype=np.int64)], axis=1).ravel()
-    told = wishes_of(beats.genre[:1], beats.bpm[:1], beats.fill[:1])
+    request = wishes_of(beats.genre[:1], beats.bpm[:1], beats.fill[:1])
     return Stream(
         np.concatenate([[START], aim[:-1]]),
         np.concatenate([np.zeros(WORDS, dtype=np.int64), heard[:-WORDS]]),
         np.tile(np.arange(WORDS), bars),
-        np.repeat(told, len(aim), axis=0),
+        np.repeat(request, len(aim), axis=0),
         aim,
     )
 
@@ -271,9 +271,9 @@ class WordsTask(Task[int, Batch]):
         rng = np.random.default_rng([self.recipe.seed, 2, epoch, index])
         inside = slice(item * _BARS * WORDS, (item + 1) * _BARS * WORDS)
         words = part(self.words, np.s_[:, inside])
-        told = words.wish.copy()
-        told[rng.random(len(told)) < self.recipe.hidden_genres, :, : len(GENRES)] = 0
-        return Batch(part(words._replace(wish=told), np.s_[rank::processes]), item == 0)
+        request = words.wish.copy()
+        request[rng.random(len(request)) < self.recipe.hidden_genres, :, : len(GENRES)] = 0
+        return Batch(part(words._replace(wish=request), np.s_[rank::processes]), item == 0)
 
     def step(self, batch: Batch, context: StepContext) -> StepResult:
         state = None if batch.first else self.carried
@@ -285,8 +285,8 @@ class WordsTask(Task[int, Batch]):
 
     def nats(self, net: Any, words: Stream, device: Any, state: Any = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Mean nats a word, and the state after the last."""
-        word, back, count, told, aim = (torch.from_numpy(np.ascontiguousarray(one)).to(device) for one in words)
-        logits, state = net(word, back, count, told, state)
+        word, back, count, request, aim = (torch.from_numpy(np.ascontiguousarray(one)).to(device) for one in words)
+        logits, state = net(word, back, count, request, state)
         return functional.cross_entropy(logits.flatten(0, 1), aim.flatten()), state
 
     @torch.no_grad()
@@ -335,8 +335,8 @@ def bars_in_place(net: Words, beats: Beats, seed: int) -> float:
     """
     generator = torch.Generator().manual_seed(seed)
     rows = np.random.default_rng([seed, 3]).integers(len(beats.number), size=_FREE_STREAMS)
-    told = [stream_of(beats.select(rows[at : at + 1])).wish[0] for at in range(_FREE_STREAMS)]
-    wishes = torch.from_numpy(np.stack(told))[:, None]
+    request = [stream_of(beats.select(rows[at : at + 1])).wish[0] for at in range(_FREE_STREAMS)]
+    wishes = torch.from_numpy(np.stack(request))[:, None]
     every = torch.arange(_FREE_STREAMS)
     word, length = torch.full((_FREE_STREAMS,), START), torch.zeros(_FREE_STREAMS, dtype=torch.long)
     before, here = (torch.zeros(_FREE_STREAMS, WORDS, dtype=torch.long) for _ in range(2))

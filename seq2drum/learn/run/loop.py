@@ -155,8 +155,8 @@ def train(
         # 3. Make the steps, and leave models and page.
         stopped = False
         try:
-            with _stop_requested(fabric.world_size) as asked:
-                run.loop(asked)
+            with _stop_requested(fabric.world_size) as stop_requested:
+                run.loop(stop_requested)
         except KeyboardInterrupt:
             stopped = True
             run.save()
@@ -307,7 +307,7 @@ class _Run(Generic[Item, BatchT]):
 
     # --- steps -------------------------------------------------------------------------------------------------------
 
-    def loop(self, asked: Callable[[], bool]) -> None:
+    def loop(self, stop_requested: Callable[[], bool]) -> None:
         """Make all remaining steps, validating and saving in between; KeyboardInterrupt if requested."""
         progress, before, begun = self.progress, self.progress.seconds, time.monotonic()
         while not self.done():
@@ -321,7 +321,7 @@ class _Run(Generic[Item, BatchT]):
                 self.read(self.lag)
                 self.give_back()
                 self.show(min(share, 1.0), progress)
-                if asked():
+                if stop_requested():
                     raise KeyboardInterrupt
                 if self.done():
                     return

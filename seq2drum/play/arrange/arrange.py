@@ -40,8 +40,8 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
     options, unplaced, form = grooves.options, grooves.without, guitar.song_grid.form
     grid, notes, numbers = guitar.song_grid.guitar_grid, guitar.everything, guitar.song_grid.numbers
 
-    def plan_on(by_section: Mapping[str, Groove], asked: Options) -> Plan:
-        return make_plan(grid, guitar.sections, by_section, asked, model.kit, notes=notes, numbers=numbers)
+    def plan_on(by_section: Mapping[str, Groove], request: Options) -> Plan:
+        return make_plan(grid, guitar.sections, by_section, request, model.kit, notes=notes, numbers=numbers)
 
     # 1. The bars that are decoded.
     first, stop = guitar.sounding

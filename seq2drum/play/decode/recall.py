@@ -79,7 +79,7 @@ def recall(engine: Engine, guitar_grid: GuitarGrid) -> Recall:
         before = memory.before(bar)
         marks = _marks(*before["past"].shape[1:])
         rows = len(marks)
-        asked = {
+        inputs = {
             "keys": np.repeat(before["keys"], rows, axis=0),
             "distance": np.repeat(before["distance"], rows, axis=0),
             "past": np.zeros_like(marks),
@@ -87,7 +87,7 @@ def recall(engine: Engine, guitar_grid: GuitarGrid) -> Recall:
         }
         here = {name: np.repeat(array[bar : bar + 1], rows, axis=0) for name, array in known.items()}
         state = np.repeat(engine.silence[None], rows, axis=0)
-        opened = engine.resolve(engine.open_bar(here, asked, state, first=not bar))
+        opened = engine.resolve(engine.open_bar(here, inputs, state, first=not bar))
         assert opened.echo is not None  # the graph outputs it
         # Of the remembered loudness, the first half is from the remembered bars, the second from the last bar.
         echoed = opened.echo[..., :voices].ravel()[: marks.shape[1]]

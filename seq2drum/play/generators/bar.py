@@ -44,18 +44,18 @@ class BarGanSampler:
         The variability is the share of a bar's single noise. A change begins with new shared noise.
         """
         for number in count():
-            asked = brief()
-            common = self._normals([seed, _COMMON, asked.passage(number)])
+            request = brief()
+            common = self._normals([seed, _COMMON, request.passage(number)])
             own = self._normals([seed, _OWN, number])
-            yield self.bar(asked, shared(1 - asked.variability, common, own), fill=asked.is_fill(number))
+            yield self.bar(request, shared(1 - request.variability, common, own), fill=request.is_fill(number))
 
-    def bar(self, asked: Brief, normal: Numbers, *, fill: bool) -> Velocities:
+    def bar(self, request: Brief, normal: Numbers, *, fill: bool) -> Velocities:
         """The noise of one bar (24, 9), standard normal: first that of the bar, then one for each place and voice."""
         which, places = np.split(normal, [self.noise])
-        given = {"noise": which[None].astype(np.float32), "wishes": wished(asked, fill=fill)[None]}
+        given = {"noise": which[None].astype(np.float32), "wishes": wished(request, fill=fill)[None]}
         logits, velocity = (array[0].astype(np.float64) for array in self._graph.run(given))
         noise = logistic(places).reshape(self.places, len(NINE))
-        return velocities(logits, velocity, noise, asked.temperature)
+        return velocities(logits, velocity, noise, request.temperature)
 
     def _normals(self, key: list[int]) -> Numbers:
         return normals(key, self.noise + self.places * len(NINE))

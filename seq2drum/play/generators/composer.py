@@ -234,18 +234,18 @@ class Composer:
         Raises:
             OptionError: the generator cannot continue from bars.
         """
-        asked: list[Brief] = []
+        briefs: list[Brief] = []
 
         def noted() -> Brief:
-            asked[:] = [brief()]
-            return asked[0]
+            briefs[:] = [brief()]
+            return briefs[0]
 
         if primed is None:
-            return _with_fills(self.generator.bars(noted, seed), asked)
+            return _with_fills(self.generator.bars(noted, seed), briefs)
         if not isinstance(self.generator, Continues):
             raise OptionError(f"{self.model} cannot go on from bars that are given; --model step can")
         before = regridded(primed, self.generator.places).velocity
-        return _with_fills(self.generator.bars_after(noted, seed, before), asked, before[-1])
+        return _with_fills(self.generator.bars_after(noted, seed, before), briefs, before[-1])
 
     def compose(
         self,
@@ -262,12 +262,12 @@ class Composer:
         Raises:
             OptionError: the generator cannot continue from bars.
         """
-        asked = Brief() if brief is None else brief
+        request = Brief() if brief is None else brief
         bars = []
-        for number, bar in enumerate(islice(self.stream(lambda: asked, seed, primed), asked.bars)):
+        for number, bar in enumerate(islice(self.stream(lambda: request, seed, primed), request.bars)):
             bars.append(bar)
             show(number)
-        return self.beat(bars, asked, seed)
+        return self.beat(bars, request, seed)
 
     def beat(self, bars: Sequence[Velocities], brief: Brief, seed: int) -> Beat:
         """The beat of streamed bars, for a brief and a seed."""
@@ -275,11 +275,11 @@ class Composer:
 
 
 def _with_fills(
-    bars: Iterator[Velocities], asked: Sequence[Brief], groove: Velocities | None = None
+    bars: Iterator[Velocities], briefs: Sequence[Brief], groove: Velocities | None = None
 ) -> Iterator[Velocities]:
-    """Endless bars with a lead-in to each fill in the bar before. asked: the brief of the last bar."""
+    """Endless bars with a lead-in to each fill in the bar before. briefs: one item, the brief of the last bar."""
     for number, bar in enumerate(bars):
-        if not asked[0].is_fill(number):
+        if not briefs[0].is_fill(number):
             groove = bar
         yield bar if groove is None else led_in(bar, groove)
 

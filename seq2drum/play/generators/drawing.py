@@ -79,25 +79,25 @@ def logistic(normal: Numbers) -> Numbers:
     return np.asarray(np.log(share) - np.log1p(-share))
 
 
-def wished(asked: Brief, *, fill: bool) -> FloatArray:
+def wished(request: Brief, *, fill: bool) -> FloatArray:
     """(WISHES,): the request as a network takes it; a mix of genres gives each its share."""
-    told = wish(None, asked.bpm, fill=fill)
-    for genre, share in asked.genres.items():
-        told += share * (wish(genre, asked.bpm, fill=fill) - wish(None, asked.bpm, fill=fill))
-    return told
+    mixed = wish(None, request.bpm, fill=fill)
+    for genre, share in request.genres.items():
+        mixed += share * (wish(genre, request.bpm, fill=fill) - wish(None, request.bpm, fill=fill))
+    return mixed
 
 
-def guided(asked: Brief, guidance: float, *, fill: bool) -> tuple[FloatArray, FloatArray]:
+def guided(request: Brief, guidance: float, *, fill: bool) -> tuple[FloatArray, FloatArray]:
     """Return the requests (n, WISHES) for the network, and the weights (n, 1) of their logits, which sum to 1.
 
     Each genre weighs its share of the mix times guidance; a request without a genre takes the rest, which may be
     negative.
     """
-    shares = asked.genres
-    named = [wish(genre, asked.bpm, fill=fill) for genre in shares]
+    shares = request.genres
+    named = [wish(genre, request.bpm, fill=fill) for genre in shares]
     weights = [guidance * share for share in shares.values()]
     if not named or guidance != 1:
-        named.append(wish(None, asked.bpm, fill=fill))
+        named.append(wish(None, request.bpm, fill=fill))
         weights.append(1 - sum(weights))
     return np.stack(named), np.array(weights, dtype=np.float32)[:, None]
 

@@ -91,27 +91,29 @@ class LoopMaker:
         Raises:
             OptionError: there is no such form or kit, the brief is not in 4/4, or the loop would exceed MOST_SECONDS.
         """
-        asked = Brief() if brief is None else brief
-        if asked.metre != METRE:
-            raise OptionError(f"loops are in {METRE}, not in {asked.metre}; leave out --metre")
+        request = Brief() if brief is None else brief
+        if request.metre != METRE:
+            raise OptionError(f"loops are in {METRE}, not in {request.metre}; leave out --metre")
         # 1. The noise of each bar; equal bars are made once.
         kit = self._kit(kit, seed)
-        seconds = 240 * asked.bars / asked.bpm
+        seconds = 240 * request.bars / request.bpm
         if seconds > MOST_SECONDS:
             raise OptionError(
-                f"{asked.bars} bars at {asked.bpm:g} last {seconds:.0f} seconds, and at most {MOST_SECONDS:.0f} become"
-                " sound; request fewer bars"
+                f"{request.bars} bars at {request.bpm:g} last {seconds:.0f} seconds, and at most {MOST_SECONDS:.0f}"
+                " become sound; request fewer bars"
             )
         letters = letters_of(form)
-        plans = [(asked.passage(bar), letters[bar % len(letters)], asked.is_fill(bar)) for bar in range(asked.bars)]
+        plans = [
+            (request.passage(bar), letters[bar % len(letters)], request.is_fill(bar)) for bar in range(request.bars)
+        ]
         different = sorted(set(plans))
         # 2. Their sound, at the tempo.
-        sounds = self._bars(asked, seed, different, kit)
-        sounds = resampled(sounds, round(RATE * 240 / asked.bpm))
+        sounds = self._bars(request, seed, different, kit)
+        sounds = resampled(sounds, round(RATE * 240 / request.bpm))
         sounds *= np.float32(_PEAK / max(float(np.abs(sounds).max()), 1e-3))
         # 3. Join them.
         sound = joined([sounds[different.index(plan)] for plan in plans])
-        return Loop(sound.clip(-1, 1), asked, seed, form.upper(), kit)
+        return Loop(sound.clip(-1, 1), request, seed, form.upper(), kit)
 
     def _kit(self, kit: str | None, seed: int) -> str:
         if kit is None:
@@ -128,13 +130,13 @@ class LoopMaker:
         bpm = float(np.clip(brief.bpm, *self.tempos))
         shares = brief.genres
         mixed = sum((share * wish(genre, bpm, fill=False) for genre, share in shares.items()), np.float32(0))
-        asked = np.stack([wish(None, bpm, fill=fill) if not shares else mixed for _, _, fill in plans])
-        asked = np.asarray(asked, dtype=np.float32)
-        asked[:, -1] = [fill for _, _, fill in plans]
+        requests = np.stack([wish(None, bpm, fill=fill) if not shares else mixed for _, _, fill in plans])
+        requests = np.asarray(requests, dtype=np.float32)
+        requests[:, -1] = [fill for _, _, fill in plans]
         noise = np.stack([self._noise(brief.variability, seed, passage, letter) for passage, letter, _ in plans])
         kits = np.tile(np.eye(len(self.kits), dtype=np.float32)[self.kits.index(kit)], (len(plans), 1))
         noise = (noise * brief.temperature).astype(np.float32)
-        (slices,) = self.graph.run({"noise": noise, "kit": kits, "wish": asked})
+        (slices,) = self.graph.run({"noise": noise, "kit": kits, "wish": requests})
         return respaced(slices.reshape(-1, SLICES, SLICE), spacing(brief.bpm))
 
     def _noise(self, variability: float, seed: int, passage: int, letter: int) -> Samples:

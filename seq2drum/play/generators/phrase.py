@@ -55,34 +55,34 @@ class PhrasePlayer:
         """
         passage, begun = 0, 0
         for number in count():
-            asked = brief()
-            if asked.passage(number) != passage:
-                passage, begun = asked.passage(number), number
+            request = brief()
+            if request.passage(number) != passage:
+                passage, begun = request.passage(number), number
             phrase, bar = divmod(number - begun, BARS)
-            fills = [asked.is_fill(number - bar + other) for other in range(BARS)]
-            yield self.phrase(asked, fills, seed, passage, phrase)[bar]
+            fills = [request.is_fill(number - bar + other) for other in range(BARS)]
+            yield self.phrase(request, fills, seed, passage, phrase)[bar]
 
-    def phrase(self, asked: Brief, fills: list[bool], seed: int, passage: int, number: int) -> Velocities:
+    def phrase(self, request: Brief, fills: list[bool], seed: int, passage: int, number: int) -> Velocities:
         """Eight bars (8, 32, 9). fills: which of them are fills. number: that of the phrase in its passage."""
         # 1. The noise of the groove, partly that of the passage; that of each bar, partly that of the phrase.
         key = [seed, _COMMON, passage]
         of_phrase = [seed, _OWN, passage, number]
-        groove = shared(1 - asked.variability, normals(key, self.noise), normals(of_phrase, self.noise))
-        same = sameness(np.zeros(1), asked.variability)
+        groove = shared(1 - request.variability, normals(key, self.noise), normals(of_phrase, self.noise))
+        same = sameness(np.zeros(1), request.variability)
         own = shared(same, normals([*key, 1], 1, self.own), normals([*of_phrase, 1], BARS, self.own))
         # 2. Run the network on it.
         given = {
             "noise": groove[None],
             "own": own[None],
-            "wishes": np.stack([wished(asked, fill=fill) for fill in fills])[None],
+            "wishes": np.stack([wished(request, fill=fill) for fill in fills])[None],
         }
         answer = self._graph.run({name: np.asarray(array, dtype=np.float32) for name, array in given.items()})
         logits, velocity, common = (array[0].astype(np.float64) for array in answer)
         # 3. Draw what the logits leave open, partly shared by all bars.
         once = normals([*key, 2], 1, self.places, len(NINE))
         each = normals([*of_phrase, 2], BARS, self.places, len(NINE))
-        noise = logistic(shared(sameness(common, asked.variability), once, each))
-        return velocities(logits, velocity, noise, asked.temperature)
+        noise = logistic(shared(sameness(common, request.variability), once, each))
+        return velocities(logits, velocity, noise, request.temperature)
 
 
 def sameness(learnt: Numbers, variability: float) -> Numbers:

@@ -105,11 +105,11 @@ class StepPlayer:
         for bar in primed:
             beat.given(bar, brief().bpm)
         while True:
-            asked = brief()
-            if asked.passage(number) != passage:
-                passage = asked.passage(number)
+            request = brief()
+            if request.passage(number) != passage:
+                passage = request.passage(number)
                 beat = _Beat(self, seed, passage)
-            yield beat.bar(asked, number, guidance)
+            yield beat.bar(request, number, guidance)
             number += 1
 
     def step(self, given: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
@@ -140,21 +140,21 @@ class _Beat:
         self.state = np.zeros((1, 2 * self.player.hidden), dtype=np.float32)
         self.last = np.zeros((1, len(NINE)), dtype=np.float32)
 
-    def bar(self, asked: Brief, number: int, guidance: float) -> Velocities:
+    def bar(self, request: Brief, number: int, guidance: float) -> Velocities:
         """Make the next bar, (places, 9). number: that of the bar in the beat."""
-        is_fill = asked.is_fill(number)
-        if self.loop is not None and not asked.variability and not is_fill:
+        is_fill = request.is_fill(number)
+        if self.loop is not None and not request.variability and not is_fill:
             made = self.loop
-            self.given(made, asked.bpm)
+            self.given(made, request.bpm)
             return made
         rng = np.random.default_rng([self.seed, 12, number])
         own = rng.standard_normal(self.shared.shape)
-        if rng.random() < newness(asked.variability):
+        if rng.random() < newness(request.variability):
             self.forget()
-        same = sameness(asked.variability)
+        same = sameness(request.variability)
         uniform = below(shared(same, self.shared, own))
-        wishes, weights = guided(asked, guidance, fill=is_fill)
-        made = self.run(wishes, weights, asked.temperature, uniform)
+        wishes, weights = guided(request, guidance, fill=is_fill)
+        made = self.run(wishes, weights, request.temperature, uniform)
         if self.loop is None and not is_fill:
             self.loop = made
         self.memory.keep(made[None], [is_fill])

@@ -64,10 +64,10 @@ class WordsPlayer:
         for bar in primed:
             text.read(patterns.ids_of(bar), brief())
         while True:
-            asked = brief()
-            if asked.passage(number) != text.passage:
-                text = _Text(self, seed, asked.passage(number))
-            yield patterns.hits_of(text.bar(asked, number)) * self.usual
+            request = brief()
+            if request.passage(number) != text.passage:
+                text = _Text(self, seed, request.passage(number))
+            yield patterns.hits_of(text.bar(request, number)) * self.usual
             number += 1
 
     def logits(self, word: int, back: int, count: int, wishes: FloatArray, state: FloatArray) -> Any:
@@ -106,7 +106,7 @@ class _Text:
         self.before = np.zeros(PLACES, dtype=np.int64)
         self.heard = False
 
-    def bar(self, asked: Brief, number: int) -> NDArray[np.int64]:
+    def bar(self, request: Brief, number: int) -> NDArray[np.int64]:
         """Make the words (24,) of the next bar. number: that of the bar in the beat.
 
         The most likely word after adding Gumbel noise is a sample (the Gumbel-max trick). All bars of the passage share
@@ -114,34 +114,34 @@ class _Text:
         forgets the past before some of the bars. Performances begin with pickups and fills, so the first bar that the
         net draws is discarded.
         """
-        is_fill = asked.is_fill(number)
-        if self.loop is not None and not asked.variability and not is_fill:
-            return self.read(self.loop, asked)
+        is_fill = request.is_fill(number)
+        if self.loop is not None and not request.variability and not is_fill:
+            return self.read(self.loop, request)
         rng = np.random.default_rng([self.seed, _OWN, number])
-        redrawn = rng.random(PLACES) < (1 if is_fill else _REDRAWN * asked.variability)
-        if rng.random() < (asked.variability - _USUAL) / (1 - _USUAL):
+        redrawn = rng.random(PLACES) < (1 if is_fill else _REDRAWN * request.variability)
+        if rng.random() < (request.variability - _USUAL) / (1 - _USUAL):
             self.forget()
         noise = np.where(redrawn[:, None], rng.gumbel(size=self.shared.shape), self.shared)
         if not self.heard:
-            self._drawn(rng.gumbel(size=noise.shape), asked, is_fill=False)
-        bar = self._drawn(noise, asked, is_fill)
+            self._drawn(rng.gumbel(size=noise.shape), request, is_fill=False)
+        bar = self._drawn(noise, request, is_fill)
         if self.loop is None and not is_fill:
             self.loop = bar
         return bar
 
-    def _drawn(self, noise: NDArray[np.float64], asked: Brief, is_fill: bool) -> NDArray[np.int64]:
+    def _drawn(self, noise: NDArray[np.float64], request: Brief, is_fill: bool) -> NDArray[np.int64]:
         """The words of a bar, with noise (24, words.COUNT)."""
-        wishes, shares = guided(asked, GUIDANCE, fill=is_fill)
+        wishes, shares = guided(request, GUIDANCE, fill=is_fill)
         bar = np.zeros(PLACES, dtype=np.int64)
         for place in range(PLACES):
             likely = shares[:, 0] @ self._heard(place, wishes)[:, : patterns.COUNT] + _UNPLAYABLE
-            self.word = bar[place] = int(np.argmax(likely + asked.temperature * noise[place]))
+            self.word = bar[place] = int(np.argmax(likely + request.temperature * noise[place]))
         self._ends(bar, wishes)
         return bar
 
-    def read(self, bar: NDArray[np.int64], asked: Brief) -> NDArray[np.int64]:
+    def read(self, bar: NDArray[np.int64], request: Brief) -> NDArray[np.int64]:
         """Take a bar's words (24,) as if the passage had made them; return them."""
-        wishes, _ = guided(asked, GUIDANCE, fill=False)
+        wishes, _ = guided(request, GUIDANCE, fill=False)
         for place, word in enumerate(bar.tolist()):
             self._heard(place, wishes)
             self.word = word

@@ -68,11 +68,11 @@ class Guitarist:
         parts = [song.parts[index] for index in guitar.parts]
         quarter, last = song.ticks_per_quarter, max(int(part.onset.max(initial=0)) for part in parts)
         song, stop = _ended(song, last, ends=options.ending != NO_ENDING)
-        told: list[Told] = [*strikes(parts, quarter), *signs]
+        events: list[Told] = [*strikes(parts, quarter), *signs]
         if options.ending != NO_ENDING:
-            told.append(Sign(stop.start / quarter - stop.length / quarter, STOP))
-        told.sort(key=lambda one: one.quarter)
-        return cls(song, guitar, tuple(told), stop.start / quarter, parts[0].program)
+            events.append(Sign(stop.start / quarter - stop.length / quarter, STOP))
+        events.sort(key=lambda one: one.quarter)
+        return cls(song, guitar, tuple(events), stop.start / quarter, parts[0].program)
 
 
 def jammed(

@@ -116,20 +116,20 @@ class Jam:
 
     # --- events -------------------------------------------------------------------------------------------------------
 
-    def hear(self, told: Iterable[Told], until: float) -> list[JamBar]:
+    def hear(self, events: Iterable[Told], until: float) -> list[JamBar]:
         """Take the events until a moment, in quarters, and yield the bars decided by then.
 
-        told: the new events, none later than `until`. The first bar is decided LEAD quarters before 0.
+        events: the new ones, none later than `until`. The first bar is decided LEAD quarters before 0.
 
         Raises:
             OptionError: a sign is invalid; then none of the events is taken.
         """
         bars = []
-        told = list(told)
-        for one in told:
+        events = list(events)
+        for one in events:
             if isinstance(one, Sign):
                 one.check()
-        self._told = sorted([*self._told, *told], key=lambda one: one.quarter)
+        self._told = sorted([*self._told, *events], key=lambda one: one.quarter)
         while not self.is_over and self.point <= until:
             self._catch_up()
             bars.append(self._engine.resolve(self._deciding(self.number)))

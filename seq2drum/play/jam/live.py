@@ -156,23 +156,23 @@ class Jamming:
 
     def step(self, now: float, came: Iterable[Came] = ()) -> float:
         """Take the input until now, and decide what is due; return the latest moment of the next call."""
-        told = [one for seconds, what in came for one in self._told(seconds, what)]
+        events = [one for seconds, what in came for one in self._told(seconds, what)]
         self._time.pass_to(now)
         line = self._time.line
         while not self._jam.is_over and self._jam.number <= self._striker.number and self._striker.number > 0:
             self._keep(self._jam.repeat())  # the striker could not wait for it
         if line is None:
             if not self._ready and self._striker.has_place and not self._jam.is_over:
-                self._prepare(self._jam.hear(told, self._jam.point))  # it may continue at any moment
+                self._prepare(self._jam.hear(events, self._jam.point))  # it may continue at any moment
             self._hand_over()
             return now + _LOOK
         quarter = line.quarter_at(now)
         self._until = max(self._until, quarter)
         while self._guitarist and self._guitarist[0].quarter <= quarter:
-            told.append(one := self._guitarist.popleft())
+            events.append(one := self._guitarist.popleft())
             self._note(one)
-        told += self._other_tempo(quarter)
-        self._prepare(self._jam.hear(told, quarter))
+        events += self._other_tempo(quarter)
+        self._prepare(self._jam.hear(events, quarter))
         self._hand_over()
         if self._jam.is_over:
             return now + _LOOK
@@ -243,11 +243,11 @@ class Jamming:
         self._note(strike)
         return (strike,)
 
-    def _note(self, told: Told) -> None:
-        if isinstance(told, Strike):
-            self.recording.hear(told)
-            if told.velocity:
-                self._heard.append(told.pitch)
+    def _note(self, event: Told) -> None:
+        if isinstance(event, Strike):
+            self.recording.hear(event)
+            if event.velocity:
+                self._heard.append(event.pitch)
 
     def _sign(self, quarter: float, shown: Shown) -> Iterable[Told]:
         sign = Sign(quarter, *shown)

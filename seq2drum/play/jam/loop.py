@@ -164,8 +164,8 @@ def line(view: View) -> str:
     here = view.here
     if here is None:
         return "count-in"
-    heard = " ".join(pitch_name(pitch) for pitch in view.heard) or "nothing"
-    return f"bar {here.number + 1}: {_played(here)}, {view.bpm:.0f} bpm; heard {heard}"
+    pitches = " ".join(pitch_name(pitch) for pitch in view.heard) or "nothing"
+    return f"bar {here.number + 1}: {_played(here)}, {view.bpm:.0f} bpm; heard {pitches}"
 
 
 def _played(bar: JamBar) -> str:
