@@ -161,7 +161,9 @@ def figures(player: Player, world: World, seed: int = 0) -> Figures:
         found[f"copies within {_COPIED}{name}"] = float((nearest <= _COPIED).mean())
         found |= {f"{what}{name}": value for what, value in obeyed(bars, unseen.genre, world.namer).items()}
         found[f"one drop in reggae{name}"] = one_drops(bars[unseen.genre == GENRES.index("reggae")])
-        found[f"tempo and hits{name}"] = _together(unseen.bpm, (bars > 0).sum(axis=(1, 2)))
+        bpm, hits = unseen.bpm, (bars > 0).sum(axis=(1, 2))
+        sums = len(bpm), bpm.sum(), hits.sum(), bpm @ bpm, hits @ hits, bpm @ hits
+        found[f"tempo and hits{name}"] = pearson(np.array(sums, dtype=np.float64))
     found["strong AUC, a bar"] = strong_auc(one_bar(train.velocity, 2), one_bar(taught, 2), real, some, bars_seen, seed)
     found["strong AUC, eight bars"] = strong_auc(train.velocity, taught, unseen.velocity, made, windows_seen, seed)
     return MappingProxyType(found)
@@ -219,13 +221,6 @@ def differences(made: Velocities, real: Velocities) -> dict[str, float]:
         "JSD of places": divergence(one.sum(axis=1), other.sum(axis=1)),
         "JSD of both": divergence(one.ravel(), other.ravel()),
     }
-
-
-def _together(one: NDArray[np.float64], other: IntArray) -> float:
-    """The correlation of two sides; 0 if one never varies."""
-    return pearson(
-        np.array([len(one), one.sum(), other.sum(), one @ one, other @ other, one @ other], dtype=np.float64)
-    )
 
 
 def nearest_of(bars: Velocities, learnt: Velocities) -> IntArray:

@@ -102,13 +102,13 @@ def evaluate(
     settings = settings or Settings()
     if not any(len(song.drums.step) for song in songs):
         raise CorpusError(f"none of {len(songs)} songs has drums to compare with; wanted songs with guitar and drums")
-    watch = _StopWatch()
+    seconds: dict[str, float] = {}
     notes = ["one song gives no intervals: those below have no width"] if len(songs) == 1 else []
     # 1. The players, and the copies of training songs.
     training = reference(training, songs, all_of=True)
     everyone, copies = [real_player(), *players], None
     if len(training) >= LEAST_REFERENCE:
-        with watch.stage("baselines made"):
+        with _timed(seconds, "baselines made"):
             progress("baselines made", 0, 1)
             everyone += baseline_players(training, seed=settings.seed)
             copies = Copies.of(drums_of(song.drums, song.guitar_grid.form) for song in training)
@@ -118,9 +118,14 @@ def evaluate(
             " more (--reference names a folder of them)"
         )
     everyone.append(copy_player())
-    _check_names(everyone)
+    names = [player.name for player in everyone]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise OptionError(
+            f"two players are called {min(twice)!r}; give them different names, and leave the baselines out where"
+            " there are training songs: they are made of those"
+        )
     # 2. Everyone plays every song.
-    with watch.stage("songs played"):
+    with _timed(seconds, "songs played"):
         others = others_guitar(songs, training, seed=settings.seed)
         if alone := sum(other is None for other in others):
             notes.append(f"no gain in F1 of {alone} of {len(songs)} songs: no other has their metre and tempo")
@@ -130,12 +135,12 @@ def evaluate(
     auditions = {player.name: [row[index] for row in of_song] for index, player in enumerate(everyone)}
     # 3. Likelihoods and critics.
     more: dict[str, dict[str, Estimate]] = {player.name: {} for player in everyone}
-    with watch.stage("likelihood and critics"):
+    with _timed(seconds, "likelihood and critics"):
         for name, figures, missing in torch_figures(songs, everyone, auditions, settings, progress):
             more[name] |= figures
             notes += [note for note in missing if note not in notes]
     # 4. Rows of figures with their intervals.
-    with watch.stage("intervals"):
+    with _timed(seconds, "intervals"):
         free, continued = _rows(everyone, auditions, more, settings, progress)
         rivals = _rivals(everyone, free)
         by_metre = _by_metre(rivals, auditions, settings)
@@ -154,30 +159,16 @@ def evaluate(
         _examples(songs, players, auditions),
         _by_song(songs, alone_playing, auditions),
         tuple(notes),
-        watch.seconds,
+        seconds,
     )
 
 
-class _StopWatch:
-    """The seconds of each stage, by its name."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        begun = time.perf_counter()
-        yield
-        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - begun, 3)
-
-
-def _check_names(players: Sequence[Player]) -> None:
-    names = [player.name for player in players]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise OptionError(
-            f"two players are called {min(twice)!r}; give them different names, and leave the baselines out where"
-            " there are training songs: they are made of those"
-        )
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """A context whose seconds are put under the name of a stage."""
+    begun = time.perf_counter()
+    yield
+    seconds[stage] = round(time.perf_counter() - begun, 3)
 
 
 def _about(songs: Sequence[Prepared], training: Sequence[Prepared], settings: Settings) -> dict[str, Any]:

@@ -22,17 +22,16 @@ from seq2drum.evaluate.auditions import Progress, tracked
 from seq2drum.evaluate.evaluation import METRES, OTHER, Measure, measure_row
 from seq2drum.judge import measures
 from seq2drum.judge.intervals import over_sums
-from seq2drum.judge.measures import Vector
+from seq2drum.judge.measures import VOICE, Vector
 from seq2drum.judge.players import play_heard
+from seq2drum.judge.trial import TOMS
 from seq2drum.lattice.conditions import Drums, drums_of
 from seq2drum.lattice.form import CHANGING, Form
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS
-from seq2drum.music.kit import NINE
 from seq2drum.music.metres import groups
 from seq2drum.play.decode.engine import Engine
 
-STRONG = [NINE.names.index(name) for name in ("kick", "snare", "crash")]
-TOMS = [index for index, name in enumerate(NINE.names) if name.endswith(" tom")]
+STRONG = [VOICE[name] for name in ("kick", "snare", "crash")]
 FOUR_QUARTERS = 4 * STEPS_PER_QUARTER
 
 COLUMNS: Mapping[str, str] = {
@@ -79,7 +78,7 @@ def count(made: Drums, bars: NDArray[np.bool_]) -> Counts:
     """Return the counts of some bars (B,) of one length; the bars are joined."""
     made = measures.cut(made, bars)
     struck = made.velocity > 0
-    strong = struck[:, STRONG + TOMS].any(axis=1)
+    strong = struck[:, [*STRONG, *TOMS]].any(axis=1)
     part = struck[:, STRONG] - struck[:, STRONG].mean(axis=0)
 
     def moved(lag: int) -> float:

@@ -330,12 +330,9 @@ def _aligned(title: str, table: page.Table) -> list[str]:
     lines = []
     for row in rows:
         cells = zip(row, widths, strict=True)
-        lines.append("  ".join(_placed(cell, width, not place) for place, (cell, width) in enumerate(cells)).rstrip())
+        placed = [cell.rjust(width) if place else cell.ljust(width) for place, (cell, width) in enumerate(cells)]
+        lines.append("  ".join(placed).rstrip())
     return [line for line in lines if line]
-
-
-def _placed(cell: str, width: int, left: bool) -> str:
-    return cell.ljust(width) if left else cell.rjust(width)
 
 
 def _two_lines(name: str) -> tuple[str, str]:
