@@ -154,7 +154,7 @@ class _Account:
 
 
 class Admission:
-    """Turns (at most `playing` at once) and places in the queue (at most `waiting`), for the player processes.
+    """Turns (at most `playing` concurrent ones) and places in the queue (at most `waiting`), for the player processes.
 
     One caller's calls get their turns in order of arrival. A refused caller has the next free place reserved, in order
     of refusal, until it calls again; otherwise callers that call again immediately after being served would take every
@@ -198,7 +198,7 @@ class Admission:
         )
 
     def learn(self, seconds: float, cost: float) -> None:
-        """Record that a turn of an estimated cost, before `slowdown`, took so many processor seconds."""
+        """Record that a turn of an estimated cost, before `slowdown`, took this many processor seconds."""
         kept = math.exp2((self._learnt - self.clock()) / _HALF_LIFE_SECONDS)
         self._actual_seconds, self._expected_seconds = (
             kept * self._actual_seconds + seconds,
@@ -207,7 +207,7 @@ class Admission:
         self._learnt = self.clock()
 
     def check_capacity(self, caller: Caller) -> None:
-        """Refuse a call that would find no place, before it is read: a cheap refusal leaves time for the others.
+        """Refuse a call that would find no place before it is read: a cheap refusal leaves time for the others.
 
         Raises:
             Refusal: QUEUE_FULL.
@@ -283,7 +283,7 @@ class Admission:
         account.seconds += seconds
 
     def end(self, key: str, account: _Account, seconds: float | None) -> None:
-        """Record that a place is left. seconds: the cost of its turn, None if the turn had not begun."""
+        """Record that a call left its place. seconds: the cost of its turn, None if the turn had not begun."""
         if seconds is not None:
             self.playing -= 1
             account.playing -= 1
@@ -434,7 +434,7 @@ class Place:
             self._called.set_exception(why)
 
     def done(self, seconds: float) -> None:
-        """Record that the turn was used to its end and took so many processor seconds."""
+        """Record that the turn was used to its end and took this many processor seconds."""
         if self._cost > 0:
             self._admission.learn(seconds, self._cost)
 

@@ -272,7 +272,7 @@ class CallGuard:
     def __init__(self, settings: Settings, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
         self.inside: set[Call] = set()
         self.last_end = clock()
-        """When the last call ended."""
+        """The time when the last call ended."""
         self._settings, self._metrics, self._clock = settings, metrics, clock
         self.tokens = tokens_of(settings)
         self._quotas = Quotas()

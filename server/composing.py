@@ -41,7 +41,7 @@ _MS_A_BAR = 10.0  # on one core of a small server; measured, right within a fact
 def brief_of(message: pb.Brief, limits: Limits = DEFAULT_LIMITS) -> Brief:
     """Return the core's brief for a message. Unset fields get the core's defaults.
 
-    limits: of files that are read; they hold for the made one, too.
+    limits: those of input files, which also hold for the new one.
 
     Raises:
         Refusal: INVALID_OPTION with the field.
@@ -130,7 +130,7 @@ def brief_timeline(brief: Brief) -> pb.TimelineInfo:
 
 
 def estimate_beats_ms(brief: Brief, takes: int) -> float:
-    """Estimate how many milliseconds some beats take on an idle server."""
+    """Estimate the milliseconds that some beats take on an idle server."""
     return _MS_A_BAR * brief.bars * takes
 
 
@@ -242,7 +242,10 @@ class BeatComposer:
         yield Frame({"what": "done", "job": job}, reply.SerializeToString())
 
     def stream(self, job: int, beat: int, body: bytes) -> Iterator[Frame | None]:
-        """Yield the bars that a StreamComposeRequest wants, and "done". The first request begins the endless beat."""
+        """Yield the bars that a StreamComposeRequest requests, and "done".
+
+        The first request begins the endless beat.
+        """
         request = pb.StreamComposeRequest.FromString(body)
         running = self._endless.get(beat)
         if running is None:

@@ -328,7 +328,7 @@ def session_of(config: pb.GenerationConfig) -> Session:
 
 
 def drum_take(take: Take, config: pb.GenerationConfig) -> pb.DrumTake:
-    """Return a take with its file and statistics, as the configuration wants them."""
+    """Return a take with its file and statistics, in the form that the configuration requests."""
     data = take.to_bytes(with_guitar=config.with_guitar, session=session_of(config))
     message = pb.DrumTake(
         midi=data,

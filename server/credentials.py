@@ -23,7 +23,7 @@ _Stamp = tuple[int, int, int]
 
 
 class Reloadable(Generic[_Kind]):
-    """A value of files that is read again when one of them changes.
+    """A value from files, read again when one of them changes.
 
     Raises:
         OptionError: a file cannot be read, or holds something else.

@@ -346,7 +346,7 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", 2 * settings.max_message_bytes),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_concurrent_streams", MOST_STREAMS),
-        # It counts ended calls that are not yet cleared away, and so refuses callers that keep to the limit.
+        # It also counts ended calls until they are cleaned up, and so refuses callers within the limit.
         ("grpc.http.overload_protection", 0),
         ("grpc.max_metadata_size", MOST_METADATA),
         ("grpc.absolute_max_metadata_size", MOST_METADATA),

@@ -197,7 +197,7 @@ def _write_state(settings: Settings, front: Front, entrance: WebServer | None) -
 
 
 async def _idle(front: Front, seconds: float) -> None:
-    """Wait until there has been no call for so many seconds; 0: forever."""
+    """Wait until there has been no call for this many seconds; 0: forever."""
     if not seconds:
         await asyncio.Event().wait()
     began = time.monotonic()  # start-up does not count

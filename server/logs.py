@@ -95,7 +95,7 @@ class NonBlockingStream:
         return os.isatty(self._file)
 
     def close(self, seconds: float) -> bool:
-        """Wait until all lines are written, or for so many seconds; return whether they are."""
+        """Wait until all lines are written, or for this many seconds; return True if they are."""
         until = time.monotonic() + seconds
         while self._lines.unfinished_tasks and time.monotonic() < until:
             time.sleep(_PAUSE_SECONDS / 10)
@@ -148,7 +148,7 @@ def log(event: str, level: int = logging.INFO, **facts: Any) -> None:
 
 
 def say(text: str) -> None:
-    """Log a line for people: the line itself, or the message of an event where the log is JSON."""
+    """Log a line for people: the line itself, or an event with that message if the log is JSON."""
     log("said", message=text)
 
 
@@ -165,7 +165,7 @@ def relay(line: str) -> None:
 
 
 def dropped_lines() -> int:
-    """Return how many log lines of this process were dropped."""
+    """Return the number of dropped log lines of this process."""
     return sum(getattr(getattr(handler, "stream", None), "dropped", 0) for handler in logging.getLogger().handlers)
 
 

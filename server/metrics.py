@@ -42,7 +42,7 @@ class Metrics:
         Gauge(f"seq2drum_{name}", text, registry=self.registry).set_function(value)
 
     def time(self, milliseconds: Mapping[str, float]) -> None:
-        """Record how long stages of a call took, by their names in the contract's Timing without "_ms"."""
+        """Record the durations of a call's stages, by their names in the contract's Timing without "_ms"."""
         for stage, value in milliseconds.items():
             self.stages.labels(stage).observe(value / 1000)
 

@@ -98,7 +98,7 @@ def analyze(body: bytes, rules: RequestRules, *, music: bool = False) -> pb.Anal
 
 
 def estimate_take_ms(song: Song) -> float:
-    """Estimate how many milliseconds one take plays on an idle server; bars of a long rest cost next to nothing."""
+    """Estimate the milliseconds of playing one take on an idle server; bars of a long rest cost next to nothing."""
     lattice = lattice_of(song)
     quarters = lattice.counts / STEPS_PER_QUARTER
     played = float(quarters[~stopped(rests(song, lattice))].sum())

@@ -39,10 +39,10 @@ _LATE, _HUNG = Frame({"what": "late"}), Frame({"what": "hung"})
 
 @dataclass(eq=False)
 class _Job:
-    """A file to be read within so many seconds, and the future of its answer. hung: the workers that hung with it.
+    """A file to read within a number of seconds, and the future of its answer. hung: the workers that hung with it.
 
-    is_notation: whether it is of a kind that may take seconds though it is small. The answer is done if nobody waits
-    for it any more.
+    is_notation: whether its kind may take seconds even if it is small. The answer is done if nobody waits for it any
+    more.
     """
 
     what: str
@@ -67,7 +67,7 @@ class ParserPool(Pool):
 
     With several processes, one is left for others: neither the files of one caller nor notation may hold all of them.
 
-    changed: called whenever a worker has come or gone; see `ready`.
+    changed: called whenever a worker starts or ends; see `ready`.
     """
 
     def __init__(self, *, command: Sequence[str] = PARSER_COMMAND, changed: Callable[[], None] = lambda: None) -> None:
@@ -121,7 +121,7 @@ class ParserPool(Pool):
         """Return the AnalyzeGuitarResponse of a GenerateDrumsRequest, within `seconds`.
 
         recording, notation: whether the song is of such a kind, which takes longer. music: whether to add its notes,
-        bars and sections. caller: whose file it is; "" counts towards no share.
+        bars and sections. caller: the owner of the file; "" counts towards no share.
 
         Raises:
             StatusError: the request is wrong.
@@ -132,7 +132,7 @@ class ParserPool(Pool):
         return b"".join(await self._submit(what, request_bytes, seconds, most, caller, notation))
 
     async def render(self, request_bytes: bytes, seconds: float) -> list[bytes]:
-        """Return the pieces of the file that a RenderRequest wants, within `seconds`.
+        """Return the pieces of the file for a RenderRequest, within `seconds`.
 
         Raises:
             StatusError, Refusal: as `analyze`.
@@ -304,7 +304,7 @@ class RenderPool:
         self._starting: asyncio.Future[None] | None = None
 
     async def render(self, request_bytes: bytes, seconds: float) -> list[bytes]:
-        """Return the pieces of the file that a RenderRequest wants, within `seconds`.
+        """Return the pieces of the file for a RenderRequest, within `seconds`.
 
         Raises:
             StatusError, Refusal: as `ParserPool.render`.

@@ -240,7 +240,7 @@ class Player:
             error = Refusal("MIDI_TOO_COMPLEX", why, field="midi")
         status = statuses.to_status(error)
         if error_id := statuses.error_id_of(status):
-            # Where the error came from, but not its message, which may quote the file.
+            # The origin of the error, but not its message, which may quote the file.
             LOG.error("job %d failed: %s: %s", job, error_id, " / ".join(statuses.trace_of(error)))
         self._send(Frame({"what": "failed", "job": job}, status.SerializeToString()))
 
@@ -338,7 +338,7 @@ def serve(source: BinaryIO, sink: BinaryIO) -> int:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Return whether an error means that no memory is left; ONNX Runtime says so only in its message."""
+    """Return True if an error means that memory ran out; ONNX Runtime says so only in its message."""
     by_runtime = type(error).__module__.startswith("onnxruntime")
     return isinstance(error, MemoryError) or (by_runtime and "alloc" in str(error))
 

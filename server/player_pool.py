@@ -31,7 +31,7 @@ The longest silence of a working one was 3 s, for the explanations of a take of 
 slow, busy machine takes longer.
 """
 RETIRE_MEBIBYTES = 1024
-"""A player that has so much more memory in use than at its start is replaced by a new one."""
+"""The growth of memory since its start beyond which a player is replaced by a new one."""
 
 _CHECKS = 10  # within SILENT_SECONDS
 _PING = Frame({"what": "cancel", "job": 0})  # a player answers that it has no such job
@@ -77,7 +77,7 @@ class PlayerPool(Pool):
         await self._start_workers(settings, settings.engines)
 
     async def play(self, request_bytes: bytes, *, bars: bool, caller: str = "") -> AsyncGenerator[Frame, None]:
-        """Yield the frames of a call, up to "done". bars: whether to send each bar. caller: whose call it is.
+        """Yield the frames of a call, up to "done". bars: whether to send each bar. caller: the owner of the call.
 
         To cancel the call, close the generator (`contextlib.aclosing` does) or cancel the task that iterates over it.
 

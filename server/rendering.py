@@ -29,7 +29,7 @@ from server import convert
 from server.statuses import Refusal
 
 _HIT = 8
-"""The length of a hit is a quarter divided by this: drums are struck, not held."""
+"""The divisor of a quarter that gives the length of a hit: drums are struck, not held."""
 _MAKERS: Mapping[int, Callable[[Played], bytes]] = MappingProxyType(
     {
         pb.RENDER_FORMAT_MIDI: lambda played: played.takes[0].to_bytes(session=played.session),
@@ -47,7 +47,7 @@ _AUDIBLE = (pb.RENDER_FORMAT_WAV, pb.RENDER_FORMAT_STEMS)
 
 
 def render(body: bytes, limits: Limits, max_bars: int) -> bytes:
-    """Return the bytes of the file that a RenderRequest wants.
+    """Return the bytes of the file for a RenderRequest.
 
     Raises:
         Refusal, InputError, OptionError: it cannot be made.
@@ -55,7 +55,7 @@ def render(body: bytes, limits: Limits, max_bars: int) -> bytes:
     # 1. Read the request.
     request = pb.RenderRequest.FromString(body)
     config = request.config
-    # The fields that say how drums are written; the others say how they are played.
+    # The fields about writing drums; the others are about playing them.
     written = pb.GenerationConfig(track=config.track, drum_map=config.drum_map, sections=config.sections)
     options = convert.options_of(written, limits)
     session = convert.session_of(config)

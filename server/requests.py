@@ -140,7 +140,7 @@ API_VERSIONS = ("v1",)
 
 
 def server_info(settings: Settings) -> pb.GetServerInfoResponse:
-    """Return the version, the limits, and the kind of credentials that the server wants."""
+    """Return the version, the limits, and the kind of credentials that the server needs."""
     limits = settings.limits
     return pb.GetServerInfoResponse(
         version=__version__,

@@ -30,14 +30,14 @@ SHORT_BARS = 256
 A call with longer takes starts no second one beside other calls: listening to such a song takes a while.
 """
 LONG_FACTOR = 4
-"""A call with so many times the remaining bars of another moves in every second round."""
+"""The ratio of remaining bars from which the longer of two calls moves only in every second round."""
 
 TakeKey = tuple[int, int]  # job and take
 
 
 @dataclass
 class PlayedCall:
-    """A call that is played: its takes in the making, and the values for its frames.
+    """A call at play: its unfinished takes, and the values for its frames.
 
     active: the takes that play now, least recently moved first. seconds: processor time so far.
     """

@@ -200,7 +200,7 @@ class Service:
         await call.write(reply)
 
     async def _guitar(self, call: Call, request: pb.ComposeRequest) -> pb.GenerateDrumsRequest:
-        """Return the request for drums to a guitar, without the beat, once the rest of it is known to be right."""
+        """Return the request for drums to a guitar, without the beat, after checking the rest of it."""
         self.sizes.check(request.midi)
         self.sizes.check_config(request.config)
         if request.brief.takes > 1:
@@ -249,7 +249,7 @@ class Service:
 
     async def server_info(self, call: Call) -> None:
         """Send versions and limits."""
-        # Nothing is read: a caller without credentials could keep the call waiting.
+        # Read nothing: a caller without credentials could keep the call waiting.
         with self.open_calls.slot(call.caller):
             await call.write(server_info(self._settings))
 

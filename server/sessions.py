@@ -111,7 +111,7 @@ class BeatMethods:
 
 
 def _check_bars(bars: int, made: int) -> None:
-    """Check the number of requested bars after so many that were made."""
+    """Check the number of requested bars, given the number made so far."""
     if not 1 <= bars <= MOST_BARS - made:
         left = f"wanted 1 to {MOST_BARS - made}" if made < MOST_BARS else "and the stream has no more"
         raise Refusal("INVALID_OPTION", f"{bars} bars are requested after {made}, {left}", field="bars")
@@ -123,8 +123,8 @@ def _check_bars(bars: int, made: int) -> None:
 JAMS_PER_PLAYER = 32
 """The most jams for each player process.
 
-One keeps about 4 MiB and takes 16 ms of a processor for a bar: at 120 quarters a minute in 4/4, so many take a quarter
-of a core.
+One keeps about 4 MiB and takes 16 ms of a processor for a bar: at 120 quarters a minute in 4/4, this many take a
+quarter of a core.
 """
 MOST_NOTES = 1000
 """The most notes of a message, and the most signs."""
@@ -147,9 +147,9 @@ class JamPlayers(Protocol):
 
 
 class JamInbox:
-    """Notes and signs of the guitarist that the drummer has not heard yet.
+    """Notes and signs of the guitarist that the drummer has not yet received.
 
-    until: the quarter up to which all is known. last: the time of the last note or sign.
+    until: the quarter up to which they are complete. last: the time of the last note or sign.
     """
 
     def __init__(self, now: float) -> None:

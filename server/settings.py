@@ -93,7 +93,7 @@ def _token(path: str, number: int, words: list[str]) -> Token:
 PREFIX = "SEQ2DRUM_"
 KIB, MIB = 1 << 10, 1 << 20
 OVERHEAD_BYTES = 64 * KIB
-"""Room in a message beside its MIDI file."""
+"""Space in a message for everything but its MIDI file."""
 
 DEADLINE_SKEW_SECONDS = 0.1
 """The time by which a caller's deadline may pass before ours: it starts when the call is sent, ours when it arrives."""
@@ -134,7 +134,7 @@ def _set(default: Any, group: str, help: str, least: float = 0, most: float = ma
 
 
 def _cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0)) or 1
     return os.cpu_count() or 1
@@ -412,7 +412,7 @@ def variable(name: str) -> str:
 
 
 def is_local(host: str) -> bool:
-    """Return whether an address is reached from this machine alone."""
+    """Return True if an address is reachable from this machine only."""
     if host == "localhost" or host.startswith("unix:"):
         return True
     try:

@@ -213,7 +213,7 @@ def trace_of(error: BaseException) -> list[str]:
 
 
 def trailer_size(status: status_pb2.Status) -> int:
-    """Return about how many bytes a status takes on the wire: its message percent-encoded, and all of it in base64."""
+    """Estimate the bytes of a status on the wire: its message percent-encoded, and all of it in base64."""
     message = sum(1 if 0x20 <= byte < 0x7F and byte != 0x25 else 3 for byte in status.message.encode())
     details = math.ceil(len(status.SerializeToString()) / 3) * 4
     return len("grpc-status: 16, grpc-message: , grpc-status-details-bin: ") + message + details

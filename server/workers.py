@@ -74,7 +74,7 @@ def start_frame(settings: Settings) -> Frame:
 
 
 def wait_after(starts: int) -> float:
-    """Return the seconds to wait before a start, after so many within START_WINDOW."""
+    """Return the seconds to wait before a start, given the number of starts within START_WINDOW."""
     return min(0.5 * 2 ** (starts - QUICK_STARTS), LONGEST_WAIT) if starts >= QUICK_STARTS else 0.0
 
 
@@ -139,7 +139,7 @@ class Worker:
             self._stdin.write(ipc.pack_frame(frame))
 
     async def send(self, frame: Frame) -> bool:
-        """Send a frame and wait until most of it is taken; return False if the worker was dead before."""
+        """Send a frame and wait until most of it is taken; return False if the worker was already dead."""
         self.post(frame)
         try:
             await self._stdin.drain()

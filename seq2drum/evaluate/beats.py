@@ -85,7 +85,7 @@ class Player(Protocol):
 
 
 class Composing:
-    """A generator as a player. variability: None for the default. bpm: None for that of the window."""
+    """A generator as a player. variability: None for the default. bpm: None for the tempo of the window."""
 
     def __init__(self, generator: Generator, variability: float | None = None, bpm: float | None = None) -> None:
         self.generator, self.bpm = generator, bpm

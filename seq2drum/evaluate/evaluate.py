@@ -239,7 +239,7 @@ def _continued_row(player: Player, auditions: Sequence[Audition], settings: Sett
 
 
 def _rivals(players: Sequence[Player], free: Sequence[Row]) -> list[Player]:
-    """The real drums, the models, the commonest bar, and the baseline with the most hits of those that see none."""
+    """The real drums, the models, the commonest bar, and the baseline with the most hits of those that see no drums."""
     rivals = [row for row in free if row.kind == "baseline" and not row.sees_real]
     best = max(rivals, key=lambda row: row.figures["hit F1"].value or 0.0, default=None)
     names = {COMMON, best.name if best else COMMON}
@@ -431,7 +431,7 @@ def _call(task: Callable[[], TorchFigures]) -> TorchFigures:
 
 
 def likelihood_figures(model: str, player: str, songs: Sequence[Prepared], seed: int, draws: int) -> TorchFigures:
-    """A model's likelihood of the real drums, or a note on what it lacks."""
+    """A model's likelihood of the real drums, or a note on the missing part."""
     try:
         from seq2drum.evaluate.likelihood import likelihood
     except ModuleNotFoundError as error:

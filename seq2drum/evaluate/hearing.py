@@ -90,7 +90,7 @@ def told(found: Found) -> str:
 
 
 def recordings_table(songs: Mapping[str, Song], synthesiser: fluidsynth.Synthesiser) -> Iterator[str]:
-    """Yield the lines of a table of rendered songs, ours beside librosa."""
+    """Yield the lines of a table of rendered songs, ours next to librosa."""
     import librosa
     import mir_eval
 
@@ -399,7 +399,7 @@ def of_recordings(options: argparse.Namespace) -> Iterator[str]:
 
 
 def of_beats(options: argparse.Namespace) -> Iterator[str]:
-    """Yield the tables of a corpus, or the weights that are learnt from it."""
+    """Yield the tables of a corpus, or the weights learnt from it."""
     songs = cache.load(options.cache)
     if options.fit:
         for name, weights in zip(("PULSE", "BAR"), learnt(songs, options.corpus), strict=True):

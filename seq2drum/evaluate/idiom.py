@@ -148,7 +148,7 @@ def _by_rule(found: Mapping[str, Sequence[Judged]], columns: Iterable[str]) -> I
             yield measure_row(name, 1, columns, [float(np.mean(each)), worst, *each], meaning=meaning)
 
 
-# --- a jam beside a take ----------------------------------------------------------------------------------------------
+# --- a jam and a take -------------------------------------------------------------------------------------------------
 
 COLUMNS: Mapping[str, str] = {
     "F1": "hit F1 with the drums of the file",

@@ -58,8 +58,8 @@ def window_nats(
 ) -> Vector:
     """(n,): nats a bar of each of some windows, given the guitars of others.
 
-    numbers: the seeds for the draws of far bars, so that a window looks back at the same ones with every guitar.
-    grooves: whether the model is given them.
+    numbers: the seeds for the draws of far bars, so that a window looks back at the same bars with every guitar.
+    grooves: whether to give the model grooves.
     """
     drawn = [draw(np.random.default_rng([0, number]), 1) for number in numbers]
     draws = Draws(*(np.concatenate(columns) for columns in zip(*drawn, strict=True)))
@@ -182,7 +182,7 @@ def one_thread() -> Iterator[None]:
 
 
 def _runs(order: Sequence[int], steps: Sequence[int]) -> Iterator[list[int]]:
-    """An order of jobs in pieces of at most _BATCH, each of windows of as many steps."""
+    """An order of jobs in pieces of at most _BATCH, each of windows with the same number of steps."""
     at = 0
     while at < len(order):
         stop = at + 1

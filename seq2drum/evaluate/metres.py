@@ -41,7 +41,7 @@ COLUMNS: Mapping[str, str] = {
 
 
 class Counts(NamedTuple):
-    """Sums over the bars of a metre: all figures are made of them."""
+    """Sums over the bars of a metre, from which all figures are computed."""
 
     bars: float = 0.0
     on_heads: float = 0.0
@@ -95,7 +95,7 @@ def count(made: Drums, bars: NDArray[np.bool_]) -> Counts:
 
 
 def bars_by_metre(song: Prepared) -> dict[str, NDArray[np.bool_]]:
-    """Return the bars (B,) of each metre that the real drummer plays, those that a change cuts short left out."""
+    """Return the bars (B,) of each metre that the real drummer plays, without those that a change cuts short."""
     form = song.guitar_grid.form
     counted = measures.judged_bars(drums_of(song.drums, form))
     bars_of = {}

@@ -435,13 +435,13 @@ def _page_table(figures: _Figures) -> _PageTable:
 
 
 def _bars(column: Column, rows: Sequence[Row]) -> str:
-    """One figure of all players but the real drums, who are a line across; "" if nobody else has it."""
+    """One figure of all players, with the real drums as a horizontal line; "" if no other player has it."""
     known = [(row, value) for row in rows if (value := row.figures.get(column.name)) and value.value is not None]
     real = next((value.value for row, value in known if row.kind == "real"), None)
     known = [(row, value) for row, value in known if row.kind != "real"]
     if not known:
         return ""
-    # The scale is that of players that play: silence is as far away as possible, and as fast.
+    # The scale is that of actual players: silence is as far and as fast away as possible.
     setting = [value for row, value in known if row.name != "silence"] or [value for _, value in known]
     if column.name == "bars a second":
         setting = [value for row, value in known if row.kind == "model"] or setting

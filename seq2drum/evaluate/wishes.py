@@ -182,7 +182,7 @@ def crosstalk(moved: Sequence[Moved]) -> NDArray[np.float64]:
 def controls(
     drummer: Drummer, songs: Sequence[Song], base: Options, seeds: Sequence[int], bars: int | None, progress: Progress
 ) -> list[Measure]:
-    """Return what each control moves in the first bars of songs: its own statistic, and all others."""
+    """Return the effects of each control in the first bars of songs: on its own statistic, and on all others."""
     return effects(move(drummer, songs, seeds=seeds, bars=bars, base=base, progress=progress), base.seed)
 
 

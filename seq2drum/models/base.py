@@ -87,7 +87,7 @@ def write_graph(graph: Graph, example: tuple[Tensor, ...], path: Path, *, fold: 
     fold: whether to fold constants now.
     """
     with warnings.catch_warnings():
-        # The exporter traces; it warns of every Python number that it fixes, and of its own age.
+        # The exporter traces; it warns about every Python number that becomes a constant, and about its own age.
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         torch.onnx.export(

@@ -96,7 +96,7 @@ def export(model: Family, folder: Path) -> None:
     model = copy.deepcopy(model).cpu().eval()  # the original may be in training
     with torch.no_grad():
         for name, graph in model.graphs().items():
-            # torch would also fold weights, which must stay those of their file.
+            # torch would also fold weights, which must stay as they are in their file.
             path = folder / f"{name}.onnx"
             write_graph(graph, graph.example(), path, fold=False)
             path.write_bytes(_on_weights(_folded(onnx.load(path)), folder / WEIGHTS).SerializeToString())

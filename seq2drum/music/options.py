@@ -479,7 +479,7 @@ class BaseBrief:
     variability: float = _number(
         "0..1", "0 repeats one bar, 0.2 varies as drummers do, 1 never repeats", 0.2, 0, 1, "variability"
     )
-    fill: int | None = _number("EVERY", "play a fill every EVERY bars", None, 2, MOST_BARS, "a fill every", int)
+    fill: int | None = _number("EVERY", "play fills this many bars apart", None, 2, MOST_BARS, "a fill every", int)
     change: tuple[int, ...] = _number(
         "BAR", "change the pattern in these bars, such as `5,9`", (), 2, MOST_BARS, "a bar of change", int
     )

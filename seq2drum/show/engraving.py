@@ -72,7 +72,7 @@ def svg(musicxml: bytes, *, width: int = WIDTH) -> bytes:
         }
     )
     if not kit.loadData(musicxml.decode("utf-8")):
-        raise NotationError("verovio cannot read the score; wanted is MusicXML as --score writes it")
+        raise NotationError("verovio cannot read the score; wanted MusicXML as --score writes it")
     pages = [ET.fromstring(kit.renderToSVG(page)) for page in range(1, kit.getPageCount() + 1)]
     return _joined(pages)
 

@@ -151,7 +151,7 @@ def _played(
 
 
 def _shot(name: str, about: dict[str, Any], sound: Mono, scale: float, seconds: float) -> Shot:
-    """Return a sound trimmed to its audible part, of at most so many seconds.
+    """Return a sound trimmed to its audible part, up to a number of seconds.
 
     scale: from its peak to the one in the list.
     """

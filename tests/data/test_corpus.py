@@ -348,7 +348,7 @@ def test_drum_notes_that_are_no_piece_of_the_kit_are_counted(tmp_path: Path) -> 
 
 
 def test_an_account_of_nothing_divides_by_nothing() -> None:
-    assert Account().lines() == ["0 files, 0 songs used", "  0 of 0 drum notes (0.00%) are no piece of the kit"]
+    assert Account().lines() == ["0 files, 0 songs used", "  0 of 0 drum notes (0.00%) are not in the kit"]
 
 
 # --- copies -----------------------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ class Account(Shown):
         out = [f"{self.files} files, {self.songs} songs used"]
         out += [f"  {count:6d} left out: {reason}" for reason, count in self.left_out.most_common()]
         share = self.notes_outside_kit / max(self.drum_notes, 1)
-        out.append(f"  {self.notes_outside_kit} of {self.drum_notes} drum notes ({share:.2%}) are no piece of the kit")
+        out.append(f"  {self.notes_outside_kit} of {self.drum_notes} drum notes ({share:.2%}) are not in the kit")
         return out
 
 

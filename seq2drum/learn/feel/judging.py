@@ -86,7 +86,7 @@ class Baseline:
         return np.clip(np.rint(velocity), 1, 127), np.clip(moment, low, high)
 
     def nats(self, one: Recording) -> tuple[Array, Array]:
-        """Of normal distributions, their ends counted as the model's are."""
+        """For normal distributions, with their tails counted as in the model."""
         from torch import from_numpy
         from torch.special import ndtr
 
@@ -168,7 +168,7 @@ def by_feel(feel: Feel, recorded: Sequence[Recording]) -> Hits:
 
 
 def joined(rows: Sequence[Sequence[Array]]) -> Fit:
-    """Of each recording velocity, moment, and the nats of both; of all recordings the same."""
+    """The velocity, the moment, and the nats of both for each recording; and the same for all recordings."""
     velocity, late, *nats = (np.concatenate(column) for column in zip(*rows, strict=True))
     return Fit(velocity, late, *(float(column.mean()) for column in nats))
 
@@ -191,7 +191,7 @@ def noise(baseline: Baseline, recorded: Sequence[Recording]) -> Fit:
 
 
 def distinct(values: Array) -> int:
-    """Return how many values differ."""
+    """Return the number of different values."""
     return len(np.unique(values))
 
 
@@ -296,7 +296,7 @@ def card(drawn: Hits, real: Hits, worst: Array, expected: Fit, plain: Fit, means
 
 
 def judge(feel: Feel, recorded: Sequence[Recording], baseline: Baseline) -> tuple[list[str], Figures]:
-    """The figures as lines, and those that matter for the card."""
+    """The figures as lines, and the ones for the card."""
     real, drawn = by_drummers(recorded), by_feel(feel, recorded)
     rows, worst = by_voice(drawn, real)
     means = [baseline.table[real.voice, kind, 0] for kind in range(2)]

@@ -43,13 +43,13 @@ TASKS: MappingProxyType[str, str] = MappingProxyType(
         "wavegan": "seq2drum.learn.generators.wavegan:WaveGan",
     }
 )
-"""Of each generator the class of its task."""
+"""The class of each generator's task."""
 
 PLACES = MappingProxyType({"phrase": 32})
 """Places per bar of a generator's training data, where they are not 24."""
 
 SHOWN = (("funk", 100), ("rock", 130), ("jazz", 160))
-"""Beats that are drawn while a generator learns."""
+"""Beats to draw while a generator learns."""
 
 LICENCE = (
     "Trained on the Groove MIDI Dataset (J. Gillick et al., Learning to Groove with Inverse Sequence Transformations,"
@@ -190,7 +190,7 @@ def task_of(model: str, beats: Any, recipe: Mapping[str, Any], say: Callable[[st
 
 
 def about(model: str, folders: Sequence[Path]) -> dict[str, Any]:
-    """The description of a run that is known before it starts, for its checkpoint."""
+    """The description of a run before it starts, for its checkpoint."""
     groove = all((folder / INFO).is_file() for folder in folders)
     return {"generator": model} | ({"licence": LICENCE} if groove else {})
 

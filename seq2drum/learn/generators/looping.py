@@ -122,7 +122,7 @@ class LoopTask(Task[IntArray, LoopBatch]):
             for mean, now in zip(self.average.parameters(), self.generator.parameters(), strict=True):
                 mean.lerp_(now, 1 - kept)
 
-    # --- how far it is ------------------------------------------------------------------------------------------------
+    # --- the distance to real loops ----------------------------------------------------------------------------------
 
     def made(self, loops: Loops) -> Samples:
         """(n, FRAMES): as many made loops, with the kits and wishes of the given ones."""

@@ -90,7 +90,7 @@ class PhraseNet(nn.Module):
         cells = config.places * config.voices
         heard = config.noise + WISHES - 1  # the groove does not depend on where fills are
         self.groove = nn.Linear(heard, size)
-        self.play = nn.Linear(heard, size)  # how much each bar's own noise counts
+        self.play = nn.Linear(heard, size)  # the weight of each bar's own noise
         self.own = nn.Linear(config.bar_noise, size, bias=False)
         self.wished = nn.Linear(WISHES, size, bias=False)
         self.number = nn.Parameter(torch.randn(config.bars, size) * 0.1)

@@ -174,7 +174,7 @@ class WaveGan(LoopTask):
         apart = scores[:count].mean() - scores[count : 2 * count].mean()
         context.update(_CRITIC, self.recipe.penalty * penalty - apart, most=math.inf)
         scalars = {"apart": float(apart.detach()), "penalty": float(penalty.detach())}
-        # 2. Every so many steps, the generator.
+        # 2. Every few steps, the generator.
         if (context.progress.step + 1) % self.recipe.every == 0:
             fooled = self.critic(context.models[_GENERATOR](noise(), kit, wish), kit, wish).mean()
             context.update(_GENERATOR, -fooled, most=math.inf)

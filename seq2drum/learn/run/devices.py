@@ -105,7 +105,7 @@ def init_process_group(device: torch.device) -> None:
     """Join the process group again after torchrun has restarted a training.
 
     torchrun keeps one store for all its starts (as of torch 2.13), which still holds addresses of ended processes, so
-    each start after the first uses a prefix of its own.
+    each start after the first uses a new prefix.
     """
     start = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
     if not start or int(os.environ.get("WORLD_SIZE", "1")) == 1:
@@ -123,6 +123,6 @@ def machine_name(device: torch.device) -> str:
 
 
 def use_threads(threads: int) -> None:
-    """Compute in so many threads; 0: one for each core of this process's share."""
+    """Compute in this many threads; 0: one for each core of this process's share."""
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's, on this machine
     torch.set_num_threads(threads or max((os.cpu_count() or 1) // processes, 1))

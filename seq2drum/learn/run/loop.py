@@ -42,7 +42,7 @@ Gradients = Sequence[Tensor | None]
 def summed(
     losses: Sequence[Loss], weights: Sequence[Tensor], backward: Callable[[Loss, int], None], threads: int
 ) -> None:
-    """Sum the gradients of the losses of a batch's parts, in so many threads; see `one_by_one` and `side_by_side`."""
+    """Sum the gradients of the losses of a batch's parts, in several threads; see `one_by_one` and `side_by_side`."""
     if len(losses) == 1:
         backward(losses[0], 0)
     elif threads == 1:
@@ -59,7 +59,7 @@ def one_by_one(losses: Sequence[Loss], backward: Callable[[Loss, int], None]) ->
 
 
 def side_by_side(losses: Sequence[Loss], weights: Sequence[Tensor], threads: int) -> None:
-    """Add the gradients of all losses to those of the weights, on a CPU in so many threads.
+    """Add the gradients of all losses to those of the weights, on a CPU in a number of threads.
 
     A loss draws its random numbers with `layers.uniform` only: the threads share torch's own generator.
     """
@@ -100,7 +100,7 @@ SECONDS_BETWEEN_SAVES = 300.0  # at the most
 SECONDS_BETWEEN_TRIMS = 15.0  # at the least: each costs some 0.1 s, while half a gigabyte is given back
 STEPS_BETWEEN_RECORDS = 10  # in TensorBoard
 STEPS_BETWEEN_LOOKS = 10  # at the first process's clock
-LAG = 2  # steps that a GPU may be behind when results are read
+LAG = 2  # steps by which a GPU may be behind when results are read
 _LOG = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
@@ -368,7 +368,7 @@ class _Run(Generic[Item, BatchT]):
             self.given_back = time.monotonic()
 
     def share(self, items: int) -> float:
-        """The share of the run that is done, 0..1, if an epoch has so many items."""
+        """The finished share of the run, 0..1, for epochs of this many items."""
         recipe, progress = self.task.recipe, self.progress
         if recipe.minutes is not None:
             return progress.seconds / (60 * recipe.minutes)
@@ -386,7 +386,7 @@ class _Run(Generic[Item, BatchT]):
         return progress.epoch >= recipe.epochs * self.task.chunks
 
     def passed(self, seconds: float, since: float) -> bool:
-        """True if so many seconds have passed since a moment."""
+        """True if this many seconds have passed since a moment."""
         return self.agreed(time.monotonic() - since > seconds)
 
     def agreed(self, mine: bool) -> bool:
@@ -467,7 +467,7 @@ class _Run(Generic[Item, BatchT]):
 
 
 def lag_of(device: torch.device) -> int:
-    """Steps that a device may be behind when results are read."""
+    """Steps by which a device may be behind when results are read."""
     return LAG if device.type == "cuda" else 0
 
 

@@ -142,7 +142,7 @@ _PLAYERS = {
 
 
 class _Panel(NamedTuple):
-    """The panel of a run: words above it, the figures of the last moment, who plays, and curves with their legend."""
+    """The panel of a run: words above it, the figures of the last moment, a legend of the players, and curves."""
 
     note: str
     table: Table

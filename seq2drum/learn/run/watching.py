@@ -68,7 +68,8 @@ WATCHED = (
 )
 
 
-# --- what is played ---------------------------------------------------------------------------------------------------
+# --- playing
+# -----------------------------------------------------------------------------------------------------------
 
 
 class PreviewSongs(NamedTuple):
@@ -132,8 +133,8 @@ def play(
 ) -> Played | None:
     """Let a model play all songs at once: sampled, most likely, and most likely to another song's guitar.
 
-    Stops after so many bars, or when the time is over. All takes are then cut to the length of the shortest; None if
-    that is less than LEAST_BARS.
+    Stops after a number of bars, or when the time is over. All takes are then cut to the length of the shortest; None
+    if that is less than LEAST_BARS.
     """
     # 1. Queue all takes.
     until = now() + seconds
@@ -175,15 +176,16 @@ def play(
     return Played(takes, done)
 
 
-# --- what is seen of it -----------------------------------------------------------------------------------------------
+# --- figures
+# -----------------------------------------------------------------------------------------------------------
 
 
 Figures = Mapping[str, Mapping[str, float]]
-"""By player and name. What has no answer is left out."""
+"""By player and name. Undefined figures are left out."""
 
 
 def panel(chosen: PreviewSongs, loops: Sequence[Grid], played: Played) -> Figures:
-    """The figures of WATCHED of all players over the played bars; of the real drums those that are meaningful."""
+    """The figures of WATCHED of all players over the played bars; for the real drums only the meaningful ones."""
     by_player: dict[str, list[Statistics]] = {}
     gains: list[tuple[Statistics, Statistics]] = []
     for index, song in enumerate(chosen.songs):
@@ -291,7 +293,7 @@ class Previews:
     def look(
         self, model: Family, bars: int, seconds: float, logger: Logger | None = None, *, last: bool = False
     ) -> None:
-        """Play, keep and show a preview after so many bars and seconds of training, if the time allows it."""
+        """Play, keep and show a preview after a number of bars and seconds of training, if the time allows it."""
         begun = time.monotonic()
         preview = Preview(bars, seconds)
         before = next((one for one in self.made[-1:] if one.bars == bars), preview)
@@ -377,7 +379,7 @@ def _png(song: Prepared, drums: Grid, bars: int = PICTURED_BARS) -> bytes:
 
 
 def allowance(previews: Sequence[Preview], seconds: float, *, last: bool = False) -> float:
-    """Seconds to spend on a preview after so many of a run; 0 to wait.
+    """Seconds to spend on a preview after a number of seconds of a run; 0 to wait.
 
     With a previous duration known, wait until all bars fit, or twice as long if the previous one ran out of time. The
     first preview may be shorter, and the last one, for which LAST_SECONDS are free.
