@@ -3,7 +3,7 @@
 import { OPTIONS } from "./options.js";
 
 /**
- * Options of the drummer, who decides those that are missing. `seed` is digits, `groove` a name of the book, `beat` a
+ * Options of the drummer, who decides the missing ones. `seed` is digits, `groove` a name of the book, `beat` a
  * groove of another kind, which no address can hold, and `track` the guitar, by number or name.
  *
  * @typedef {import("./options.js").Values & {track?: string, beat?: {title: string, midi: Uint8Array}}} Wishes

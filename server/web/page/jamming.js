@@ -126,7 +126,7 @@ export class Jamming {
     this.#look();
   }
 
-  /** Stop at once. What was played can still be saved. */
+  /** Stop immediately. The recording can still be saved. */
   stop() {
     globalThis.clearInterval(this.#timer);
     this.#timer = 0;

@@ -108,7 +108,7 @@ export class Machine {
     this.changed();
   }
 
-  /** Change the tempo, at once. */
+  /** Change the tempo immediately. */
   tempo() {
     this.#sound.tempo(this.#brief().bpm / BASE);
   }
@@ -198,7 +198,7 @@ export class Machine {
     this.#bars = bars.slice(0, -1);
     await this.#feed();
     if (this.#bars.length < bars.length) this.#bars = bars; // the request failed
-    if (!this.playing) this.#fill = fill; // a fill is no first bar
+    if (!this.playing) this.#fill = fill; // the first bar is never a fill
     this.changed();
   }
 

@@ -24,8 +24,8 @@
  * @property {"number" | "text" | "whole"} kind
  * @property {readonly [number, number]} [range] of a number, its ends
  * @property {readonly string[]} [words] of a text that is one of a few words
- * @property {boolean} isRare whether it lies under what more there is to ask for
- * @property {boolean} isChoosing whether all takes are others with it, and not the chosen one alone
+ * @property {boolean} isRare whether it lies under More
+ * @property {boolean} isChoosing whether a change affects all takes, not only the chosen one
  */
 
 /** In the order in which they are shown. @type {readonly Option[]} */

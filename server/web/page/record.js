@@ -8,7 +8,7 @@ import { fileOf } from "./writing.js";
 /** @typedef {{quarter: number, pitch: number, velocity: number}} Told a note begins, or ends with the velocity 0 */
 
 const LEAD = 0.5; // quarters before its beginning at which a bar is decided
-const LONGEST = 8; // quarters: length of a note that is never ended
+const LONGEST = 8; // quarters: length of a note without an end
 const KEYS = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"];
 
 /**

@@ -71,7 +71,7 @@ export class Roll {
    *
    * @param {Picture} picture
    * @param {number} ticks a quarter has
-   * @param {ReadonlySet<string>} solo pieces that are heard alone
+   * @param {ReadonlySet<string>} solo the solo pieces
    */
   show(picture, ticks, solo) {
     const rows = picture.rows.join() !== this.#picture.rows.join();

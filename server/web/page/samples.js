@@ -47,7 +47,7 @@ export class Samples {
    * The one-shot of a piece at a velocity, with its gain.
    * @param {string} piece
    * @param {number} velocity 1 to 127
-   * @returns {Shot | null} null if there is no such piece, or it is not loaded
+   * @returns {Shot | null} null for an unknown piece, or one that is not loaded
    */
   drum(piece, velocity) {
     const layers = this.#drums.get(piece);

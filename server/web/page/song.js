@@ -102,7 +102,7 @@ export class SongView {
     this.#playing();
   }
 
-  // --- what main.js asks for -----------------------------------------------------------------------------------------
+  // --- for main.js ---------------------------------------------------------------------------------------------------
 
   /** Open a file. @param {File} file */
   async open(file) {
@@ -183,7 +183,7 @@ export class SongView {
     return { song: work.name, ...valuesOf(doc.wishes), ...(doc.chosen && settled ? { take: String(doc.chosen + 1) } : {}) };
   }
 
-  // --- what the session tells ----------------------------------------------------------------------------------------
+  // --- updates from the session --------------------------------------------------------------------------------------
 
   /** @returns {import("./session.js").Ears} */
   #ears() {
@@ -198,7 +198,7 @@ export class SongView {
     };
   }
 
-  /** Update the view: at once, but less often while bars come in. */
+  /** Update the view: immediately, but less often while bars come in. */
   #changed() {
     if (!this.session.busy) this.#refresh();
     else this.#soon ||= Number(setTimeout(() => this.#refresh(), SEEN));
@@ -253,7 +253,7 @@ export class SongView {
     if (song === this.session.song) this.wishes.offer(fit, others);
   }
 
-  /** The first bar has come: play at once, if the browser allows sound before a click. */
+  /** The first bar has come: play immediately, if the browser allows sound before a click. */
   async #begin() {
     this.#give(true);
     void this.#grooves(true);
@@ -274,7 +274,7 @@ export class SongView {
     this.#refresh();
   }
 
-  // --- what is done --------------------------------------------------------------------------------------------------
+  // --- actions -------------------------------------------------------------------------------------------------------
 
   async #example() {
     try {
@@ -359,7 +359,7 @@ export class SongView {
     }
   }
 
-  // --- what is seen ---------------------------------------------------------------------------------------------------
+  // --- view -----------------------------------------------------------------------------------------------------------
 
   #refresh() {
     clearTimeout(this.#soon);

@@ -20,7 +20,7 @@ const AHEAD = 0.2; // seconds scheduled ahead by default
 const AHEAD_HIDDEN = 2.5; // timers of a hidden page fire once a second
 const LEAD = 0.06; // seconds from `play` to the first sound
 const TAIL = 2.5; // seconds of ringing after the last bar
-const SLICE = 4; // seconds scheduled at once when rendering
+const SLICE = 4; // seconds scheduled per step when rendering
 
 /** Shared by all engines of a page. @type {{context: AudioContext | null, samples: Samples}} */
 const page = { context: null, samples: new Samples() };
@@ -382,7 +382,7 @@ export class Sound extends EventTarget {
     band.recording(buffer, run.at, (this.#secondsAt(run.from) * rate) / run.factor, rate);
   }
 
-  /** The kind of guitar that is needed, if any. */
+  /** The required kind of guitar, if any. */
   #guitars() {
     return this.#song.notes.length ? [this.#kind] : [];
   }
@@ -392,7 +392,7 @@ export class Sound extends EventTarget {
     this.#runs = [];
   }
 
-  // --- what it rests on ----------------------------------------------------------------------------------------------
+  // --- foundations ---------------------------------------------------------------------------------------------------
 
   /** @returns {AudioContext} */
   #ready() {

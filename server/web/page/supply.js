@@ -33,7 +33,7 @@ export class Supply {
     const now = Date.now();
     const which = `${brief.model} ${brief.seed}`;
     if (this.#asked >= MOST || now - this.#last > PATIENCE || which !== this.#which) this.close();
-    if (fill && !this.#asked) await this.next(brief); // the first bar of a stream is no fill
+    if (fill && !this.#asked) await this.next(brief); // the first bar of a stream is never a fill
     [this.#last, this.#which] = [now, which];
     const number = ++this.#asked;
     const wanted = { ...brief, seed: String(brief.seed), fill: fill ? number : brief.fill }; // the bar of that number is a fill

@@ -30,13 +30,13 @@ export class Refused extends Error {
 const pages = typeof location === "undefined" ? null : new BroadcastChannel("seq2drum");
 export let token = takeToken();
 if (pages) {
-  // A restarted server has a new token: the page that it opens tells the older ones.
+  // A restarted server has a new token: the page that it opens informs the older ones.
   pages.onmessage = (event) => {
     if (typeof event.data?.token === "string") keepToken(event.data.token);
   };
 }
 
-/** The token after the # of the address, from which it is removed at once; else the stored one. */
+/** The token after the # of the address, from which it is removed immediately; else the stored one. */
 function takeToken() {
   if (typeof location === "undefined") return "";
   const given = new URLSearchParams(location.hash.slice(1));
