@@ -238,11 +238,11 @@ Measured = Callable[["Progress"], "list[Measure]"]
 
 def _of_drums(options: argparse.Namespace, drummer: Drummer, base: Options) -> tuple[int, Measured]:
     """(songs, a function that plays and measures them) of songs with drums of their own."""
-    from seq2drum.evaluate import metres, wishes
+    from seq2drum.evaluate import idiom, wishes
 
     _, chosen, _ = _chosen_songs(options)
     if options.measure == "metres":
-        return len(chosen), partial(metres.metres, drummer.engine, chosen, options.seed)
+        return len(chosen), partial(idiom.metres, drummer.engine, chosen, options.seed)
     return len(chosen), partial(wishes.styles if options.measure == "styles" else wishes.levels, drummer, chosen, base)
 
 

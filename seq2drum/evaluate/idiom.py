@@ -1,7 +1,16 @@
-"""Takes of pieces whose titles name a style: how well they keep its rules, and how a jam compares with a take.
+"""Takes beside the habits of drummers: the rules of a style, a jam beside a take, and the accents of metres.
 
 A rule is kept in a share of the bars, or by the take as a whole; the score of a take is the mean of its rules, those of
-the style itself counting twice and those of every style once.
+the style itself counting twice and those of every style once. The title of a piece names its style.
+
+Two figures of metres are missing from the panel:
+
+    heads     of the steps with a strong hit (kick, snare, crash or a tom), the share that are heads of accent groups
+    again     how far kick, snare and crash come again a bar later, as a correlation, less the same after four quarters:
+              above 0 the bar is a bar, below 0 it is a 4/4 bar cut short or drawn out; nothing of 4/4 itself
+
+They are summed over the bars of a metre: once for songs that never leave it, once for songs that do. Hit F1, fills and
+density by metre are figures of the panel (`evaluation.BY_KIND`).
 """
 
 from __future__ import annotations
@@ -13,16 +22,22 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import OptionError
 from seq2drum.evaluate.auditions import Progress, tracked
-from seq2drum.evaluate.evaluation import Measure, Row, measure_row
-from seq2drum.judge.intervals import Interval, mean_over_songs
-from seq2drum.judge.measures import bar_keys, f1
+from seq2drum.evaluate.evaluation import METRES, OTHER, Measure, Row, measure_row
+from seq2drum.judge import measures
+from seq2drum.judge.intervals import Interval, mean_over_songs, over_sums
+from seq2drum.judge.measures import VOICE, Vector, bar_keys, f1
+from seq2drum.judge.players import play_heard
 from seq2drum.judge.styles import COMMON, HANDS, MEANINGS, RULES, TakeGrid, crashes, style_named
+from seq2drum.judge.trial import TOMS
 from seq2drum.lattice.conditions import Drums, drums_of, fills
 from seq2drum.lattice.features import SongGrid
-from seq2drum.lattice.grid import encode
+from seq2drum.lattice.form import CHANGING, CLOCK, clock_of
+from seq2drum.lattice.grid import STEPS_PER_QUARTER, encode
 from seq2drum.lattice.sections import sections
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
@@ -127,13 +142,13 @@ def rules(drummer: Drummer, pieces: Sequence[Piece], options: Options, takes: in
     sides = {name: some for name, some in (("takes", found), ("drums of the files", own)) if some}
     columns = dict.fromkeys(summary(found), "over all takes of all pieces")
     rows = [measure_row(name, len(some), columns, summary(some, options.seed).values()) for name, some in sides.items()]
-    measures = [Measure.of("All pieces", "Rules of the style that a piece's name says.", columns, rows)]
+    found_rules = [Measure.of("All pieces", "Rules of the style that a piece's name says.", columns, rows)]
     for name, some in sides.items():
         columns = {"mean": "mean over takes", "worst": "the worst of the takes"}
         if takes > 1 and some is found:
             columns |= {f"take {number + 1}": "of the take with this seed" for number in range(takes)}
-        measures.append(Measure.of(f"Rules, {name}", "The worst pieces first.", columns, _by_rule(some, columns)))
-    return measures
+        found_rules.append(Measure.of(f"Rules, {name}", "The worst pieces first.", columns, _by_rule(some, columns)))
+    return found_rules
 
 
 def _by_rule(found: Mapping[str, Sequence[Judged]], columns: Iterable[str]) -> Iterator[Row]:
@@ -150,7 +165,7 @@ def _by_rule(found: Mapping[str, Sequence[Judged]], columns: Iterable[str]) -> I
 
 # --- a jam and a take -------------------------------------------------------------------------------------------------
 
-COLUMNS: Mapping[str, str] = {
+JAM_COLUMNS: Mapping[str, str] = {
     "F1": "hit F1 with the drums of the file",
     "commonest bar": "share of the bars that are the commonest bar, note by note",
     "repeats": "share of the bars that repeat the bar before",
@@ -162,7 +177,7 @@ COLUMNS: Mapping[str, str] = {
 
 
 def figures(piece: Piece, part: Part, own: Part) -> list[float]:
-    """Return the `COLUMNS` of some drums to a piece. own: the drums that the piece was written with."""
+    """Return the `JAM_COLUMNS` of some drums to a piece. own: the drums that the piece was written with."""
     grid = SongGrid.of(piece.song, piece.guitar)
     drums, real = _drums(part, grid), _drums(own, grid).velocity > 0
     made, keys, filled = drums.velocity > 0, bar_keys(drums), fills(drums)
@@ -210,8 +225,104 @@ def jams(drummer: Drummer, pieces: Sequence[Piece], options: Options, takes: int
             found.append([figures(piece, each.standard_part, own) for each in played])
         of_pieces.append([*np.mean(found, axis=0).tolist(), figures(piece, own, own)])
         for side, values in zip(("jam", "take"), of_pieces[-1], strict=False):
-            rows.append(measure_row(f"{piece.title}: {side}", 1, COLUMNS, values))
+            rows.append(measure_row(f"{piece.title}: {side}", 1, JAM_COLUMNS, values))
     for side, values in zip(("mean: jam", "mean: take", "own drums"), np.array(of_pieces).swapaxes(0, 1), strict=True):
         means = [mean_over_songs(column, options.seed) for column in values.T.tolist()]
-        rows.append(measure_row(side, len(of_pieces), COLUMNS, means))
-    return [Measure.of("Jams", "Jams beside takes of a drummer that knows the whole song.", COLUMNS, rows)]
+        rows.append(measure_row(side, len(of_pieces), JAM_COLUMNS, means))
+    return [Measure.of("Jams", "Jams beside takes of a drummer that knows the whole song.", JAM_COLUMNS, rows)]
+
+
+# --- metres -----------------------------------------------------------------------------------------------------------
+
+STRONG = [VOICE[name] for name in ("kick", "snare", "crash")]
+FOUR_QUARTERS = 4 * STEPS_PER_QUARTER
+
+METRE_COLUMNS: Mapping[str, str] = {
+    "heads": "share of the steps with a strong hit that are heads of accent groups",
+    "again": "correlation of kick, snare and crash with the bar before, less that with four quarters before",
+}
+
+
+class Counts(NamedTuple):
+    """Sums over the bars of a metre, from which all figures are computed."""
+
+    bars: float
+    on_heads: float
+    strong: float
+    again: float
+    after_four: float
+    energy: float
+
+    @staticmethod
+    def heads(sums: Vector) -> float:
+        """The share of the strong steps that are heads of accent groups, of summed counts."""
+        counts = Counts(*sums.tolist())
+        return counts.on_heads / max(counts.strong, 1)
+
+    @staticmethod
+    def recurrence(sums: Vector) -> float:
+        """The correlation with the bar before, less that with four quarters before, of summed counts."""
+        counts = Counts(*sums.tolist())
+        return (counts.again - counts.after_four) / max(counts.energy, 1e-9)
+
+
+def count_accents(made: Drums, bars: NDArray[np.bool_]) -> Counts:
+    """Return the counts of some bars (B,) of one length; the bars are joined."""
+    made = measures.cut(made, bars)
+    struck = made.velocity > 0
+    strong = struck[:, [*STRONG, *TOMS]].any(axis=1)
+    part = struck[:, STRONG] - struck[:, STRONG].mean(axis=0)
+
+    def moved(lag: int) -> float:
+        return float((part[lag:] * part[:-lag]).sum()) if lag < len(part) else 0.0
+
+    heads = clock_of(made.form)[:, CLOCK.at("group_start")] > 0
+    return Counts(
+        float(bars.sum()),
+        float((strong & heads).sum()),
+        float(strong.sum()),
+        moved(int(made.form.steps[0])),
+        moved(FOUR_QUARTERS),
+        float((part**2).sum()),
+    )
+
+
+def bars_by_metre(song: Prepared) -> dict[str, NDArray[np.bool_]]:
+    """Return the bars (B,) of each metre that the real drummer plays, without those that a change cuts short."""
+    form = song.guitar_grid.form
+    counted = measures.judged_bars(drums_of(song.drums, form))
+    bars_of = {}
+    for metre in (name for name in METRES if name != OTHER):
+        numerator, denominator = map(int, metre.split("/"))
+        bars = counted & (form.numerator == numerator) & (form.denominator == denominator)
+        bars &= form.steps == numerator * FOUR_QUARTERS // denominator
+        if bars.sum() >= 2:
+            bars_of[f"{metre} in songs that change" if form.metre == CHANGING else metre] = bars
+    return bars_of
+
+
+def metres(player: engine.Engine, songs: Sequence[Prepared], seed: int, progress: Progress) -> list[Measure]:
+    """The real drums, the most likely take and a sampled one by the metre of bars."""
+    players: Mapping[str, float | None] = {"real drums": None, "most likely": 0.0, "sampled": 1.0}
+    # 1. The counts of each song's bars, by the kind of bar and by player.
+    counted: dict[str, dict[str, list[Counts]]] = {}
+    for song in tracked(songs, "songs played", progress):
+        made = {
+            name: song.drums
+            if temperature is None
+            else play_heard(player, song.guitar_grid, seed=seed, temperature=temperature)
+            for name, temperature in players.items()
+        }
+        for kind, bars in bars_by_metre(song).items():
+            for name, grid in made.items():
+                counts = count_accents(drums_of(grid, song.guitar_grid.form), bars)
+                counted.setdefault(kind, {}).setdefault(name, []).append(counts)
+    # 2. Their sums over songs.
+    rows = []
+    for kind, by_player in sorted(counted.items()):
+        for name, each in by_player.items():
+            sums, reads = np.array(each), (Counts.heads, Counts.recurrence)
+            figures = [over_sums(sums, read, np.random.default_rng([seed, 10])) for read in reads]
+            known = figures[:1] if kind.startswith("4/4") else figures
+            rows.append(measure_row(f"{kind}: {name}", len(each), METRE_COLUMNS, known, bars=int(sums[:, 0].sum())))
+    return [Measure.of("By metre", "The bars that the real drummer plays.", METRE_COLUMNS, rows)]
