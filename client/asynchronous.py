@@ -146,7 +146,7 @@ class AsyncRemoteDrummer:
         return list((await self._ask(self._stub.ListDrumMaps, pb.ListDrumMapsRequest())).maps)
 
     async def server_info(self) -> pb.GetServerInfoResponse:
-        """Return the server's version, its limits, and the kind of credentials that it wants."""
+        """Return the server's version, its limits, and the kind of credentials that it needs."""
         response: pb.GetServerInfoResponse = await self._ask(self._stub.GetServerInfo, pb.GetServerInfoRequest())
         return response
 

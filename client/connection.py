@@ -159,7 +159,7 @@ SERVICE_CONFIG = {
     "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.5},
 }
 SEVERAL_SERVERS = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}
-"""Added for several servers: calls go round those that report SERVING."""
+"""For several servers: calls are distributed over those that report SERVING."""
 LOOK_UP_SECONDS = 5  # between two lookups of a name, after a server went away
 
 

@@ -79,7 +79,9 @@ class Folders:
         return file
 
     def targets(self, path: str | Path, count: int, suffixes: Sequence[str], *, overwrite: bool) -> list[Path]:
-        """Return the paths of so many results, numbered if there are several. suffixes: allowed endings of the name.
+        """Return the paths of a number of results, numbered if there are several.
+
+        suffixes: allowed endings of the name.
 
         Raises:
             OutputError, InputError: one lies elsewhere; is a link, a folder or a device; exists and may not be

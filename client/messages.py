@@ -1,4 +1,4 @@
-"""Messages of songs and rendered files as plain values; nothing here knows how they travel.
+"""Messages of songs and rendered files as plain values, independent of the transport.
 
 A song goes out as one message or as several, and a reply comes back as one or as several; both have the same content.
 """

@@ -44,7 +44,7 @@ async def parallel_calls(drummer: AsyncRemoteDrummer) -> int:
 
 
 async def retry(call: Callable[[], Awaitable[_Done]], seconds: float) -> _Done:
-    """Return the result of a call, which is retried when the server says, for so many seconds.
+    """Return the result of a call, retried when the server says, for a number of seconds.
 
     A call that killed worker after worker, so that gRPC gave up, is not retried.
 

@@ -192,7 +192,7 @@ class RemoteDrummer:
         return list(self._ask(self._stub.ListDrumMaps, pb.ListDrumMapsRequest()).maps)
 
     def server_info(self) -> pb.GetServerInfoResponse:
-        """Return the server's version, its limits, and the kind of credentials that it wants."""
+        """Return the server's version, its limits, and the kind of credentials that it needs."""
         response: pb.GetServerInfoResponse = self._ask(self._stub.GetServerInfo, pb.GetServerInfoRequest())
         return response
 
@@ -209,7 +209,7 @@ class RemoteDrummer:
         """Wait until the server serves.
 
         Raises:
-            ServerUnavailable: it did not within so many seconds.
+            ServerUnavailable: it did not within the given seconds.
         """
         until = time.monotonic() + seconds
         while not self._answers():

@@ -201,7 +201,7 @@ class FolderWatch:
                     except (ServerUnavailable, ServerBusy) as error:
                         if self.once:
                             raise
-                        if error.retry_seconds is not None:  # the server is there: another song may succeed
+                        if error.retry_seconds is not None:  # the server works: another song may succeed
                             ledger.postpone(name, time.monotonic())
                         waiting.wait(f"{error}; waiting", time.monotonic(), error.retry_seconds or 0)
                     else:

@@ -40,7 +40,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _as_html(value: object) -> str:
-    # What notebooks show is loaded when one asks: who only plays never loads `display`, nor matplotlib.
+    # Notebook views load on first use: programs that only play never load `display`, nor matplotlib.
     html: str = import_module("seq2drum.deliver.notebook").html(value)
     return html
 

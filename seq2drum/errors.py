@@ -60,7 +60,7 @@ class OptionError(Seq2DrumError):
 
 
 class PartNotFoundError(OptionError):
-    """The part that was asked for is not in the file."""
+    """The requested part is not in the file."""
 
 
 class CorpusError(Seq2DrumError):
@@ -80,7 +80,7 @@ class CheckpointError(ModelError):
 
 
 class OutputError(Seq2DrumError):
-    """The result could not be written; what was there before is untouched."""
+    """The result could not be written; an existing file is unchanged."""
 
 
 class PortError(Seq2DrumError):

@@ -81,7 +81,7 @@ def _check(soundfont: str) -> None:
     try:
         sound.check(soundfont)
     except MissingExtraError:
-        return  # a missing one is reported where it is needed
+        return  # a missing one is reported at its use
 
 
 def _folder(name: str, guitar: bytes, *, force: bool) -> Path:

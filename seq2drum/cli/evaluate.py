@@ -211,7 +211,7 @@ def _measure(options: argparse.Namespace) -> int:
     from seq2drum.play.drummer import Drummer
 
     if options.listen:
-        raise OptionError("--measure prints figures, and has no use for --listen; leave it out")
+        raise OptionError("--measure prints figures, and does not take --listen; leave it out")
     if len(options.model) > 1 or not options.takes:
         raise OptionError("--measure wants one --model, and --takes of 1 or more")
     if options.measure == "metres" and options.playing:

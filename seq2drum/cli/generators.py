@@ -133,7 +133,7 @@ def _recipe(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def all_generators(names: Sequence[str]) -> bool:
-    """Return whether models are generators, by their names or their folders' contents; False if none is.
+    """Return True if models are generators, by their names or their folders' contents.
 
     Raises:
         OptionError: some are, and some are drummers.

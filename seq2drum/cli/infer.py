@@ -221,7 +221,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _drums(options: argparse.Namespace, wanted: Options, songs: int) -> Song | None:
-    """The song whose drums stay, if it is not the guitar's."""
+    """The song with the drums to keep, if it is not the guitar's."""
     from seq2drum.formats.opening import open_drums
 
     if options.drums is None:

@@ -181,7 +181,7 @@ def about(source: str, error: Seq2DrumError) -> str:
 def read(source: str, most: int = DEFAULT_LIMITS.file_bytes) -> bytes | str:
     """The input for a reader of songs: a file's name, or the bytes of standard input, at most one too many.
 
-    most: how many bytes a song may have.
+    most: the limit of a song in bytes.
     """
     return sys.stdin.buffer.read(most + 1) if source == "-" else source
 

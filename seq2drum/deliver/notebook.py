@@ -370,7 +370,7 @@ def _bars_named(phrase: Phrase) -> str:
 
 
 def _from_bars(phrase: Phrase, guitars: Sequence[Part], drums: Part) -> Duet:
-    """The phrase's bars as a song of their own, from tick 0, at MIDI's default tempo, as it does not know its own."""
+    """The phrase's bars as a separate song, from tick 0, at MIDI's default tempo, as a phrase has none."""
     start = phrase.bars[0].start
     metres = tuple(Metre(bar.start - start, bar.numerator, bar.denominator) for bar in phrase.bars)
     song = Song(phrase.ticks_per_quarter, (), (), metres, phrase.bars[-1].end - start)

@@ -229,7 +229,7 @@ def of_folder(name: str) -> Kind | None:
 def read_file(path: str | os.PathLike[str], most: int) -> bytes:
     """The bytes of a MIDI file; a file of another kind is refused by name, whatever its size.
 
-    most: how many bytes it may have.
+    most: its limit in bytes.
 
     Raises:
         InputError: no such file, a folder, or not readable.

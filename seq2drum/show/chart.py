@@ -178,7 +178,7 @@ def of(duet: Duet, *, first_bar: int = 0, last_bar: int | None = None) -> Chart:
 
 
 def wrap(widths: Sequence[float], room: float, most: int | None = None) -> list[slice]:
-    """Bars of these widths cut into lines no wider than the room, of at most so many bars.
+    """Bars of these widths cut into lines no wider than the room, with a limit on their bars.
 
     Every line has at least one bar, even one that is too wide.
     """

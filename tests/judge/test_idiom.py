@@ -158,7 +158,7 @@ def test_a_measure_is_written_as_a_page_too(tmp_path, capsys):
     ("words", "phrase"),
     [
         (["rules", "--data", str(EXAMPLES / "funk.mid"), "--takes", "0"], "--takes of 1 or more"),
-        (["rules", "--data", str(EXAMPLES / "funk.mid"), "--listen", "a"], "has no use for --listen"),
+        (["rules", "--data", str(EXAMPLES / "funk.mid"), "--listen", "a"], "does not take --listen"),
         (["rules", "--data", str(EXAMPLES / "funk.mid"), "--json", "a.txt"], "wanted one that ends in .json"),
         (["metres", "--cache", "songs.s2d", "--playing", "--style jazz"], "leave out --playing"),
         (["controls", "--cache", "songs.s2d"], "--measure controls wants --data"),

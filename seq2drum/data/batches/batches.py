@@ -140,7 +140,7 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL, *, foreseen: bool = True
 
     foreseen: no pair will hide its future; if False, the causal context is computed too. zeros: allocates arrays.
     """
-    # 1. Where each song and each bar begins.
+    # 1. The beginnings of songs and bars.
     forms = [song.guitar_grid.form for song in songs]
     first_bar = np.concatenate([[0], np.cumsum([len(form.steps) for form in forms])]).astype(np.int64)
     first_step = np.concatenate([[0], np.cumsum(np.concatenate([form.steps for form in forms]))])

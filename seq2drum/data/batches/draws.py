@@ -53,7 +53,7 @@ class Draws(NamedTuple):
 
 
 def draw(rng: np.random.Generator, pairs: int) -> Draws:
-    """Random numbers for a batch of so many pairs."""
+    """Random numbers for a batch of this many pairs."""
     return Draws(
         rng.random((pairs, 3)),
         rng.random((pairs, 5)),

@@ -241,7 +241,7 @@ class InMemorySongs:
 
 
 def rows_of_chunk(shards: Sequence[Shard], seed: int, number: int, chunks: int) -> list[ShardRows]:
-    """The songs of chunk `number`, counted over all epochs of so many chunks.
+    """The songs of chunk `number`, counted over all epochs of this many chunks.
 
     The chunks of an epoch have each song once, and differ in size by one song at most.
     """
@@ -267,7 +267,7 @@ def rows_of_chunk(shards: Sequence[Shard], seed: int, number: int, chunks: int) 
 
 
 def songs_among(shards: Sequence[Shard], side: str, most: int, seed: int) -> list[Prepared]:
-    """At most so many songs of one side of the split, from as few shards as have them, drawn by a seed."""
+    """At most this many songs of one side of the split, from as few shards as possible, drawn by a seed."""
     songs: list[Prepared] = []
     for index in np.random.default_rng([seed, 6]).permutation(len(shards)).tolist():
         if len(songs) < most and shards[index].sides[side]:

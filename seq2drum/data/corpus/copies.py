@@ -22,7 +22,7 @@ from seq2drum.lattice.grid import Grid
 HASHES = 64  # minhash values a song; their agreement estimates the share of common bars to about 6 %
 _BAND = 2  # minhash values that must agree before two songs are compared
 BANDS = HASHES // _BAND
-_COMPARED = 20  # how far behind a song in its bucket others are compared with it
+_COMPARED = 20  # distance in a bucket up to which songs are compared
 _CHUNK = 1 << 16  # pairs compared in one pass
 EXACT_COPY, NEAR_COPY = "an exact copy of another file", "a near copy of another song"
 NEAR_DUPLICATE = 0.9  # share of their bars that two songs have in common, from which one is a copy

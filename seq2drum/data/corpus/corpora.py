@@ -111,7 +111,7 @@ class Corpus:
 
 
 COLLECTION = "CC BY 4.0 of the collection, songs of third parties"
-"""What Lakh states, and Slakh, which is made of it: a collection's licence, which its songs never had; not clean."""
+"""The licence that Lakh states, and Slakh after it: the collection's, which its songs never had; not clean."""
 
 
 def _pdmx(folder: Path) -> Iterator[Item]:

@@ -25,7 +25,7 @@ TICKS = 480  # per quarter: every place of the lattice is a whole tick
 
 
 def shortened(song: Prepared, most: int) -> Prepared:
-    """At most so many bars of a song, from the first in which guitar and drums both play."""
+    """At most this many bars of a song, from the first in which guitar and drums both play."""
     form = song.guitar_grid.form
     both = np.intersect1d(form.bar_of(song.guitar_grid.guitar.step), form.bar_of(song.drums.step))
     first = int(both[0]) if len(both) else 0
@@ -112,6 +112,6 @@ def _song_of(form: Form) -> Song:
 
 
 def _ticks_of(steps: int) -> int:
-    """Ticks of a bar of so many places, up to the next place, whatever its metre."""
+    """Ticks of a bar of this many places, up to the next place, whatever its metre."""
     quarters, place = divmod(steps, STEPS_PER_QUARTER)
     return quarters * TICKS + int(PLACES[place]) * TICKS // TWELFTHS

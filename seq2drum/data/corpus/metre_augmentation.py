@@ -109,7 +109,7 @@ def swings(song: Prepared) -> bool:
 def _suits(song: Prepared, metre: Metre) -> bool:
     """True if a song in 4/4 makes a good one in the metre.
 
-    12/8 and 6/8 want a slow song that swings; half a beat is only cut from songs that do not swing.
+    12/8 and 6/8 need a slow song that swings; half a beat is only cut from songs that do not swing.
     """
     if metre in SWUNG:
         return float(np.median(song.guitar_grid.form.bpm)) <= SLOW and swings(song)
@@ -131,7 +131,7 @@ def _is_common(form: Form) -> bool:
 
 
 def _check(metre: Metre, at: int) -> None:
-    """Raise a ValueError unless the metre is that of a bar with half a beat or a beat more or less, and `at` fits."""
+    """Raise a ValueError unless the metre's bar is longer or shorter by half a beat or a beat, and `at` fits."""
     sizes = {(7, 8): -_HALF, (9, 8): _HALF, (3, 4): -STEPS_PER_QUARTER, (5, 4): STEPS_PER_QUARTER}
     if metre not in sizes:
         known = ", ".join("{}/{}".format(*one) for one in (*sizes, *SWUNG))
@@ -142,7 +142,7 @@ def _check(metre: Metre, at: int) -> None:
 
 
 def _lattice(metre: Metre, bars: int) -> Lattice:
-    """So many bars of a metre."""
+    """A number of bars of a metre."""
     length = 4 * _QUARTER * metre[0] // metre[1]
     return Lattice(tuple(Bar(bar, bar * length, length, *metre) for bar in range(bars)), _QUARTER)
 
@@ -168,7 +168,7 @@ def _moved(grid: Grid, old: Lattice, new: Lattice, at: int) -> Grid:
     """The notes of bars on the lattice `old` in bars on `new`, which are longer or shorter from step `at` on."""
     before, after = old.bars[0].length, new.bars[0].length
     more, cut = after - before, int(old.ticks[at])
-    # 1. The new step and end of each note; it stays as late on its step as it was.
+    # 1. The new step and end of each note; it keeps its offset from its step.
     start, late = _placed(grid, old)
     bar, place = np.divmod(start, before)
     end = start + grid.length * _LENGTH
@@ -191,13 +191,13 @@ def _moved(grid: Grid, old: Lattice, new: Lattice, at: int) -> Grid:
 
 
 def _placed(grid: Grid, lattice: Lattice) -> tuple[IntArray, IntArray]:
-    """The ticks of the steps of some notes, and how many later the notes are."""
+    """The ticks of the steps of some notes, and the delays of the notes."""
     start = lattice.ticks[grid.step].astype(np.int64)
     return start, lattice.onset(grid.step, grid.offset) - start
 
 
 def _encoded(grid: Grid, lattice: Lattice, begins: IntArray, ends: IntArray, late: IntArray) -> Grid:
-    """The notes from one tick to another, played so much later; of two of one key on one step, the louder.
+    """The notes from one tick to another, moved by a delay; of two of one key on one step, the louder.
 
     A note keeps its new step, even if another step is nearer to its time.
     """

@@ -33,7 +33,7 @@ class Files(NamedTuple):
         return len(self.items)
 
     def named(self, item: Item) -> str:
-        """A file's name in the corpus, independent of where the folder lies: jazz/song.mid."""
+        """A file's name in the corpus, independent of the folder's location: jazz/song.mid."""
         return f"{self.tag}/{item.name}" if self.tag else item.name
 
 

@@ -361,7 +361,7 @@ _CHANNELS = [channel for channel in range(0, 64, 2) if channel % 16 != _DRUM_CHA
 def _header(models: Any, song: Song, bar: Bar, page: str) -> Any:
     length = length_of(bar, song.ticks_per_quarter)
     metre = bar.numerator, bar.denominator
-    if length != Fraction(4 * metre[0], metre[1]):  # a cut bar has a metre of its own
+    if length != Fraction(4 * metre[0], metre[1]):  # a cut bar needs a separate metre
         whole = length / 4
         denominator = max(whole.denominator, 4)
         metre = int(whole * denominator), denominator

@@ -169,7 +169,7 @@ _AIMS = ("fine", "doublecoda", "coda")
 
 @dataclass(eq=False)
 class _Passage:
-    """A repeated passage: its first and last measure, and how often it is played."""
+    """A repeated passage: its first and last measure, and the number of times that it is played."""
 
     first: int
     last: int = 0

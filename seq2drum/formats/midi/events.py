@@ -335,7 +335,7 @@ def without_drums(track: Track) -> bytes | None:
 
 
 def moved(events: bytes, delay: int) -> bytes:
-    """The events so many ticks later, except those in effect from tick 0 on: names, programs, tempos, metres."""
+    """The events moved by a number of ticks, except those in effect from tick 0 on: names, programs, tempos, metres."""
     return _written(
         event._replace(tick=event.tick + delay) if event.tick or _moves(event) else event for event in _plain(events)
     )

@@ -365,7 +365,7 @@ class _Sound(NamedTuple):
 
 
 class _Head(NamedTuple):
-    """A sound as it is written; `tie` is music21's: start, continue, stop, or nothing."""
+    """A written sound; `tie` is music21's: start, continue, stop, or nothing."""
 
     sound: _Sound
     tie: str

@@ -1,6 +1,6 @@
 """Drums -> the bytes of a MusicXML score, written element by element; `notation` reads one.
 
-`score` decides what is written. Nothing is left to a general exporter.
+`score` decides the contents; no general exporter is involved.
 """
 
 from __future__ import annotations

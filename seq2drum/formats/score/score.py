@@ -526,7 +526,7 @@ def _tempo_marks(song: Song, bars: Sequence[Bar], first: int) -> list[tuple[Temp
         if place >= length_of(song, bars[index]):
             index, place = index + 1, 0
         placed[index, place] = tempo
-    # 2. Whether each is printed.
+    # 2. Decide which of them are printed.
     marks: list[list[TempoMark]] = [[] for _ in bars]
     last_printed = 0.0
     for (index, place), tempo in placed.items():
