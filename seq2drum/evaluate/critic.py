@@ -27,7 +27,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, linear, pad
 from seq2drum.errors import CorpusError
 from seq2drum.evaluate.likelihood import one_thread
 from seq2drum.judge.intervals import CRITICS, Scores, told
-from seq2drum.judge.measures import Vector
+from seq2drum.judge.measures import Vector, hits_by_bar
 from seq2drum.lattice.conditions import Drums
 from seq2drum.lattice.features import GUITAR, GuitarGrid, features
 from seq2drum.lattice.form import CLOCK, MAX_STEPS, FloatArray, Form
@@ -168,7 +168,7 @@ def _windows(
 def _starts(real: Drums) -> IntArray:
     """The first bars of windows side by side with enough real hits; at most MOST_WINDOWS, evenly spread."""
     form = real.form
-    hits = np.concatenate([[0], np.cumsum((real.velocity > 0).sum(axis=1))])[form.first]
+    hits = np.concatenate([[0], np.cumsum(hits_by_bar(real))])
     starts: IntArray = np.arange(0, len(form.steps) - BARS + 1, BARS)
     starts = starts[hits[starts + BARS] - hits[starts] >= LEAST_HITS]
     if len(starts) > MOST_WINDOWS:

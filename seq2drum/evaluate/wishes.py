@@ -24,12 +24,13 @@ from seq2drum.judge.intervals import mean_over_songs
 from seq2drum.judge.styles import LOUD, TakeGrid, obeys
 from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import PROMINENCE, drums_of, novelty, prominence_of
-from seq2drum.lattice.form import Form, form_of, lattice_of, written_lattice
-from seq2drum.lattice.grid import OFFSET_UNITS, PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, decode, encode
+from seq2drum.lattice.form import form_of, lattice_of, written_lattice
+from seq2drum.lattice.grid import STEPS_PER_QUARTER, decode, encode
 from seq2drum.music.choices import STYLES
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Part, Song
 from seq2drum.play.drummer import Drummer
+from seq2drum.play.feel.feel import moments
 from seq2drum.play.feel.humanise import swing_of
 from seq2drum.play.options import Options
 
@@ -78,19 +79,9 @@ def count(part: Part, song: Song) -> Counted:
         float(full.velocity.sum()) / 127 / quarters,
         float(np.mean(conditions.pattern_syncopation(nine))),
         float(np.mean(prominent)),
-        float(np.mean(np.abs(_late(grid, form)))),
+        float(np.mean(np.abs(moments(grid, form)))),
         np.nan if swing is None else swing,
     )
-
-
-def _late(grid: Grid, form: Form) -> NDArray[np.float64]:
-    """(N,): how far each hit is from its place, in milliseconds."""
-    bar = form.bar_of(grid.step)
-    place = form.place_of(grid.step) % STEPS_PER_QUARTER
-    gaps = np.diff(PLACES, append=TWELFTHS)
-    gap = np.where(grid.offset < 0, gaps[place - 1], gaps[place])
-    late: NDArray[np.float64] = grid.offset / OFFSET_UNITS * gap / TWELFTHS * 60_000 / form.bpm[bar]
-    return late
 
 
 class Moved(NamedTuple):

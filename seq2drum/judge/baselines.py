@@ -30,10 +30,10 @@ from seq2drum.judge.known_bars import (
     known_bars,
     likely_hits,
     onsets_of,
-    roll_of,
     weights_of,
 )
 from seq2drum.judge.measures import VOICE, BoolArray
+from seq2drum.lattice.conditions import drums_of
 from seq2drum.lattice.features import GUITAR, GuitarGrid, features
 from seq2drum.lattice.form import CLOCK, FloatArray, Form, clock_of
 from seq2drum.lattice.grid import HIT_LENGTH, PLACES, Grid
@@ -247,7 +247,7 @@ class _Known:
 
     def own_bar(self, song: Prepared, take: int) -> Grid:
         form = song.guitar_grid.form
-        hits, real = rule(song.guitar_grid), roll_of(song.drums, form)
+        hits, real = rule(song.guitar_grid), drums_of(song.drums, form).velocity > 0
         same = bars_by_kind(form)
         for kind, targets in _kinds_played(song.guitar_grid).items():
             places = form.first[same[kind]][:, None] + np.arange(kind[2])

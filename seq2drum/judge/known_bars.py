@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.judge.measures import BoolArray
+from seq2drum.lattice.conditions import drums_of
 from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import FloatArray, Form
-from seq2drum.lattice.grid import Grid
-from seq2drum.music.kit import NINE, to_kit
+from seq2drum.music.kit import NINE
 from seq2drum.music.notes import IntArray
 
 BarKind = tuple[int, int, int]  # numerator, denominator, steps
@@ -147,37 +147,23 @@ def known_bars(songs: Sequence[Prepared], groups: Mapping[str, int]) -> dict[Bar
     """The bars of some songs that have a hit, by kind; songs and groups by their numbers."""
     gathered: dict[BarKind, _Gathered] = {}
     for number, song in enumerate(songs):
-        _gather(song, number, groups[song.group], gathered)
+        form, group = song.guitar_grid.form, groups[song.group]
+        roll = drums_of(song.drums, form).velocity > 0
+        for kind, bars in bars_by_kind(form).items():
+            steps = kind[2]
+            rolls = roll[form.first[bars][:, None] + np.arange(steps)].reshape(len(bars), -1)
+            struck = rolls.any(axis=1)
+            bars, rolls = bars[struck], rolls[struck]
+            if not len(bars):
+                continue
+            into = gathered.setdefault(kind, _Gathered())
+            bpm = float(np.median(form.bpm[bars]))
+            for bar, packed in zip(bars.tolist(), np.packbits(rolls, axis=1), strict=True):
+                pattern = into.numbers.setdefault(packed.tobytes(), len(into.numbers))
+                into.rows.append((number, bar, group, pattern))
+            into.bpm += [bpm] * len(bars)
+            into.onsets.append(onsets_of(song.guitar_grid, steps)[bars])
     return {kind: bars.frozen(kind[2]) for kind, bars in gathered.items()}
-
-
-def _gather(song: Prepared, number: int, group: int, gathered: dict[BarKind, _Gathered]) -> None:
-    """Add the bars of a song that have a hit to those of their kinds."""
-    form = song.guitar_grid.form
-    first = form.first
-    roll = roll_of(song.drums, form)
-    for kind, bars in bars_by_kind(form).items():
-        steps = kind[2]
-        rolls = roll[first[bars][:, None] + np.arange(steps)].reshape(len(bars), -1)
-        struck = rolls.any(axis=1)
-        bars, rolls = bars[struck], rolls[struck]
-        if not len(bars):
-            continue
-        into = gathered.setdefault(kind, _Gathered())
-        bpm = float(np.median(form.bpm[bars]))
-        for bar, packed in zip(bars.tolist(), np.packbits(rolls, axis=1), strict=True):
-            pattern = into.numbers.setdefault(packed.tobytes(), len(into.numbers))
-            into.rows.append((number, bar, group, pattern))
-        into.bpm += [bpm] * len(bars)
-        into.onsets.append(onsets_of(song.guitar_grid, steps)[bars])
-
-
-def roll_of(drums: Grid, form: Form) -> BoolArray:
-    """(T, V): the hits of the nine voices."""
-    roll = np.zeros((int(form.first[-1]), len(NINE)), dtype=bool)
-    voice = to_kit(NINE)[drums.key]
-    roll[drums.step[voice >= 0], voice[voice >= 0]] = True
-    return roll
 
 
 def onsets_of(guitar_grid: GuitarGrid, steps: int) -> NDArray[np.uint8]:
