@@ -713,7 +713,7 @@ class Reaper:
 
     # --- the text of an item
 
-    def GetItemStateChunk(self, item: Item, _: str, undo: bool) -> tuple[bool, str]:
+    def GetItemStateChunk(self, item: Item, empty: str, undo: bool) -> tuple[bool, str]:
         lines = [
             f"<ITEM\nPOSITION {item.position!r}\nSNAPOFFS 0\nLENGTH {item.length!r}\nLOOP {int(item.loops)}",
             f"ALLTAKES 0\nMUTE {int(item.muted)} 0\nSEL {int(item.selected)}\nIGUID {item.guid}\nIID 1",
@@ -727,7 +727,7 @@ class Reaper:
             lines.append(f"PLAYRATE {take.rate!r} 1 0 -1 0 0.0025\nCHANMODE 0\nGUID {take.guid}")
             lines.append(f"<SOURCE MIDI\nHASDATA 1 {take.ticks} QN\nCCINTERP 32\nPOOLEDEVTS {{{uuid.uuid4()}}}")
             lines.append("<X 0 0 0 0 3\n/wNOYW1l\n>")
-            events = [(note[0], 1, 0x90 | note[2], note[3], note[4]) for note in take.notes]
+            events: list[tuple[int, ...]] = [(note[0], 1, 0x90 | note[2], note[3], note[4]) for note in take.notes]
             events += [(note[1], 0, 0x80 | note[2], note[3], 0) for note in take.notes]
             events.append((round(take.length * take.ticks), 2, 0xB0, 0x7B, 0))
             now = 0

@@ -28,6 +28,7 @@ from client import RemoteDrummer
 from seq2drum import __version__
 from seq2drum.errors import MidiError, NoGuitarError, OptionError, Seq2DrumError
 from seq2drum.formats.midi import midi
+from seq2drum.music.notes import Song
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
 from seq2drum.play.take import DrumBar, Take
@@ -37,6 +38,9 @@ from seq2drum.rpc.accompaniment_pb2_grpc import (
     add_AccompanimentServiceServicer_to_server,
 )
 from tests.conftest import ROOT
+
+Servicer: Any = AccompanimentServiceServicer
+"""The contract: a call that a stand-in lacks is answered by it, as not implemented."""
 
 
 def refuse(
@@ -79,12 +83,12 @@ def options_of(config: pb.GenerationConfig) -> Options:
     )
 
 
-def timeline_of(song: midi.Song) -> pb.TimelineInfo:
+def timeline_of(song: Song) -> pb.TimelineInfo:
     return pb.TimelineInfo(bars=len(song.bars()), ticks_per_quarter=song.ticks_per_quarter)
 
 
 @dataclass
-class Playing(AccompanimentServiceServicer):
+class Playing(Servicer):
     """Plays as `Drummer` does. It keeps what it was asked, and how each call ended."""
 
     drummer: Drummer
@@ -217,7 +221,7 @@ def bar_events(bar: DrumBar, response: pb.GenerateDrumsResponse) -> pb.BarEvents
     return pb.BarEvents(bar=bar.bar.index + 1, hits=hits, seed=response.takes[0].seed)
 
 
-class Scripted(AccompanimentServiceServicer):
+class Scripted(Servicer):
     """Does with each call for drums what the test says: `do(attempt, context)`, the first attempt being 1.
 
     What `do` returns is the reply: of the one call a response, of the other its pieces. cancelled: is set when a call

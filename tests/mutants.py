@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 from tests import gpif_files, tabs
 
@@ -57,7 +58,11 @@ def ten_tabs() -> list[bytes]:
         tabs.beat((2, 3), length=4, bend=bend, kind="tie"),
     ]
     kit = [tabs.beat((1, 42), (5, 36), length=4), tabs.beat((4, 38), length=4)] * 2
-    headers = {0: {"isRepeatOpen": True, "section": "Verse"}, 2: {"repeatClose": 1}, 3: {"section": "Chorus"}}
+    headers: dict[int, dict[str, Any]] = {
+        0: {"isRepeatOpen": True, "section": "Verse"},
+        2: {"repeatClose": 1},
+        3: {"section": "Chorus"},
+    }
     song = tabs.song(
         tabs.track([lead] * 5),
         tabs.track([kit] * 5, isPercussionTrack=True, tuning=(0,) * 6, name="Drums"),

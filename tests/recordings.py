@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def plucked(notes: Sequence[tuple[float, int, float]], seconds: float) -> NDArra
     return (0.2 * sound[: round(seconds * RATE)]).astype(np.float32)
 
 
-def riff(times: Sequence[float], seconds: float) -> NDArray[np.float32]:
+def riff(times: Iterable[float], seconds: float) -> NDArray[np.float32]:
     """Eighths at some times: in each bar of eight a chord, then its fifth, and its root on the fifth."""
     notes = []
     for index, time in enumerate(times):

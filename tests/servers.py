@@ -30,6 +30,9 @@ ROOT = Path(__file__).parent.parent
 MIDI = b"MThd and what follows"
 BARS = 3
 SERVICE = "/seq2drum.v1.AccompanimentService/"
+_AIO: Any = grpc.aio
+END = _AIO.EOF
+"""What a stream gives at its end; the types of gRPC do not know it."""
 
 
 class FakeParsers:
@@ -230,7 +233,7 @@ def drums(index: int, size: int) -> bytes:
 class Served:
     """A front that answers, those behind it, and a client."""
 
-    def __init__(self, front: Front, channel: grpc.aio.Channel, parsers: FakeParsers, players: FakePlayers) -> None:
+    def __init__(self, front: Front, channel: Any, parsers: FakeParsers, players: FakePlayers) -> None:
         self.front, self.channel, self.parsers, self.players = front, channel, parsers, players
         self.metrics = front.metrics
         self.stub: Any = rpc.AccompanimentServiceStub(channel)
@@ -358,7 +361,8 @@ async def refused_stream(
             try:
                 list(getattr(stub, method)(map(message, pieces), **outside))
             except grpc.RpcError as error:
-                status: status_pb2.Status | None = rpc_status.from_call(error)
+                call: Any = error  # of a call that ended it is the call, too
+                status: status_pb2.Status | None = rpc_status.from_call(call)
                 assert status, f"{error.code()} has no details: {error.details()}"
                 return status
         raise AssertionError("the call was not refused")
@@ -388,7 +392,8 @@ async def refused(call: Any) -> status_pb2.Status:
 
 def rich(error: grpc.aio.AioRpcError) -> status_pb2.Status:
     """The rich status of an error."""
-    metadata = dict(error.trailing_metadata())
+    trailing: Any = error.trailing_metadata()
+    metadata: dict[str, Any] = dict(trailing)
     assert "grpc-status-details-bin" in metadata, f"{error.code()} has no details: {error.details()}"
     status = status_pb2.Status.FromString(metadata["grpc-status-details-bin"])
     assert rpc_status.to_status(status).code == error.code()

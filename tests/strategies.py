@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -85,5 +86,6 @@ def songs(draw: st.DrawFn, *, max_parts: int = 20, max_notes: int = 40, min_note
     tempo_map, metre_map = draw(tempos(last)), draw(metres(last))
     silence = draw(st.sampled_from([0, 0, 1, ticks_per_quarter]))
     named = draw(markers(last))
-    end = max([part.end for part in chosen] + [event[0] for event in (*tempo_map, *metre_map, *named)] + [0])
+    events: list[Any] = [*tempo_map, *metre_map, *named]
+    end = max([part.end for part in chosen] + [event.tick for event in events] + [0])
     return Song(ticks_per_quarter, tuple(chosen), tempo_map, metre_map, end + silence, named)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench import same
-from bench.outputs import GROUPS, SEEDS, Entries, digest, made, masked
+from bench.outputs import GROUPS, SEEDS, Entries, digest, made, masked, probed
 from seq2drum import Drummer, Options
 from tests.conftest import ROOT
 
@@ -22,7 +22,7 @@ NAMES = [pytest.param(name, marks=[pytest.mark.slow] if group.slow else []) for 
 @cache
 def here(probe: str) -> str:
     """What this machine computes."""
-    return same.probed([probe])[probe]
+    return probed([probe])[probe]
 
 
 @cache

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bench import same
+from bench.outputs import probed
 from seq2drum.data.corpus import build
 from seq2drum.formats.midi import midi
 from seq2drum.music import kit, theory
@@ -36,7 +37,7 @@ def test_the_script_writes_the_same_bytes_as_the_files_kept(tmp_path):
 @pytest.mark.slow
 def test_the_pictures_of_the_documentation_and_their_caption_are_those_of_todays_take(tmp_path):
     recorded, _ = same.recorded()
-    here = same.probed(["playing", "drawing"])
+    here = probed(["playing", "drawing"])
     if strange := [name for name in here if here[name] != recorded[name]]:
         pytest.skip(f"this machine computes otherwise than the one that made the pictures ({', '.join(strange)})")
     (tmp_path / "docs").mkdir()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import onnxruntime
@@ -55,10 +55,10 @@ def run(player: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     return run
 
 
-def program(*arguments: object, **keywords: object) -> subprocess.CompletedProcess[bytes]:
+def program(*arguments: object, **keywords: Any) -> subprocess.CompletedProcess[bytes]:
     """The command line as its own process."""
     words = [sys.executable, str(ROOT / "main.py"), "--mode", "infer", *map(str, arguments)]
-    return subprocess.run(words, capture_output=True, timeout=120, check=False, **keywords)  # type: ignore[call-overload,no-any-return]
+    return subprocess.run(words, capture_output=True, timeout=120, check=False, **keywords)
 
 
 def put(path: Path, song: Song | None = None) -> Path:
@@ -798,7 +798,7 @@ def test_songs_that_differ_in_their_suffix_alone_get_drums_named_apart_the_same_
     for words in ((tmp_path,), (tmp_path, "--force"), (tmp_path, "-o", tmp_path / "new")):
         code, out, _ = run(*words)
         assert code == 0
-        folder = words[-1] if "-o" in words else tmp_path
+        folder = tmp_path / "new" if "-o" in words else tmp_path
         assert [line.partition(":")[0] for line in out.splitlines()] == [str(folder / name) for name in wanted]
     shown = run(tmp_path / "a.midi.drums.mid", "-o", tmp_path / "a.txt", mode="show", model=None)
     assert f"the guitar is that of {tmp_path / 'a.midi'}\n" in shown[2]

@@ -198,7 +198,7 @@ def test_bars_are_streamed_in_their_length_and_what_rings_on_is_added_to_the_nex
 
 
 def test_a_machine_that_plays_nothing_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_beat.shutil, "which", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(Exception, match="write a file with -o"):
         live_beat.streamer()
 
@@ -288,7 +288,9 @@ def test_audio_loops_are_wav_files_as_long_as_their_bars(generate, tmp_path: Pat
         (("--form", "AAAB"), "--model loop"),
     ],
 )
-def test_what_audio_loops_cannot_be_is_told_in_a_line(generate, tmp_path: Path, words: tuple, says: str) -> None:
+def test_what_audio_loops_cannot_be_is_told_in_a_line(
+    generate, tmp_path: Path, words: tuple[str, ...], says: str
+) -> None:
     code, _, err = generate(*words)
     assert code == 2 and says in err and len(err.strip().splitlines()) == 1
     assert not list(tmp_path.iterdir())

@@ -7,6 +7,7 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,7 +45,8 @@ def test_to_follow_is_advised_only_where_no_beats_were_looked_for(
     free: Song, given: infer.Given, advice: str, other: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert placing.missed(free, [0]).is_free
-    infer.warn("riff", SimpleNamespace(song=free, guitar=SimpleNamespace(parts=[0])), given)
+    take: Any = SimpleNamespace(song=free, guitar=SimpleNamespace(parts=[0]))
+    infer.warn("riff", take, given)
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert advice in said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,9 @@ def player(tmp_path_factory: pytest.TempPathFactory) -> Drummer:
 
 
 @pytest.fixture(autouse=True)
-def loaded_once(player: Drummer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def loaded_once(player: Drummer, monkeypatch: pytest.MonkeyPatch) -> None:
     """`--mode infer` for each song, with the model loaded once."""
     monkeypatch.setattr(drummer.Drummer, "load", staticmethod(lambda *_, **__: player))
-    return
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -283,7 +284,14 @@ def test_bytes_of_a_file_name_that_are_no_letters_are_printed_as_escapes() -> No
 def test_a_file_name_that_is_not_utf8_is_accepted(player: Path, tmp_path: Path) -> None:
     song = put(Path(os.fsdecode(os.fsencode(tmp_path) + b"/br\xfccke.mid")))
     start = [sys.executable, str(ROOT / "main.py"), "--mode"]
-    beside = ["--picture", tmp_path / "p.svg", "--score", tmp_path / "s.musicxml", "--rpp", tmp_path / "r.rpp"]
+    beside: list[Any] = [
+        "--picture",
+        tmp_path / "p.svg",
+        "--score",
+        tmp_path / "s.musicxml",
+        "--rpp",
+        tmp_path / "r.rpp",
+    ]
     for words in (["infer", song, "--model", player, *beside], ["show", song, "-o", tmp_path / "q.svg"]):
         done = subprocess.run(
             [*start, *words],

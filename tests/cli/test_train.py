@@ -27,7 +27,7 @@ def test_a_run_whose_output_goes_to_a_file_says_how_far_it_is_every_half_minute(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 100.0
-    monkeypatch.setattr(terminal.time, "monotonic", lambda: now)
+    monkeypatch.setattr("time.monotonic", lambda: now)
     with terminal.bar(1, "trained", lines=True) as advance:
         for _ in range(90):
             now += 1

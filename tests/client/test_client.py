@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import fields, replace
+from functools import partial
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -263,9 +264,10 @@ def test_grooves_go_out_by_name_or_as_the_bytes_of_their_file(tmp_path: Path) ->
             messages.config(recorded)
     with pytest.raises(OptionError, match="by name or as a file, not as a value"):
         messages.config(RemoteOptions(groove=Book.load()["one drop"]))
-    for wrong in ({"fill_at": (0,)}, {"no_fills_in": ((1, 1 << 32),)}, {"groove": "beat.mid:0"}):
+    cases: list[dict[str, Any]] = [{"fill_at": (0,)}, {"no_fills_in": ((1, 1 << 32),)}, {"groove": "beat.mid:0"}]
+    for wrong in cases:
         with pytest.raises(OptionError):
-            messages.config(RemoteOptions(**wrong))  # type: ignore[arg-type]
+            messages.config(RemoteOptions(**wrong))
 
 
 def test_a_take_says_what_it_was_played_on(drummer: Drummer) -> None:
@@ -284,7 +286,7 @@ def test_remote_options_are_those_of_drummer_with_the_same_defaults() -> None:
 
 
 def test_every_option_arrives_and_options_of_drummer_are_taken_too(address: str, playing: Playing) -> None:
-    controls = {"intensity": 0.25, "complexity": 0.5, "fills": 0.0, "humanize": 0.75, "swing": 1.0}
+    controls: dict[str, Any] = {"intensity": 0.25, "complexity": 0.5, "fills": 0.0, "humanize": 0.75, "swing": 1.0}
     wanted = Options(seed=3, temperature=0.5, top_p=0.75, track="1", style="jazz", **controls)
     with RemoteDrummer(address) as remote:
         remote.accompany(SONG, wanted, with_guitar=True, model="default")
@@ -346,7 +348,7 @@ def test_numbers_that_no_message_can_hold_are_refused_before_sending_as_drummer_
 def test_more_takes_than_any_player_makes_are_refused_before_anything_is_done(
     run: Run, song: Path, tmp_path: Path, words: list[str]
 ) -> None:
-    what = words or [song]
+    what: list[Any] = words or [song]
     code, _, err = run(*what, "--takes", MOST_TAKES + 1, "-o", tmp_path / "a.mid", server=NOWHERE)
     assert (code, err.count("\n")) == (2, 1)
     assert "wanted 1 to 1000" in err
@@ -552,7 +554,7 @@ def test_a_status_whose_details_contradict_its_code_is_read_by_its_code() -> Non
         def details(self) -> str:
             return "gone"
 
-        def trailing_metadata(self) -> list[tuple[str, bytes]]:
+        def trailing_metadata(self) -> Any:
             return [("grpc-status-details-bin", b"\x08\x03")]
 
     assert isinstance(errors.from_call(Strange(), "x:1", 1), ServerUnavailable)
@@ -611,8 +613,8 @@ def test_every_call_has_a_deadline_and_fails_when_it_passes() -> None:
 
 def accepted(drummer: Drummer) -> Any:
     """The first two pieces of a reply."""
-    pieces = [messages.pb.StreamGenerateDrumsRequest(config=messages.pb.StreamConfig(send_bar_events=True))]
-    pieces.append(messages.pb.StreamGenerateDrumsRequest(midi_chunk=SONG))
+    pieces = [pb.StreamGenerateDrumsRequest(config=pb.StreamConfig(send_bar_events=True))]
+    pieces.append(pb.StreamGenerateDrumsRequest(midi_chunk=SONG))
 
     class Context:
         def invocation_metadata(self) -> tuple[()]:
@@ -663,11 +665,12 @@ def test_cancelling_a_task_cancels_its_call() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    for keywords in ({}, {"on_progress": print}):
+    given: list[dict[str, Any]] = [{}, {"on_progress": print}]
+    for keywords in given:
         started.clear()
         servicer = Scripted(do)
         with serving(servicer) as where:
-            asked(where, lambda other, keywords=keywords: verb(other, **keywords))
+            asked(where, partial(verb, **keywords))
             assert servicer.cancelled.wait(10)
 
 
@@ -697,14 +700,14 @@ def test_a_damaged_or_truncated_reply_raises_a_server_fault(drummer: Drummer) ->
     whole = accepted(drummer)
     damaged = [piece for piece in whole if piece.WhichOneof("piece") != "file_chunk"]
     for pieces, message in ((damaged, "came back damaged"), (whole[:-1], "ended too soon"), ([], "ended too soon")):
-        servicer = Scripted(lambda attempt, context, pieces=pieces: pieces)
+        servicer = Scripted(partial(lambda found, attempt, context: found, pieces))
         with serving(servicer) as where:
             with RemoteDrummer(where) as remote, pytest.raises(ServerFault, match=message):
                 remote.accompany(SONG, on_progress=print)
             with pytest.raises(ServerFault, match=message):
                 asked(where, lambda other: other.accompany(SONG, on_progress=print))
     with pytest.raises(ServerFault, match="holds no take"):
-        messages.takes_of(messages.pb.GenerateDrumsResponse())
+        messages.takes_of(pb.GenerateDrumsResponse())
 
 
 def test_is_ready_asks_the_health_of_the_server(playing: Playing) -> None:
@@ -755,9 +758,10 @@ def test_an_address_without_a_port_gets_the_default_port() -> None:
 
 
 def test_only_calls_in_one_message_are_tried_again_and_only_where_nothing_was_done() -> None:
-    (entry,) = connection.SERVICE_CONFIG["methodConfig"]
+    config: Any = connection.SERVICE_CONFIG
+    (entry,) = config["methodConfig"]
     assert entry["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE", "CANCELLED"]
-    service = messages.pb.DESCRIPTOR.services_by_name["AccompanimentService"]
+    service = pb.DESCRIPTOR.services_by_name["AccompanimentService"]
     assert {name["service"] for name in entry["name"]} == {service.full_name}
     streams = {method.name for method in service.methods if method.client_streaming}
     assert streams == {"StreamGenerateDrums", "StreamCompose", "Jam"}
@@ -809,7 +813,7 @@ def test_tls_is_used_where_an_authority_is_given_and_both_sides_are_checked(
 ) -> None:
     pem = {name: path.read_bytes() for name, path in certificates.items()}
     ca, pair = certificates["ca.pem"], [(pem["server.key"], pem["server.pem"])]
-    mine = {"certificate": certificates["client.pem"], "key": certificates["client.key"]}
+    mine: dict[str, Any] = {"certificate": certificates["client.pem"], "key": certificates["client.key"]}
     with serving(playing, credentials=grpc.ssl_server_credentials(pair)) as where:
         with RemoteDrummer(where, ca=ca, token="s3cret") as remote:
             assert remote.accompany(SONG).midi
@@ -892,7 +896,7 @@ def test_the_lines_about_takes_are_those_of_infer(run: Run, song: Path, tmp_path
 def test_the_client_has_every_option_of_infer(run: Run, playing: Playing, song: Path) -> None:
     from seq2drum import cli as core
 
-    words: dict[str, object] = {"temperature": 0.5, "top_p": 0.75, "track": 1, "drum_map": "gm", "model": "default"}
+    words: Any = {"temperature": 0.5, "top_p": 0.75, "track": 1, "drum_map": "gm", "model": "default"}
     words |= {"intensity": 0.25, "complexity": 0.5, "fills": 0, "humanize": 0.75, "swing": 1}
     session = ("--count-in", 1, "--click", "--split", "--tail", "--sections", "verse 1-8")
     flags = [word for name, value in words.items() for word in ("--" + name.replace("_", "-"), value)]
@@ -951,7 +955,7 @@ def test_songs_of_a_folder_are_sent_several_at_once_and_told_in_the_order_of_the
             return reply
 
         def GetServerInfo(self, request: Any, context: Any) -> Any:
-            return messages.pb.GetServerInfoResponse(limits=messages.pb.Limits(max_playing=4))
+            return pb.GetServerInfoResponse(limits=pb.Limits(max_playing=4))
 
     with serving(Waiting(drummer)) as where:
         code, printed, err = run(folder, "-o", tmp_path / "drums", server=where)

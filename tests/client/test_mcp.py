@@ -268,7 +268,7 @@ async def asked(server: str, folder: Path, calls: Any) -> list[Any]:
     with (folder.parent / "said").open("w+") as said:
         program = StdioServerParameters(command=sys.executable, args=words, cwd=ROOT)
         async with asyncio.timeout(180), Client(stdio_client(program, errlog=said)) as client:
-            answers = [await client.call_tool(name, given) for name, given in calls]
+            answers: list[Any] = [await client.call_tool(name, given) for name, given in calls]
             answers.append(await client.list_tools())
         assert (folder.parent / "said").read_text() == ""
     return answers
@@ -278,7 +278,7 @@ async def asked(server: str, folder: Path, calls: Any) -> list[Any]:
 def test_an_assistant_that_dies_in_a_call_has_hung_up_and_leaves_no_traceback(folder):
     line = [sys.executable, "-m", "client", "mcp", str(folder), "--server", "127.0.0.1:1"]
     about = {"protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
-    asked = [
+    asked: list[dict[str, Any]] = [
         {"id": 1, "method": "initialize", "params": about},
         {"method": "notifications/initialized"},
         {"id": 2, "method": "tools/call", "params": {"name": "look_at_song", "arguments": {"song": "funk.mid"}}},

@@ -586,7 +586,7 @@ def test_the_command_outlives_its_server_and_ctrl_c_ends_it(
         put(folder / "a.mid")
         wait_for(output / "a.drums.mid", process)
     put(folder / "b.mid")
-    assert "waiting" in process.stderr.readline()  # type: ignore[union-attr]
+    assert "waiting" in process.stderr.readline()
     with serving(Playing(drummer), port=int(where.rpartition(":")[2])):
         wait_for(output / "b.drums.mid", process)
         assert (output / "b.drums.mid").read_bytes() == drummer.accompany(SONG).to_bytes()

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from seq2drum.errors import CorpusError
 from seq2drum.formats.midi import midi
 from seq2drum.lattice.features import SongGrid, features
 from seq2drum.music.kit import FULL
-from seq2drum.music.notes import Metre, Note, Part, Song
+from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 
 BARS = 40
 
@@ -373,7 +374,7 @@ def changed(share: float, *, at_the_end: bool) -> Song:
 
 NEAR_COPIES = {
     "transposed": piece(range(1000, 1000 + BARS), up=5),
-    "at another tempo": replace(song(1), tempos=(midi.Tempo(0, 400_000),)),
+    "at another tempo": replace(song(1), tempos=(Tempo(0, 400_000),)),
     "renamed": replace(song(1), parts=tuple(replace(part, name="?") for part in song(1).parts)),
     "two bars late": piece([5000, 5001, *range(1000, 1000 + BARS)]),
     "with another ending, 5 % of the notes": changed(0.05, at_the_end=True),
@@ -512,7 +513,7 @@ def test_sources_counts_songs_by_folder_and_side(tmp_path: Path) -> None:
     put(tmp_path / "rock", a=song(1), b=song(2))
     put(tmp_path / "jazz", c=song(3))
     songs, _ = build.prepare([tmp_path / "rock", tmp_path / "jazz"])
-    table = sources(songs)
+    table: Any = sources(songs)
     assert {row["folder"]: sum(row[side] for side in SPLITS) for row in table} == {"rock": 2, "jazz": 1}
     for item in songs:
         (row,) = [row for row in table if row["folder"] == item.tag]
@@ -536,7 +537,7 @@ def test_source_and_licence_of_a_manifest_are_kept_with_the_song(tmp_path: Path)
 @pytest.fixture(scope="module")
 def songs(tmp_path_factory: pytest.TempPathFactory) -> list[Prepared]:
     folder = tmp_path_factory.mktemp("music")
-    seven = replace(song(4), metres=(Metre(0, 7, 8),), tempos=(midi.Tempo(0, 431_000),))
+    seven = replace(song(4), metres=(Metre(0, 7, 8),), tempos=(Tempo(0, 431_000),))
     return build.prepare([put(folder, a=song(1), b=song(2), c=song(3), seven=seven)])[0]
 
 

@@ -138,7 +138,7 @@ def test_bars_of_few_hits_are_left_out_and_all_loops_have_one_peak() -> None:
     full = bar_of(*((place, CLOSED, 0.5) for place in range(0, 24, 3)))
     velocity = np.stack([full, bar_of((0, KICK, 1.0)), full])
     column = np.zeros(3, dtype=np.int64)
-    beats = Beats(velocity, column, column, column, column + 100.0, column > 0, np.array([0, 0, 1]), ("a",))
+    beats = Beats(velocity, column, column, column, np.full(3, 100.0), column > 0, np.array([0, 0, 1]), ("a",))
     loops = loops_of(beats, np.stack([clicks(), clicks()]), ["one", "two"])
     assert loops.sound.shape == (2, FRAMES) and set(loops.kit) <= {0, 1}
     np.testing.assert_allclose(np.abs(loops.sound).max(axis=1), PEAK, rtol=1e-3)

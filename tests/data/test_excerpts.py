@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -151,7 +151,7 @@ def grid_of(rows: list[Row]) -> Grid:
 
 
 def song_in_4_4(
-    bar: Mapping[int, range | tuple[int, ...]], *, guitar: list[Row] | None = None, bars: int = 2, name: str = "song"
+    bar: Mapping[int, Sequence[int]], *, guitar: list[Row] | None = None, bars: int = 2, name: str = "song"
 ) -> Prepared:
     """A song that plays one bar of drums over and over; without a guitar of its own it strikes all beats."""
     hits = [(24 * n + step, key, 100, 0, HIT_LENGTH) for n in range(bars) for key in bar for step in bar[key]]

@@ -99,7 +99,7 @@ def test_folders_tables_and_corpora_are_read_together(tmp_path: Path) -> None:
     written(
         tmp_path / "giga" / "v2.0.0" / "train.parquet", {"md5": ["0a"], "music": music, "title": ["T"], "artist": ["A"]}
     )
-    data = [table, folder, f"gigamidi:{tmp_path / 'giga'}"]
+    data: list[str | Path] = [table, folder, f"gigamidi:{tmp_path / 'giga'}"]
     songs, account = build.prepare(data)
     assert account.files == account.songs == 3
     assert {song.path: (song.licence, song.group) for song in songs if song.tag != "folder"} == {

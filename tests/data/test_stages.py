@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -440,7 +441,7 @@ def test_slurm_is_handed_all_stages_in_their_order(songs: Path, made: Path, tmp_
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
     path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
-    words = ["--data", songs, "--data-out", tmp_path / "shards", "--engine", "slurm", "--tasks", "2"]
+    words: list[Any] = ["--data", songs, "--data-out", tmp_path / "shards", "--engine", "slurm", "--tasks", "2"]
     code, said = process(0, *words, "--slurm", "partition=cpu", "time=1:00:00", path=path)
     assert code == 0, said
     assert stages.account_of(tmp_path / "shards") == stages.account_of(made)

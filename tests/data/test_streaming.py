@@ -169,7 +169,7 @@ def test_arrays_in_a_file_are_written_once_and_lie_apart(tmp_path: Path) -> None
 
 
 def test_songs_in_a_file_leave_nothing_in_the_temporary_folder(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(streaming.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     songs = [song_of(seed, bars=6) for seed in range(2)]
     data = materialise_in_file(songs, Layout())
     assert same(astuple(data), astuple(Layout().materialise(songs))) and not list(tmp_path.iterdir())
@@ -181,7 +181,7 @@ def test_a_temporary_folder_without_room_is_told(tmp_path: Path, monkeypatch) ->
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     shard = save([song_of(0, bars=6, split="train")], tmp_path / "a.s2d")
-    monkeypatch.setattr(streaming.os, "posix_fallocate", full)
+    monkeypatch.setattr("os.posix_fallocate", full)
     error = streaming.materialise_chunk([ShardRows(shard, [0])], Layout(), tmp_path / "songs")
     assert isinstance(error, CorpusError) and "No space left" in str(error) and "TMPDIR" in str(error)
     with pytest.raises(CorpusError, match=r"No space left .* TMPDIR chooses the place"):

@@ -6,7 +6,6 @@ import importlib.util
 import random
 import sys
 import types
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -67,7 +66,8 @@ def data() -> Data:
 
 
 def assert_equal(one: Batch, other: Batch) -> None:
-    for name, left, right in zip(Batch._fields, one, other, strict=True):
+    for name in Batch._fields:
+        left, right = getattr(one, name), getattr(other, name)
         assert_array_equal(left, right, err_msg=name)
         assert left.dtype == right.dtype
 
@@ -130,7 +130,7 @@ def test_training_batches_hold_pairs_of_like_length_as_ours_do(data: Data) -> No
 
 
 def test_one_seed_gives_one_order_whatever_the_global_generator_does(data: Data) -> None:
-    orders = []
+    orders = list[Any]()
     for seed in (1, 1, 2):
         random.seed(seed * 17 + len(orders))
         state = random.getstate()
@@ -155,9 +155,8 @@ def test_the_data_set_is_one_of_torchtext_and_can_be_split(data: Data) -> None:
 
 
 @pytest.fixture
-def without_torchtext(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def without_torchtext(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchtext", None)
-    return
 
 
 def test_a_missing_torchtext_names_the_extra(data: Data, without_torchtext: None) -> None:

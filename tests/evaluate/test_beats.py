@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from seq2drum.data.drums.beats import Beats
 from seq2drum.errors import CorpusError
 from seq2drum.evaluate import beats
 from seq2drum.evaluate.beats import BARS, Another, Composing, Windows
+from seq2drum.music.choices import GENRES
 
 PLACES, VOICES = 24, 9
 
@@ -27,7 +30,8 @@ def _beats(performances: int = 12, bars: int = 12) -> Beats:
     number = np.tile(np.arange(bars), performances)
     side = np.select([rows < performances - 4, rows < performances - 2], [0, 1], 2)
     names = tuple(f"{one}.mid" for one in range(performances))
-    return Beats(velocity, rows, number, genre, 100.0 + 10 * rows, np.zeros(len(rows), dtype=bool), side, names)
+    bpm: Any = 100.0 + 10 * rows
+    return Beats(velocity, rows, number, genre, bpm, np.zeros(len(rows), dtype=bool), side, names)
 
 
 class _Constant:
@@ -42,16 +46,19 @@ class _Constant:
             yield bar
 
 
+CONSTANT: Any = _Constant()
+
+
 @pytest.mark.slow
 def test_what_a_machine_plays_is_told_and_real_bars_of_other_drummers_are_not() -> None:
     world = beats.world_of(_beats())
-    machine, floor = (beats.figures(one, world) for one in (Composing(_Constant()), Another(world.train)))
+    machine, floor = (beats.figures(one, world) for one in (Composing(CONSTANT), Another(world.train)))
     for name in ("strong AUC, a bar", "strong AUC, eight bars"):
         assert machine[name] > 0.99 and 0.2 < floor[name] < 0.8
     assert machine["hits"] == 1 and machine["likeness 1 apart"] == machine["likeness 4 apart"] == 1
     assert machine["distinct"] == 1 / len(world.unseen.bpm) and floor["copies"] == 1 and machine["copies"] == 0
     assert floor["JSD of both"] < machine["JSD of both"] <= 1
-    assert beats.effect_of_tempo(_Constant(), world) == {"hits at 70 bpm": 1, "hits at 160 bpm": 1}
+    assert beats.effect_of_tempo(CONSTANT, world) == {"hits at 70 bpm": 1, "hits at 160 bpm": 1}
     shown = beats.table({"machine": machine, "floor": floor}).splitlines()
     assert shown[0] == "|  | machine | floor |" and any(
         line.startswith("| copies | 0.000 (0.000) | 1.000 (0.000) |") for line in shown
@@ -71,7 +78,7 @@ def test_the_nearest_bar_is_found_by_the_hits_that_differ() -> None:
     learnt = _bars(40, 1)
     made = learnt[[3, 7]].copy()
     made[1, 0] = 1 - made[1, 0]
-    assert beats.nearest_of(0.5 * made, learnt)[0] == 0
+    assert beats.nearest_of(np.float32(0.5) * made, learnt)[0] == 0
     assert 0 < beats.nearest_of(made, learnt)[1] <= VOICES
 
 
@@ -100,7 +107,7 @@ def test_genres_are_obeyed_in_the_mean_and_one_by_one() -> None:
         namer.weight.zero_()
         namer.bias[4] = 1  # every bar is taken for genre 3
     found = beats.obeyed(bars, genre, namer)
-    assert found == {"genre obeyed": 0.75, "genre obeyed, funk": 1.0, f"genre obeyed, {beats.GENRES[10]}": 0.0}
+    assert found == {"genre obeyed": 0.75, "genre obeyed, funk": 1.0, f"genre obeyed, {GENRES[10]}": 0.0}
 
 
 def test_what_a_critic_sees_of_windows_has_what_differs_between_bars() -> None:

@@ -168,7 +168,7 @@ def test_bars_of_any_length_are_judged_together() -> None:
         drums = drums_of(song.drums, song.guitar_grid.form)
         if number % 2:
             bars, steps = int(drums.form.first[-1]) // 66, 66
-            form = Form(*(np.full(bars, value) for value in (steps, 11, 4)), np.full(bars, 120.0))
+            form = Form._make([*(np.full(bars, value) for value in (steps, 11, 4)), np.full(bars, 120.0)])
             inside = song.guitar_grid.guitar.step < bars * steps
             guitar_grid = replace(song.guitar_grid, form=form, guitar=song.guitar_grid.guitar.select(inside))
             drums = Drums(form, drums.velocity[: bars * steps], drums.offset[: bars * steps])

@@ -336,8 +336,8 @@ def test_two_models_in_folders_of_one_name_have_rows_of_their_own_in_every_table
     assert evaluation.about["models"] == names
     free = {row.name: row.figures for row in evaluation.free}
     for way in ("plain", "default"):
-        old, new = (free[f"{name}, {way}"] for name in names)
-        assert (old["hits a bar"].value or 0) < (new["hits a bar"].value or 0)
+        before, after = (free[f"{name}, {way}"] for name in names)
+        assert (before["hits a bar"].value or 0) < (after["hits a bar"].value or 0)
         for name in names:
             row = f"{name}, {way}"
             assert any(line.startswith(row) for line in table.splitlines())
@@ -346,8 +346,8 @@ def test_two_models_in_folders_of_one_name_have_rows_of_their_own_in_every_table
     compared = {row.name: row.figures["hit F1"] for row in evaluation.compared}
     assert set(compared) == {f"{names[1]}, {way} less {names[0]}, {way}" for way in ("plain", "default")}
     for way in ("plain", "default"):
-        old, new = (free[f"{name}, {way}"]["hit F1"].value or 0 for name in names)
-        assert compared[f"{names[1]}, {way} less {names[0]}, {way}"].value == pytest.approx(new - old)
+        first, second = (free[f"{name}, {way}"]["hit F1"].value or 0 for name in names)
+        assert compared[f"{names[1]}, {way} less {names[0]}, {way}"].value == pytest.approx(second - first)
     assert len({free[f"{name}, plain"]["nats a bar"].value for name in names} - {None}) == 2
 
 

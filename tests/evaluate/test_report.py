@@ -69,7 +69,7 @@ def made() -> Evaluation:
         "versions": {"numpy": "2"},
         "command": "seq2drum --mode eval --tag '<x>'",
     }
-    curves = {name: (0.9, 0.8, None) for name in NAMES}
+    curves: dict[str, tuple[float | None, ...]] = {name: (0.9, 0.8, None) for name in NAMES}
     return Evaluation(
         about,
         columns(),

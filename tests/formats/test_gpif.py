@@ -32,7 +32,10 @@ def pitches(read: Song) -> list[int]:
     return read.parts[0].pitch.tolist()
 
 
-def whole(fret: int) -> list:
+FAR: Any = "9" * 4000  # written where a number is wanted
+
+
+def whole(fret: int) -> list[Any]:
     return [xbeat((0, fret), value="Whole")]
 
 
@@ -223,7 +226,7 @@ def test_what_is_no_tab_is_told_in_one_line(data, message) -> None:
     ("text", "message"),
     [
         (gpif(xtrack([EIGHTHS], capo="9" * 4000)), r"all 8 notes are beyond MIDI's range, .*\(pitch 1000000040\)"),
-        (gpif(xtrack([[xbeat((0, "9" * 4000))]])), r"beyond MIDI's range"),
+        (gpif(xtrack([[xbeat((0, FAR))]])), r"beyond MIDI's range"),
         (gpif(xtrack([EIGHTHS], tuning=(-500,) * 6)), r"beyond MIDI's range, .*\(pitch -500\)"),
         (gpif(xtrack([[xbeat((30, 1))]], tuning=range(30, 60))), r"beyond MIDI's range"),
         (gpif(xtrack([EIGHTHS]), measures={0: f"<Time>{'9' * 4000}/{'8' * 4000}</Time>"}), "no bar has that length"),

@@ -66,7 +66,7 @@ def test_pitches_are_those_of_the_tuning_at_the_capo() -> None:
 
 
 def test_repeats_and_their_endings_are_played_out() -> None:
-    headers = {
+    headers: dict[int, dict[str, Any]] = {
         0: {"isRepeatOpen": True},
         1: {"repeatClose": 2, "repeatAlternative": 0b011},
         2: {"repeatAlternative": 0b100},
@@ -82,7 +82,7 @@ def test_metres_and_tempos_change_where_they_do_in_the_tab() -> None:
         [beat((6, 0), **QUARTER), beat((6, 1), length=8, tempo=90)],
         whole(2),
     ]
-    headers = {0: {"metre": (3, 4)}, 1: {"metre": (3, 8)}, 2: {"metre": (4, 4)}}
+    headers: dict[int, dict[str, Any]] = {0: {"metre": (3, 4)}, 1: {"metre": (3, 8)}, 2: {"metre": (4, 4)}}
     found = read(song(track(bars), tempo=150, headers=headers))
     ticks = found.ticks_per_quarter
     assert found.metres == (Metre(0, 3, 4), Metre(3 * ticks, 3, 8), Metre(9 * ticks // 2, 4, 4))
@@ -134,7 +134,10 @@ def test_what_rings_sounds_until_its_string_is_struck_or_a_rest_comes_or_a_bar_i
 
 
 def test_sections_are_markers_each_time_they_are_played() -> None:
-    headers = {0: {"section": "Verse 1", "isRepeatOpen": True, "repeatClose": 1}, 1: {"section": "Chorus"}}
+    headers: dict[int, dict[str, Any]] = {
+        0: {"section": "Verse 1", "isRepeatOpen": True, "repeatClose": 1},
+        1: {"section": "Chorus"},
+    }
     found = read(song(track([whole(0), whole(1)]), headers=headers))
     bar = 4 * found.ticks_per_quarter
     assert found.markers == (
@@ -263,7 +266,7 @@ def test_a_tie_over_the_end_of_an_overfull_measure_goes_on() -> None:
 def in_code_page(page: str, *names: str) -> tuple[str, ...]:
     """The names of the tracks of a tab that was written on a machine with a code page."""
     tracks = [track([EIGHTHS], name=name.encode(page).decode("latin-1")) for name in names]
-    headers = {0: {"section": names[0].encode(page).decode("latin-1")}}
+    headers: dict[int, dict[str, Any]] = {0: {"section": names[0].encode(page).decode("latin-1")}}
     data = io.BytesIO()
     guitarpro.write(song(*tracks, headers=headers), data, version=(5, 1, 0), encoding="latin-1")
     found = open_song(data.getvalue()).song
@@ -318,13 +321,13 @@ def test_a_damaged_tab_is_told_in_one_line(change, message) -> None:
 
 
 def test_a_tab_that_says_it_has_too_much_is_refused_before_it_is_read() -> None:
-    headers = {0: {"isRepeatOpen": True}}
+    headers: dict[int, dict[str, Any]] = {0: {"isRepeatOpen": True}}
     bars = [EIGHTHS for _ in range(20)]
     headers |= {index: {"repeatClose": 99, "isRepeatOpen": True} for index in range(1, 20)}
     headers[10] = {"metre": (65, 4)}
     with pytest.raises(NotationError, match="measure 11 is in 65/4"):
         read(song(track(bars), headers=headers))
-    nested = {index: {"isRepeatOpen": True} for index in range(10)} | {
+    nested: dict[int, dict[str, Any]] = {index: {"isRepeatOpen": True} for index in range(10)} | {
         index: {"repeatClose": 99} for index in range(10, 20)
     }
     with pytest.raises(NotationError, match="more than 10,000 measures"):
@@ -345,7 +348,7 @@ def test_a_voice_of_more_beats_than_can_be_is_refused() -> None:
 
 
 def test_repeats_that_multiply_beats_beyond_the_limit_are_refused() -> None:
-    headers = {0: {"isRepeatOpen": True, "metre": (16, 4)}, 7: {"repeatClose": 100}}
+    headers: dict[int, dict[str, Any]] = {0: {"isRepeatOpen": True, "metre": (16, 4)}, 7: {"repeatClose": 100}}
     with pytest.raises(NotationError, match="more than 400,000 beats"):
         read(song(track([[beat((6, 0), length=128)] * 512] * 8), headers=headers))
 

@@ -240,8 +240,8 @@ def test_a_track_without_a_name_is_called_by_its_number_in_the_song_and_its_soun
 def test_the_same_music_gives_the_same_bytes_and_other_music_other_ids() -> None:
     song = strummed()
     assert write_rpp(song, [DRUMS]) == write_rpp(song, [DRUMS])
-    ids = [set(_ids(write_rpp(song, [part]))) for part in (DRUMS, song.parts[0])]
-    assert not ids[0] & ids[1]
+    one, other = (set(_ids(write_rpp(song, [part]))) for part in (DRUMS, song.parts[0]))
+    assert not one & other
     ids = _ids(write_rpp(song, [DRUMS, DRUMS]))
     assert len(ids) == len(set(ids))
 

@@ -54,7 +54,8 @@ def made(seed: int) -> dict[str, Any]:
     count = chance.choice([3, 5, 8])
     muted, ringing = seed % 3 == 1, seed % 3 == 2
     ornaments = random.Random(1000 + seed)
-    bars, before = [], ()
+    bars: list[Any] = []
+    before: tuple[Any, ...] = ()
     for _ in range(count):
         bar, left = [], 16 * metre[0] // metre[1]
         while left:
@@ -86,7 +87,9 @@ def made(seed: int) -> dict[str, Any]:
                 )
                 before = notes
         bars.append(bar)
-    form = {} if ringing else chance.choice([{}, {1: "open", 2: "close"}, {0: "open", 1: "first", 2: "second"}])
+    form: dict[int, str] = (
+        {} if ringing else chance.choice([{}, {1: "open", 2: "close"}, {0: "open", 1: "first", 2: "second"}])
+    )
     if form:  # no tie over a repeat sign: what it is tied to is not what was played before
         bars = [[bar[0]._replace(is_tied=False), *bar[1:]] for bar in bars]
     swings = not ringing and chance.random() < 0.4
@@ -112,7 +115,7 @@ def as_guitarpro(tab: dict[str, Any]) -> Any:
             effects["grace"] = models.GraceEffect(fret=each.grace, isOnBeat=each.is_on_beat)
         return tabs.beat(*notes, length=each.length, dotted=each.dotted, tuplet=each.tuplet, kind=kind, **effects)
 
-    marks = {
+    marks: dict[str, dict[str, Any]] = {
         "open": {"isRepeatOpen": True},
         "close": {"repeatClose": 2},
         "first": {"repeatAlternative": 1, "repeatClose": 1},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations, pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,7 +77,7 @@ def test_groove_similarity_falls_by_the_share_of_steps_that_differ(metre: tuple[
 
 def test_groove_similarity_is_the_mean_over_all_pairs_of_bars_of_one_length() -> None:
     part = random_drums(MIXED, 12, 0.05)
-    bars = [(part.velocity[begin:end] > 0).any(axis=1) for begin, end in pairwise(MIXED.first)]
+    bars: list[Any] = [(part.velocity[begin:end] > 0).any(axis=1) for begin, end in pairwise(MIXED.first)]
     pairs = [1 - (one != other).mean() for one, other in combinations(bars, 2) if len(one) == len(other)]
     assert measures.groove_similarity(part) == pytest.approx(np.mean(pairs))
     assert np.isnan(measures.groove_similarity(random_drums(form_of((4, 4), (3, 4)), 1)))

@@ -11,7 +11,6 @@ import pytest
 
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import UnknownModelError
-from seq2drum.judge import players
 from seq2drum.judge.players import (
     WAYS,
     best_offered,
@@ -34,6 +33,7 @@ from seq2drum.music.kit import FULL, KITS
 from seq2drum.play.arrange.arrange import make_plan
 from seq2drum.play.asked import WHOLE
 from seq2drum.play.decode import engine
+from seq2drum.play.grooves import choosing
 from seq2drum.play.grooves.choosing import chosen
 from seq2drum.play.options import Options
 from tests.backbeats import played_songs, song_of
@@ -194,9 +194,9 @@ def test_the_best_groove_on_offer_is_at_least_as_near_as_the_first(monkeypatch: 
     nothing = Groove(
         "rest", "rest", own.numerator, own.denominator, (own.bars[0].select(np.zeros(0, int)),), None, own.tempo
     )
-    monkeypatch.setattr(players.choosing, "offered", lambda *_: [(nothing, 0.9), (own, 0.1)])
+    monkeypatch.setattr(choosing, "offered", lambda *_: [(nothing, 0.9), (own, 0.1)])
     assert f1_of(SONG, best_offered(SONG, 0)) == f1_of(SONG, looped(SONG.guitar_grid, {WHOLE: own})) > 0
-    monkeypatch.setattr(players.choosing, "offered", lambda *_: [])
+    monkeypatch.setattr(choosing, "offered", lambda *_: [])
     assert not len(best_offered(SONG, 0).step)
 
 

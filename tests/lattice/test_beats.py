@@ -62,7 +62,7 @@ def test_an_example_has_the_tempo_the_metre_and_the_bars_that_it_was_written_in(
     assert found.bpm == pytest.approx(song.tempos[0].bpm, abs=0.05)
     assert found.beats.metre == song.metres[0][1:]
     bar = 4 * found.beats.metre[0] / found.beats.metre[1]
-    assert np.abs(bars[:, None] - found.beats.at(np.arange(99) * bar)).min(axis=1).max() < 0.02
+    assert np.abs(bars[:, None] - found.beats.at(np.arange(99.0) * bar)).min(axis=1).max() < 0.02
 
 
 @pytest.mark.parametrize("scale", [0.5, 2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def test_a_table_is_written_by_name_in_any_order() -> None:
     ],
     ids=["missing", "unknown", "narrow", "flat", "number", "long"],
 )
-def test_a_table_with_other_names_or_shapes_is_refused(values: dict[str, object]) -> None:
+def test_a_table_with_other_names_or_shapes_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="wanted"):
         TABLE.table(2, values)
 

@@ -28,7 +28,7 @@ NAMES = [voice.name for voice in FULL.voices]
 
 def form(bars: int, numerator: int = 4, denominator: int = 4) -> Form:
     steps = 6 * numerator if denominator == 4 else 3 * numerator
-    return Form(*(np.full(bars, value) for value in (steps, numerator, denominator)), np.full(bars, 120.0))
+    return Form._make([*(np.full(bars, value) for value in (steps, numerator, denominator)), np.full(bars, 120.0)])
 
 
 def full(bars: int, places: dict[str, list[int]], velocity: int = 90) -> Drums:
@@ -165,7 +165,7 @@ def test_a_silent_bar_is_no_fill() -> None:
 
 
 def test_bars_of_another_length_are_not_compared() -> None:
-    mixed = Form(*(np.array([a] * 12 + [b]) for a, b in ((24, 21), (4, 7), (4, 8))), np.full(13, 120.0))
+    mixed = Form._make([*(np.array([a] * 12 + [b]) for a, b in ((24, 21), (4, 7), (4, 8))), np.full(13, 120.0)])
     assert novelty(drums([*[BEAT] * 12, {KICK: [0]}], mixed))[12] == 0
 
 

@@ -52,7 +52,7 @@ def explained(
     grooves: Mapping[str, str] = MappingProxyType({}),
 ) -> list[str]:
     count = len(drums)
-    form = Form(*(np.full(count, value) for value in (steps, *metre)), np.full(count, 120.0))
+    form = Form._make([*(np.full(count, value) for value in (steps, *metre)), np.full(count, 120.0)])
     struck = [
         (steps * bar + at, VOICE[name], 90)
         for bar, held in enumerate(drums)
@@ -80,12 +80,14 @@ def test_a_loop_is_explained_once_with_the_guitar_that_repeats_too() -> None:
 
 
 def test_a_loop_under_a_guitar_that_does_not_repeat_is_not_said_to_follow_it() -> None:
-    wandering = [{40 + bar: [(3 * bar) % 24, (5 * bar + 7) % 24]} for bar in range(8)]
+    wandering: list[Strumming] = [{40 + bar: [(3 * bar) % 24, (5 * bar + 7) % 24]} for bar in range(8)]
     assert about("as bar", explained([BEAT] * 8, wandering)) == ["bars 2-8: as bar 1"]
 
 
 def test_a_verse_that_comes_back_repeats_the_first_where_the_guitar_does() -> None:
-    bars = [{"kick": (0, 3 * bar), "snare": (6, 18 + bar % 3), "ride": EIGHTHS[bar:]} for bar in range(1, 5)]
+    bars: list[Drumming] = [
+        {"kick": (0, 3 * bar), "snare": (6, 18 + bar % 3), "ride": EIGHTHS[bar:]} for bar in range(1, 5)
+    ]
     chords: list[Strumming] = [{40 + 2 * bar: EIGHTHS[bar:]} for bar in range(4)]
     lines = explained([*bars, *[RIDE] * 4, *bars], [*chords, *[CHORUS] * 4, *chords])
     assert "bars 9-12: as bars 1-4, where the guitar does the same" in lines
@@ -132,7 +134,7 @@ def test_a_fill_in_the_middle_of_a_riff_is_a_fill_and_no_more() -> None:
 
 
 def test_a_bar_that_leaves_room_is_a_break_and_not_a_fill() -> None:
-    drums = [*[BEAT] * 11, {"kick": (0,), "low tom": (18,)}, with_crash(BEAT), *[BEAT] * 11]
+    drums: list[Drumming] = [*[BEAT] * 11, {"kick": (0,), "low tom": (18,)}, with_crash(BEAT), *[BEAT] * 11]
     lines = explained(drums, [*[VERSE] * 12, *[CHORUS] * 12])
     assert about("fill", lines) == []
     assert "bar 12: break before bar 13, where the guitar plays something new" in lines
@@ -182,20 +184,21 @@ def test_crashes_in_consecutive_bars_are_explained_once() -> None:
 
 
 def test_kicks_with_the_guitars_accents_are_counted() -> None:
-    three = {"kick": (0, 9, 12), "closed hat": EIGHTHS}
+    three: Drumming = {"kick": (0, 9, 12), "closed hat": EIGHTHS}
     lines = explained([three] * 4, [STAB] * 4)
     assert about("accents", lines) == ["bars 1-4: kick with the guitar's accents, 12 of 16"]
 
 
 def test_kicks_that_fall_everywhere_or_elsewhere_are_not_said_to_go_with_the_guitar() -> None:
-    everywhere = {"kick": tuple(range(24))}
-    elsewhere = {"kick": (3, 6, 15, 18)}
+    everywhere: Drumming = {"kick": tuple(range(24))}
+    elsewhere: Drumming = {"kick": (3, 6, 15, 18)}
     for bar in (everywhere, elsewhere):
         assert about("accents", explained([bar] * 4, [STAB] * 4)) == []
 
 
 def test_a_busier_passage_is_explained_by_the_guitar_only_where_that_is_busier_too() -> None:
-    quiet, loud = {"kick": (0,), "closed hat": (0, 6, 12, 18)}, {**BEAT, "tambourine": EIGHTHS}
+    quiet: Drumming = {"kick": (0,), "closed hat": (0, 6, 12, 18)}
+    loud: Drumming = {**BEAT, "tambourine": EIGHTHS}
     calm: Strumming = {40: (0, 12)}
     lines = explained([quiet] * 4 + [loud] * 4, [calm] * 4 + [VERSE] * 4)
     assert about("busier", lines) == [
@@ -232,17 +235,19 @@ def test_nothing_is_said_of_nothing() -> None:
 
 
 def test_bars_of_seven_eight_are_explained_as_those_of_any_metre() -> None:
-    beat = {"kick": (0, 12), "snare": (6,), "closed hat": (0, 3, 6, 9, 12, 15, 18)}
+    beat: Drumming = {"kick": (0, 12), "snare": (6,), "closed hat": (0, 3, 6, 9, 12, 15, 18)}
     lines = explained([beat] * 6, [{40: (0, 6, 12)}] * 6, steps=21, metre=(7, 8))
     assert about("as bar", lines) == ["bars 2-6: as bar 1, and so does the guitar"]
 
 
 def test_explanations_are_in_the_order_of_the_bars_and_within_the_song() -> None:
     rng = np.random.default_rng(1)
-    drums = [{name: rng.choice(24, 4).tolist() for name in ("kick", "snare", "ride", "crash")} for _ in range(40)]
+    drums: list[Drumming] = [
+        {name: rng.choice(24, 4).tolist() for name in ("kick", "snare", "ride", "crash")} for _ in range(40)
+    ]
     guitar = [{int(rng.integers(40, 60)): rng.choice(24, 5).tolist()} for _ in range(40)]
     count = 40
-    form = Form(*(np.full(count, value) for value in (24, 4, 4)), np.full(count, 120.0))
+    form = Form._make([*(np.full(count, value) for value in (24, 4, 4)), np.full(count, 120.0)])
     struck = [
         (24 * bar + at, VOICE[name], 90) for bar, held in enumerate(drums) for name, ats in held.items() for at in ats
     ]

@@ -106,11 +106,13 @@ def test_a_transposed_guitar_changes_only_the_pitch_columns() -> None:
     assert_array_equal(np.roll(low.guitar[:, PITCH_CLASSES], 3, axis=1), high.guitar[:, PITCH_CLASSES])
     assert not np.array_equal(low.guitar[:, PITCH_CLASSES], high.guitar[:, PITCH_CLASSES])
     assert_array_equal(low.clock, high.clock)
-    pitched = list[int]()
+    columns_of_pitch = list[int]()
     for columns in (BARS["pitch_classes_of_last"], BARS["pitch_classes_of_next"]):
         assert_array_equal(np.roll(low.bars[:, columns], 3, axis=1), high.bars[:, columns])
-        pitched += range(BARS.size)[columns]
-    assert_allclose(np.delete(low.bars, pitched, axis=1), np.delete(high.bars, pitched, axis=1), atol=1e-6)
+        columns_of_pitch += range(BARS.size)[columns]
+    assert_allclose(
+        np.delete(low.bars, columns_of_pitch, axis=1), np.delete(high.bars, columns_of_pitch, axis=1), atol=1e-6
+    )
     changed = np.flatnonzero(~np.isclose(low.summary, high.summary, atol=1e-6)).tolist()
     assert set(SUMMARY.pick("lowest", "highest")) <= set(changed) <= set(SUMMARY.pick("lowest", "highest", "registers"))
 
@@ -369,8 +371,8 @@ def test_the_bass_is_heard_beside_the_guitar_and_changes_no_feature_of_it() -> N
     band = Song(480, (*song.parts, bass, drums), song.tempos, song.metres, song.length)
     alone, both = SongGrid.of(song, [0]), SongGrid.of(band, [0])
     assert not len(alone.guitar_grid.bass.step)
-    for column, wanted in zip(both.guitar_grid.bass, encode(bass, both.lattice), strict=True):
-        assert_array_equal(column, wanted)
+    for column, same in zip(both.guitar_grid.bass, encode(bass, both.lattice), strict=True):
+        assert_array_equal(column, same)
     for known, wanted in zip(features(both.guitar_grid), features(alone.guitar_grid), strict=True):
         assert_array_equal(known, wanted)
     assert both.guitar_grid.between(1, 2).bass.key.tolist() == [36]

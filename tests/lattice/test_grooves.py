@@ -217,9 +217,11 @@ def test_an_impossible_metre_is_refused() -> None:
 
 def part(*bars: Grid, metres: list[tuple[int, int]] | None = None) -> tuple[Grid, Form]:
     kinds = metres or [(4, 4)] * len(bars)
+    numerators, denominators = (np.array(column) for column in zip(*kinds, strict=True))
     form = Form(
         np.array([steps_of(*kind) for kind in kinds]),
-        *(np.array(column) for column in zip(*kinds, strict=True)),
+        numerators,
+        denominators,
         np.full(len(kinds), 100.0),
     )
     return Grid.join(bar.shift(int(start)) for bar, start in zip(bars, form.first[:-1], strict=True)), form

@@ -22,7 +22,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from seq2drum.data.batches import batches, streaming
 from seq2drum.data.batches.draws import draw
 from seq2drum.data.batches.streaming import Layout, StreamedSongs
-from seq2drum.data.corpus.cache import save, save_index, shards_of
+from seq2drum.data.corpus.cache import save, save_index, shards_of, songs_of
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import CheckpointError, CorpusError, OptionError, OutputError
 from seq2drum.learn import accompaniment
@@ -72,20 +72,15 @@ def chosen(songs: list[Prepared], monkeypatch: pytest.MonkeyPatch) -> PreviewSon
     return some
 
 
-def train(
-    training: batches.Data,
-    validation: batches.Data | None,
-    recipe: Recipe,
-    folder: Path,
-    *,
-    chosen: PreviewSongs | None = None,
-    plays: bool = False,
-    **options: Any,
-) -> Trained:
-    """A run. plays: its checkpoints have the graphs that play, which take most of the time of a short one."""
-    given = {"warn": options["warn"]} if "warn" in options else {}
-    kind = Accompaniment if plays else Unplayed
-    return loop.train(kind(training, validation, recipe, chosen=chosen, **given), folder, **options)
+def train(*given: Any, chosen: PreviewSongs | None = None, plays: bool = False, **options: Any) -> Trained:
+    """A run on (training, validation, recipe, folder).
+
+    plays: its checkpoints have the graphs that play, which take most of the time of a short one.
+    """
+    training, validation, recipe, folder = given
+    warn: dict[str, Any] = {"warn": options["warn"]} if "warn" in options else {}
+    kind: Any = Accompaniment if plays else Unplayed
+    return loop.train(kind(training, validation, recipe, chosen=chosen, **warn), folder, **options)
 
 
 def previews(folder: Path) -> tuple[Preview, ...]:
@@ -292,7 +287,7 @@ def test_parts_in_threads_of_their_own_teach_what_they_teach_one_after_another(
         untouched.append(torch.equal(before, torch.get_rng_state()))
 
     monkeypatch.setattr(parts, "side_by_side", watched)
-    threads, learnt = torch.get_num_threads(), []
+    threads, learnt = torch.get_num_threads(), list[Any]()
     try:
         for count in (1, 2, 2):
             torch.set_num_threads(count)
@@ -617,7 +612,7 @@ def test_an_index_of_few_songs_is_learnt_from_as_one_file_is(index: Path, tmp_pa
     from seq2drum.cli import main
 
     one = tmp_path / "one.s2d"
-    save([song for shard in shards_of(index) for song in streaming.songs_of(shard)], one)
+    save([song for shard in shards_of(index) for song in songs_of(shard)], one)
     sizes = [f"{name}={size}" for name, size in SHARD_SIZES.items()]
     how = ["--epochs", "1", "--batch", "4", "--device", "cpu", "--model", "attention", "--size", *sizes]
     for cache in (index, one):

@@ -24,10 +24,12 @@ from torch import nn
 from torch._dynamo.exc import Unsupported
 
 from seq2drum.errors import CheckpointError, OptionError
+from seq2drum.judge.players import REAL
 from seq2drum.learn.run import devices, loop, runs
 from seq2drum.learn.run.report import NATS, SWAPPED, Finished, as_html
 from seq2drum.learn.run.task import MOST_POINTS, History, Point, Progress, running_mean, schedule
-from seq2drum.learn.run.watching import BARS, GAIN, LIKELY, LOOP, REAL, SAMPLED, Drawn, Preview
+from seq2drum.learn.run.watching import BARS, GAIN, LIKELY, LOOP, SAMPLED, Drawn, Preview
+from seq2drum.system import workers
 from tests.learn.gan import Recipe, TwoNumbers
 
 # --- the loop, tried with a task of two models and two optimisers that knows nothing of music -------------------------
@@ -106,7 +108,7 @@ def test_memory_is_given_back_after_the_first_step_and_not_too_often(
 ) -> None:
     given: list[int] = []
     monkeypatch.setattr(loop, "SECONDS_BETWEEN_TRIMS", seconds)
-    monkeypatch.setattr(loop.workers, "give_back", lambda: given.append(1))
+    monkeypatch.setattr(workers, "give_back", lambda: given.append(1))
     loop.train(TwoNumbers(RECIPE), tmp_path)
     assert len(given) == times
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from seq2drum.data.corpus.prepared import Prepared
-from seq2drum.judge.players import plan_of, play_heard
+from seq2drum.judge.players import REAL, plan_of, play_heard
 from seq2drum.learn.run import watching
 from seq2drum.learn.run.watching import (
     BARS,
@@ -21,7 +21,6 @@ from seq2drum.learn.run.watching import (
     LIKELY,
     LOOP,
     MOST_KEPT,
-    REAL,
     SAMPLED,
     SHARE,
     Preview,
@@ -63,7 +62,7 @@ def songs() -> list[Prepared]:
 def model() -> Family:
     torch.manual_seed(0)
     kind: Any = family("attention")
-    model: Family = kind(kind.config_type(voices=len(FULL), **SIZES["attention"]))
+    model: Any = kind(kind.config_type(voices=len(FULL), **SIZES["attention"]))
     with torch.no_grad():
         model.heads.hits.bias += 2.0
     return model
@@ -76,7 +75,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def previews_of(chosen: PreviewSongs, warnings: list[str] | None = None) -> Previews:
-    return Previews(chosen, FULL, 0, 150, [].append if warnings is None else warnings.append)
+    return Previews(chosen, FULL, 0, 150, (warnings if warnings is not None else []).append)
 
 
 class Logger:
@@ -168,13 +167,15 @@ def test_looking_changes_neither_the_model_nor_any_random_state(model: Family, s
     torch.manual_seed(7)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     state, threads = torch.get_rng_state(), torch.get_num_threads()
-    global_state = np.random.get_state()[1].copy()
+    drawn: Any = np.random.get_state()
+    global_state = drawn[1].copy()
     previews = previews_of(choose(songs))
     previews.look(model, 100, 1e6)
+    after: Any = np.random.get_state()
     assert previews.made[0].played
     assert model.training and all(parameter.requires_grad for parameter in model.parameters())
     assert torch.equal(torch.get_rng_state(), state) and torch.get_num_threads() == threads
-    assert np.array_equal(np.random.get_state()[1], global_state)
+    assert np.array_equal(after[1], global_state)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
@@ -263,14 +264,16 @@ def test_a_long_run_in_which_playing_is_slow_keeps_to_the_share() -> None:
 
 
 def test_without_songs_nothing_is_played(model: Family) -> None:
-    previews, logger = previews_of(PreviewSongs()), Logger()
+    previews = previews_of(PreviewSongs())
+    logger: Any = Logger()
     previews.look(model, 10, 60.0, logger, last=True)
     assert previews.made == () and not logger.scalars and not logger.images
 
 
 @pytest.mark.usefixtures("small")
 def test_a_model_that_was_just_previewed_is_not_played_again(model: Family, songs: list[Prepared]) -> None:
-    previews, logger = previews_of(choose(songs)), Logger()
+    previews = previews_of(choose(songs))
+    logger: Any = Logger()
     previews.look(model, 10, 1e6, logger)
     previews.look(model, 10, 1e6 + 1, logger, last=True)
     (preview,) = previews.made
@@ -285,7 +288,8 @@ def test_a_model_that_was_just_previewed_is_not_played_again(model: Family, song
 def test_figures_and_pictures_are_shown_of_each_moment_the_real_drums_once(
     model: Family, songs: list[Prepared]
 ) -> None:
-    previews, logger = previews_of(choose(songs)), Logger()
+    previews = previews_of(choose(songs))
+    logger: Any = Logger()
     for bars in (10, 20):
         previews.look(model, bars, 1e6, logger)
     names = [name_of(song) for song in previews.pictured]
@@ -308,13 +312,14 @@ def test_a_failure_of_a_preview_is_reported_once_and_does_not_end_the_run(
 
     warnings: list[str] = []
     previews = previews_of(choose(songs), warnings)
+    logger: Any = Logger()
     monkeypatch.setattr(draw, "pixels", broken)
     for bars in (1, 2):
-        previews.look(model, bars, 1e6, Logger())
+        previews.look(model, bars, 1e6, logger)
     assert len(warnings) == 1 and "no ink" in warnings[0] and "RuntimeError" in warnings[0]
     assert all(preview.figures for preview in previews.made)  # only the picture is missing
     monkeypatch.setattr(watching, "play", broken)
-    previews.look(model, 3, 1e6, Logger())
+    previews.look(model, 3, 1e6, logger)
     assert len(warnings) == 2 and not previews.made[-1].figures
     with pytest.raises(KeyboardInterrupt), previews.best_effort("stopping"):
         raise KeyboardInterrupt

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from seq2drum.play.jam.guitarist import Guitarist, jammed
 from seq2drum.play.jam.jam import LEAD, Jam
 from seq2drum.play.jam.live import Jamming
 from seq2drum.play.jam.loop import Inbox, play
-from seq2drum.play.jam.ports import BEGIN, PAUSE, RESUME, Feet, Key, Port, Shown, Switch, note_on, read
+from seq2drum.play.jam.ports import BEGIN, PAUSE, RESUME, Came, Feet, Key, Port, Shown, Switch, note_on, read
 from seq2drum.play.jam.signs import FILL, SECTION, STOP, TEMPO
 from seq2drum.play.jam.songtime import Clocked, Following, Steady
 from seq2drum.play.jam.striker import Striker
@@ -216,7 +217,8 @@ def test_a_last_bar_that_is_late_still_ends_the_jam(player: Engine) -> None:
 @pytest.mark.slow
 def test_pedals_and_messages_show_the_drummer_what_to_do(player: Engine) -> None:
     stage = Stage(player, Options(fills=0.0))
-    came = [(2.1, bytes([0xB0, 64, 127])), (2.3, bytes([0xB0, 64, 0])), (6.1, Shown(SECTION)), (10.1, Shown(STOP))]
+    pedals: list[Came] = [(2.1, bytes([0xB0, 64, 127])), (2.3, bytes([0xB0, 64, 0]))]
+    came = [*pedals, (6.1, Shown(SECTION)), (10.1, Shown(STOP))]
     stage.run(16.0, came)
     assert stage.jamming.is_over
     take = stage.jamming.take()
@@ -309,7 +311,8 @@ def test_the_drummer_is_told_of_the_tempo_that_a_guitarist_takes(player: Engine)
 def test_what_a_message_says() -> None:
     assert read(bytes([0x95, 60, 90])) == Key(60, 90)
     assert read(bytes([0x85, 60, 90])) == read(bytes([0x95, 60, 0])) == Key(60, 0)
-    assert read(bytes([0xF2, 0x10, 0x01])).quarter == 36.0
+    moved: Any = read(bytes([0xF2, 0x10, 0x01]))
+    assert moved.quarter == 36.0
     for nothing in (
         b"",
         b"\x99\x24\x5a",

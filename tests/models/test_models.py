@@ -21,7 +21,7 @@ from seq2drum.errors import CheckpointError, UnknownModelError
 from seq2drum.lattice.conditions import CONDITIONS, Controls, of_controls
 from seq2drum.lattice.features import features
 from seq2drum.models import base, checkpoint
-from seq2drum.models.base import Family, Graph, engine_of, tensors
+from seq2drum.models.base import Graph, engine_of, tensors
 from seq2drum.models.families import DEFAULT_FAMILY, FAMILIES, family
 from seq2drum.models.layers import hit_nats
 from seq2drum.music.choices import STYLES
@@ -44,9 +44,9 @@ def data() -> Data:
     return batches.flatten([made_song(seed) for seed in range(6)])
 
 
-def tiny(name: str, voices: int = len(FULL), **sizes: int) -> Family:
+def tiny(name: str, voices: int = len(FULL), **sizes: int) -> Any:
     torch.manual_seed(0)
-    kind = family(name)
+    kind: Any = family(name)
     model = kind(kind.config_type(voices=voices, dropout=0.0, **SIZES.get(name, {}), **sizes))
     with torch.no_grad():  # an untrained order of voices is zero, which would hide a transposed one
         model.heads.order.normal_(0, 0.3)
@@ -133,7 +133,7 @@ def test_playing_bar_after_bar_has_the_likelihood_that_training_computes(name: s
         )
         logits, previous = logits[0] + hits @ player.voice_order.T, hits[-1:]
         nats += float(np.sum(np.logaddexp(0, logits) - hits * logits))
-        memory.keep(bar, hits[None], velocity[None])
+        memory.keep(bar, hits[None], velocity[None].astype(np.float32))
     assert nats == pytest.approx(trained, rel=1e-4)
 
 

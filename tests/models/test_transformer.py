@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -127,7 +129,9 @@ def test_hidden_units_may_be_of_any_number_whatever_the_heads(hidden: int, acros
 
 
 def test_biases_of_a_bar_longer_than_what_was_learnt_begin_as_those_of_one_that_is_not(model: Transformer) -> None:
-    whole, back, heads = model.whole[0], model.back[0], model.config.across
+    whole: Any = model.whole[0]
+    back: Any = model.back[0]
+    heads = model.config.across
     with torch.no_grad():
         for layer in (whole, back):
             layer.distance.copy_(torch.randn(layer.distance.shape))

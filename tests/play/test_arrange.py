@@ -98,8 +98,8 @@ def test_fills_are_where_they_are_asked_for_and_those_of_all_other_bars_stay() -
     asked, never = np.zeros((2, 40), dtype=bool)
     asked[[4, 7]], never[8:24] = True, True
     wished = with_requests(replace(plan, fills=Fills(asked, never)), Sampling(3))
-    assert np.flatnonzero(wished.fill).tolist() == [4, 7, 31, 39]  # type: ignore[arg-type]
-    differ = np.flatnonzero(wished.crash != plan.crash)  # type: ignore[operator]
+    assert np.flatnonzero(wished.fill).tolist() == [4, 7, 31, 39]
+    differ = np.flatnonzero(wished.crash != plan.crash)
     assert set(differ.tolist()) <= {5, 16, 24}, "a crash goes with its fill"
 
 
@@ -378,7 +378,7 @@ PERCUSSION = {voice.name for voice in FULL.voices if voice.limb == "percussion"}
 
 def played(wished: Pieces, kit: Kit = FULL) -> set[str]:
     """The voices that can be drawn where all are equally likely."""
-    logits = wished.logits(np.zeros((2, len(kit))))
+    logits = wished.logits(np.zeros((2, len(kit)), dtype=np.float32))
     assert (logits[0] == logits[1]).all()
     return {kit.names[voice] for voice in np.flatnonzero(np.isfinite(logits[0]))}
 

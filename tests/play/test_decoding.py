@@ -115,6 +115,10 @@ def struck(bars: list[PlayedBar], name: str) -> int:
     return sum(int(np.sum(bar.hits.key == voice)) for bar in bars)
 
 
+def zeros(*shape: int) -> np.ndarray:
+    return np.zeros(shape, dtype=np.float32)
+
+
 def columns(bars: list[PlayedBar]) -> list[list[list[int]]]:
     return [[column.tolist() for column in bar.hits] for bar in bars]
 
@@ -122,8 +126,8 @@ def columns(bars: list[PlayedBar]) -> list[list[list[int]]]:
 @pytest.mark.parametrize(("logit", "temperature"), [(0.0, 1.0), (-1.0, 1.0), (1.5, 1.0), (-1.0, 0.5), (1.0, 2.0)])
 def test_a_voice_is_played_as_often_as_its_sharpened_probability_says(logit: float, temperature: float) -> None:
     script, guitar_grid = Script({"kick": logit}), heard_in(20)
-    share = sum(struck(script.play(guitar_grid, seed=seed, temperature=temperature), "kick") for seed in range(12))
-    share /= 12 * 20 * 24
+    hits = sum(struck(script.play(guitar_grid, seed=seed, temperature=temperature), "kick") for seed in range(12))
+    share = hits / (12 * 20 * 24)
     plain = np.log(HIT_THRESHOLD / (1 - HIT_THRESHOLD))  # what is sharpened moves away from here
     assert share == pytest.approx(1 / (1 + np.exp(-plain - (logit - plain) / temperature)), abs=0.035)
 
@@ -208,7 +212,7 @@ class Echo(Script):
 def test_what_is_drawn_does_not_depend_on_the_guess_but_how_soon_does(seed: int, pace: Pace) -> None:
     """Against the bar drawn step by step: each step's hits by the logits that the hits before it give."""
     script = Echo({})
-    opened = OpenBar(np.zeros((1, 24, 1)), np.zeros((1, 24, HIDDEN)), None, np.zeros((1, 2)))
+    opened = OpenBar(zeros(1, 24, 1), zeros(1, 24, HIDDEN), None, zeros(1, 2))
     draws, silence = draws_of(seed, 0, 24, len(FULL), ("A", 0)), np.zeros((1, len(FULL)), np.float32)
     player, above = BarSampler(script.engine), thresholds(draws.hits, Sampling(seed))
 
@@ -327,7 +331,7 @@ def test_of_a_bar_with_a_crash_or_a_cue_the_groove_is_remembered() -> None:
     plan = Plan.of_sections(6, [Section(0, "A")], {"A": groove})
     plan = replace(plan, gestures=Gestures(cues, crashed=frozenset({1})))
     script = Script({"kick": 50.0, "closed hat": 0.0})
-    bars = list(play(script.engine, heard_in(6), Sampling(seed=2), plan=plan, given={2: hats.select([0, 1])}))
+    bars = list(play(script.engine, heard_in(6), Sampling(seed=2), plan=plan, given={2: hats.select(np.array([0, 1]))}))
     past = script.opened[-1]["past"][0, memory.SLOTS + memory.LOOK_BACK :]
     for number, bar in enumerate(bars[:5]):
         played = np.zeros_like(past[0])
@@ -414,7 +418,7 @@ def test_a_plain_take_plays_the_piece_that_is_likely_by_its_likeliest_voice() ->
     chances = {"snare": 0.2, "side stick": 0.25, "ride": 0.9, "crash": 0.8, "kick": 0.31, "cowbell": 0.29}
     for name, chance in chances.items():
         sketch[0, 6, names.index(name)] = np.log(chance / (1 - chance))
-    opened = OpenBar(np.zeros((1, 24, 1)), np.zeros((1, 24, HIDDEN)), None, np.zeros((1, 2)))
+    opened = OpenBar(zeros(1, 24, 1), zeros(1, 24, HIDDEN), None, zeros(1, 2))
     silence = np.zeros((1, len(FULL)), np.float32)
     draws, tilt = draws_of(0, 0, 24, len(FULL), ("A", 0)), np.zeros((24, len(FULL)), np.float32)
     played = engine.resolve(drum.trace(opened, silence, sketch, draws, tilt, SLOW))

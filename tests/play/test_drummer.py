@@ -632,7 +632,7 @@ def test_several_takes_are_ranked_and_can_be_made_again(player: Drummer) -> None
     takes = player.takes(strummed(), options, 4)
     scores = [take.score for take in takes]
     assert None not in scores
-    assert scores == sorted(scores, reverse=True)  # type: ignore[type-var]
+    assert scores == sorted(scores, reverse=True)
     assert len({take.options.seed for take in takes}) == 4
     assert [take.part for take in takes if take.options.seed == 5] == [player.accompany(strummed(), options).part]
     for take in takes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -35,7 +35,12 @@ from tests.players import BY_HAND, faults, save_player, strummed
 
 TICKS = 480
 SEEDS = range(3)
-CHORDS = ((45, 52, 57, 60, 64), (43, 47, 50, 55, 59), (48, 52, 55, 60, 64), (40, 47, 52, 56, 59))
+CHORDS: tuple[tuple[int, ...], ...] = (
+    (45, 52, 57, 60, 64),
+    (43, 47, 50, 55, 59),
+    (48, 52, 55, 60, 64),
+    (40, 47, 52, 56, 59),
+)
 STROKES = {"b": (slice(0, 1), 90), "X": (slice(None), 104), "x": (slice(2, None), 72)}
 KICKS = [NINE.voices.index(voice) for voice in NINE.voices if voice.name == "kick"]
 STRONG = [
@@ -57,7 +62,7 @@ class Written(NamedTuple):
 
 def written(bars: Sequence[Written], *, bpm: float = 120) -> Song:
     """A song of one guitar, a chord a bar."""
-    notes, changes, start = [], [], 0
+    notes, changes, start = list[Note](), list[Metre](), 0
     for index, (numerator, denominator, text) in enumerate(bars):
         if not changes or changes[-1][1:] != (numerator, denominator):
             changes.append(Metre(start, numerator, denominator))
@@ -136,7 +141,7 @@ def hits(take: Take) -> NDArray[np.int64]:
 def on_heads(take: Take, voices: Sequence[int] = STRONG) -> tuple[float, float]:
     """The share of the accent groups' heads at which one of the voices is struck, and of all other eighths."""
     played = drums(take)
-    struck = (played.velocity[:, voices] > 0).any(axis=1)
+    struck: Any = (played.velocity[:, voices] > 0).any(axis=1)
     heads, others = [], []
     for bar, first in zip(take.song.bars(), played.form.first[:-1].tolist(), strict=True):
         unit = FOUR_FOUR // bar.denominator

@@ -54,7 +54,7 @@ def feel() -> Feel:
 
 def form(bars: int, numerator: int = 4, denominator: int = 4, bpm: float = 120.0, steps: int | None = None) -> Form:
     count = 24 * numerator // denominator if steps is None else steps
-    return Form(*(np.full(bars, value) for value in (count, numerator, denominator)), np.full(bars, bpm))
+    return Form._make([*(np.full(bars, value) for value in (count, numerator, denominator)), np.full(bars, bpm)])
 
 
 def grid(rows: list[tuple[int, int]], velocity: int = 100, offset: int = 0) -> Grid:
@@ -241,7 +241,7 @@ def test_hits_with_the_guitars_accents_are_louder_and_without_are_softer(feel: F
 @pytest.mark.parametrize("wrong", [{"amount": 1.1}, {"amount": -0.1}, {"seed": -1}, {"style": "polka"}])
 def test_what_makes_no_sense_is_refused(feel: Feel, wrong: dict[str, object]) -> None:
     with pytest.raises(OptionError):
-        humanise(feel, rock(1), form(1), **wrong)  # type: ignore[arg-type]
+        humanise(feel, rock(1), form(1), **wrong)
 
 
 # --- draws ------------------------------------------------------------------------------------------------------------
@@ -254,7 +254,7 @@ def test_numbers_drawn_are_standard_normal_and_share_what_they_are_said_to() -> 
     draws = np.stack([Copula(seed, some, some).draws(given.step, given.key, form(5), 0) for seed in range(4000)])
     assert np.abs(draws.mean(axis=0)).max() < 0.06 and np.abs(draws.var(axis=0) - 1).max() < 0.08
     for kind in range(2):
-        both = np.corrcoef(draws[:, kind].T)
+        both: Any = np.corrcoef(draws[:, kind].T)
         assert both[0, 1] == pytest.approx(0.2 + 0.1 + 0.2 + 0.1, abs=0.05)  # song, place, bar, step
         assert both[0, 3] == pytest.approx(0.2 + 0.1 + 0.1 + 0.2 + 0.2 * 0.5**4, abs=0.05)  # and drift over four bars
         # Song and voice, and of the bar, which flows, what 3/8 of the way to the next barline still knows of this one.
@@ -543,9 +543,9 @@ def test_a_feels_training_that_is_stopped_and_resumed_ends_as_if_it_had_not_been
     every = recordings(made_groove(tmp_path))
     sides = {split: [one for one in every if one.split == split] for split in ("train", "validation")}
     recipe = Recipe(steps=9, seed=1)
-    whole = loop.train(FeelTask(sides, recipe, [].append), tmp_path / "whole")
-    assert loop.train(FeelTask(sides, recipe, [].append), tmp_path / "broken", show=stop).stopped
-    resumed = loop.train(FeelTask(sides, recipe, [].append), tmp_path / "broken", resume=True)
+    whole = loop.train(FeelTask(sides, recipe, list[str]().append), tmp_path / "whole")
+    assert loop.train(FeelTask(sides, recipe, list[str]().append), tmp_path / "broken", show=stop).stopped
+    resumed = loop.train(FeelTask(sides, recipe, list[str]().append), tmp_path / "broken", resume=True)
     assert resumed.progress.validation == whole.progress.validation and resumed.progress.epoch > 1
     one, other = (load_file(tmp_path / name / "last" / STATE) for name in ("whole", "broken"))
     assert all(torch.equal(one[name], other[name]) for name in one)

@@ -85,7 +85,7 @@ def made_by(generator: Composer | LoopMaker, seed: int = 0, **asked: Any) -> np.
     """The bars of a beat, bars first: velocities; or sound, of which the first bar's loudest sample is 1."""
     if isinstance(generator, Composer):
         return bars_of(generator, seed, **asked)
-    loop = generator.make(Brief(**asked), seed)
+    loop = generator.make(Brief(**asked), seed, kit=generator.kits[0])
     bars = loop.sound.reshape(loop.brief.bars, -1)
     return bars / np.abs(bars[0]).max()
 
@@ -218,7 +218,7 @@ def test_the_weights_of_wishes_are_one_together() -> None:
 
 def test_of_more_than_two_hands_the_loudest_two_are_left() -> None:
     struck = np.array([0.9, 0.5, 0.0, 0.0, 0.3, 0.0, 0.4, 0.0, 0.2], dtype=np.float32)
-    assert within_reach(struck).tolist() == np.float32([0.9, 0.5, 0, 0, 0, 0, 0.4, 0, 0.2]).tolist()
+    assert within_reach(struck).tolist() == np.array([0.9, 0.5, 0, 0, 0, 0, 0.4, 0, 0.2], dtype=np.float32).tolist()
     assert within_reach(np.zeros(9, dtype=np.float32)).sum() == 0
 
 
@@ -234,7 +234,8 @@ def test_the_groove_goes_on_until_a_fill_begins(composer) -> None:
                 bar[(18, 3) if brief().is_fill(number) else (0, 0)] = 1
                 yield bar
 
-    hits = Composer("late", Late()).compose(Brief(bars=4, fill=2)).pattern.velocity > 0
+    late: Any = Late()
+    hits = Composer("late", late).compose(Brief(bars=4, fill=2)).pattern.velocity > 0
     assert hits[:, 0, 0].all()
     assert hits[:, 18, 3].tolist() == [False, True, False, True]
 
@@ -263,11 +264,11 @@ def test_it_goes_on_from_what_it_is_primed_with(words) -> None:
     assert after != [bars_of(words, seed, bars=1).tobytes() for seed in range(4)]
 
 
-def test_hits_have_the_usual_velocity_of_their_place(words) -> None:
+def test_hits_have_the_usual_velocity_of_their_place(words: Any) -> None:
     bars = bars_of(words, bars=4)
     struck = bars > 0
     assert struck.any()
-    usual = np.broadcast_to(words.generator.usual, bars.shape)  # type: ignore[attr-defined]
+    usual = np.broadcast_to(words.generator.usual, bars.shape)
     assert np.array_equal(bars[struck], usual[struck])
 
 
@@ -407,6 +408,11 @@ def test_a_loop_lasts_as_long_as_its_bars_and_does_not_clip(bpm: float) -> None:
     loop = MAKER.make(Brief(bars=4, bpm=bpm), 1)
     assert abs(len(loop.sound) / RATE - 4 * 240 / bpm) < 4 / RATE
     assert np.abs(loop.sound).max() <= 0.9 and loop.sound.dtype == np.float32
+
+
+def test_without_a_kit_one_is_drawn_by_the_seed() -> None:
+    drawn = [MAKER.make(Brief(bars=1), seed).kit for seed in range(9)]
+    assert drawn == [MAKER.make(Brief(bars=1), seed).kit for seed in range(9)] and set(drawn) == set(MAKER.kits)
 
 
 def test_fills_and_changes_are_other_bars_of_the_same_letter() -> None:

@@ -389,7 +389,7 @@ async def test_in_a_full_queue_who_has_most_gives_a_place_to_who_has_fewer() -> 
 async def served(hall: Hall, callers: Sequence[Caller], seconds: float) -> Counter[Caller]:
     """How often each caller is served who calls again as soon as it was, or when it is told to. A turn takes 1 s."""
     count = Counter(dict.fromkeys(callers, 0))
-    events = [(hall.clock.now, number, caller, None) for number, caller in enumerate(callers)]
+    events: list[Any] = [(hall.clock.now, number, caller, None) for number, caller in enumerate(callers)]
     numbers, end = itertools.count(len(events)), hall.clock.now + seconds
     over: list[asyncio.Event] = []
 

@@ -244,7 +244,8 @@ async def speaks(server: Served, authority: bytes) -> bool:
     credentials = grpc.ssl_channel_credentials(authority)
     options = [("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.secure_channel(server.front.address, credentials, options) as channel:
-        ask = channel.unary_unary("/seq2drum.v1.AccompanimentService/GetServerInfo")
+        raw: Any = channel
+        ask = raw.unary_unary("/seq2drum.v1.AccompanimentService/GetServerInfo")
         try:
             return bool(pb.GetServerInfoResponse.FromString(await ask(b"", timeout=20)).version)
         except grpc.aio.AioRpcError as error:

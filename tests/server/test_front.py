@@ -59,7 +59,8 @@ def test_a_watcher_who_does_not_read_holds_up_no_other_and_is_let_go(monkeypatch
 
     async def body() -> None:
         states = Health(("",))
-        stalled, reading = Context(reads=False), Context()
+        stalled: Any = Context(reads=False)
+        reading: Any = Context()
         request = health_pb2.HealthCheckRequest()
         watching = [asyncio.create_task(states.Watch(request, context)) for context in (stalled, reading)]
         assert await reading.told.get() == NOT_SERVING
@@ -70,7 +71,7 @@ def test_a_watcher_who_does_not_read_holds_up_no_other_and_is_let_go(monkeypatch
         states.end()
         assert await reading.told.get() == NOT_SERVING
         states.set(True)
-        assert (await states.Check(request, Context())).status == NOT_SERVING
+        assert (await states.Check(request, reading)).status == NOT_SERVING
         watching[1].cancel()
 
     asyncio.run(body())

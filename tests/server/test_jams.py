@@ -26,7 +26,7 @@ from server.sessions import MOST_PER_QUARTER, SILENT_SECONDS, JamInbox
 from server.settings import Settings
 from server.statuses import Refusal, reason_of
 from tests.players import save_player, strummed
-from tests.servers import Served, field, refused_stream, served, until
+from tests.servers import END, Served, field, refused_stream, served, until
 from tests.servers import settings as set_up
 
 BARS = 5
@@ -88,7 +88,7 @@ def test_a_jam_is_the_same_whatever_the_pieces_in_which_it_is_told(
     whole = heard(player, [pb.JamRequest(config=config, notes=notes, signs=signs, until=4.0 * BARS)])
     pieces, begin = [pb.JamRequest(config=config)], -1.0
     for end in [*sorted(cuts), 4.0 * BARS]:
-        own = [[one for one in some if begin <= one.quarter < end] for some in (notes, signs)]
+        own: list[Any] = [[one for one in some if begin <= one.quarter < end] for some in (notes, signs)]
         last = end == 4.0 * BARS
         pieces.append(pb.JamRequest(notes=own[0], signs=own[1], until=end if marks or last else None))
         begin = end
@@ -228,7 +228,7 @@ def test_bars_come_as_they_are_due_and_the_stream_ends_with_the_last() -> None:
         await until(lambda: not server.front.admission.playing)  # who waits for the caller has no turn
         await call.write(pb.JamRequest(signs=[pb.JamSign(quarter=4, stop=True)], until=7.5))
         assert (await call.read()).bar.last
-        assert await call.read() is grpc.aio.EOF
+        assert await call.read() is END
         await until(server.over)
         assert server.metrics.value("bars_total") == 3
 

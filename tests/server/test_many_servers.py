@@ -31,8 +31,9 @@ def test_a_server_that_withdraws_serves_on_while_its_health_sends_callers_away_a
             await withdrawing
             draining = asyncio.create_task(server.front.drain(3600, asyncio.Event()))
             async with grpc.aio.insecure_channel(server.front.address, ALONE) as other:
+                raw: Any = other
                 with pytest.raises(grpc.aio.AioRpcError) as error:
-                    await other.unary_unary("/any/Method")(b"", timeout=30)
+                    await raw.unary_unary("/any/Method")(b"", timeout=30)
             assert error.value.code() == grpc.StatusCode.UNAVAILABLE  # nobody listens any more
             assert not inside.done() and not draining.done()
             server.players.go.set()

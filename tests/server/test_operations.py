@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from client.connection import DEFAULT_PORT
+from seq2drum.errors import OptionError
 from server import cli, settings
 from server.statuses import REASONS
 from tests.conftest import ROOT
@@ -179,7 +180,7 @@ def test_what_the_container_and_the_unit_set_is_taken_by_the_server(compose: dic
 
 def test_the_image_alone_does_not_listen_beyond_loopback_without_credentials() -> None:
     in_image = dict(item.split("=", 1) for words in instructions("ENV") for item in words.split())
-    with pytest.raises(settings.OptionError, match="without TLS"):
+    with pytest.raises(OptionError, match="without TLS"):
         cli.read_settings({}, in_image)
 
 

@@ -367,7 +367,7 @@ LIMITS = [
 
 @pytest.mark.parametrize(("limit", "value", "under", "over", "message"), LIMITS, ids=[row[0] for row in LIMITS])
 def test_a_limit_lets_its_own_value_pass_and_the_next_is_refused(
-    limit: str, value: float, under: bytes, over: bytes, message: str
+    limit: str, value: Any, under: bytes, over: bytes, message: str
 ) -> None:
     rules = dataclasses.replace(RULES, limits=dataclasses.replace(RULES.limits, **{limit: value}))
     assert look(under, rules).timeline.bars
@@ -495,7 +495,7 @@ def test_a_good_file_is_answered_with_what_is_in_it() -> None:
     ],
 )
 def test_what_cannot_be_played_is_refused_with_reason_and_field(
-    data: bytes, config: dict[str, object], reason: str, field: str | None
+    data: bytes, config: dict[str, Any], reason: str, field: str | None
 ) -> None:
     body = pb.GenerateDrumsRequest(midi=data, config=pb.GenerationConfig(**config)).SerializeToString()
     answer = parser.answer(Frame({"what": "analyze", "job": 1}, body), RULES)
@@ -565,10 +565,11 @@ def worker() -> Iterator[Worker]:
 
 def ready(process: subprocess.Popen[bytes], **settings: Any) -> tuple[BinaryIO, BinaryIO]:
     """Start the talk with a worker; returns where to write and where to read."""
-    assert process.stdin is not None and process.stdout is not None
-    ipc.write_frame(process.stdin, workers.start_frame(Settings(**settings)))
-    assert ipc.read_frame(process.stdout) == Frame({"what": "ready"})
-    return process.stdin, process.stdout
+    stdin: Any = process.stdin
+    stdout: Any = process.stdout
+    ipc.write_frame(stdin, workers.start_frame(Settings(**settings)))
+    assert ipc.read_frame(stdout) == Frame({"what": "ready"})
+    return stdin, stdout
 
 
 def ask(pipes: tuple[BinaryIO, BinaryIO], job: int, data: bytes) -> Frame:

@@ -47,12 +47,12 @@ class Worker:
         )
 
     def say(self, head: dict[str, Any], body: bytes = b"") -> None:
-        assert self.process.stdin
-        ipc.write_frame(self.process.stdin, Frame(head, body))
+        stdin: Any = self.process.stdin
+        ipc.write_frame(stdin, Frame(head, body))
 
     def hear(self) -> Frame:
-        assert self.process.stdout
-        frame = ipc.read_frame(self.process.stdout)
+        stdout: Any = self.process.stdout
+        frame = ipc.read_frame(stdout)
         assert frame is not None
         return frame
 
@@ -167,7 +167,7 @@ def test_calls_at_once_share_the_model_and_change_nothing(worker: Worker, drumme
         13: (BOSSA, Options(seed=3, humanize=0.5)),
     }
     for job, (song, options) in asked.items():
-        given = {"seed": options.seed, "temperature": options.temperature}
+        given: dict[str, Any] = {"seed": options.seed, "temperature": options.temperature}
         given |= {name: value for name in ("intensity", "humanize") if (value := getattr(options, name)) is not None}
         worker.play(job, song, **given)
     said = worker.until_done(*asked)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -71,14 +72,14 @@ def test_messages_of_the_released_contract_are_read() -> None:
     pool = descriptor_pool.DescriptorPool()
     files = descriptor_pb2.FileDescriptorSet.FromString(RELEASED.read_bytes())
     for file in files.file:
-        pool.Add(file)  # type: ignore[no-untyped-call]
-    old = message_factory.GetMessageClass(pool.FindMessageTypeByName("seq2drum.v1.GenerateDrumsRequest"))
+        pool.Add(file)
+    old: Any = message_factory.GetMessageClass(pool.FindMessageTypeByName("seq2drum.v1.GenerateDrumsRequest"))
     request = old(midi=b"MThd", request_id="old")
     request.config.seed, request.config.style = 7, "jazz"
     read = pb.GenerateDrumsRequest.FromString(request.SerializeToString())
     assert (read.midi, read.request_id, read.config.seed, read.config.style) == (b"MThd", "old", 7, "jazz")
     reply = pb.GenerateDrumsResponse(takes=[pb.DrumTake(midi=b"x", seed=7)])
-    old_reply = message_factory.GetMessageClass(pool.FindMessageTypeByName("seq2drum.v1.GenerateDrumsResponse"))
+    old_reply: Any = message_factory.GetMessageClass(pool.FindMessageTypeByName("seq2drum.v1.GenerateDrumsResponse"))
     assert old_reply.FromString(reply.SerializeToString()).takes[0].seed == 7
 
 

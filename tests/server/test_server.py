@@ -26,6 +26,7 @@ from server.settings import Settings
 from server.statuses import REASONS, Refusal, StatusError, reason_of, retry_of, to_status
 from tests.servers import (
     BARS,
+    END,
     MIDI,
     Served,
     detail,
@@ -67,7 +68,7 @@ def lines(log: io.StringIO, event: str) -> list[dict[str, Any]]:
 async def pieces(call: Any) -> list[Any]:
     """What a stream sends, or the rest of it."""
     pieces: list[Any] = []
-    while (piece := await call.read()) is not grpc.aio.EOF:
+    while (piece := await call.read()) is not END:
         pieces.append(piece)
     return pieces
 
@@ -303,7 +304,7 @@ def test_a_beat_without_an_end_gets_its_bars_message_by_message_and_ends_when_th
             await until(lambda: not server.front.admission.playing)  # who waits for the caller has no turn
         assert dict(await call.initial_metadata())["x-request-id"] == "mine" and server.players.beats == 1
         await call.done_writing()
-        assert await call.read() is grpc.aio.EOF
+        assert await call.read() is END
         await until(server.over)
         assert server.metrics.value("bars_total") == 5
 
@@ -440,7 +441,8 @@ def test_a_file_of_a_configuration_that_is_too_large_is_refused_before_anything_
     async def body(server: Served) -> None:
         for size in (1000, 1001):
             large = bytes(size)
-            config = pb.GenerationConfig(**{name: large if name == "like" else [pb.GrooveChoice(midi=large)]})
+            given: dict[str, Any] = {name: large if name == "like" else [pb.GrooveChoice(midi=large)]}
+            config = pb.GenerationConfig(**given)
             stream = [opening(config=config), b"MThd"]
             unary = method == UNARY
             if size == 1000:
@@ -468,7 +470,8 @@ def test_files_of_other_kinds_in_a_configuration_are_made_into_midi_by_those_who
         assert server.players.asked[1].config.like == b"MThd of a tab"
         server.parsers.error = StatusError(to_status(Refusal("INVALID_MIDI", "no music", field="midi")))
         for name in ("like", "groove"):
-            one = pb.GenerationConfig(**{name: b"x" if name == "like" else [pb.GrooveChoice(midi=b"x")]})
+            given: dict[str, Any] = {name: b"x" if name == "like" else [pb.GrooveChoice(midi=b"x")]}
+            one = pb.GenerationConfig(**given)
             status = await refused(server.generate(config=one))
             assert (reason_of(status), field(status)) == ("INVALID_MIDI", f"config.{name}")
 
@@ -691,7 +694,6 @@ def test_a_call_whose_deadline_passes_in_the_queue_never_reaches_the_player(meth
         server.players.go.clear()
         playing = ask(server, UNARY)
         await until(lambda: server.players.inside)
-        server.front.admission.turn_seconds = 0.01
         with pytest.raises(grpc.aio.AioRpcError) as error:
             call = ask(server, method, timeout=1)
             await (call if method == UNARY else pieces(call))

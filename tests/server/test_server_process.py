@@ -50,7 +50,8 @@ def health(channel: Any, service: str = "") -> int:
 
 
 def reason(error: grpc.RpcError) -> str:
-    return str(dict(error.trailing_metadata())["grpc-status-details-bin"])
+    metadata: Any = error.trailing_metadata()
+    return str(dict(metadata)["grpc-status-details-bin"])
 
 
 def said(server: Process) -> list[str]:

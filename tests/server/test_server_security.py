@@ -176,7 +176,7 @@ def test_a_call_without_credentials_is_refused_before_a_byte_of_it_is_read() -> 
         async with served(settings(token=TOKEN, max_message_bytes=1_200_000)) as server:
             for method in ("GenerateDrums", "StreamGenerateDrums"):
                 raw = server.channel.stream_stream(f"/seq2drum.v1.AccompanimentService/{method}")
-                call = raw()  # headers, and never a message
+                call = raw(None)  # headers, and never a message
                 assert await call.code() == grpc.StatusCode.UNAUTHENTICATED
             # What is no message at all, and what is too large, is not looked at either.
             for data in (b"\xff\xff\xff", bytes(1_199_000)):
@@ -192,7 +192,7 @@ def test_callers_without_a_token_cannot_shut_out_those_who_have_one() -> None:
     async def run() -> None:
         async with served(settings(token=TOKEN, uploads=4)) as server:
             raw = server.channel.stream_stream("/seq2drum.v1.AccompanimentService/GetServerInfo")
-            silent = [raw() for _ in range(20)]  # headers, and never a message
+            silent = [raw(None) for _ in range(20)]  # headers, and never a message
             for call in silent[:2]:  # they are answered all the same
                 assert pb.GetServerInfoResponse.FromString(await call.read()).version
             await until(lambda: server.begun() >= len(silent))
@@ -208,7 +208,7 @@ def test_files_that_do_not_arrive_leave_room_for_callers_from_elsewhere() -> Non
     async def run() -> None:
         async with served(settings(token=TOKEN, uploads=8)) as server, elsewhere(server) as channel:
             raw = server.channel.stream_stream("/seq2drum.v1.AccompanimentService/GenerateDrums")
-            silent = [raw(metadata=bearer(TOKEN)) for _ in range(12)]  # headers, and never a message
+            silent = [raw(None, metadata=bearer(TOKEN)) for _ in range(12)]  # headers, and never a message
             await until(lambda: server.begun() >= len(silent))
             assert reason_of(await refused(server.generate(metadata=bearer(TOKEN)))) == "QUEUE_FULL"
             other: Any = rpc.AccompanimentServiceStub(channel)
@@ -226,7 +226,7 @@ def test_a_call_whose_first_message_does_not_come_is_ended_within_seconds() -> N
     async def run() -> None:
         async with served(settings(first_seconds=0.05)) as server:
             for method in ("GenerateDrums", "StreamGenerateDrums", "StreamCompose"):
-                call = server.channel.stream_stream(f"/seq2drum.v1.AccompanimentService/{method}")()
+                call = server.channel.stream_stream(f"/seq2drum.v1.AccompanimentService/{method}")(None)
                 status = await refused(call)
                 assert reason_of(status) == "UPLOAD_STALLED" and "within 0.05 s" in status.message, method
 

@@ -372,7 +372,7 @@ def test_a_method_that_is_none_and_a_file_where_none_is_taken_are_refused() -> N
         ({"authorization": "none", "cookie": f"token={TOKEN}"}, "CREDENTIALS_MISSING"),
     ],
 )
-def test_a_call_without_the_token_is_refused_before_its_body_is_read(headers: dict[str, str], reason: str) -> None:
+def test_a_call_without_the_token_is_refused_before_its_body_is_read(headers: dict[str, Any], reason: str) -> None:
     async def body(opened: Page) -> None:
         reply = await opened.post("GenerateDrums", {}, MIDI, **headers)
         assert reply.status == 401 and reply.told["reason"] == reason and not opened.server.parsers.asked
@@ -409,7 +409,7 @@ def test_a_server_without_a_token_gives_its_page_one_of_its_own() -> None:
         {"sec-fetch-site": "same-site", "sec-fetch-mode": "cors"},
     ],
 )
-def test_another_site_is_answered_nothing_even_with_the_token(headers: dict[str, str]) -> None:
+def test_another_site_is_answered_nothing_even_with_the_token(headers: dict[str, Any]) -> None:
     async def body(opened: Page) -> None:
         for reply in (await opened.post("ListModels", **headers), await opened.get("/", **headers)):
             assert reply.status == 400 if headers.get("host") == "none" else reply.status == 403
@@ -424,7 +424,7 @@ def test_the_page_itself_is_answered_by_address_and_by_the_names_that_it_was_giv
         for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}", "192.168.1.7", "studio.lan:8443"):
             reply = await opened.post("ListModels", host=host, origin=f"http://{host}")
             assert reply.status == 200, host
-        own = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"}
+        own: dict[str, Any] = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"}
         assert (await opened.post("ListModels", **own)).status == 200
         link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}  # somebody clicked on a link
         assert (await opened.get("/", **link)).status == 200
@@ -832,7 +832,8 @@ def test_a_second_page_on_one_port_gets_a_sentence() -> None:
 
 
 def test_beyond_loopback_the_page_wants_what_grpc_wants() -> None:
-    for given in ({}, {"token": TOKEN}):
+    without: dict[str, Any] = {}
+    for given in (without, {"token": TOKEN}):
         with pytest.raises(OptionError, match="--insecure twice"):
             Settings(host="0.0.0.0", web_port=0, **given)
 
@@ -861,7 +862,7 @@ def test_with_an_authority_the_page_speaks_tls_to_its_clients_alone_and_knows_th
 
     async def body(opened: Page) -> None:
         assert opened.web.address.startswith("https://127.0.0.1:")
-        assert (await asked(opened, trusted("client"))).status == 200  # type: ignore[union-attr]
+        assert (await asked(opened, trusted("client"))).status == 200
         assert await asked(opened, trusted()) is None
         assert await opened.raw(opened.head("/", "GET", {})) == b""  # without TLS
         # One of another name is known, and not let in.

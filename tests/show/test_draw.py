@@ -196,7 +196,8 @@ def test_matplotlib_settings_of_the_user_change_no_picture_and_raise_no_error(mo
 
     before = draw.picture(DUET, "svg")
     for name, value in (("text.usetex", True), ("svg.hashsalt", "mine")):
-        monkeypatch.setitem(matplotlib.rcParams, name, value)
+        settings: Any = matplotlib.rcParams
+        monkeypatch.setitem(settings, name, value)
     assert draw.picture(DUET, "svg") == before
 
 
@@ -283,7 +284,7 @@ def test_a_late_hit_has_a_line_at_its_place_and_that_is_explained() -> None:
         ({"first_bar": 3, "last_bar": 3}, "no bar from 4 to 3"),
     ],
 )
-def test_an_invalid_option_is_named(options: dict[str, int], message: str) -> None:
+def test_an_invalid_option_is_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         svg(**options)
 
@@ -370,7 +371,7 @@ def test_a_picture_of_many_lines_loses_no_hit_at_their_edges() -> None:
         assert np.concatenate([shown.hits_of(cut).tick for cut in cuts]).tolist() == ticks.tolist()
 
 
-def decoded(text: str, bars: int) -> set[tuple[int, str, int, int]]:
+def decoded(text: str, bars: int) -> set[tuple[int, str, int]]:
     """(sixteenth from the song's beginning, piece, how loud of three) of what stands in characters."""
     hits = set()
     first = 0

@@ -7,6 +7,7 @@ import math
 import re
 import subprocess
 import sys
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -207,5 +208,6 @@ def test_matplotlib_settings_of_the_user_change_no_chart(monkeypatch: pytest.Mon
     line = Line("one", [(float(step), math.sin(step)) for step in range(50)])
     before = page.lines("a", "", [line])
     for name, value in (("text.usetex", True), ("svg.fonttype", "path"), ("axes.grid", True), ("xtick.labelsize", 30)):
-        monkeypatch.setitem(matplotlib.rcParams, name, value)
+        settings: Any = matplotlib.rcParams
+        monkeypatch.setitem(settings, name, value)
     assert page.lines("a", "", [line]) == before

@@ -12,6 +12,7 @@ import time
 import tracemalloc
 import wave
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -67,14 +68,16 @@ def onsets(samples: np.ndarray, share: float = 0.2) -> np.ndarray:
 
 
 def made(level: float, seconds: float = 2.0) -> np.ndarray:
-    noise = np.random.default_rng(3).normal(size=(round(44_100 * seconds), 2)).astype(np.float32) / 10
-    return noise * np.float32(10 ** ((level - loudness.integrated(noise)) / 20))
+    noise = np.random.default_rng(3).normal(size=(round(44_100 * seconds), 2)).astype(np.float32) / np.float32(10)
+    louder: Any = np.float32(10 ** ((level - loudness.integrated(noise)) / 20))
+    return noise * louder
 
 
 def tone(level: float, hertz: float, seconds: float = 2.0) -> np.ndarray:
     wave = np.sin(2 * np.pi * hertz * np.arange(round(44_100 * seconds)) / 44_100)
-    both = np.stack([wave, wave], axis=1).astype(np.float32) / 10
-    return both * np.float32(10 ** ((level - loudness.integrated(both)) / 20))
+    both = np.stack([wave, wave], axis=1).astype(np.float32) / np.float32(10)
+    louder: Any = np.float32(10 ** ((level - loudness.integrated(both)) / 20))
+    return both * louder
 
 
 def strength(samples: np.ndarray, hertz: float) -> float:
@@ -536,7 +539,7 @@ def test_stems_need_little_more_memory_than_they_have_samples(soundfont: Path) -
 
 def test_no_stem_is_above_full_scale_where_the_mix_is_not(soundfont: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two that take each other out are louder than what is left of them."""
-    loud = np.tile(np.float32([[1.5, 1.5], [-1.5, -1.5]]), (loudness.RATE, 1))
+    loud = np.tile(np.array([[1.5, 1.5], [-1.5, -1.5]], dtype=np.float32), (loudness.RATE, 1))
     parts = {name: (drums(name, 38),) for name in ("kick", "snare")}
     monkeypatch.setattr(fluidsynth, "render", lambda *given: [loud.copy(), -0.97 * loud])
     made = sound.rendered_stems(Song(480, (), length=1920), (), parts, soundfont=soundfont)

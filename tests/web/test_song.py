@@ -6,6 +6,7 @@ import io
 import wave
 import zipfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -319,7 +320,7 @@ def test_hits_are_clicked_in_dragged_louder_and_out_and_undone(page):
     page.until(f"{THERE}.take.edits.length === 0")
     for expected in (1, 1, 0):
         page.touch("#undo")
-        waited(lambda expected=expected: len(added()) == expected, "a step back")
+        waited(partial(lambda count: len(added()) == count, expected), "a step back")
     assert hits_of(page) == before
     page.touch("#redo")
     waited(lambda: added() == [hit], "a step again")
