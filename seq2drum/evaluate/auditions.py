@@ -159,8 +159,7 @@ def _audition(player: Player, song: Prepared, other: GuitarGrid | None, judge: J
 def _by_metre(trials: Sequence[Trial], takes: Sequence[Statistics]) -> dict[str, Part]:
     """The mean over some takes of one song, by the metre of the bars; takes: statistics of all bars."""
     form = trials[0].real.drums.form
-    names = [f"{over}/{under}" for over, under in zip(form.numerator.tolist(), form.denominator.tolist(), strict=True)]
-    metre = np.array([name if name in METRES else OTHER for name in names])
+    metre = np.array([name if name in METRES else OTHER for name in form.metres])
     parts = {}
     for name in np.unique(metre).tolist():
         here: BoolArray = metre == name

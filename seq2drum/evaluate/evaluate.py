@@ -340,18 +340,12 @@ def _examples(songs: Sequence[Prepared], players: Sequence[Player], auditions: A
             continue
         first, stop = shown
         part = song.between(first, stop)
-        metres = zip(part.guitar_grid.form.numerator.tolist(), part.guitar_grid.form.denominator.tolist(), strict=True)
-        shared = (
-            tuple(part.guitar_grid.form.steps.tolist()),
-            tuple(f"{numerator}/{denominator}" for numerator, denominator in metres),
-            tuple(np.unique(part.guitar_grid.guitar.step).tolist()),
-            _hits(drums_of(part.drums, part.guitar_grid.form)),
-        )
+        form = part.guitar_grid.form
+        guitar = tuple(np.unique(part.guitar_grid.guitar.step).tolist())
+        shared = (tuple(form.steps.tolist()), tuple(form.metres), guitar, _hits(drums_of(part.drums, form)))
         for player in players:
             made = replace(song, drums=auditions[player.name][index].hits).between(first, stop)
-            chosen.append(
-                Example(song.path, player.name, first, *shared, _hits(drums_of(made.drums, made.guitar_grid.form)))
-            )
+            chosen.append(Example(song.path, player.name, first, *shared, _hits(drums_of(made.drums, form))))
     return tuple(chosen)
 
 

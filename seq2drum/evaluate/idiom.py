@@ -292,10 +292,9 @@ def bars_by_metre(song: Prepared) -> dict[str, NDArray[np.bool_]]:
     form = song.guitar_grid.form
     counted = measures.judged_bars(drums_of(song.drums, form))
     bars_of = {}
+    whole = form.steps == form.numerator * FOUR_QUARTERS // form.denominator
     for metre in (name for name in METRES if name != OTHER):
-        numerator, denominator = map(int, metre.split("/"))
-        bars = counted & (form.numerator == numerator) & (form.denominator == denominator)
-        bars &= form.steps == numerator * FOUR_QUARTERS // denominator
+        bars = counted & whole & (np.array(form.metres) == metre)
         if bars.sum() >= 2:
             bars_of[f"{metre} in songs that change" if form.metre == CHANGING else metre] = bars
     return bars_of

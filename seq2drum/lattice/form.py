@@ -127,6 +127,11 @@ class Form(NamedTuple):
         kinds = set(zip(self.numerator.tolist(), self.denominator.tolist(), strict=True))
         return "{}/{}".format(*kinds.pop()) if len(kinds) == 1 else CHANGING
 
+    @property
+    def metres(self) -> list[str]:
+        """The metre of each bar, as "4/4"."""
+        return [f"{a}/{b}" for a, b in zip(self.numerator.tolist(), self.denominator.tolist(), strict=True)]
+
 
 def form_of(song: Song, lattice: Lattice) -> Form:
     """The bars of a song as arrays."""
