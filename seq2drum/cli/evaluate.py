@@ -17,6 +17,7 @@ from seq2drum.console import maps, shared
 from seq2drum.console.arguments import check_least
 from seq2drum.console.terminal import bar, command, say, standard_output
 from seq2drum.errors import InputError, OptionError
+from seq2drum.music.options import OPTIONS
 
 if TYPE_CHECKING:  # imported on use, so that help and errors come fast
     from seq2drum.data.corpus.prepared import Prepared
@@ -29,7 +30,7 @@ if TYPE_CHECKING:  # imported on use, so that help and errors come fast
 
 SETTINGS = ("given-1", "given-2", "given-4", "given-8")
 WAYS = ("plain", "default", "daring", "given")
-MEASURES = ("rules", "jam", "controls", "styles", "levels", "metres")
+MEASURES = ("rules", "jam", "controls", "styles", "levels", "metres", "arrangement")
 LISTENED = 8  # songs of a comparison by ear
 SPLITS = ("test", "validation", "train", "all")
 
@@ -87,7 +88,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=MEASURES,
         help="measure one model in one respect, not the panel. On songs with a guitar: the rules of the style that"
         " the file's name has; a jam next to a take; the effect of the controls. On songs with drums: styles obeyed;"
-        " levels of intensity and complexity; accents by metre",
+        " levels of intensity and complexity; accents by metre; sections as arranged",
     )
     players.add_argument(
         "--playing", default="", metavar="OPTIONS", help="how --measure plays, such as '--daring 0.5 --style jazz'"
@@ -218,7 +219,7 @@ def _measure(options: argparse.Namespace) -> int:
         raise OptionError("--measure metres plays the most likely take and a sampled one; leave out --playing")
     _check_outputs(options)
     base, drummer = _playing(options), Drummer.load(options.model[0])
-    of_songs = _of_drums if options.measure in ("styles", "levels", "metres") else _of_guitars
+    of_songs = _of_drums if options.measure in ("styles", "levels", "metres", "arrangement") else _of_guitars
     songs, measure = of_songs(options, drummer, base)
     with _progress() as progress:
         measures = measure(progress)
@@ -238,9 +239,12 @@ Measured = Callable[["Progress"], "list[Measure]"]
 
 def _of_drums(options: argparse.Namespace, drummer: Drummer, base: Options) -> tuple[int, Measured]:
     """(songs, a function that plays and measures them) of songs with drums of their own."""
-    from seq2drum.evaluate import idiom, wishes
+    from seq2drum.evaluate import arrangement, idiom, wishes
 
     _, chosen, _ = _chosen_songs(options)
+    if options.measure == "arrangement":
+        own = {name: value for name in OPTIONS if (value := getattr(base, name)) != OPTIONS[name].default}
+        return len(chosen), partial(arrangement.arrangement, drummer.engine, chosen, own)
     if options.measure == "metres":
         return len(chosen), partial(idiom.metres, drummer.engine, chosen, options.seed)
     return len(chosen), partial(wishes.styles if options.measure == "styles" else wishes.levels, drummer, chosen, base)

@@ -38,6 +38,9 @@ ACCENTS = 4  # the fewest accents in a passage for a statement about them
 COMES_IN, PLAYS_NEW = "guitar.enters", "guitar.new"
 PLAYS_AGAIN, PLAYS_LIKE = "guitar.again", "guitar.like"
 TOMS = ("low tom", "mid tom", "high tom")
+CYMBALS = ("closed hat", "open hat", "ride", "crash")
+RIDDEN = 3  # crashes in a bar from which they keep time
+KEPT = 1.5  # strokes a bar from which a cymbal keeps time
 
 
 class _Begin(NamedTuple):
@@ -99,7 +102,8 @@ def explain(
     filled = named != ""
     explanations = [
         *_grooves(passages, grooves, len(numbers)),
-        *_rests(full, guitar),
+        *_rests(full, guitar, guitar_grid),
+        *_times(nine, passages),
         *_repeats(full, guitar, filled, numbers),
         *_kicks(nine, guitar),
         *_densities(full, guitar, filled),
@@ -196,15 +200,29 @@ def _cosine(one: FloatArray, other: FloatArray) -> FloatArray:
 # --- statements -------------------------------------------------------------------------------------------------------
 
 
-def _rests(drums: Drums, guitar: _Guitar) -> Iterator[Explanation]:
+def _rests(drums: Drums, guitar: _Guitar, guitar_grid: GuitarGrid) -> Iterator[Explanation]:
     struck, plays = np.any(bars_of(drums), axis=(1, 2)), guitar.sounds
-    begin = np.argmax(plays)
+    begin, bass = np.argmax(plays), guitar_grid.form.bar_of(guitar_grid.bass.step[:1]).tolist()
     for first, last in _runs(~struck & ~plays):
         yield explained(first + 1, last + 1, piece("waits" if last < begin else "rests.both"))
     for first, last in _runs(~struck & plays):
-        yield explained(first + 1, last + 1, piece("rests.drums"))
+        for_bass = bool(bass) and first <= begin and last < bass[0] <= last + 2
+        yield explained(first + 1, last + 1, piece("waits.bass" if for_bass else "rests.drums"))
     for first, last in _runs(struck & ~plays):
         yield explained(first + 1, last + 1, piece("rests.guitar"))
+
+
+def _times(drums: Drums, passages: Sequence[Section]) -> Iterator[Explanation]:
+    """The cymbals of passages that are on another one than the passage before."""
+    struck, before = bars_of(drums).sum(axis=1), ""
+    for passage, stop in zip(passages, [*(one.bar for one in passages[1:]), len(struck)], strict=False):
+        strokes = struck[passage.bar : stop, [NINE.names.index(name) for name in CYMBALS]].mean(axis=0)
+        if not len(strokes) or strokes.max() < KEPT:
+            continue
+        here = CYMBALS[int(strokes.argmax())]
+        if before not in ("", here):
+            yield explained(passage.bar + 1, stop, piece(f"time.{here}"))
+        before = here
 
 
 def _repeats(drums: Drums, guitar: _Guitar, filled: Bools, numbers: IntArray) -> Iterator[Explanation]:
@@ -333,7 +351,8 @@ def _fills(drums: Drums, named: Words, begins: dict[int, Piece], numbers: IntArr
 
 
 def _crashes(drums: Drums, named: Words, begins: dict[int, Piece]) -> Iterator[Explanation]:
-    crashes = bars_of(drums)[:, 0, NINE.names.index("crash")] > 0
+    crash = bars_of(drums)[:, :, NINE.names.index("crash")]
+    crashes = (crash[:, 0] > 0) & (crash.sum(axis=1) < RIDDEN)  # where they keep time, none of them is an accent
     after = np.concatenate([[""], named[:-1]])
     plain = crashes & (after == "") & ~np.isin(np.arange(len(crashes)), list(begins))
     for first, last in _runs(plain):

@@ -36,6 +36,8 @@ RING, CHOKE, RITARD, NO_ENDING = "ring", "choke", "ritard", "none"
 ENDINGS = (AUTO, RING, CHOKE, RITARD, NO_ENDING)
 KIT, ALL = "kit", "all"
 TIMES = ("hat", "ride", AUTO)
+ON, OFF = "on", "off"
+ARRANGING = (AUTO, ON, OFF)
 
 PIECES = (
     "kick",

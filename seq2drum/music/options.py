@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from seq2drum.errors import OptionError
 from seq2drum.music.choices import (
     ALL,
+    ARRANGING,
     AUTO,
     CHOKE,
     ENDINGS,
@@ -29,6 +30,8 @@ from seq2drum.music.choices import (
     MOST_SEED,
     MOST_TAKES,
     NO_ENDING,
+    OFF,
+    ON,
     OTHER_STYLES,
     PIECES,
     RING,
@@ -374,6 +377,29 @@ class BaseOptions:
         section=WHAT,
         unset="the file's markers, or detected",
         many=True,
+    )
+    arrange: str = choice(
+        str,
+        "NAME",
+        "build the song: wait with the band, fuller and sparser sections, a second cymbal; `on`, `off`, or"
+        f" `{AUTO}`: on unless a groove is given",
+        section=WHAT,
+        default=AUTO,
+        words=ARRANGING,
+        title="way to arrange",
+        label=("Arrange", "Arrangement"),
+        form=Form(
+            (
+                "wait with the band, play sections fuller or sparser, change the cymbal",
+                "mit der Band warten, Teile voller oder sparsamer spielen, das Becken wechseln",
+            ),
+            words={
+                AUTO: ("unless a groove is chosen", "außer wenn ein Groove gewählt ist"),
+                ON: ("build the song", "den Song aufbauen"),
+                OFF: ("the same throughout", "durchgehend gleich"),
+            },
+            is_rare=True,
+        ),
     )
 
 

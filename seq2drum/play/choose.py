@@ -68,7 +68,8 @@ def variants(guitar: Guitar, options: Options, count: int) -> list[Options]:
         own = replace(options, seed=int(np.random.SeedSequence([options.seed, number]).generate_state(1)[0]))
         if own.groove is None:
             grooves = choosing.chosen(guitar.song_grid.guitar_grid, guitar.sections, own, number)
-            own = replace(own, groove=dict(grooves), temperature=own.freedom)
+            arrange = choices.ON if own.arranges else own.arrange
+            own = replace(own, groove=dict(grooves), temperature=own.freedom, arrange=arrange)
         varied.append(own)
     return varied
 

@@ -166,7 +166,9 @@ def stream_grid(
     plan = plan or Plan.of_sections(count, sections(guitar_grid))
     plan = yield from add_fills(model, read, form, plan, controls.fills, sampling)
     stop = count if stop is None else stop
-    decoded, idle = decoded_bars(first, stop, given, np.zeros(count, dtype=np.bool_))
+    decoded, idle = decoded_bars(
+        first, stop, given, np.zeros(count, dtype=np.bool_) if plan.silent is None else plan.silent
+    )
     take = version_of(plan, decoded, sampling, sampling)
     yield from play(model, guitar_grid, read, Arrangement(take, (), controls, first, stop, given, idle))
 

@@ -9,7 +9,7 @@ from seq2drum.errors import OptionError
 from seq2drum.lattice.conditions import Controls
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.music import drum_maps
-from seq2drum.music.choices import PIECES, sections_of
+from seq2drum.music.choices import AUTO, ON, PIECES, sections_of
 from seq2drum.music.options import OPTIONS, BaseOptions, check_value, pieces_of
 from seq2drum.music.shown import Shown
 from seq2drum.play import asked
@@ -66,6 +66,11 @@ class Options(BaseOptions, Shown):
     def is_plain(self) -> bool:
         """True if a given groove is played unchanged, except in fills."""
         return self.temperature is None and not (self.groove is None and self.like is None)
+
+    @property
+    def arranges(self) -> bool:
+        """True if the song is built: by request, else where no groove is given."""
+        return self.arrange == ON or (self.arrange == AUTO and self.groove is None and self.like is None)
 
     @property
     def forbidden(self) -> frozenset[str]:

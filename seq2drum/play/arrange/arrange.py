@@ -6,7 +6,7 @@ requested groove of one section, or an ending) makes a version of the bars that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +22,7 @@ from seq2drum.music.kit import FULL, Kit, to_kit
 from seq2drum.music.notes import IntArray
 from seq2drum.play.arrange.cues import gestures_of
 from seq2drum.play.arrange.fills import add_fills, version_of, wished_version
+from seq2drum.play.arrange.sections import dressed, loudness_of, section_plans, silent_bars
 from seq2drum.play.choose import Grooves
 from seq2drum.play.decode.engine import Computation, Playable
 from seq2drum.play.decode.memory import Pieces, pieces_for
@@ -43,15 +44,18 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
     def plan_on(by_section: Mapping[str, Groove], request: Options) -> Plan:
         return make_plan(grid, guitar.sections, by_section, request, model.kit, notes=notes, numbers=numbers)
 
-    # 1. The bars that are decoded.
+    # 1. The bars that may be played, and those that are: the drums do not wait where the song's own drums stay.
     first, stop = guitar.sounding
-    decoded, idle = decoded_bars(first, stop, kept.given, stopped(guitar.resting))
-    # 2. The plan without wishes, with fills where drummers would play them.
     plan = plan_on(grooves.everywhere, unplaced)
+    silent = stopped(guitar.resting)
+    able, idle = decoded_bars(first, stop, kept.given, silent)
+    if plan.silent is not None and not kept.given:
+        _, idle = decoded_bars(first, stop, kept.given, silent | plan.silent)
+    # 2. The plan without the wishes that have a place, with fills where drummers would play them.
     plan = yield from add_fills(model, guitar.features, form, plan, options.controls.fills, unplaced.sampling)
-    take = version_of(plan, decoded, unplaced.sampling, unplaced.sampling)
+    take = version_of(plan, able, unplaced.sampling, unplaced.sampling)
     # 3. A version for each wish: the groove of a section, and the ending.
-    wishes, unwished = [], np.ones(len(decoded), dtype=np.bool_)
+    wishes, unwished = [], np.ones(len(able), dtype=np.bool_)
     for letter, groove in grooves.placed.items():
         own = replace(options, groove={letter: groove})
         if groove == grooves.everywhere.get(letter) and own.sampling == unplaced.sampling:
@@ -59,11 +63,11 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
         here = np.array([each == letter for each in plan.letter])
         unwished &= ~here
         wish = plan_on({**grooves.everywhere, letter: groove}, own)
-        wishes.append(wished_version(wish, here & decoded, own.sampling, plan, unplaced.sampling))
+        wishes.append(wished_version(wish, here & able, own.sampling, plan, unplaced.sampling))
     if options.ending != choices.AUTO:
         wish = plan_on(grooves.everywhere, replace(unplaced, ending=options.ending))
         here = unwished & _differ(plan.gestures, wish.gestures, form)
-        wishes.append(wished_version(wish, here & decoded, unplaced.sampling, plan, unplaced.sampling))
+        wishes.append(wished_version(wish, here & able, unplaced.sampling, plan, unplaced.sampling))
     return Arrangement(take, tuple(wishes), options.controls, first, stop, kept.given, idle)
 
 
@@ -92,14 +96,32 @@ def make_plan(
     plan = Plan.of_sections(len(form.steps), sections, grooves, firm=options.is_plain)
     notes = Grid.join([guitar_grid.guitar, guitar_grid.bass]) if notes is None else notes
     numbers = np.arange(1, len(form.steps) + 1) if numbers is None else numbers
-    pieces = pieces_of(options, grooves, kit)
-    known = frozenset(name for name, allowed in zip(kit.names, pieces.allowed.tolist(), strict=True) if allowed)
     soft = is_soft(options, next((groove for groove in plan.grooves[::-1] if groove is not None), None))
     seed = options.sampling.seed if options.sampling.temperature else 0
-    gestures = gestures_of(notes, form, options.ending, soft=soft, seed=seed)
+    # 1. Where the drums wait, and the groove of each section, varied unless it is requested.
+    rng = np.random.default_rng([seed, len(form.steps), 4]) if options.sampling.temperature else None
+    silent: BoolArray | None = None
+    entries: tuple[int, ...] = ()
+    if options.arranges:
+        plans = section_plans(guitar_grid, sections, rng)
+        silent, entries = silent_bars(plans, guitar_grid, rng)
+        pieces = pieces_of(options, grooves.values(), kit)
+        varied = dressed(plan.grooves, plans, guitar_grid, _cymbals(options, pieces, kit), rng)
+        plan = replace(plan, grooves=varied, loudness=loudness_of(plans, len(form.steps)))
+    # 2. What is done together with the band.
+    pieces = pieces_of(options, {id(groove): groove for groove in plan.grooves if groove is not None}.values(), kit)
+    known = frozenset(name for name, allowed in zip(kit.names, pieces.allowed.tolist(), strict=True) if allowed)
+    gestures = gestures_of(notes, form, options.ending, soft=soft, seed=seed, entries=entries)
     gestures = replace(gestures, cues={step: cue.of(known) for step, cue in gestures.cues.items()})
     fills = _requested_fills(options, numbers) if options.fill_at or options.no_fills_in else None
-    return replace(plan, fills=fills, gestures=gestures, pieces=pieces)
+    return replace(plan, fills=fills, gestures=gestures, pieces=pieces, silent=silent)
+
+
+def _cymbals(options: Options, pieces: Pieces, kit: Kit) -> frozenset[str]:
+    """Return the pieces that sections may keep time on; none where the request says which."""
+    if options.time != choices.AUTO:
+        return frozenset()
+    return frozenset(name for name, allowed in zip(kit.names, pieces.allowed.tolist(), strict=True) if allowed)
 
 
 def _differ(one: Gestures, other: Gestures, form: Form) -> BoolArray:
@@ -124,9 +146,9 @@ def is_soft(options: Options, groove: Groove | None) -> bool:
     return groove.style in SOFT_STYLES or (len(velocity) > 0 and float(velocity.mean()) <= SOFT_VELOCITY)
 
 
-def pieces_of(options: Options, grooves: Mapping[str, Groove], kit: Kit) -> Pieces:
+def pieces_of(options: Options, grooves: Iterable[Groove], kit: Kit) -> Pieces:
     """Return the allowed pieces, by the request and the grooves of all sections."""
-    keys = [bar.key for groove in grooves.values() for bar in groove.bars]
+    keys = [bar.key for groove in grooves for bar in groove.bars]
     voices = to_kit(kit, FULL)[np.concatenate([np.empty(0, dtype=np.int64), *keys])]
     return pieces_for(
         kit,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -42,7 +42,9 @@ Lead = Callable[[int], Cues]
 """A lead-in to a step."""
 
 
-def gestures_of(notes: Grid, form: Form, ending: str, *, soft: bool, seed: int) -> Gestures:
+def gestures_of(
+    notes: Grid, form: Form, ending: str, *, soft: bool, seed: int, entries: Sequence[int] = ()
+) -> Gestures:
     """Return the cues where the band comes in, stops and ends.
 
     Args:
@@ -52,6 +54,7 @@ def gestures_of(notes: Grid, form: Form, ending: str, *, soft: bool, seed: int) 
             goes on to its end, as a loop does, has no ending.
         soft: Whether the groove is soft.
         seed: Chooses the pickups.
+        entries: Bars in which the drums come in after a bar or more of rest; the bar before each leads into it.
     """
     came = gestures.entrance(notes, form)
     if came is None:
@@ -73,13 +76,25 @@ def gestures_of(notes: Grid, form: Form, ending: str, *, soft: bool, seed: int) 
         cues |= _entered(came, form, lead)
     for one in breaks:
         cues |= _stopped(one, form, lead, soft=soft)
+    for bar in entries:
+        cues |= _entered(Entrance(bar - 1, 0, bar), form, lead)
     struck = None if ending == NO_ENDING or (ending == AUTO and last is None) else last or _last_stroke(notes)
     if struck is not None:
         if ending == AUTO:
             ending = RING if struck.rings else CHOKE
         cues |= ended(ending, struck.step, form, soft=soft)
     bar = int(form.bar_of(notes.step.max(keepdims=True))[0])
-    return replace(_marked(cues, came, breaks, struck, bar, form), soft=soft, swung=swung)
+    marked = _marked(cues, came, breaks, struck, bar, form)
+    come_in = frozenset(entries)
+    return replace(
+        marked,
+        heavy=marked.heavy | come_in,
+        crashed=marked.crashed | come_in,
+        full=marked.full | come_in,
+        still=marked.still | come_in | {entry - 1 for entry in entries},
+        soft=soft,
+        swung=swung,
+    )
 
 
 def _marked(

@@ -44,14 +44,13 @@ class PlayedBatch(NamedTuple):
     offset: FloatArray
     state: FloatArray
 
-    @property
-    def grid(self) -> Grid:
-        """The hits of the first row of the batch; steps count from the barline."""
+    def grid(self, loudness: float = 1.0) -> Grid:
+        """The hits of the first row of the batch; steps count from the barline. loudness: factor of velocities."""
         _, step, voice = np.nonzero(self.hits[:1])
         return Grid(
             step,
             voice,
-            _clipped(np.rint(self.velocity[0, step, voice] * 127), 1, 127).astype(np.int64),
+            _clipped(np.rint(self.velocity[0, step, voice] * (127 * loudness)), 1, 127).astype(np.int64),
             np.rint(self.offset[0, step, voice] * OFFSET_UNITS).astype(np.int64),
             np.full(len(step), HIT_LENGTH),
         )

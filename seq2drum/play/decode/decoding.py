@@ -56,24 +56,26 @@ def play(
     take = _Track.of(model, form, arrangement)
     wished = [take.branch(wish) for wish in arrangement.wishes]
     encodings, refilled = _encodings(take, wished, arrangement.controls)
+    rests = idle & ~np.logical_or.reduce([take.version.refilled, *(each.version.bars for each in wished)])
     for begin, end in _ranges(model, guitar_grid, idle):
         # 2. Encode the bars of one unit, if any of them is decoded.
-        if idle[begin:end].all():
+        if rests[begin:end].all():
             yield from (PlayedBar(number, Grid.join([])) for number in range(begin, end))
             continue
         encoded = []
         for conditions, rows in encodings:
             encoded.append((yield from model.encode(features, form, conditions, begin, end, rows)))
-        if "key" in encoded[0]:
-            take.memory.recognise(begin, encoded[0]["key"])
+        if (key := encoded[0].get("key")) is not None:  # bars that the take rests in are not recognised again
+            take.memory.recognise(begin, key[:0] if idle[begin:end].all() else key)
         for number in range(begin, end):
-            if idle[number]:
+            if rests[number]:
                 yield PlayedBar(number, Grid.join([]))
                 continue
-            # 3. Decode the bar without wishes.
+            # 3. Decode the bar without wishes, unless only a wish plays there.
             inputs = [{name: rows[number - begin, None] for name, rows in each.items()} for each in encoded]
-            is_first = number == begin
-            played = yield from take.decode(take.planned, number, inputs[0], is_first=is_first)
+            is_first, played = number == begin, None
+            if not idle[number]:
+                played = yield from take.decode(take.planned, number, inputs[0], is_first=is_first)
             # 4. Decode it with its wish, and with the fill or crash of a request.
             track = next((each for each in wished if each.version.bars[number]), take)
             version, here, plain = track.version, inputs[0], played
@@ -84,15 +86,18 @@ def play(
             final = plain
             if version.refilled[number]:
                 final = yield from track.decode(track.requested, number, inputs[refilled[number]], is_first=is_first)
-            elif version.recrashed[number]:
+            elif version.recrashed[number] and plain is not None:
                 again = yield from track.decode(track.requested, number, here, is_first=is_first)
                 final = _crashed_as(again, plain, model.kit)
             # 5. Remember it without the requested fill; remember a wish only for its own bars.
-            if track is not take:
+            if track is not take and plain is not None:
                 track.keep(number, plain)
-            take.memory.keep(number, *take.planned.remembered(number, played))
-            take.state, take.previous = played.state, played.hits[:, -1]
-            yield PlayedBar(number, given.get(number, final.grid), None if final is played else played.grid)
+            if played is not None:
+                take.memory.keep(number, *take.planned.remembered(number, played))
+                take.state, take.previous = played.state, played.hits[:, -1]
+            loudness = take.version.plan.loudness_of(number)
+            hits, unwished = (Grid.join([]) if each is None else each.grid(loudness) for each in (final, played))
+            yield PlayedBar(number, given.get(number, hits), None if final is played else unwished)
 
 
 @dataclass(eq=False)

@@ -108,7 +108,8 @@ class Plan:
     section. grooves (B,). fill (B,): bars that break the pattern; None if the model plans none. crash (B,): bars with a
     crash on the first beat; None leaves crashes to the model. fills: requests for single bars. level (B,): fills at the
     requested level; None without such a request. pieces: those that may be played; None allows all. firm: the bars
-    follow the groove closely, see `memory`.
+    follow the groove closely, see `memory`. silent (B,): bars in which the drums wait; None without any.
+    loudness (B,): factors of velocities; None for 1.
     """
 
     letter: tuple[str, ...]
@@ -122,6 +123,8 @@ class Plan:
     pieces: Pieces | None = None
     firm: bool = False
     level: BoolArray | None = None
+    silent: BoolArray | None = None
+    loudness: FloatArray | None = None
 
     @staticmethod
     def of_sections(
@@ -141,6 +144,10 @@ class Plan:
     def is_fill(self, bar: int) -> bool:
         """Return True if the pattern breaks in a bar."""
         return self.fill is not None and bool(self.fill[bar])
+
+    def loudness_of(self, bar: int) -> float:
+        """Return the factor of a bar's velocities."""
+        return 1.0 if self.loudness is None else float(self.loudness[bar])
 
     def cues(self, first: int, steps: int) -> list[tuple[int, Cue]]:
         """Return the cues of a bar by steps of the bar. first: the bar's first step in the song."""

@@ -231,7 +231,7 @@ class Jam:
     def _hold(self, at: int, form: Form, groove: Groove | None) -> Pieces:
         """Store the groove of a bar in memory, and the allowed pieces."""
         known = {name: one for name, one in self._passages.grooves.items() if one}
-        pieces = pieces_of(self._options, known, self._engine.kit)
+        pieces = pieces_of(self._options, known.values(), self._engine.kit)
         self._held = self._held + 1 if groove is not None and groove is self._groove else 0
         self._groove = groove
         if groove is not None:
@@ -263,7 +263,7 @@ class Jam:
         played = yield from decoder.decode(0, opened, self._previous, here.get("sketch"), recent)
         self._memory.keep(at, *decoder.remembered(0, played))
         self._state, self._previous = played.state, played.hits[:, -1]
-        return played.grid
+        return played.grid()
 
     def _is_fill(
         self, model: Playable, known: Features, form: Form, *, begins: bool, is_last: bool

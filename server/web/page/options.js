@@ -10,6 +10,7 @@
  * @property {number} [fills]
  * @property {number} [humanize]
  * @property {number} [swing]
+ * @property {string} [arrange]
  * @property {string} [ending]
  * @property {string} [pieces]
  * @property {string} [time]
@@ -38,6 +39,7 @@ export const OPTIONS = [
   { name: "fills", kind: "number", range: [0, 1], isRare: false, isChoosing: false },
   { name: "humanize", kind: "number", range: [0, 1], isRare: false, isChoosing: false },
   { name: "swing", kind: "number", range: [0, 1], isRare: false, isChoosing: false },
+  { name: "arrange", kind: "text", words: ["auto", "on", "off"], isRare: true, isChoosing: false },
   { name: "ending", kind: "text", words: ["auto", "ring", "choke", "ritard", "none"], isRare: true, isChoosing: false },
   { name: "pieces", kind: "text", words: ["kit", "all"], isRare: true, isChoosing: false },
   { name: "time", kind: "text", words: ["hat", "ride"], isRare: true, isChoosing: false },

@@ -1,0 +1,236 @@
+"""Arrangement: how drums differ from section to section of a song, and how well they agree with the real ones in that.
+
+Sections are those of the guitar, the same for all players of a song. All is counted on nine voices.
+
+Letters of shapes: B bars, S steps of a bar, V voices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.data.corpus.prepared import Prepared
+from seq2drum.evaluate.auditions import Progress
+from seq2drum.evaluate.evaluation import Measure, measure_row
+from seq2drum.judge.intervals import mean_over_songs
+from seq2drum.judge.players import play_heard
+from seq2drum.lattice.conditions import bars_of, drums_of
+from seq2drum.lattice.features import GuitarGrid
+from seq2drum.lattice.form import FloatArray, Form
+from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.sections import Section, sections
+from seq2drum.music.kit import NINE
+from seq2drum.play.decode.engine import Engine
+
+LEAST_BARS = 2  # of a section that is counted
+LEAST_SECTIONS = 3  # of a song that is counted; two of them with drums
+QUIET, OFTEN_QUIET = 0.75, 0.75  # hits a bar below which drums are silent, or the share of silent bars from which
+STROKES = 1.5  # strokes a bar on a piece from which it keeps time
+LATE = 2  # bars after the first from which an entrance is late
+TIMEKEEPERS = ("closed hat", "open hat", "ride", "crash", "toms")
+_KICK = NINE.names.index("kick")
+_TOMS = [voice for voice, name in enumerate(NINE.names) if name.endswith(" tom")]
+
+
+class Passage(NamedTuple):
+    """The drums of a section.
+
+    hits, kicks: a bar. velocity: mean of its hits, 0..1; nan without hits. timekeeper: one of TIMEKEEPERS, "" if none
+    of them keeps time, None if the drums are silent. body (S, V): the share of its bars with a hit.
+    """
+
+    letter: str
+    bars: int
+    hits: float
+    kicks: float
+    velocity: float
+    timekeeper: str | None
+    body: FloatArray
+
+    @property
+    def is_silent(self) -> bool:
+        """True if the drums rest in this section."""
+        return self.timekeeper is None
+
+
+def passages_of(drums: Grid, form: Form, sections: Sequence[Section], stop: int) -> list[Passage]:
+    """Return the drums of each section of LEAST_BARS or more; stop: the bar after the last in which anything sounds."""
+    struck = drums_of(drums, form)
+    rolls = bars_of(struck)
+    velocity = form.by_bar((struck.velocity / 127).astype(np.float32)).sum(axis=(1, 2))
+    found = []
+    for section, end in zip(sections, [*(each.bar for each in sections[1:]), stop], strict=True):
+        if end - section.bar >= LEAST_BARS:
+            here = slice(section.bar, end)
+            found.append(_passage(section.letter, rolls[here], float(velocity[here].sum())))
+    return found
+
+
+def _passage(letter: str, rolls: FloatArray, velocity: float) -> Passage:
+    bars, by_voice = len(rolls), rolls.sum(axis=(0, 1))
+    hits = float(by_voice.sum())
+    counts = {name: by_voice[NINE.names.index(name)] / bars for name in TIMEKEEPERS[:-1]}
+    counts["toms"] = by_voice[_TOMS].sum() / bars
+    best = max(counts, key=counts.__getitem__)
+    timekeeper: str | None = best if counts[best] >= STROKES else ""
+    if hits / bars < QUIET or np.mean(rolls.sum(axis=(1, 2)) == 0) > OFTEN_QUIET:
+        timekeeper = None
+    return Passage(
+        letter,
+        bars,
+        hits / bars,
+        float(by_voice[_KICK]) / bars,
+        velocity / hits if hits else np.nan,
+        timekeeper,
+        rolls.mean(axis=0),
+    )
+
+
+class Arranged(NamedTuple):
+    """Figures of the drums of one song, see COLUMNS; nan where there is nothing to count."""
+
+    hits: float
+    velocity: float
+    timekeepers: float
+    changes: float
+    within: float
+    between: float
+    silent: float
+    silent_first: float
+    late: float
+    late_with_bass: float
+    hits_rank: float
+    kicks_rank: float
+    velocity_rank: float
+
+
+COLUMNS: Mapping[str, str] = MappingProxyType(
+    {
+        "hits": "coefficient of variation of hits a bar over the sections with drums",
+        "velocity": "the same of their mean velocity",
+        "timekeepers": "cymbals that keep time in some section, or toms",
+        "changes": "share of sections in which time is kept on another one than in the section before",
+        "within": "Ruzicka's similarity of the mean bars of two sections of one letter",
+        "between": "the same of two letters",
+        "silent": "share of sections in which the drums rest",
+        "silent first": "share of songs in which they rest in the first",
+        "late": f"share of songs in which they come in {LATE} bars after the guitar or more",
+        "late with bass": "the same of songs in which the bass does",
+        "hits rank": "Spearman's correlation over sections with the hits a bar of the real drums, mean over songs",
+        "kicks rank": "the same of kicks",
+        "velocity rank": "the same of the mean velocity",
+    }
+)
+
+
+def arrangement(
+    player: Engine, songs: Sequence[Prepared], options: Mapping[str, Any], progress: Progress
+) -> list[Measure]:
+    """Return the figures of the real drums, of takes, and of takes to the guitar without its bass.
+
+    options: fields of `Options` that takes are played with.
+    """
+    found: dict[str, list[Arranged]] = {"real drums": [], "takes": [], "takes, bass hidden": []}
+    seed = int(options.get("seed", 0))
+    for done, song in enumerate(songs, 1):
+        progress("songs played", done, len(songs))
+        guitar_grid, passages = song.guitar_grid, sections(song.guitar_grid)
+        if not passages or (own := arranged(song.drums, song.drums, guitar_grid, passages)) is None:
+            continue
+        found["real drums"].append(own)
+        hidden = replace(guitar_grid, bass=Grid.join([]))
+        for name, heard in (("takes", guitar_grid), ("takes, bass hidden", hidden)):
+            made = arranged(play_heard(player, heard, **options), song.drums, guitar_grid, passages)
+            found[name] += [made] if made is not None else []
+    rows = [
+        measure_row(name, len(each), COLUMNS, [mean_over_songs(column, seed) for column in np.array(each).T])
+        for name, each in found.items()
+        if each
+    ]
+    meaning = f"Sections of songs with {LEAST_SECTIONS} or more, against those of the real drums."
+    return [Measure.of("Arrangement", meaning, COLUMNS, rows)]
+
+
+# --- a song -----------------------------------------------------------------------------------------------------------
+
+
+def arranged(drums: Grid, real: Grid, guitar_grid: GuitarGrid, sections: Sequence[Section]) -> Arranged | None:
+    """Return the figures of the drums of a song; None if it has too few sections with real drums."""
+    form, (first, stop) = guitar_grid.form, guitar_grid.sounding
+    own, theirs = (passages_of(each, form, sections, stop) for each in (drums, real))
+    if len(theirs) < LEAST_SECTIONS or sum(not each.is_silent for each in theirs) < 2:
+        return None
+    live = [each for each in own if not each.is_silent]
+    pairs = [(one, other) for one, other in pairwise(own) if not one.is_silent and not other.is_silent]
+    alike: dict[bool, list[float]] = {True: [], False: []}
+    for at, one in enumerate(live):
+        for other in live[at + 1 :]:
+            alike[one.letter == other.letter].append(ruzicka(one.body, other.body))
+    enters, bass_enters = entry_of(drums, form, first), entry_of(guitar_grid.bass, form, first, least=1)
+    late = float(enters is None or enters >= LATE)
+    return Arranged(
+        hits=_variation([each.hits for each in live]),
+        velocity=_variation([each.velocity for each in live]),
+        timekeepers=float(len({each.timekeeper for each in live} - {""})),
+        changes=_mean([one.timekeeper != other.timekeeper for one, other in pairs]),
+        within=_mean(alike[True]),
+        between=_mean(alike[False]),
+        silent=_mean([each.is_silent for each in own]),
+        silent_first=float(own[0].is_silent),
+        late=late,
+        late_with_bass=late if bass_enters is not None and bass_enters >= LATE else np.nan,
+        hits_rank=_rank([each.hits for each in own], [each.hits for each in theirs]),
+        kicks_rank=_rank([each.kicks for each in own], [each.kicks for each in theirs]),
+        velocity_rank=_rank(*_both([each.velocity for each in own], [each.velocity for each in theirs])),
+    )
+
+
+def entry_of(notes: Grid, form: Form, first: int, least: int = 2) -> int | None:
+    """Return how many bars after bar `first` the first one with as many notes begins; None if there is none."""
+    counts = np.bincount(form.bar_of(notes.step), minlength=len(form.steps))
+    found = np.flatnonzero(counts[first:] >= least)
+    return int(found[0]) if len(found) else None
+
+
+def ruzicka(one: FloatArray, other: FloatArray) -> float:
+    """Return the sum of the lesser of each two values over that of the greater ones; 1 if all are 0."""
+    most = float(np.maximum(one, other).sum())
+    return float(np.minimum(one, other).sum()) / most if most else 1.0
+
+
+def _variation(values: Sequence[float]) -> float:
+    return float(np.std(values) / np.mean(values)) if len(values) > 1 and np.mean(values) else np.nan
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else np.nan
+
+
+def _both(one: Sequence[float], other: Sequence[float]) -> tuple[list[float], list[float]]:
+    known = [pair for pair in zip(one, other, strict=True) if not np.isnan(pair).any()]
+    return [own for own, _ in known], [theirs for _, theirs in known]
+
+
+def _rank(own: Sequence[float], theirs: Sequence[float]) -> float:
+    """Return Spearman's rank correlation; nan of fewer than three, or if the real ones are all the same."""
+    if len(own) < 3 or np.ptp(theirs) == 0:
+        return np.nan
+    if np.ptp(own) == 0:
+        return 0.0
+    ranks = [_ranks(np.asarray(values)) for values in (own, theirs)]
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ranks (n,); equal values share the mean of theirs."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    shared: NDArray[np.float64] = (ends - (counts - 1) / 2)[inverse]
+    return shared

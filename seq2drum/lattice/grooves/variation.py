@@ -1,0 +1,193 @@
+"""Variations of a groove: on another cymbal, sparser or fuller, as a drummer varies it from section to section.
+
+Kick and backbeat stay what they are; a fuller groove has more kicks, where the bass has notes, ghost notes, and shorter
+notes on the cymbal, a sparser one fewer. A beat here is a quarter, in which cymbals have eighths or sixteenths; grooves
+of other metres keep their cymbal as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+
+from seq2drum.lattice.grid import HIT_LENGTH, STEPS_PER_QUARTER, Grid
+from seq2drum.lattice.grooves.fitting import BACKBEAT, LOUD, playable
+from seq2drum.lattice.grooves.grooves import Groove
+from seq2drum.lattice.grooves.styles import swings
+from seq2drum.music.kit import FULL
+
+TIMEKEEPERS = {"closed hat": ("closed hat", "open hat"), "ride": ("ride", "bell"), "crash": ("crash",)}
+LEAST_STROKES = 2  # a bar on a piece from which it keeps time
+STRAIGHT, SWUNG, SIXTEENTHS = 3, 4, (1, 5)  # steps of a quarter: its second eighth, and the sixteenths beside it
+GHOSTS = (11, 13, 23, 5)  # steps of ghost notes around the backbeats of four quarters
+MOST_KICKS, MOST_GHOSTS = 2, 2  # that a fuller groove gains in a bar
+KICK_GAP = 3  # steps between kicks
+GHOST, FOOT, KICK, SOFT = 34, 58, 88, 0.8  # velocities; of strokes between others, as a share
+SLOW = 112.0  # quarters a minute up to which a fuller groove has sixteenths on its cymbal
+NO_GHOSTS = frozenset({"jazz", "latin", "metal", "dance", "reggae"})
+_VOICE = FULL.places
+_KICK, _SNARE, _FOOT = _VOICE["kick"], _VOICE["snare"], _VOICE["pedal hat"]
+_BACKBEAT = frozenset(_VOICE[name] for name in BACKBEAT)
+_PERCUSSION = frozenset(index for index, voice in enumerate(FULL.voices) if voice.limb == "percussion") - _BACKBEAT
+
+_Bar = dict[tuple[int, int], tuple[int, int]]
+"""Velocity and offset of each hit, by step and voice."""
+
+
+def timekeeper(groove: Groove) -> str | None:
+    """Return the piece of TIMEKEEPERS with most strokes; None if none has LEAST_STROKES a bar."""
+    keys = np.concatenate([bar.key for bar in groove.bars])
+    counts = {
+        name: int(np.isin(keys, [_VOICE[piece] for piece in pieces]).sum()) for name, pieces in TIMEKEEPERS.items()
+    }
+    best = max(counts, key=counts.__getitem__)
+    return best if counts[best] >= LEAST_STROKES * len(groove.bars) else None
+
+
+@lru_cache(maxsize=512)
+def varied(groove: Groove, *, time: str | None = None, level: float = 0.0, bass: tuple[int, ...] = ()) -> Groove:
+    """Return a groove on other time and of other fullness; name and title stay.
+
+    Args:
+        groove: Of the full kit.
+        time: The piece to keep time on: "closed hat", "open hat", "ride" or "crash"; None leaves it.
+        level: The logarithm of the ratio of hits wanted to those it has.
+        bass: Steps of a bar on which the bass begins notes, the commonest first; kicks are added there.
+    """
+    bars = [_bar(bar) for bar in groove.bars]
+    wanted = np.exp(level) * sum(map(len, bars)) / len(bars)
+    keeps = timekeeper(groove)
+    if time is not None and keeps is not None and time != keeps:
+        bars = [_on_time(bar, keeps, time, groove) for bar in bars]
+    change = round(wanted - sum(map(len, bars)) / len(bars))
+    if change < 0 and level < 0:
+        bars = [_thinned(bar, -change, groove, frozenset(bass)) for bar in bars]
+    elif change > 0 and level > 0:
+        bars = [_filled(bar, change, groove, bass) for bar in bars]
+    return replace(groove, bars=tuple(playable(_grid(bar)) for bar in bars))
+
+
+def _bar(grid: Grid) -> _Bar:
+    columns = (grid.step.tolist(), grid.key.tolist(), grid.velocity.tolist(), grid.offset.tolist())
+    return {(step, key): (velocity, offset) for step, key, velocity, offset in zip(*columns, strict=True)}
+
+
+def _grid(bar: _Bar) -> Grid:
+    rows = [(step, key, velocity, offset, HIT_LENGTH) for (step, key), (velocity, offset) in sorted(bar.items())]
+    return Grid(*np.array(rows, dtype=np.int64).reshape(-1, 5).T)
+
+
+# --- the cymbal -------------------------------------------------------------------------------------------------------
+
+
+def _on_time(bar: _Bar, keeps: str, time: str, groove: Groove) -> _Bar:
+    """Return a bar whose time goes from the piece that keeps it to another."""
+    old, new = {_VOICE[piece] for piece in TIMEKEEPERS[keeps]}, _VOICE[time]
+    rest = {at: hit for at, hit in bar.items() if at[1] not in old}
+    strokes = {step: hit for (step, key), hit in sorted(bar.items()) if key in old}
+    # An arm that reaches out for a ride or a crash has no sixteenths.
+    if time == "crash":
+        strokes = {step: hit for step, hit in strokes.items() if step % STEPS_PER_QUARTER == 0} or strokes
+    elif time == "ride" and groove.denominator == 4:
+        strokes = {step: hit for step, hit in strokes.items() if step % STEPS_PER_QUARTER not in SIXTEENTHS}
+    if time in ("closed hat", "open hat"):  # the foot is on the pedal
+        rest = {at: hit for at, hit in rest.items() if at[1] != _FOOT}
+    elif (
+        time == "ride"
+        and keeps == "closed hat"
+        and groove.denominator == 4
+        and not any(key == _FOOT for _, key in rest)
+    ):
+        rest |= {(step, _FOOT): (FOOT, 0) for step in range(STEPS_PER_QUARTER, groove.steps, 2 * STEPS_PER_QUARTER)}
+    return rest | {(step, new): hit for step, hit in strokes.items()}
+
+
+# --- fewer and more hits ----------------------------------------------------------------------------------------------
+
+
+def _strokes(bar: _Bar) -> dict[int, int]:
+    """Return the strokes of the cymbal that keeps time: steps and voices."""
+    by_piece: dict[str, dict[int, int]] = {}
+    for name, pieces in TIMEKEEPERS.items():
+        voices = {_VOICE[piece] for piece in pieces}
+        by_piece[name] = {step: key for step, key in sorted(bar) if key in voices}
+    best = max(by_piece, key=lambda name: len(by_piece[name]))
+    return by_piece[best] if len(by_piece[best]) >= LEAST_STROKES else {}
+
+
+def _thinned(bar: _Bar, fewer: int, groove: Groove, bass: frozenset[int]) -> _Bar:
+    """Return a bar with about so many hits fewer."""
+    bar, least = dict(bar), len(bar) - fewer
+    strokes = _strokes(bar)
+
+    def leave_out(some: Sequence[tuple[int, int]], *, together: bool) -> None:
+        if together and 2 * (len(bar) - least) < len(some):
+            return
+        for at in some if together else some[: max(len(bar) - least, 0)]:
+            bar.pop(at, None)
+
+    # 1. What is beside the kit, ghost notes, sixteenths on the cymbal.
+    if strokes:
+        for voice in sorted({key for _, key in bar} & _PERCUSSION):
+            leave_out([at for at in bar if at[1] == voice], together=True)
+    leave_out(
+        [at for at, (loud, _) in sorted(bar.items(), reverse=True) if at[1] == _SNARE and loud < LOUD], together=False
+    )
+    leave_out([(step, key) for step, key in strokes.items() if step % STEPS_PER_QUARTER in SIXTEENTHS], together=True)
+    # 2. Kicks between the beats, first those that the bass does not play; the first and one more stay.
+    kicks = sorted(step for step, key in bar if key == _KICK)
+    weak = [step for step in kicks[1:] if step % STEPS_PER_QUARTER]
+    weak.sort(key=lambda step: (step in bass, step % STEPS_PER_QUARTER == STRAIGHT, -step))
+    leave_out([(step, _KICK) for step in weak][: max(len(kicks) - 2, 0)], together=False)
+    # 3. The cymbal on the beats alone.
+    if groove.denominator == 4 and not swings(groove):
+        left = {step: key for step, key in strokes.items() if (step, key) in bar}
+        leave_out([(step, key) for step, key in left.items() if step % STEPS_PER_QUARTER == STRAIGHT], together=True)
+    return bar
+
+
+def _filled(bar: _Bar, more: int, groove: Groove, bass: Sequence[int]) -> _Bar:
+    """Return a bar with about so many hits more."""
+    bar, most = dict(bar), len(bar) + more
+    strokes, is_swung = _strokes(bar), swings(groove)
+    off = SWUNG if is_swung else STRAIGHT
+    # 1. The cymbal in eighths for quarters, in sixteenths for eighths if the change is great.
+    if strokes and groove.denominator == 4 and _VOICE["crash"] not in strokes.values():
+        voice = max(strokes.values(), key=list(strokes.values()).count)
+        loud = float(np.mean([bar[step, key][0] for step, key in strokes.items()]))
+        quarters = groove.steps // STEPS_PER_QUARTER
+        inside: tuple[int, ...] = (off,) if len(strokes) <= quarters + 1 else ()
+        if not inside and not is_swung and groove.tempo[0] <= SLOW and len(strokes) <= 2 * quarters + 1:
+            inside = SIXTEENTHS
+        added = [
+            (begin + place, voice)
+            for begin in range(0, groove.steps, STEPS_PER_QUARTER)
+            for place in inside
+            if begin + place < groove.steps and begin + place not in strokes
+        ]
+        if len(bar) + len(added) / 2 <= most:
+            bar |= {at: (round(loud * SOFT), 0) for at in added}
+    # 2. Kicks where the bass plays.
+    gained = 0
+    for step in bass:
+        kicks = [at for at, key in bar if key == _KICK]
+        free = all(min(abs(step - at), groove.steps - abs(step - at)) >= KICK_GAP for at in kicks)
+        is_backed = any((step, key) in bar and bar[step, key][0] >= LOUD for key in _BACKBEAT)
+        if len(bar) >= most or gained >= MOST_KICKS:
+            break
+        if free and not is_backed and step < groove.steps:
+            bar[step, _KICK] = (KICK, 0)
+            gained += 1
+    # 3. Ghost notes, and the foot on two and four under the ride.
+    if (groove.numerator, groove.denominator) == (4, 4) and not is_swung and groove.style not in NO_GHOSTS:
+        some = [step for step in GHOSTS if not any((near, key) in bar for near in (step,) for key in _BACKBEAT)]
+        for step in some[: min(MOST_GHOSTS, max(most - len(bar), 0))]:
+            bar[step, _SNARE] = (GHOST, 0)
+    if strokes and groove.denominator == 4 and set(strokes.values()) <= {_VOICE["ride"], _VOICE["bell"]}:
+        for step in range(STEPS_PER_QUARTER, groove.steps, 2 * STEPS_PER_QUARTER):
+            if len(bar) < most:
+                bar.setdefault((step, _FOOT), (FOOT, 0))
+    return bar

@@ -1,0 +1,318 @@
+"""The sections of a song as its drummer builds them: where the drums wait, how full they are, and on which cymbal.
+
+Fullness follows the band: the bass says most of it, the guitar a little. Rules and numbers were fitted on songs with
+drums, see `notebooks/LOG.md`, 2026-11-24. Silence and the second cymbal are drawn from the seed.
+
+Letters of shapes: B bars.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.lattice.features import GuitarGrid
+from seq2drum.lattice.form import FloatArray, Form
+from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.grooves.grooves import Groove
+from seq2drum.lattice.grooves.variation import timekeeper, varied
+from seq2drum.lattice.sections import Section
+
+Numbers = NDArray[np.float64]
+
+# Weights of what is heard in a section, against the whole song, in the logarithm of its hits against the song's:
+# strokes of the bass and of the guitar (logarithms of ratios), notes of the guitar likewise, velocities (0..1), whether
+# it comes first or last, and its place in the song (0..1).
+WITH_BASS = {
+    "bass": 0.311,
+    "bass velocity": 0.565,
+    "notes": 0.072,
+    "velocity": 0.144,
+    "first": -0.096,
+    "last": -0.05,
+    "place": 0.06,
+}
+GUITAR_ALONE = {"notes": 0.125, "velocity": 0.361, "first": -0.196, "last": -0.083, "place": 0.059, "share": 0.164}
+# The same for the mean velocity of its hits, 0..1, against the song's.
+LOUDNESS_WITH_BASS = {"bass": 0.011, "bass velocity": 0.275, "notes": 0.013, "velocity": 0.07, "place": 0.004}
+LOUDNESS_ALONE = {"notes": 0.018, "velocity": 0.101, "place": 0.006}
+# The same for the probability that the drums are silent, in logits.
+SILENT = {"off": 3.88, "first": 0.97, "sparser": 0.58, "": -5.4}
+SILENT_ALONE = {"first": 1.97, "sparser": 0.86, "": -3.1}
+UNSURE = 0.1  # probability below which drums are never silent
+LEAST_BARS = 24  # of a song in which they wait
+SPARSE = 0.25  # how much sparser a guitar alone is in a section in which they wait: logarithm of a ratio of strokes
+WAITS = 0.65  # probability that drums wait for a bass that comes in LATE bars after the guitar or more
+LATE = 2
+MOST_WAITED = 0.34  # of the bars
+STRETCH = 1.3  # of predicted levels
+OWN = 0.35  # share of a section's own level; the rest is that of all that share its letter
+REFRAIN = re.compile(r"chorus|refrain|hook|kehrreim|estribillo|ritornello", re.IGNORECASE)
+REFRAIN_LIFT = 0.12  # level of a named chorus above the others', at least
+LAST_LIFT = 0.05  # level that the last of several refrains gains
+# Probability that a song has a second cymbal: for refrains that the file names, for a letter whose level is CLEAR_LIFT
+# above the others', and else. Drummers change at a fifth of all sections; which is hardly to be known.
+REFRAIN_TIME, CLEAR_TIME, ANY_TIME = 0.75, 0.5, 0.3
+CLEAR_LIFT = 0.12
+LOUDER = 0.15  # velocity, 0..1, that goes with a level of 1 beside that
+LOUDEST, SOFTEST = 1.15, 0.8  # bounds of the factor of a section's velocities
+MEAN_VELOCITY = 0.75
+# Cymbals of the fuller sections where the others are on the hat, by style, with their shares.
+LIFTED: Mapping[str, Mapping[str, float]] = {
+    "metal": {"ride": 0.3, "open hat": 0.4, "crash": 0.3},
+    "rock": {"ride": 0.6, "open hat": 0.3, "crash": 0.1},
+    "pop": {"ride": 0.7, "open hat": 0.3},
+    "": {"ride": 1.0},
+}
+
+
+@dataclass(frozen=True)
+class SectionPlan:
+    """A section as it is to be played.
+
+    Bars [first, stop). level: the logarithm of its hits against the song's. loudness: their mean velocity, 0..1, less
+    the song's. is_silent: the drums wait. is_lifted: it is one of those on the song's second cymbal.
+    """
+
+    first: int
+    stop: int
+    letter: str
+    level: float
+    loudness: float = 0.0
+    is_silent: bool = False
+    is_lifted: bool = False
+
+
+def section_plans(
+    guitar_grid: GuitarGrid, sections: Sequence[Section], rng: np.random.Generator | None
+) -> tuple[SectionPlan, ...]:
+    """Return the plan of each section. rng: draws silence and cymbals; None takes what is likeliest."""
+    if not sections:
+        return ()
+    _, end = guitar_grid.sounding
+    stops = [*(section.bar for section in sections[1:]), max(end, sections[-1].bar + 1)]
+    spans = [(section.bar, stop, section.letter) for section, stop in zip(sections, stops, strict=True)]
+    # 1. The level and the loudness of each, alike within a letter; refrains above the others.
+    heard, bass = _heard(guitar_grid, spans), bool(len(guitar_grid.bass.step))
+    length = np.array([stop - first for first, stop, _ in spans], dtype=np.float64)
+    letters = np.array([letter for *_, letter in spans])
+    level = _predicted(heard, WITH_BASS if bass else GUITAR_ALONE, length, letters)
+    loudness = _predicted(heard, LOUDNESS_WITH_BASS if bass else LOUDNESS_ALONE, length, letters)
+    is_refrain = np.array([bool(REFRAIN.search(letter)) for letter in letters])
+    if is_refrain.any() and not is_refrain.all():
+        level += is_refrain * max(
+            REFRAIN_LIFT - (_mean(level, length, is_refrain) - _mean(level, length, ~is_refrain)), 0.0
+        )
+    # 2. Silence, by the bass or else by the guitar.
+    silent = _silent(heard, rng, bass=bass)
+    # 3. The sections on the second cymbal.
+    lifted = _lifted(level, length, letters, is_refrain, rng)
+    again = np.flatnonzero(lifted)
+    if len(again) > 1:
+        level[again[-1]] += LAST_LIFT
+    loudness += LOUDER * level
+    rows = zip(spans, level.tolist(), loudness.tolist(), silent.tolist(), lifted.tolist(), strict=True)
+    return tuple(SectionPlan(*span, *row) for span, *row in rows)
+
+
+def _predicted(
+    heard: Mapping[str, Numbers], weights: Mapping[str, float], length: Numbers, letters: NDArray[np.str_]
+) -> Numbers:
+    """Return what is predicted of each section from what is heard, less the mean of the song."""
+    own = STRETCH * sum((weight * heard[name] for name, weight in weights.items()), np.zeros(len(length)))
+    shared = np.array([_mean(own, length, letters == letter) for letter in letters])
+    predicted: Numbers = OWN * own + (1 - OWN) * shared
+    return predicted - _mean(predicted, length, np.ones(len(length), dtype=np.bool_))
+
+
+def entry_bar(guitar_grid: GuitarGrid, rng: np.random.Generator | None) -> int | None:
+    """Return the bar in which the drums come in with a bass that is late; None if they do not wait for it."""
+    first, stop = guitar_grid.sounding
+    bars = guitar_grid.form.bar_of(guitar_grid.bass.step)
+    if not len(bars):
+        return None
+    bar = int(bars[0])
+    # A note or two before the barline lead into the next bar.
+    place = int(guitar_grid.form.place_of(guitar_grid.bass.step[:1])[0])
+    bar += bool(4 * place >= 3 * guitar_grid.form.steps[bar]) and bar + 1 < len(guitar_grid.form.steps)
+    if not LATE <= bar - first <= MOST_WAITED * (stop - first):
+        return None
+    return bar if (WAITS > 0.5 if rng is None else rng.random() < WAITS) else None
+
+
+def silent_bars(
+    plans: Sequence[SectionPlan], guitar_grid: GuitarGrid, rng: np.random.Generator | None
+) -> tuple[NDArray[np.bool_], tuple[int, ...]]:
+    """Return the bars (B,) in which the drums wait, and those in which they come in again.
+
+    The bar before an entry is not silent: it leads into it.
+    """
+    first, stop = guitar_grid.sounding
+    silent = np.zeros(len(guitar_grid.form.steps), dtype=np.bool_)
+    entry = entry_bar(guitar_grid, rng)
+    for number, plan in enumerate(plans):
+        if plan.is_silent and not (number == 0 and len(guitar_grid.bass.step)):
+            silent[plan.first : plan.stop] = True
+    if entry is not None:
+        silent[first:entry] = True
+    silent[:first] = silent[stop:] = False
+    if stop - first < LEAST_BARS or silent.sum() > MOST_WAITED * (stop - first):
+        silent[:] = False
+    entries = np.flatnonzero(silent[:-1] & ~silent[1:]) + 1
+    entries = entries[entries < stop]
+    silent[entries - 1] = False
+    return silent, tuple(entries.tolist())
+
+
+def loudness_of(plans: Sequence[SectionPlan], bars: int) -> FloatArray:
+    """Return the factors of velocities in the bars of a song (B,)."""
+    factors = np.ones(bars, dtype=np.float32)
+    for plan in plans:
+        factors[plan.first : plan.stop] = np.clip(1 + plan.loudness / MEAN_VELOCITY, SOFTEST, LOUDEST)
+    return factors
+
+
+def dressed(
+    grooves: Sequence[Groove | None],
+    plans: Sequence[SectionPlan],
+    guitar_grid: GuitarGrid,
+    allowed: frozenset[str],
+    rng: np.random.Generator | None,
+) -> tuple[Groove | None, ...]:
+    """Return the groove of each bar (B,), varied as its section is planned. allowed: pieces that may keep time."""
+    if not plans:
+        return tuple(grooves)
+    longest = max(plans, key=lambda plan: plan.stop - plan.first)
+    cymbal = _cymbal(grooves[longest.first], allowed, rng)
+    found, made = list(grooves), dict[tuple[str, float, bool], Groove]()
+    for number, plan in enumerate(plans):
+        groove = grooves[plan.first]
+        if groove is None:
+            continue
+        key = plan.letter, round(plan.level, 2), plan.is_lifted
+        if key not in made:
+            places = _places(guitar_grid, [one for one in plans if one.letter == plan.letter], groove)
+            time = cymbal if plan.is_lifted else None
+            made[key] = varied(groove, time=time, level=round(plan.level, 2), bass=places)
+        stop = plans[number + 1].first if number + 1 < len(plans) else len(found)
+        begin = plan.first if number else 0
+        found[begin:stop] = [made[key]] * (stop - begin)
+    return tuple(found)
+
+
+def _cymbal(groove: Groove | None, allowed: frozenset[str], rng: np.random.Generator | None) -> str | None:
+    """Return the second cymbal of a song on a groove: that of the fuller sections."""
+    if groove is None or (keeps := timekeeper(groove)) is None:
+        return None
+    shares = LIFTED.get(groove.style or "", LIFTED[""])
+    shares = {name: share for name, share in shares.items() if name in allowed and name != keeps}
+    if keeps != "closed hat" or not shares:
+        return None
+    names = list(shares)
+    if rng is None:
+        return max(names, key=shares.__getitem__)
+    weights = np.array([shares[name] for name in names])
+    return names[int(rng.choice(len(names), p=weights / weights.sum()))]
+
+
+def _lifted(
+    level: Numbers,
+    length: Numbers,
+    letters: NDArray[np.str_],
+    is_refrain: NDArray[np.bool_],
+    rng: np.random.Generator | None,
+) -> NDArray[np.bool_]:
+    """Return the sections on the second cymbal: refrains, or the fullest letter, or else none."""
+    none = np.zeros(len(level), dtype=np.bool_)
+    names = list(dict.fromkeys(letters.tolist()))
+    if len(names) < 2:
+        return none
+    means = {name: _mean(level, length, letters == name) for name in names}
+    top = max(names, key=means.__getitem__)
+    if is_refrain.any() and not is_refrain.all():
+        chosen, share = is_refrain, REFRAIN_TIME
+    else:
+        chosen = letters == top
+        gap = _mean(level, length, chosen) - _mean(level, length, ~chosen)
+        share = CLEAR_TIME if gap >= CLEAR_LIFT else ANY_TIME
+    draw = 0.5 if rng is None else float(rng.random())
+    return chosen if draw < share and length[chosen].sum() <= 0.75 * length.sum() else none
+
+
+def _silent(heard: Mapping[str, Numbers], rng: np.random.Generator | None, *, bass: bool) -> NDArray[np.bool_]:
+    weights = SILENT if bass else SILENT_ALONE
+    logits = sum((weight * heard[name] for name, weight in weights.items() if name), np.zeros(len(heard["first"])))
+    share = 1 / (1 + np.exp(-(logits + weights[""])))
+    draws = np.full(len(share), 0.5) if rng is None else rng.random(len(share))
+    silent: NDArray[np.bool_] = (draws < share) & (share >= UNSURE)
+    return silent if bass else silent & (heard["sparser"] >= SPARSE)
+
+
+# --- what is heard ----------------------------------------------------------------------------------------------------
+
+
+def _heard(guitar_grid: GuitarGrid, spans: Sequence[tuple[int, int, str]]) -> dict[str, Numbers]:
+    """Return what is heard in each section against the whole song, by the names of the weights."""
+    form, guitar, bass = guitar_grid.form, guitar_grid.guitar, guitar_grid.bass
+    low, high = spans[0][0], spans[-1][1]
+    strokes, low_strokes = _by_bar(np.unique(guitar.step), form), _by_bar(np.unique(bass.step), form)
+    notes = _by_bar(guitar.step, form)
+
+    def ratio(counts: FloatArray) -> Numbers:
+        whole = counts[low:high].mean() + 0.5
+        return np.array([np.log((counts[first:stop].mean() + 0.5) / whole) for first, stop, _ in spans])
+
+    def loudness(grid: Grid) -> Numbers:
+        bar = form.bar_of(grid.step)
+        inside = (low <= bar) & (bar < high)
+        whole = float(grid.velocity[inside].mean()) if inside.any() else 0.0
+        own = [grid.velocity[(first <= bar) & (bar < stop)] for first, stop, _ in spans]
+        return np.array([(float(one.mean()) - whole) / 127 if len(one) else 0.0 for one in own])
+
+    count = len(spans)
+    letters = [letter for *_, letter in spans]
+    share = {
+        letter: sum(stop - first for first, stop, own in spans if own == letter) / (high - low) for letter in letters
+    }
+    at = np.arange(count)
+    return {
+        "bass": ratio(low_strokes),
+        "bass velocity": loudness(bass),
+        "notes": ratio(notes),
+        "velocity": loudness(guitar),
+        "sparser": -np.minimum(ratio(strokes), 0),
+        "off": np.array([float(np.mean(low_strokes[first:stop] == 0)) for first, stop, _ in spans]),
+        "first": (at == 0).astype(np.float64),
+        "last": (at == count - 1).astype(np.float64),
+        "place": np.array([(first - low) / (high - low) for first, *_ in spans]),
+        "share": np.array([share[letter] for letter in letters]),
+    }
+
+
+def _by_bar(steps: NDArray[np.int64], form: Form) -> FloatArray:
+    """(B,): how many of the steps lie in each bar."""
+    return np.bincount(form.bar_of(steps), minlength=len(form.steps)).astype(np.float32)
+
+
+def _places(guitar_grid: GuitarGrid, plans: Sequence[SectionPlan], groove: Groove) -> tuple[int, ...]:
+    """Return the steps of a bar on which the bass, or else the guitar, plays in some sections, the commonest first."""
+    form = guitar_grid.form
+    grid = guitar_grid.bass if len(guitar_grid.bass.step) else guitar_grid.guitar
+    step = np.unique(grid.step)
+    bar = form.bar_of(step)
+    inside = np.zeros(len(form.steps), dtype=np.bool_)
+    for plan in plans:
+        inside[plan.first : plan.stop] = True
+    inside &= form.steps == groove.steps
+    counts = np.bincount(form.place_of(step)[inside[bar]], minlength=groove.steps)
+    often = np.argsort(-counts, kind="stable")
+    return tuple(int(place) for place in often if counts[place] >= max(2, 0.3 * inside.sum()))
+
+
+def _mean(values: Numbers, length: Numbers, which: NDArray[np.bool_]) -> float:
+    total = float(length[which].sum())
+    return float((values * length)[which].sum()) / total if total else 0.0

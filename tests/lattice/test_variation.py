@@ -1,0 +1,102 @@
+"""Variations of a groove, over all grooves of the book and all cymbals."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from seq2drum.lattice.grooves.fitting import BACKBEAT, LOUD, playable
+from seq2drum.lattice.grooves.grooves import Groove
+from seq2drum.lattice.grooves.variation import MOST_KICKS, TIMEKEEPERS, timekeeper, varied
+from seq2drum.music.kit import FULL
+from seq2drum.play.grooves.book import Book
+
+CYMBALS = (None, "closed hat", "open hat", "ride", "crash")
+LEVELS = (-0.5, -0.3, -0.15, 0.0, 0.15, 0.3, 0.5)
+BASS = (0, 15, 6, 21, 9)
+
+
+@cache
+def grooves() -> tuple[Groove, ...]:
+    return Book.load().grooves[::3]
+
+
+def hits(groove: Groove, *names: str) -> list[list[tuple[int, str]]]:
+    struck = [zip(bar.step.tolist(), bar.key.tolist(), strict=True) for bar in groove.bars]
+    return [[(step, FULL.names[key]) for step, key in bar if not names or FULL.names[key] in names] for bar in struck]
+
+
+def count(groove: Groove) -> int:
+    return sum(map(len, hits(groove)))
+
+
+def rock() -> Groove:
+    return Book.load()["rock-hat"]
+
+
+@pytest.mark.parametrize("time", CYMBALS)
+def test_the_higher_the_level_the_more_hits(time: str | None) -> None:
+    falls, rises = 0, 0
+    for groove in grooves():
+        counts = [count(varied(groove, time=time, level=level, bass=BASS)) for level in LEVELS]
+        falls += any(after < before for before, after in pairwise(counts))
+        rises += counts[-1] > counts[0]
+    assert falls == 0 and rises >= 0.9 * len(grooves())
+
+
+@pytest.mark.parametrize("time", CYMBALS)
+def test_a_variation_is_playable_and_keeps_name_metre_backbeat_and_first_kick(time: str | None) -> None:
+    for groove in grooves():
+        for level in (-0.5, 0.0, 0.5):
+            made = varied(groove, time=time, level=level, bass=BASS)
+            assert (made.name, made.title, made.metre) == (groove.name, groove.title, groove.metre)
+            for old, new in zip(groove.bars, made.bars, strict=True):
+                assert len(playable(new).step) == len(new.step)
+                kept = set(zip(new.step.tolist(), new.key.tolist(), strict=True))
+                loud = np.isin(old.key, [FULL.places[name] for name in BACKBEAT]) & (old.velocity >= LOUD)
+                assert set(zip(old.step[loud].tolist(), old.key[loud].tolist(), strict=True)) <= kept
+                kicks = old.step[old.key == FULL.places["kick"]]
+                assert not len(kicks) or (int(kicks[0]), FULL.places["kick"]) in kept
+
+
+def test_without_a_change_a_groove_is_itself() -> None:
+    def is_playable(groove: Groove) -> bool:
+        return all(len(playable(bar).step) == len(bar.step) for bar in groove.bars)
+
+    assert all(hits(varied(groove)) == hits(groove) for groove in grooves() if is_playable(groove))
+
+
+def test_time_goes_to_the_ride_with_the_foot_on_two_and_four() -> None:
+    made = varied(rock(), time="ride")
+    assert timekeeper(rock()) == "closed hat" and timekeeper(made) == "ride"
+    assert [step for step, _ in hits(made, "ride")[0]] == [step for step, _ in hits(rock(), "closed hat")[0]]
+    assert hits(made, "pedal hat") == [[(6, "pedal hat"), (18, "pedal hat")]]
+    assert hits(made, "kick", "snare") == hits(rock(), "kick", "snare")
+
+
+def test_sixteenths_stay_on_the_hat_and_a_crash_is_ridden_on_the_beats() -> None:
+    sixteenths = Book.load()["rock-16th-hat"]
+    assert all(step % 6 in (0, 3) for step, _ in hits(varied(sixteenths, time="ride"), "ride")[0])
+    assert [step for step, _ in hits(varied(sixteenths, time="crash"), "crash")[0]] == [0, 6, 12, 18]
+
+
+def test_the_foot_leaves_the_hat_that_is_played_by_hand() -> None:
+    for time in ("closed hat", "open hat"):
+        made = varied(varied(rock(), time="ride"), time=time)
+        assert hits(made, "pedal hat") == [[]] and timekeeper(made) == "closed hat"
+
+
+def test_kicks_are_added_where_the_bass_plays_and_left_out_where_it_does_not() -> None:
+    groove = rock()
+    more = varied(groove, level=0.2, bass=(15, 9, 0))
+    added = {step for step, _ in hits(more, "kick")[0]} - {step for step, _ in hits(groove, "kick")[0]}
+    assert added <= {15, 9} and 1 <= len(added) <= MOST_KICKS
+
+
+def test_a_groove_without_a_cymbal_stays_without_one() -> None:
+    for groove in grooves():
+        if timekeeper(groove) is None:
+            assert all(varied(groove, time=time) == varied(groove) for time in TIMEKEEPERS)

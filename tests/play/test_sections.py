@@ -1,0 +1,206 @@
+"""The sections of a song as its drummer builds them: levels, waiting, the second cymbal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from seq2drum import Drummer, Options, Take
+from seq2drum.lattice.conditions import bars_of, drums_of
+from seq2drum.lattice.features import GuitarGrid
+from seq2drum.lattice.form import form_of, lattice_of
+from seq2drum.lattice.grid import Grid, encode
+from seq2drum.lattice.grooves.variation import timekeeper
+from seq2drum.lattice.sections import Section
+from seq2drum.music.kit import FULL
+from seq2drum.music.notes import Marker, Note, Part, Song
+from seq2drum.play.arrange.sections import (
+    LEAST_BARS,
+    WAITS,
+    SectionPlan,
+    dressed,
+    entry_bar,
+    loudness_of,
+    section_plans,
+    silent_bars,
+)
+from seq2drum.play.grooves.book import Book
+from tests.drumming import four, guitar_grid
+
+BARS = 32
+TICKS = 480
+VERSES = (Section(0, "verse"), Section(8, "chorus"), Section(16, "verse"), Section(24, "chorus"))
+KNOWN = frozenset(FULL.names)
+
+
+def strummed(bars: int = BARS, strokes: Sequence[int] = (4,)) -> GuitarGrid:
+    """Strokes a bar for eight bars each, in turn."""
+    notes = [(bar, step, 90) for bar in range(bars) for step in range(0, 24, 24 // strokes[bar // 8 % len(strokes)])]
+    return guitar_grid(four(bars), *notes)
+
+
+def with_bass(guitar: GuitarGrid, bars: Sequence[int], step: int = 0) -> GuitarGrid:
+    rows = guitar.form.first[np.array(bars)] + step
+    ones = np.ones(len(rows), dtype=np.int64)
+    return replace(guitar, bass=Grid(rows, 30 * ones, 90 * ones, 0 * ones, 24 * ones))
+
+
+def rngs(count: int = 400) -> list[np.random.Generator]:
+    return [np.random.default_rng(seed) for seed in range(count)]
+
+
+# --- levels -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_section_with_more_bass_is_fuller_and_letters_are_alike() -> None:
+    guitar = strummed()
+    bass = with_bass(guitar, range(BARS))
+    busy = [bar for bar in range(BARS) if bar // 8 % 2]
+    grids = [with_bass(guitar, busy, step).bass for step in (6, 12, 18)]
+    joined = Grid.join([bass.bass, *grids])
+    order = np.argsort(joined.step, kind="stable")
+    plans = section_plans(
+        replace(guitar, bass=joined.select(order)), [each._replace(letter=each.letter[0]) for each in VERSES], None
+    )
+    quiet, full = [plan.level for plan in plans[::2]], [plan.level for plan in plans[1::2]]
+    assert max(quiet) < -0.1 and min(full) > 0.1
+    assert abs(full[1] - full[0]) < 0.15 and abs(quiet[1] - quiet[0]) < 0.15
+
+
+def test_a_named_refrain_is_fuller_and_louder_even_to_the_same_guitar() -> None:
+    plans = section_plans(strummed(), VERSES, None)
+    assert all(plan.is_lifted == (plan.letter == "chorus") for plan in plans)
+    assert min(plan.level for plan in plans if plan.is_lifted) > max(plan.level for plan in plans if not plan.is_lifted)
+    assert plans[3].level > plans[1].level  # the last one is the fullest
+    loud = loudness_of(plans, BARS)
+    assert loud[8] > 1 > loud[0] and loud.shape == (BARS,)
+
+
+def test_levels_say_nothing_where_all_sections_are_one() -> None:
+    (plan,) = section_plans(strummed(), [Section(0, "A")], np.random.default_rng(0))
+    assert plan == SectionPlan(0, BARS, "A", 0.0)
+    assert section_plans(strummed(), [], None) == ()
+
+
+# --- waiting ----------------------------------------------------------------------------------------------------------
+
+
+def test_drums_mostly_wait_for_a_bass_that_comes_in_late() -> None:
+    late = with_bass(strummed(), range(8, BARS))
+    entries = [entry_bar(late, rng) for rng in rngs()]
+    assert set(entries) == {None, 8}
+    assert np.mean([entry is not None for entry in entries]) == pytest.approx(WAITS, abs=0.08)
+    assert entry_bar(late, None) == 8
+    assert entry_bar(with_bass(strummed(), range(7, BARS), 21), None) == 8  # a note that leads into it
+
+
+@pytest.mark.parametrize("bass", [range(BARS), range(1, BARS), range(20, BARS), []], ids=["all", "1", "20", "none"])
+def test_they_wait_for_no_bass_that_is_there_or_far_away_or_missing(bass: Sequence[int]) -> None:
+    assert entry_bar(with_bass(strummed(), np.array(bass, dtype=np.int64)), None) is None
+
+
+def test_the_bar_before_an_entry_leads_into_it_and_short_songs_have_none() -> None:
+    late = with_bass(strummed(), range(8, BARS))
+    silent, entries = silent_bars(section_plans(late, VERSES, None), late, None)
+    assert np.flatnonzero(silent).tolist() == list(range(7)) and entries == (8,)
+    short = with_bass(strummed(LEAST_BARS - 1), range(6, LEAST_BARS - 1))
+    silent, entries = silent_bars(section_plans(short, VERSES[:2], None), short, None)
+    assert not silent.any() and entries == ()
+
+
+def test_a_guitar_alone_is_waited_for_only_where_it_is_sparse() -> None:
+    for strokes, expected in (((4, 4), 0), ((1, 8, 8, 8), 1)):
+        guitar = strummed(strokes=strokes)
+        waits = [bool(silent_bars(section_plans(guitar, VERSES, rng), guitar, rng)[1]) for rng in rngs(200)]
+        assert (0.05 < np.mean(waits) < 0.6) == bool(expected)
+        likeliest = silent_bars(section_plans(guitar, VERSES, None), guitar, None)[1]
+        assert likeliest == ((8,) if expected else ())
+
+
+# --- the second cymbal ------------------------------------------------------------------------------------------------
+
+
+def test_refrains_go_to_another_cymbal_that_is_allowed() -> None:
+    groove, guitar = Book.load()["rock-hat"], strummed()
+    plans = section_plans(guitar, VERSES, None)
+    grooves = dressed([groove] * BARS, plans, guitar, KNOWN, None)
+    assert [timekeeper(each) for each in grooves[::8] if each] == ["closed hat", "ride", "closed hat", "ride"]
+    assert grooves[8] is grooves[15] and all(each is not None and each.name == groove.name for each in grooves)
+    same = dressed([groove] * BARS, plans, guitar, frozenset({"closed hat"}), None)
+    assert {timekeeper(each) for each in same if each} == {"closed hat"}
+    assert dressed([None] * BARS, plans, guitar, KNOWN, None) == (None,) * BARS
+
+
+def test_without_names_some_songs_have_a_second_cymbal_and_others_not() -> None:
+    guitar, passages = strummed(strokes=(4, 8)), [Section(0, "A"), Section(8, "B"), Section(16, "A"), Section(24, "B")]
+    lifted = [[plan.is_lifted for plan in section_plans(guitar, passages, rng)] for rng in rngs()]
+    assert {tuple(each) for each in lifted} == {(False,) * 4, (False, True, False, True)}
+    assert 0.2 < np.mean([each[1] for each in lifted]) < 0.6
+
+
+# --- takes ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def drummer() -> Drummer:
+    return Drummer.load()
+
+
+def song(*, late: int = 8, named: bool = True) -> Song:
+    """Thirty-two bars of eighths on a guitar, a bass from bar `late` on, and named verses and refrains."""
+    guitar = [Note(at * TICKS // 2, TICKS // 2, 52 + at // 8 % 3, 90) for at in range(8 * BARS)]
+    bass = [Note(at * TICKS, TICKS, 30, 90) for at in range(4 * late, 4 * BARS)]
+    markers = tuple(Marker(4 * TICKS * bar, name) for bar, name in VERSES) if named else ()
+    parts = Part.of(guitar, program=27, name="Guitar"), Part.of(bass, program=33, name="Bass")
+    return Song(TICKS, parts, length=4 * TICKS * BARS, markers=markers)
+
+
+def rolls(take: Take) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    lattice = lattice_of(take.song)
+    return bars_of(drums_of(encode(take.standard_part, lattice, FULL), form_of(take.song, lattice), FULL))
+
+
+def test_a_take_waits_for_the_bass_and_comes_in_with_kick_and_crash(drummer: Drummer) -> None:
+    take = drummer.accompany(song(), Options(temperature=0.0))
+    struck = rolls(take)
+    assert not struck[:7].any() and 0 < struck[7].sum() <= 6
+    assert struck[8, 0, FULL.places["kick"]] and struck[8, 0, FULL.places["crash"]]
+    assert struck[9:].any(axis=(1, 2)).all()
+    assert any(one.text == "waits for the bass" for one in take.explain())
+
+
+def test_refrains_of_a_take_are_on_the_ride_fuller_and_said_so(drummer: Drummer) -> None:
+    take = drummer.accompany(song(late=0), Options(temperature=0.0, groove=None))
+    struck = rolls(take)
+    hat, ride = (struck[:, :, FULL.places[name]].sum(axis=1) for name in ("closed hat", "ride"))
+    assert (ride[8:16] > hat[8:16]).all() and (hat[16:24] > ride[16:24]).all()
+    assert any(one.text == "time on the ride" and one.first == 9 for one in take.explain())
+
+
+def test_a_groove_that_is_given_is_played_as_it_is_unless_the_song_is_to_be_built(drummer: Drummer) -> None:
+    plain = drummer.accompany(song(), Options(groove="rock-hat"))
+    off = drummer.accompany(song(), Options(groove="rock-hat", arrange="off"))
+    built = drummer.accompany(song(), Options(groove="rock-hat", arrange="on"))
+    assert plain.to_bytes() == off.to_bytes() != built.to_bytes()
+    assert rolls(plain)[:7].any(axis=(1, 2)).all()
+    assert np.flatnonzero(rolls(built)[:9].any(axis=(1, 2))).tolist() in ([7, 8], list(range(9)))
+
+
+def test_a_wish_is_played_where_the_drums_would_wait_and_changes_no_other_bar(drummer: Drummer) -> None:
+    options = Options(seed=3, temperature=0.0)
+    before = [bar.part.rows.tolist() for bar in drummer.stream(song(late=10), options)]
+    for wish in ({"fill_at": (3,)}, {"groove": {"verse": "half-time-rock-hat"}}):
+        after = [bar.part.rows.tolist() for bar in drummer.stream(song(late=10), replace(options, **wish))]
+        assert not before[2] and after[2]
+        asked = {2} if "fill_at" in wish else {*range(8), *range(16, 24)}
+        assert {bar for bar, (one, other) in enumerate(zip(before, after, strict=True)) if one != other} <= asked | {3}
+
+
+def test_takes_beside_the_first_build_the_song_as_well(drummer: Drummer) -> None:
+    takes = drummer.takes(song(late=0), Options(seed=1), 4)
+    assert {take.options.arrange for take in takes} == {"auto", "on"}
+    for take in drummer.takes(song(late=0), Options(seed=1, arrange="off"), 3):
+        assert take.options.arrange == "off"
