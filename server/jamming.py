@@ -109,8 +109,9 @@ class JamRunner:
         """
         config = asked.config
         # 1. Read the request.
-        for field, _ in config.ListFields():
-            if field.name not in JAM_OPTIONS:
+        for field, value in config.ListFields():
+            is_default = field.name in OPTIONS and value == OPTIONS[field.name].default
+            if field.name not in JAM_OPTIONS and not is_default:
                 text = f"{field.name} does not apply to a jam; leave it out"
                 raise Refusal("INVALID_OPTION", text, field=f"config.{field.name}")
         if any(groove.WhichOneof("source") != "name" or groove.HasField("bars") for groove in config.groove):

@@ -291,6 +291,7 @@ def test_the_effective_configuration_has_defaults_and_leaves_what_the_model_deci
         daring=0,
         ending="auto",
         time="auto",
+        arrange="auto",
     )
     assert not filled.HasField("intensity") and not filled.HasField("swing")
     assert not effective(Config(groove=[pb.GrooveChoice(name="one drop")])).HasField("temperature")
