@@ -43,7 +43,7 @@ def strummed(bars: int = BARS, strokes: Sequence[int] = (4,)) -> GuitarGrid:
 
 
 def with_bass(guitar: GuitarGrid, bars: Sequence[int], step: int = 0) -> GuitarGrid:
-    rows = guitar.form.first[np.array(bars)] + step
+    rows = guitar.form.first[np.array(bars, dtype=np.int64)] + step
     ones = np.ones(len(rows), dtype=np.int64)
     return replace(guitar, bass=Grid(rows, 30 * ones, 90 * ones, 0 * ones, 24 * ones))
 
@@ -99,7 +99,7 @@ def test_drums_mostly_wait_for_a_bass_that_comes_in_late() -> None:
 
 @pytest.mark.parametrize("bass", [range(BARS), range(1, BARS), range(20, BARS), []], ids=["all", "1", "20", "none"])
 def test_they_wait_for_no_bass_that_is_there_or_far_away_or_missing(bass: Sequence[int]) -> None:
-    assert entry_bar(with_bass(strummed(), np.array(bass, dtype=np.int64)), None) is None
+    assert entry_bar(with_bass(strummed(), bass), None) is None
 
 
 def test_the_bar_before_an_entry_leads_into_it_and_short_songs_have_none() -> None:
