@@ -14,12 +14,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seq2drum.data.corpus.prepared import Prepared
-from seq2drum.evaluate.auditions import Progress
+from seq2drum.evaluate.auditions import Progress, tracked
 from seq2drum.evaluate.evaluation import Measure, measure_row
 from seq2drum.judge.intervals import mean_over_songs
+from seq2drum.judge.measures import spearman
 from seq2drum.judge.players import play_heard
 from seq2drum.lattice.conditions import bars_of, drums_of
 from seq2drum.lattice.features import GuitarGrid
@@ -139,8 +139,7 @@ def arrangement(
     """
     found: dict[str, list[Arranged]] = {"real drums": [], "takes": [], "takes, bass hidden": []}
     seed = int(options.get("seed", 0))
-    for done, song in enumerate(songs, 1):
-        progress("songs played", done, len(songs))
+    for song in tracked(songs, "songs played", progress):
         guitar_grid, passages = song.guitar_grid, sections(song.guitar_grid)
         if not passages or (own := arranged(song.drums, song.drums, guitar_grid, passages)) is None:
             continue
@@ -222,15 +221,4 @@ def _rank(own: Sequence[float], theirs: Sequence[float]) -> float:
     """Return Spearman's rank correlation; nan of fewer than three, or if the real ones are all the same."""
     if len(own) < 3 or np.ptp(theirs) == 0:
         return np.nan
-    if np.ptp(own) == 0:
-        return 0.0
-    ranks = [_ranks(np.asarray(values)) for values in (own, theirs)]
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
-
-
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ranks (n,); equal values share the mean of theirs."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    shared: NDArray[np.float64] = (ends - (counts - 1) / 2)[inverse]
-    return shared
+    return spearman(np.asarray(own), np.asarray(theirs))

@@ -21,6 +21,7 @@ from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.evaluate.auditions import Progress, tracked
 from seq2drum.evaluate.evaluation import Measure, measure_row
 from seq2drum.judge.intervals import mean_over_songs
+from seq2drum.judge.measures import spearman
 from seq2drum.judge.styles import LOUD, TakeGrid, obeys
 from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import PROMINENCE, drums_of, novelty, prominence_of
@@ -113,15 +114,6 @@ class Moved(NamedTuple):
         """(statistics,): the gain of each from the lowest setting to the highest, mean over songs."""
         gain: NDArray[np.float64] = np.nanmean(self.values[:, -1] - self.values[:, 0], axis=0)
         return gain
-
-
-def spearman(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Return Spearman's rank correlation; ties share the mean of their ranks. 0 if all values are the same."""
-    ranks = [np.array([np.mean(np.flatnonzero(np.sort(row) == value)) for value in row]) for row in (one, other)]
-    spread = [float(np.std(rank)) for rank in ranks]
-    if min(spread) == 0:
-        return 0.0
-    return float(np.mean((ranks[0] - ranks[0].mean()) * (ranks[1] - ranks[1].mean())) / (spread[0] * spread[1]))
 
 
 def count_take(drummer: Drummer, song: Song, options: Options, bars: int | None) -> Counted:

@@ -260,6 +260,15 @@ def pearson(sums: Vector) -> float:
     return float(np.clip((xy - x * y / n) / np.sqrt(vary_x * vary_y), -1, 1))
 
 
+def spearman(one: Vector, other: Vector) -> float:
+    """Return Spearman's rank correlation; ties share the mean of their ranks. 0 if all values are the same."""
+    ranks = [np.array([np.mean(np.flatnonzero(np.sort(row) == value)) for value in row]) for row in (one, other)]
+    spread = [float(np.std(rank)) for rank in ranks]
+    if min(spread) == 0:
+        return 0.0
+    return float(np.mean((ranks[0] - ranks[0].mean()) * (ranks[1] - ranks[1].mean())) / (spread[0] * spread[1]))
+
+
 def curve(sums: Vector) -> Vector:
     """(2, CURVE_BARS): the bar-similarity curve s(1), s(2), ... of the made and the real drums.
 

@@ -17,6 +17,7 @@ from seq2drum.errors import NoGuitarError
 from seq2drum.evaluate import wishes
 from seq2drum.evaluate.wishes import Counted, Moved
 from seq2drum.formats.midi import midi
+from seq2drum.judge import measures
 from seq2drum.lattice.conditions import Drums, bars_of, drums_of, fills, hits_per_quarter
 from seq2drum.lattice.form import form_of
 from seq2drum.lattice.grid import STEPS_PER_QUARTER, Lattice, encode, quarters_into
@@ -490,7 +491,7 @@ def counted(notes: list[tuple[int, int, int]]) -> Counted:
 
 def test_rank_correlation_is_that_of_the_ranks() -> None:
     def spearman(*values: float) -> float:
-        return wishes.spearman(np.arange(float(len(values))), np.array(values))
+        return measures.spearman(np.arange(float(len(values))), np.array(values))
 
     assert spearman(1, 2, 3, 40, 500) == pytest.approx(1)
     assert spearman(5, 4, 3, 2, 1) == pytest.approx(-1)
