@@ -63,7 +63,7 @@ NOT_RUN = {
     r"\(echo ": "wants a token and curl; tests/server/test_web.py asks over HTTP",
     r"(seq2drum|python main\.py) --mode page": "serves a page until it is ended; tests/web is in a browser",
     r"python -m client mcp ": "serves an assistant; test_mcp.py is one",
-    r"python -m server --model mine=runs/mine --trust ": "serves until it is ended; tests/play/test_signing.py trusts",
+    r"python -m server --model mine=runs/mine --trust ": "serves until it is ended; test_untrusted.py trusts",
     r"tensorboard ": "serves until it is ended",
     r"python -m seq2drum\.learn\.[\w.]+ (--|runs/)": "wants a corpus; tests/learn trains",
     r"seq2drum --mode eval --model \w+ .*--data groove": "wants the data set; tests/evaluate/test_beats.py has figures",

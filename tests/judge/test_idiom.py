@@ -1,4 +1,4 @@
-"""The rules of style: music that was written in a style keeps them, drums of another style do not."""
+"""The rules of style and of wishes: music that was written in a style keeps them, drums of another style do not."""
 
 import re
 from pathlib import Path
@@ -11,13 +11,18 @@ from seq2drum.cli import main
 from seq2drum.evaluate import report
 from seq2drum.evaluate.evaluation import Estimate, Evaluation
 from seq2drum.evaluate.idiom import judge, judge_part, piece_of, summary
-from seq2drum.evaluate.wishes import CONTROLS
+from seq2drum.evaluate.wishes import CONTROLS, Leaning
 from seq2drum.formats.midi import midi
-from seq2drum.judge.styles import RULES, TakeGrid, ending, style_named
+from seq2drum.judge.styles import RULES, SIGNS, TakeGrid, ending, obeys, style_named
+from seq2drum.lattice.form import lattice_of
+from seq2drum.lattice.grid import Grid, decode
 from seq2drum.music import theory
 from seq2drum.music.choices import STYLES
+from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Part, Song
+from seq2drum.play.grooves.book import Book
 from tests.conftest import run_script
+from tests.players import strummed
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 KICK, SNARE, HAT, CLAP = 36, 38, 42, 39
@@ -200,3 +205,54 @@ def test_controls_are_measured_by_what_they_move(tmp_path, capsys):
     assert list(found["Controls"]) == list(found["Moved"]) == list(CONTROLS)
     assert found["Controls"]["humanize"]["Spearman"].value > 0.8
     assert all(found["Moved"][name][name].value == pytest.approx(1) for name in ("intensity", "humanize"))
+
+
+# --- the rules that tell whether a wish is heard ----------------------------------------------------------------------
+
+
+BARS = 8
+
+
+def noticed(name: str, *, gain: float = 1.0) -> TakeGrid:
+    """A groove of the book, over and over."""
+    song, groove = strummed(BARS), Book.load()[name]
+    lattice = lattice_of(song)
+    grid = Grid.join(groove.bar(bar).shift(lattice.first[bar]) for bar in range(BARS))
+    loud = np.maximum(grid.velocity * gain, 1).astype(np.int64)
+    return TakeGrid.of(decode(grid._replace(velocity=loud), lattice, FULL), song, [0])
+
+
+@pytest.mark.parametrize(
+    ("style", "name"),
+    [
+        ("jazz", "swing-ride"),
+        ("latin", "bossa-side-stick"),
+        ("reggae", "one-drop"),
+        ("shuffle", "shuffle-hat"),
+        ("funk", "funk-hat"),
+        ("dance", "pop-four-on-the-floor"),
+        ("rock", "rock-hat"),
+    ],
+)
+def test_what_every_drummer_knows_of_a_style_obeys_it(style: str, name: str) -> None:
+    assert obeys(style, noticed(name))
+
+
+def test_a_rock_beat_is_rock_and_pop_and_nothing_else() -> None:
+    assert {style for style in STYLES if obeys(style, noticed("rock-hat"))} == {"rock", "pop"}
+    assert {style for style in STYLES if obeys(style, noticed("swing-ride"))} == {"jazz"}
+
+
+def test_every_style_has_signs() -> None:
+    assert set(SIGNS) == set(STYLES)
+
+
+def test_a_kick_before_the_beat_leans_if_the_kick_leaves_out_the_beat() -> None:
+    assert Leaning.of(noticed("rock-hat-plain")).leaning_hits == 0
+    assert Leaning.of(noticed("funk-hat")).leaning_hits > Leaning.of(noticed("rock-hat")).leaning_hits > 0
+
+
+def test_louder_drums_are_counted_louder_and_nothing_else() -> None:
+    soft, loud = Leaning.of(noticed("rock-hat", gain=0.8)), Leaning.of(noticed("rock-hat"))
+    assert 0.8 * loud[0] == pytest.approx(soft[0], rel=0.05)
+    assert loud[1:] == soft[1:]

@@ -1,8 +1,10 @@
-"""A musician's choices: playing, the client and the command lines follow one table."""
+"""A musician's choices, and limits: playing, the client and the command lines follow one table of each."""
 
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from dataclasses import fields
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from client.messages import RemoteOptions
 from seq2drum import Options
 from seq2drum.errors import OptionError
+from seq2drum.music.limits import DEFAULT_LIMITS, LAST_TICK, MIDI_SUFFIXES, SCORE_SUFFIXES, Limits
 from seq2drum.music.options import CHOICES, check, check_word, pieces_of
 
 NUMBERS = {name: choice for name, choice in CHOICES.items() if choice.wanted and name != "takes" and not choice.many}
@@ -60,3 +63,27 @@ def test_a_word_that_is_nearly_right_is_told_what_it_is_near() -> None:
         check_word("style", "jaz")
     with pytest.raises(OptionError, match="there are jazz, shuffle"):
         check_word("style", "polka")
+
+
+# --- limits -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_limits_and_suffixes_are_known_without_numpy() -> None:
+    code = "import sys, seq2drum.music.limits; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_every_limit_says_what_it_limits() -> None:
+    assert all(limit.metadata["help"] for limit in fields(Limits))
+
+
+def test_a_metre_and_a_song_within_the_limits_can_be_written() -> None:
+    assert DEFAULT_LIMITS.numerator <= 255
+    assert DEFAULT_LIMITS.denominator <= 128
+    assert DEFAULT_LIMITS.quarters * 480 < LAST_TICK
+
+
+def test_suffixes_are_lower_case_and_belong_to_one_format() -> None:
+    suffixes = MIDI_SUFFIXES + SCORE_SUFFIXES
+    assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in suffixes)
+    assert len(set(suffixes)) == len(suffixes)

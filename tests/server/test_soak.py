@@ -1,4 +1,4 @@
-"""The service for a while: good, bad, cancelled and late calls from several callers at once, and nothing gets worse.
+"""The service for a while: good, bad, cancelled, late and greedy calls of several callers, and nothing gets worse.
 
 Ten seconds; `python -m bench soak` makes it an hour, with tight bounds.
 """
@@ -6,10 +6,12 @@ Ten seconds; `python -m bench soak` makes it an hour, with tight bounds.
 from __future__ import annotations
 
 import random
+import socket
 import time
 
 import pytest
 
+from bench import beside
 from bench.callers import stub_of
 from bench.serving import serving
 from bench.soak import Soak, soak
@@ -49,3 +51,24 @@ def test_memory_and_latency_do_not_grow_over_many_calls() -> None:
         with channel:
             assert work.plain(stub, random.Random(0)) == "right"
         assert served.end() == 0
+
+
+# --- a caller who asks for much beside one who asks for little --------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_calls_for_two_notes_far_apart_keep_no_other_caller_waiting_and_take_no_gigabytes() -> None:
+    try:
+        socket.create_server((beside.ELSEWHERE, 0)).close()
+    except OSError:
+        pytest.skip(f"this machine has no address {beside.ELSEWHERE} of its own")
+    with serving("--engines", "2") as served:
+        channel, stub = stub_of(served.address)
+        with channel:
+            beside.played(stub, beside.SHORT)
+        short = 2
+        times, mebibytes = beside.beside(served, beside.LOADS["greedy"], short, 100.0)
+        takes = served.total("takes_total")
+    assert len(times) == short
+    assert takes < 16 * 8, "the short songs had to wait until the others were done"
+    assert mebibytes < 2048
