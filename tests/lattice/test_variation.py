@@ -100,3 +100,16 @@ def test_a_groove_without_a_cymbal_stays_without_one() -> None:
     for groove in grooves():
         if timekeeper(groove) is None:
             assert all(varied(groove, time=time) == varied(groove) for time in TIMEKEEPERS)
+
+
+@pytest.mark.parametrize(
+    "name", ["rock-hat", "shuffle-hat", "bossa-brushes", "jazz-waltz-ride", "rock-7-8", "ballad-6-8"]
+)
+def test_any_idiom_can_be_played_with_half_as_many_hits_again(name: str) -> None:
+    groove = Book.load()[name]
+    assert count(varied(groove, level=0.5, bass=BASS)) >= 1.4 * count(varied(groove, level=-0.5, bass=BASS))
+
+
+def test_a_fast_groove_gets_no_sixteenths_on_its_cymbal() -> None:
+    slow, fast = (varied(rock(), level=0.5, bass=BASS, is_slow=is_slow) for is_slow in (True, False))
+    assert len(hits(slow, "closed hat")[0]) == 16 and len(hits(fast, "closed hat")[0]) == 8

@@ -204,3 +204,12 @@ def test_takes_beside_the_first_build_the_song_as_well(drummer: Drummer) -> None
     assert {take.options.arrange for take in takes} == {"auto", "on"}
     for take in drummer.takes(song(late=0), Options(seed=1, arrange="off"), 3):
         assert take.options.arrange == "off"
+
+
+def test_a_higher_intensity_is_fuller_and_louder_on_the_same_groove(drummer: Drummer) -> None:
+    for options in (Options(), Options(arrange="off"), Options(groove="rock-hat")):
+        takes = [drummer.accompany(song(late=0), replace(options, intensity=level)) for level in (0.1, 0.5, 0.9)]
+        counts = [len(take.part) for take in takes]
+        loud = [float(take.part.velocity.mean()) for take in takes]
+        assert counts[0] < counts[1] < counts[2] and counts[2] >= 1.5 * counts[0] and loud[0] < loud[1] < loud[2]
+        assert len({take.grooves for take in takes}) == 1

@@ -9,24 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 
-from seq2drum.lattice.grid import HIT_LENGTH, STEPS_PER_QUARTER, Grid
-from seq2drum.lattice.grooves.fitting import BACKBEAT, LOUD, playable
+from seq2drum.lattice.grid import HIT_LENGTH, PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid
+from seq2drum.lattice.grooves.fitting import BACKBEAT, LOUD, beats_of, playable
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.grooves.styles import swings
 from seq2drum.music.kit import FULL
 
 TIMEKEEPERS = {"closed hat": ("closed hat", "open hat"), "ride": ("ride", "bell"), "crash": ("crash",)}
+SHAKEN = ("shaker", "cabasa", "tambourine", "triangle")  # pieces that keep time beside or in place of a cymbal
 LEAST_STROKES = 2  # a bar on a piece from which it keeps time
 STRAIGHT, SWUNG, SIXTEENTHS = 3, 4, (1, 5)  # steps of a quarter: its second eighth, and the sixteenths beside it
 GHOSTS = (11, 13, 23, 5)  # steps of ghost notes around the backbeats of four quarters
-MOST_KICKS, MOST_GHOSTS = 2, 2  # that a fuller groove gains in a bar
+SWUNG_GHOSTS = (10, 22, 4, 16)
+MOST_KICKS, MOST_GHOSTS = (
+    2,
+    2,
+)  # that a fuller groove gains in a bar, and one more for each MORE that its level is higher
+MORE = 0.2
 KICK_GAP = 3  # steps between kicks
 GHOST, FOOT, KICK, SOFT = 34, 58, 88, 0.8  # velocities; of strokes between others, as a share
-SLOW = 112.0  # quarters a minute up to which a fuller groove has sixteenths on its cymbal
 NO_GHOSTS = frozenset({"jazz", "latin", "metal", "dance", "reggae"})
 _VOICE = FULL.places
 _KICK, _SNARE, _FOOT = _VOICE["kick"], _VOICE["snare"], _VOICE["pedal hat"]
@@ -48,7 +53,9 @@ def timekeeper(groove: Groove) -> str | None:
 
 
 @lru_cache(maxsize=512)
-def varied(groove: Groove, *, time: str | None = None, level: float = 0.0, bass: tuple[int, ...] = ()) -> Groove:
+def varied(
+    groove: Groove, *, time: str | None = None, level: float = 0.0, bass: tuple[int, ...] = (), is_slow: bool = True
+) -> Groove:
     """Return a groove on other time and of other fullness; name and title stay.
 
     Args:
@@ -56,6 +63,7 @@ def varied(groove: Groove, *, time: str | None = None, level: float = 0.0, bass:
         time: The piece to keep time on: "closed hat", "open hat", "ride" or "crash"; None leaves it.
         level: The logarithm of the ratio of hits wanted to those it has.
         bass: Steps of a bar on which the bass begins notes, the commonest first; kicks are added there.
+        is_slow: Whether the tempo leaves room for sixteenths on the cymbal.
     """
     bars = [_bar(bar) for bar in groove.bars]
     wanted = np.exp(level) * sum(map(len, bars)) / len(bars)
@@ -66,7 +74,7 @@ def varied(groove: Groove, *, time: str | None = None, level: float = 0.0, bass:
     if change < 0 and level < 0:
         bars = [_thinned(bar, -change, groove, frozenset(bass)) for bar in bars]
     elif change > 0 and level > 0:
-        bars = [_filled(bar, change, groove, bass) for bar in bars]
+        bars = [_filled(bar, change, groove, bass, int(level / MORE), is_slow=is_slow) for bar in bars]
     return replace(groove, bars=tuple(playable(_grid(bar)) for bar in bars))
 
 
@@ -109,9 +117,9 @@ def _on_time(bar: _Bar, keeps: str, time: str, groove: Groove) -> _Bar:
 
 
 def _strokes(bar: _Bar) -> dict[int, int]:
-    """Return the strokes of the cymbal that keeps time: steps and voices."""
+    """Return the strokes of the piece that keeps time, a cymbal if there is one: steps and voices."""
     by_piece: dict[str, dict[int, int]] = {}
-    for name, pieces in TIMEKEEPERS.items():
+    for name, pieces in (TIMEKEEPERS | {name: (name,) for name in SHAKEN}).items():
         voices = {_VOICE[piece] for piece in pieces}
         by_piece[name] = {step: key for step, key in sorted(bar) if key in voices}
     best = max(by_piece, key=lambda name: len(by_piece[name]))
@@ -131,7 +139,7 @@ def _thinned(bar: _Bar, fewer: int, groove: Groove, bass: frozenset[int]) -> _Ba
 
     # 1. What is beside the kit, ghost notes, sixteenths on the cymbal.
     if strokes:
-        for voice in sorted({key for _, key in bar} & _PERCUSSION):
+        for voice in sorted({key for _, key in bar} & _PERCUSSION - set(strokes.values())):
             leave_out([at for at in bar if at[1] == voice], together=True)
     leave_out(
         [at for at, (loud, _) in sorted(bar.items(), reverse=True) if at[1] == _SNARE and loud < LOUD], together=False
@@ -143,24 +151,30 @@ def _thinned(bar: _Bar, fewer: int, groove: Groove, bass: frozenset[int]) -> _Ba
     weak.sort(key=lambda step: (step in bass, step % STEPS_PER_QUARTER == STRAIGHT, -step))
     leave_out([(step, _KICK) for step in weak][: max(len(kicks) - 2, 0)], together=False)
     # 3. The cymbal on the beats alone.
-    if groove.denominator == 4 and not swings(groove):
-        left = {step: key for step, key in strokes.items() if (step, key) in bar}
-        leave_out([(step, key) for step, key in left.items() if step % STEPS_PER_QUARTER == STRAIGHT], together=True)
+    heads = _heads(groove.numerator, groove.denominator)
+    leave_out([at for at in strokes.items() if at in bar and at[0] not in heads], together=True)
     return bar
 
 
-def _filled(bar: _Bar, more: int, groove: Groove, bass: Sequence[int]) -> _Bar:
-    """Return a bar with about so many hits more."""
+@cache
+def _heads(numerator: int, denominator: int) -> frozenset[int]:
+    """Return the steps of a bar on which its beats begin."""
+    starts = (divmod(round(beat.start), TWELFTHS) for beat in beats_of(numerator, denominator))
+    return frozenset(quarter * STEPS_PER_QUARTER + PLACES.tolist().index(place) for quarter, place in starts)
+
+
+def _filled(bar: _Bar, more: int, groove: Groove, bass: Sequence[int], extra: int, *, is_slow: bool) -> _Bar:
+    """Return a bar with about so many hits more. extra: kicks and ghost notes that it may gain beside the usual."""
     bar, most = dict(bar), len(bar) + more
     strokes, is_swung = _strokes(bar), swings(groove)
     off = SWUNG if is_swung else STRAIGHT
     # 1. The cymbal in eighths for quarters, in sixteenths for eighths if the change is great.
-    if strokes and groove.denominator == 4 and _VOICE["crash"] not in strokes.values():
+    if strokes and _VOICE["crash"] not in strokes.values():
         voice = max(strokes.values(), key=list(strokes.values()).count)
         loud = float(np.mean([bar[step, key][0] for step, key in strokes.items()]))
-        quarters = groove.steps // STEPS_PER_QUARTER
-        inside: tuple[int, ...] = (off,) if len(strokes) <= quarters + 1 else ()
-        if not inside and not is_swung and groove.tempo[0] <= SLOW and len(strokes) <= 2 * quarters + 1:
+        quarters = groove.steps / STEPS_PER_QUARTER
+        inside: tuple[int, ...] = (off,) if len(strokes) <= quarters + 1 and groove.denominator == 4 else ()
+        if not inside and not is_swung and is_slow and len(strokes) <= 2 * quarters + 1:
             inside = SIXTEENTHS
         added = [
             (begin + place, voice)
@@ -176,15 +190,19 @@ def _filled(bar: _Bar, more: int, groove: Groove, bass: Sequence[int]) -> _Bar:
         kicks = [at for at, key in bar if key == _KICK]
         free = all(min(abs(step - at), groove.steps - abs(step - at)) >= KICK_GAP for at in kicks)
         is_backed = any((step, key) in bar and bar[step, key][0] >= LOUD for key in _BACKBEAT)
-        if len(bar) >= most or gained >= MOST_KICKS:
+        if len(bar) >= most or gained >= MOST_KICKS + extra:
             break
         if free and not is_backed and step < groove.steps:
             bar[step, _KICK] = (KICK, 0)
             gained += 1
     # 3. Ghost notes, and the foot on two and four under the ride.
-    if (groove.numerator, groove.denominator) == (4, 4) and not is_swung and groove.style not in NO_GHOSTS:
-        some = [step for step in GHOSTS if not any((near, key) in bar for near in (step,) for key in _BACKBEAT)]
-        for step in some[: min(MOST_GHOSTS, max(most - len(bar), 0))]:
+    if (groove.numerator, groove.denominator) == (4, 4) and (is_swung or groove.style not in NO_GHOSTS):
+        some = [
+            step
+            for step in (SWUNG_GHOSTS if is_swung else GHOSTS)
+            if not any((near, key) in bar for near in (step,) for key in _BACKBEAT)
+        ]
+        for step in some[: min(MOST_GHOSTS + extra, max(most - len(bar), 0))]:
             bar[step, _SNARE] = (GHOST, 0)
     if strokes and groove.denominator == 4 and set(strokes.values()) <= {_VOICE["ride"], _VOICE["bell"]}:
         for step in range(STEPS_PER_QUARTER, groove.steps, 2 * STEPS_PER_QUARTER):

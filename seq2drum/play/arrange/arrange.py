@@ -22,7 +22,7 @@ from seq2drum.music.kit import FULL, Kit, to_kit
 from seq2drum.music.notes import IntArray
 from seq2drum.play.arrange.cues import gestures_of
 from seq2drum.play.arrange.fills import add_fills, version_of, wished_version
-from seq2drum.play.arrange.sections import dressed, loudness_of, section_plans, silent_bars
+from seq2drum.play.arrange.sections import dressed, even_plans, loudness_of, section_plans, silent_bars
 from seq2drum.play.choose import Grooves
 from seq2drum.play.decode.engine import Computation, Playable
 from seq2drum.play.decode.memory import Pieces, pieces_for
@@ -105,9 +105,12 @@ def make_plan(
     if options.arranges:
         plans = section_plans(guitar_grid, sections, rng)
         silent, entries = silent_bars(plans, guitar_grid, rng)
-        pieces = pieces_of(options, grooves.values(), kit)
-        varied = dressed(plan.grooves, plans, guitar_grid, _cymbals(options, pieces, kit), rng)
-        plan = replace(plan, grooves=varied, loudness=loudness_of(plans, len(form.steps)))
+        plan = replace(plan, loudness=loudness_of(plans, len(form.steps)))
+    else:
+        plans = even_plans(guitar_grid, sections)
+    if options.arranges or options.intensity is not None:
+        cymbals = _cymbals(options, pieces_of(options, grooves.values(), kit), kit)
+        plan = replace(plan, grooves=dressed(plan.grooves, plans, guitar_grid, cymbals, rng, options.intensity))
     # 2. What is done together with the band.
     pieces = pieces_of(options, {id(groove): groove for groove in plan.grooves if groove is not None}.values(), kit)
     known = frozenset(name for name, allowed in zip(kit.names, pieces.allowed.tolist(), strict=True) if allowed)

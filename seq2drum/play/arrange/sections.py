@@ -58,6 +58,8 @@ LAST_LIFT = 0.05  # level that the last of several refrains gains
 # above the others', and else. Drummers change at a fifth of all sections; which is hardly to be known.
 REFRAIN_TIME, CLEAR_TIME, ANY_TIME = 0.75, 0.5, 0.3
 CLEAR_LIFT = 0.12
+BUSIER, USUAL_INTENSITY = 1.2, 0.5  # level that goes with an intensity of 1 above the usual one
+SLOW = 112.0  # quarters a minute up to which a fuller groove has sixteenths on its cymbal
 LOUDER = 0.15  # velocity, 0..1, that goes with a level of 1 beside that
 LOUDEST, SOFTEST = 1.15, 0.8  # bounds of the factor of a section's velocities
 MEAN_VELOCITY = 0.75
@@ -93,9 +95,7 @@ def section_plans(
     """Return the plan of each section. rng: draws silence and cymbals; None takes what is likeliest."""
     if not sections:
         return ()
-    _, end = guitar_grid.sounding
-    stops = [*(section.bar for section in sections[1:]), max(end, sections[-1].bar + 1)]
-    spans = [(section.bar, stop, section.letter) for section, stop in zip(sections, stops, strict=True)]
+    spans = _spans(guitar_grid, sections)
     # 1. The level and the loudness of each, alike within a letter; refrains above the others.
     heard, bass = _heard(guitar_grid, spans), bool(len(guitar_grid.bass.step))
     length = np.array([stop - first for first, stop, _ in spans], dtype=np.float64)
@@ -117,6 +117,18 @@ def section_plans(
     loudness += LOUDER * level
     rows = zip(spans, level.tolist(), loudness.tolist(), silent.tolist(), lifted.tolist(), strict=True)
     return tuple(SectionPlan(*span, *row) for span, *row in rows)
+
+
+def even_plans(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> tuple[SectionPlan, ...]:
+    """Return plans that play all sections alike."""
+    return tuple(SectionPlan(*span, 0.0) for span in _spans(guitar_grid, sections)) if sections else ()
+
+
+def _spans(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> list[tuple[int, int, str]]:
+    """Return the bars [first, stop) and the letter of each section."""
+    _, end = guitar_grid.sounding
+    stops = [*(section.bar for section in sections[1:]), max(end, sections[-1].bar + 1)]
+    return [(section.bar, stop, section.letter) for section, stop in zip(sections, stops, strict=True)]
 
 
 def _predicted(
@@ -182,12 +194,17 @@ def dressed(
     guitar_grid: GuitarGrid,
     allowed: frozenset[str],
     rng: np.random.Generator | None,
+    intensity: float | None = None,
 ) -> tuple[Groove | None, ...]:
-    """Return the groove of each bar (B,), varied as its section is planned. allowed: pieces that may keep time."""
+    """Return the groove of each bar (B,), varied as its section is planned.
+
+    allowed: pieces that may keep time. intensity: the control, which makes all sections fuller or sparser.
+    """
     if not plans:
         return tuple(grooves)
     longest = max(plans, key=lambda plan: plan.stop - plan.first)
     cymbal = _cymbal(grooves[longest.first], allowed, rng)
+    busier = 0.0 if intensity is None else BUSIER * (intensity - USUAL_INTENSITY)
     found, made = list(grooves), dict[tuple[str, float, bool], Groove]()
     for number, plan in enumerate(plans):
         groove = grooves[plan.first]
@@ -197,7 +214,8 @@ def dressed(
         if key not in made:
             places = _places(guitar_grid, [one for one in plans if one.letter == plan.letter], groove)
             time = cymbal if plan.is_lifted else None
-            made[key] = varied(groove, time=time, level=round(plan.level, 2), bass=places)
+            level, bpm = round(plan.level + busier, 2), float(guitar_grid.form.bpm[plan.first])
+            made[key] = varied(groove, time=time, level=level, bass=places, is_slow=bpm <= SLOW)
         stop = plans[number + 1].first if number + 1 < len(plans) else len(found)
         begin = plan.first if number else 0
         found[begin:stop] = [made[key]] * (stop - begin)

@@ -417,9 +417,9 @@ def _at_levels(fit: Fit, options: Options) -> Shares:
     another style.
     """
     grooves, loss = fit.grooves, np.zeros(len(fit.grooves))
-    asked = {name: getattr(options, name) for name in AROUND}
-    if set(asked.values()) == {None}:
+    if options.complexity is None:
         return loss
+    asked = {"intensity": None, "complexity": options.complexity}  # the arrangement makes a groove fuller or sparser
     safest = grooves[safest_of(fit)]
     for name, level in asked.items():
         levels = np.array([getattr(_levels(groove), name) for groove in grooves])
