@@ -241,7 +241,8 @@ def test_the_graph_draws_as_the_net_does(tmp_path: Path) -> None:
     state = np.zeros((1, 4 * net.config.hidden), dtype=np.float32)
     for at in range(40):
         names = ("word", "back", "count", "wish")
-        given = {name: getattr(stream, name)[at : at + 1] for name in names}
+        columns: tuple[Any, ...] = stream[:4]
+        given = {name: column[at : at + 1] for name, column in zip(names, columns, strict=True)}
         logits, state = graph.run({**given, "state": state})
         assert_allclose(logits[0], wanted[at], atol=1e-4)
 
