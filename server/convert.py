@@ -48,6 +48,7 @@ MOST_SECTIONS = 26
 """The most grooves in a configuration."""
 MOST_SECTIONS_TEXT = 4000
 """The longest text of sections in a configuration, in characters."""
+_TEXTS = ("sections", "out")  # several names in one text
 MOST_FILLS = 2000
 """The most bars or ranges of bars of an option for fills."""
 
@@ -70,7 +71,7 @@ def options_of(config: pb.GenerationConfig, limits: Limits = DEFAULT_LIMITS) -> 
     """
     # 1. Words are short, and a drum map is named: a path must never get to `drum_maps.load`, which would open it.
     for field, value in config.ListFields():
-        if field.type == field.TYPE_STRING and field.name != "sections":
+        if field.type == field.TYPE_STRING and field.name not in _TEXTS:
             for word in (value,) if isinstance(value, str) else value:
                 _check_word(word, field.name)
     if config.drum_map and config.drum_map not in drum_maps.names():
@@ -82,9 +83,10 @@ def options_of(config: pb.GenerationConfig, limits: Limits = DEFAULT_LIMITS) -> 
             metadata={"drum_maps": known},
         )
     # 2. Collect the set fields.
-    if len(config.sections) > MOST_SECTIONS_TEXT:
-        message = f"sections has {len(config.sections)} characters, at most {MOST_SECTIONS_TEXT} are read"
-        raise Refusal("INVALID_OPTION", message, field="config.sections")
+    for name in _TEXTS:
+        if (size := len(getattr(config, name))) > MOST_SECTIONS_TEXT:
+            message = f"{name} has {size} characters, at most {MOST_SECTIONS_TEXT} are read"
+            raise Refusal("INVALID_OPTION", message, field=f"config.{name}")
     if kind := foreign.recognised(config.like):  # parsers convert other kinds; this process may be a player
         raise Refusal("INVALID_MIDI", f"the song to play like: {kind}", field="config.like")
     given: dict[str, Any] = {}

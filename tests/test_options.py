@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 CONTRACT = (ROOT / "proto" / "seq2drum" / "v1" / "accompaniment.proto").read_text(encoding="utf-8")
 FIELD = re.compile(r"((?:  // [^\n]*\n)+)  (optional |repeated |)(\w+) (\w+) = \d+;")
 IN_CONTRACT = {"genre": "genres", "metre": "meter"}  # of a beat
+TEXTS = ("track", "sections", "out")  # several values in one text
 OTHERS = {"model", "with_guitar", "explain"}  # of a take, beside the options
 
 
@@ -71,7 +72,7 @@ def test_the_contract_says_of_an_option_what_the_table_says(name: str, one: Choi
     wanted = {float: "double", bool: "bool", tuple: "BarRange"}
     wanted |= {int: "uint64" if name == "seed" else "uint32", str: "bytes" if name == "like" else "string"}
     assert kind == ("GrooveChoice" if name == "groove" else wanted[one.kind])
-    assert (label == "repeated") == ((one.many and name not in ("track", "sections")) or name == "groove")
+    assert (label == "repeated") == ((one.many and name not in TEXTS) or name == "groove")
     if one.kind is float:
         assert label == "optional"  # or 0 could not be asked for
         low, high = ("above 0.5", ", up to 1") if name == "top_p" else (f"{one.least:g}", f" to {one.most:g}")
@@ -90,8 +91,8 @@ def test_the_contract_says_of_an_option_what_the_table_says(name: str, one: Choi
 def test_an_option_goes_to_a_server_and_comes_out_as_it_was(name: str) -> None:
     one = OPTIONS[name]
     value: object = {float: 0.75, int: 3, tuple: (3, 4), str: one.words[0] if one.words else "2"}[one.kind]
-    value = {"drum_map": "ssd5", "sections": "verse 1-4"}.get(name, value)
-    if one.many and name not in ("track", "sections"):
+    value = {"drum_map": "ssd5", "sections": "verse 1-4", "out": "intro,3-4"}.get(name, value)
+    if one.many and name not in TEXTS:
         value = (value,)
     assert getattr(convert.options_of(config(RemoteOptions(**{name: value}))), name) == value  # type: ignore[arg-type]
 

@@ -264,7 +264,7 @@ def _say_grooves(source: str, take: Take, wanted: Options) -> None:
     if wanted.groove is None or not isinstance(take.options.groove, Mapping):
         return
     letters = tuple(dict.fromkeys(marker.text for marker in take.sections))
-    for letter, words in by_letter(by_section(wanted.groove), letters).items():
+    for letter, words in by_letter(by_section(wanted.groove), letters, wanted.sections_named).items():
         taken = take.options.groove[letter]
         if isinstance(words, str) and not isinstance(taken, str) and not reference(words).is_file:
             family = Book.load().meant(words)

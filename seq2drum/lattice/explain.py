@@ -86,12 +86,13 @@ def explain(
     *,
     numbers: IntArray | None = None,
     grooves: Mapping[str, str] = MappingProxyType({}),
+    out: Bools | None = None,
 ) -> tuple[Explanation, ...]:
     """The description of a take, in the order of its bars.
 
     grid: the take's hits on the lattice of the guitar, its keys voices of `kit`. numbers (B,): the numbers of the bars
     in the song, if not 1, 2, 3; the pieces of a long bar share one number. grooves: by the letter of each section its
-    groove.
+    groove. out (B,): bars without drums by request.
     """
     numbers = np.arange(1, len(guitar_grid.form.steps) + 1) if numbers is None else numbers
     full, nine = drums_of(grid, guitar_grid.form, kit, kit), drums_of(grid, guitar_grid.form, NINE, kit)
@@ -102,7 +103,7 @@ def explain(
     filled = named != ""
     explanations = [
         *_grooves(passages, grooves, len(numbers)),
-        *_rests(full, guitar, guitar_grid),
+        *_rests(full, guitar, guitar_grid, np.zeros(len(numbers), dtype=np.bool_) if out is None else out),
         *_times(nine, passages),
         *_repeats(full, guitar, filled, numbers),
         *_kicks(nine, guitar),
@@ -200,12 +201,14 @@ def _cosine(one: FloatArray, other: FloatArray) -> FloatArray:
 # --- statements -------------------------------------------------------------------------------------------------------
 
 
-def _rests(drums: Drums, guitar: _Guitar, guitar_grid: GuitarGrid) -> Iterator[Explanation]:
+def _rests(drums: Drums, guitar: _Guitar, guitar_grid: GuitarGrid, out: Bools) -> Iterator[Explanation]:
     struck, plays = np.any(bars_of(drums), axis=(1, 2)), guitar.sounds
     begin, bass = np.argmax(plays), guitar_grid.form.bar_of(guitar_grid.bass.step[:1]).tolist()
-    for first, last in _runs(~struck & ~plays):
+    for first, last in _runs(~struck & out):
+        yield explained(first + 1, last + 1, piece("rests.out"))
+    for first, last in _runs(~struck & ~plays & ~out):
         yield explained(first + 1, last + 1, piece("waits" if last < begin else "rests.both"))
-    for first, last in _runs(~struck & plays):
+    for first, last in _runs(~struck & plays & ~out):
         for_bass = bool(bass) and first <= begin and last < bass[0] <= last + 2
         yield explained(first + 1, last + 1, piece("waits.bass" if for_bass else "rests.drums"))
     for first, last in _runs(struck & ~plays):

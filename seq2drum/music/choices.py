@@ -230,6 +230,29 @@ def sections_of(text: str) -> tuple[tuple[str, int, int], ...]:
     return tuple(found)
 
 
+_RANGE = re.compile(r"(\d{1,9})(?:\s*[-:]\s*(\d{1,9}))?")
+
+
+def places_of(text: str) -> tuple[str | tuple[int, int], ...]:
+    """The places in a text such as "intro,1-8,12": sections by name, and (first, last) of each range of bars.
+
+    Raises:
+        OptionError: one is empty, or an invalid range.
+    """
+    found: list[str | tuple[int, int]] = []
+    for piece in map(str.strip, text.split(",")):
+        if not piece:
+            raise OptionError(f"a place is missing in {text[:40]!r}, wanted sections and bars such as intro,1-8")
+        match = _RANGE.fullmatch(piece)
+        if match is None:
+            found.append(piece)
+            continue
+        bars = int(match[1]), int(match[2] or match[1])
+        check_bars(bars)
+        found.append(bars)
+    return tuple(found)
+
+
 GENRES = (
     "afrobeat",
     "afrocuban",

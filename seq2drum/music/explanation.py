@@ -12,6 +12,7 @@ SAID: Mapping[str, str] = MappingProxyType(
         "groove.section": "section {section} on the groove {groove}",
         "waits": "waits for the guitar",
         "waits.bass": "waits for the bass",
+        "rests.out": "rests, as requested",
         "rests.both": "rests, as the guitar does",
         "rests.drums": "rests while the guitar plays",
         "rests.guitar": "plays on while the guitar rests",

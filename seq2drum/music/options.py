@@ -401,6 +401,13 @@ class BaseOptions:
             is_rare=True,
         ),
     )
+    out: str | None = choice(
+        str,
+        "PLACES",
+        "no drums in these sections and bars, such as `intro,1-8`; all other bars stay as they are",
+        section=WHAT,
+        many=True,
+    )
 
 
 OPTIONS = table_of(BaseOptions)

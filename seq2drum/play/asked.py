@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from seq2drum.errors import OptionError
@@ -82,27 +82,39 @@ def by_section(groove: Grooves) -> dict[str, One]:
     return found
 
 
-def by_letter(grooves: Mapping[str, Named], letters: Sequence[str]) -> dict[str, Named]:
-    """Return requests for sections by name as requests by the letters of a song's sections; `WHOLE` stays.
+def letters_of(names: Iterable[str], letters: Sequence[str]) -> dict[str, str]:
+    """Return the letter of each named section of a song; `WHOLE` stays.
 
     A name is a letter of the song, or a name that its file has for one, in any case. If the file names no sections, any
     other name stands for the next free letter: "verse" is A, then "chorus" is B. letters: in the order in which they
     first come.
 
     Raises:
-        OptionError: the request names more sections than the song has, or there is no such letter or name.
+        OptionError: there are more names than the song has sections, or there is no such letter or name.
     """
-    known = {letter.casefold(): letter for letter in letters} | {WHOLE: WHOLE}
-    requested = {section.casefold() for section in grooves}
+    names, known = list(names), {letter.casefold(): letter for letter in letters} | {WHOLE: WHOLE}
+    requested = {name.casefold() for name in names}
     unnamed = all(len(letter) == 1 for letter in letters)
     free = [letter for letter in letters if unnamed and letter.casefold() not in requested]
-    found: dict[str, Named] = {}
+    for name in names:
+        if name.casefold() not in known:
+            if not free or len(name) == 1:
+                raise OptionError(f"the song has no section {name!r}; it has {', '.join(letters)}")
+            known[name.casefold()] = free.pop(0)
+    return {name: known[name.casefold()] for name in names}
+
+
+def by_letter(grooves: Mapping[str, Named], letters: Sequence[str], names: Iterable[str] = ()) -> dict[str, Named]:
+    """Return requests for sections by name as requests by letter. letters: see `letters_of`.
+
+    names: of the sections in other options, as a name means the same section in all of them.
+
+    Raises:
+        OptionError: there are two for one section, or as `letters_of`.
+    """
+    found, letter_of = dict[str, Named](), letters_of([*grooves, *names], letters)
     for section, one in grooves.items():
-        letter = known.get(section.casefold())
-        if letter is None:
-            if not free or len(section) == 1:
-                raise OptionError(f"the song has no section {section!r}; it has {', '.join(letters)}")
-            letter = free.pop(0)
+        letter = letter_of[section]
         if letter in found:
             raise OptionError(f"two grooves are requested in {letter!r}; wanted one")
         found[letter] = one

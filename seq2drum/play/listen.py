@@ -15,12 +15,12 @@ from seq2drum.lattice.gestures import rests
 from seq2drum.lattice.grid import Grid, encode
 from seq2drum.lattice.sections import Section, sections
 from seq2drum.music import theory
-from seq2drum.music.choices import sections_of
+from seq2drum.music.choices import places_of, sections_of
 from seq2drum.music.duet import redrummed
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import Marker, Song, merge_parts
 from seq2drum.music.theory import GuitarChoice
-from seq2drum.play.decode.plan import BoolArray
+from seq2drum.play.decode.plan import BoolArray, Plan
 
 MOST_BARS = 10_000
 
@@ -75,6 +75,18 @@ class Guitar:
         """The bars [first, stop) from the first note to the last."""
         bars = np.flatnonzero(~self.resting)
         return int(bars[0]), int(bars[-1]) + 1
+
+    def bars_in(self, places: str | None) -> BoolArray:
+        """Return the bars (B,) in some places, see `places_of`; sections by their letters."""
+        numbers = self.song_grid.numbers
+        letters = np.array(Plan.of_sections(len(numbers), self.sections).letter)
+        inside = np.zeros(len(numbers), dtype=np.bool_)
+        for place in () if places is None else places_of(places):
+            if isinstance(place, str):
+                inside |= letters == place
+            else:
+                inside |= (place[0] <= numbers) & (numbers <= place[1])
+        return inside
 
     @property
     def everything(self) -> Grid:

@@ -9,7 +9,7 @@ from seq2drum.errors import OptionError
 from seq2drum.lattice.conditions import Controls
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.music import drum_maps
-from seq2drum.music.choices import AUTO, ON, PIECES, sections_of
+from seq2drum.music.choices import AUTO, ON, PIECES, places_of, sections_of
 from seq2drum.music.options import OPTIONS, BaseOptions, check_value, pieces_of
 from seq2drum.music.shown import Shown
 from seq2drum.play import asked
@@ -25,7 +25,8 @@ class Options(BaseOptions, Shown):
     groove: a name in the groove book, a file with drums (`FILE`, `FILE:5` for one of its bars, `FILE:5-8` for several),
     a `Groove`, or one of these for each section: a mapping of section to it, or "verse=NAME,chorus=FILE". See `asked`.
     like: a file of any kind but recordings, or its bytes. no_fills_in: (first, last) of each range of bars. sections:
-    unnamed bars belong to the section before them. drum_map: the notes of a sampler, and of the file's own drums.
+    unnamed bars belong to the section before them. out: sections by letter or name, and bars. drum_map: the notes of a
+    sampler, and of the file's own drums.
 
     Raises:
         OptionError: a value is out of range or not one of its words, or two options contradict each other.
@@ -44,6 +45,8 @@ class Options(BaseOptions, Shown):
                     )
         if self.sections is not None:
             sections_of(self.sections)
+        if self.out is not None:
+            places_of(self.out)
         if self.groove is not None:
             asked.by_section(self.groove)
         if self.bars is not None and self.prime:
@@ -71,6 +74,12 @@ class Options(BaseOptions, Shown):
     def arranges(self) -> bool:
         """True if the song is built: by request, else where no groove is given."""
         return self.arrange == ON or (self.arrange == AUTO and self.groove is None and self.like is None)
+
+    @property
+    def sections_named(self) -> tuple[str, ...]:
+        """The names of sections in options other than the groove."""
+        places = () if self.out is None else places_of(self.out)
+        return tuple(place for place in places if isinstance(place, str))
 
     @property
     def forbidden(self) -> frozenset[str]:

@@ -20,6 +20,7 @@ from seq2drum.music.notes import Bar, Marker, Part, Song
 from seq2drum.music.shown import Shown
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.grooves import choosing
+from seq2drum.play.listen import Guitar
 from seq2drum.play.options import Options
 from seq2drum.play.session import PLAIN, Delivery, Session, delivered, split
 from seq2drum.system import files
@@ -125,7 +126,8 @@ class Take(Shown):
         song_grid = SongGrid.of(self.song, self.guitar.parts)
         hits = encode(self.standard_part, song_grid.lattice, FULL)
         titles = {groove.section: groove.title for groove in self.grooves}
-        return explain(hits, song_grid.guitar_grid, numbers=song_grid.numbers, grooves=titles)
+        out = Guitar(self.song, self.guitar).bars_in(self.options.out)
+        return explain(hits, song_grid.guitar_grid, numbers=song_grid.numbers, grooves=titles, out=out)
 
     def save(
         self,

@@ -20,11 +20,12 @@ from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid, encode
 from seq2drum.lattice.grooves.grooves import Groove, typical
 from seq2drum.lattice.sections import bars_of, sections
 from seq2drum.music import drum_maps, theory
+from seq2drum.music.choices import places_of
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import Song, merge_parts
 from seq2drum.music.shown import Shown
-from seq2drum.play.asked import WHOLE, by_letter, by_section
+from seq2drum.play.asked import WHOLE, by_letter, by_section, letters_of
 from seq2drum.play.feel.feel import moments
 from seq2drum.play.feel.humanise import swing_of
 from seq2drum.play.grooves import choosing
@@ -135,9 +136,17 @@ def resolve_options(guitar: Guitar, options: Options, limits: Limits = DEFAULT_L
         InputError: the song to play like cannot be read.
     """
     _check_bars(options, guitar.song)
+    # 1. The names of sections as letters: one name means one section in all options.
+    requested = {} if options.groove is None else by_section(options.groove)
+    letters, named = tuple(dict.fromkeys(section.letter for section in guitar.sections)), options.sections_named
+    if options.out is not None:
+        letter_of = letters_of([*requested, *named], letters)
+        out = (letter_of[one] if isinstance(one, str) else f"{one[0]}-{one[1]}" for one in places_of(options.out))
+        options = replace(options, out=",".join(out))
+        _check_out(guitar, options)
+    # 2. The grooves, and the levels of a song to play like.
     if options.groove is not None:
-        letters = tuple(dict.fromkeys(section.letter for section in guitar.sections))
-        grooves = by_letter(by_section(options.groove), letters)
+        grooves = by_letter(requested, letters, named)
         read = {letter: _read(one, guitar, options, letter) for letter, one in grooves.items()}
         options = replace(options, groove=read)
     elif options.prime or options.bars:
@@ -146,7 +155,6 @@ def resolve_options(guitar: Guitar, options: Options, limits: Limits = DEFAULT_L
         wishes = wishes_of(_song(options.like, limits))
         filled = {name: getattr(wishes, name) for name in LEVELS if getattr(options, name) is None}
         if options.groove is None:
-            letters = tuple(dict.fromkeys(section.letter for section in guitar.sections))
             filled["groove"] = _in_turn(wishes.grooves, letters)
         options = replace(options, like=None, **filled)
     return options
@@ -198,12 +206,23 @@ def _song(source: bytes | str | os.PathLike[str], limits: Limits) -> Song:
 
 def _check_bars(options: Options, song: Song) -> None:
     """Refuse bars that the song lacks."""
-    if not (options.fill_at or options.no_fills_in):
+    places = [place for place in places_of(options.out) if isinstance(place, tuple)] if options.out is not None else []
+    if not (options.fill_at or options.no_fills_in or places):
         return
     bars = len(song.bars())
     for bar in options.fill_at:
         if bar > bars:
             raise OptionError(f"a fill is requested in bar {bar}, but the song has {bars}")
-    for first, last in options.no_fills_in:
-        if first > bars:
-            raise OptionError(f"no fills are requested in bars {first}-{last}, but the song has {bars}")
+    for what, ranges in (("fills", options.no_fills_in), ("drums", places)):
+        for first, last in ranges:
+            if first > bars:
+                raise OptionError(f"no {what} are requested in bars {first}-{last}, but the song has {bars}")
+
+
+def _check_out(guitar: Guitar, options: Options) -> None:
+    """Refuse a take without a bar to play."""
+    first, stop = guitar.sounding
+    numbers = guitar.song_grid.numbers[first:stop]
+    low, high = options.bars or (int(numbers[0]), int(numbers[-1]))
+    if guitar.bars_in(options.out)[first:stop][(low <= numbers) & (numbers <= high)].all():
+        raise OptionError("no bar is left to play: the drums are out in all of them; leave some of them in")

@@ -205,6 +205,7 @@ class GenerationConfig(_message.Message):
     SPLIT_FIELD_NUMBER: _builtins.int
     TAIL_FIELD_NUMBER: _builtins.int
     ARRANGE_FIELD_NUMBER: _builtins.int
+    OUT_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model's id, one of ListModels. Default: "", the server's default model."""
     seed: _builtins.int
@@ -283,6 +284,8 @@ class GenerationConfig(_message.Message):
     """Whether the drums build the song: wait with the band, play sections fuller or sparser, and change the cymbal. "on",
     "off" or "auto". Default: "", which is "auto": on unless the request gives a groove.
     """
+    out: _builtins.str
+    """Sections, by letter or name, and bars without drums, such as "intro,1-8". At most 4000 characters. Default: "", none."""
     @_builtins.property
     def bars(self) -> Global___BarRange:
         """Play only these bars, and keep the file's own drums elsewhere. Excludes `prime_bars`. Default: unset."""
@@ -342,10 +345,11 @@ class GenerationConfig(_message.Message):
         split: _builtins.bool = ...,
         tail: _builtins.bool = ...,
         arrange: _builtins.str = ...,
+        out: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "bars", b"bars", "complexity", b"complexity", "daring", b"daring", "fills", b"fills", "humanize", b"humanize", "intensity", b"intensity", "seed", b"seed", "swing", b"swing", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "arrange", b"arrange", "bars", b"bars", "click", b"click", "complexity", b"complexity", "count_in", b"count_in", "daring", b"daring", "drum_map", b"drum_map", "ending", b"ending", "explain", b"explain", "fill_at", b"fill_at", "fills", b"fills", "groove", b"groove", "humanize", b"humanize", "intensity", b"intensity", "like", b"like", "model", b"model", "no_fills_in", b"no_fills_in", "pieces", b"pieces", "prime_bars", b"prime_bars", "sections", b"sections", "seed", b"seed", "split", b"split", "style", b"style", "swing", b"swing", "tail", b"tail", "takes", b"takes", "temperature", b"temperature", "time", b"time", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar", "without", b"without"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "arrange", b"arrange", "bars", b"bars", "click", b"click", "complexity", b"complexity", "count_in", b"count_in", "daring", b"daring", "drum_map", b"drum_map", "ending", b"ending", "explain", b"explain", "fill_at", b"fill_at", "fills", b"fills", "groove", b"groove", "humanize", b"humanize", "intensity", b"intensity", "like", b"like", "model", b"model", "no_fills_in", b"no_fills_in", "out", b"out", "pieces", b"pieces", "prime_bars", b"prime_bars", "sections", b"sections", "seed", b"seed", "split", b"split", "style", b"style", "swing", b"swing", "tail", b"tail", "takes", b"takes", "temperature", b"temperature", "time", b"time", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar", "without", b"without"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__complexity: _TypeAlias = _typing.Literal["complexity"]  # noqa: Y015
     _WhichOneofArgType__complexity: _TypeAlias = _typing.Literal["_complexity", b"_complexity"]  # noqa: Y015

@@ -312,6 +312,7 @@ def test_every_option_arrives_and_options_of_drummer_are_taken_too(address: str,
         pieces="kit",
         time="hat",
         without=("crash", "toms"),
+        out="intro,1-8",
         groove="one drop",
         like=b"MThd",
     )

@@ -581,6 +581,26 @@ def test_a_groove_of_a_section_changes_that_section(drummer: Drummer, song: Path
 
 
 @each_song
+@pytest.mark.parametrize("options", [Options(seed=0), Options(seed=3, humanize=0.7, intensity=0.6)])
+def test_bars_without_drums_are_empty_and_no_other_changes(drummer: Drummer, song: Path, options: Options) -> None:
+    plain, letters = bars(drummer, song, options), sections_of(drummer, song, options)
+    first = next(iter(letters))
+    places = ["2-3, 6", f"{first.casefold()},1"][: len(letters)]
+    for place, own in zip(places, ({2, 3, 6}, letters[first] | {1}), strict=False):
+        rested = bars(drummer, song, replace(options, out=place))
+        assert changed(plain, rested) == {number for number in own if len(plain[number - 1])}
+        assert not any(len(rested[number - 1]) for number in own)
+
+
+def test_a_take_rests_and_says_so_where_a_wish_for_its_section_or_a_fill_is_too(drummer: Drummer) -> None:
+    wished = Options(groove={"B": "one drop, hat"}, fill_at=(12,))
+    plain, rested = (bars(drummer, SONGS[0], replace(wished, out=out)) for out in (None, "12-13"))
+    assert changed(plain, rested) == {12, 13}
+    explained = drummer.accompany(SONGS[0], replace(wished, out="12-13")).explain()
+    assert [(one.first, one.last) for one in explained if one.text == "rests, as requested"] == [(12, 13)]
+
+
+@each_song
 def test_wishes_with_a_place_are_added_up(drummer: Drummer, song: Path) -> None:
     letters = sections_of(drummer, song, Options())
     last = max(letters, key=lambda letter: max(letters[letter]))

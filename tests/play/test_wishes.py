@@ -162,6 +162,11 @@ def test_of_a_family_of_grooves_the_one_that_fits_the_song_is_taken(name: str, w
         (Options(groove="verse=one drop,chorus=one drop,bridge=one drop"), "no section 'bridge'; it has A, B"),
         (Options(fill_at=(4, 17)), "a fill is requested in bar 17, but the song has 16"),
         (Options(no_fills_in=((1, 4), (17, 20))), "no fills are requested in bars 17-20, but the song has 16"),
+        (Options(out="C"), "no section 'C'; it has A, B"),
+        (Options(groove="verse=one drop", out="chorus,bridge"), "no section 'bridge'; it has A, B"),
+        (Options(out="A, 17-20"), "no drums are requested in bars 17-20, but the song has 16"),
+        (Options(out="B,a"), "no bar is left to play"),
+        (Options(out="1-99"), "no bar is left to play"),
         (Options(like=midi.serialise(strummed(2))), "no drums"),
     ],
 )
@@ -175,6 +180,12 @@ def test_names_of_sections_stand_for_the_letters_that_are_left() -> None:
     assert by_letter({"intro": 1, "A": 2, "verse": 3}, "ABC") == {"B": 1, "A": 2, "C": 3}
     with pytest.raises(OptionError, match="two grooves are requested in 'A'"):
         by_letter({"a": 1, "A": 2}, "AB")
+
+
+def test_a_name_stands_for_the_same_section_in_all_options() -> None:
+    wanted = resolved(Options(groove="chorus=one drop", out="verse, 3:4,5"))
+    assert isinstance(wanted.groove, dict)
+    assert (list(wanted.groove), wanted.out) == (["A"], "B,3-4,5-5")
 
 
 def test_where_the_file_names_its_sections_these_are_meant() -> None:
@@ -333,6 +344,8 @@ def test_grooves_of_sections_are_split_at_commas_before_a_section(text: str, exp
         ({"fill_at": (8, 0)}, "a bar of fill_at is 0, wanted"),
         ({"no_fills_in": ((4, 1),)}, "bars of no_fills_in are 4:1, wanted FIRST:LAST"),
         ({"fill_at": (8,), "no_fills_in": ((1, 4), (5, 8))}, "a fill is requested in bar 8, and none in bars 5-8"),
+        ({"out": "intro,,1-8"}, "a place is missing in 'intro,,1-8'"),
+        ({"out": "8-1"}, "the bars are 8:1, wanted FIRST:LAST"),
         ({"daring": 1.1}, "daring is 1.1, wanted 0 to 1"),
         ({"daring": None}, "daring is None, wanted 0 to 1"),
     ],

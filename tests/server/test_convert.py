@@ -76,6 +76,7 @@ def test_every_field_that_is_set_gets_to_the_core() -> None:
         pieces="all",
         time="ride",
         without=["crash", "toms"],
+        out="intro,1-8",
         like=b"MThd",
         groove=[pb.GrooveChoice(name="one drop")],
     )
@@ -99,6 +100,7 @@ def test_every_field_that_is_set_gets_to_the_core() -> None:
         pieces="all",
         time="ride",
         without=("crash", "toms"),
+        out="intro,1-8",
         like=b"MThd",
         groove={"": Book.load()["one-drop"]},
     )
@@ -144,6 +146,8 @@ def test_a_session_is_what_is_asked_for_and_a_long_count_in_is_refused() -> None
         ("fill_at", [1] * 2001),
         ("no_fills_in", [pb.BarRange(first_bar=2, last_bar=1)]),
         ("no_fills_in", [pb.BarRange(first_bar=1, last_bar=1)] * 2001),
+        ("out", "intro,,2"),
+        ("out", "x" * 4001),
         ("groove", [pb.GrooveChoice()]),
         ("groove", [pb.GrooveChoice(name="x" * 65)]),
         ("groove", [pb.GrooveChoice(section="x" * 65, name="one drop")]),

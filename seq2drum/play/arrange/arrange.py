@@ -68,7 +68,9 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
         wish = plan_on(grooves.everywhere, replace(unplaced, ending=options.ending))
         here = unwished & _differ(plan.gestures, wish.gestures, form)
         wishes.append(wished_version(wish, here & able, unplaced.sampling, plan, unplaced.sampling))
-    return Arrangement(take, tuple(wishes), options.controls, first, stop, kept.given, idle)
+    return Arrangement(
+        take, tuple(wishes), options.controls, first, stop, kept.given, idle, guitar.bars_in(options.out)
+    )
 
 
 def make_plan(

@@ -97,7 +97,10 @@ def play(
                 take.state, take.previous = played.state, played.hits[:, -1]
             loudness = take.version.plan.loudness_of(number)
             hits, unwished = (Grid.join([]) if each is None else each.grid(loudness) for each in (final, played))
-            yield PlayedBar(number, given.get(number, hits), None if final is played else unwished)
+            # 6. Leave it out by request.
+            is_out = arrangement.out is not None and bool(arrangement.out[number])
+            hits = Grid.join([]) if is_out else given.get(number, hits)
+            yield PlayedBar(number, hits, unwished if is_out or final is not played else None)
 
 
 @dataclass(eq=False)

@@ -232,7 +232,8 @@ class Arrangement:
     take: the bars without wishes. wishes: versions of some of them, at most one for each bar. Bars outside
     [first, stop) are silent. given: bars to play unchanged, by number: hits whose steps count from the
     barline, keyed by voices of the model's kit. idle (B,): silent bars that are not decoded; the next bar starts from
-    silence.
+    silence. out (B,): bars without drums by request: later bars continue from what the take has there; None without
+    any.
     """
 
     take: Version
@@ -242,6 +243,7 @@ class Arrangement:
     stop: int
     given: Mapping[int, Grid]
     idle: BoolArray
+    out: BoolArray | None = None
 
 
 def decoded_bars(first: int, stop: int, given: Mapping[int, Grid], silent: BoolArray) -> tuple[BoolArray, BoolArray]:

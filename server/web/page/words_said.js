@@ -4,6 +4,7 @@ export const SAID_WORDS = {
   "said.groove.section": ["section {section} on the groove {groove}", "Teil {section} auf dem Groove {groove}"],
   "said.waits": ["waits for the guitar", "wartet auf die Gitarre"],
   "said.waits.bass": ["waits for the bass", "wartet auf den Bass"],
+  "said.rests.out": ["rests, as requested", "macht Pause, wie gewünscht"],
   "said.rests.both": ["rests, as the guitar does", "macht Pause wie die Gitarre"],
   "said.rests.drums": ["rests while the guitar plays", "macht Pause, während die Gitarre spielt"],
   "said.rests.guitar": ["plays on while the guitar rests", "spielt weiter, während die Gitarre Pause macht"],
