@@ -37,6 +37,7 @@ from seq2drum.music.kit import FULL, KITS, Kit, to_kit
 from seq2drum.music.notes import Bar, IntArray, Metre, Part, Song
 from seq2drum.music.options import OPTIONS
 from seq2drum.music.shown import one_line
+from seq2drum.music.song_plan import SongPlan
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.generators.composer import Beat
 from seq2drum.play.grooves.book import Book
@@ -290,8 +291,26 @@ def _take(take: Take) -> list[Piece]:
         Facts(facts, "Take"),
         Facts([f"it listened to: {guitars} ({_name(take.guitar.reason)})"]),
         *_picture(played, "guitar and drums of the take"),
+        *([Details("Section by section", _plan(take.plan))] if take.plan else []),
         *([Details("Bar by bar", Table(["bars", "what"], explained, words=True))] if explained else []),
     ]
+
+
+def _plan(plan: SongPlan) -> Table:
+    rows = [
+        [
+            f"{row.first}-{row.last}",
+            _name(row.name),
+            "never" if row.enters is None else f"bar {row.enters}",
+            row.cymbal or "none",
+            f"{row.level:.2f}",
+            f"{row.loudness:.2f}",
+            _name(row.groove or "none"),
+        ]
+        for row in plan
+    ]
+    head = ["bars", "section", "drums from", "time on", "hits against the mean", "loudness", "groove"]
+    return Table(head, rows, words=True)
 
 
 @pieces.register

@@ -10,6 +10,7 @@ import numpy as np
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.sections import Section
 from seq2drum.music import choices
+from seq2drum.music.song_plan import SongPlan
 from seq2drum.play.asked import WHOLE
 from seq2drum.play.grooves import choosing
 from seq2drum.play.grooves.choosing import BySection
@@ -25,13 +26,15 @@ class Grooves:
     first without such wishes, then with them.
 
     options: the request, resolved. without: the same without the wishes: the ending, and the grooves of single
-    sections. everywhere: the grooves without the wishes. placed: the grooves that they name.
+    sections. everywhere: the grooves without the wishes. placed: the grooves that they name. plan: a plan that is given
+    in place of the drummer's own.
     """
 
     options: Options
     without: Options
     everywhere: BySection
     placed: BySection
+    plan: SongPlan = ()
 
     @property
     def by_section(self) -> BySection:

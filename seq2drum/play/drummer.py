@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,15 @@ from seq2drum.lattice.conditions import Controls
 from seq2drum.lattice.features import GuitarGrid, features
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.sections import sections
-from seq2drum.music import drum_maps
+from seq2drum.music import drum_maps, song_plan
 from seq2drum.music.choices import MOST_TAKES
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import Song
 from seq2drum.music.shown import Shown
+from seq2drum.music.song_plan import SongPlan
 from seq2drum.play.arrange.arrange import arrange
 from seq2drum.play.arrange.fills import add_fills, version_of
+from seq2drum.play.arrange.sections import even_plans
 from seq2drum.play.checkpoint.folder import DEFAULT
 from seq2drum.play.choose import Grooves, choose, variants
 from seq2drum.play.decode import engine
@@ -61,25 +63,32 @@ class Drummer(Shown):
         choosing.make_ready()
         return Drummer(loaded)
 
-    def accompany(self, song: Song | bytes | str | os.PathLike[str], options: Options | None = None) -> Take:
+    def accompany(
+        self, song: Song | bytes | str | os.PathLike[str], options: Options | None = None, *, plan: SongPlan = ()
+    ) -> Take:
         """Play drums to a song: a `Song`, or a file of any kind that `formats.opening` knows, its path or its bytes.
+
+        plan: where the drums enter, how full and loud each section is and on which cymbal, in place of what the drummer
+        draws, such as `Take.plan` of a take to this song, changed or not. Its grooves are not read.
 
         Raises:
             InputError: the song cannot be read or has no guitar. The message says what to do.
-            OptionError: there is no such groove, section or bar.
+            OptionError: there is no such groove, section or bar, or the plan is of another song.
         """
         guitar, options = self.listen(song, options)
-        grooves = choose(guitar, options)
+        grooves = _planned(guitar, choose(guitar, options), plan)
         return take_of(guitar, grooves, self.engine.run(self.bars(guitar, grooves)))
 
-    def stream(self, song: Song | bytes | str | os.PathLike[str], options: Options | None = None) -> Iterator[DrumBar]:
+    def stream(
+        self, song: Song | bytes | str | os.PathLike[str], options: Options | None = None, *, plan: SongPlan = ()
+    ) -> Iterator[DrumBar]:
         """Yield the bars of the same take as they are made. To cancel, stop iterating.
 
         Raises:
             InputError: as `accompany`, raised by the call, not with the first bar.
         """
         guitar, options = self.listen(song, options)
-        return self.engine.run(self.bars(guitar, choose(guitar, options)))
+        return self.engine.run(self.bars(guitar, _planned(guitar, choose(guitar, options), plan)))
 
     def takes(
         self,
@@ -88,12 +97,14 @@ class Drummer(Shown):
         count: int = 1,
         *,
         drums: Song | None = None,
+        plan: SongPlan = (),
     ) -> list[Take]:
         """Return several takes, the best first.
 
         One of them is `accompany`'s. The others have seeds derived from its seed (their options have them), and other
         fitting grooves unless one is requested. The score is the expected agreement with what drummers would play to
-        this guitar, see `take.ranked`. drums: as in `listen`.
+        this guitar, see `take.ranked`. drums: as in `listen`. plan: of
+        all takes, as in `accompany`.
 
         Raises:
             InputError, OptionError: as `accompany`; count is not 1 to MOST_TAKES.
@@ -101,7 +112,7 @@ class Drummer(Shown):
         if not 1 <= count <= MOST_TAKES:
             raise OptionError(f"{count} takes are requested, wanted 1 to {MOST_TAKES}")
         guitar, options = self.listen(song, options, drums=drums)
-        chosen = [choose(guitar, own) for own in variants(guitar, options, count)]
+        chosen = [_planned(guitar, choose(guitar, own), plan) for own in variants(guitar, options, count)]
         bars: list[list[DrumBar]] = [[] for _ in chosen]
         for begin in range(0, count, TAKES_TOGETHER):
             ensemble = Ensemble[int, DrumBar](self.engine)
@@ -142,7 +153,28 @@ class Drummer(Shown):
         model = guided(self.engine, options.controls)
         arrangement = yield from arrange(model, guitar, grooves, kept)
         played = play(model, song_grid.guitar_grid, guitar.features, arrangement)
-        yield from write(guitar, grooves, kept, played, self.engine.kit)
+        yield from write(guitar, grooves, kept, played, self.engine.kit, arrangement.sections)
+
+
+def _planned(guitar: Guitar, grooves: Grooves, plan: SongPlan) -> Grooves:
+    """Return the grooves with a given plan, for `arrange`.
+
+    Raises:
+        OptionError: the plan is of another song, has impossible values, or builds a song that is not to be built.
+    """
+    if not plan:
+        return grooves
+    numbers = guitar.song_grid.numbers.tolist()
+    spans = even_plans(guitar.song_grid.guitar_grid, guitar.sections)
+    song_plan.check_fit(plan, [(numbers[one.first], numbers[one.stop - 1], one.letter) for one in spans])
+    song_plan.check(plan)
+    others = [row for row in plan if row.name not in grooves.placed]
+    if not grooves.without.arranges and not all(row.is_plain for row in others):
+        raise OptionError(
+            "the plan builds the song, but a groove is requested, or arrange is off; choose arrange on"
+            " (--arrange on), or leave the plan out"
+        )
+    return replace(grooves, plan=plan)
 
 
 def stream_grid(

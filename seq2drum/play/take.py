@@ -18,6 +18,7 @@ from seq2drum.music.explanation import Explanation, SectionGroove, Swap
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Bar, Marker, Part, Song
 from seq2drum.music.shown import Shown
+from seq2drum.music.song_plan import SongPlan
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.grooves import choosing
 from seq2drum.play.listen import Guitar
@@ -33,12 +34,13 @@ class DrumBar(Shown):
     """One bar of a take as it is made: the bar, and its hits as notes in ticks of the song.
 
     Its hits use the notes of `Options.drum_map`; its program is the kit. A hit on the downbeat may begin just before
-    the barline. swaps: hits of pieces that this kit lacks.
+    the barline. swaps: hits of pieces that this kit lacks. plan: that of the sections that begin in it.
     """
 
     bar: Bar
     part: Part
     swaps: tuple[Swap, ...] = ()
+    plan: SongPlan = ()
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Take(Shown):
     reason for the choice. source: the bytes of the song's MIDI file, if it has one. score: the rank score of
     `Drummer.takes`. grooves: the groove of each section, in the order of the song. sections: the start of each section,
     and its name. named: whether the song's markers name the sections. swaps: hits of pieces that the drum map lacks, by
-    piece.
+    piece. plan: how each section is built; () where no drummer planned any.
     """
 
     song: Song
@@ -62,6 +64,7 @@ class Take(Shown):
     sections: tuple[Marker, ...] = ()
     named: bool = False
     swaps: tuple[Swap, ...] = ()
+    plan: SongPlan = ()
 
     @property
     def standard_part(self) -> Part:
@@ -94,7 +97,8 @@ class Take(Shown):
             return self
         given = self.delivered(Session(count_in))
         moved = tuple(marker._replace(tick=marker.tick + given.shift) for marker in self.sections)
-        return replace(self, song=given.song, part=given.drums[0], source=None, sections=moved)
+        plan = tuple(row.behind(count_in) for row in self.plan)
+        return replace(self, song=given.song, part=given.drums[0], source=None, sections=moved, plan=plan)
 
     def audible(self, session: Session) -> tuple[Duet, tuple[Part, ...]]:
         """The duet behind the count-in, and the click, if there is one."""

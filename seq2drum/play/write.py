@@ -14,6 +14,7 @@ from seq2drum.music import drum_maps
 from seq2drum.music.explanation import SectionGroove, Swap
 from seq2drum.music.kit import Kit, Limbs, Strokes
 from seq2drum.music.notes import NO_PEDAL, IntArray, Part, Song, in_order, merge_drums
+from seq2drum.music.song_plan import SongPlan
 from seq2drum.play.choose import Grooves
 from seq2drum.play.decode.decoding import PlayedBar
 from seq2drum.play.decode.engine import ComputationStream, next_of
@@ -26,7 +27,12 @@ LATE = 0.04  # the most seconds by which a stroke may be delayed for its limb
 
 
 def write(
-    guitar: Guitar, grooves: Grooves, kept: KeptDrums, played: ComputationStream[PlayedBar], kit: Kit
+    guitar: Guitar,
+    grooves: Grooves,
+    kept: KeptDrums,
+    played: ComputationStream[PlayedBar],
+    kit: Kit,
+    plan: SongPlan = (),
 ) -> ComputationStream[DrumBar]:
     """Yield the bars of a take as notes of the song, each as soon as it is played.
 
@@ -36,6 +42,7 @@ def write(
         kept: The song's own drums that stay.
         played: The bars as hits.
         kit: The kit of the hits.
+        plan: The plan of the sections; each goes with its first bar.
     """
     song, options, song_grid = guitar.song, grooves.options, guitar.song_grid
     drum_map = drum_maps.load(options.drum_map)
@@ -72,7 +79,8 @@ def write(
                 rows = np.concatenate([own, *(part.rows for part in parts)])
                 part = Part.of(rows, program=program, name=TRACK_NAME, is_drums=True, is_xg=is_xg)
             positions = in_order(pedal)
-            yield DrumBar(bar, replace(part, pedal=positions) if len(positions) else part, tuple(swaps))
+            begun = tuple(row for row in plan if row.first == bar.index + 1)
+            yield DrumBar(bar, replace(part, pedal=positions) if len(positions) else part, tuple(swaps), begun)
             parts, pedal, swaps = [], [], []
 
 
@@ -95,6 +103,7 @@ def take_of(guitar: Guitar, grooves: Grooves, bars: Iterable[DrumBar]) -> Take:
         sections=guitar.markers,
         named=guitar.is_named,
         swaps=tuple(Swap(*pieces, count) for pieces, count in sorted(hits.items())),
+        plan=tuple(row for bar in played for row in bar.plan),
     )
 
 

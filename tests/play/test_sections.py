@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from seq2drum import Drummer, Options, Take
+from seq2drum.errors import OptionError
 from seq2drum.lattice.conditions import bars_of, drums_of
 from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import form_of, lattice_of
@@ -21,6 +22,7 @@ from seq2drum.play.arrange.sections import (
     LEAST_BARS,
     WAITS,
     SectionPlan,
+    cymbals_of,
     dressed,
     entry_bar,
     loudness_of,
@@ -126,12 +128,16 @@ def test_a_guitar_alone_is_waited_for_only_where_it_is_sparse() -> None:
 def test_refrains_go_to_another_cymbal_that_is_allowed() -> None:
     groove, guitar = Book.load()["rock-hat"], strummed()
     plans = section_plans(guitar, VERSES, None)
-    grooves = dressed([groove] * BARS, plans, guitar, KNOWN, None)
+
+    def dress(grooves, allowed):
+        return dressed(grooves, plans, guitar, cymbals_of(grooves, plans, allowed, None))
+
+    grooves = dress([groove] * BARS, KNOWN)
     assert [timekeeper(each) for each in grooves[::8] if each] == ["closed hat", "ride", "closed hat", "ride"]
     assert grooves[8] is grooves[15] and all(each is not None and each.name == groove.name for each in grooves)
-    same = dressed([groove] * BARS, plans, guitar, frozenset({"closed hat"}), None)
+    same = dress([groove] * BARS, frozenset({"closed hat"}))
     assert {timekeeper(each) for each in same if each} == {"closed hat"}
-    assert dressed([None] * BARS, plans, guitar, KNOWN, None) == (None,) * BARS
+    assert dress([None] * BARS, KNOWN) == (None,) * BARS
 
 
 def test_without_names_some_songs_have_a_second_cymbal_and_others_not() -> None:
@@ -213,3 +219,99 @@ def test_a_higher_intensity_is_fuller_and_louder_on_the_same_groove(drummer: Dru
         loud = [float(take.part.velocity.mean()) for take in takes]
         assert counts[0] < counts[1] < counts[2] and counts[2] >= 1.5 * counts[0] and loud[0] < loud[1] < loud[2]
         assert len({take.grooves for take in takes}) == 1
+
+
+# --- the plan of a take -----------------------------------------------------------------------------------------------
+
+REQUESTS = {
+    "plain": Options(seed=1),
+    "likeliest": Options(temperature=0.0),
+    "off": Options(seed=1, arrange="off"),
+    "a groove": Options(groove="rock-hat"),
+    "a groove, built": Options(seed=2, groove="rock-hat", arrange="on"),
+    "verses on a groove": Options(seed=3, groove={"verse": "half-time-rock-hat"}),
+    "on the ride": Options(seed=4, time="ride"),
+    "no hat": Options(seed=5, without=("closed hat", "open hat", "pedal hat")),
+    "intense": Options(seed=6, intensity=0.83),
+    "metal": Options(seed=7, style="metal", ending="ring"),
+}
+
+
+@pytest.mark.parametrize("options", REQUESTS.values(), ids=REQUESTS)
+def test_a_plan_given_back_gives_the_same_take(drummer: Drummer, options: Options) -> None:
+    for played in (song(), song(late=0, named=False)):
+        take = drummer.accompany(played, options)
+        again = drummer.accompany(played, options, plan=take.plan)
+        assert take.plan == again.plan and take.to_bytes() == again.to_bytes()
+        streamed = [row for bar in drummer.stream(played, options, plan=take.plan) for row in bar.plan]
+        assert tuple(streamed) == take.plan
+
+
+def test_a_plan_beside_kept_drums_has_no_silence_and_gives_the_same_take(drummer: Drummer) -> None:
+    hats = Part.of([Note(at * TICKS, 60, 42, 80) for at in range(4 * BARS)], is_drums=True)
+    played = replace(song(late=10), parts=(*song(late=10).parts, hats))
+    options = Options(seed=1, prime=2, arrange="on")
+    take = drummer.accompany(played, options)
+    assert all(row.plays_all for row in take.plan) and any(row.level != 1.0 for row in take.plan)
+    assert drummer.accompany(played, options, plan=take.plan).to_bytes() == take.to_bytes()
+
+
+def test_the_plan_of_a_take_says_what_is_played(drummer: Drummer) -> None:
+    take = drummer.accompany(song(late=10), Options(temperature=0.0))
+    assert [row[:4] for row in take.plan] == [
+        (1, 8, "verse", None),
+        (9, 16, "chorus", 11),
+        (17, 24, "verse", 17),
+        (25, 32, "chorus", 25),
+    ]
+    assert not rolls(take)[:9].any()
+    assert [row.cymbal for row in take.plan][1::2] != [row.cymbal for row in take.plan][::2]
+    assert take.plan[3].level > 1 > take.plan[0].level
+    off = drummer.accompany(song(late=10), Options(arrange="off"))
+    assert all(row.is_plain for row in off.plan)
+    placed = drummer.accompany(song(late=10), Options(temperature=0.0, groove={"verse": "half-time-rock-hat"}))
+    assert placed.plan[0] == take.plan[0]._replace(
+        enters=1, cymbal="closed hat", level=1.0, groove="half-time-rock-hat"
+    )
+
+
+def test_a_changed_plan_changes_its_sections(drummer: Drummer) -> None:
+    options = Options(temperature=0.0, style="rock", groove="rock-hat", arrange="on")
+    take = drummer.accompany(song(late=0), options)
+    verse, *rest = take.plan
+    changed = (verse._replace(enters=5), *(row._replace(cymbal="ride", level=0.6, loudness=0.7) for row in rest))
+    other = drummer.accompany(song(late=0), options, plan=changed)
+    before, after = rolls(take), rolls(other)
+    assert not after[:3].any() and after[4:].any(axis=(1, 2)).all() and after[4, 0, FULL.places["crash"]]
+    assert after[8:].sum() < 0.8 * before[8:].sum()
+    ride, hat = (after[8:, :, FULL.places[name]].sum() for name in ("ride", "closed hat"))
+    assert ride > 4 * hat
+    first = 8 * 4 * TICKS
+    soft, loud = (one.part.velocity[one.part.onset >= first].mean() for one in (other, take))
+    assert soft < 0.85 * loud
+    assert [row[:6] for row in other.plan] == [(*row[:5], pytest.approx(row.level, abs=0.01)) for row in changed]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda plan: plan[1:], "the plan has 3 sections, but the song has 4"),
+        (lambda plan: (plan[0]._replace(last=7), *plan[1:]), r"has bars 1-7 \(verse\), but the song has bars 1-8"),
+        (lambda plan: (plan[0]._replace(level=9.0), *plan[1:]), "has level 9, wanted 0.25 to 4"),
+        (lambda plan: (plan[0]._replace(loudness=float("nan")), *plan[1:]), "has loudness nan, wanted"),
+        (lambda plan: (plan[0]._replace(cymbal="gong"), *plan[1:]), "has the cymbal 'gong', wanted one of closed hat"),
+        (lambda plan: (plan[0]._replace(enters=9), *plan[1:]), "has the drums enter in bar 9"),
+    ],
+)
+def test_a_plan_of_another_song_or_with_impossible_values_is_refused(drummer: Drummer, change, said: str) -> None:
+    plan = drummer.accompany(song(), Options(arrange="off")).plan
+    for play in (drummer.accompany, drummer.stream, drummer.takes):
+        with pytest.raises(OptionError, match=said):
+            play(song(), Options(), plan=change(plan))
+
+
+def test_a_plan_that_builds_is_refused_where_the_song_is_not_to_be_built(drummer: Drummer) -> None:
+    plan = drummer.accompany(song(), Options()).plan
+    for options in (Options(arrange="off"), Options(groove="rock-hat")):
+        with pytest.raises(OptionError, match="the plan builds the song"):
+            drummer.accompany(song(), options, plan=plan)

@@ -6,6 +6,7 @@ requested groove of one section, or an ending) makes a version of the bars that 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -16,13 +17,25 @@ from seq2drum.lattice.form import Form
 from seq2drum.lattice.gestures import stopped
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves.grooves import Groove
+from seq2drum.lattice.grooves.variation import timekeeper
 from seq2drum.lattice.sections import Section
 from seq2drum.music import choices
 from seq2drum.music.kit import FULL, Kit, to_kit
 from seq2drum.music.notes import IntArray
+from seq2drum.music.song_plan import PlannedSection
 from seq2drum.play.arrange.cues import gestures_of
 from seq2drum.play.arrange.fills import add_fills, version_of, wished_version
-from seq2drum.play.arrange.sections import dressed, even_plans, loudness_of, section_plans, silent_bars
+from seq2drum.play.arrange.sections import (
+    SectionPlan,
+    cymbals_of,
+    dressed,
+    entry_of,
+    even_plans,
+    loudness_of,
+    section_plans,
+    silence_of,
+    silent_bars,
+)
 from seq2drum.play.choose import Grooves
 from seq2drum.play.decode.engine import Computation, Playable
 from seq2drum.play.decode.memory import Pieces, pieces_for
@@ -42,20 +55,34 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
     grid, notes, numbers = guitar.song_grid.guitar_grid, guitar.everything, guitar.song_grid.numbers
 
     def plan_on(by_section: Mapping[str, Groove], request: Options) -> Plan:
-        return make_plan(grid, guitar.sections, by_section, request, model.kit, notes=notes, numbers=numbers)
+        return make_plan(
+            grid,
+            guitar.sections,
+            by_section,
+            request,
+            model.kit,
+            notes=notes,
+            numbers=numbers,
+            given=given,
+            waits=not kept.given,
+        )
+
+    # A section whose groove is requested keeps its own plan: the bars of others continue from it.
+    given = tuple(None if row.name in grooves.placed else row for row in grooves.plan)
 
     # 1. The bars that may be played, and those that are: the drums do not wait where the song's own drums stay.
     first, stop = guitar.sounding
     plan = plan_on(grooves.everywhere, unplaced)
     silent = stopped(guitar.resting)
     able, idle = decoded_bars(first, stop, kept.given, silent)
-    if plan.silent is not None and not kept.given:
+    if plan.silent is not None:
         _, idle = decoded_bars(first, stop, kept.given, silent | plan.silent)
     # 2. The plan without the wishes that have a place, with fills where drummers would play them.
     plan = yield from add_fills(model, guitar.features, form, plan, options.controls.fills, unplaced.sampling)
     take = version_of(plan, able, unplaced.sampling, unplaced.sampling)
     # 3. A version for each wish: the groove of a section, and the ending.
     wishes, unwished = [], np.ones(len(able), dtype=np.bool_)
+    rows = list(plan.sections)
     for letter, groove in grooves.placed.items():
         own = replace(options, groove={letter: groove})
         if groove == grooves.everywhere.get(letter) and own.sampling == unplaced.sampling:
@@ -64,13 +91,16 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
         unwished &= ~here
         wish = plan_on({**grooves.everywhere, letter: groove}, own)
         wishes.append(wished_version(wish, here & able, own.sampling, plan, unplaced.sampling))
+        rows = [
+            wished._replace(enters=row.first, loudness=row.loudness) if row.name == letter else row
+            for row, wished in zip(rows, wish.sections, strict=True)
+        ]
     if options.ending != choices.AUTO:
         wish = plan_on(grooves.everywhere, replace(unplaced, ending=options.ending))
         here = unwished & _differ(plan.gestures, wish.gestures, form)
         wishes.append(wished_version(wish, here & able, unplaced.sampling, plan, unplaced.sampling))
-    return Arrangement(
-        take, tuple(wishes), options.controls, first, stop, kept.given, idle, guitar.bars_in(options.out)
-    )
+    out = guitar.bars_in(options.out)
+    return Arrangement(take, tuple(wishes), options.controls, first, stop, kept.given, idle, out, tuple(rows))
 
 
 def make_plan(
@@ -82,6 +112,8 @@ def make_plan(
     *,
     notes: Grid | None = None,
     numbers: IntArray | None = None,
+    given: Sequence[PlannedSection | None] = (),
+    waits: bool = True,
 ) -> Plan:
     """Return the part of a take's plan that needs no model.
 
@@ -93,6 +125,8 @@ def make_plan(
         kit: The kit of the model that plays.
         notes: All notes but the drums; by default the guitar and its bass.
         numbers: (B,) the number of each bar in the song, from 1; by default each bar is one of the song.
+        given: Plans in place of those of the sections, None for some; used where the request builds the song.
+        waits: Whether the drums may wait in some bars.
     """
     form = guitar_grid.form
     plan = Plan.of_sections(len(form.steps), sections, grooves, firm=options.is_plain)
@@ -104,22 +138,69 @@ def make_plan(
     rng = np.random.default_rng([seed, len(form.steps), 4]) if options.sampling.temperature else None
     silent: BoolArray | None = None
     entries: tuple[int, ...] = ()
+    basic, pieces = plan.grooves, pieces_of(options, grooves.values(), kit)
+    loudness = np.ones(len(form.steps), dtype=np.float32)
+    cymbals: tuple[str | None, ...] = (None,) * len(sections)
     if options.arranges:
         plans = section_plans(guitar_grid, sections, rng)
         silent, entries = silent_bars(plans, guitar_grid, rng)
-        plan = replace(plan, loudness=loudness_of(plans, len(form.steps)))
+        loudness = loudness_of(plans, len(form.steps))
+        allowed = _cymbals(options, pieces, kit)
+        cymbals = cymbals_of(basic, plans, allowed, rng)
+        if given:
+            entered = [(each, entry_of(each, silent, entries, guitar_grid)) for each in plans]
+            for index, (row, each) in enumerate(zip(given, plans, strict=True)):
+                if row is not None:
+                    plans = (*plans[:index], replace(each, level=row.log_level), *plans[index + 1 :])
+                    entered[index] = each, _bar_of(row.enters, each, numbers)
+                    loudness[each.first : each.stop] = row.loudness
+                    is_its_own = row.cymbal not in allowed or row.cymbal == _time(basic[each.first], pieces, kit)
+                    cymbals = (*cymbals[:index], None if is_its_own else row.cymbal, *cymbals[index + 1 :])
+            silent, entries = silence_of(entered, guitar_grid)
+        if not waits:
+            silent, entries = np.zeros(len(form.steps), dtype=np.bool_), ()
+        plan = replace(plan, loudness=loudness)
     else:
         plans = even_plans(guitar_grid, sections)
     if options.arranges or options.intensity is not None:
-        cymbals = _cymbals(options, pieces_of(options, grooves.values(), kit), kit)
-        plan = replace(plan, grooves=dressed(plan.grooves, plans, guitar_grid, cymbals, rng, options.intensity))
+        plan = replace(plan, grooves=dressed(basic, plans, guitar_grid, cymbals, options.intensity))
     # 2. What is done together with the band.
     pieces = pieces_of(options, {id(groove): groove for groove in plan.grooves if groove is not None}.values(), kit)
     known = frozenset(name for name, allowed in zip(kit.names, pieces.allowed.tolist(), strict=True) if allowed)
     gestures = gestures_of(notes, form, options.ending, soft=soft, seed=seed, entries=entries)
     gestures = replace(gestures, cues={step: cue.of(known) for step, cue in gestures.cues.items()})
     fills = _requested_fills(options, numbers) if options.fill_at or options.no_fills_in else None
-    return replace(plan, fills=fills, gestures=gestures, pieces=pieces, silent=silent)
+    # 3. The same, section by section.
+    rows = []
+    for each, cymbal in zip(plans, cymbals, strict=True):
+        groove = basic[each.first]
+        enters = each.first if silent is None else entry_of(each, silent, entries, guitar_grid)
+        rows.append(
+            PlannedSection(
+                int(numbers[each.first]),
+                int(numbers[each.stop - 1]),
+                each.letter,
+                int(numbers[enters]) if enters < each.stop else None,
+                None if groove is None else _time(groove, pieces, kit, cymbal),
+                round(math.exp(each.level), 4),
+                float(str(loudness[each.first])),
+                None if groove is None else groove.name,
+            )
+        )
+    return replace(plan, fills=fills, gestures=gestures, pieces=pieces, silent=silent, sections=tuple(rows))
+
+
+def _time(groove: Groove | None, pieces: Pieces, kit: Kit, cymbal: str | None = None) -> str | None:
+    """Return the cymbal that keeps time on a groove, or on another cymbal; None if none does."""
+    if groove is None or (keeps := timekeeper(groove)) is None:
+        return None
+    name = keeps if cymbal is None else cymbal
+    return kit.names[pieces.moved[kit.places[name]]] if name in kit.places else name
+
+
+def _bar_of(number: int | None, plan: SectionPlan, numbers: IntArray) -> int:
+    """Return the bar of a section that has a number in the song; without a number, its stop."""
+    return plan.stop if number is None else max(int(np.searchsorted(numbers, number)), plan.first)
 
 
 def _cymbals(options: Options, pieces: Pieces, kit: Kit) -> frozenset[str]:

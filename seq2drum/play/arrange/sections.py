@@ -76,8 +76,9 @@ LIFTED: Mapping[str, Mapping[str, float]] = {
 class SectionPlan:
     """A section as it is to be played.
 
-    Bars [first, stop). level: the logarithm of its hits against the song's. loudness: their mean velocity, 0..1, less
-    the song's. is_silent: the drums wait. is_lifted: it is one of those on the song's second cymbal.
+    Bars [first, stop). level: the logarithm of its hits against the song's, in hundredths. loudness: their mean
+    velocity, 0..1, less the song's. is_silent: the drums wait. is_lifted: it is one of those on the song's second
+    cymbal.
     """
 
     first: int
@@ -115,7 +116,7 @@ def section_plans(
     if len(again) > 1:
         level[again[-1]] += LAST_LIFT
     loudness += LOUDER * level
-    rows = zip(spans, level.tolist(), loudness.tolist(), silent.tolist(), lifted.tolist(), strict=True)
+    rows = zip(spans, level.round(2).tolist(), loudness.tolist(), silent.tolist(), lifted.tolist(), strict=True)
     return tuple(SectionPlan(*span, *row) for span, *row in rows)
 
 
@@ -174,6 +175,35 @@ def silent_bars(
     silent[:first] = silent[stop:] = False
     if stop - first < LEAST_BARS or silent.sum() > MOST_WAITED * (stop - first):
         silent[:] = False
+    return _with_entries(silent, guitar_grid)
+
+
+def entry_of(plan: SectionPlan, silent: NDArray[np.bool_], entries: Sequence[int], guitar_grid: GuitarGrid) -> int:
+    """Return the bar in which the drums enter a section: its first, a later one, or its stop if they wait throughout.
+
+    silent (B,), entries: as `silent_bars` returns them.
+    """
+    begin = min(max(plan.first, guitar_grid.sounding[0]), plan.stop)
+    sounds = np.flatnonzero(~silent[begin : plan.stop])
+    bar = begin + int(sounds[0]) if len(sounds) else plan.stop
+    bar += bar < plan.stop and bar + 1 in entries  # the bar that leads into an entry
+    return plan.first if bar == begin else bar
+
+
+def silence_of(
+    entered: Sequence[tuple[SectionPlan, int]], guitar_grid: GuitarGrid
+) -> tuple[NDArray[np.bool_], tuple[int, ...]]:
+    """Return the silent bars (B,) and the entries of sections with the bars that the drums enter in."""
+    silent = np.zeros(len(guitar_grid.form.steps), dtype=np.bool_)
+    for number, (plan, bar) in enumerate(entered):
+        silent[plan.first if number else 0 : bar if bar > plan.first else 0] = True
+    return _with_entries(silent, guitar_grid)
+
+
+def _with_entries(silent: NDArray[np.bool_], guitar_grid: GuitarGrid) -> tuple[NDArray[np.bool_], tuple[int, ...]]:
+    """Return the silent bars (B,) within the guitar, less those that lead into an entry, and the entries."""
+    first, stop = guitar_grid.sounding
+    silent[:first] = silent[stop:] = False
     entries = np.flatnonzero(silent[:-1] & ~silent[1:]) + 1
     entries = entries[entries < stop]
     silent[entries - 1] = False
@@ -192,34 +222,46 @@ def dressed(
     grooves: Sequence[Groove | None],
     plans: Sequence[SectionPlan],
     guitar_grid: GuitarGrid,
-    allowed: frozenset[str],
-    rng: np.random.Generator | None,
+    cymbals: Sequence[str | None],
     intensity: float | None = None,
 ) -> tuple[Groove | None, ...]:
     """Return the groove of each bar (B,), varied as its section is planned.
 
-    allowed: pieces that may keep time. intensity: the control, which makes all sections fuller or sparser.
+    cymbals: the piece that each section goes to for its time; None leaves that of its groove. intensity: the control,
+    which makes all sections fuller or sparser.
     """
-    if not plans:
-        return tuple(grooves)
-    longest = max(plans, key=lambda plan: plan.stop - plan.first)
-    cymbal = _cymbal(grooves[longest.first], allowed, rng)
     busier = 0.0 if intensity is None else BUSIER * (intensity - USUAL_INTENSITY)
-    found, made = list(grooves), dict[tuple[str, float, bool], Groove]()
-    for number, plan in enumerate(plans):
+    found, made = list(grooves), dict[tuple[str, float, str | None], Groove]()
+    for number, (plan, time) in enumerate(zip(plans, cymbals, strict=True)):
         groove = grooves[plan.first]
         if groove is None:
             continue
-        key = plan.letter, round(plan.level, 2), plan.is_lifted
+        key = plan.letter, plan.level, time
         if key not in made:
             places = _places(guitar_grid, [one for one in plans if one.letter == plan.letter], groove)
-            time = cymbal if plan.is_lifted else None
             level, bpm = round(plan.level + busier, 2), float(guitar_grid.form.bpm[plan.first])
             made[key] = varied(groove, time=time, level=level, bass=places, is_slow=bpm <= SLOW)
         stop = plans[number + 1].first if number + 1 < len(plans) else len(found)
         begin = plan.first if number else 0
         found[begin:stop] = [made[key]] * (stop - begin)
     return tuple(found)
+
+
+def cymbals_of(
+    grooves: Sequence[Groove | None],
+    plans: Sequence[SectionPlan],
+    allowed: frozenset[str],
+    rng: np.random.Generator | None,
+) -> tuple[str | None, ...]:
+    """Return the piece that each section goes to for its time; None where it stays on that of its groove.
+
+    grooves (B,). allowed: pieces that may keep time.
+    """
+    if not plans:
+        return ()
+    longest = max(plans, key=lambda plan: plan.stop - plan.first)
+    cymbal = _cymbal(grooves[longest.first], allowed, rng)
+    return tuple(cymbal if plan.is_lifted else None for plan in plans)
 
 
 def _cymbal(groove: Groove | None, allowed: frozenset[str], rng: np.random.Generator | None) -> str | None:

@@ -20,6 +20,7 @@ from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.sections import Section
 from seq2drum.music.kit import Kit
 from seq2drum.music.notes import IntArray
+from seq2drum.music.song_plan import SongPlan
 from seq2drum.play.decode.memory import Pieces
 from seq2drum.play.decode.sampling import Sampling
 
@@ -109,7 +110,7 @@ class Plan:
     crash on the first beat; None leaves crashes to the model. fills: requests for single bars. level (B,): fills at the
     requested level; None without such a request. pieces: those that may be played; None allows all. firm: the bars
     follow the groove closely, see `memory`. silent (B,): bars in which the drums wait; None without any.
-    loudness (B,): factors of velocities; None for 1.
+    loudness (B,): factors of velocities; None for 1. sections: the same, section by section, as the take tells it.
     """
 
     letter: tuple[str, ...]
@@ -125,6 +126,7 @@ class Plan:
     level: BoolArray | None = None
     silent: BoolArray | None = None
     loudness: FloatArray | None = None
+    sections: SongPlan = ()
 
     @staticmethod
     def of_sections(
@@ -233,7 +235,7 @@ class Arrangement:
     [first, stop) are silent. given: bars to play unchanged, by number: hits whose steps count from the
     barline, keyed by voices of the model's kit. idle (B,): silent bars that are not decoded; the next bar starts from
     silence. out (B,): bars without drums by request: later bars continue from what the take has there; None without
-    any.
+    any. sections: the take with its wishes, section by section.
     """
 
     take: Version
@@ -244,6 +246,7 @@ class Arrangement:
     given: Mapping[int, Grid]
     idle: BoolArray
     out: BoolArray | None = None
+    sections: SongPlan = ()
 
 
 def decoded_bars(first: int, stop: int, given: Mapping[int, Grid], silent: BoolArray) -> tuple[BoolArray, BoolArray]:

@@ -1,0 +1,94 @@
+"""The plan of a take, section by section: where the drums enter, how full and loud they are, and on which cymbal.
+
+Only the standard library is imported, as the client has these as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from seq2drum.errors import OptionError
+
+CYMBALS = ("closed hat", "open hat", "ride", "crash")
+LEVELS, LOUDNESS = (0.25, 4.0), (0.5, 1.5)
+
+
+class PlannedSection(NamedTuple):
+    """A section of a take as it is planned. Bars are those of the song, counted from 1.
+
+    first, last: its bars. name: its letter, or its name in the file. enters: the bar in which the drums come in:
+    `first` where they play all of it, None where they play nothing of it. cymbal: the piece that keeps time, one of
+    CYMBALS, None without any. level: the ratio of its hits to the mean of the song. loudness: the factor of its
+    velocities. groove: the name of its groove, None without any.
+    """
+
+    first: int
+    last: int
+    name: str
+    enters: int | None
+    cymbal: str | None
+    level: float
+    loudness: float
+    groove: str | None = None
+
+    @property
+    def plays_all(self) -> bool:
+        """True if the drums play from its first bar on."""
+        return self.enters == self.first
+
+    @property
+    def is_plain(self) -> bool:
+        """True if it is played as the mean of the song is, from its first bar on."""
+        return self.plays_all and self.level == 1.0 and self.loudness == 1.0
+
+    @property
+    def log_level(self) -> float:
+        """The logarithm of its level, in hundredths, as it is arranged."""
+        return round(math.log(self.level), 2)
+
+    def behind(self, bars: int) -> PlannedSection:
+        """The section behind so many bars."""
+        enters = None if self.enters is None else self.enters + bars
+        return self._replace(first=self.first + bars, last=self.last + bars, enters=enters)
+
+
+SongPlan = tuple[PlannedSection, ...]
+"""The sections of a song in its order."""
+
+
+def check(plan: Sequence[PlannedSection]) -> None:
+    """Refuse values that no section may have.
+
+    Raises:
+        OptionError: a level, a loudness, a cymbal or an entry out of its range.
+    """
+    for row in plan:
+        where = f"the plan of bars {row.first}-{row.last} ({row.name})"
+        for name, value, (low, high) in (("level", row.level, LEVELS), ("loudness", row.loudness, LOUDNESS)):
+            if not (math.isfinite(value) and low <= value <= high):
+                raise OptionError(f"{where} has {name} {value:g}, wanted {low:g} to {high:g}")
+        if row.cymbal not in (*CYMBALS, None):
+            raise OptionError(f"{where} has the cymbal {row.cymbal!r}, wanted one of {', '.join(CYMBALS)}, or null")
+        if row.enters is not None and not row.first <= row.enters <= row.last:
+            raise OptionError(f"{where} has the drums enter in bar {row.enters}, wanted one of its bars, or null")
+
+
+def check_fit(plan: Sequence[PlannedSection], sections: Sequence[tuple[int, int, str]]) -> None:
+    """Refuse the plan of another song. sections: (first, last, name) of those of this one.
+
+    Raises:
+        OptionError: other sections.
+    """
+    found = [row[:3] for row in plan]
+    if found == list(sections):
+        return
+    if len(found) != len(sections):
+        what, wanted = f"{len(found)} sections", f"{len(sections)}"
+    else:
+        here, there = next(pair for pair in zip(found, sections, strict=True) if pair[0] != pair[1])
+        what, wanted = (f"bars {first}-{last} ({name})" for first, last, name in (here, there))
+    raise OptionError(
+        f"the plan has {what}, but the song has {wanted}; write a plan of this song with --plan-out and change that"
+    )
