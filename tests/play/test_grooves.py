@@ -335,7 +335,7 @@ def test_two_halves_are_ranked_as_four_quarters(ranker: Ranker, fit: Fit) -> Non
 def test_an_idiom_is_less_likely_the_farther_the_tempo_is_from_its_own() -> None:
     grooves = Book.load().of_metre(4, 4)[:1]
     slow, fast = grooves[0].tempo
-    shelf = Shelf(grooves, np.zeros(1), np.zeros((1, 1), np.float32))
+    shelf = Shelf(grooves, np.zeros(1), np.zeros((1, 1), np.float32), np.zeros(1))
     inside, beyond, far = (float(shelf.prior(bpm)[0]) for bpm in (slow, 2 * fast, 4 * fast))
     assert inside > beyond > far
     found = replace(shelf, popularity=np.array([7.0]))

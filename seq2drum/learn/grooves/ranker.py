@@ -154,7 +154,12 @@ def figures(side: Side, book: Book, among: FloatArray, inside: FloatArray) -> di
     values: dict[str, NDArray[np.float64]] = {name: np.full(len(alike), np.nan) for name in FIGURES}
     for metre in np.unique(book.metre).tolist():
         here, own = np.flatnonzero(book.metre == metre), np.flatnonzero(side.metre == metre)
-        shelf = Shelf(tuple(book.found[at].groove for at in here), book.popularity[here].astype(float), book.seen[here])
+        shelf = Shelf(
+            tuple(book.found[at].groove for at in here),
+            book.popularity[here].astype(float),
+            book.seen[here],
+            np.zeros(len(here)),
+        )
         for row in own.tolist():
             fit, f1 = Fit.of(shelf, inside[row, here].astype(np.float64)), alike[row, here]
             values[NATS][row] = -np.log(max(fit.shares[f1.argmax()], 1e-12))
@@ -456,9 +461,7 @@ def card(config: Mapping[str, Any]) -> str:
     if data := config.get("data"):
         columns = list(data[0])
         lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-        stated = [
-            {**row, "origin": row["origin"] or "not stated", "licence": row["licence"] or "not stated"} for row in data
-        ]
+        stated = [{name: "not stated" if value == "" else value for name, value in row.items()} for row in data]
         lines += ["| " + " | ".join(str(row[name]) for name in columns) + " |" for row in stated]
     lines += ["", "A model inherits what doubt there is about the licences of the music it was trained on."]
     return "\n".join(lines) + "\n"

@@ -66,6 +66,7 @@ NOT_LATIN = ("dance", "funk")  # idioms with as much percussion as Latin music
 OPENING_WEIGHT = 0.85  # weight, in nats, of a few bars of guitar for the first groove; the rest is the tempo's
 REPLACING_F1 = 0.5  # F1 that a groove must be expected to have to replace another during a jam
 FAMILIAR_F1 = 0.02  # F1 that a groove gains by being one that every drummer knows
+PRICE_WEIGHT = 0.75  # of prices, where a song is heard: at 1 its grooves are as varied as drummers', at 0 the safest
 CLEAR = 0.04  # F1 by which an extreme groove must beat all others
 OFF_GRID = 0.22  # of the gap between steps: the mean distance of notes; by chance it is 0.25
 UNHEARD = 1e-9  # share of its probability that an extreme groove keeps where the guitar is off the grid
@@ -161,7 +162,7 @@ def another(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Optio
     if not fits:
         return playing
     song = _of_song(fits, _bars_of(sections, len(guitar_grid.form.steps)))
-    expected, _ = _expected(song)
+    expected, _ = expected_of(song)
     like = [
         one.name != playing.name and one.style == playing.style and _kind(one) == _kind(playing) for one in song.grooves
     ]
@@ -181,7 +182,7 @@ def likeliest(
     fit = fits.get(letter) or _of_song(fits, _bars_of(sections, len(guitar_grid.form.steps)))
     among = np.array([groove.name in names for groove in fit.grooves])
     known = among & (fit.shelf.popularity == 0)
-    expected = np.where(known if known.any() else among, _expected(fit)[0], -1)
+    expected = np.where(known if known.any() else among, expected_of(fit)[0], -1)
     return fit.grooves[int(np.argmax(expected))] if among.any() else family[0]
 
 
@@ -242,6 +243,12 @@ def _bars_of(sections: Sequence[Section], bars: int) -> Counter[str]:
     return count
 
 
+def fit_of_song(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options) -> Fit | None:
+    """Return how likely drummers play each groove to a song; None if no groove is in its metres."""
+    fits = _fits(guitar_grid, sections, options)
+    return _of_song(fits, _bars_of(sections, len(guitar_grid.form.steps))) if fits else None
+
+
 # --- by fit -----------------------------------------------------------------------------------------------------------
 
 
@@ -277,7 +284,7 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
         return {}
     # 1. Choose the leading groove.
     song, rng = _of_song(fits, bars), np.random.default_rng([options.seed, _TAG])
-    offers = _offers(song) if take else [safest_of(song)]
+    offers = _offers(song) if take else [safest_of(song, price=PRICE_WEIGHT)]
     if options.daring or take >= len(offers):
         leading = _drawn(song, options.daring or AS_DRUMMERS, rng)
     else:
@@ -287,7 +294,7 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
     for letter in sorted(fits, key=lambda letter: (-bars[letter], letter)):
         fit = fits[letter]
         if fit.shelf is not song.shelf:
-            place = _drawn(fit, options.daring, rng) if options.daring else safest_of(fit)
+            place = _drawn(fit, options.daring, rng) if options.daring else safest_of(fit, price=PRICE_WEIGHT)
         elif options.daring:
             nats = (
                 np.log(SECTION_WEIGHT * fit.shares + (1 - SECTION_WEIGHT) * song.shares)
@@ -298,18 +305,19 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
             place = leading
         else:
             mixed = SECTION_WEIGHT * fit.shares + (1 - SECTION_WEIGHT) * song.shares
-            place = safest_of(Fit(fit.shelf, mixed), leading)
+            place = safest_of(Fit(fit.shelf, mixed), leading, PRICE_WEIGHT)
         grooves[letter] = fit.grooves[place]
     return grooves
 
 
-def safest_of(fit: Fit, leading: int | None = None) -> int:
+def safest_of(fit: Fit, leading: int | None = None, price: float = 0.0) -> int:
     """The groove with the highest expected F1 with what a drummer of the style would play.
 
     Among about equally safe grooves, it prefers one that every drummer knows, and takes an extreme one only if it beats
-    all others by CLEAR. leading: the groove to stay with, unless another is better by CHANGE.
+    all others by CLEAR. leading: the groove to stay with, unless another is better by CHANGE. price: as in
+    `expected_of`.
     """
-    expected, able = _expected(fit)
+    expected, able = expected_of(fit, price)
     expected = np.where(able, expected, -1)
     safest = _best(expected, fit.grooves)
     return safest if leading is None or expected[safest] - expected[leading] > CHANGE else leading
@@ -322,17 +330,23 @@ def _best(expected: Shares, grooves: Sequence[Groove]) -> int:
     return max(calm or near, key=lambda place: float(expected[place]))
 
 
-def _expected(fit: Fit) -> tuple[Shares, NDArray[np.bool_]]:
-    """(n,): the F1 with what a drummer of the style would play, plus a bonus for known grooves; and those allowed."""
+def expected_of(fit: Fit, price: float = 0.0) -> tuple[Shares, NDArray[np.bool_]]:
+    """(n,): the F1 with what a drummer of the style would play, plus a bonus for known grooves; and those allowed.
+
+    price: how much of its price each groove loses.
+    """
     likely, able = _in_style(fit)
-    return likely.shelf.alike @ likely.shares + FAMILIAR_F1 * (fit.shelf.popularity == 0), able
+    known = FAMILIAR_F1 * (fit.shelf.popularity == 0)
+    return likely.shelf.alike @ likely.shares + known - price * fit.shelf.prices, able
 
 
 def _offers(song: Fit) -> list[int]:
     """Up to OFFERED distinct grooves: the safest, then others of the likeliest style, then of any."""
     likely, able = _in_style(song)
     in_style = [place for place in likely.best(OFFERED) if able[place]]
-    return list(dict.fromkeys([safest_of(song), *in_style[:IN_STYLE], *song.best(2 * OFFERED)]))[:OFFERED]
+    return list(dict.fromkeys([safest_of(song, price=PRICE_WEIGHT), *in_style[:IN_STYLE], *song.best(2 * OFFERED)]))[
+        :OFFERED
+    ]
 
 
 def _in_style(fit: Fit) -> tuple[Fit, NDArray[np.bool_]]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -50,12 +51,13 @@ class Shelf:
     """The grooves of one metre, and their data of a ranker.
 
     popularity (n,): the number of groups of songs that each was found in, 0 for an idiom. points (n, E): their
-    embeddings.
+    embeddings. prices (n,): the F1 that each loses so that over many songs it is chosen as often as by drummers.
     """
 
     grooves: tuple[Groove, ...]
     popularity: Shares
     points: FloatArray = field(repr=False)
+    prices: Shares = field(repr=False)
 
     @cached_property
     def hits(self) -> FloatArray:
@@ -133,11 +135,12 @@ class Fit:
 
 @dataclass(frozen=True, eq=False)
 class Ranker:
-    """A learnt ranker. metres: the number of training sections in each metre ("4/4")."""
+    """A learnt ranker. metres: the number of training sections in each metre ("4/4"). prices: of grooves, by metre."""
 
     guitar: LoadedGraph = field(repr=False)
     groove: LoadedGraph = field(repr=False)
     metres: Mapping[str, int]
+    prices: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     _shelves: dict[tuple[int, Metre], tuple[Book, Shelf]] = field(default_factory=dict, repr=False)
 
     @staticmethod
@@ -160,7 +163,9 @@ class Ranker:
             grooves = book.of_metre(numerator, denominator)
             popularity = np.array([book.popularity.get(groove.name, 0) for groove in grooves], dtype=np.float64)
             (points,) = self.groove.run({"rows": groove_features(grooves)})
-            self._shelves[key] = book, Shelf(grooves, popularity, points)
+            known = self.prices.get(f"{numerator}/{denominator}", {})
+            prices = np.array([known.get(groove.name, 0.0) for groove in grooves], dtype=np.float64)
+            self._shelves[key] = book, Shelf(grooves, popularity, points, prices)
         return self._shelves[key][1]
 
     def fit(self, guitar_grid: GuitarGrid, sections: Sequence[Section], book: Book) -> dict[str, Fit]:
@@ -197,8 +202,12 @@ def _load(folder: Path) -> Ranker:
         if about["inputs"] != sizes:
             raise ValueError(f"its inputs are {about['inputs']}, wanted {sizes}")
         metres = {str(metre): int(count) for metre, count in about["metres"].items()}
+        prices = {
+            str(metre): {str(name): float(price) for name, price in of_metre.items()}
+            for metre, of_metre in about.get("prices", {}).items()
+        }
     except UNUSABLE as error:
         raise CheckpointError(f"{str(folder)!r} holds no usable ranker: {error}") from None
     verify(folder, FILES)
     guitar, groove = (session(folder / f"{graph}.onnx", 1) for graph in GRAPHS)
-    return Ranker(guitar, groove, metres)
+    return Ranker(guitar, groove, metres, prices)

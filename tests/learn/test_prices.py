@@ -1,0 +1,54 @@
+"""Prices of grooves: they make the choice as varied as it is to be, at the least loss."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from seq2drum.learn.grooves.prices import HIGHEST, LOWEST, effective, main, prices_of
+from seq2drum.play.grooves import choosing
+from seq2drum.play.grooves.book import Book
+from seq2drum.play.grooves.ranker import Fit, Ranker
+
+
+def test_what_is_always_the_safest_is_priced_until_it_is_chosen_as_often_as_wanted() -> None:
+    rng = np.random.default_rng(0)
+    expected = rng.random((400, 6)) * 0.1 + np.array([0.3, 0.2, 0.2, 0.2, 0.2, 0.2])
+    assert (expected.argmax(axis=1) == 0).all()
+    wanted = np.array([0.3, 0.3, 0.1, 0.1, 0.1, 0.1])
+    prices = prices_of(expected, wanted)
+    chosen = np.bincount((expected - prices).argmax(axis=1), minlength=6) / 400
+    assert chosen == pytest.approx(wanted, abs=0.06)
+    assert prices[0] > prices[1] + 0.05 and LOWEST <= prices.min() <= prices.max() <= HIGHEST
+
+
+def test_a_groove_that_is_right_for_a_song_is_chosen_in_spite_of_its_price() -> None:
+    expected = np.tile([0.5, 0.4, 0.4], (90, 1))
+    expected[:30, 1], expected[30:60, 2] = 0.49, 0.49
+    prices = prices_of(expected, np.full(3, 1 / 3))
+    assert (expected - prices).argmax(axis=1).tolist() == [1] * 30 + [2] * 30 + [0] * 30
+
+
+def test_the_effective_number_of_classes_is_that_of_as_many_equal_ones() -> None:
+    assert effective(np.array([5, 5, 5, 5, 0])) == pytest.approx(4) and effective(np.array([7.0])) == 1
+
+
+def test_the_shipped_prices_are_of_grooves_of_the_book_and_those_of_the_commonest_are_high() -> None:
+    shelf = Ranker.load().shelf(Book.load(), 4, 4)
+    assert set(Ranker.load().prices["4/4"]) <= {groove.name for groove in Book.load()}
+    price = dict(zip((groove.name for groove in shelf.grooves), shelf.prices.tolist(), strict=True))
+    assert price["rock-hat-plain"] > np.median(shelf.prices)
+    assert not Ranker.load().shelf(Book.load(), 7, 8).prices.any()
+
+
+def test_a_price_is_paid_where_it_is_asked_for_and_never_by_another_groove() -> None:
+    shelf = Ranker.load().shelf(Book.load(), 4, 4)
+    fit = Fit(shelf, np.full(len(shelf.grooves), 1 / len(shelf.grooves)))
+    free, able = choosing.expected_of(fit)
+    priced, still_able = choosing.expected_of(fit, 1.0)
+    assert free - priced == pytest.approx(shelf.prices) and (able == still_able).all()
+
+
+def test_a_cache_that_is_missing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--cache", "missing.s2d"]) == 2
+    assert "missing.s2d" in capsys.readouterr().err
