@@ -70,6 +70,7 @@ LIFTED: Mapping[str, Mapping[str, float]] = {
     "pop": {"ride": 0.7, "open hat": 0.3},
     "": {"ride": 1.0},
 }
+CALMED = frozenset({"rock", "pop", "funk", "metal", "dance"})  # styles whose calmer sections leave the ride for the hat
 
 
 @dataclass(frozen=True)
@@ -260,23 +261,29 @@ def cymbals_of(
     if not plans:
         return ()
     longest = max(plans, key=lambda plan: plan.stop - plan.first)
-    cymbal = _cymbal(grooves[longest.first], allowed, rng)
-    return tuple(cymbal if plan.is_lifted else None for plan in plans)
+    calm, lifted = _cymbals(grooves[longest.first], allowed, rng)
+    has_both = any(plan.is_lifted for plan in plans)
+    return tuple(lifted if plan.is_lifted else calm if has_both else None for plan in plans)
 
 
-def _cymbal(groove: Groove | None, allowed: frozenset[str], rng: np.random.Generator | None) -> str | None:
-    """Return the second cymbal of a song on a groove: that of the fuller sections."""
-    if groove is None or (keeps := timekeeper(groove)) is None:
-        return None
+def _cymbals(
+    groove: Groove | None, allowed: frozenset[str], rng: np.random.Generator | None
+) -> tuple[str | None, str | None]:
+    """Return the cymbals of a song's calmer and fuller sections, where it has both; None for that of its groove."""
+    keeps = None if groove is None else timekeeper(groove)
+    if groove is None or keeps is None:
+        return None, None
+    if keeps == "ride":
+        return ("closed hat" if groove.style in CALMED and "closed hat" in allowed else None), None
     shares = LIFTED.get(groove.style or "", LIFTED[""])
     shares = {name: share for name, share in shares.items() if name in allowed and name != keeps}
     if keeps != "closed hat" or not shares:
-        return None
+        return None, None
     names = list(shares)
     if rng is None:
-        return max(names, key=shares.__getitem__)
+        return None, max(names, key=shares.__getitem__)
     weights = np.array([shares[name] for name in names])
-    return names[int(rng.choice(len(names), p=weights / weights.sum()))]
+    return None, names[int(rng.choice(len(names), p=weights / weights.sum()))]
 
 
 def _lifted(

@@ -67,6 +67,7 @@ OPENING_WEIGHT = 0.85  # weight, in nats, of a few bars of guitar for the first 
 REPLACING_F1 = 0.5  # F1 that a groove must be expected to have to replace another during a jam
 FAMILIAR_F1 = 0.02  # F1 that a groove gains by being one that every drummer knows
 PRICE_WEIGHT = 0.75  # of prices, where a song is heard: at 1 its grooves are as varied as drummers', at 0 the safest
+UNUSUAL = 0.25  # logarithm of the ratio of hits a bar to what drummers would play, from which a price hides no groove
 CLEAR = 0.04  # F1 by which an extreme groove must beat all others
 OFF_GRID = 0.22  # of the gap between steps: the mean distance of notes; by chance it is 0.25
 UNHEARD = 1e-9  # share of its probability that an extreme groove keeps where the guitar is off the grid
@@ -337,7 +338,15 @@ def expected_of(fit: Fit, price: float = 0.0) -> tuple[Shares, NDArray[np.bool_]
     """
     likely, able = _in_style(fit)
     known = FAMILIAR_F1 * (fit.shelf.popularity == 0)
-    return likely.shelf.alike @ likely.shares + known - price * fit.shelf.prices, able
+    expected = likely.shelf.alike @ likely.shares + known
+    if price:  # what is chosen for variety is of the idiom of the safest, and as full as what drummers would play
+        kinds = _kinds(fit.shelf)
+        safest = int(np.argmax(np.where(able, expected, -1)))
+        usual = able & (np.abs(kinds.fullness - kinds.fullness @ likely.shares) <= UNUSUAL)
+        if kinds.names[1][kinds.idiom[safest]] in IDIOMS:
+            usual &= kinds.idiom == kinds.idiom[safest]
+        able = usual if usual.any() else able
+    return expected - price * fit.shelf.prices, able
 
 
 def _offers(song: Fit) -> list[int]:
@@ -363,19 +372,24 @@ def _in_style(fit: Fit) -> tuple[Fit, NDArray[np.bool_]]:
         idioms = kinds.names[1]
         kind &= kinds.idiom == (idioms.index(style) if style in idioms else -1)
     able = kind & (kinds.on_kit | (style == "latin"))
+    if style not in IDIOMS:  # a rock song gets no tango, and no groove without time
+        able &= kinds.keeps & ~np.isin(kinds.idiom, [at for at, name in enumerate(kinds.names[1]) if name in IDIOMS])
     return Fit(fit.shelf, np.where(kind, shares, 0.0) / shares[kind].sum()), able if able.any() else kind
 
 
 class _Kinds(NamedTuple):
     """Kinds of the grooves on a shelf, all (n,): see `character`. style and idiom: indices of names.
 
-    on_kit: without hand percussion. names: those of styles and idioms, or None, in order of occurrence.
+    on_kit: without hand percussion. keeps: they keep time. fullness: the logarithm of hits a bar. names: those of
+    styles and idioms, or None, in order of occurrence.
     """
 
     swung: NDArray[np.bool_]
     style: IntArray
     idiom: IntArray
     on_kit: NDArray[np.bool_]
+    keeps: NDArray[np.bool_]
+    fullness: Shares
     names: tuple[list[str | None], list[str | None]]
 
 
@@ -389,6 +403,8 @@ def _kinds(shelf: Shelf) -> _Kinds:
         np.array([of_styles.index(style) for style in styles]),
         np.array([of_idioms.index(idiom) for idiom in idioms]),
         np.array([not has_hand_percussion(groove) for groove in grooves]),
+        np.array([keeps_time(groove) for groove in grooves]),
+        np.log([max(sum(len(bar.step) for bar in groove.bars), 1) / len(groove.bars) for groove in grooves]),
         (of_styles, of_idioms),
     )
 
