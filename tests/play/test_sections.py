@@ -259,7 +259,7 @@ def test_a_plan_beside_kept_drums_has_no_silence_and_gives_the_same_take(drummer
 
 
 def test_the_plan_of_a_take_says_what_is_played(drummer: Drummer) -> None:
-    take = drummer.accompany(song(late=10), Options(temperature=0.0))
+    take = drummer.accompany(song(late=10), Options(temperature=0.0, groove="rock-hat", arrange="on"))
     assert [row[:4] for row in take.plan] == [
         (1, 8, "verse", None),
         (9, 16, "chorus", 11),

@@ -70,6 +70,7 @@ PRICE_WEIGHT = 0.75  # of prices, where a song is heard: at 1 its grooves are as
 UNUSUAL = 0.25  # logarithm of the ratio of hits a bar to what drummers would play, from which a price hides no groove
 CLEAR = 0.04  # F1 by which an extreme groove must beat all others
 OFF_GRID = 0.22  # of the gap between steps: the mean distance of notes; by chance it is 0.25
+FAR = 0.5  # octaves between a tempo and those of a groove, from which it is hardly played
 UNHEARD = 1e-9  # share of its probability that an extreme groove keeps where the guitar is off the grid
 SECTION_WEIGHT = 0.5  # weight of a section's own fit; the rest is the song's
 OTHER_STYLE = 1e-9  # share of its probability that a groove of another than the requested style keeps
@@ -257,6 +258,7 @@ def _fits(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options
     """Return how likely drummers play each groove to each section, given the request."""
     # Notes anywhere between steps, as without a click, look denser than they are.
     offset, fits = guitar_grid.guitar.offset, {}
+    bpm = float(np.median(guitar_grid.form.bpm))
     is_off_the_grid = len(offset) > 0 and float(np.abs(offset).mean()) > OFF_GRID * OFFSET_UNITS
     for letter, fit in Ranker.load().fit(guitar_grid, sections, Book.load()).items():
         with np.errstate(divide="ignore"):
@@ -264,6 +266,7 @@ def _fits(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options
             nats = np.log(styled.shares) + _at_levels(styled, options)
         if options.style is None and is_off_the_grid:
             nats = nats + np.where([is_extreme(groove) for groove in fit.grooves], np.log(UNHEARD), 0.0)
+        nats = nats + np.where(fit.shelf.beyond(bpm) > FAR, np.log(UNHEARD), 0.0)
         fits[letter] = Fit.of(fit.shelf, nats)
     return fits
 

@@ -79,14 +79,18 @@ class Shelf:
         """(2, n): the slowest and the fastest tempo of each groove."""
         return np.array([groove.tempo for groove in self.grooves], dtype=np.float64).T
 
+    def beyond(self, bpm: float) -> Shares:
+        """(n,): how many octaves a tempo is slower or faster than those of each groove."""
+        slowest, fastest = self._tempos
+        octaves: Shares = np.maximum(np.log2(slowest / bpm), np.log2(bpm / fastest)).clip(min=0)
+        return octaves
+
     def prior(self, bpm: float) -> Shares:
         """(n,): the log prior of each at a tempo, whatever the guitar plays; up to a constant.
 
         The tempos of an idiom were written by hand. Those of found grooves were counted, and say less than the ranker.
         """
-        slowest, fastest = self._tempos
-        beyond = np.maximum(np.log2(slowest / bpm), np.log2(bpm / fastest)).clip(min=0)
-        idiom = np.log(IDIOM) - OUT_OF_TEMPO * beyond
+        idiom = np.log(IDIOM) - OUT_OF_TEMPO * self.beyond(bpm)
         prior: Shares = np.where(self.popularity > 0, np.log(np.maximum(self.popularity, 1)), idiom)
         return prior
 
