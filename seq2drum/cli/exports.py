@@ -81,7 +81,7 @@ def wanted(options: argparse.Namespace) -> dict[str, str]:
     if other or ending in _OTHERS:
         advice = f"; --{spelt(other)} {Path(target).name} writes that" if other else ""
         raise OptionError(f"-o names the MIDI file, and {Path(target).name!r} ends otherwise{advice}")
-    names = {flag: name for flag in EXPORTS if (name := getattr(options, flag))}
+    names = {flag: name for flag in EXPORTS if (name := getattr(options, flag, None))}
     for flag, name in names.items():
         export = EXPORTS[flag]
         if name == "-":

@@ -21,6 +21,7 @@ from seq2drum.system import files
 if TYPE_CHECKING:
     from seq2drum.lattice.beats.performance import Timing
     from seq2drum.music.notes import Song
+    from seq2drum.music.song_plan import SongPlan
     from seq2drum.play.drummer import Drummer
     from seq2drum.play.options import Options
     from seq2drum.play.take import Take
@@ -163,6 +164,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="keep the drums of this file, not the song's own",
     )
     groups[WHAT].add_argument(
+        "--plan",
+        metavar="FILE",
+        type=arguments.named,
+        help="build the song as this file says, which --plan-out wrote",
+    )
+    groups[WHAT].add_argument(
         "--model",
         default="default",
         metavar="NAME|DIR",
@@ -177,6 +184,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     shared.add_session(output)
     maps.add_drum_map(output)
     exports.add_options(output)
+    output.add_argument(
+        "--plan-out", metavar="FILE", help="also write how the song is built, section by section: .json"
+    )
     shared.add_explain(output)
     shared.add_json(output)
     shared.add_force(output)
@@ -210,13 +220,13 @@ def run(options: argparse.Namespace) -> int:
         targets.append(name)
     from seq2drum.play.drummer import Drummer
 
-    drums = _drums(options, wanted, len(jobs))
+    drums, plan = _drums(options, wanted, len(jobs)), _plan(options, len(jobs))
     drummer = Drummer.load(options.model or "default")
     return paths.each(
         work,
         options.force,
         "playing",
-        lambda source, targets: _play_one(drummer, source, targets[:count], wanted, drums, also, options),
+        lambda source, targets: _play_one(drummer, source, targets[:count], wanted, drums, plan, also, options),
     )
 
 
@@ -233,6 +243,17 @@ def _drums(options: argparse.Namespace, wanted: Options, songs: int) -> Song | N
     return open_drums(options.drums).song
 
 
+def _plan(options: argparse.Namespace, songs: int) -> SongPlan:
+    """The given plan, or none."""
+    from seq2drum.music import song_plan
+
+    if options.plan is None:
+        return ()
+    if songs > 1:
+        raise OptionError(f"--plan is for one song, but there are {songs} songs")
+    return song_plan.read(options.plan)
+
+
 def _absolute(name: str) -> str:
     return str(Path(name).absolute())
 
@@ -243,12 +264,13 @@ def _play_one(
     targets: Sequence[str],
     wanted: Options,
     drums: Song | None,
+    plan: SongPlan,
     also: Mapping[str, str],
     options: argparse.Namespace,
 ) -> None:
     begun = time.perf_counter()
     given = read_given(source, options)
-    takes = drummer.takes(given.song, wanted, len(targets), drums=drums)
+    takes = drummer.takes(given.song, wanted, len(targets), drums=drums, plan=plan)
     warn(source, takes[0], given)
     _say_grooves(source, takes[0], wanted)
     title = as_text("Drums" if source == "-" else Path(source).stem)

@@ -144,6 +144,12 @@ def _json_take(played: Played, suffix: str) -> bytes:
     return take_json.as_json(played.takes[0])
 
 
+def _plan(played: Played, suffix: str) -> bytes:
+    from seq2drum.music import song_plan
+
+    return song_plan.as_json(played.takes[0].plan)
+
+
 def _gp(played: Played, suffix: str) -> bytes:
     from seq2drum.formats.guitarpro import binary
 
@@ -164,6 +170,7 @@ EXPORTS: Mapping[str, Export] = MappingProxyType(
         "wav": Export((".wav",), _wav, _check_wav),
         "rpp": Export((".rpp",), _rpp),
         "json_take": Export((".json",), _json_take),
+        "plan_out": Export((".json",), _plan),
         "gp": Export((".gp5",), _gp, _check_gp),
     }
 )

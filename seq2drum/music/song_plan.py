@@ -5,14 +5,20 @@ Only the standard library is imported, as the client has these as well.
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from seq2drum.errors import OptionError
+from seq2drum.errors import InputError, OptionError
+from seq2drum.system import files
 
 CYMBALS = ("closed hat", "open hat", "ride", "crash")
 LEVELS, LOUDNESS = (0.25, 4.0), (0.5, 1.5)
+FORMAT, VERSION = "seq2drum plan", 1
+_MOST_BYTES = 1 << 22
+_ADVICE = "write one with --plan-out and change that"
 
 
 class PlannedSection(NamedTuple):
@@ -67,8 +73,8 @@ def check(plan: Sequence[PlannedSection]) -> None:
     for row in plan:
         where = f"the plan of bars {row.first}-{row.last} ({row.name})"
         for name, value, (low, high) in (("level", row.level, LEVELS), ("loudness", row.loudness, LOUDNESS)):
-            if not (math.isfinite(value) and low <= value <= high):
-                raise OptionError(f"{where} has {name} {value:g}, wanted {low:g} to {high:g}")
+            if not low <= value <= high:  # nor is it NaN
+                raise OptionError(f"{where} has {name} {value!s:.20}, wanted {low:g} to {high:g}")
         if row.cymbal not in (*CYMBALS, None):
             raise OptionError(f"{where} has the cymbal {row.cymbal!r}, wanted one of {', '.join(CYMBALS)}, or null")
         if row.enters is not None and not row.first <= row.enters <= row.last:
@@ -92,3 +98,64 @@ def check_fit(plan: Sequence[PlannedSection], sections: Sequence[tuple[int, int,
     raise OptionError(
         f"the plan has {what}, but the song has {wanted}; write a plan of this song with --plan-out and change that"
     )
+
+
+# --- a file -----------------------------------------------------------------------------------------------------------
+
+
+def as_json(plan: Sequence[PlannedSection]) -> bytes:
+    """Return a plan as JSON: {"format", "version", "sections"}, a section with the fields of `PlannedSection`."""
+    held = {"format": FORMAT, "version": VERSION, "sections": [row._asdict() for row in plan]}
+    return (json.dumps(held, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "replace")
+
+
+def read(path: str | os.PathLike[str]) -> SongPlan:
+    """Return the plan of a file that `as_json` wrote.
+
+    Raises:
+        OptionError: there is no such file, it is no plan, or it has impossible values.
+    """
+    name = files.named(path)
+    try:
+        held = json.loads(files.read_file(path, _MOST_BYTES, "plan").decode())
+    except InputError as error:
+        raise OptionError(f"the plan: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise OptionError(f"the plan {name} is not a JSON file ({error}); {_ADVICE}") from None
+    if not isinstance(held, Mapping) or held.get("format") != FORMAT or not isinstance(held.get("sections"), list):
+        raise OptionError(f"{name} is not a plan; {_ADVICE}")
+    if held.get("version") != VERSION:
+        raise OptionError(f"the plan {name} has version {held.get('version')!r}, wanted {VERSION}; {_ADVICE}")
+    if not held["sections"]:
+        raise OptionError(f"the plan {name} has no sections; {_ADVICE}")
+    plan = tuple(_section(name, number, row) for number, row in enumerate(held["sections"], start=1))
+    check(plan)
+    return plan
+
+
+def _section(name: str, number: int, row: object) -> PlannedSection:
+    """Return a section of a file. number: its place in the file, from 1."""
+    if not isinstance(row, Mapping):
+        raise OptionError(f"section {number} of the plan {name} is not an object; {_ADVICE}")
+    values: dict[str, Any] = {}
+    for field, (kinds, wanted) in _FIELDS.items():
+        value = row.get(field)
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            raise OptionError(f"section {number} of the plan {name} has {field} {value!r}, wanted {wanted}")
+        values[field] = value
+    if unknown := ", ".join(sorted(repr(field) for field in row if field not in _FIELDS)):
+        raise OptionError(f"section {number} of the plan {name} has {unknown}; wanted {', '.join(_FIELDS)}")
+    return PlannedSection(**values)
+
+
+_NONE = type(None)
+_FIELDS: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "first": ((int,), "the number of a bar"),
+    "last": ((int,), "the number of a bar"),
+    "name": ((str,), "a name"),
+    "enters": ((int, _NONE), "the number of a bar, or null"),
+    "cymbal": ((str, _NONE), f"one of {', '.join(CYMBALS)}, or null"),
+    "level": ((int, float), "a number"),
+    "loudness": ((int, float), "a number"),
+    "groove": ((str, _NONE), "the name of a groove, or null"),
+}

@@ -88,6 +88,53 @@ def test_which_groove_of_a_family_was_taken_is_said(tmp_path: Path, capsys: pyte
     assert "'rock-ride'" not in err
 
 
+# --- the plan ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_is_written_and_given_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    song, plan = str(ROOT / "examples" / "rock_riff.mid"), tmp_path / "plan.json"
+    one, other, changed = (tmp_path / f"{name}.mid" for name in ("one", "other", "changed"))
+    seeded = [song, "--seed", "1"]
+    assert called([*seeded, "-o", str(one), "--plan-out", str(plan)], capsys)[0] == 0
+    assert called([*seeded, "-o", str(other), "--plan", str(plan)], capsys)[0] == 0
+    assert one.read_bytes() == other.read_bytes()
+    # An existing plan stays, unless forced.
+    written = plan.read_bytes()
+    code, _, err = called([*seeded, "--style", "jazz", "-o", str(changed), "--plan-out", str(plan)], capsys)
+    assert code == 2 and "exists already" in err and plan.read_bytes() == written
+    assert not changed.exists()
+    plan.write_bytes(written.replace(b'"ride"', b'"crash"'))
+    assert called([*seeded, "-o", str(changed), "--plan", str(plan)], capsys)[0] == 0
+    assert changed.read_bytes() != one.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("examples/jazz_swing.mid", "--plan", "{plan}"), "the plan has 4 sections, but the song has 2"),
+        (("examples/rock_riff.mid", "--plan", "{plan}", "--arrange", "off"), "the plan builds the song"),
+        (
+            ("examples/rock_riff.mid", "examples/funk.mid", "--plan", "{plan}"),
+            "--plan is for one song, but there are 2",
+        ),
+        (("examples/rock_riff.mid", "--plan", "none.json"), "none.json does not exist; give the path of a plan"),
+        (("examples/rock_riff.mid", "--plan-out", "plan.txt"), "--plan-out writes .json"),
+        (("examples/rock_riff.mid", "examples/funk.mid", "--plan-out", "p.json"), "--plan-out names one file"),
+    ],
+)
+def test_a_plan_that_does_not_fit_is_refused(
+    words: tuple[str, ...], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = tmp_path / "plan.json"
+    song = str(ROOT / "examples" / "rock_riff.mid")
+    assert called([song, "--seed", "1", "-o", str(tmp_path / "o.mid"), "--plan-out", str(plan)], capsys)[0] == 0
+    (tmp_path / "out").mkdir()
+    given = [str(ROOT / word) if word.startswith("examples/") else word.format(plan=plan) for word in words]
+    code, _, err = called([*given, "-o", f"{tmp_path / 'out'}/"], capsys)
+    assert code == 2 and said in err
+    assert not list((tmp_path / "out").iterdir())
+
+
 # --- recordings on the command line: the commands of the docs, and three minutes of a distorted, noisy gu -------------
 
 

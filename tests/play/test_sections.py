@@ -299,7 +299,7 @@ def test_a_changed_plan_changes_its_sections(drummer: Drummer) -> None:
     [
         (lambda plan: plan[1:], "the plan has 3 sections, but the song has 4"),
         (lambda plan: (plan[0]._replace(last=7), *plan[1:]), r"has bars 1-7 \(verse\), but the song has bars 1-8"),
-        (lambda plan: (plan[0]._replace(level=9.0), *plan[1:]), "has level 9, wanted 0.25 to 4"),
+        (lambda plan: (plan[0]._replace(level=9.0), *plan[1:]), "has level 9.0, wanted 0.25 to 4"),
         (lambda plan: (plan[0]._replace(loudness=float("nan")), *plan[1:]), "has loudness nan, wanted"),
         (lambda plan: (plan[0]._replace(cymbal="gong"), *plan[1:]), "has the cymbal 'gong', wanted one of closed hat"),
         (lambda plan: (plan[0]._replace(enters=9), *plan[1:]), "has the drums enter in bar 9"),
