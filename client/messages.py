@@ -197,6 +197,9 @@ def _sendable(name: str, value: Any) -> Any:
         return str(value)
     if name == "fill_at":
         return [_bars((bar, bar), "bars of fill_at are").first_bar for bar in value]
+    if name == "enter":
+        check(name, value)
+        return _bars((value, value), "bars to enter in are").first_bar
     if OPTIONS[name].kind is tuple:
         title = OPTIONS[name].title
         return [_bars(bars, title) for bars in value] if OPTIONS[name].many else _bars(value)

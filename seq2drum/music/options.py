@@ -408,6 +408,16 @@ class BaseOptions:
         section=WHAT,
         many=True,
     )
+    enter: int | None = choice(
+        int,
+        "BAR",
+        "the drums come in with this bar, and then play on: no bar before it, and no waiting after it",
+        section=WHAT,
+        unset="with you, or as arranged",
+        least=1,
+        wanted="a number of a bar from 1",
+        title="the bar to enter in",
+    )
 
 
 OPTIONS = table_of(BaseOptions)

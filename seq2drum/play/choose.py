@@ -25,9 +25,9 @@ class Grooves:
     A groove requested for one section changes the bars of that section alone. So the take is arranged
     first without such wishes, then with them.
 
-    options: the request, resolved. without: the same without the wishes: the ending, and the grooves of single
-    sections. everywhere: the grooves without the wishes. placed: the grooves that they name. plan: a plan that is given
-    in place of the drummer's own.
+    options: the request, resolved. without: the same without the wishes: the ending, the entry, and the
+    grooves of single sections. everywhere: the grooves without the wishes. placed: the grooves that they name. plan: a
+    plan that is given in place of the drummer's own.
     """
 
     options: Options
@@ -49,7 +49,7 @@ class Grooves:
 
 def choose(guitar: Guitar, options: Options) -> Grooves:
     """Choose the groove of each section. options: resolved, see `wishes.resolve_options`."""
-    has_places = isinstance(options.groove, Mapping) or options.ending != choices.AUTO
+    has_places = isinstance(options.groove, Mapping) or options.ending != choices.AUTO or options.enter
     without, placed = options, dict[str, Groove]()
     if has_places:
         requested = options.groove if isinstance(options.groove, Mapping) else {}
@@ -57,7 +57,7 @@ def choose(guitar: Guitar, options: Options) -> Grooves:
         whole = _whole(asked, guitar.sections)
         letters = dict.fromkeys(section.letter for section in guitar.sections)
         placed = {letter: asked[letter] for letter in letters if letter in asked and asked[letter] != whole}
-        without = replace(options, groove=None if whole is None else {WHOLE: whole}, ending=choices.AUTO)
+        without = replace(options, groove=None if whole is None else {WHOLE: whole}, ending=choices.AUTO, enter=None)
     return Grooves(options, without, choosing.chosen(guitar.song_grid.guitar_grid, guitar.sections, without), placed)
 
 

@@ -76,17 +76,20 @@ class Guitar:
         bars = np.flatnonzero(~self.resting)
         return int(bars[0]), int(bars[-1]) + 1
 
-    def bars_in(self, places: str | None) -> BoolArray:
-        """Return the bars (B,) in some places, see `places_of`; sections by their letters."""
+    def out(self, places: str | None, enter: int | None) -> BoolArray:
+        """Return the bars (B,) without drums by request: those in some places, and those before the entry.
+
+        places: see `places_of`; sections by their letters. enter: the number of the bar in the song.
+        """
         numbers = self.song_grid.numbers
         letters = np.array(Plan.of_sections(len(numbers), self.sections).letter)
-        inside = np.zeros(len(numbers), dtype=np.bool_)
+        out: BoolArray = numbers < (enter or 0)
         for place in () if places is None else places_of(places):
             if isinstance(place, str):
-                inside |= letters == place
+                out |= letters == place
             else:
-                inside |= (place[0] <= numbers) & (numbers <= place[1])
-        return inside
+                out |= (place[0] <= numbers) & (numbers <= place[1])
+        return out
 
     @property
     def everything(self) -> Grid:

@@ -130,7 +130,7 @@ class Take(Shown):
         song_grid = SongGrid.of(self.song, self.guitar.parts)
         hits = encode(self.standard_part, song_grid.lattice, FULL)
         titles = {groove.section: groove.title for groove in self.grooves}
-        out = Guitar(self.song, self.guitar).bars_in(self.options.out)
+        out = Guitar(self.song, self.guitar).out(self.options.out, self.options.enter)
         return explain(hits, song_grid.guitar_grid, numbers=song_grid.numbers, grooves=titles, out=out)
 
     def save(

@@ -143,6 +143,7 @@ def resolve_options(guitar: Guitar, options: Options, limits: Limits = DEFAULT_L
         letter_of = letters_of([*requested, *named], letters)
         out = (letter_of[one] if isinstance(one, str) else f"{one[0]}-{one[1]}" for one in places_of(options.out))
         options = replace(options, out=",".join(out))
+    if options.out is not None or options.enter is not None:
         _check_out(guitar, options)
     # 2. The grooves, and the levels of a song to play like.
     if options.groove is not None:
@@ -207,9 +208,11 @@ def _song(source: bytes | str | os.PathLike[str], limits: Limits) -> Song:
 def _check_bars(options: Options, song: Song) -> None:
     """Refuse bars that the song lacks."""
     places = [place for place in places_of(options.out) if isinstance(place, tuple)] if options.out is not None else []
-    if not (options.fill_at or options.no_fills_in or places):
+    if not (options.fill_at or options.no_fills_in or options.enter or places):
         return
     bars = len(song.bars())
+    if options.enter is not None and options.enter > bars:
+        raise OptionError(f"the drums are to enter in bar {options.enter}, but the song has {bars}")
     for bar in options.fill_at:
         if bar > bars:
             raise OptionError(f"a fill is requested in bar {bar}, but the song has {bars}")
@@ -224,5 +227,5 @@ def _check_out(guitar: Guitar, options: Options) -> None:
     first, stop = guitar.sounding
     numbers = guitar.song_grid.numbers[first:stop]
     low, high = options.bars or (int(numbers[0]), int(numbers[-1]))
-    if guitar.bars_in(options.out)[first:stop][(low <= numbers) & (numbers <= high)].all():
+    if guitar.out(options.out, options.enter)[first:stop][(low <= numbers) & (numbers <= high)].all():
         raise OptionError("no bar is left to play: the drums are out in all of them; leave some of them in")

@@ -206,6 +206,7 @@ class GenerationConfig(_message.Message):
     TAIL_FIELD_NUMBER: _builtins.int
     ARRANGE_FIELD_NUMBER: _builtins.int
     OUT_FIELD_NUMBER: _builtins.int
+    ENTER_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model's id, one of ListModels. Default: "", the server's default model."""
     seed: _builtins.int
@@ -286,6 +287,10 @@ class GenerationConfig(_message.Message):
     """
     out: _builtins.str
     """Sections, by letter or name, and bars without drums, such as "intro,1-8". At most 4000 characters. Default: "", none."""
+    enter: _builtins.int
+    """The bar, from 1, that the drums come in with: they are silent before it, and do not wait after it. Default: unset,
+    with the guitar, or as `arrange` has it.
+    """
     @_builtins.property
     def bars(self) -> Global___BarRange:
         """Play only these bars, and keep the file's own drums elsewhere. Excludes `prime_bars`. Default: unset."""
@@ -346,15 +351,18 @@ class GenerationConfig(_message.Message):
         tail: _builtins.bool = ...,
         arrange: _builtins.str = ...,
         out: _builtins.str = ...,
+        enter: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "bars", b"bars", "complexity", b"complexity", "daring", b"daring", "fills", b"fills", "humanize", b"humanize", "intensity", b"intensity", "seed", b"seed", "swing", b"swing", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "bars", b"bars", "complexity", b"complexity", "daring", b"daring", "enter", b"enter", "fills", b"fills", "humanize", b"humanize", "intensity", b"intensity", "seed", b"seed", "swing", b"swing", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "arrange", b"arrange", "bars", b"bars", "click", b"click", "complexity", b"complexity", "count_in", b"count_in", "daring", b"daring", "drum_map", b"drum_map", "ending", b"ending", "explain", b"explain", "fill_at", b"fill_at", "fills", b"fills", "groove", b"groove", "humanize", b"humanize", "intensity", b"intensity", "like", b"like", "model", b"model", "no_fills_in", b"no_fills_in", "out", b"out", "pieces", b"pieces", "prime_bars", b"prime_bars", "sections", b"sections", "seed", b"seed", "split", b"split", "style", b"style", "swing", b"swing", "tail", b"tail", "takes", b"takes", "temperature", b"temperature", "time", b"time", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar", "without", b"without"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "arrange", b"arrange", "bars", b"bars", "click", b"click", "complexity", b"complexity", "count_in", b"count_in", "daring", b"daring", "drum_map", b"drum_map", "ending", b"ending", "enter", b"enter", "explain", b"explain", "fill_at", b"fill_at", "fills", b"fills", "groove", b"groove", "humanize", b"humanize", "intensity", b"intensity", "like", b"like", "model", b"model", "no_fills_in", b"no_fills_in", "out", b"out", "pieces", b"pieces", "prime_bars", b"prime_bars", "sections", b"sections", "seed", b"seed", "split", b"split", "style", b"style", "swing", b"swing", "tail", b"tail", "takes", b"takes", "temperature", b"temperature", "time", b"time", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar", "without", b"without"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__complexity: _TypeAlias = _typing.Literal["complexity"]  # noqa: Y015
     _WhichOneofArgType__complexity: _TypeAlias = _typing.Literal["_complexity", b"_complexity"]  # noqa: Y015
     _WhichOneofReturnType__daring: _TypeAlias = _typing.Literal["daring"]  # noqa: Y015
     _WhichOneofArgType__daring: _TypeAlias = _typing.Literal["_daring", b"_daring"]  # noqa: Y015
+    _WhichOneofReturnType__enter: _TypeAlias = _typing.Literal["enter"]  # noqa: Y015
+    _WhichOneofArgType__enter: _TypeAlias = _typing.Literal["_enter", b"_enter"]  # noqa: Y015
     _WhichOneofReturnType__fills: _TypeAlias = _typing.Literal["fills"]  # noqa: Y015
     _WhichOneofArgType__fills: _TypeAlias = _typing.Literal["_fills", b"_fills"]  # noqa: Y015
     _WhichOneofReturnType__humanize: _TypeAlias = _typing.Literal["humanize"]  # noqa: Y015
@@ -373,6 +381,8 @@ class GenerationConfig(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__complexity) -> _WhichOneofReturnType__complexity | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__daring) -> _WhichOneofReturnType__daring | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__enter) -> _WhichOneofReturnType__enter | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__fills) -> _WhichOneofReturnType__fills | None: ...
     @_typing.overload

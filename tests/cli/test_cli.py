@@ -359,7 +359,7 @@ def test_the_options_of_a_musician_reach_the_drummer(run: Run, player: Path, tmp
 def test_the_wishes_of_a_musician_are_read_from_words() -> None:
     words = ["--groove", "verse=half-time rock, ride,chorus=b.mid:5-8", "--like", "song.mid", "--daring", "0.5"]
     words += ["--ending", "choke", "--fill-at", "8, 16", "--no-fills-in", "1-4,9-12,20", "--pieces", "all"]
-    words += ["--time", "ride", "--without", "crash,clap", "--out", "intro", "--out", "1-8,A"]
+    words += ["--time", "ride", "--without", "crash,clap", "--out", "intro", "--out", "1-8,A", "--enter", "9"]
     chosen = shared.chosen(cli.parser_of("infer").parse(["song.mid", *words]))
     assert Options(**chosen) == Options(
         groove="verse=half-time rock, ride,chorus=b.mid:5-8",
@@ -372,6 +372,7 @@ def test_the_wishes_of_a_musician_are_read_from_words() -> None:
         time="ride",
         without=("crash", "clap"),
         out="intro,1-8,A",
+        enter=9,
     )
     assert Options(**shared.chosen(cli.parser_of("infer").parse(["song.mid"]))) == Options()
 

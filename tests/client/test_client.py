@@ -264,7 +264,13 @@ def test_grooves_go_out_by_name_or_as_the_bytes_of_their_file(tmp_path: Path) ->
             messages.config(recorded)
     with pytest.raises(OptionError, match="by name or as a file, not as a value"):
         messages.config(RemoteOptions(groove=Book.load()["one drop"]))
-    cases: list[dict[str, Any]] = [{"fill_at": (0,)}, {"no_fills_in": ((1, 1 << 32),)}, {"groove": "beat.mid:0"}]
+    cases: list[dict[str, Any]] = [
+        {"fill_at": (0,)},
+        {"enter": 0},
+        {"enter": 1 << 32},
+        {"no_fills_in": ((1, 1 << 32),)},
+        {"groove": "beat.mid:0"},
+    ]
     for wrong in cases:
         with pytest.raises(OptionError):
             messages.config(RemoteOptions(**wrong))
@@ -313,6 +319,7 @@ def test_every_option_arrives_and_options_of_drummer_are_taken_too(address: str,
         time="hat",
         without=("crash", "toms"),
         out="intro,1-8",
+        enter=9,
         groove="one drop",
         like=b"MThd",
     )

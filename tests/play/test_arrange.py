@@ -592,6 +592,14 @@ def test_bars_without_drums_are_empty_and_no_other_changes(drummer: Drummer, son
         assert not any(len(rested[number - 1]) for number in own)
 
 
+@each_song
+@pytest.mark.parametrize("options", [Options(seed=0), Options(seed=3, humanize=0.7, intensity=0.6)])
+def test_an_entry_changes_its_bar_and_those_before_it(drummer: Drummer, song: Path, options: Options) -> None:
+    plain, entered = (bars(drummer, song, replace(options, enter=enter)) for enter in (None, 4))
+    assert changed(plain, entered) <= {1, 2, 3, 4}
+    assert not any(map(len, entered[:3])) and len(entered[3])
+
+
 def test_a_take_rests_and_says_so_where_a_wish_for_its_section_or_a_fill_is_too(drummer: Drummer) -> None:
     wished = Options(groove={"B": "one drop, hat"}, fill_at=(12,))
     plain, rested = (bars(drummer, SONGS[0], replace(wished, out=out)) for out in (None, "12-13"))

@@ -207,6 +207,32 @@ def test_a_wish_is_played_where_the_drums_would_wait_and_changes_no_other_bar(dr
         assert {bar for bar, (one, other) in enumerate(zip(before, after, strict=True)) if one != other} <= asked | {3}
 
 
+@pytest.mark.parametrize("seed", [3, 4])
+@pytest.mark.parametrize("enter", [1, 5, 8, 9, 12])
+def test_drums_enter_where_they_are_to_and_do_not_wait_after_it(drummer: Drummer, enter: int, seed: int) -> None:
+    options = Options(seed=seed, temperature=0.0)
+    before, after = (drummer.accompany(song(), replace(options, enter=bar)) for bar in (None, enter))
+    struck, entered = rolls(before), rolls(after)
+    assert not struck[:7].any() and not entered[: enter - 1].any()
+    assert entered[enter - 1 :].any(axis=(1, 2)).all()
+    assert (entered[enter - 1 :].sum(axis=(1, 2)) >= 6).all(), "no bar is a lead-in alone"
+    if enter > 1:
+        assert entered[enter - 1, 0, FULL.places["kick"]] and entered[enter - 1, 0, FULL.places["crash"]]
+    assert [hits for hits in before.part if hits.onset >= max(enter, 8) * 4 * TICKS] == [
+        hits for hits in after.part if hits.onset >= max(enter, 8) * 4 * TICKS
+    ]
+    assert any(one.text == "rests, as requested" for one in after.explain()) == (enter > 1)
+
+
+def test_an_entry_and_a_groove_of_a_section_act_each_where_they_are_asked(drummer: Drummer) -> None:
+    for arrange in ("auto", "on"):
+        wished = Options(seed=3, groove={"verse": "half-time-rock-hat"}, arrange=arrange)
+        before, after = (drummer.accompany(song(), replace(wished, enter=bar)).part for bar in (None, 11))
+        assert after.onset.min() >= 10 * 4 * TICKS - TICKS // 16
+        later = 11 * 4 * TICKS - TICKS // 16
+        assert [hits for hits in before if hits.onset >= later] == [hits for hits in after if hits.onset >= later]
+
+
 def test_takes_beside_the_first_build_the_song_as_well(drummer: Drummer) -> None:
     takes = drummer.takes(song(late=0), Options(seed=1), 4)
     assert {take.options.arrange for take in takes} == {"auto", "on"}

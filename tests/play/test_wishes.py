@@ -167,6 +167,8 @@ def test_of_a_family_of_grooves_the_one_that_fits_the_song_is_taken(name: str, w
         (Options(out="A, 17-20"), "no drums are requested in bars 17-20, but the song has 16"),
         (Options(out="B,a"), "no bar is left to play"),
         (Options(out="1-99"), "no bar is left to play"),
+        (Options(enter=17), "the drums are to enter in bar 17, but the song has 16"),
+        (Options(enter=9, out="9-16"), "no bar is left to play"),
         (Options(like=midi.serialise(strummed(2))), "no drums"),
     ],
 )
@@ -346,6 +348,7 @@ def test_grooves_of_sections_are_split_at_commas_before_a_section(text: str, exp
         ({"fill_at": (8,), "no_fills_in": ((1, 4), (5, 8))}, "a fill is requested in bar 8, and none in bars 5-8"),
         ({"out": "intro,,1-8"}, "a place is missing in 'intro,,1-8'"),
         ({"out": "8-1"}, "the bars are 8:1, wanted FIRST:LAST"),
+        ({"enter": 0}, "the bar to enter in is 0, wanted a number of a bar from 1"),
         ({"daring": 1.1}, "daring is 1.1, wanted 0 to 1"),
         ({"daring": None}, "daring is None, wanted 0 to 1"),
     ],

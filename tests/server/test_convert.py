@@ -77,6 +77,7 @@ def test_every_field_that_is_set_gets_to_the_core() -> None:
         time="ride",
         without=["crash", "toms"],
         out="intro,1-8",
+        enter=9,
         like=b"MThd",
         groove=[pb.GrooveChoice(name="one drop")],
     )
@@ -101,6 +102,7 @@ def test_every_field_that_is_set_gets_to_the_core() -> None:
         time="ride",
         without=("crash", "toms"),
         out="intro,1-8",
+        enter=9,
         like=b"MThd",
         groove={"": Book.load()["one-drop"]},
     )
@@ -146,6 +148,7 @@ def test_a_session_is_what_is_asked_for_and_a_long_count_in_is_refused() -> None
         ("fill_at", [1] * 2001),
         ("no_fills_in", [pb.BarRange(first_bar=2, last_bar=1)]),
         ("no_fills_in", [pb.BarRange(first_bar=1, last_bar=1)] * 2001),
+        ("enter", 0),
         ("out", "intro,,2"),
         ("out", "x" * 4001),
         ("groove", [pb.GrooveChoice()]),

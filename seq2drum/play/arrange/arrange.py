@@ -1,7 +1,7 @@
 """Arrange: from the guitar and its grooves to a plan for each bar: fills, crashes, cues, pieces, and kept drums.
 
 `make_plan` needs no model. `arrange` completes it: the model says once where drummers would fill, and each wish (a
-requested groove of one section, or an ending) makes a version of the bars that it changes.
+requested groove of one section, an ending or an entry) makes a version of the bars that it changes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from seq2drum.music.kit import FULL, Kit, to_kit
 from seq2drum.music.notes import IntArray
 from seq2drum.music.song_plan import PlannedSection
 from seq2drum.play.arrange.cues import gestures_of
-from seq2drum.play.arrange.fills import add_fills, version_of, wished_version
+from seq2drum.play.arrange.fills import add_fills, entered, version_of, wished_version
 from seq2drum.play.arrange.sections import (
     SectionPlan,
     cymbals_of,
@@ -84,7 +84,7 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
     wishes, unwished = [], np.ones(len(able), dtype=np.bool_)
     rows = list(plan.sections)
     for letter, groove in grooves.placed.items():
-        own = replace(options, groove={letter: groove})
+        own = replace(options, groove={letter: groove}, enter=None)
         if groove == grooves.everywhere.get(letter) and own.sampling == unplaced.sampling:
             continue  # the section has this groove anyway
         here = np.array([each == letter for each in plan.letter])
@@ -98,8 +98,20 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
     if options.ending != choices.AUTO:
         wish = plan_on(grooves.everywhere, replace(unplaced, ending=options.ending))
         here = unwished & _differ(plan.gestures, wish.gestures, form)
+        unwished &= ~here
         wishes.append(wished_version(wish, here & able, unplaced.sampling, plan, unplaced.sampling))
-    out = guitar.bars_in(options.out)
+    # 4. The requested entry: the drums do not wait after it, and begin it with kick and crash.
+    if options.enter is not None:
+        wish = plan_on(grooves.everywhere, replace(unplaced, enter=options.enter))
+        here = unwished & (idle | _differ(plan.gestures, wish.gestures, form)) & (numbers >= options.enter)
+        wishes.append(wished_version(wish, here & able, unplaced.sampling, plan, unplaced.sampling))
+        rows = [
+            row._replace(enters=None if options.enter > row.last else max(options.enter, row.first)) for row in rows
+        ]
+        if options.enter > numbers[first]:
+            entry = int(np.searchsorted(numbers, options.enter))
+            take, *wishes = (entered(version, entry) for version in (take, *wishes))
+    out = guitar.out(options.out, options.enter)
     return Arrangement(take, tuple(wishes), options.controls, first, stop, kept.given, idle, out, tuple(rows))
 
 
@@ -167,7 +179,9 @@ def make_plan(
     # 2. What is done together with the band.
     pieces = pieces_of(options, {id(groove): groove for groove in plan.grooves if groove is not None}.values(), kit)
     known = frozenset(name for name, allowed in zip(kit.names, pieces.allowed.tolist(), strict=True) if allowed)
-    gestures = gestures_of(notes, form, options.ending, soft=soft, seed=seed, entries=entries)
+    gestures = gestures_of(
+        notes, form, options.ending, soft=soft, seed=seed, entries=entries, leads=options.enter is None
+    )
     gestures = replace(gestures, cues={step: cue.of(known) for step, cue in gestures.cues.items()})
     fills = _requested_fills(options, numbers) if options.fill_at or options.no_fills_in else None
     # 3. The same, section by section.

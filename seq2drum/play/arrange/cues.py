@@ -43,7 +43,7 @@ Lead = Callable[[int], Cues]
 
 
 def gestures_of(
-    notes: Grid, form: Form, ending: str, *, soft: bool, seed: int, entries: Sequence[int] = ()
+    notes: Grid, form: Form, ending: str, *, soft: bool, seed: int, entries: Sequence[int] = (), leads: bool = True
 ) -> Gestures:
     """Return the cues where the band comes in, stops and ends.
 
@@ -54,7 +54,8 @@ def gestures_of(
             goes on to its end, as a loop does, has no ending.
         soft: Whether the groove is soft.
         seed: Chooses the pickups.
-        entries: Bars in which the drums come in after a bar or more of rest; the bar before each leads into it.
+        entries: Bars in which the drums come in after a bar or more of rest.
+        leads: Whether the bar before each of these only leads into it.
     """
     came = gestures.entrance(notes, form)
     if came is None:
@@ -76,8 +77,9 @@ def gestures_of(
         cues |= _entered(came, form, lead)
     for one in breaks:
         cues |= _stopped(one, form, lead, soft=soft)
-    for bar in entries:
-        cues |= _entered(Entrance(bar - 1, 0, bar), form, lead)
+    led = [entry - 1 for entry in entries if leads]
+    for bar in led:
+        cues |= _entered(Entrance(bar, 0, bar + 1), form, lead)
     struck = None if ending == NO_ENDING or (ending == AUTO and last is None) else last or _last_stroke(notes)
     if struck is not None:
         if ending == AUTO:
@@ -91,7 +93,7 @@ def gestures_of(
         heavy=marked.heavy | come_in,
         crashed=marked.crashed | come_in,
         full=marked.full | come_in,
-        still=marked.still | come_in | {entry - 1 for entry in entries},
+        still=marked.still | come_in | frozenset(led),
         soft=soft,
         swung=swung,
     )

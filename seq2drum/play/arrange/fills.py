@@ -83,6 +83,16 @@ def wished_version(wish: Plan, bars: BoolArray, sampling: Sampling, take: Plan, 
     return version_of(wish, bars, sampling, fill_sampling)
 
 
+def entered(version: Version, bar: int) -> Version:
+    """Return the version whose bar begins with kick and crash, if it plays that bar; later bars do not remember it."""
+    if not version.bars[bar]:
+        return version
+    gestures, refilled = version.requested.gestures, version.refilled.copy()
+    gestures = replace(gestures, heavy=gestures.heavy | {bar}, crashed=gestures.crashed | {bar})
+    refilled[bar] = True
+    return replace(version, requested=replace(version.requested, gestures=gestures), refilled=refilled)
+
+
 def plan_fills(
     logits: NDArray[np.floating], level: float | None, rng: np.random.Generator, never: BoolArray | None = None
 ) -> BoolArray:
