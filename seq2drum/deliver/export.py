@@ -88,7 +88,7 @@ def _check_score(suffix: str, soundfont: str | None) -> None:
 def _picture(played: Played, suffix: str) -> bytes:
     from seq2drum.show import draw
 
-    return draw.picture(played.counted.duet, suffix[1:], title=played.title)
+    return draw.picture(played.counted.duet, suffix[1:], title=played.title, plan=played.counted.plan)
 
 
 def _wav(played: Played, suffix: str) -> bytes:

@@ -64,6 +64,11 @@ SongPlan = tuple[PlannedSection, ...]
 """The sections of a song in its order."""
 
 
+def is_built(plan: Sequence[PlannedSection]) -> bool:
+    """Return True if the sections of a plan differ, or the drums wait in some."""
+    return any(not row.is_plain or row.cymbal != plan[0].cymbal for row in plan)
+
+
 def check(plan: Sequence[PlannedSection]) -> None:
     """Refuse values that no section may have.
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from seq2drum.errors import OptionError
 from seq2drum.music.duet import Duet
 from seq2drum.music.notes import Part
 from seq2drum.music.shown import one_line
+from seq2drum.music.song_plan import PlannedSection, is_built
 from seq2drum.show import chart
 from seq2drum.show.chart import Chart, Measure
 from seq2drum.show.figures import INK, PAPER, Canvas, Floats, own_look, shaded
@@ -45,6 +47,8 @@ COLOURS = ("#1f5fa8", "#b3541e", "#3a7d44", "#7a4fa3", "#0e8a8a", "#b83280")  # 
 _GREY = "#6b7078"
 _BAR, _BEAT, _UNIT, _RULE = "#7c818a", "#bfc3c9", "#e4e6ea", "#d5d8dd"
 _FILL, _FILL_WORD = "#fdf1d6", "#9a6700"
+_PLAN = "#cfe0d3"
+_STRIP, _STEEP = 0.24, 0.9  # inches of the strip of the plan; its share for each e-fold of hits, from its half
 _PLACE = "#d2604f"
 
 
@@ -56,6 +60,7 @@ def picture(
     first_bar: int = 0,
     last_bar: int | None = None,
     bars_per_line: int | None = None,
+    plan: Sequence[PlannedSection] = (),
 ) -> bytes:
     """Guitar and drums as a PNG or SVG file; the same music gives the same bytes.
 
@@ -72,6 +77,8 @@ def picture(
         first_bar: The first bar to draw, counted from 0.
         last_bar: The bar to stop before; all bars if None.
         bars_per_line: Bars side by side; as many as are legible if None.
+        plan: Of the sections: a strip below the drums, the taller the fuller they are, with their cymbals; hatched
+            where the drums wait. None is drawn for a plan that plays all sections alike.
 
     Raises:
         OptionError: An unknown form, no bars to draw, or too many for one picture.
@@ -80,7 +87,7 @@ def picture(
         raise OptionError(f"a picture is written as .png or .svg, not as .{form}")
     shown = chart.of(duet, first_bar=first_bar, last_bar=last_bar)
     with own_look():
-        return canvas_of(shown, one_line(title, _TITLE_LETTERS), bars_per_line).file(form)
+        return canvas_of(shown, one_line(title, _TITLE_LETTERS), bars_per_line, plan).file(form)
 
 
 def pixels(
@@ -104,8 +111,8 @@ def pixels(
 # --- layout -----------------------------------------------------------------------------------------------------------
 
 
-def canvas_of(shown: Chart, title: str, bars_per_line: int | None) -> Canvas:
-    """The page of a chart, with so many bars a line, or as many as are legible."""
+def canvas_of(shown: Chart, title: str, bars_per_line: int | None, plan: Sequence[PlannedSection] = ()) -> Canvas:
+    """The page of a chart, with so many bars a line, or as many as are legible. plan: of its sections."""
     lines = cut_lines(shown, bars_per_line)
     ticks = _ticks_across(shown, lines, bars_per_line)
     large = len(shown.measures) <= _SHORT
@@ -115,7 +122,9 @@ def canvas_of(shown: Chart, title: str, bars_per_line: int | None) -> Canvas:
     drums = [(len(those) + 0.5) * _ROW if those else 2 * _ROW * (not guitar) for those in rows]
     join = _JOIN if guitar and shown.rows else 0.0
     head = _EDGE + (_TITLE if title else 0.0) + _LEGEND
-    canvas = Canvas(_WIDTH, head + sum(drums) + (_HEAD + guitar + join + _FOOT) * len(lines))
+    plan = plan if is_built(plan) else ()
+    foot = _FOOT + (_STRIP + _JOIN if plan else 0.0)
+    canvas = Canvas(_WIDTH, head + sum(drums) + (_HEAD + guitar + join + foot) * len(lines))
     if title:
         canvas.text(_EDGE, _EDGE + _TITLE / 2, title, size=15, weight="bold", va="center")
     _legend(canvas, shown, head - _LEGEND / 2)
@@ -131,7 +140,9 @@ def canvas_of(shown: Chart, title: str, bars_per_line: int | None) -> Canvas:
             _draw_signs(canvas, here, middle, bottom)
             _bar_lines(canvas, here, middle, bottom)
             _draw_drums(canvas, here, those, bottom)
-        head = bottom + _FOOT
+        if plan:
+            _draw_plan(canvas, here, plan, bottom + foot - _FOOT / 2)
+        head = bottom + foot
     return canvas
 
 
@@ -326,6 +337,24 @@ def _draw_signs(canvas: Canvas, here: _System, top: float, bottom: float) -> Non
             left, right = here.x([measure.bar.start, measure.bar.end]).tolist()
             canvas.boxes([left], [top], [right], [bottom], _FILL, zorder=0)
             canvas.text(left + 0.03, bottom + 0.03, measure.sign, size=8, color=_FILL_WORD, va="top", style="italic")
+
+
+def _draw_plan(canvas: Canvas, here: _System, plan: Sequence[PlannedSection], bottom: float) -> None:
+    """Each section as a box as tall as it is full, with its level and its cymbal; hatched where the drums wait."""
+    canvas.text(LEFT - _LEAD - 0.06, bottom, "plan", size=8.5, color=_GREY, ha="right")
+    for row in plan:
+        waits = [one for one in here.measures if row.first <= one.number < (row.enters or row.last + 1)]
+        plays = [one for one in here.measures if row.enters is not None and row.enters <= one.number <= row.last]
+        if waits:
+            left, right = here.x([waits[0].bar.start, waits[-1].bar.end]).tolist()
+            canvas.hatched(left + 0.02, bottom - _STRIP, right - 0.02, bottom, _BEAT)
+        if plays:
+            left, right = here.x([plays[0].bar.start, plays[-1].bar.end]).tolist()
+            tall = _STRIP * min(max(0.5 + _STEEP * math.log(row.level), 0.1), 1.0)
+            canvas.boxes([left + 0.02], [bottom - tall], [right - 0.02], [bottom], _PLAN, zorder=0)
+            words = f"{row.level:.2f}" + (f" {row.cymbal}" if row.cymbal else "")
+            if right - left >= 0.075 * len(words) + 0.1:
+                canvas.text(left + 0.07, bottom - 0.045, words, size=8, color=INK)
 
 
 def _draw_drums(canvas: Canvas, here: _System, rows: Sequence[int], bottom: float) -> None:

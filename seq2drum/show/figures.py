@@ -154,6 +154,14 @@ class Canvas:
         shapes = PolyCollection(list(corners), facecolors=colours, edgecolors="none", zorder=zorder)
         self._axes.add_collection(shapes, autolim=False)
 
+    def hatched(self, left: float, top: float, right: float, bottom: float, colour: str) -> None:
+        """A box filled with slanted lines."""
+        step, tall = 0.08, bottom - top
+        starts = np.arange(left - tall, right, step)
+        low, high = np.maximum(starts, left), np.minimum(starts + tall, right)
+        ends = [np.stack([x, bottom - (x - starts)], -1) for x in (low, high)]
+        self._lines(np.stack(ends, 1), colour, 0.8, 0.5)
+
     def marks(self, x: Floats, y: Floats, velocity: IntArray, *, cross: bool) -> None:
         """A dot or a cross for each hit, dots with a rim of paper to keep them apart."""
         if len(x):

@@ -343,3 +343,13 @@ def test_a_plan_that_builds_is_refused_where_the_song_is_not_to_be_built(drummer
     for options in (Options(arrange="off"), Options(groove="rock-hat")):
         with pytest.raises(OptionError, match="the plan builds the song"):
             drummer.accompany(song(), options, plan=plan)
+
+
+def test_a_plan_names_the_hat_that_the_groove_is_on(drummer: Drummer) -> None:
+    groove = Book.load()["rock-hat"]
+    keys = {FULL.places["closed hat"]: FULL.places["open hat"]}
+    swapped = [bar._replace(key=np.array([keys.get(key, key) for key in bar.key.tolist()])) for bar in groove.bars]
+    options = Options(temperature=0.0, groove=replace(groove, bars=tuple(swapped)), arrange="on")
+    take = drummer.accompany(song(), options)
+    assert {row.cymbal for row in take.plan[::2]} == {"open hat"}
+    assert drummer.accompany(song(), options, plan=take.plan).to_bytes() == take.to_bytes()

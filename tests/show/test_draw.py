@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -24,6 +25,7 @@ from seq2drum.music import duet
 from seq2drum.music.duet import Duet
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.music.song_plan import PlannedSection
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.take import Take
 from seq2drum.show import chart, console, draw
@@ -430,3 +432,39 @@ def test_the_files_that_were_written_show_the_picture_that_was_drawn_with_them(p
     assert cli.main(words) == 0
     assert cli.main(["--mode", "show", str(path), str(drums), "-o", str(shown)]) == 0
     assert drawn.read_bytes() == shown.read_bytes()
+
+
+# --- the plan ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("_words")
+def test_a_plan_is_a_strip_with_levels_cymbals_and_hatched_silence() -> None:
+    song = Song(480, (), length=8 * 1920)
+    drums = Part.of([Note(beat * 480, 60, 38, 90) for beat in range(32)], is_drums=True)
+    plain = PlannedSection(1, 4, "A", 1, "closed hat", 1.0, 1.0)
+    built = (plain._replace(enters=3, level=0.8), plain._replace(first=5, last=8, enters=5, cymbal="ride", level=1.25))
+    drawn = {
+        name: draw.picture(Duet(song, (), drums), "svg", plan=plan).decode()
+        for name, plan in {
+            "none": (),
+            "plain": (plain,),
+            "built": built,
+            "out": (built[0]._replace(enters=None),),
+        }.items()
+    }
+    assert drawn["none"] == drawn["plain"]
+    assert ">plan<" in drawn["built"] and ">plan<" not in drawn["none"]
+    assert "0.80 closed hat" in drawn["built"] and "1.25 ride" in drawn["built"]
+    assert "closed hat" not in drawn["out"] and drawn["out"].count("<path") > drawn["none"].count("<path") + 20
+    tall = [pixels_of_plan(built, bar) for bar in (2, 5)]
+    assert 0 < tall[0] < tall[1]
+
+
+def pixels_of_plan(plan: Sequence[PlannedSection], bar: int) -> int:
+    """How tall the box of the plan is in a bar, from 0: pixels of its colour in a column."""
+    song = Song(480, (), length=8 * 1920)
+    drums = Part.of([Note(beat * 480, 60, 38, 90) for beat in range(32)], is_drums=True)
+    image = imread(BytesIO(draw.picture(Duet(song, (), drums), "png", bars_per_line=8, plan=plan)))[..., :3]
+    colour = np.array([0xCF, 0xE0, 0xD3]) / 255
+    column = int((draw.LEFT + (bar + 0.97) / 8 * draw.ACROSS) * 100)
+    return int((np.abs(image[:, column] - colour).max(axis=-1) < 0.01).sum())

@@ -208,6 +208,9 @@ def _time(groove: Groove | None, pieces: Pieces, kit: Kit, cymbal: str | None = 
     """Return the cymbal that keeps time on a groove, or on another cymbal; None if none does."""
     if groove is None or (keeps := timekeeper(groove)) is None:
         return None
+    if keeps == "closed hat" and cymbal is None:  # the hat, either way
+        keys = np.concatenate([bar.key for bar in groove.bars])
+        keeps = max((keeps, "open hat"), key=lambda name: int((keys == FULL.places[name]).sum()))
     name = keeps if cymbal is None else cymbal
     return kit.names[pieces.moved[kit.places[name]]] if name in kit.places else name
 
