@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2drum.cli import duets
-from seq2drum.console import paths, shared
+from seq2drum.console import arguments, paths, shared
 from seq2drum.console.terminal import bar, can_say, has_colours, standard_output, width
 from seq2drum.deliver.export import EXPORTS
 from seq2drum.errors import OptionError
@@ -31,6 +31,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
   seq2drum --mode show painted.png -o painted.mid
   seq2drum --mode show beat.mid -o beat.txt"""
     duets.add_options(parser)
+    parser.add_argument(
+        "--plan", metavar="FILE", type=arguments.named, help="also draw the plan of this file, which --plan-out wrote"
+    )
     shared.add_output(
         parser, "a picture, .png or .svg; or the drums alone, .mid or .txt (default: the terminal)", metavar="FILE"
     )
@@ -50,6 +53,8 @@ def run(options: argparse.Namespace) -> int:
     first, last = options.bars or (1, None)
     if first < 1 or (last is not None and last < first):
         raise OptionError(f"--bars is {first}:{last}, wanted A:B with 1 <= A <= B")
+    if options.plan is not None and (options.output is None or suffix in DRUMS):
+        raise OptionError(f"--plan is drawn into a picture; name one with -o, {' or '.join(PICTURES)}")
     duet = duets.read(options)
     if options.output is None:
         from seq2drum.show import console
@@ -70,9 +75,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _picture(duet: Duet, suffix: str, options: argparse.Namespace, first: int, last: int | None) -> bytes:
+    from seq2drum.music import song_plan
     from seq2drum.show import draw
 
-    return draw.picture(duet, suffix[1:], title=duets.title(options), first_bar=first - 1, last_bar=last)
+    plan, bars = () if options.plan is None else song_plan.read(options.plan), len(duet.song.bars())
+    if plan and plan[-1].last > bars:
+        raise OptionError(f"the plan ends in bar {plan[-1].last}, but the song has {bars}; give the plan of this song")
+    title = duets.title(options)
+    return draw.picture(duet, suffix[1:], title=title, first_bar=first - 1, last_bar=last, plan=plan)
 
 
 def _drums(duet: Duet, suffix: str) -> bytes:

@@ -19,7 +19,7 @@ from seq2drum.errors import InputError, OptionError, PartNotFoundError
 from seq2drum.formats.drum_picture import write_drum_picture
 from seq2drum.formats.midi import midi
 from seq2drum.lattice.patterns import picture_of
-from seq2drum.music import duet
+from seq2drum.music import duet, song_plan
 from seq2drum.music.notes import Note, Part, Song
 from seq2drum.show import console, draw
 from tests.conftest import ROOT
@@ -326,3 +326,17 @@ def test_drums_that_cannot_be_written_are_told(
     assert cli.main(["--mode", "show", *arguments]) == 2
     assert said in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["drums.mid", "song.mid"]
+
+
+def test_a_plan_is_drawn_into_a_picture_of_its_song_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan, song = tmp_path / "plan.json", str(ROOT / "examples" / "rock_riff.mid")
+    row = song_plan.PlannedSection(1, 32, "A", 5, "ride", 1.0, 1.0)
+    plan.write_bytes(song_plan.as_json([row]))
+    words = ["--mode", "show", song, "--plan", str(plan)]
+    assert cli.main([*words, "-o", str(tmp_path / "a.svg")]) == 0
+    for name in (None, "a.mid"):
+        assert cli.main([*words, *([] if name is None else ["-o", str(tmp_path / name)])]) == 2
+        assert "--plan is drawn into a picture" in capsys.readouterr().err
+    plan.write_bytes(song_plan.as_json([row._replace(last=33)]))
+    assert cli.main([*words, "-o", str(tmp_path / "b.svg")]) == 2
+    assert "the plan ends in bar 33, but the song has 32" in capsys.readouterr().err

@@ -428,9 +428,10 @@ def test_of_bars_so_long_that_they_are_counted_in_pieces_words_and_picture_say_t
 @pytest.mark.parametrize("path", [EXAMPLES / "funk.mid", *corpus_files("sample")[:2]], ids=lambda path: path.stem[:20])
 def test_the_files_that_were_written_show_the_picture_that_was_drawn_with_them(path: Path, tmp_path: Path) -> None:
     drums, drawn, shown = tmp_path / "a.drums.mid", tmp_path / "a.svg", tmp_path / "b.svg"
+    plan = str(tmp_path / "plan.json")
     words = ["--mode", "infer", str(path), "-o", str(drums), "--picture", str(drawn), "--seed", "3"]
-    assert cli.main(words) == 0
-    assert cli.main(["--mode", "show", str(path), str(drums), "-o", str(shown)]) == 0
+    assert cli.main([*words, "--plan-out", plan]) == 0
+    assert cli.main(["--mode", "show", str(path), str(drums), "--plan", plan, "-o", str(shown)]) == 0
     assert drawn.read_bytes() == shown.read_bytes()
 
 
