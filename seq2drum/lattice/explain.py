@@ -1,7 +1,7 @@
 """A take explained bar by bar in plain words, with the events of the guitar that go with it.
 
-Every statement is counted in the take and in the guitar, and none read off the model: "where the guitar does the
-same" means that both do the same, not that the model played so because of the guitar.
+Every statement is counted in the take and in the guitar, or is in the plan of the take, and none is read off the
+model: "where the guitar does the same" means that both do the same, not that the model played so because of the guitar.
 
 Letters of shapes: B bars, S steps of the longest bar, V voices.
 """
@@ -9,6 +9,7 @@ Letters of shapes: B bars, S steps of the longest bar, V voices.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import groupby
 from types import MappingProxyType
 from typing import NamedTuple
@@ -24,6 +25,7 @@ from seq2drum.lattice.sections import Section, sections
 from seq2drum.music.explanation import Explanation, Piece, explained, piece
 from seq2drum.music.kit import FULL, NINE, Kit
 from seq2drum.music.notes import IntArray
+from seq2drum.music.song_plan import PlannedSection, is_built
 
 Bools = NDArray[np.bool_]
 
@@ -87,34 +89,56 @@ def explain(
     numbers: IntArray | None = None,
     grooves: Mapping[str, str] = MappingProxyType({}),
     out: Bools | None = None,
+    plan: Sequence[PlannedSection] = (),
 ) -> tuple[Explanation, ...]:
     """The description of a take, in the order of its bars.
 
     grid: the take's hits on the lattice of the guitar, its keys voices of `kit`. numbers (B,): the numbers of the bars
     in the song, if not 1, 2, 3; the pieces of a long bar share one number. grooves: by the letter of each section its
-    groove. out (B,): bars without drums by request.
+    groove. out (B,): bars without drums by request. plan: of the sections: where it has any differences, it says their
+    fullness and their cymbals in place of what is counted there.
     """
     numbers = np.arange(1, len(guitar_grid.form.steps) + 1) if numbers is None else numbers
     full, nine = drums_of(grid, guitar_grid.form, kit, kit), drums_of(grid, guitar_grid.form, NINE, kit)
     guitar = _listen(guitar_grid)
     passages = sections(guitar_grid)
     begins = {bar: begin.piece(numbers) for bar, begin in _begins(guitar, passages).items()}
+    struck = set(numbers[np.any(bars_of(full), axis=(1, 2))].tolist())
+    planned = {one.first: one for one in _plans(plan, struck)}
     named = signs(nine)
     filled = named != ""
     explanations = [
         *_grooves(passages, grooves, len(numbers)),
         *_rests(full, guitar, guitar_grid, np.zeros(len(numbers), dtype=np.bool_) if out is None else out),
-        *_times(nine, passages),
+        *(() if planned else _times(nine, passages)),
         *_repeats(full, guitar, filled, numbers),
         *_kicks(nine, guitar),
-        *_densities(full, guitar, filled),
+        *(one for one in _densities(full, guitar, filled) if numbers[one.first - 1] not in planned),
         *_fills(nine, named, begins, numbers),
         *_crashes(nine, named, begins),
     ]
     numbered = [
         one._replace(first=int(numbers[one.first - 1]), last=int(numbers[one.last - 1])) for one in explanations
     ]
-    return tuple(sorted(numbered, key=lambda one: one.first))
+    return tuple(sorted([*planned.values(), *numbered], key=lambda one: one.first))
+
+
+def _plans(plan: Sequence[PlannedSection], struck: AbstractSet[int]) -> Iterator[Explanation]:
+    """The fullness and the cymbal of each section, from where the drums enter, if the plan makes any differ.
+
+    struck: the numbers of the bars with hits.
+    """
+    if not is_built(plan):
+        return
+    for row in plan:
+        if row.enters is None or struck.isdisjoint(range(row.enters, row.last + 1)):
+            continue
+        level = f"{row.level:.2f}"
+        name = "fuller" if float(level) > 1 else "sparser" if float(level) < 1 else "even"
+        said = [piece(f"plan.{name}", section=row.name, **({} if name == "even" else {"level": level}))]
+        if row.cymbal is not None:
+            said.append(piece(f"on.{row.cymbal}"))
+        yield explained(row.enters, row.last, *said)
 
 
 def _grooves(passages: Sequence[Section], grooves: Mapping[str, str], bars: int) -> Iterator[Explanation]:

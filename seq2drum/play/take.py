@@ -131,7 +131,8 @@ class Take(Shown):
         hits = encode(self.standard_part, song_grid.lattice, FULL)
         titles = {groove.section: groove.title for groove in self.grooves}
         out = Guitar(self.song, self.guitar).out(self.options.out, self.options.enter)
-        return explain(hits, song_grid.guitar_grid, numbers=song_grid.numbers, grooves=titles, out=out)
+        guitar, numbers = song_grid.guitar_grid, song_grid.numbers
+        return explain(hits, guitar, numbers=numbers, grooves=titles, out=out, plan=self.plan)
 
     def save(
         self,

@@ -185,7 +185,9 @@ def test_refrains_of_a_take_are_on_the_ride_fuller_and_said_so(drummer: Drummer)
     struck = rolls(take)
     hat, ride = (struck[:, :, FULL.places[name]].sum(axis=1) for name in ("closed hat", "ride"))
     assert (ride[8:16] > hat[8:16]).all() and (hat[16:24] > ride[16:24]).all()
-    assert any(one.text == "time on the ride" and one.first == 9 for one in take.explain())
+    level = f"{take.plan[1].level:.2f}"
+    said = f"section chorus fuller, {level} times the song's hits, on the ride"
+    assert next(one[:2] for one in take.explain() if one.text == said) == (9, 16)
 
 
 def test_a_groove_that_is_given_is_played_as_it_is_unless_the_song_is_to_be_built(drummer: Drummer) -> None:
@@ -353,3 +355,17 @@ def test_a_plan_names_the_hat_that_the_groove_is_on(drummer: Drummer) -> None:
     take = drummer.accompany(song(), options)
     assert {row.cymbal for row in take.plan[::2]} == {"open hat"}
     assert drummer.accompany(song(), options, plan=take.plan).to_bytes() == take.to_bytes()
+
+
+def test_a_plan_is_explained_once_from_where_the_drums_enter(drummer: Drummer) -> None:
+    take = drummer.accompany(song(late=10), Options(temperature=0.0, groove="rock-hat", arrange="on"))
+    said = [one for one in take.explain() if one.text.startswith("section") and " groove " not in one.text]
+    assert [one[:2] for one in said] == [(11, 16), (17, 24), (25, 32)]
+    for row, one in zip(take.plan[1:], said, strict=True):
+        assert f"{row.level:.2f} times" in one.text and ("fuller" in one.text) == (row.level > 1)
+        assert one.text.endswith(f"on the {row.cymbal.replace('hat', 'hi-hat').replace('closed ', '')}")
+    texts = [(one.first, one.text) for one in take.explain()]
+    assert not any(text.startswith("time on") for _, text in texts)
+    assert not any(first in (11, 17, 25) and text.startswith(("busier", "sparser")) for first, text in texts)
+    off = drummer.accompany(song(late=10), Options(arrange="off")).explain()
+    assert not any("the song's hits" in one.text or "as full as" in one.text for one in off)
