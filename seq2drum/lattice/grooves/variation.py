@@ -13,8 +13,8 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from seq2drum.lattice.grid import HIT_LENGTH, PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid
-from seq2drum.lattice.grooves.fitting import BACKBEAT, LOUD, beats_of, playable
+from seq2drum.lattice.grid import HIT_LENGTH, STEPS_PER_QUARTER, Grid
+from seq2drum.lattice.grooves.fitting import BACKBEAT, LOUD, beats_of, playable, steps_of, twelfths
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.grooves.styles import swings
 from seq2drum.music.kit import FULL
@@ -25,11 +25,8 @@ LEAST_STROKES = 2  # a bar on a piece from which it keeps time
 STRAIGHT, SWUNG, SIXTEENTHS = 3, 4, (1, 5)  # steps of a quarter: its second eighth, and the sixteenths beside it
 GHOSTS = (11, 13, 23, 5)  # steps of ghost notes around the backbeats of four quarters
 SWUNG_GHOSTS = (10, 22, 4, 16)
-MOST_KICKS, MOST_GHOSTS = (
-    2,
-    2,
-)  # that a fuller groove gains in a bar, and one more for each MORE that its level is higher
-MORE = 0.2
+MOST_GHOSTS, MOST_SWUNG = 1, 1
+MOST_KICKS = 2  # that a fuller groove gains in a bar; more would lean against the beat
 KICK_GAP = 3  # steps between kicks
 GHOST, FOOT, KICK, SOFT = 34, 58, 88, 0.8  # velocities; of strokes between others, as a share
 NO_GHOSTS = frozenset({"jazz", "latin", "metal", "dance", "reggae"})
@@ -74,7 +71,7 @@ def varied(
     if change < 0 and level < 0:
         bars = [_thinned(bar, -change, groove, frozenset(bass)) for bar in bars]
     elif change > 0 and level > 0:
-        bars = [_filled(bar, change, groove, bass, int(level / MORE), is_slow=is_slow) for bar in bars]
+        bars = [_filled(bar, change, groove, bass, is_slow=is_slow) for bar in bars]
     return replace(groove, bars=tuple(playable(_grid(bar)) for bar in bars))
 
 
@@ -145,26 +142,26 @@ def _thinned(bar: _Bar, fewer: int, groove: Groove, bass: frozenset[int]) -> _Ba
         [at for at, (loud, _) in sorted(bar.items(), reverse=True) if at[1] == _SNARE and loud < LOUD], together=False
     )
     leave_out([(step, key) for step, key in strokes.items() if step % STEPS_PER_QUARTER in SIXTEENTHS], together=True)
-    # 2. Kicks between the beats, first those that the bass does not play; the first and one more stay.
+    # 2. The cymbal on the beats alone.
+    heads = _heads(groove.numerator, groove.denominator)
+    leave_out([at for at in strokes.items() if at in bar and at[0] not in heads], together=True)
+    # 3. Kicks between the beats, first those that the bass does not play; the first and one more stay.
     kicks = sorted(step for step, key in bar if key == _KICK)
     weak = [step for step in kicks[1:] if step % STEPS_PER_QUARTER]
     weak.sort(key=lambda step: (step in bass, step % STEPS_PER_QUARTER == STRAIGHT, -step))
     leave_out([(step, _KICK) for step in weak][: max(len(kicks) - 2, 0)], together=False)
-    # 3. The cymbal on the beats alone.
-    heads = _heads(groove.numerator, groove.denominator)
-    leave_out([at for at in strokes.items() if at in bar and at[0] not in heads], together=True)
     return bar
 
 
 @cache
 def _heads(numerator: int, denominator: int) -> frozenset[int]:
     """Return the steps of a bar on which its beats begin."""
-    starts = (divmod(round(beat.start), TWELFTHS) for beat in beats_of(numerator, denominator))
-    return frozenset(quarter * STEPS_PER_QUARTER + PLACES.tolist().index(place) for quarter, place in starts)
+    places = twelfths(np.arange(steps_of(numerator, denominator)))
+    return frozenset(int(np.abs(places - beat.start).argmin()) for beat in beats_of(numerator, denominator))
 
 
-def _filled(bar: _Bar, more: int, groove: Groove, bass: Sequence[int], extra: int, *, is_slow: bool) -> _Bar:
-    """Return a bar with about so many hits more. extra: kicks and ghost notes that it may gain beside the usual."""
+def _filled(bar: _Bar, more: int, groove: Groove, bass: Sequence[int], *, is_slow: bool) -> _Bar:
+    """Return a bar with about so many hits more."""
     bar, most = dict(bar), len(bar) + more
     strokes, is_swung = _strokes(bar), swings(groove)
     off = SWUNG if is_swung else STRAIGHT
@@ -184,13 +181,13 @@ def _filled(bar: _Bar, more: int, groove: Groove, bass: Sequence[int], extra: in
         ]
         if len(bar) + len(added) / 2 <= most:
             bar |= {at: (round(loud * SOFT), 0) for at in added}
-    # 2. Kicks where the bass plays.
+    # 2. Kicks where the bass plays, first those on the beats: fuller is not more syncopated.
     gained = 0
-    for step in bass:
+    for step in sorted(bass, key=lambda step: step % STEPS_PER_QUARTER != 0):
         kicks = [at for at, key in bar if key == _KICK]
         free = all(min(abs(step - at), groove.steps - abs(step - at)) >= KICK_GAP for at in kicks)
         is_backed = any((step, key) in bar and bar[step, key][0] >= LOUD for key in _BACKBEAT)
-        if len(bar) >= most or gained >= MOST_KICKS + extra:
+        if len(bar) >= most or gained >= MOST_KICKS:
             break
         if free and not is_backed and step < groove.steps:
             bar[step, _KICK] = (KICK, 0)
@@ -202,7 +199,7 @@ def _filled(bar: _Bar, more: int, groove: Groove, bass: Sequence[int], extra: in
             for step in (SWUNG_GHOSTS if is_swung else GHOSTS)
             if not any((near, key) in bar for near in (step,) for key in _BACKBEAT)
         ]
-        for step in some[: min(MOST_GHOSTS + extra, max(most - len(bar), 0))]:
+        for step in some[: min(MOST_SWUNG if is_swung else MOST_GHOSTS, max(most - len(bar), 0))]:
             bar[step, _SNARE] = (GHOST, 0)
     if strokes and groove.denominator == 4 and set(strokes.values()) <= {_VOICE["ride"], _VOICE["bell"]}:
         for step in range(STEPS_PER_QUARTER, groove.steps, 2 * STEPS_PER_QUARTER):

@@ -22,7 +22,7 @@ from seq2drum.lattice.features import Features, GuitarGrid
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import Grid, to_full
 from seq2drum.lattice.phrases import spans
-from seq2drum.music.kit import Kit
+from seq2drum.music.kit import Kit, Limbs
 from seq2drum.music.notes import IntArray
 from seq2drum.play.decode.bar import PlayedBatch
 from seq2drum.play.decode.decoder import RUN_GAP, BarDecoder
@@ -201,11 +201,14 @@ def _encodings(take: _Track, wished: Sequence[_Track], controls: Controls) -> tu
 
 
 def _crashed_as(other: PlayedBatch, played: PlayedBatch, kit: Kit) -> PlayedBatch:
-    """Return a bar with the cymbals and hats of another on its first beat."""
+    """Return a bar with the cymbals and hats of another on its first beat; as it is if that takes a third hand."""
     hits, velocity, offset = (each.copy() for each in played[:3])
     cymbals = kit.voices_named(("crash", *TIMEKEEPERS))
     for here, there in zip((hits, velocity, offset), other, strict=False):
         here[:, 0, cymbals] = there[:, 0, cymbals]
+    limbs, struck = Limbs(kit), np.flatnonzero(hits[0, 0]).tolist()
+    if not all(limbs.can_add(voice, struck[:at]) for at, voice in enumerate(struck)):
+        return played
     return PlayedBatch(hits, velocity, offset, played.state)
 
 

@@ -286,9 +286,10 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
     """A groove for each section."""
     if not fits:
         return {}
+    price = PRICE_WEIGHT if options.complexity is None else 0.0  # a requested level says which groove
     # 1. Choose the leading groove.
     song, rng = _of_song(fits, bars), np.random.default_rng([options.seed, _TAG])
-    offers = _offers(song) if take else [safest_of(song, price=PRICE_WEIGHT)]
+    offers = _offers(song) if take else [safest_of(song, price=price)]
     if options.daring or take >= len(offers):
         leading = _drawn(song, options.daring or AS_DRUMMERS, rng)
     else:
@@ -298,7 +299,7 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
     for letter in sorted(fits, key=lambda letter: (-bars[letter], letter)):
         fit = fits[letter]
         if fit.shelf is not song.shelf:
-            place = _drawn(fit, options.daring, rng) if options.daring else safest_of(fit, price=PRICE_WEIGHT)
+            place = _drawn(fit, options.daring, rng) if options.daring else safest_of(fit, price=price)
         elif options.daring:
             nats = (
                 np.log(SECTION_WEIGHT * fit.shares + (1 - SECTION_WEIGHT) * song.shares)
@@ -309,7 +310,7 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
             place = leading
         else:
             mixed = SECTION_WEIGHT * fit.shares + (1 - SECTION_WEIGHT) * song.shares
-            place = safest_of(Fit(fit.shelf, mixed), leading, PRICE_WEIGHT)
+            place = safest_of(Fit(fit.shelf, mixed), leading, price)
         grooves[letter] = fit.grooves[place]
     return grooves
 
