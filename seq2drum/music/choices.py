@@ -233,6 +233,9 @@ def sections_of(text: str) -> tuple[tuple[str, int, int], ...]:
 _RANGE = re.compile(r"(\d{1,9})(?:\s*[-:]\s*(\d{1,9}))?")
 
 
+_FILE = re.compile(r"[/\\]|\.[a-z0-9]{2,8}$", re.IGNORECASE)
+
+
 def places_of(text: str) -> tuple[str | tuple[int, int], ...]:
     """The places in a text such as "intro,1-8,12": sections by name, and (first, last) of each range of bars.
 
@@ -245,6 +248,10 @@ def places_of(text: str) -> tuple[str | tuple[int, int], ...]:
             raise OptionError(f"a place is missing in {text[:40]!r}, wanted sections and bars such as intro,1-8")
         match = _RANGE.fullmatch(piece)
         if match is None:
+            if _FILE.search(piece):
+                raise OptionError(
+                    f"{piece[:40]!r} looks like a file, wanted sections and bars; -o names the file to write"
+                )
             found.append(piece)
             continue
         bars = int(match[1]), int(match[2] or match[1])

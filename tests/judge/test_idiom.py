@@ -146,7 +146,7 @@ def test_a_measure_is_played_with_the_options_that_are_asked_for(capsys):
     words = "rules", "--data", str(EXAMPLES / "funk.mid"), "--takes", "1"
     plain, asked = (
         measured(capsys, *words, *more)[1].split("\nsongs")[0].partition("command")[0]
-        for more in ((), ("--playing", "--intensity 1 --fills 1"))
+        for more in ((), ("--playing", "--style jazz --fills 1"))
     )
     assert plain != asked
 

@@ -369,3 +369,9 @@ def test_a_plan_is_explained_once_from_where_the_drums_enter(drummer: Drummer) -
     assert not any(first in (11, 17, 25) and text.startswith(("busier", "sparser")) for first, text in texts)
     off = drummer.accompany(song(late=10), Options(arrange="off")).explain()
     assert not any("the song's hits" in one.text or "as full as" in one.text for one in off)
+
+
+@pytest.mark.parametrize("place", ["x.mid", "A,drums.midi", "out/x", r"c:\drums"])
+def test_a_file_is_no_place_without_drums(place: str) -> None:
+    with pytest.raises(OptionError, match=r"looks like a file.*-o names the file"):
+        Options(out=place)
