@@ -27,6 +27,7 @@ from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.sections import Section, sections
 from seq2drum.music.kit import NINE
+from seq2drum.music.song_plan import CYMBALS
 from seq2drum.play.decode.engine import Engine
 
 LEAST_BARS = 2  # of a section that is counted
@@ -34,7 +35,7 @@ LEAST_SECTIONS = 3  # of a song that is counted; two of them with drums
 QUIET, OFTEN_QUIET = 0.75, 0.75  # hits a bar below which drums are silent, or the share of silent bars from which
 STROKES = 1.5  # strokes a bar on a piece from which it keeps time
 LATE = 2  # bars after the first from which an entrance is late
-TIMEKEEPERS = ("closed hat", "open hat", "ride", "crash", "toms")
+TIMEKEEPERS = (*CYMBALS, "toms")
 _KICK = NINE.names.index("kick")
 _TOMS = [voice for voice, name in enumerate(NINE.names) if name.endswith(" tom")]
 
@@ -76,7 +77,7 @@ def passages_of(drums: Grid, form: Form, sections: Sequence[Section], stop: int)
 def _passage(letter: str, rolls: FloatArray, velocity: float) -> Passage:
     bars, by_voice = len(rolls), rolls.sum(axis=(0, 1))
     hits = float(by_voice.sum())
-    counts = {name: by_voice[NINE.names.index(name)] / bars for name in TIMEKEEPERS[:-1]}
+    counts = {name: by_voice[NINE.names.index(name)] / bars for name in CYMBALS}
     counts["toms"] = by_voice[_TOMS].sum() / bars
     best = max(counts, key=counts.__getitem__)
     timekeeper: str | None = best if counts[best] >= STROKES else ""

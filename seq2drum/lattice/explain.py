@@ -25,7 +25,7 @@ from seq2drum.lattice.sections import Section, sections
 from seq2drum.music.explanation import Explanation, Piece, explained, piece
 from seq2drum.music.kit import FULL, NINE, Kit
 from seq2drum.music.notes import IntArray
-from seq2drum.music.song_plan import PlannedSection, is_built
+from seq2drum.music.song_plan import CYMBALS, PlannedSection, is_built
 
 Bools = NDArray[np.bool_]
 
@@ -40,7 +40,6 @@ ACCENTS = 4  # the fewest accents in a passage for a statement about them
 COMES_IN, PLAYS_NEW = "guitar.enters", "guitar.new"
 PLAYS_AGAIN, PLAYS_LIKE = "guitar.again", "guitar.like"
 TOMS = ("low tom", "mid tom", "high tom")
-CYMBALS = ("closed hat", "open hat", "ride", "crash")
 RIDDEN = 3  # crashes in a bar from which they keep time
 KEPT = 1.5  # strokes a bar from which a cymbal keeps time
 

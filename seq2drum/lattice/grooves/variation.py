@@ -1,8 +1,7 @@
 """Variations of a groove: on another cymbal, sparser or fuller, as a drummer varies it from section to section.
 
 Kick and backbeat stay what they are; a fuller groove has more kicks, where the bass has notes, ghost notes, and shorter
-notes on the cymbal, a sparser one fewer. A beat here is a quarter, in which cymbals have eighths or sixteenths; grooves
-of other metres keep their cymbal as it is.
+notes on the cymbal, a sparser one fewer.
 """
 
 from __future__ import annotations
@@ -25,8 +24,7 @@ LEAST_STROKES = 2  # a bar on a piece from which it keeps time
 STRAIGHT, SWUNG, SIXTEENTHS = 3, 4, (1, 5)  # steps of a quarter: its second eighth, and the sixteenths beside it
 GHOSTS = (11, 13, 23, 5)  # steps of ghost notes around the backbeats of four quarters
 SWUNG_GHOSTS = (10, 22, 4, 16)
-MOST_GHOSTS, MOST_SWUNG = 1, 1
-MOST_KICKS = 2  # that a fuller groove gains in a bar; more would lean against the beat
+MOST_KICKS, MOST_GHOSTS = 2, 1  # that a fuller groove gains in a bar; more would lean against the beat
 KICK_GAP = 3  # steps between kicks
 GHOST, FOOT, KICK, SOFT = 34, 58, 88, 0.8  # velocities; of strokes between others, as a share
 NO_GHOSTS = frozenset({"jazz", "latin", "metal", "dance", "reggae"})
@@ -194,12 +192,9 @@ def _filled(bar: _Bar, more: int, groove: Groove, bass: Sequence[int], *, is_slo
             gained += 1
     # 3. Ghost notes, and the foot on two and four under the ride.
     if (groove.numerator, groove.denominator) == (4, 4) and (is_swung or groove.style not in NO_GHOSTS):
-        some = [
-            step
-            for step in (SWUNG_GHOSTS if is_swung else GHOSTS)
-            if not any((near, key) in bar for near in (step,) for key in _BACKBEAT)
-        ]
-        for step in some[: min(MOST_SWUNG if is_swung else MOST_GHOSTS, max(most - len(bar), 0))]:
+        places = SWUNG_GHOSTS if is_swung else GHOSTS
+        some = [step for step in places if not any((step, key) in bar for key in _BACKBEAT)]
+        for step in some[: min(MOST_GHOSTS, max(most - len(bar), 0))]:
             bar[step, _SNARE] = (GHOST, 0)
     if strokes and groove.denominator == 4 and set(strokes.values()) <= {_VOICE["ride"], _VOICE["bell"]}:
         for step in range(STEPS_PER_QUARTER, groove.steps, 2 * STEPS_PER_QUARTER):
