@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from seq2drum.errors import InputError, OptionError
@@ -45,14 +45,19 @@ class PlannedSection(NamedTuple):
         return self.enters == self.first
 
     @property
-    def is_plain(self) -> bool:
-        """True if it is played as the mean of the song is, from its first bar on."""
-        return self.plays_all and self.level == 1.0 and self.loudness == 1.0
+    def is_even(self) -> bool:
+        """True if it is as full and as loud as the mean of the song."""
+        return self.level == 1.0 and self.loudness == 1.0
 
     @property
     def log_level(self) -> float:
         """The logarithm of its level, in hundredths, as it is arranged."""
         return round(math.log(self.level), 2)
+
+    def without(self, out: Container[int]) -> PlannedSection:
+        """The section without drums in some bars: they come in with the first other bar."""
+        bars = range(self.last + 1 if self.enters is None else self.enters, self.last + 1)
+        return self._replace(enters=next((bar for bar in bars if bar not in out), None))
 
     def behind(self, bars: int) -> PlannedSection:
         """The section behind so many bars."""
@@ -65,8 +70,8 @@ SongPlan = tuple[PlannedSection, ...]
 
 
 def is_built(plan: Sequence[PlannedSection]) -> bool:
-    """Return True if the sections of a plan differ, or the drums wait in some."""
-    return any(not row.is_plain or row.cymbal != plan[0].cymbal for row in plan)
+    """Return True if the sections of a plan differ in fullness, loudness or cymbal."""
+    return any(not row.is_even or row.cymbal != plan[0].cymbal for row in plan)
 
 
 def check(plan: Sequence[PlannedSection]) -> None:

@@ -164,12 +164,14 @@ def _planned(guitar: Guitar, grooves: Grooves, plan: SongPlan) -> Grooves:
     """
     if not plan:
         return grooves
-    numbers = guitar.song_grid.numbers.tolist()
+    numbers, options = guitar.song_grid.numbers.tolist(), grooves.options
+    out = set(np.array(numbers)[guitar.out(options.out, options.enter)].tolist())
     spans = even_plans(guitar.song_grid.guitar_grid, guitar.sections)
     song_plan.check_fit(plan, [(numbers[one.first], numbers[one.stop - 1], one.letter) for one in spans])
     song_plan.check(plan)
     others = [row for row in plan if row.name not in grooves.placed]
-    if not grooves.without.arranges and not all(row.is_plain for row in others):
+    is_plain = all(row.is_even and row.without(out) == row._replace(enters=row.first).without(out) for row in others)
+    if not grooves.without.arranges and not is_plain:
         raise OptionError(
             "the plan builds the song, but a groove is requested, or arrange is off; choose arrange on"
             " (--arrange on), or leave the plan out"

@@ -78,7 +78,7 @@ def picture(
         last_bar: The bar to stop before; all bars if None.
         bars_per_line: Bars side by side; as many as are legible if None.
         plan: Of the sections: a strip below the drums, the taller the fuller they are, with their cymbals; hatched
-            where the drums wait. None is drawn for a plan that plays all sections alike.
+            where the drums wait. None is drawn for a plan that plays all sections alike, from their first bars.
 
     Raises:
         OptionError: An unknown form, no bars to draw, or too many for one picture.
@@ -122,7 +122,7 @@ def canvas_of(shown: Chart, title: str, bars_per_line: int | None, plan: Sequenc
     drums = [(len(those) + 0.5) * _ROW if those else 2 * _ROW * (not guitar) for those in rows]
     join = _JOIN if guitar and shown.rows else 0.0
     head = _EDGE + (_TITLE if title else 0.0) + _LEGEND
-    plan = plan if is_built(plan) else ()
+    plan = () if not is_built(plan) and all(row.plays_all for row in plan) else plan
     foot = _FOOT + (_STRIP + _JOIN if plan else 0.0)
     canvas = Canvas(_WIDTH, head + sum(drums) + (_HEAD + guitar + join + foot) * len(lines))
     if title:

@@ -264,12 +264,19 @@ REQUESTS = {
     "no hat": Options(seed=5, without=("closed hat", "open hat", "pedal hat")),
     "intense": Options(seed=6, intensity=0.83),
     "metal": Options(seed=7, style="metal", ending="ring"),
+    "verses out": Options(seed=1, out="verse"),
+    "out, half a section": Options(seed=1, out="1-4,11,20-26"),
+    "out, not built": Options(seed=1, arrange="off", out="1-8,17-20"),
+    "out, on a groove of its own": Options(seed=3, groove={"verse": "half-time-rock-hat"}, out="1-3"),
+    "enters late": Options(seed=1, enter=12),
+    "enters early": Options(seed=3, enter=3, out="17-18"),
+    "enters late, not built": Options(seed=1, arrange="off", enter=9),
 }
 
 
 @pytest.mark.parametrize("options", REQUESTS.values(), ids=REQUESTS)
 def test_a_plan_given_back_gives_the_same_take(drummer: Drummer, options: Options) -> None:
-    for played in (song(), song(late=0, named=False)):
+    for played in (song(), song(late=0, named=options.out == "verse")):
         take = drummer.accompany(played, options)
         again = drummer.accompany(played, options, plan=take.plan)
         assert take.plan == again.plan and take.to_bytes() == again.to_bytes()
@@ -298,11 +305,34 @@ def test_the_plan_of_a_take_says_what_is_played(drummer: Drummer) -> None:
     assert [row.cymbal for row in take.plan][1::2] != [row.cymbal for row in take.plan][::2]
     assert take.plan[3].level > 1 > take.plan[0].level
     off = drummer.accompany(song(late=10), Options(arrange="off"))
-    assert all(row.is_plain for row in off.plan)
+    assert all(row.is_even and row.plays_all for row in off.plan)
     placed = drummer.accompany(song(late=10), Options(temperature=0.0, groove={"verse": "half-time-rock-hat"}))
     assert placed.plan[0] == take.plan[0]._replace(
         enters=1, cymbal="closed hat", level=1.0, groove="half-time-rock-hat"
     )
+
+
+@pytest.mark.parametrize("arrange", ["off", "on"])
+def test_a_plan_tells_where_the_drums_come_in_by_request(drummer: Drummer, arrange: str) -> None:
+    def entries(out: str | None = None, enter: int | None = None) -> list[int | None]:
+        take = drummer.accompany(song(late=0), Options(arrange=arrange, out=out, enter=enter))
+        return [row.enters for row in take.plan]
+
+    assert entries(out="verse") == [None, 9, None, 25]
+    assert entries(out="1-2,11-12,17-24") == [3, 9, None, 25]
+    assert entries(enter=9) == [None, 9, 17, 25] and entries(enter=11, out="17-20") == [None, 11, 21, 25]
+
+
+def test_an_entry_in_a_plan_holds_unless_it_is_not_to_be_heard(drummer: Drummer) -> None:
+    options = Options(seed=1, out="1-4", arrange="on")
+    take = drummer.accompany(song(late=0), options)
+    first, *rest = take.plan
+    assert first.enters == 5
+    for enters, wanted in ((2, 5), (None, None), (7, 7)):
+        other = drummer.accompany(song(late=0), options, plan=(first._replace(enters=enters), *rest))
+        assert other.plan == (first._replace(enters=wanted), *rest)
+        assert (other.to_bytes() == take.to_bytes()) == (enters == 2)
+        assert np.flatnonzero(rolls(other)[:9].any(axis=(1, 2)))[0] == {2: 4, None: 7, 7: 5}[enters]
 
 
 def test_a_changed_plan_changes_its_sections(drummer: Drummer) -> None:

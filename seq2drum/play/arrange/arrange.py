@@ -7,7 +7,7 @@ requested groove of one section, an ending or an entry) makes a version of the b
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -53,6 +53,8 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
     """Arrange a take. kept: the song's own drums that stay in it."""
     options, unplaced, form = grooves.options, grooves.without, guitar.song_grid.form
     grid, notes, numbers = guitar.song_grid.guitar_grid, guitar.everything, guitar.song_grid.numbers
+    out = guitar.out(options.out, options.enter)
+    without = set(numbers[out].tolist())
 
     def plan_on(by_section: Mapping[str, Groove], request: Options) -> Plan:
         return make_plan(
@@ -64,6 +66,7 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
             notes=notes,
             numbers=numbers,
             given=given,
+            hidden=without if options.enter is None else range(1, len(out) + 1),
             waits=not kept.given,
         )
 
@@ -105,14 +108,12 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
         wish = plan_on(grooves.everywhere, replace(unplaced, enter=options.enter))
         here = unwished & (idle | _differ(plan.gestures, wish.gestures, form)) & (numbers >= options.enter)
         wishes.append(wished_version(wish, here & able, unplaced.sampling, plan, unplaced.sampling))
-        rows = [
-            row._replace(enters=None if options.enter > row.last else max(options.enter, row.first)) for row in rows
-        ]
+        rows = [row._replace(enters=row.first) for row in rows]
         if options.enter > numbers[first]:
             entry = int(np.searchsorted(numbers, options.enter))
             take, *wishes = (entered(version, entry) for version in (take, *wishes))
-    out = guitar.out(options.out, options.enter)
-    return Arrangement(take, tuple(wishes), options.controls, first, stop, kept.given, idle, out, tuple(rows))
+    sections = tuple(row.without(without) for row in rows) if without else tuple(rows)
+    return Arrangement(take, tuple(wishes), options.controls, first, stop, kept.given, idle, out, sections)
 
 
 def make_plan(
@@ -125,6 +126,7 @@ def make_plan(
     notes: Grid | None = None,
     numbers: IntArray | None = None,
     given: Sequence[PlannedSection | None] = (),
+    hidden: Container[int] = (),
     waits: bool = True,
 ) -> Plan:
     """Return the part of a take's plan that needs no model.
@@ -138,6 +140,8 @@ def make_plan(
         notes: All notes but the drums; by default the guitar and its bass.
         numbers: (B,) the number of each bar in the song, from 1; by default each bar is one of the song.
         given: Plans in place of those of the sections, None for some; used where the request builds the song.
+        hidden: The numbers of bars in which no entry is heard: where a given plan and the drummer's own sound alike
+            because of these, the own entry stays, as later bars continue from it.
         waits: Whether the drums may wait in some bars.
     """
     form = guitar_grid.form
@@ -164,7 +168,10 @@ def make_plan(
             for index, (row, each) in enumerate(zip(given, plans, strict=True)):
                 if row is not None:
                     plans = (*plans[:index], replace(each, level=row.log_level), *plans[index + 1 :])
-                    entered[index] = each, _bar_of(row.enters, each, numbers)
+                    bar = entered[index][1]
+                    own = row._replace(enters=int(numbers[bar]) if bar < each.stop else None)
+                    if (heard := row.without(hidden)) != own.without(hidden):
+                        entered[index] = each, _bar_of(heard.enters, each, numbers)
                     loudness[each.first : each.stop] = row.loudness
                     is_its_own = row.cymbal not in allowed or row.cymbal == _time(basic[each.first], pieces, kit)
                     cymbals = (*cymbals[:index], None if is_its_own else row.cymbal, *cymbals[index + 1 :])
