@@ -21,11 +21,11 @@ from seq2drum.evaluate.evaluation import Measure, measure_row
 from seq2drum.judge.intervals import mean_over_songs
 from seq2drum.judge.measures import spearman
 from seq2drum.judge.players import play_heard
-from seq2drum.lattice.conditions import bars_of, drums_of
+from seq2drum.lattice.conditions import bars_of, drums_of, most_struck
 from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.sections import Section, sections
+from seq2drum.lattice.sections import Section, sections, spans_of
 from seq2drum.music.kit import NINE
 from seq2drum.music.song_plan import CYMBALS
 from seq2drum.play.decode.engine import Engine
@@ -33,7 +33,6 @@ from seq2drum.play.decode.engine import Engine
 LEAST_BARS = 2  # of a section that is counted
 LEAST_SECTIONS = 3  # of a song that is counted; two of them with drums
 QUIET, OFTEN_QUIET = 0.75, 0.75  # hits a bar below which drums are silent, or the share of silent bars from which
-STROKES = 1.5  # strokes a bar on a piece from which it keeps time
 LATE = 2  # bars after the first from which an entrance is late
 TIMEKEEPERS = (*CYMBALS, "toms")
 _KICK = NINE.names.index("kick")
@@ -67,10 +66,9 @@ def passages_of(drums: Grid, form: Form, sections: Sequence[Section], stop: int)
     rolls = bars_of(struck)
     velocity = form.by_bar((struck.velocity / 127).astype(np.float32)).sum(axis=(1, 2))
     found = []
-    for section, end in zip(sections, [*(each.bar for each in sections[1:]), stop], strict=True):
-        if end - section.bar >= LEAST_BARS:
-            here = slice(section.bar, end)
-            found.append(_passage(section.letter, rolls[here], float(velocity[here].sum())))
+    for first, end, letter in spans_of(sections, stop):
+        if end - first >= LEAST_BARS:
+            found.append(_passage(letter, rolls[first:end], float(velocity[first:end].sum())))
     return found
 
 
@@ -79,8 +77,7 @@ def _passage(letter: str, rolls: FloatArray, velocity: float) -> Passage:
     hits = float(by_voice.sum())
     counts = {name: by_voice[NINE.names.index(name)] / bars for name in CYMBALS}
     counts["toms"] = by_voice[_TOMS].sum() / bars
-    best = max(counts, key=counts.__getitem__)
-    timekeeper: str | None = best if counts[best] >= STROKES else ""
+    timekeeper: str | None = most_struck(counts) or ""
     if hits / bars < QUIET or np.mean(rolls.sum(axis=(1, 2)) == 0) > OFTEN_QUIET:
         timekeeper = None
     return Passage(

@@ -9,6 +9,7 @@ Letters of shapes: B bars.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ Words = NDArray[np.str_]
 AROUND = 5  # bars on each side that a bar is compared with
 PROMINENCE = 0.1
 MOST_FILLS = 0.1  # of the bars
+LEAST_STROKES = 1.5  # a bar on a piece from which it keeps time
 SPARSE = 0.5  # largest share of the surrounding bars' hits that a break has
 FILL, BREAK = "fill", "break"
 
@@ -143,6 +145,12 @@ def prominence_of(height: FloatArray) -> FloatArray:
                 valleys.append(float(reach.min()))
         prominence[at] = height[at] - max(valleys) if valleys else 0.0
     return prominence
+
+
+def most_struck(strokes: Mapping[str, float]) -> str | None:
+    """Return the piece that keeps time: that with most strokes a bar; None if none has LEAST_STROKES."""
+    best = max(strokes, key=strokes.__getitem__)
+    return best if strokes[best] >= LEAST_STROKES else None
 
 
 def hits_per_quarter(drums: Drums) -> FloatArray:

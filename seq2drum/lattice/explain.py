@@ -17,11 +17,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.lattice.conditions import FILL, Drums, Words, bars_of, drums_of, hits_per_quarter, signs
+from seq2drum.lattice.conditions import (
+    FILL,
+    Drums,
+    Words,
+    bars_of,
+    drums_of,
+    hits_per_quarter,
+    most_struck,
+    signs,
+)
 from seq2drum.lattice.features import GUITAR, GuitarGrid, features
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.sections import Section, sections
+from seq2drum.lattice.sections import Section, sections, spans_of
 from seq2drum.music.explanation import Explanation, Piece, explained, piece
 from seq2drum.music.kit import FULL, NINE, Kit
 from seq2drum.music.notes import IntArray
@@ -41,7 +50,6 @@ COMES_IN, PLAYS_NEW = "guitar.enters", "guitar.new"
 PLAYS_AGAIN, PLAYS_LIKE = "guitar.again", "guitar.like"
 TOMS = ("low tom", "mid tom", "high tom")
 RIDDEN = 3  # crashes in a bar from which they keep time
-KEPT = 1.5  # strokes a bar from which a cymbal keeps time
 
 
 class _Begin(NamedTuple):
@@ -145,20 +153,18 @@ def _grooves(passages: Sequence[Section], grooves: Mapping[str, str], bars: int)
 
     bars: how many the song has.
     """
-    ends = [passage.bar for passage in passages[1:]] + [bars]
-    spans = zip(passages, ends, strict=False)  # without passages there is still one end
     named = any(len(passage.letter) > 1 for passage in passages)  # by the file or by hand: each is listed
 
-    def together(span: tuple[Section, int]) -> tuple[str | None, str]:
-        return grooves.get(span[0].letter), span[0].letter if named else ""
+    def together(span: tuple[int, int, str]) -> tuple[str | None, str]:
+        return grooves.get(span[2]), span[2] if named else ""
 
-    for (groove, _), run in groupby(spans, key=together):
+    for (groove, _), run in groupby(spans_of(passages, bars), key=together):
         own = list(run)
-        letters = {passage.letter for passage, _ in own}
+        letters = {letter for *_, letter in own}
         if groove is not None:
             where = {"section": letters.pop()} if len(letters) == 1 else {}
             said = piece("groove.section" if where else "groove", groove=groove, **where)
-            yield explained(own[0][0].bar + 1, own[-1][1], said)
+            yield explained(own[0][0] + 1, own[-1][1], said)
 
 
 # --- the guitar -------------------------------------------------------------------------------------------------------
@@ -240,15 +246,12 @@ def _rests(drums: Drums, guitar: _Guitar, guitar_grid: GuitarGrid, out: Bools) -
 
 def _times(drums: Drums, passages: Sequence[Section]) -> Iterator[Explanation]:
     """The cymbals of passages that are on another one than the passage before."""
-    struck, before = bars_of(drums).sum(axis=1), ""
-    for passage, stop in zip(passages, [*(one.bar for one in passages[1:]), len(struck)], strict=False):
-        strokes = struck[passage.bar : stop, [NINE.names.index(name) for name in CYMBALS]].mean(axis=0)
-        if not len(strokes) or strokes.max() < KEPT:
-            continue
-        here = CYMBALS[int(strokes.argmax())]
-        if before not in ("", here):
-            yield explained(passage.bar + 1, stop, piece(f"time.{here}"))
-        before = here
+    struck, before = bars_of(drums).sum(axis=1), None
+    for first, stop, _ in spans_of(passages, len(struck)):
+        here = most_struck({name: struck[first:stop, NINE.names.index(name)].mean() for name in CYMBALS})
+        if None not in (before, here) and here != before:
+            yield explained(first + 1, stop, piece(f"time.{here}"))
+        before = here or before
 
 
 def _repeats(drums: Drums, guitar: _Guitar, filled: Bools, numbers: IntArray) -> Iterator[Explanation]:

@@ -76,12 +76,18 @@ def _marked(guitar_grid: GuitarGrid) -> tuple[Section, ...]:
     return tuple(named)
 
 
+def spans_of(passages: Sequence[Section], bars: int) -> list[tuple[int, int, str]]:
+    """The bars [first, stop) and the letter of each passage. bars: how many the song has."""
+    stops = [passage.bar for passage in passages[1:]] + [bars]
+    # Without passages there is still one stop.
+    return [(passage.bar, stop, passage.letter) for passage, stop in zip(passages, stops, strict=False)]
+
+
 def bars_of(passages: Sequence[Section], bars: int) -> dict[str, list[int]]:
     """The bars of each letter, in the order of first appearance. bars: how many the song has."""
-    ends = [passage.bar for passage in passages[1:]] + [bars]
     found: dict[str, list[int]] = {}
-    for passage, end in zip(passages, ends, strict=False):  # without passages there is still one end
-        found.setdefault(passage.letter, []).extend(range(passage.bar, end))
+    for first, stop, letter in spans_of(passages, bars):
+        found.setdefault(letter, []).extend(range(first, stop))
     return found
 
 

@@ -22,12 +22,12 @@ from seq2drum.play.arrange.sections import (
     LEAST_BARS,
     WAITS,
     SectionPlan,
-    cymbals_of,
     dressed,
     entry_bar,
     loudness_of,
+    on_cymbals,
     section_plans,
-    silent_bars,
+    silence_of,
 )
 from seq2drum.play.grooves.book import Book
 from tests.drumming import four, guitar_grid
@@ -83,7 +83,7 @@ def test_a_named_refrain_is_fuller_and_louder_even_to_the_same_guitar() -> None:
 
 def test_levels_say_nothing_where_all_sections_are_one() -> None:
     (plan,) = section_plans(strummed(), [Section(0, "A")], np.random.default_rng(0))
-    assert plan == SectionPlan(0, BARS, "A", 0.0)
+    assert plan == SectionPlan(0, BARS, "A", enters=0)
     assert section_plans(strummed(), [], None) == ()
 
 
@@ -106,19 +106,19 @@ def test_they_wait_for_no_bass_that_is_there_or_far_away_or_missing(bass: Sequen
 
 def test_the_bar_before_an_entry_leads_into_it_and_short_songs_have_none() -> None:
     late = with_bass(strummed(), range(8, BARS))
-    silent, entries = silent_bars(section_plans(late, VERSES, None), late, None)
+    silent, entries = silence_of(section_plans(late, VERSES, None), late)
     assert np.flatnonzero(silent).tolist() == list(range(7)) and entries == (8,)
     short = with_bass(strummed(LEAST_BARS - 1), range(6, LEAST_BARS - 1))
-    silent, entries = silent_bars(section_plans(short, VERSES[:2], None), short, None)
+    silent, entries = silence_of(section_plans(short, VERSES[:2], None), short)
     assert not silent.any() and entries == ()
 
 
 def test_a_guitar_alone_is_waited_for_only_where_it_is_sparse() -> None:
     for strokes, expected in (((4, 4), 0), ((1, 8, 8, 8), 1)):
         guitar = strummed(strokes=strokes)
-        waits = [bool(silent_bars(section_plans(guitar, VERSES, rng), guitar, rng)[1]) for rng in rngs(200)]
+        waits = [bool(silence_of(section_plans(guitar, VERSES, rng), guitar)[1]) for rng in rngs(200)]
         assert (0.05 < np.mean(waits) < 0.6) == bool(expected)
-        likeliest = silent_bars(section_plans(guitar, VERSES, None), guitar, None)[1]
+        likeliest = silence_of(section_plans(guitar, VERSES, None), guitar)[1]
         assert likeliest == ((8,) if expected else ())
 
 
@@ -130,7 +130,7 @@ def test_refrains_go_to_another_cymbal_that_is_allowed() -> None:
     plans = section_plans(guitar, VERSES, None)
 
     def dress(grooves, allowed):
-        return dressed(grooves, plans, guitar, cymbals_of(grooves, plans, allowed, None))
+        return dressed(grooves, on_cymbals(plans, grooves, allowed, None), guitar)
 
     grooves = dress([groove] * BARS, KNOWN)
     assert [timekeeper(each) for each in grooves[::8] if each] == ["closed hat", "ride", "closed hat", "ride"]

@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 
+from seq2drum.lattice.conditions import most_struck
 from seq2drum.lattice.grid import HIT_LENGTH, STEPS_PER_QUARTER, Grid
 from seq2drum.lattice.grooves.fitting import BACKBEAT, LOUD, beats_of, playable, steps_of, twelfths
 from seq2drum.lattice.grooves.grooves import Groove
@@ -20,7 +21,6 @@ from seq2drum.music.kit import FULL
 
 TIMEKEEPERS = {"closed hat": ("closed hat", "open hat"), "ride": ("ride", "bell"), "crash": ("crash",)}
 SHAKEN = ("shaker", "cabasa", "tambourine", "triangle")  # pieces that keep time beside or in place of a cymbal
-LEAST_STROKES = 2  # a bar on a piece from which it keeps time
 STRAIGHT, SWUNG, SIXTEENTHS = 3, 4, (1, 5)  # steps of a quarter: its second eighth, and the sixteenths beside it
 GHOSTS = (11, 13, 23, 5)  # steps of ghost notes around the backbeats of four quarters
 SWUNG_GHOSTS = (10, 22, 4, 16)
@@ -38,13 +38,14 @@ _Bar = dict[tuple[int, int], tuple[int, int]]
 
 
 def timekeeper(groove: Groove) -> str | None:
-    """Return the piece of TIMEKEEPERS with most strokes; None if none has LEAST_STROKES a bar."""
+    """Return the piece of TIMEKEEPERS that keeps time; None if none does."""
     keys = np.concatenate([bar.key for bar in groove.bars])
-    counts = {
-        name: int(np.isin(keys, [_VOICE[piece] for piece in pieces]).sum()) for name, pieces in TIMEKEEPERS.items()
-    }
-    best = max(counts, key=counts.__getitem__)
-    return best if counts[best] >= LEAST_STROKES * len(groove.bars) else None
+    return most_struck(
+        {
+            name: np.isin(keys, [_VOICE[piece] for piece in pieces]).sum() / len(groove.bars)
+            for name, pieces in TIMEKEEPERS.items()
+        }
+    )
 
 
 @lru_cache(maxsize=512)
@@ -117,8 +118,8 @@ def _strokes(bar: _Bar) -> dict[int, int]:
     for name, pieces in (TIMEKEEPERS | {name: (name,) for name in SHAKEN}).items():
         voices = {_VOICE[piece] for piece in pieces}
         by_piece[name] = {step: key for step, key in sorted(bar) if key in voices}
-    best = max(by_piece, key=lambda name: len(by_piece[name]))
-    return by_piece[best] if len(by_piece[best]) >= LEAST_STROKES else {}
+    best = most_struck({name: len(strokes) for name, strokes in by_piece.items()})
+    return {} if best is None else by_piece[best]
 
 
 def _thinned(bar: _Bar, fewer: int, groove: Groove, bass: frozenset[int]) -> _Bar:

@@ -27,14 +27,12 @@ from seq2drum.play.arrange.cues import gestures_of
 from seq2drum.play.arrange.fills import add_fills, entered, version_of, wished_version
 from seq2drum.play.arrange.sections import (
     SectionPlan,
-    cymbals_of,
     dressed,
-    entry_of,
     even_plans,
     loudness_of,
+    on_cymbals,
     section_plans,
     silence_of,
-    silent_bars,
 )
 from seq2drum.play.choose import Grooves
 from seq2drum.play.decode.engine import Computation, Playable
@@ -152,37 +150,26 @@ def make_plan(
     seed = options.sampling.seed if options.sampling.temperature else 0
     # 1. Where the drums wait, and the groove of each section, varied unless it is requested.
     rng = np.random.default_rng([seed, len(form.steps), 4]) if options.sampling.temperature else None
-    silent: BoolArray | None = None
     entries: tuple[int, ...] = ()
     basic, pieces = plan.grooves, pieces_of(options, grooves.values(), kit)
-    loudness = np.ones(len(form.steps), dtype=np.float32)
-    cymbals: tuple[str | None, ...] = (None,) * len(sections)
     if options.arranges:
-        plans = section_plans(guitar_grid, sections, rng)
-        silent, entries = silent_bars(plans, guitar_grid, rng)
-        loudness = loudness_of(plans, len(form.steps))
         allowed = _cymbals(options, pieces, kit)
-        cymbals = cymbals_of(basic, plans, allowed, rng)
+        plans = on_cymbals(section_plans(guitar_grid, sections, rng), basic, allowed, rng)
         if given:
-            entered = [(each, entry_of(each, silent, entries, guitar_grid)) for each in plans]
-            for index, (row, each) in enumerate(zip(given, plans, strict=True)):
-                if row is not None:
-                    plans = (*plans[:index], replace(each, level=row.log_level), *plans[index + 1 :])
-                    bar = entered[index][1]
-                    own = row._replace(enters=int(numbers[bar]) if bar < each.stop else None)
-                    if (heard := row.without(hidden)) != own.without(hidden):
-                        entered[index] = each, _bar_of(heard.enters, each, numbers)
-                    loudness[each.first : each.stop] = row.loudness
-                    is_its_own = row.cymbal not in allowed or row.cymbal == _time(basic[each.first], pieces, kit)
-                    cymbals = (*cymbals[:index], None if is_its_own else row.cymbal, *cymbals[index + 1 :])
-            silent, entries = silence_of(entered, guitar_grid)
+            plans = tuple(
+                each
+                if row is None
+                else _given(each, row, _time(basic[each.first], pieces, kit), allowed, numbers, hidden)
+                for each, row in zip(plans, given, strict=True)
+            )
         if not waits:
-            silent, entries = np.zeros(len(form.steps), dtype=np.bool_), ()
-        plan = replace(plan, loudness=loudness)
+            plans = tuple(replace(each, enters=each.first) for each in plans)
+        silent, entries = silence_of(plans, guitar_grid)
+        plan = replace(plan, silent=silent, loudness=loudness_of(plans, len(form.steps)))
     else:
         plans = even_plans(guitar_grid, sections)
     if options.arranges or options.intensity is not None:
-        plan = replace(plan, grooves=dressed(basic, plans, guitar_grid, cymbals, options.intensity))
+        plan = replace(plan, grooves=dressed(basic, plans, guitar_grid, options.intensity))
     # 2. What is done together with the band.
     pieces = pieces_of(options, {id(groove): groove for groove in plan.grooves if groove is not None}.values(), kit)
     known = frozenset(name for name, allowed in zip(kit.names, pieces.allowed.tolist(), strict=True) if allowed)
@@ -192,23 +179,39 @@ def make_plan(
     gestures = replace(gestures, cues={step: cue.of(known) for step, cue in gestures.cues.items()})
     fills = _requested_fills(options, numbers) if options.fill_at or options.no_fills_in else None
     # 3. The same, section by section.
-    rows = []
-    for each, cymbal in zip(plans, cymbals, strict=True):
-        groove = basic[each.first]
-        enters = each.first if silent is None else entry_of(each, silent, entries, guitar_grid)
-        rows.append(
-            PlannedSection(
-                int(numbers[each.first]),
-                int(numbers[each.stop - 1]),
-                each.letter,
-                int(numbers[enters]) if enters < each.stop else None,
-                None if groove is None else _time(groove, pieces, kit, cymbal),
-                round(math.exp(each.level), 4),
-                float(str(loudness[each.first])),
-                None if groove is None else groove.name,
-            )
-        )
-    return replace(plan, fills=fills, gestures=gestures, pieces=pieces, silent=silent, sections=tuple(rows))
+    rows = tuple(_row(each, basic[each.first], pieces, kit, numbers) for each in plans)
+    return replace(plan, fills=fills, gestures=gestures, pieces=pieces, sections=rows)
+
+
+def _row(plan: SectionPlan, groove: Groove | None, pieces: Pieces, kit: Kit, numbers: IntArray) -> PlannedSection:
+    """Return a section as the take tells it."""
+    return PlannedSection(
+        first=int(numbers[plan.first]),
+        last=int(numbers[plan.stop - 1]),
+        name=plan.letter,
+        enters=int(numbers[plan.enters]) if plan.enters < plan.stop else None,
+        cymbal=_time(groove, pieces, kit, plan.cymbal),
+        level=round(math.exp(plan.level), 4),
+        loudness=float(str(np.float32(plan.loudness))),
+        groove=None if groove is None else groove.name,
+    )
+
+
+def _given(
+    plan: SectionPlan,
+    row: PlannedSection,
+    time: str | None,
+    allowed: frozenset[str],
+    numbers: IntArray,
+    hidden: Container[int],
+) -> SectionPlan:
+    """Return the plan of a section as a row of a given plan has it. time: the cymbal of its groove."""
+    enters, heard = plan.enters, row.without(hidden)
+    own = row._replace(enters=int(numbers[enters]) if enters < plan.stop else None)
+    if heard != own.without(hidden):
+        enters = plan.stop if heard.enters is None else max(int(np.searchsorted(numbers, heard.enters)), plan.first)
+    cymbal = row.cymbal if row.cymbal in allowed and row.cymbal != time else None
+    return replace(plan, enters=enters, level=row.log_level, loudness=row.loudness, cymbal=cymbal)
 
 
 def _time(groove: Groove | None, pieces: Pieces, kit: Kit, cymbal: str | None = None) -> str | None:
@@ -220,11 +223,6 @@ def _time(groove: Groove | None, pieces: Pieces, kit: Kit, cymbal: str | None = 
         keeps = max((keeps, "open hat"), key=lambda name: int((keys == FULL.places[name]).sum()))
     name = keeps if cymbal is None else cymbal
     return kit.names[pieces.moved[kit.places[name]]] if name in kit.places else name
-
-
-def _bar_of(number: int | None, plan: SectionPlan, numbers: IntArray) -> int:
-    """Return the bar of a section that has a number in the song; without a number, its stop."""
-    return plan.stop if number is None else max(int(np.searchsorted(numbers, number)), plan.first)
 
 
 def _cymbals(options: Options, pieces: Pieces, kit: Kit) -> frozenset[str]:

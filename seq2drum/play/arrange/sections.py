@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.grooves.variation import timekeeper, varied
-from seq2drum.lattice.sections import Section
+from seq2drum.lattice.sections import Section, spans_of
 
 Numbers = NDArray[np.float64]
 
@@ -77,24 +77,25 @@ CALMED = frozenset({"rock", "pop", "funk", "metal", "dance"})  # styles whose ca
 class SectionPlan:
     """A section as it is to be played.
 
-    Bars [first, stop). level: the logarithm of its hits against the song's, in hundredths. loudness: their mean
-    velocity, 0..1, less the song's. is_silent: the drums wait. is_lifted: it is one of those on the song's second
-    cymbal.
+    Bars [first, stop). enters: the bar in which the drums enter: `first`, a later one, or `stop` if they wait
+    throughout. level: the logarithm of its hits against the song's, in hundredths. loudness: the factor of its
+    velocities. cymbal: the piece to which its time goes; None leaves that of its groove.
     """
 
     first: int
     stop: int
     letter: str
-    level: float
-    loudness: float = 0.0
-    is_silent: bool = False
+    enters: int
+    level: float = 0.0
+    loudness: float = 1.0
     is_lifted: bool = False
+    cymbal: str | None = None
 
 
 def section_plans(
     guitar_grid: GuitarGrid, sections: Sequence[Section], rng: np.random.Generator | None
 ) -> tuple[SectionPlan, ...]:
-    """Return the plan of each section. rng: draws silence and cymbals; None takes what is likeliest."""
+    """Return the plan of each section, without cymbals. rng: draws silence; None takes what is likeliest."""
     if not sections:
         return ()
     spans = _spans(guitar_grid, sections)
@@ -116,21 +117,20 @@ def section_plans(
     again = np.flatnonzero(lifted)
     if len(again) > 1:
         level[again[-1]] += LAST_LIFT
-    loudness += LOUDER * level
-    rows = zip(spans, level.round(2).tolist(), loudness.tolist(), silent.tolist(), lifted.tolist(), strict=True)
+    factor = np.clip(1 + (loudness + LOUDER * level) / MEAN_VELOCITY, SOFTEST, LOUDEST)
+    enters = _entries(guitar_grid, spans, silent, entry_bar(guitar_grid, rng))
+    rows = zip(spans, enters, level.round(2).tolist(), factor.tolist(), lifted.tolist(), strict=True)
     return tuple(SectionPlan(*span, *row) for span, *row in rows)
 
 
 def even_plans(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> tuple[SectionPlan, ...]:
     """Return plans that play all sections alike."""
-    return tuple(SectionPlan(*span, 0.0) for span in _spans(guitar_grid, sections)) if sections else ()
+    return tuple(SectionPlan(*span, span[0]) for span in _spans(guitar_grid, sections)) if sections else ()
 
 
 def _spans(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> list[tuple[int, int, str]]:
-    """Return the bars [first, stop) and the letter of each section."""
-    _, end = guitar_grid.sounding
-    stops = [*(section.bar for section in sections[1:]), max(end, sections[-1].bar + 1)]
-    return [(section.bar, stop, section.letter) for section, stop in zip(sections, stops, strict=True)]
+    """Return the bars [first, stop) and the letter of each section, to the end of the guitar."""
+    return spans_of(sections, max(guitar_grid.sounding[1], sections[-1].bar + 1))
 
 
 def _predicted(
@@ -158,52 +158,37 @@ def entry_bar(guitar_grid: GuitarGrid, rng: np.random.Generator | None) -> int |
     return bar if (WAITS > 0.5 if rng is None else rng.random() < WAITS) else None
 
 
-def silent_bars(
-    plans: Sequence[SectionPlan], guitar_grid: GuitarGrid, rng: np.random.Generator | None
-) -> tuple[NDArray[np.bool_], tuple[int, ...]]:
+def _entries(
+    guitar_grid: GuitarGrid, spans: Sequence[tuple[int, int, str]], is_silent: NDArray[np.bool_], entry: int | None
+) -> list[int]:
+    """Return the bar in which the drums enter each section. entry: the first bar of the song that has any."""
+    first, stop = guitar_grid.sounding
+    silent = np.zeros(len(guitar_grid.form.steps), dtype=np.bool_)
+    for number in np.flatnonzero(is_silent).tolist():
+        if number or not len(guitar_grid.bass.step):
+            silent[slice(*spans[number][:2])] = True
+    if entry is not None:
+        silent[first:entry] = True
+    silent[:first] = silent[stop:] = False
+    if stop - first < LEAST_BARS or silent.sum() > MOST_WAITED * (stop - first):
+        return [begin for begin, *_ in spans]
+    enters = []
+    for begin, end, _ in spans:
+        heard = min(max(begin, first), end)
+        bar = heard + int((~np.append(silent[heard:end], False)).argmax())
+        enters.append(begin if bar == heard else bar)
+    return enters
+
+
+def silence_of(plans: Sequence[SectionPlan], guitar_grid: GuitarGrid) -> tuple[NDArray[np.bool_], tuple[int, ...]]:
     """Return the bars (B,) in which the drums wait, and those in which they come in again.
 
     The bar before an entry is not silent: it leads into it.
     """
     first, stop = guitar_grid.sounding
     silent = np.zeros(len(guitar_grid.form.steps), dtype=np.bool_)
-    entry = entry_bar(guitar_grid, rng)
     for number, plan in enumerate(plans):
-        if plan.is_silent and not (number == 0 and len(guitar_grid.bass.step)):
-            silent[plan.first : plan.stop] = True
-    if entry is not None:
-        silent[first:entry] = True
-    silent[:first] = silent[stop:] = False
-    if stop - first < LEAST_BARS or silent.sum() > MOST_WAITED * (stop - first):
-        silent[:] = False
-    return _with_entries(silent, guitar_grid)
-
-
-def entry_of(plan: SectionPlan, silent: NDArray[np.bool_], entries: Sequence[int], guitar_grid: GuitarGrid) -> int:
-    """Return the bar in which the drums enter a section: its first, a later one, or its stop if they wait throughout.
-
-    silent (B,), entries: as `silent_bars` returns them.
-    """
-    begin = min(max(plan.first, guitar_grid.sounding[0]), plan.stop)
-    sounds = np.flatnonzero(~silent[begin : plan.stop])
-    bar = begin + int(sounds[0]) if len(sounds) else plan.stop
-    bar += bar < plan.stop and bar + 1 in entries  # the bar that leads into an entry
-    return plan.first if bar == begin else bar
-
-
-def silence_of(
-    entered: Sequence[tuple[SectionPlan, int]], guitar_grid: GuitarGrid
-) -> tuple[NDArray[np.bool_], tuple[int, ...]]:
-    """Return the silent bars (B,) and the entries of sections with the bars that the drums enter in."""
-    silent = np.zeros(len(guitar_grid.form.steps), dtype=np.bool_)
-    for number, (plan, bar) in enumerate(entered):
-        silent[plan.first if number else 0 : bar if bar > plan.first else 0] = True
-    return _with_entries(silent, guitar_grid)
-
-
-def _with_entries(silent: NDArray[np.bool_], guitar_grid: GuitarGrid) -> tuple[NDArray[np.bool_], tuple[int, ...]]:
-    """Return the silent bars (B,) within the guitar, less those that lead into an entry, and the entries."""
-    first, stop = guitar_grid.sounding
+        silent[plan.first if number else 0 : plan.enters if plan.enters > plan.first else 0] = True
     silent[:first] = silent[stop:] = False
     entries = np.flatnonzero(silent[:-1] & ~silent[1:]) + 1
     entries = entries[entries < stop]
@@ -215,7 +200,7 @@ def loudness_of(plans: Sequence[SectionPlan], bars: int) -> FloatArray:
     """Return the factors of velocities in the bars of a song (B,)."""
     factors = np.ones(bars, dtype=np.float32)
     for plan in plans:
-        factors[plan.first : plan.stop] = np.clip(1 + plan.loudness / MEAN_VELOCITY, SOFTEST, LOUDEST)
+        factors[plan.first : plan.stop] = plan.loudness
     return factors
 
 
@@ -223,38 +208,36 @@ def dressed(
     grooves: Sequence[Groove | None],
     plans: Sequence[SectionPlan],
     guitar_grid: GuitarGrid,
-    cymbals: Sequence[str | None],
     intensity: float | None = None,
 ) -> tuple[Groove | None, ...]:
     """Return the groove of each bar (B,), varied as its section is planned.
 
-    cymbals: the piece that each section goes to for its time; None leaves that of its groove. intensity: the control,
-    which makes all sections fuller or sparser.
+    intensity: the control, which makes all sections fuller or sparser.
     """
     busier = 0.0 if intensity is None else BUSIER * (intensity - USUAL_INTENSITY)
     found, made = list(grooves), dict[tuple[str, float, str | None], Groove]()
-    for number, (plan, time) in enumerate(zip(plans, cymbals, strict=True)):
+    for number, plan in enumerate(plans):
         groove = grooves[plan.first]
         if groove is None:
             continue
-        key = plan.letter, plan.level, time
+        key = plan.letter, plan.level, plan.cymbal
         if key not in made:
             places = _places(guitar_grid, [one for one in plans if one.letter == plan.letter], groove)
             level, bpm = round(plan.level + busier, 2), float(guitar_grid.form.bpm[plan.first])
-            made[key] = varied(groove, time=time, level=level, bass=places, is_slow=bpm <= SLOW)
+            made[key] = varied(groove, time=plan.cymbal, level=level, bass=places, is_slow=bpm <= SLOW)
         stop = plans[number + 1].first if number + 1 < len(plans) else len(found)
         begin = plan.first if number else 0
         found[begin:stop] = [made[key]] * (stop - begin)
     return tuple(found)
 
 
-def cymbals_of(
-    grooves: Sequence[Groove | None],
+def on_cymbals(
     plans: Sequence[SectionPlan],
+    grooves: Sequence[Groove | None],
     allowed: frozenset[str],
     rng: np.random.Generator | None,
-) -> tuple[str | None, ...]:
-    """Return the piece that each section goes to for its time; None where it stays on that of its groove.
+) -> tuple[SectionPlan, ...]:
+    """Return plans with the piece that each section goes to for its time.
 
     grooves (B,). allowed: pieces that may keep time.
     """
@@ -263,7 +246,7 @@ def cymbals_of(
     longest = max(plans, key=lambda plan: plan.stop - plan.first)
     calm, lifted = _cymbals(grooves[longest.first], allowed, rng)
     has_both = any(plan.is_lifted for plan in plans)
-    return tuple(lifted if plan.is_lifted else calm if has_both else None for plan in plans)
+    return tuple(replace(plan, cymbal=lifted if plan.is_lifted else calm if has_both else None) for plan in plans)
 
 
 def _cymbals(

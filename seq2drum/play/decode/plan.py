@@ -17,7 +17,7 @@ from seq2drum.lattice.conditions import Controls
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid
 from seq2drum.lattice.grooves.grooves import Groove
-from seq2drum.lattice.sections import Section
+from seq2drum.lattice.sections import Section, spans_of
 from seq2drum.music.kit import Kit
 from seq2drum.music.notes import IntArray
 from seq2drum.music.song_plan import SongPlan
@@ -134,12 +134,11 @@ class Plan:
     ) -> Plan:
         """Return the plan of sections on grooves by their letters. The first section begins with the song."""
         letter, number, begins = ["A"] * bars, np.arange(bars), np.zeros(bars, dtype=bool)
-        for index, section in enumerate(sections):
-            stop = sections[index + 1].bar if index + 1 < len(sections) else bars
-            start = section.bar if index else 0
-            letter[start:stop] = [section.letter] * (stop - start)
-            number[start:stop] = np.arange(start, stop) - section.bar
-            begins[section.bar] = True
+        for index, (first, stop, name) in enumerate(spans_of(sections, bars)):
+            start = first if index else 0
+            letter[start:stop] = [name] * (stop - start)
+            number[start:stop] = np.arange(start, stop) - first
+            begins[first] = True
         groove_of = grooves or {}
         return Plan(tuple(letter), number, begins, tuple(groove_of.get(each) for each in letter), firm=firm)
 

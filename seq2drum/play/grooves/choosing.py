@@ -33,7 +33,7 @@ from seq2drum.lattice.grooves.styles import (
     keeps_time,
     swings,
 )
-from seq2drum.lattice.sections import Section
+from seq2drum.lattice.sections import Section, spans_of
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import IntArray
 from seq2drum.play.asked import WHOLE
@@ -240,8 +240,8 @@ def asked(options: Options, letter: str) -> Groove | None:
 def _bars_of(sections: Sequence[Section], bars: int) -> Counter[str]:
     """Return the number of bars of all sections of each letter, in a song of this many bars."""
     count = Counter[str]()
-    for section, stop in zip(sections, [*(section.bar for section in sections[1:]), bars], strict=False):
-        count[section.letter] += stop - section.bar
+    for first, stop, letter in spans_of(sections, bars):
+        count[letter] += stop - first
     return count
 
 
