@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -145,7 +146,8 @@ def _run(options: argparse.Namespace, status: StatusFile) -> int:
     if options.files and not fitting:
         from client import songs
 
-        wanted, work = remote_options(options, explain=options.explain), songs.plan(options)
+        work = songs.plan(options)
+        wanted = replace(remote_options(options, explain=options.explain), plan=shared.read_plan(options, len(work)))
         return asyncio.run(_until_cancel_file(options.cancel_file, lambda: _play(work, wanted, options, status)))
     return asyncio.run(_until_cancel_file(options.cancel_file, lambda: _show_lists(options)))
 

@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 from client.errors import ServerFault
 from seq2drum.errors import InputError, OptionError
 from seq2drum.formats import foreign
+from seq2drum.music import song_plan
 from seq2drum.music.choices import AUTO, check_bars, check_number
 from seq2drum.music.explanation import Explanation, Piece, SectionGroove, Swap
 from seq2drum.music.limits import OPENED_SUFFIXES
 from seq2drum.music.options import OPTIONS, SESSION, BaseOptions, BaseSession, check
+from seq2drum.music.song_plan import PlannedSection, SongPlan
 from seq2drum.play.asked import One, by_section, reference
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.system import files
@@ -42,12 +44,14 @@ class RemoteOptions(BaseSession, BaseOptions):
     groove: by name, or a file with drums whose bytes are sent; no `Groove`. drum_map: the id of one of the server's
     maps; no file. model: the id of one of the server's models; "" is its default. with_guitar: return the whole file
     with these drums in place of its own, not the drums alone. explain: `RemoteTake.explain` explains the take bar by
-    bar.
+    bar. plan: how the drums build the song, in place of what the drummer draws, such as `RemoteTake.plan` of a take to
+    this song, changed or not; `render` draws it.
     """
 
     model: str = ""
     with_guitar: bool = False
     explain: bool = False
+    plan: SongPlan = ()
 
 
 class RemoteHit(NamedTuple):
@@ -65,13 +69,14 @@ class RemoteBar:
     """One bar of a take as it is made: its number from 1, and its hits in order.
 
     A hit on the downbeat may begin just before the barline. take: its index in the order of generation, from 0. seed:
-    reproduces that take.
+    reproduces that take. plan: that of the sections that begin in it.
     """
 
     number: int
     hits: tuple[RemoteHit, ...]
     take: int
     seed: int
+    plan: SongPlan = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ class RemoteTake:
 
     midi: the file. seed: reproduces it. score: the expected F1, 0 to 1, of its hits with what a drummer would play,
     None for a single take. options: with the server's defaults filled in. grooves: of each section. swaps: hits of
-    pieces that the drum map lacks.
+    pieces that the drum map lacks. plan: how each section is built; () from a server older than plans.
     """
 
     midi: bytes
@@ -96,6 +101,7 @@ class RemoteTake:
     explanations: tuple[Explanation, ...] = ()
     grooves: tuple[SectionGroove, ...] = ()
     swaps: tuple[Swap, ...] = ()
+    plan: SongPlan = ()
 
     def to_bytes(self) -> bytes:
         """Return the take as a MIDI file."""
@@ -163,8 +169,8 @@ def config(options: RemoteOptions, takes: int = 1) -> pb.GenerationConfig:
     """Return the configuration for options. Files of grooves and of the song to play like are read.
 
     Raises:
-        OptionError: a number does not fit into a message, there are more takes than any player makes, or a groove
-            is neither a name nor a file. The server checks all else.
+        OptionError: a number does not fit into a message, there are more takes than any player makes, a groove is
+            neither a name nor a file, or the plan has impossible values. The server checks all else.
         InputError: a file cannot be read.
     """
     if options.seed is not None and not 0 <= options.seed < 1 << 64:
@@ -180,6 +186,8 @@ def config(options: RemoteOptions, takes: int = 1) -> pb.GenerationConfig:
         value = getattr(options, name)
         if value is not None and not (name == "style" and value == AUTO):
             _set(message, one.field or name, _sendable(name, value))
+    song_plan.check(options.plan)
+    message.plan.extend(map(_planned, options.plan))
     return message
 
 
@@ -235,6 +243,27 @@ def _groove(section: str, groove: One) -> pb.GrooveChoice:
     return pb.GrooveChoice(section=section, name=wanted.name)
 
 
+def _planned(row: PlannedSection) -> pb.PlannedSection:
+    """Return a section of a plan as a message; None is unset."""
+    bars = _bars(row[:2], "the bars of a planned section are")
+    return pb.PlannedSection(
+        first_bar=bars.first_bar,
+        last_bar=bars.last_bar,
+        name=row.name,
+        enters=row.enters,
+        cymbal=row.cymbal or "",
+        level=row.level,
+        loudness=row.loudness,
+        groove=row.groove or "",
+    )
+
+
+def _section(row: pb.PlannedSection) -> PlannedSection:
+    enters = row.enters if row.HasField("enters") else None
+    cymbal, groove = row.cymbal or None, row.groove or None
+    return PlannedSection(row.first_bar, row.last_bar, row.name, enters, cymbal, row.level, row.loudness, groove)
+
+
 def request(midi: bytes, wanted: pb.GenerationConfig, drums: bytes = b"") -> pb.GenerateDrumsRequest:
     """Return the request for a song in one message. drums: a file whose drums replace the song's own."""
     return pb.GenerateDrumsRequest(midi=midi, config=wanted, drums=drums)
@@ -269,6 +298,10 @@ def takes_of(response: pb.GenerateDrumsResponse, midis: Sequence[bytes] | None =
         midi = take.midi if midis is None else midis[index]
         if hashlib.sha256(midi).digest() != take.sha256:
             raise ServerFault("a file came back damaged from the server; try again")
+        if response.effective_config.plan and not take.plan:
+            raise ServerFault(
+                "the server is older than plans and has not used this one; update it, or leave out the plan"
+            )
         takes.append(
             RemoteTake(
                 midi=midi,
@@ -284,6 +317,7 @@ def takes_of(response: pb.GenerateDrumsResponse, midis: Sequence[bytes] | None =
                 explanations=tuple(map(_explanation, take.explanations)),
                 grooves=tuple(SectionGroove(one.section, one.name, one.title) for one in take.grooves),
                 swaps=tuple(Swap(one.piece, one.instead, one.hits) for one in take.swaps),
+                plan=tuple(map(_section, take.plan)),
             )
         )
     return takes
@@ -386,7 +420,8 @@ class Answered:
 
 
 def _bar(events: pb.BarEvents) -> RemoteBar:
-    return RemoteBar(events.bar, hits_of(events.hits), events.take, events.seed)
+    plan = tuple(map(_section, events.plan))
+    return RemoteBar(events.bar, hits_of(events.hits), events.take, events.seed, plan)
 
 
 def hits_of(hits: Iterable[pb.DrumHit]) -> tuple[RemoteHit, ...]:

@@ -32,10 +32,11 @@ def song_parser() -> Parser:
     )
     shared.add_program(parser)
     shared.add_songs(parser, "songs, folders of them, or - for standard input")
-    _add_music(parser)
+    shared.add_plan(_add_music(parser))
     output = parser.add_argument_group("output")
     shared.add_output(output, shared.where_drums_go())
     _add_form(output)
+    shared.add_plan_out(output)
     shared.add_explain(output)
     shared.add_json(output)
     shared.add_force(output)
@@ -123,12 +124,11 @@ def mcp_parser() -> Parser:
     return parser
 
 
-def _add_music(parser: Parser) -> None:
-    """Add the options of a take, as in --mode infer; the models are the server's."""
-    groups = shared.add_choices(parser)
-    groups[WHAT].add_argument(
-        "--model", default="", metavar="NAME", help="one of the server's models (default: the server's)"
-    )
+def _add_music(parser: Parser) -> shared.Container:
+    """Add the options of a take, as in --mode infer; return their first group. The models are the server's."""
+    group = shared.add_choices(parser)[WHAT]
+    group.add_argument("--model", default="", metavar="NAME", help="one of the server's models (default: the server's)")
+    return group
 
 
 def _add_form(output: shared.Container) -> None:

@@ -14,16 +14,18 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Seque
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from client import listing
 from client.asynchronous import AsyncRemoteDrummer
-from client.errors import ServerBusy, ServerError, ServerUnavailable, Unauthenticated, exit_code
+from client.errors import ServerBusy, ServerError, ServerFault, ServerUnavailable, Unauthenticated, exit_code
 from client.messages import MOST_BYTES, RemoteOptions
 from client.status_file import StatusFile
 from seq2drum.console import paths, terminal
 from seq2drum.console.terminal import StandardOutputError, bar, say
-from seq2drum.errors import Seq2DrumError
+from seq2drum.errors import OptionError, Seq2DrumError
+from seq2drum.music import song_plan
 from seq2drum.music.explanation import in_words
 from seq2drum.music.limits import SONG_SUFFIXES
 
@@ -108,8 +110,17 @@ class Job(NamedTuple):
 
 
 def plan(options: argparse.Namespace) -> list[Job]:
-    """Return the jobs of the command line. Standard input is read here: later nothing could interrupt that."""
+    """Return the jobs of the command line. Standard input is read here: later nothing could interrupt that.
+
+    Raises:
+        OptionError: --plan-out names no file that a plan can go to.
+    """
     jobs = paths.jobs(options.files, options.output, SONG_SUFFIXES)
+    if options.plan_out is not None:
+        if len(jobs) > 1:
+            raise OptionError(f"--plan-out names one file, but there are {len(jobs)} songs")
+        if Path(options.plan_out).suffix.lower() != ".json":
+            raise OptionError(f"--plan-out writes .json, and {Path(options.plan_out).name!r} ends otherwise")
     work = [Job(source, source, paths.numbered(target, options.takes)) for source, target in jobs]
     return [item._replace(song=paths.read(item.name, MOST_BYTES)) for item in work]
 
@@ -136,7 +147,7 @@ async def play(
 
         async def do(item: Job) -> list[terminal.Report] | Seq2DrumError:
             try:
-                for target in item.targets:
+                for target in filter(None, [*item.targets, options.plan_out]):
                     paths.check_target(target, inputs, overwrite=options.force)
                 call = partial(_play_one, drummer, item, wanted, options, advance, status)
                 return await retry(call, patience)
@@ -191,6 +202,10 @@ async def _play_one(
     for take, target in zip(takes, item.targets, strict=True):
         paths.write(take.midi, target, overwrite=options.force)
         status.written(target, take.seed, in_words(take.grooves))
+    if options.plan_out is not None:
+        if not takes[0].plan:
+            raise ServerFault("no --plan-out: the server is older than plans; update it")
+        paths.write(song_plan.as_json(takes[0].plan), options.plan_out, overwrite=options.force)
     advance(1 - shown, "")
     seconds = (time.perf_counter() - begun) / len(takes)
     reports = [listing.take(take, item.name, target, seconds) for take, target in zip(takes, item.targets, strict=True)]

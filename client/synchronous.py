@@ -113,7 +113,7 @@ class RemoteDrummer:
         """Return a song and its drums as a file of another kind, one of `messages.RENDER_FORMATS`.
 
         drums: a file with them, on the notes of `drum_map`. Only the options `track`, `drum_map`, `count_in`,
-        `click`, `split` and `tail` matter.
+        `click`, `split`, `tail` and `plan` matter.
 
         Raises:
             InputError, OptionError: a file, the format or an option is wrong.

@@ -20,15 +20,17 @@ from seq2drum.errors import InputError, LimitError, OptionError
 from seq2drum.formats import foreign
 from seq2drum.formats.midi import midi
 from seq2drum.lattice.grooves.grooves import Groove
-from seq2drum.music import drum_maps, theory
+from seq2drum.music import drum_maps, song_plan, theory
 from seq2drum.music.choices import AUTO, STYLES
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import IntArray, Part, Song
 from seq2drum.music.options import OPTIONS, SESSION
+from seq2drum.music.song_plan import PlannedSection, SongPlan
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import wishes
+from seq2drum.play.arrange.sections import numbered_spans
 from seq2drum.play.asked import reference
 from seq2drum.play.checkpoint.folder import WEIGHTS, read_config
 from seq2drum.play.grooves.book import Book, groove_of
@@ -167,11 +169,39 @@ def _groove(choice: pb.GrooveChoice, limits: Limits) -> Groove | str:
     return meant[0] if len(meant) == 1 else choice.name
 
 
-def check_song_options(song: Song, choice: GuitarChoice, options: Options, limits: Limits) -> None:
-    """Check the options that depend on the song: bars, sections of grooves, and the song to play like.
+def plan_of(config: pb.GenerationConfig) -> SongPlan:
+    """Return the plan of a configuration, () without any.
 
     Raises:
-        Refusal: with the field `like`, that file cannot be used.
+        Refusal: INVALID_OPTION with the field `plan`, it has impossible values or too many sections.
+    """
+    try:
+        song_plan.check_count(len(config.plan))
+        plan = tuple(map(_section, config.plan))
+        song_plan.check(plan)
+    except OptionError as error:
+        raise Refusal("INVALID_OPTION", str(error), field="config.plan") from None
+    return plan
+
+
+def _section(row: pb.PlannedSection) -> PlannedSection:
+    return PlannedSection(
+        row.first_bar,
+        row.last_bar,
+        row.name,
+        row.enters if row.HasField("enters") else None,
+        row.cymbal or None,
+        row.level if row.HasField("level") else 1.0,
+        row.loudness if row.HasField("loudness") else 1.0,
+        row.groove or None,
+    )
+
+
+def check_song_options(song: Song, choice: GuitarChoice, options: Options, limits: Limits, plan: SongPlan = ()) -> None:
+    """Check the options that depend on the song: bars, sections of grooves, the song to play like, and the plan.
+
+    Raises:
+        Refusal: with the field `like` or `plan`, that one cannot be used.
         OptionError: another option is wrong.
     """
     try:
@@ -179,6 +209,12 @@ def check_song_options(song: Song, choice: GuitarChoice, options: Options, limit
         wishes.resolve_options(guitar, options, limits)
     except InputError as error:
         raise Refusal(ERROR_STATUSES[type(error)].reason, str(error), field="config.like") from None
+    if plan:
+        song_grid = guitar.song_grid
+        try:
+            song_plan.check_fit(plan, numbered_spans(song_grid.guitar_grid, guitar.sections, song_grid.numbers))
+        except OptionError as error:
+            raise Refusal("INVALID_OPTION", str(error), field="config.plan") from None
 
 
 def drums_of(request: pb.GenerateDrumsRequest | pb.RenderRequest, limits: Limits) -> Song | None:
@@ -342,11 +378,26 @@ def drum_take(take: Take, config: pb.GenerationConfig) -> pb.DrumTake:
         message.score = take.score
     message.grooves.extend(pb.SectionGroove(**groove._asdict()) for groove in take.grooves)
     message.swaps.extend(pb.PieceSwap(**swap._asdict()) for swap in take.swaps)
+    message.plan.extend(map(planned_section, take.plan))
     if config.explain:
         for first, last, text, pieces in take.explain():
             said = [pb.ExplanationPiece(what=what, values=values) for what, values in pieces]
             message.explanations.add(first_bar=first, last_bar=last, text=text, pieces=said)
     return message
+
+
+def planned_section(row: PlannedSection) -> pb.PlannedSection:
+    """Return a section of a plan; None is unset."""
+    return pb.PlannedSection(
+        first_bar=row.first,
+        last_bar=row.last,
+        name=row.name,
+        enters=row.enters,
+        cymbal=row.cymbal or "",
+        level=row.level,
+        loudness=row.loudness,
+        groove=row.groove or "",
+    )
 
 
 def stats(velocity: IntArray | Sequence[int], bars: int) -> pb.DrumStats:
@@ -362,7 +413,13 @@ def stats(velocity: IntArray | Sequence[int], bars: int) -> pb.DrumStats:
 
 def bar_events(take_index: int, seed: int, bar: DrumBar, ticks_per_quarter: int) -> pb.BarEvents:
     """Return a bar of a take; take_index from 0."""
-    return pb.BarEvents(take=take_index, bar=bar.bar.index + 1, seed=seed, hits=hits(bar.part, ticks_per_quarter))
+    return pb.BarEvents(
+        take=take_index,
+        bar=bar.bar.index + 1,
+        seed=seed,
+        hits=hits(bar.part, ticks_per_quarter),
+        plan=map(planned_section, bar.plan),
+    )
 
 
 def hits(part: Part, ticks_per_quarter: int) -> Iterator[pb.DrumHit]:

@@ -70,7 +70,7 @@ def analyze(body: bytes, rules: RequestRules, *, music: bool = False) -> pb.Anal
     request = pb.GenerateDrumsRequest.FromString(body)
     if not request.midi:
         raise Refusal("MIDI_MISSING", "there are no bytes of a MIDI file, wanted a guitar to play to", field="midi")
-    options = convert.options_of(request.config, rules.limits)
+    options, plan = convert.options_of(request.config, rules.limits), convert.plan_of(request.config)
     convert.takes_of(request.config, rules.max_takes)
     convert.session_of(request.config)
     convert.model_of(request.config, rules.models, rules.default)
@@ -84,7 +84,7 @@ def analyze(body: bytes, rules: RequestRules, *, music: bool = False) -> pb.Anal
     if drums is not None:
         song = redrummed(song, drums)
     choice = theory.choose_parts(song, options.track)
-    convert.check_song_options(song, choice, options, rules.limits)
+    convert.check_song_options(song, choice, options, rules.limits, plan)
     analysis = pb.AnalyzeGuitarResponse(
         timeline=convert.timeline(song),
         guitar=convert.guitar(choice),

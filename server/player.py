@@ -24,7 +24,7 @@ from seq2drum.play.checkpoint import signing
 from seq2drum.play.checkpoint.folder import SUMS, available, find, verify
 from seq2drum.play.choose import choose, variants
 from seq2drum.play.decode.ensemble import Ended, Ensemble
-from seq2drum.play.drummer import Drummer
+from seq2drum.play.drummer import Drummer, planned
 from seq2drum.play.generators import composer
 from seq2drum.play.generators.composer import Composer
 from seq2drum.play.grooves import choosing
@@ -155,7 +155,8 @@ class Player:
     def _begin(self, job: int, frame: Frame) -> PlayedCall:
         request, model, guitar, options = self._parse(frame)
         count = convert.takes_of(request.config, self._most_takes)
-        takes = [choose(guitar, own) for own in variants(guitar, options, count)]
+        plan = convert.plan_of(request.config)
+        takes = [planned(guitar, choose(guitar, own), plan) for own in variants(guitar, options, count)]
         wants_bars, caller = bool(frame.head.get("bars")), str(frame.head.get("caller", ""))
         return PlayedCall(
             job, caller, model, request, wants_bars, guitar, takes, [[] for _ in takes], time.perf_counter()

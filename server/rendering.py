@@ -5,16 +5,17 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
 
 from seq2drum.deliver import export
 from seq2drum.deliver.export import EXPORTS, Played
-from seq2drum.errors import MissingExtraError
+from seq2drum.errors import MissingExtraError, OptionError
 from seq2drum.formats import foreign
 from seq2drum.formats.opening import open_song
-from seq2drum.music import drum_maps, theory
+from seq2drum.music import drum_maps, song_plan, theory
 from seq2drum.music.duet import redrummed
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import Limits
@@ -58,12 +59,13 @@ def render(body: bytes, limits: Limits, max_bars: int) -> bytes:
     # The fields about writing drums; the others are about playing them.
     written = pb.GenerationConfig(track=config.track, drum_map=config.drum_map, sections=config.sections)
     options = convert.options_of(written, limits)
-    session = convert.session_of(config)
+    session, plan = convert.session_of(config), convert.plan_of(config)
     make = _MAKERS.get(request.format)
     if make is None:
         raise Refusal("INVALID_OPTION", "the format is missing, wanted one of RenderFormat", field="format")
     # 2. Make the take.
-    take = _take(request, options, limits, max_bars)
+    take = replace(_take(request, options, limits, max_bars), plan=plan)
+    _check_end(take)
     recording = request.midi if foreign.is_recording(request.midi[:16]) else None
     played = Played((take,), request.title or "drums", session, recording=recording)
     if request.format in _AUDIBLE:
@@ -117,6 +119,14 @@ def _struck(placed: pb.PlacedHits, song: Song, limits: Limits) -> Part:
         note = int(FULL.note_of[FULL.names.index(hit.piece)])
         rows.append((hit.tick, max(song.ticks_per_quarter // _HIT, 1), note, hit.velocity))
     return Part.of(np.array(rows, dtype=np.int64), name=TRACK_NAME, is_drums=True)
+
+
+def _check_end(take: Take) -> None:
+    """Refuse a plan that is longer than the song."""
+    try:
+        song_plan.check_end(take.plan, len(take.song.bars()))
+    except OptionError as error:
+        raise Refusal("INVALID_OPTION", str(error), field="config.plan") from None
 
 
 def _check_sound(take: Take) -> None:

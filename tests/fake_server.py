@@ -37,6 +37,7 @@ from seq2drum.rpc.accompaniment_pb2_grpc import (
     AccompanimentServiceServicer,
     add_AccompanimentServiceServicer_to_server,
 )
+from server import convert
 from tests.conftest import ROOT
 
 Servicer: Any = AccompanimentServiceServicer
@@ -114,7 +115,7 @@ class Playing(Servicer):
         )
         total = response.timeline.bars * len(response.takes)
         if first.send_bar_events:
-            for bar in self.drummer.stream(data, options_of(first.config)):
+            for bar in self.drummer.stream(data, options_of(first.config), plan=convert.plan_of(first.config)):
                 yield pb.StreamGenerateDrumsResponse(bar_events=bar_events(bar, response))
         yield pb.StreamGenerateDrumsResponse(progress=pb.Progress(bars_done=total, bars_total=total))
         for index, take in enumerate(response.takes):
@@ -158,7 +159,8 @@ class Playing(Servicer):
 
     def play(self, data: bytes, config: pb.GenerationConfig, context: Any) -> pb.GenerateDrumsResponse:
         try:
-            takes = self.drummer.takes(data, options_of(config), config.takes or 1)
+            plan = convert.plan_of(config)
+            takes = self.drummer.takes(data, options_of(config), config.takes or 1, plan=plan)
         except MidiError as error:
             refuse(context, grpc.StatusCode.INVALID_ARGUMENT, str(error), "INVALID_MIDI")
         except NoGuitarError as error:
@@ -194,6 +196,7 @@ def response_of(takes: list[Take], config: pb.GenerationConfig) -> pb.GenerateDr
                 ],
                 grooves=[pb.SectionGroove(**groove._asdict()) for groove in take.grooves],
                 swaps=[pb.PieceSwap(**swap._asdict()) for swap in take.swaps],
+                plan=map(convert.planned_section, take.plan),
             )
         )
     return pb.GenerateDrumsResponse(
@@ -218,7 +221,8 @@ def bar_events(bar: DrumBar, response: pb.GenerateDrumsResponse) -> pb.BarEvents
         )
         for note in bar.part
     ]
-    return pb.BarEvents(bar=bar.bar.index + 1, hits=hits, seed=response.takes[0].seed)
+    plan = map(convert.planned_section, bar.plan)
+    return pb.BarEvents(bar=bar.bar.index + 1, hits=hits, seed=response.takes[0].seed, plan=plan)
 
 
 class Scripted(Servicer):

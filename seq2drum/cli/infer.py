@@ -163,12 +163,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=arguments.named,
         help="keep the drums of this file, not the song's own",
     )
-    groups[WHAT].add_argument(
-        "--plan",
-        metavar="FILE",
-        type=arguments.named,
-        help="build the song as this file says, which --plan-out wrote",
-    )
+    shared.add_plan(groups[WHAT])
     groups[WHAT].add_argument(
         "--model",
         default="default",
@@ -184,9 +179,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     shared.add_session(output)
     maps.add_drum_map(output)
     exports.add_options(output)
-    output.add_argument(
-        "--plan-out", metavar="FILE", help="also write how the song is built, section by section: .json"
-    )
+    shared.add_plan_out(output)
     shared.add_explain(output)
     shared.add_json(output)
     shared.add_force(output)
@@ -220,7 +213,7 @@ def run(options: argparse.Namespace) -> int:
         targets.append(name)
     from seq2drum.play.drummer import Drummer
 
-    drums, plan = _drums(options, wanted, len(jobs)), _plan(options, len(jobs))
+    drums, plan = _drums(options, wanted, len(jobs)), shared.read_plan(options, len(jobs))
     drummer = Drummer.load(options.model or "default")
     return paths.each(
         work,
@@ -241,17 +234,6 @@ def _drums(options: argparse.Namespace, wanted: Options, songs: int) -> Song | N
     if songs > 1:
         raise OptionError(f"--drums is for one song, but there are {songs} songs")
     return open_drums(options.drums).song
-
-
-def _plan(options: argparse.Namespace, songs: int) -> SongPlan:
-    """The given plan, or none."""
-    from seq2drum.music import song_plan
-
-    if options.plan is None:
-        return ()
-    if songs > 1:
-        raise OptionError(f"--plan is for one song, but there are {songs} songs")
-    return song_plan.read(options.plan)
 
 
 def _absolute(name: str) -> str:

@@ -78,9 +78,8 @@ def _picture(duet: Duet, suffix: str, options: argparse.Namespace, first: int, l
     from seq2drum.music import song_plan
     from seq2drum.show import draw
 
-    plan, bars = () if options.plan is None else song_plan.read(options.plan), len(duet.song.bars())
-    if plan and plan[-1].last > bars:
-        raise OptionError(f"the plan ends in bar {plan[-1].last}, but the song has {bars}; give the plan of this song")
+    plan = () if options.plan is None else song_plan.read(options.plan)
+    song_plan.check_end(plan, len(duet.song.bars()))
     title = duets.title(options)
     return draw.picture(duet, suffix[1:], title=title, first_bar=first - 1, last_bar=last, plan=plan)
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seq2drum import __version__
 from seq2drum.console import paths
+from seq2drum.console.arguments import named
+from seq2drum.errors import OptionError
 from seq2drum.music.choices import AUTO, Choice
 from seq2drum.music.options import CHOICES, OPTIONS, OUTPUT, SECTIONS, SESSION, WHAT, names_in
+
+if TYPE_CHECKING:
+    from seq2drum.music.song_plan import SongPlan
 
 Container = argparse.ArgumentParser | argparse._ArgumentGroup  # both have `add_argument`
 
@@ -146,6 +151,33 @@ def add_explain(to: Container) -> None:
         action="store_true",
         help="explain bar by bar what the drums do, and what in the guitar they follow",
     )
+
+
+def add_plan(to: Container) -> None:
+    """Add --plan."""
+    to.add_argument(
+        "--plan", metavar="FILE", type=named, help="build the song as this file says, which --plan-out wrote"
+    )
+
+
+def read_plan(options: argparse.Namespace, songs: int) -> SongPlan:
+    """Return the plan of --plan, () without it.
+
+    Raises:
+        OptionError: there are several songs, or the file is no plan.
+    """
+    from seq2drum.music import song_plan
+
+    if options.plan is None:
+        return ()
+    if songs > 1:
+        raise OptionError(f"--plan is for one song, but there are {songs} songs")
+    return song_plan.read(options.plan)
+
+
+def add_plan_out(to: Container) -> None:
+    """Add --plan-out."""
+    to.add_argument("--plan-out", metavar="FILE", help="also write how the song is built, section by section: .json")
 
 
 def add_json(to: Container) -> None:

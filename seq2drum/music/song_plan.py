@@ -16,6 +16,7 @@ from seq2drum.system import files
 
 CYMBALS = ("closed hat", "open hat", "ride", "crash")
 LEVELS, LOUDNESS = (0.25, 4.0), (0.5, 1.5)
+MOST_SECTIONS = 2000
 FORMAT, VERSION = "seq2drum plan", 1
 _MOST_BYTES = 1 << 22
 _ADVICE = "write one with --plan-out and change that"
@@ -78,17 +79,40 @@ def check(plan: Sequence[PlannedSection]) -> None:
     """Refuse values that no section may have.
 
     Raises:
-        OptionError: a level, a loudness, a cymbal or an entry out of its range.
+        OptionError: too many sections, or bars, a level, a loudness, a cymbal or an entry out of its range.
     """
+    check_count(len(plan))
     for row in plan:
-        where = f"the plan of bars {row.first}-{row.last} ({row.name})"
+        where = f"the plan of bars {row.first!s:.20}-{row.last!s:.20} ({row.name:.60})"
+        if not 1 <= row.first <= row.last:
+            raise OptionError(f"{where} has impossible bars, wanted A-B with 1 <= A <= B")
         for name, value, (low, high) in (("level", row.level, LEVELS), ("loudness", row.loudness, LOUDNESS)):
             if not low <= value <= high:  # nor is it NaN
                 raise OptionError(f"{where} has {name} {value!s:.20}, wanted {low:g} to {high:g}")
         if row.cymbal not in (*CYMBALS, None):
-            raise OptionError(f"{where} has the cymbal {row.cymbal!r}, wanted one of {', '.join(CYMBALS)}, or null")
+            raise OptionError(f"{where} has the cymbal {row.cymbal!r:.40}, wanted one of {', '.join(CYMBALS)}, or null")
         if row.enters is not None and not row.first <= row.enters <= row.last:
-            raise OptionError(f"{where} has the drums enter in bar {row.enters}, wanted one of its bars, or null")
+            raise OptionError(f"{where} has the drums enter in bar {row.enters!s:.20}, wanted one of its bars, or null")
+
+
+def check_count(sections: int) -> None:
+    """Refuse more sections than any song has.
+
+    Raises:
+        OptionError: there are more than MOST_SECTIONS.
+    """
+    if sections > MOST_SECTIONS:
+        raise OptionError(f"the plan has {sections} sections, wanted at most {MOST_SECTIONS}")
+
+
+def check_end(plan: Sequence[PlannedSection], bars: int) -> None:
+    """Refuse a plan that is longer than a song, whose sections are not known.
+
+    Raises:
+        OptionError: its last section ends behind the song's bars.
+    """
+    if plan and (last := max(row.last for row in plan)) > bars:
+        raise OptionError(f"the plan ends in bar {last!s:.20}, but the song has {bars}; give the plan of this song")
 
 
 def check_fit(plan: Sequence[PlannedSection], sections: Sequence[tuple[int, int, str]]) -> None:
@@ -104,7 +128,7 @@ def check_fit(plan: Sequence[PlannedSection], sections: Sequence[tuple[int, int,
         what, wanted = f"{len(found)} sections", f"{len(sections)}"
     else:
         here, there = next(pair for pair in zip(found, sections, strict=True) if pair[0] != pair[1])
-        what, wanted = (f"bars {first}-{last} ({name})" for first, last, name in (here, there))
+        what, wanted = (f"bars {first!s:.20}-{last!s:.20} ({name:.60})" for first, last, name in (here, there))
     raise OptionError(
         f"the plan has {what}, but the song has {wanted}; write a plan of this song with --plan-out and change that"
     )
@@ -136,25 +160,34 @@ def read(path: str | os.PathLike[str]) -> SongPlan:
         raise OptionError(f"{name} is not a plan; {_ADVICE}")
     if held.get("version") != VERSION:
         raise OptionError(f"the plan {name} has version {held.get('version')!r}, wanted {VERSION}; {_ADVICE}")
-    if not held["sections"]:
-        raise OptionError(f"the plan {name} has no sections; {_ADVICE}")
-    plan = tuple(_section(name, number, row) for number, row in enumerate(held["sections"], start=1))
+    return of_rows(held["sections"], f"the plan {name}")
+
+
+def of_rows(rows: Sequence[object], title: str = "the plan") -> SongPlan:
+    """Return the plan of the "sections" of JSON. title: of the plan, for messages.
+
+    Raises:
+        OptionError: there are none, or one is no section, or has impossible values.
+    """
+    if not rows:
+        raise OptionError(f"{title} has no sections; {_ADVICE}")
+    plan = tuple(_section(title, number, row) for number, row in enumerate(rows, start=1))
     check(plan)
     return plan
 
 
-def _section(name: str, number: int, row: object) -> PlannedSection:
-    """Return a section of a file. number: its place in the file, from 1."""
+def _section(title: str, number: int, row: object) -> PlannedSection:
+    """Return a section of JSON. number: its place, from 1."""
     if not isinstance(row, Mapping):
-        raise OptionError(f"section {number} of the plan {name} is not an object; {_ADVICE}")
+        raise OptionError(f"section {number} of {title} is not an object; {_ADVICE}")
     values: dict[str, Any] = {}
     for field, (kinds, wanted) in _FIELDS.items():
         value = row.get(field)
         if isinstance(value, bool) or not isinstance(value, kinds):
-            raise OptionError(f"section {number} of the plan {name} has {field} {value!r}, wanted {wanted}")
+            raise OptionError(f"section {number} of {title} has {field} {value!r:.40}, wanted {wanted}")
         values[field] = value
     if unknown := ", ".join(sorted(repr(field) for field in row if field not in _FIELDS)):
-        raise OptionError(f"section {number} of the plan {name} has {unknown}; wanted {', '.join(_FIELDS)}")
+        raise OptionError(f"section {number} of {title} has {unknown:.80}; wanted {', '.join(_FIELDS)}")
     return PlannedSection(**values)
 
 

@@ -26,7 +26,7 @@ from seq2drum.music.shown import Shown
 from seq2drum.music.song_plan import SongPlan
 from seq2drum.play.arrange.arrange import arrange
 from seq2drum.play.arrange.fills import add_fills, version_of
-from seq2drum.play.arrange.sections import even_plans
+from seq2drum.play.arrange.sections import numbered_spans
 from seq2drum.play.checkpoint.folder import DEFAULT
 from seq2drum.play.choose import Grooves, choose, variants
 from seq2drum.play.decode import engine
@@ -76,7 +76,7 @@ class Drummer(Shown):
             OptionError: there is no such groove, section or bar, or the plan is of another song.
         """
         guitar, options = self.listen(song, options)
-        grooves = _planned(guitar, choose(guitar, options), plan)
+        grooves = planned(guitar, choose(guitar, options), plan)
         return take_of(guitar, grooves, self.engine.run(self.bars(guitar, grooves)))
 
     def stream(
@@ -88,7 +88,7 @@ class Drummer(Shown):
             InputError: as `accompany`, raised by the call, not with the first bar.
         """
         guitar, options = self.listen(song, options)
-        return self.engine.run(self.bars(guitar, _planned(guitar, choose(guitar, options), plan)))
+        return self.engine.run(self.bars(guitar, planned(guitar, choose(guitar, options), plan)))
 
     def takes(
         self,
@@ -112,7 +112,7 @@ class Drummer(Shown):
         if not 1 <= count <= MOST_TAKES:
             raise OptionError(f"{count} takes are requested, wanted 1 to {MOST_TAKES}")
         guitar, options = self.listen(song, options, drums=drums)
-        chosen = [_planned(guitar, choose(guitar, own), plan) for own in variants(guitar, options, count)]
+        chosen = [planned(guitar, choose(guitar, own), plan) for own in variants(guitar, options, count)]
         bars: list[list[DrumBar]] = [[] for _ in chosen]
         for begin in range(0, count, TAKES_TOGETHER):
             ensemble = Ensemble[int, DrumBar](self.engine)
@@ -156,7 +156,7 @@ class Drummer(Shown):
         yield from write(guitar, grooves, kept, played, self.engine.kit, arrangement.sections)
 
 
-def _planned(guitar: Guitar, grooves: Grooves, plan: SongPlan) -> Grooves:
+def planned(guitar: Guitar, grooves: Grooves, plan: SongPlan) -> Grooves:
     """Return the grooves with a given plan, for `arrange`.
 
     Raises:
@@ -164,11 +164,10 @@ def _planned(guitar: Guitar, grooves: Grooves, plan: SongPlan) -> Grooves:
     """
     if not plan:
         return grooves
-    numbers, options = guitar.song_grid.numbers.tolist(), grooves.options
-    out = set(np.array(numbers)[guitar.out(options.out, options.enter)].tolist())
-    spans = even_plans(guitar.song_grid.guitar_grid, guitar.sections)
-    song_plan.check_fit(plan, [(numbers[one.first], numbers[one.stop - 1], one.letter) for one in spans])
+    numbers, options = guitar.song_grid.numbers, grooves.options
     song_plan.check(plan)
+    song_plan.check_fit(plan, numbered_spans(guitar.song_grid.guitar_grid, guitar.sections, numbers))
+    out = set(numbers[guitar.out(options.out, options.enter)].tolist())
     others = [row for row in plan if row.name not in grooves.placed]
     is_plain = all(row.is_even and row.without(out) == row._replace(enters=row.first).without(out) for row in others)
     if not grooves.without.arranges and not is_plain:

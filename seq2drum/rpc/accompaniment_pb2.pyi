@@ -168,6 +168,69 @@ class GrooveChoice(_message.Message):
 Global___GrooveChoice: _TypeAlias = GrooveChoice  # noqa: Y015
 
 @_typing.final
+class PlannedSection(_message.Message):
+    """How the drums build one section of a song."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_BAR_FIELD_NUMBER: _builtins.int
+    LAST_BAR_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ENTERS_FIELD_NUMBER: _builtins.int
+    CYMBAL_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    LOUDNESS_FIELD_NUMBER: _builtins.int
+    GROOVE_FIELD_NUMBER: _builtins.int
+    first_bar: _builtins.int
+    """Its first bar, from 1."""
+    last_bar: _builtins.int
+    """Its last bar."""
+    name: _builtins.str
+    """Its name in the file, or a letter."""
+    enters: _builtins.int
+    """The bar, of its bars, that the drums come in with: first_bar if they play all of it. Default: unset, they play none
+    of it.
+    """
+    cymbal: _builtins.str
+    """The piece that keeps time: "closed hat", "open hat", "ride" or "crash". Default: "", that of its groove, if any."""
+    level: _builtins.float
+    """The ratio of its hits to the mean of the song. Range: 0.25 to 4. Default: 1."""
+    loudness: _builtins.float
+    """The factor of its velocities. Range: 0.5 to 1.5. Default: 1."""
+    groove: _builtins.str
+    """The name of its groove; empty without one. A request's is not read: see GenerationConfig.groove."""
+    def __init__(
+        self,
+        *,
+        first_bar: _builtins.int = ...,
+        last_bar: _builtins.int = ...,
+        name: _builtins.str = ...,
+        enters: _builtins.int | None = ...,
+        cymbal: _builtins.str = ...,
+        level: _builtins.float | None = ...,
+        loudness: _builtins.float | None = ...,
+        groove: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_enters", b"_enters", "_level", b"_level", "_loudness", b"_loudness", "enters", b"enters", "level", b"level", "loudness", b"loudness"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_enters", b"_enters", "_level", b"_level", "_loudness", b"_loudness", "cymbal", b"cymbal", "enters", b"enters", "first_bar", b"first_bar", "groove", b"groove", "last_bar", b"last_bar", "level", b"level", "loudness", b"loudness", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__enters: _TypeAlias = _typing.Literal["enters"]  # noqa: Y015
+    _WhichOneofArgType__enters: _TypeAlias = _typing.Literal["_enters", b"_enters"]  # noqa: Y015
+    _WhichOneofReturnType__level: _TypeAlias = _typing.Literal["level"]  # noqa: Y015
+    _WhichOneofArgType__level: _TypeAlias = _typing.Literal["_level", b"_level"]  # noqa: Y015
+    _WhichOneofReturnType__loudness: _TypeAlias = _typing.Literal["loudness"]  # noqa: Y015
+    _WhichOneofArgType__loudness: _TypeAlias = _typing.Literal["_loudness", b"_loudness"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__enters) -> _WhichOneofReturnType__enters | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__level) -> _WhichOneofReturnType__level | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__loudness) -> _WhichOneofReturnType__loudness | None: ...
+
+Global___PlannedSection: _TypeAlias = PlannedSection  # noqa: Y015
+
+@_typing.final
 class GenerationConfig(_message.Message):
     """The options of a take. The model decides whatever is unset."""
 
@@ -207,6 +270,7 @@ class GenerationConfig(_message.Message):
     ARRANGE_FIELD_NUMBER: _builtins.int
     OUT_FIELD_NUMBER: _builtins.int
     ENTER_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model's id, one of ListModels. Default: "", the server's default model."""
     seed: _builtins.int
@@ -315,6 +379,13 @@ class GenerationConfig(_message.Message):
         64. Default: empty.
         """
 
+    @_builtins.property
+    def plan(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedSection]:
+        """How the drums build the song, in place of what the drummer draws: all of its sections in order, such as
+        DrumTake.plan of a take of this song, changed or not. `arrange` must not be off. At most 2000. In Render, drawn
+        under a picture. Default: empty, the drummer decides.
+        """
+
     def __init__(
         self,
         *,
@@ -352,10 +423,11 @@ class GenerationConfig(_message.Message):
         arrange: _builtins.str = ...,
         out: _builtins.str = ...,
         enter: _builtins.int | None = ...,
+        plan: _abc.Iterable[Global___PlannedSection] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "bars", b"bars", "complexity", b"complexity", "daring", b"daring", "enter", b"enter", "fills", b"fills", "humanize", b"humanize", "intensity", b"intensity", "seed", b"seed", "swing", b"swing", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "arrange", b"arrange", "bars", b"bars", "click", b"click", "complexity", b"complexity", "count_in", b"count_in", "daring", b"daring", "drum_map", b"drum_map", "ending", b"ending", "enter", b"enter", "explain", b"explain", "fill_at", b"fill_at", "fills", b"fills", "groove", b"groove", "humanize", b"humanize", "intensity", b"intensity", "like", b"like", "model", b"model", "no_fills_in", b"no_fills_in", "out", b"out", "pieces", b"pieces", "prime_bars", b"prime_bars", "sections", b"sections", "seed", b"seed", "split", b"split", "style", b"style", "swing", b"swing", "tail", b"tail", "takes", b"takes", "temperature", b"temperature", "time", b"time", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar", "without", b"without"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "arrange", b"arrange", "bars", b"bars", "click", b"click", "complexity", b"complexity", "count_in", b"count_in", "daring", b"daring", "drum_map", b"drum_map", "ending", b"ending", "enter", b"enter", "explain", b"explain", "fill_at", b"fill_at", "fills", b"fills", "groove", b"groove", "humanize", b"humanize", "intensity", b"intensity", "like", b"like", "model", b"model", "no_fills_in", b"no_fills_in", "out", b"out", "pieces", b"pieces", "plan", b"plan", "prime_bars", b"prime_bars", "sections", b"sections", "seed", b"seed", "split", b"split", "style", b"style", "swing", b"swing", "tail", b"tail", "takes", b"takes", "temperature", b"temperature", "time", b"time", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar", "without", b"without"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__complexity: _TypeAlias = _typing.Literal["complexity"]  # noqa: Y015
     _WhichOneofArgType__complexity: _TypeAlias = _typing.Literal["_complexity", b"_complexity"]  # noqa: Y015
@@ -802,6 +874,7 @@ class DrumTake(_message.Message):
     EXPLANATIONS_FIELD_NUMBER: _builtins.int
     GROOVES_FIELD_NUMBER: _builtins.int
     SWAPS_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
     midi: _builtins.bytes
     """A Standard MIDI File of format 1. Empty in the summary of a stream, which sends the file in chunks."""
     sha256: _builtins.bytes
@@ -828,6 +901,12 @@ class DrumTake(_message.Message):
     def swaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___PieceSwap]:
         """Hits of pieces that the drum map lacks."""
 
+    @_builtins.property
+    def plan(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedSection]:
+        """How the drums build the song, section by section, in the bars of the request's file. The same request with this
+        plan gives the same take. Older servers send none.
+        """
+
     def __init__(
         self,
         *,
@@ -839,10 +918,11 @@ class DrumTake(_message.Message):
         explanations: _abc.Iterable[Global___Explanation] | None = ...,
         grooves: _abc.Iterable[Global___SectionGroove] | None = ...,
         swaps: _abc.Iterable[Global___PieceSwap] | None = ...,
+        plan: _abc.Iterable[Global___PlannedSection] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "score", b"score", "stats", b"stats"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "explanations", b"explanations", "grooves", b"grooves", "midi", b"midi", "score", b"score", "seed", b"seed", "sha256", b"sha256", "stats", b"stats", "swaps", b"swaps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "explanations", b"explanations", "grooves", b"grooves", "midi", b"midi", "plan", b"plan", "score", b"score", "seed", b"seed", "sha256", b"sha256", "stats", b"stats", "swaps", b"swaps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
@@ -1130,6 +1210,7 @@ class BarEvents(_message.Message):
     BAR_FIELD_NUMBER: _builtins.int
     HITS_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
     take: _builtins.int
     """The index of the take, from 0, in the order of generation. `summary` has the takes from the best, with their seeds."""
     bar: _builtins.int
@@ -1140,6 +1221,10 @@ class BarEvents(_message.Message):
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___DrumHit]:
         """Its hits in order. A hit on the downbeat may begin just before the barline."""
 
+    @_builtins.property
+    def plan(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedSection]:
+        """The plans of the sections that begin in this bar, as in DrumTake."""
+
     def __init__(
         self,
         *,
@@ -1147,10 +1232,11 @@ class BarEvents(_message.Message):
         bar: _builtins.int = ...,
         hits: _abc.Iterable[Global___DrumHit] | None = ...,
         seed: _builtins.int = ...,
+        plan: _abc.Iterable[Global___PlannedSection] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar", b"bar", "hits", b"hits", "seed", b"seed", "take", b"take"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar", b"bar", "hits", b"hits", "plan", b"plan", "seed", b"seed", "take", b"take"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2162,7 +2248,7 @@ class RenderRequest(_message.Message):
 
     @_builtins.property
     def config(self) -> Global___GenerationConfig:
-        """The options that apply are `track`, `drum_map`, `count_in`, `click`, `split` and `tail`. The drums have no
+        """The options that apply are `track`, `drum_map`, `count_in`, `click`, `split`, `tail` and `plan`. The drums have no
         count-in. Default: all defaults.
         """
 

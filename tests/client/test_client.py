@@ -55,8 +55,10 @@ from seq2drum.errors import (
     UnknownModelError,
 )
 from seq2drum.formats.midi import midi
+from seq2drum.music import song_plan
 from seq2drum.music.choices import MOST_TAKES
 from seq2drum.music.explanation import SectionGroove
+from seq2drum.music.song_plan import PlannedSection
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.grooves.book import Book
 from seq2drum.play.options import Options
@@ -69,6 +71,7 @@ from tests.players import strummed
 Code = grpc.StatusCode
 Run = Callable[..., tuple[int, str, str]]
 SONG = midi.serialise(strummed())
+PLANNED = PlannedSection(1, 8, "A", 1, "closed hat", 1.2, 1.0, "rock-hat")
 NOWHERE = "127.0.0.1:1"  # a port on which nothing listens
 
 
@@ -288,7 +291,39 @@ def test_remote_options_are_those_of_drummer_with_the_same_defaults() -> None:
     here = {field.name: field.default for field in fields(Options)}
     there = {field.name: field.default for field in fields(RemoteOptions)}
     assert {name: there.get(name, "missing") for name in here} == here
-    assert set(there) - set(here) == {"model", "with_guitar", "explain", "count_in", "click", "split", "tail"}
+    assert set(there) - set(here) == {"model", "with_guitar", "explain", "plan", "count_in", "click", "split", "tail"}
+
+
+def test_a_plan_goes_out_and_comes_back_in_one_message_or_bar_by_bar(drummer: Drummer, address: str) -> None:
+    take = drummer.accompany(SONG, Options(seed=4))
+    changed = (take.plan[0]._replace(level=1.5, cymbal="crash", loudness=1.25), *take.plan[1:])
+    wanted = drummer.accompany(SONG, Options(seed=4), plan=changed)
+    with RemoteDrummer(address) as remote:
+        assert remote.accompany(SONG, seed=4).plan == take.plan
+        for on_progress in (None, print):
+            made = remote.accompany(SONG, seed=4, plan=changed, on_progress=on_progress)
+            assert made.midi == wanted.to_bytes() != take.to_bytes() and made.plan == wanted.plan
+        with remote.stream(SONG, seed=4, plan=changed) as stream:
+            assert tuple(row for bar in stream for row in bar.plan) == wanted.plan == stream.take.plan
+        with pytest.raises(OptionError, match="the plan has 2 sections, but the song has 1"):
+            remote.accompany(SONG, plan=(*take.plan, PLANNED._replace(first=9, last=9, enters=9)))
+
+
+def test_a_section_without_drums_or_a_cymbal_is_sent_as_that() -> None:
+    rows = (PLANNED._replace(enters=None), PLANNED._replace(cymbal=None, groove=None))
+    config = messages.config(RemoteOptions(plan=rows))
+    assert not config.plan[0].HasField("enters") and convert.plan_of(config) == rows
+
+
+def test_a_server_older_than_plans_is_told_from_one_that_used_the_plan(drummer: Drummer) -> None:
+    """An older server passes an unknown field on in `effective_config`, and sends no plan."""
+    response = response_of([drummer.accompany(SONG)], messages.config(RemoteOptions(plan=(PLANNED,))))
+    assert messages.takes_of(response)[0].plan
+    del response.takes[0].plan[:]
+    with pytest.raises(ServerFault, match="the server is older than plans and has not used this one"):
+        messages.takes_of(response)
+    del response.effective_config.plan[:]
+    assert messages.takes_of(response)[0].plan == ()
 
 
 def test_every_option_arrives_and_options_of_drummer_are_taken_too(address: str, playing: Playing) -> None:
@@ -339,6 +374,10 @@ def test_every_option_arrives_and_options_of_drummer_are_taken_too(address: str,
         ({"prime": -1}, "prime is -1, wanted a number of bars"),
         ({"bars": (0, 3)}, "the bars are 0:3, wanted FIRST:LAST, counted from 1"),
         ({"bars": (5, 3)}, "the bars are 5:3"),
+        ({"plan": (PLANNED._replace(first=-1),)}, "the plan of bars -1-8 (A) has impossible bars, wanted A-B"),
+        ({"plan": (PLANNED._replace(last=1 << 32),)}, "wanted numbers less than 2^32"),
+        ({"plan": (PLANNED._replace(level=float("nan")),)}, "has level nan, wanted 0.25 to 4"),
+        ({"plan": (PLANNED,) * 2001}, "the plan has 2001 sections, wanted at most 2000"),
     ],
 )
 def test_numbers_that_no_message_can_hold_are_refused_before_sending_as_drummer_refuses_them(
@@ -922,6 +961,42 @@ def test_the_client_has_every_option_of_infer(run: Run, playing: Playing, song: 
     options = song_parser().parse(["x", "--bars", "9:16"])
     assert cli.remote_options(options).bars == (9, 16)
     assert cli.remote_options(song_parser().parse(["x", "--prime", "4", "--bars", "3"])).prime == 4
+
+
+def test_a_plan_is_written_changed_and_given_back_as_by_infer(
+    run: Run, drummer: Drummer, song: Path, tmp_path: Path
+) -> None:
+    plan, again = tmp_path / "plan.json", tmp_path / "again.mid"
+    assert run(song, "--seed", 4, "-o", tmp_path / "a.mid", "--plan-out", plan)[0] == 0
+    take = drummer.accompany(SONG, Options(seed=4))
+    assert plan.read_bytes() == song_plan.as_json(take.plan)
+    plan.write_bytes(song_plan.as_json([row._replace(level=1.5) for row in take.plan]))
+    assert run(song, "--seed", 4, "-o", again, "--plan", plan)[0] == 0
+    wanted = drummer.accompany(SONG, Options(seed=4), plan=song_plan.read(plan))
+    assert again.read_bytes() == wanted.to_bytes() != take.to_bytes()
+
+
+def test_a_plan_of_several_songs_or_with_another_ending_is_refused(run: Run, song: Path, tmp_path: Path) -> None:
+    other, plan = tmp_path / "other.mid", tmp_path / "plan.json"
+    other.write_bytes(SONG)
+    plan.write_bytes(song_plan.as_json([PLANNED]))
+    refused(run(song, other, "--plan", plan), 2, "--plan is for one song, but there are 2")
+    refused(run(song, other, "--plan-out", tmp_path / "p.json"), 2, "--plan-out names one file, but there are 2")
+    refused(run(song, "--plan-out", "-"), 2, "--plan-out writes .json")
+    refused(run(song, "--plan-out", plan), 2, "exists already")
+    refused(run(song, "--plan", tmp_path / "none.json"), 2, "does not exist; give the path of a plan")
+    assert not list(tmp_path.glob("*.drums.mid"))
+
+
+def test_a_plan_that_an_older_server_cannot_send_is_missed_but_the_drums_are_written(
+    drummer: Drummer, song: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    response = response_of([drummer.accompany(SONG)], pb.GenerationConfig())
+    del response.takes[0].plan[:]
+    with serving(Scripted(lambda attempt, context: response)) as address:
+        code = cli.main([str(song), "--server", address, "--plan-out", str(tmp_path / "plan.json")])
+    assert code == 4 and "no --plan-out: the server is older than plans" in capsys.readouterr().err
+    assert song.with_name("my song.drums.mid").exists() and not (tmp_path / "plan.json").exists()
 
 
 def test_a_folder_goes_to_a_folder_and_a_bad_song_does_not_stop_the_others(run: Run, tmp_path: Path) -> None:

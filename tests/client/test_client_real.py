@@ -18,6 +18,7 @@ from seq2drum.cli import main
 from seq2drum.errors import LimitError, OptionError, Seq2DrumError, UnknownModelError
 from seq2drum.formats.midi import midi
 from seq2drum.lattice.patterns import Pattern, part_of
+from seq2drum.music.song_plan import PlannedSection
 from seq2drum.play.decode import engine
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.generators.composer import Brief, Composer, available
@@ -112,7 +113,7 @@ def test_real_songs_through_the_real_command_line_are_what_infer_writes(
 
 def test_the_real_server_refuses_with_the_messages_of_drummer(real: str, drummer: Drummer) -> None:
     with RemoteDrummer(real) as remote:
-        for data, wanted in (
+        cases: list[tuple[bytes, dict[str, Any]]] = [
             (b"", {}),
             (b"no music", {}),
             (SONG[:300], {}),
@@ -125,12 +126,17 @@ def test_the_real_server_refuses_with_the_messages_of_drummer(real: str, drummer
             (SONG, {"like": SONG}),
             (SONG, {"fill_at": (900,)}),
             (SONG, {"without": ("gong",)}),
-        ):
+            (SONG, {"plan": (PlannedSection(1, 8, "Z", 1, None, 1.0, 1.0),)}),
+            (SONG, {"plan": (PlannedSection(1, 8, "A", 1, None, 9.0, 1.0),)}),
+            (SONG, {"plan": (PlannedSection(1, 8, "A", 3, None, 1.0, 1.0),), "arrange": "off"}),
+        ]
+        for data, wanted in cases:
             with pytest.raises(Seq2DrumError) as there:
                 remote.accompany(data, **wanted)
             if data:
+                plan, chosen = wanted.get("plan", ()), {name: one for name, one in wanted.items() if name != "plan"}
                 with pytest.raises(type(there.value)) as here:
-                    drummer.accompany(data, Options(**wanted))
+                    drummer.accompany(data, Options(**chosen), plan=plan)
                 assert str(there.value) == str(here.value)
             with pytest.raises(type(there.value), match=re.escape(str(there.value))):
                 remote.accompany(data, **wanted, on_progress=print)

@@ -26,6 +26,7 @@ from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.music.options import OPTIONS
+from seq2drum.music.song_plan import PlannedSection
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.checkpoint.folder import DEFAULT, WEIGHTS, find
 from seq2drum.play.drummer import Drummer
@@ -113,7 +114,7 @@ def test_every_option_of_the_core_can_be_asked_for() -> None:
     asked = {field.name for field in Config.DESCRIPTOR.fields}
     own = {field.name for field in dataclasses.fields(Options)}
     session = {field.name for field in dataclasses.fields(Session)}
-    others = {"prime_bars", "model", "takes", "with_guitar", "explain"}
+    others = {"prime_bars", "model", "takes", "with_guitar", "explain", "plan"}
     assert own - asked == {"prime"} and asked - own == others | session
 
 
@@ -208,6 +209,43 @@ def test_the_name_of_a_family_of_grooves_is_kept_for_the_song_to_choose() -> Non
     with pytest.raises(Refusal, match="several kinds") as refused:
         convert.options_of(Config(groove=[pb.GrooveChoice(name="hat")]))
     assert refused.value.field == "config.groove"
+
+
+def test_a_plan_has_the_defaults_of_the_contract() -> None:
+    row = pb.PlannedSection(first_bar=1, last_bar=8, name="A")
+    assert convert.plan_of(Config()) == ()
+    assert convert.plan_of(Config(plan=[row])) == (PlannedSection(1, 8, "A", None, None, 1.0, 1.0),)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"first_bar": 0}, "has impossible bars"),
+        ({"first_bar": 9}, "has impossible bars"),
+        ({"enters": 0}, "has the drums enter in bar 0, wanted one of its bars"),
+        ({"enters": 9}, "has the drums enter in bar 9"),
+        ({"cymbal": "gong" * 1000}, "has the cymbal 'gonggong"),
+        ({"cymbal": "kick"}, "has the cymbal 'kick', wanted one of closed hat"),
+        ({"level": 0.0}, "has level 0.0, wanted 0.25 to 4"),
+        ({"level": math.nan}, "has level nan"),
+        ({"loudness": math.inf}, "has loudness inf, wanted 0.5 to 1.5"),
+        ({"loudness": -1.0, "name": "x" * 100_000}, "has loudness -1.0"),
+    ],
+)
+def test_a_plan_with_an_impossible_value_is_refused_in_few_words(values: dict[str, Any], said: str) -> None:
+    row = pb.PlannedSection(**{"first_bar": 1, "last_bar": 8, "name": "A", **values})
+    with pytest.raises(Refusal, match=said) as refused:
+        convert.plan_of(Config(plan=[row]))
+    assert refused.value.field == "config.plan" and len(str(refused.value)) < 300
+
+
+def test_a_plan_of_a_million_sections_is_refused_before_any_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Config(plan=[pb.PlannedSection(first_bar=1, last_bar=1)] * 2000)
+    assert len(convert.plan_of(config)) == 2000
+    many = Config.FromString(config.SerializeToString() * 500)
+    monkeypatch.setattr("server.convert.PlannedSection", None)
+    with pytest.raises(Refusal, match="the plan has 1000000 sections, wanted at most 2000"):
+        convert.plan_of(many)
 
 
 def test_fields_that_contradict_each_other_are_refused() -> None:
@@ -445,6 +483,17 @@ def test_a_take_says_what_its_sections_were_played_on(takes: list[Take]) -> None
     grooves = (SectionGroove("A", "one-drop", "one drop, hat"), SectionGroove("B", "bossa", "bossa"))
     message = convert.drum_take(replace(takes[0], grooves=grooves), Config())
     assert [SectionGroove(each.section, each.name, each.title) for each in message.grooves] == list(grooves)
+
+
+def test_a_take_says_how_its_sections_are_built(drummer: Drummer) -> None:
+    bars = list(drummer.stream(strummed(4), Options(seed=5)))
+    rows = [row for bar in bars for row in bar.plan]
+    assert rows
+    for message in (
+        convert.drum_take(drummer.accompany(strummed(4), Options(seed=5)), Config(count_in=2)).plan,
+        [row for bar in bars for row in convert.bar_events(0, 5, bar, 480).plan],
+    ):
+        assert convert.plan_of(Config(plan=message)) == tuple(rows)
 
 
 def test_a_take_says_which_pieces_the_kit_of_the_drum_map_lacks(takes: list[Take]) -> None:

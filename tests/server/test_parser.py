@@ -154,6 +154,17 @@ def test_what_the_song_does_not_have_is_refused_before_anything_is_played(
         look(EXAMPLES[0].read_bytes(), config=config)
 
 
+def test_the_plan_of_another_song_is_refused_before_anything_is_played() -> None:
+    plan = [pb.PlannedSection(first_bar=1, last_bar=999, name="A")]
+    for config, message in (
+        (pb.GenerationConfig(plan=plan), "write a plan of this song"),
+        (pb.GenerationConfig(plan=[pb.PlannedSection(first_bar=1, last_bar=2, level=5)]), "has level 5.0, wanted"),
+    ):
+        with pytest.raises(Refusal, match=message) as refused:
+            look(EXAMPLES[0].read_bytes(), config=config)
+        assert refused.value.field == "config.plan"
+
+
 def test_a_song_with_drums_of_another_kind_is_made_into_midi() -> None:
     def asked(file: bytes) -> Frame:
         return parser.answer(Frame({"what": "convert", "job": 2}, file), RULES)

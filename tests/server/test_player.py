@@ -28,7 +28,7 @@ from seq2drum.play.grooves import choosing
 from seq2drum.play.grooves.book import Book
 from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import ipc, parser, player, statuses
+from server import convert, ipc, parser, player, statuses
 from server.ipc import Frame
 from tests.players import strummed
 
@@ -189,6 +189,22 @@ def test_bars_come_as_they_are_made_and_are_the_bars_of_the_file(worker: Worker,
     take = drummer.accompany(BOSSA)
     hits = sorted((hit.tick, hit.length_ticks, hit.note, hit.velocity) for bar in bars for hit in bar.hits)
     assert hits == sorted(tuple(row) for row in take.part.rows.tolist())
+
+
+def test_a_plan_is_played_as_a_drummer_plays_it_and_comes_with_its_bars(worker: Worker, drummer: Drummer) -> None:
+    plan = drummer.accompany(BLUES, Options(seed=2)).plan
+    plan = (plan[0]._replace(level=1.5, loudness=1.2, cymbal="crash"), *plan[1:])
+    worker.play(25, BLUES, bars=True, seed=2, plan=map(convert.planned_section, plan))
+    said = worker.until_done(25)[25]
+    take = drummer.accompany(BLUES, Options(seed=2), plan=plan)
+    answer = reply(said)
+    assert answer.takes[0].midi == take.to_bytes() != drummer.accompany(BLUES, Options(seed=2)).to_bytes()
+    assert convert.plan_of(pb.GenerationConfig(plan=answer.takes[0].plan)) == take.plan
+    assert convert.plan_of(answer.effective_config) == plan
+    pieces = [pb.StreamGenerateDrumsResponse.FromString(frame.body) for frame in said if frame.head["what"] == "bar"]
+    assert [row for piece in pieces for row in piece.bar_events.plan] == list(answer.takes[0].plan)
+    worker.play(26, BLUES, arrange="off", plan=map(convert.planned_section, plan))
+    assert b"the plan builds the song" in worker.until_done(26)[26][-1].body
 
 
 def test_takes_are_ranked_and_the_same_as_in_one_process(worker: Worker, drummer: Drummer) -> None:

@@ -81,6 +81,12 @@ def test_messages_of_the_released_contract_are_read() -> None:
     reply = pb.GenerateDrumsResponse(takes=[pb.DrumTake(midi=b"x", seed=7)])
     old_reply: Any = message_factory.GetMessageClass(pool.FindMessageTypeByName("seq2drum.v1.GenerateDrumsResponse"))
     assert old_reply.FromString(reply.SerializeToString()).takes[0].seed == 7
+    # A field that an older server does not know stays in what it sends back.
+    plan = [pb.PlannedSection(first_bar=1, last_bar=8)]
+    passed = old.FromString(pb.GenerateDrumsRequest(config=pb.GenerationConfig(plan=plan)).SerializeToString())
+    answer = old_reply()
+    answer.effective_config.CopyFrom(passed.config)
+    assert list(pb.GenerateDrumsResponse.FromString(answer.SerializeToString()).effective_config.plan) == plan
 
 
 def test_the_contract_has_all_that_a_musician_can_ask_for() -> None:

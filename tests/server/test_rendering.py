@@ -23,6 +23,7 @@ from seq2drum.music.duet import redrummed
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS
 from seq2drum.music.notes import Metre, Note, Part, Song
+from seq2drum.music.song_plan import PlannedSection
 from seq2drum.music.theory import choose_parts
 from seq2drum.play.listen import Guitar
 from seq2drum.play.options import Options
@@ -30,7 +31,7 @@ from seq2drum.play.session import Session
 from seq2drum.play.take import TRACK_NAME, Take
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.show import draw, fluidsynth, sound
-from server import parser, rendering, requests
+from server import convert, parser, rendering, requests
 from server.ipc import Frame
 from server.parser_pool import RenderPool
 from server.statuses import Refusal, StatusError
@@ -110,6 +111,20 @@ def test_a_picture_and_a_score_are_those_of_the_duet() -> None:
 
 
 @pytest.mark.slow
+def test_the_plan_is_drawn_under_the_picture_behind_the_count_in_and_is_no_longer_than_the_song() -> None:
+    row = PlannedSection(1, 8, "A", 3, "ride", 1.2, 1.0)
+    one = replace(take(), plan=(row,))
+    for count_in in (0, 2):
+        config = pb.GenerationConfig(plan=[convert.planned_section(row)], count_in=count_in)
+        made = rendered(pb.RENDER_FORMAT_PICTURE, drums=one.to_bytes(), config=config, title="blues")
+        counted = one.behind(count_in)
+        assert made == draw.picture(counted.duet, "png", title="blues", plan=counted.plan)
+        assert made != draw.picture(counted.duet, "png", title="blues")
+    config = pb.GenerationConfig(plan=[convert.planned_section(row._replace(last=9))])
+    said = refused("config.plan", drums=one.to_bytes(), config=config)
+    assert said == "the plan ends in bar 9, but the song has 8; give the plan of this song"
+
+
 def test_sound_is_that_of_the_duet_and_stems_are_in_a_zip_file() -> None:
     try:
         fluidsynth.find()

@@ -21,6 +21,7 @@ from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.grooves.variation import timekeeper, varied
 from seq2drum.lattice.sections import Section, spans_of
+from seq2drum.music.notes import IntArray
 
 Numbers = NDArray[np.float64]
 
@@ -126,6 +127,14 @@ def section_plans(
 def even_plans(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> tuple[SectionPlan, ...]:
     """Return plans that play all sections alike."""
     return tuple(SectionPlan(*span, span[0]) for span in _spans(guitar_grid, sections)) if sections else ()
+
+
+def numbered_spans(
+    guitar_grid: GuitarGrid, sections: Sequence[Section], numbers: IntArray
+) -> list[tuple[int, int, str]]:
+    """Return the first bar, the last bar and the letter of each section. numbers (B,): of the bars in the song."""
+    spans = _spans(guitar_grid, sections) if sections else []
+    return [(int(numbers[first]), int(numbers[stop - 1]), letter) for first, stop, letter in spans]
 
 
 def _spans(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> list[tuple[int, int, str]]:
