@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from client import messages
 from seq2drum.errors import CheckpointError, LimitError, OptionError
 from seq2drum.formats.midi import midi
 from seq2drum.lattice.grooves.grooves import Groove
@@ -209,6 +210,14 @@ def test_the_name_of_a_family_of_grooves_is_kept_for_the_song_to_choose() -> Non
     with pytest.raises(Refusal, match="several kinds") as refused:
         convert.options_of(Config(groove=[pb.GrooveChoice(name="hat")]))
     assert refused.value.field == "config.groove"
+
+
+def test_a_section_of_the_contract_has_the_fields_of_one_of_the_core_and_all_of_them_arrive() -> None:
+    names = [field.name.removesuffix("_bar") for field in pb.PlannedSection.DESCRIPTOR.fields]
+    assert names == list(PlannedSection._fields)
+    row = PlannedSection(3, 9, "B", 5, "ride", 1.3, 0.8, "rock-hat")
+    for made in (convert.planned_section(row), *messages.config(messages.RemoteOptions(plan=(row,))).plan):
+        assert len(made.ListFields()) == len(names) and convert.plan_of(Config(plan=[made])) == (row,)
 
 
 def test_a_plan_has_the_defaults_of_the_contract() -> None:

@@ -27,7 +27,7 @@ class FakeApi {
       if (this.hold) await this.hold;
       seeds.forEach((seed, take) => onBar({ take, seed, bar, hits: [hit(bar, seed)] }));
     }
-    const takes = seeds.map((seed) => ({ seed, score: 1, midi: new Uint8Array([Number(seed)]), explanations: [], grooves: [] }));
+    const takes = seeds.map((seed) => ({ seed, score: 1, midi: new Uint8Array([Number(seed)]), explanations: [], grooves: [], plan: [{ firstBar: 1, lastBar: 4, name: seed }] }));
     return { takes: takes.reverse() }; // the best first
   }
   async render(_file, given) {
@@ -271,6 +271,21 @@ test("a take that was chosen or clicked into while it was made stays the chosen 
     assert.equal(session.take.seed, seed);
     assert.equal(session.doc.chosen, 1);
   }
+});
+
+test("a take has the plan that its bars were played by, also when they are played again", async () => {
+  const { session } = made();
+  await session.open(FILE);
+  await until(() => session.take?.midi);
+  assert.deepEqual(session.doc.takes.map((take) => take.plan[0].name), ["6", "5"]);
+  session.wish({ ...session.doc.wishes, intensity: 0.2 });
+  assert.equal(session.take.plan[0].name, "6");
+  await until(() => !session.busy && session.take.plan[0].name === session.take.seed);
+  session.edit((take) => ({ ...take, locks: [2] }));
+  await session.anew({ ...session.doc.wishes, seed: "9" });
+  assert.equal(session.take.plan[0].name, "9");
+  session.undo();
+  assert.equal(session.take.plan[0].name, "6");
 });
 
 test("what is clicked and locked while bars come in stays", async () => {

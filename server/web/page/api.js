@@ -20,7 +20,8 @@
  * @typedef {{midi: Uint8Array, seed: string, score: number | null, stats: Object<string, number>, hits: Hit[],
  *   explanations: Explanation[],
  *   grooves: {section: string, name: string, title: string}[],
- *   swaps: {piece: string, instead: string, hits: number}[]}} Take
+ *   swaps: {piece: string, instead: string, hits: number}[],
+ *   plan: import("./plan.js").PlannedSection[]}} Take
  * @typedef {{takes: Take[], timeline: Timeline, guitar: GuitarChoice, timing: Object<string, number>,
  *   effectiveConfig: Object<string, any>, requestId: string}} Summary
  * @typedef {{take: number, seed: string, bar: number, hits: Hit[]}} PlayedBar

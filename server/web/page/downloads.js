@@ -85,7 +85,8 @@ export class Downloads {
     }
     const whole = drums === "gm" && !take.edits.length && take.midi; // a file is on the notes of its map
     const what = whole ? { midi: whole } : { hits: [...sounding(take.played, take.edits)] };
-    const { blob, name } = await this.api.render(SOUND.has(format) ? file : song, what, { ...config, drumMap: drums }, format);
+    const drawn = format === "picture" && take.plan ? { plan: take.plan } : {};
+    const { blob, name } = await this.api.render(SOUND.has(format) ? file : song, what, { ...config, ...drawn, drumMap: drums }, format);
     offer(blob, name);
   }
 }

@@ -48,7 +48,7 @@ export const asked = ({ track }) => (track ? { track } : {});
  * @param {number} bars how many the song has
  * @param {Wishes} wishes with the new seed
  * @param {Ways} ways
- * @returns {Promise<Pick<Take, "played" | "midi" | "explanations" | "grooves">>}
+ * @returns {Promise<Pick<Take, "played" | "midi" | "explanations" | "grooves" | "plan">>}
  */
 export async function anew(api, file, take, bars, wishes, { signal, onTake }) {
   let now = take;
@@ -64,10 +64,10 @@ export async function anew(api, file, take, bars, wishes, { signal, onTake }) {
       },
     }); // prettier-ignore
     const [made] = summary.takes;
-    now = { ...now, midi: made.midi, explanations: made.explanations, grooves: made.grooves };
+    now = { ...now, midi: made.midi, explanations: made.explanations, grooves: made.grooves, plan: made.plan };
   }
-  const { played, midi, explanations, grooves } = now;
-  return { played, midi, explanations, grooves };
+  const { played, midi, explanations, grooves, plan } = now;
+  return { played, midi, explanations, grooves, plan };
 }
 
 /**
@@ -78,7 +78,7 @@ export async function anew(api, file, take, bars, wishes, { signal, onTake }) {
  * @param {Take} take
  * @param {Wishes} wishes
  * @param {Ways} ways
- * @returns {Promise<Pick<Take, "played" | "midi" | "explanations" | "grooves">>}
+ * @returns {Promise<Pick<Take, "played" | "midi" | "explanations" | "grooves" | "plan">>}
  */
 export async function again(api, file, take, wishes, { signal, onTake }) {
   let { played } = take;
@@ -89,8 +89,8 @@ export async function again(api, file, take, wishes, { signal, onTake }) {
       onTake({ midi: null, played });
     },
   });
-  const [{ midi, explanations, grooves }] = summary.takes;
-  return { played, midi, explanations, grooves };
+  const [{ midi, explanations, grooves, plan }] = summary.takes;
+  return { played, midi, explanations, grooves, plan };
 }
 
 /**

@@ -16,6 +16,7 @@
  * @property {Uint8Array | null} midi the file of `played`; null while it is being played
  * @property {readonly import("./api.js").Explanation[]} explanations
  * @property {readonly {section: string, name: string, title: string}[]} grooves
+ * @property {readonly import("./plan.js").PlannedSection[]} [plan] how its sections are built; none in older saved work
  */
 
 /** Quarters: a click refers to a hit of the same piece that is nearer than this, half a step of the finest triplets. */

@@ -1,6 +1,7 @@
 /** Paints the visible part of a song's picture on a canvas: guitar above, drums below, as the project's pictures. */
 
 import { before, family, isCymbal } from "./places.js";
+import { fullness, spansOf } from "./plan.js";
 import { t } from "./words.js";
 
 /** @typedef {import("./schedule.js").Bar} Bar */
@@ -14,6 +15,7 @@ import { t } from "./words.js";
  * @property {readonly Hit[]} hits in order
  * @property {ReadonlySet<Hit>} clicked edited hits, which stay when bars are played again
  * @property {ReadonlyMap<number, "fill" | "break">} signs by the number of the bar
+ * @property {readonly import("./plan.js").PlannedSection[]} plan of the strip below the drums; empty without one
  * @property {ReadonlySet<number>} locks numbers of bars
  * @property {number} made bars with drums
  * @property {readonly string[]} rows pieces from the top
@@ -40,7 +42,7 @@ const SIZES = [
 /** Pixels before the first barline, for early hits. */
 export const LEAD = 10;
 const LEAST_CELL = 7; // narrower cells are not drawn
-const COLOURS = ["paper", "raised", "ink", "soft", "line", "faint", "accent", "guitar", "fill", "fill-word", "lock", "hit-kick", "hit-snare", "hit-hat", "hit-cymbal", "hit-tom", "hit-other"];
+const COLOURS = ["paper", "raised", "ink", "soft", "line", "faint", "accent", "guitar", "plan", "fill", "fill-word", "lock", "hit-kick", "hit-snare", "hit-hat", "hit-cymbal", "hit-tom", "hit-other"];
 
 /**
  * Set the height of rows to fit the window.
@@ -52,8 +54,8 @@ export function fitted(height) {
   Object.assign(SIZE, { row, guitar, head, section, letters, foot: section });
 }
 
-/** @param {number} rows */
-export const tall = (rows) => SIZE.head + SIZE.guitar + SIZE.gap + rows * SIZE.row + SIZE.foot;
+/** The height of a picture. @param {Pick<Picture, "rows" | "plan">} picture */
+export const tall = ({ rows, plan }) => topOf(rows.length + (plan.length ? 1 : 0)) + SIZE.foot;
 
 /** The upper edge of a row. @param {number} row */
 export const topOf = (row) => SIZE.head + SIZE.guitar + SIZE.gap + row * SIZE.row;
@@ -82,7 +84,7 @@ export function colours(element) {
  * @param {Record<string, string>} colour
  */
 export function paint(to, picture, view, colour) {
-  const height = tall(picture.rows.length);
+  const height = tall(picture);
   to.clearRect(0, 0, view.width, height);
   to.font = `${SIZE.letters}px ${getComputedStyle(document.body).fontFamily}`;
   const x = (/** @type {number} */ quarter) => LEAD + (quarter - view.left) * view.scale;
@@ -98,6 +100,7 @@ export function paint(to, picture, view, colour) {
   sectionNames(brush);
   guitar(brush);
   hits(brush);
+  strip(brush);
   cursor(brush);
 }
 
@@ -115,7 +118,7 @@ export function paint(to, picture, view, colour) {
 /** @param {Brush} brush @param {Bar} bar */
 function ground({ to, picture, colour, x, height }, bar) {
   const [left, right] = [x(bar.quarter), x(bar.quarter + bar.quarters)];
-  const drums = topOf(0);
+  const [drums, bottom] = [topOf(0), topOf(picture.rows.length)];
   if (picture.locks.has(bar.number)) {
     to.fillStyle = colour.lock;
     to.globalAlpha = 0.13;
@@ -125,30 +128,30 @@ function ground({ to, picture, colour, x, height }, bar) {
   const word = picture.signs.get(bar.number);
   if (word) {
     to.fillStyle = colour.fill;
-    to.fillRect(left, drums, right - left, height - SIZE.foot - drums);
+    to.fillRect(left, drums, right - left, bottom - drums);
     to.fillStyle = colour["fill-word"];
     to.textBaseline = "middle";
     if (right - left > 24) to.fillText(t(`said.${word}`), left + 4, height - SIZE.foot / 2, right - left - 6);
   }
   if (bar.number > picture.made) {
     to.fillStyle = colour.faint;
-    to.fillRect(left, drums, right - left, height - SIZE.foot - drums);
+    to.fillRect(left, drums, right - left, bottom - drums);
   }
 }
 
 /** @param {Brush} brush @param {Bar} bar */
 function lines({ to, picture, view, colour, x, height }, bar) {
-  const [top, bottom] = [SIZE.head, height - SIZE.foot];
-  const rule = (/** @type {number} */ quarter, /** @type {string} */ name, /** @type {number} */ wide, from = top) => {
+  const [top, drums, bottom] = [SIZE.head, topOf(picture.rows.length), height - SIZE.foot];
+  const rule = (/** @type {number} */ quarter, /** @type {string} */ name, /** @type {number} */ wide, from = top, until = bottom) => {
     to.fillStyle = colour[name];
-    to.fillRect(Math.round(x(quarter)), from, wide, bottom - from);
+    to.fillRect(Math.round(x(quarter)), from, wide, until - from);
   };
   const beat = bar.quarters / bar.beats;
   if (view.scale / picture.grid >= LEAST_CELL) {
-    for (let cell = 1; cell < bar.quarters * picture.grid - 1e-6; cell++) rule(bar.quarter + cell / picture.grid, "faint", 1, topOf(0));
+    for (let cell = 1; cell < bar.quarters * picture.grid - 1e-6; cell++) rule(bar.quarter + cell / picture.grid, "faint", 1, topOf(0), drums);
   }
   if (view.scale * beat >= LEAST_CELL) {
-    for (let at = 1; at < bar.beats; at++) rule(bar.quarter + at * beat, "line", 1);
+    for (let at = 1; at < bar.beats; at++) rule(bar.quarter + at * beat, "line", 1, top, drums);
   }
   const begins = picture.sections.some((section) => section.firstBar === bar.number);
   rule(bar.quarter, begins ? "ink" : "soft", begins ? 2 : 1, SIZE.section);
@@ -265,6 +268,49 @@ function hits({ to, picture, view, colour, x, right }) {
     to.textBaseline = "middle";
     to.fillText(String(velocity), left + 7, top + 12);
   }
+}
+
+/** Each section of the plan as tall as it is full, with its name, its level and its cymbal; hatched where the drums wait. @param {Brush} brush */
+function strip({ to, picture, view, colour, x }) {
+  const [top, bottom] = [topOf(picture.rows.length) + 2, topOf(picture.rows.length + 1) - 2];
+  const edges = (/** @type {number[]} */ [first, last]) => {
+    const [begin, end] = [picture.bars[first - 1], picture.bars[last - 1]];
+    return begin && end ? [x(begin.quarter) + 2, x(end.quarter + end.quarters) - 1] : [0, -1];
+  };
+  for (const section of picture.plan) {
+    const { waits, plays } = spansOf(section);
+    const [quiet, until] = waits ? edges(waits) : [0, -1];
+    if (quiet < view.width && until > 0) hatched(to, Math.max(quiet, -SIZE.row), top, Math.min(until, view.width + SIZE.row), bottom, colour.line);
+    const [left, right] = plays ? edges(plays) : [0, -1];
+    if (left >= view.width || right <= 0) continue;
+    const high = (bottom - top) * fullness(section.level);
+    to.fillStyle = colour.plan;
+    to.fillRect(left, bottom - high, right - left, high);
+    const level = section.level.toFixed(2);
+    const cymbal = section.cymbal ? t(`piece.${section.cymbal}`) : "";
+    const [from, room] = [Math.max(left, 0) + 4, right - Math.max(left, 0) - 8];
+    const words = [[section.name, level, cymbal], [level, cymbal], [level]].map((one) => one.filter(Boolean).join("  ")).find((text) => to.measureText(text).width <= room);
+    to.fillStyle = colour.ink;
+    to.textBaseline = "middle";
+    if (words) to.fillText(words, from, (top + bottom) / 2 + 1);
+  }
+}
+
+/** @param {CanvasRenderingContext2D} to @param {number} left @param {number} top @param {number} right @param {number} bottom @param {string} colour */
+function hatched(to, left, top, right, bottom, colour) {
+  to.save();
+  to.beginPath();
+  to.rect(left, top, right - left, bottom - top);
+  to.clip();
+  to.strokeStyle = colour;
+  to.lineWidth = 1.5;
+  to.beginPath();
+  for (let at = left - (bottom - top); at < right; at += 7) {
+    to.moveTo(at, bottom);
+    to.lineTo(at + bottom - top, top);
+  }
+  to.stroke();
+  to.restore();
 }
 
 /**

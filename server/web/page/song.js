@@ -6,6 +6,7 @@ import { Downloads } from "./downloads.js";
 import { asked, isRecording } from "./drumming.js";
 import * as edits from "./edits.js";
 import { gridOf, rowsOf } from "./places.js";
+import { isBuilt } from "./plan.js";
 import { Roll } from "./roll.js";
 import { Session } from "./session.js";
 import { guitarOf } from "./sound.js";
@@ -391,6 +392,7 @@ export class SongView {
       clicked: new Set(take?.edits ?? []),
       sections: analysis?.sections ?? [],
       guitar: analysis?.notes ?? [],
+      plan: take?.plan && isBuilt(take.plan) ? take.plan : [],
       locks: new Set(take?.locks ?? []),
       made: this.session.made,
       rows: rowsOf(hits.map((hit) => hit.piece), this.stage.all),

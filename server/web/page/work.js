@@ -42,13 +42,13 @@ export const withTake = (doc, index, take) => ({ ...doc, takes: doc.takes.map((o
  * locked while they were made stays the chosen one.
  *
  * @param {Doc} doc its takes in the order in which they were made
- * @param {readonly {seed: string, score: number | null, midi: Uint8Array, explanations: Take["explanations"], grooves: Take["grooves"]}[]} made
+ * @param {readonly {seed: string, score: number | null, midi: Uint8Array, explanations: Take["explanations"], grooves: Take["grooves"], plan?: Take["plan"]}[]} made
  * @returns {Doc}
  */
 export function ranked(doc, made) {
-  const takes = made.map(({ seed, score, midi, explanations, grooves }) => {
+  const takes = made.map(({ seed, score, midi, explanations, grooves, plan }) => {
     const own = doc.takes.find((take) => take.seed === seed) ?? emptyTake(seed);
-    return { ...own, score, midi, explanations, grooves };
+    return { ...own, score, midi, explanations, grooves, plan };
   });
   const heard = chosenTake(doc);
   const touched = doc.chosen > 0 || heard?.edits.length || heard?.locks.length;
