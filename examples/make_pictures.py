@@ -60,9 +60,8 @@ def main(folder: str = str(HERE.parent)) -> None:
     text = readme.read_text(encoding="utf-8")
     if not CAPTION.search(text):
         raise ValueError(f"{readme} has no paragraph like {CAPTION.pattern}; write one, which is then replaced")
-    files.write_file(
-        docs / "example.png", draw.picture(take.duet, "png", title=SONG.name, last_bar=BARS), overwrite=True
-    )
+    picture = draw.picture(take.duet, "png", title=SONG.name, last_bar=BARS, plan=take.plan)
+    files.write_file(docs / "example.png", picture, overwrite=True)
     score = write_score(take.song, take.standard_part, "Blues shuffle", first_bar=SCORE[0], last_bar=SCORE[1])
     files.write_file(docs / "score.svg", engraving.svg(score), overwrite=True)
     told = caption(chart.of(take.duet, last_bar=BARS), explanation.in_words(take.grooves))

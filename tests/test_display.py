@@ -30,6 +30,7 @@ from seq2drum.music.duet import Duet
 from seq2drum.music.kit import FULL, KITS, NINE
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.music.shown import as_html
+from seq2drum.music.song_plan import PlannedSection
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.generators.composer import Beat, Brief
 from seq2drum.play.grooves.book import Book
@@ -37,7 +38,7 @@ from seq2drum.play.options import Options
 from seq2drum.play.session import Delivery, Session
 from seq2drum.play.take import DrumBar, Take
 from seq2drum.play.wishes import Wishes
-from seq2drum.show import chart, draw
+from seq2drum.show import chart, draw, page
 from tests.conftest import ROOT
 from tests.made import made_song
 
@@ -55,7 +56,7 @@ def drawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> li
         seen.append(duet)
         if "real_pictures" in request.fixturenames:
             return picture(duet, form, **options)
-        chart.of(duet, **options)
+        chart.of(duet, **{name: value for name, value in options.items() if name != "plan"})
         return PNG
 
     monkeypatch.setattr(draw, "picture", look)
@@ -284,6 +285,14 @@ def test_a_pair_shows_its_own_bars_from_the_first_on(drawn: list[Duet]) -> None:
     assert start > 0
     assert len(shown.song.bars()) == len(second.guitar.bars)
     assert shown.drums.onset.tolist() == (second.drums.part.onset - start).tolist()
+
+
+@pytest.mark.usefixtures("real_pictures")
+def test_the_picture_of_a_take_has_the_strip_of_its_plan() -> None:
+    plain = take()
+    built = replace(plain, plan=(PlannedSection(1, 4, "A", 3, "ride", 1.3, 1.0),))
+    wanted = page.png(draw.picture(built.duet, "png", last_bar=4, plan=built.plan))
+    assert wanted in built._repr_html_() and wanted not in plain._repr_html_()
 
 
 def test_a_picture_that_cannot_be_drawn_is_a_line_of_words(monkeypatch: pytest.MonkeyPatch) -> None:

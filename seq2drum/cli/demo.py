@@ -66,7 +66,7 @@ def _made(take: Take, soundfont: str | None) -> Iterator[_File]:
 
     yield _File(DRUMS, take.to_bytes(), "what comes out: the drums that were played to it")
     yield _File(TOGETHER, take.to_bytes(with_guitar=True), "both, for any MIDI player or DAW")
-    yield _File(PICTURE, draw.picture(take.duet, "png", title=TITLE), "both, to look at")
+    yield _File(PICTURE, draw.picture(take.duet, "png", title=TITLE, plan=take.plan), "both, to look at")
     try:
         data = sound.wav(take.duet, soundfont=soundfont)
     except (MissingExtraError, OptionError, OutputError) as error:

@@ -16,6 +16,7 @@ from seq2drum.music.limits import DRUM_TEXT_SUFFIXES, MIDI_SUFFIXES
 
 if TYPE_CHECKING:
     from seq2drum.music.duet import Duet
+    from seq2drum.music.song_plan import SongPlan
 
 PICTURES = EXPORTS["picture"].suffixes
 DRUMS = (MIDI_SUFFIXES[0], *DRUM_TEXT_SUFFIXES)
@@ -32,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
   seq2drum --mode show beat.mid -o beat.txt"""
     duets.add_options(parser)
     parser.add_argument(
-        "--plan", metavar="FILE", type=arguments.named, help="also draw the plan of this file, which --plan-out wrote"
+        "--plan", metavar="FILE", type=arguments.named, help="also show the plan of this file, which --plan-out wrote"
     )
     shared.add_output(
         parser, "a picture, .png or .svg; or the drums alone, .mid or .txt (default: the terminal)", metavar="FILE"
@@ -53,13 +54,15 @@ def run(options: argparse.Namespace) -> int:
     first, last = options.bars or (1, None)
     if first < 1 or (last is not None and last < first):
         raise OptionError(f"--bars is {first}:{last}, wanted A:B with 1 <= A <= B")
-    if options.plan is not None and (options.output is None or suffix in DRUMS):
-        raise OptionError(f"--plan is drawn into a picture; name one with -o, {' or '.join(PICTURES)}")
+    if options.plan is not None and options.output is not None and suffix in DRUMS:
+        raise OptionError(f"--plan is of pictures; {options.output!r} gets the drums alone")
     duet = duets.read(options)
+    plan = _plan(duet, options.plan)
     if options.output is None:
         from seq2drum.show import console
 
-        text = console.picture(duet, width=width(), colour=has_colours(), first_bar=first - 1, last_bar=last)
+        coloured = has_colours()
+        text = console.picture(duet, width=width(), colour=coloured, first_bar=first - 1, last_bar=last, plan=plan)
         with standard_output():
             sys.stdout.write(text if can_say(text) else console.ascii_only(text))
             sys.stdout.flush()
@@ -67,19 +70,31 @@ def run(options: argparse.Namespace) -> int:
     from seq2drum.system import files
 
     with bar(None, "drawing"):
-        data = _drums(duet, suffix) if suffix in DRUMS else _picture(duet, suffix, options, first, last)
+        data = _drums(duet, suffix) if suffix in DRUMS else _picture(duet, suffix, options, first, last, plan)
         files.write_file(options.output, data, overwrite=options.force)
     with standard_output():
         print(files.named(options.output), flush=True)
     return 0
 
 
-def _picture(duet: Duet, suffix: str, options: argparse.Namespace, first: int, last: int | None) -> bytes:
+def _plan(duet: Duet, name: str | None) -> SongPlan:
+    """The plan of a file, () without one.
+
+    Raises:
+        OptionError: it is no plan, or longer than the song.
+    """
     from seq2drum.music import song_plan
+
+    plan = () if name is None else song_plan.read(name)
+    song_plan.check_end(plan, len(duet.song.bars()))
+    return plan
+
+
+def _picture(
+    duet: Duet, suffix: str, options: argparse.Namespace, first: int, last: int | None, plan: SongPlan
+) -> bytes:
     from seq2drum.show import draw
 
-    plan = () if options.plan is None else song_plan.read(options.plan)
-    song_plan.check_end(plan, len(duet.song.bars()))
     title = duets.title(options)
     return draw.picture(duet, suffix[1:], title=title, first_bar=first - 1, last_bar=last, plan=plan)
 

@@ -100,12 +100,12 @@ def pieces(value: object) -> list[Piece]:
 # --- pieces -----------------------------------------------------------------------------------------------------------
 
 
-def _picture(what: Duet, about: str) -> list[Piece]:
+def _picture(what: Duet, about: str, plan: SongPlan = ()) -> list[Piece]:
     """The first bars as a picture, and the number of the others; a sentence without anything to draw."""
     count = len(what.song.bars())
     last = min(count, BARS)
     try:
-        data = draw.picture(what, "png", last_bar=last)
+        data = draw.picture(what, "png", last_bar=last, plan=plan)
     except Seq2DrumError as error:
         return [Facts([f"no picture: {error}"])]
     rest = [Facts([f"bars 1 to {last} of {count} are shown"])] if last < count else []
@@ -290,7 +290,7 @@ def _take(take: Take) -> list[Piece]:
     return [
         Facts(facts, "Take"),
         Facts([f"it listened to: {guitars} ({_name(take.guitar.reason)})"]),
-        *_picture(played, "guitar and drums of the take"),
+        *_picture(played, "guitar and drums of the take", take.plan),
         *([Details("Section by section", _plan(take.plan))] if take.plan else []),
         *([Details("Bar by bar", Table(["bars", "what"], explained, words=True))] if explained else []),
     ]

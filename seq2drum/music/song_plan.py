@@ -19,6 +19,7 @@ LEVELS, LOUDNESS = (0.25, 4.0), (0.5, 1.5)
 MOST_SECTIONS = 2000
 FORMAT, VERSION = "seq2drum plan", 1
 _MOST_BYTES = 1 << 22
+_STEEP = 0.9  # share of the height of a picture's strip for each e-fold of hits
 _ADVICE = "write one with --plan-out and change that"
 
 
@@ -55,6 +56,11 @@ class PlannedSection(NamedTuple):
         """The logarithm of its level, in hundredths, as it is arranged."""
         return round(math.log(self.level), 2)
 
+    @property
+    def fullness(self) -> float:
+        """How tall it is drawn, 0.1..1: half for the mean of the song, and more for each e-fold of hits."""
+        return min(max(0.5 + _STEEP * math.log(self.level), 0.1), 1.0)
+
     def without(self, out: Container[int]) -> PlannedSection:
         """The section without drums in some bars: they come in with the first other bar."""
         bars = range(self.last + 1 if self.enters is None else self.enters, self.last + 1)
@@ -73,6 +79,11 @@ SongPlan = tuple[PlannedSection, ...]
 def is_built(plan: Sequence[PlannedSection]) -> bool:
     """Return True if the sections of a plan differ in fullness, loudness or cymbal."""
     return any(not row.is_even or row.cymbal != plan[0].cymbal for row in plan)
+
+
+def is_drawn(plan: Sequence[PlannedSection]) -> bool:
+    """Return True if a picture shows a plan: its sections differ, or the drums wait in some."""
+    return is_built(plan) or not all(row.plays_all for row in plan)
 
 
 def check(plan: Sequence[PlannedSection]) -> None:

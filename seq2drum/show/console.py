@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from seq2drum.lattice.grid import STEPS_PER_QUARTER
 from seq2drum.music.duet import Duet
 from seq2drum.music.notes import IntArray, Part
+from seq2drum.music.song_plan import PlannedSection, is_drawn
 from seq2drum.music.theory import PITCH_CLASSES, pitch_name
 from seq2drum.show import chart
 from seq2drum.show.chart import Chart, Measure
@@ -52,12 +53,13 @@ def picture(
     colour: bool = False,
     first_bar: int = 0,
     last_bar: int | None = None,
+    plan: Sequence[PlannedSection] = (),
 ) -> str:
     """Guitar and drums as lines of text, each ended by a newline.
 
     Every line of bars has their numbers, metre and tempo where they begin or change, the letter of the guitar's passage
     and the word "fill" or "break"; the guitars, a note the higher the taller, and the lowest note's name where it
-    changes; the beats; and a row for each piece that is struck there.
+    changes; the beats; a row for each piece that is struck there; and the plan of the sections.
 
     Args:
         duet: Guitar and drums. Either may be missing.
@@ -65,6 +67,8 @@ def picture(
         colour: Whether to use the sequences that colour a terminal.
         first_bar: The first bar to show, counted from 0.
         last_bar: The bar to stop before; all bars if None.
+        plan: Of the sections: their levels and cymbals where the drums come in, the taller the fuller; hatched where
+            they wait. None is shown for a plan that plays all sections alike, from their first bars.
 
     Raises:
         OptionError: No such bars.
@@ -73,7 +77,7 @@ def picture(
     width = max(width, LEAST_WIDTH)
     names = [*shown.names[: len(_GUITAR_COLOURS)], *(row.name for row in shown.rows), "lowest"]
     wide = min(max(map(len, names)), max(_NAMES, width // 8))
-    lines = [*_all(shown, width - wide - 1, wide), *_legend(shown, width)]
+    lines = [*_all(shown, width - wide - 1, wide, plan if is_drawn(plan) else ()), *_legend(shown, width)]
     return "".join(_written(line, colour) + "\n" for line in lines)
 
 
@@ -221,7 +225,7 @@ def _notes(shown: Chart, parts: Sequence[Part]) -> _Strokes:
     return _strokes(shown.lattice.nearest(onset[begins])[0], pitch[begins])
 
 
-def _all(shown: Chart, room: int, wide: int) -> Iterator[_Text]:
+def _all(shown: Chart, room: int, wide: int, plan: Sequence[PlannedSection]) -> Iterator[_Text]:
     """All lines of bars; names have `wide` columns, and bars the rest of the width."""
     guitars, lowest, hits = _guitars(shown), _notes(shown, shown.guitars), shown.hits
     drums = [_strokes(hits.step[hits.row == row], hits.velocity[hits.row == row]) for row in range(len(shown.rows))]
@@ -244,6 +248,8 @@ def _all(shown: Chart, room: int, wide: int) -> Iterator[_Text]:
         for piece_of_kit, strokes in reversed(list(zip(shown.rows, drums, strict=True))):
             if any(map(strokes.of, pieces)):
                 yield row(piece_of_kit.name, [_hits(strokes, piece_of_kit.cymbal, piece) for piece in pieces])
+        if plan:
+            yield row("plan", [_planned(plan, piece) for piece in pieces], _FAINT)
         yield []
 
 
@@ -312,6 +318,20 @@ def _hits(strokes: _Strokes, cymbal: bool, piece: _Piece) -> _Text:
         style = ";".join(filter(None, (_STRENGTH[loud], _CYMBAL_COLOUR if cymbal else "")))
         cell[column] = ((_CYMBAL if cymbal else _DRUM)[loud], style)
     return cell
+
+
+def _planned(plan: Sequence[PlannedSection], piece: _Piece) -> _Text:
+    """Blocks as tall as the bar's section is full, behind its level and its cymbal in the bar that the drums enter."""
+    number, width = piece.measure.number, len(piece.beats)
+    section = next((row for row in plan if row.first <= number <= row.last), None)
+    if section is None:
+        return [(" " * width, _FAINT)]
+    if section.enters is None or number < section.enters:
+        return [("/" * width, _FAINT)]
+    words = f"{section.level:.2f} {section.cymbal or ''}".strip() if number == section.enters and piece.first else ""
+    words = f"{words} " if words and len(words) < width else ""
+    block = _HEIGHT[round(section.fullness * (len(_HEIGHT) - 1))]
+    return [(words, _PLAIN), (block * (width - len(words)), _FAINT)]
 
 
 def _legend(shown: Chart, width: int) -> list[_Text]:

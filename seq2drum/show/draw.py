@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ from seq2drum.errors import OptionError
 from seq2drum.music.duet import Duet
 from seq2drum.music.notes import Part
 from seq2drum.music.shown import one_line
-from seq2drum.music.song_plan import PlannedSection, is_built
+from seq2drum.music.song_plan import PlannedSection, is_drawn
 from seq2drum.show import chart
 from seq2drum.show.chart import Chart, Measure
 from seq2drum.show.figures import INK, PAPER, Canvas, Floats, own_look, shaded
@@ -48,7 +47,7 @@ _GREY = "#6b7078"
 _BAR, _BEAT, _UNIT, _RULE = "#7c818a", "#bfc3c9", "#e4e6ea", "#d5d8dd"
 _FILL, _FILL_WORD = "#fdf1d6", "#9a6700"
 _PLAN = "#cfe0d3"
-_STRIP, _STEEP = 0.24, 0.9  # inches of the strip of the plan; its share for each e-fold of hits, from its half
+_STRIP = 0.24  # inches of the strip of the plan
 _PLACE = "#d2604f"
 
 
@@ -122,7 +121,7 @@ def canvas_of(shown: Chart, title: str, bars_per_line: int | None, plan: Sequenc
     drums = [(len(those) + 0.5) * _ROW if those else 2 * _ROW * (not guitar) for those in rows]
     join = _JOIN if guitar and shown.rows else 0.0
     head = _EDGE + (_TITLE if title else 0.0) + _LEGEND
-    plan = () if not is_built(plan) and all(row.plays_all for row in plan) else plan
+    plan = plan if is_drawn(plan) else ()
     foot = _FOOT + (_STRIP + _JOIN if plan else 0.0)
     canvas = Canvas(_WIDTH, head + sum(drums) + (_HEAD + guitar + join + foot) * len(lines))
     if title:
@@ -350,7 +349,7 @@ def _draw_plan(canvas: Canvas, here: _System, plan: Sequence[PlannedSection], bo
             canvas.hatched(left + 0.02, bottom - _STRIP, right - 0.02, bottom, _BEAT)
         if plays:
             left, right = here.x([plays[0].bar.start, plays[-1].bar.end]).tolist()
-            tall = _STRIP * min(max(0.5 + _STEEP * math.log(row.level), 0.1), 1.0)
+            tall = _STRIP * row.fullness
             canvas.boxes([left + 0.02], [bottom - tall], [right - 0.02], [bottom], _PLAN, zorder=0)
             words = f"{row.level:.2f}" + (f" {row.cymbal}" if row.cymbal else "")
             if right - left >= 0.075 * len(words) + 0.1:

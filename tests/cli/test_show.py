@@ -334,9 +334,12 @@ def test_a_plan_is_drawn_into_a_picture_of_its_song_alone(tmp_path: Path, capsys
     plan.write_bytes(song_plan.as_json([row]))
     words = ["--mode", "show", song, "--plan", str(plan)]
     assert cli.main([*words, "-o", str(tmp_path / "a.svg")]) == 0
-    for name in (None, "a.mid"):
-        assert cli.main([*words, *([] if name is None else ["-o", str(tmp_path / name)])]) == 2
-        assert "--plan is drawn into a picture" in capsys.readouterr().err
+    assert cli.main([*words, "-o", str(tmp_path / "a.mid")]) == 2
+    assert "--plan is of pictures; " in capsys.readouterr().err
+    assert cli.main(words) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("plan|") + shown.count("plan│") > 3 and "////" in shown and "1.00 ride" in shown
     plan.write_bytes(song_plan.as_json([row._replace(last=33)]))
-    assert cli.main([*words, "-o", str(tmp_path / "b.svg")]) == 2
-    assert "the plan ends in bar 33, but the song has 32" in capsys.readouterr().err
+    for more in ([], ["-o", str(tmp_path / "b.svg")]):
+        assert cli.main([*words, *more]) == 2
+        assert "the plan ends in bar 33, but the song has 32" in capsys.readouterr().err

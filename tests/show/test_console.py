@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from seq2drum.errors import OptionError
 from seq2drum.music.duet import Duet
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.music.song_plan import PlannedSection
 from seq2drum.show import console
 
 NO_DRUMS = Part.of([], is_drums=True)
@@ -26,8 +29,8 @@ BEAT = Part.of(
 SONG = Song(480, tempos=(Tempo(0, 600_000),), length=1920)
 
 
-def lines(duet: Duet, **options: int) -> list[str]:
-    return console.picture(duet, **options).splitlines()  # type: ignore[arg-type]
+def lines(duet: Duet, **options: Any) -> list[str]:
+    return console.picture(duet, **options).splitlines()
 
 
 def drums(*notes: tuple[int, int], velocity: int = 90) -> Part:
@@ -47,6 +50,17 @@ def test_a_bar_in_full() -> None:
         "",
         "drum ◦ o ●   cymbal · x X   soft to loud   guitar ▁ E2 to █ E4",
     ]
+
+
+def test_a_plan_stands_below_the_drums_hatched_where_they_wait() -> None:
+    song, beat = replace(SONG, length=4 * 1920), drums(*((at, 36) for at in range(1920, 4 * 1920, 480)))
+    first = PlannedSection(1, 2, "A", 2, "ride", 0.5, 1.0)
+    shown = lines(Duet(song, (), beat), width=120, plan=(first, PlannedSection(3, 3, "B", 3, None, 1.8, 1.1)))
+    assert [line for line in shown if "plan" in line] == [
+        "  plan│////////////////│0.50 ride ▂▂▂▂▂▂│1.80 ███████████│                │",
+    ]
+    even = first._replace(enters=1, level=1.0)
+    assert not any("plan" in line for line in lines(Duet(song, (), beat), plan=(even,)))
 
 
 def test_swing_has_a_column_for_each_triplet() -> None:
