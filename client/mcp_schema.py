@@ -10,8 +10,10 @@ from typing import Any
 
 from seq2drum.console import shared
 from seq2drum.errors import OptionError
+from seq2drum.music import song_plan
 from seq2drum.music.choices import Choice
 from seq2drum.music.options import BRIEF, CHOICES, SESSION
+from seq2drum.music.song_plan import CYMBALS
 
 Schema = dict[str, Any]
 
@@ -27,6 +29,25 @@ _OTHERS: dict[str, Schema] = {
         "type": "boolean",
         "description": "write the whole song, with these drums instead of its own (default: false, the drums alone)",
     },
+    "plan": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "first": {"type": "integer", "description": "its first bar, from 1; not to be changed"},
+                "last": {"type": "integer", "description": "its last bar; not to be changed"},
+                "name": {"type": "string", "description": "its letter or name; not to be changed"},
+                "enters": {"type": ["integer", "null"], "description": "the bar the drums come in with; null: none"},
+                "cymbal": {"enum": [*CYMBALS, None], "description": "the piece that keeps time"},
+                "level": {"type": "number", "description": "its hits against the mean of the song, 0.25 to 4"},
+                "loudness": {"type": "number", "description": "the factor of its velocities, 0.5 to 1.5"},
+                "groove": {"type": ["string", "null"], "description": "its groove, not read: the option groove is"},
+            },
+            "required": ["first", "last", "name", "enters", "cymbal", "level", "loudness", "groove"],
+        },
+        "description": "how the drums build the song, section by section: the plan of a take of make_drums, changed or "
+        "not, with the same song and seed (default: the drummer decides)",
+    },
 }
 _HELP = {
     "groove": "the beat to play on: a name that list_choices gives, a file with drums under the open folders, or bars "
@@ -37,7 +58,13 @@ _HELP = {
 FORM = ("model", "with_guitar", *SESSION)
 OPTIONS = tuple(name for name in CHOICES if name not in ("takes", "prime", "bars"))
 _KINDS = {bool: "boolean", int: "integer", float: "number", str: "string", tuple: "string"}
-_TYPES: dict[str, type | tuple[type, ...]] = {"string": str, "boolean": bool, "integer": int, "number": (int, float)}
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "string": str,
+    "boolean": bool,
+    "integer": int,
+    "number": (int, float),
+    "array": list,
+}
 
 
 def schema(*names: str, brief: bool = False, required: tuple[str, ...] = ()) -> Schema:
@@ -107,5 +134,6 @@ def _chosen(name: str, choice: Choice, given: Any) -> Any:
 def _other(name: str, given: Any) -> Any:
     kind = _OTHERS[name]["type"]
     if not isinstance(given, _TYPES[kind]) or (kind != "boolean" and isinstance(given, bool)):
-        raise OptionError(f"{name} is {str(given)[:60]!r}, wanted a {kind}: {_OTHERS[name]['description']}")
-    return given
+        article = "an" if kind[0] in "ai" else "a"
+        raise OptionError(f"{name} is {str(given)[:60]!r}, wanted {article} {kind}: {_OTHERS[name]['description']}")
+    return song_plan.of_rows(given) if isinstance(given, list) else given

@@ -27,6 +27,7 @@ from seq2drum.errors import InputError, LimitError, OptionError, OutputError
 from seq2drum.music.choices import STYLES
 from seq2drum.music.limits import MIDI_SUFFIXES, OPENED_SUFFIXES, PICTURE_SUFFIXES, SONG_SUFFIXES
 from seq2drum.music.options import BRIEF, check
+from seq2drum.music.song_plan import is_drawn
 from seq2drum.play.asked import by_section, reference
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.system import files
@@ -225,8 +226,9 @@ class Tools:
                 "Makes a drum part for the guitar in a song and writes it as a MIDI file, by default SONG.drums.mid "
                 "beside the song (SONG.drums.1.mid is the best of several takes). Set few options: the drummer "
                 "decides the rest by listening. The same song, options and seed give the same drums; another "
-                "seed gives another take. To change one thing, keep the seed.",
-                schema("song", "output", "overwrite", "takes", "prime", *OPTIONS, *FORM, required=("song",)),
+                "seed gives another take. To change one thing, keep the seed. The answer has the plan of the song's "
+                "sections; to change some of them, give it back changed.",
+                schema("song", "output", "overwrite", "takes", "prime", "plan", *OPTIONS, *FORM, required=("song",)),
                 self._make,
                 writes=True,
             ),
@@ -235,7 +237,9 @@ class Tools:
                 "Plays some bars again and keeps all other drums: those of the file `drums`, such as one from "
                 "make_drums, or else the song's own. Give a seed other than that of the take, and its drum_map. "
                 "Writes a MIDI file, by default SONG.drums.mid.",
-                schema("song", "drums", "bars", "output", "overwrite", *OPTIONS, *FORM, required=("song", "bars")),
+                schema(
+                    "song", "drums", "bars", "plan", "output", "overwrite", *OPTIONS, *FORM, required=("song", "bars")
+                ),
                 self._make,
                 writes=True,
             ),
@@ -243,14 +247,15 @@ class Tools:
                 "explain",
                 "Explains bar by bar what the drums do, and what in the guitar they follow: the drums that make_drums "
                 "makes for the same song, options and seed. Writes nothing.",
-                schema("song", "prime", "bars", "model", *OPTIONS, required=("song",)),
+                schema("song", "prime", "bars", "model", "plan", *OPTIONS, required=("song",)),
                 self._explain,
             ),
             Tool(
                 "draw",
                 "Shows a picture of a song and its drums, bar by bar: the guitar above, the drums below. `drums` "
-                "is a file such as one from make_drums. With output, also writes a PNG file.",
-                schema("song", "drums", "track", "drum_map", "output", "overwrite", required=("song", "drums")),
+                "is a file such as one from make_drums, and `plan` that of its answer. With output, also writes a PNG "
+                "file.",
+                schema("song", "drums", "track", "drum_map", "plan", "output", "overwrite", required=("song", "drums")),
                 self._draw,
                 writes=True,
             ),
@@ -402,7 +407,10 @@ def _takes_reply(takes: list[RemoteTake], source: str, targets: list[str], secon
     lines = [report.as_text() for report in reports]
     if len(takes) == 1:  # the lines of several takes have it
         lines.append(f"seed {takes[0].seed}")
-    return Reply("\n".join(lines), {"takes": [json.loads(report.as_json()) for report in reports]})
+    plans = [[row._asdict() for row in take.plan] for take in takes]
+    lines += [f"plan: {json.dumps(rows)}" for take, rows in zip(takes[:1], plans, strict=False) if is_drawn(take.plan)]
+    told = [json.loads(report.as_json()) | {"plan": rows} for report, rows in zip(reports, plans, strict=True)]
+    return Reply("\n".join(lines), {"takes": told})
 
 
 def _analysis_reply(song: str, seen: pb.AnalyzeGuitarResponse) -> Reply:

@@ -21,14 +21,17 @@ from client.messages import MOST_BYTES
 from seq2drum.errors import InputError, LimitError, OptionError, OutputError
 from seq2drum.formats.midi import midi
 from seq2drum.music.choices import MOST_TAKES
+from seq2drum.music.song_plan import PlannedSection
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
+from seq2drum.show import draw
 from tests.conftest import ROOT
 from tests.fake_server import real_server
 
 pytestmark = pytest.mark.usefixtures("alone")
 
 SONG = (ROOT / "examples" / "funk.mid").read_bytes()
+ROW = PlannedSection(1, 16, "A", 5, "ride", 1.2, 1.0, "rock-hat")._asdict()
 Ask = Callable[..., list[Any]]
 
 
@@ -199,16 +202,28 @@ def test_wishes_are_read_as_on_the_command_line():
         ({"fills": {"a": 1}}, "wanted 0..1"),
         ({"fill_at": [[8]]}, "wanted BARS"),
         ({"click": "yes"}, "wanted a boolean"),
-        ({"count_in": True}, "wanted a integer"),
+        ({"count_in": True}, "wanted an integer"),
         ({"song": 5}, "wanted a string"),
         ({"bars": "nine"}, "wanted A:B"),
+        ({"plan": "A: full"}, "wanted an array"),
+        ({"plan": []}, "the plan has no sections"),
+        ({"plan": [{"first": 1}]}, "section 1 of the plan has last None, wanted the number of a bar"),
+        ({"plan": [ROW | {"level": 9}]}, "has level 9, wanted 0.25 to 4"),
+        ({"plan": [ROW | {"tempo": 9}]}, "section 1 of the plan has 'tempo'; wanted first, last"),
     ],
 )
 def test_what_is_no_wish_is_refused_in_a_sentence(given, words):
-    wanted = mcp_schema.schema("song", "bars", *mcp_schema.OPTIONS, *mcp_schema.FORM)
+    wanted = mcp_schema.schema("song", "bars", "plan", *mcp_schema.OPTIONS, *mcp_schema.FORM)
     with pytest.raises(OptionError) as refusal:
         mcp_schema.values(given, wanted)
     assert words in str(refusal.value)
+
+
+def test_a_plan_is_that_of_the_sections_and_its_schema_names_all_they_have():
+    wanted = mcp_schema.schema("plan")
+    assert mcp_schema.values({"plan": [ROW]}, wanted) == {"plan": (PlannedSection(**ROW),)}
+    section = wanted["properties"]["plan"]["items"]
+    assert list(section["properties"]) == section["required"] == list(PlannedSection._fields)
 
 
 def test_what_is_missing_is_named():
@@ -332,6 +347,29 @@ def test_an_assistant_looks_at_a_song_and_makes_the_drums_that_are_made_here(ask
         assert tool.input_schema["additionalProperties"] is False
         assert len(tool.description) > 50
         json.dumps(tool.input_schema)
+
+
+@pytest.mark.slow
+def test_an_assistant_changes_the_plan_of_a_take_and_draws_it(ask, folder):
+    take = Drummer.load().accompany(SONG, Options(seed=5))
+    changed = [row._replace(level=1.4) for row in take.plan]
+    rows = [row._asdict() for row in changed]
+    made, built, told, drawn, _ = ask(
+        ("make_drums", {"song": "funk.mid", "seed": 5}),
+        ("make_drums", {"song": "funk.mid", "seed": 5, "plan": rows, "output": "built.mid"}),
+        ("explain", {"song": "funk.mid", "seed": 5, "plan": rows}),
+        ("draw", {"song": "funk.mid", "drums": "built.mid", "plan": rows}),
+    )
+    plan = made.structured_content["takes"][0]["plan"]
+    assert plan == [row._asdict() for row in take.plan]
+    assert f"plan: {json.dumps(plan)}" in words(made)
+    here = Drummer.load().accompany(SONG, Options(seed=5), plan=tuple(changed))
+    assert (folder / "built.mid").read_bytes() == here.to_bytes() != take.to_bytes()
+    assert built.structured_content["takes"][0]["plan"] == [row._asdict() for row in here.plan]
+    assert "1.40 times the song's hits" in words(told)
+    (picture,) = [part for part in drawn.content if part.type == "image"]
+    wanted = draw.picture(here.duet, "png", title="drums", plan=changed)
+    assert base64.b64decode(picture.data) == wanted != draw.picture(here.duet, "png", title="drums")
 
 
 @pytest.mark.slow
