@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from seq2drum.lattice.grooves.styles import idiom_of, swings
 from seq2drum.learn.grooves.prices import HIGHEST, LOWEST, effective, main, prices_of
 from seq2drum.play.grooves import choosing
 from seq2drum.play.grooves.book import Book
@@ -27,6 +28,35 @@ def test_a_groove_that_is_right_for_a_song_is_chosen_in_spite_of_its_price() -> 
     expected[:30, 1], expected[30:60, 2] = 0.49, 0.49
     prices = prices_of(expected, np.full(3, 1 / 3))
     assert (expected - prices).argmax(axis=1).tolist() == [1] * 30 + [2] * 30 + [0] * 30
+
+
+def test_styles_have_prices_too_which_make_the_rare_ones_as_frequent_as_drummers_play_them() -> None:
+    prices = Ranker.load().style_prices["4/4"]
+    assert set(prices) == {"rock", "pop", *choosing.IDIOMS}
+    assert prices["reggae"] < prices["latin"] < prices["rock"] < prices["shuffle"]
+    shelf = Ranker.load().shelf(Book.load(), 4, 4)
+    style = np.array([idiom_of(groove) for groove in shelf.grooves])
+    straight = np.array([not swings(groove) for groove in shelf.grooves])
+
+    def mixed(share: float) -> Fit:
+        parts = [(style == name) & straight for name in ("rock", "latin")]
+        return Fit(shelf, (1 - share) * parts[0] / parts[0].sum() + share * parts[1] / parts[1].sum())
+
+    assert choosing.style_of(mixed(0.2)) == "rock" and choosing.style_of(mixed(0.4)) == "latin"
+
+
+def test_a_section_leaves_the_style_of_its_song_only_for_one_that_is_much_likelier() -> None:
+    shelf = Ranker.load().shelf(Book.load(), 4, 4)
+    style = np.array([idiom_of(groove) for groove in shelf.grooves])
+    swung = np.array([swings(groove) for groove in shelf.grooves])
+
+    def able(jazz: float) -> set[str]:
+        parts = {name: (style == name) & swung for name in ("jazz", "shuffle")}
+        shares = jazz * parts["jazz"] / parts["jazz"].sum() + (1 - jazz) * parts["shuffle"] / parts["shuffle"].sum()
+        _, allowed = choosing.expected_of(Fit(shelf, shares), style="shuffle")
+        return set(style[allowed])
+
+    assert able(0.3) == {"shuffle"} == able(0.5) and able(0.95) == {"jazz"}
 
 
 def test_the_effective_number_of_classes_is_that_of_as_many_equal_ones() -> None:

@@ -135,13 +135,23 @@ def test_a_groove_that_keeps_time_on_crashes_keeps_them() -> None:
     assert plan.tilt(0, 0, hits((0, "crash")), FULL)[0, voice("crash")] < 0
 
 
+def test_a_groove_without_a_backbeat_gets_none() -> None:
+    plan = Plan.of_sections(1, [Section(0, "A")])
+    one_drop = plan.tilt(0, 0, hits((0, "closed hat"), (12, "kick"), (12, "side stick")), FULL)
+    assert one_drop[6, voice("snare")] < -2 and one_drop[18, voice("clap")] < -2
+    assert not one_drop[6, voice("side stick")] and not one_drop[12, voice("snare")]
+    backbeat = hits((0, "closed hat"), (6, "snare"))
+    assert not plan.tilt(0, 0, backbeat, FULL)[18, voice("snare")]  # 4 may follow 2
+    assert not plan.tilt(0, 0, hits((12, "snare")), FULL)[6, voice("snare")]  # nothing keeps time
+
+
 def test_time_is_kept_as_in_the_groove_but_in_fills_and_the_first_bar_is_played_as_it_is() -> None:
     plan = replace(Plan.of_sections(2, [Section(0, "A")]), fill=np.array([False, True]))
     groove = hits((0, "kick"), (0, "closed hat"), (12, "ride"))
     kept = plan.tilt(0, 0, groove, FULL)
     assert kept[0, voice("closed hat")] > 0 and kept[12, voice("ride")] > 0
     assert kept[0, voice("ride")] < 0 and not kept[0, voice("pedal hat")]  # one hand keeps time, and a foot may, too
-    assert not np.delete(kept, [0, 12], axis=0).any() and not kept[0, voice("kick")]
+    assert not np.delete(kept, [0, 6, 12, 18], axis=0).any() and not kept[0, voice("kick")]
     assert not plan.tilt(1, 24, groove, FULL).any()
     full = replace(plan, gestures=Gestures(full=frozenset({0}))).tilt(0, 0, groove, FULL)
     assert (full[groove > 0] > kept[groove > 0]).all() and (full[groove == 0] <= 0).all()

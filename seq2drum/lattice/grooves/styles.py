@@ -39,8 +39,12 @@ STRUCK, BETWEEN = 0.1, 0.3  # see `leaning`
 @cache
 def is_of(groove: Groove, style: str) -> bool:
     """Return whether a groove belongs to a style."""
-    if groove.style != style:
-        return False
+    return groove.style == style and has_signs(groove, style)
+
+
+@cache
+def has_signs(groove: Groove, style: str) -> bool:
+    """Return whether a groove has all signs of a style; True in other metres than 4/4."""
     if (groove.numerator, groove.denominator) != (4, 4):
         return True
     velocity = np.stack(groove_velocities(groove))

@@ -1,4 +1,4 @@
-"""Prices of grooves: what each must lose so that over many songs it is chosen as often as drummers play it.
+"""Prices of grooves and styles: what each must lose so that over many songs it is chosen as often as drummers play it.
 
     python -m seq2drum.learn.grooves.prices --cache FILE --write
 
@@ -6,8 +6,9 @@ The groove that has most in common with what drummers would play to a guitar is 
 something in common with everything. A price a groove, the same for all songs, makes the choice as varied as drummers'
 are: the coupling of songs and grooves with the highest expected F1 among those whose grooves are as frequent as
 drummers'. Source of the algorithm: M. Cuturi, Sinkhorn distances: lightspeed computation of optimal transport (2013).
+A style is chosen before its grooves, and has a price likewise.
 
-Letters of shapes: N songs, n grooves.
+Letters of shapes: N songs, n grooves or styles.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,28 +32,41 @@ from seq2drum.learn.grooves.ranker import write
 from seq2drum.play.checkpoint.folder import CONFIG
 from seq2drum.play.checkpoint.runtime import read_json
 from seq2drum.play.grooves.book import Book
-from seq2drum.play.grooves.choosing import PRICE_WEIGHT, expected_of, fit_of_song
-from seq2drum.play.grooves.ranker import SHIPPED, Ranker, Shares
+from seq2drum.play.grooves.choosing import PRICE_WEIGHT, UNHEARD, by_style_of, expected_of, fit_of_song
+from seq2drum.play.grooves.ranker import SHIPPED, Fit, Ranker, Shares, Shelf
 from seq2drum.play.options import Options
 
 METRE = (4, 4)  # the one metre of which there are songs enough
 SOFTNESS = 0.01  # F1 within which a song is shared among grooves
+STYLE_SOFTNESS = 0.15  # nats within which it is shared among styles
 ROUNDS = 200
 STEP = 0.9  # of the exact correction in each round
 RAREST = 1e-7  # share that a groove has at least
-HIGHEST, LOWEST = 0.5, -0.3  # prices
+HIGHEST, LOWEST = 0.5, -0.3  # prices of grooves
+STYLE_HIGHEST, STYLE_LOWEST = 3.0, -3.0  # prices of styles, in nats
 SONGS = 1600
 
 
-def prices_of(expected: Shares, wanted: Shares, rounds: int = ROUNDS) -> Shares:
-    """Return the price (n,) of each groove. expected (N, n): F1. wanted (n,): how often each is to be chosen."""
-    prices, wanted = np.zeros(expected.shape[1]), np.maximum(wanted, RAREST)
+def prices_of(
+    values: Shares,
+    wanted: Shares,
+    rounds: int = ROUNDS,
+    *,
+    softness: float = SOFTNESS,
+    bounds: tuple[float, float] = (LOWEST, HIGHEST),
+) -> Shares:
+    """Return the price (n,) of each groove or style.
+
+    values (N, n): the F1 of grooves, or the nats of styles. wanted (n,): how often each is to be chosen. softness: the
+    difference of values within which a song is shared.
+    """
+    prices, wanted = np.zeros(values.shape[1]), np.maximum(wanted, RAREST)
     for _ in range(rounds):
-        logits = (expected - prices) / SOFTNESS
+        logits = (values - prices) / softness
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
         chosen = (shares / shares.sum(axis=1, keepdims=True)).mean(axis=0)
-        prices += STEP * SOFTNESS * np.log(np.maximum(chosen, 1e-12) / wanted)
-        prices = prices.clip(LOWEST, HIGHEST)
+        prices += STEP * softness * np.log(np.maximum(chosen, 1e-12) / wanted)
+        prices = prices.clip(*bounds)
     return prices
 
 
@@ -61,13 +76,25 @@ def effective(counts: NDArray[Any]) -> float:
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
-def fit_of(song: Prepared) -> tuple[Shares, Shares] | None:
-    """Return how likely drummers play each groove to a song, and the F1 expected of each, both (n,); None elsewhere."""
+def fit_of(song: Prepared) -> Shares | None:
+    """Return how likely drummers play each groove (n,) to a song; None in other metres."""
     fit = fit_of_song(song.guitar_grid, sections(song.guitar_grid), Options())
-    if fit is None or fit.shelf is not Ranker.load().shelf(Book.load(), *METRE):
-        return None
-    expected, able = expected_of(fit)
-    return fit.shares, np.where(able, expected, -1)
+    return None if fit is None or fit.shelf is not shelf_of() else fit.shares
+
+
+def shelf_of() -> Shelf:
+    """Return the grooves that have prices."""
+    return Ranker.load().shelf(Book.load(), *METRE)
+
+
+def style_prices_of(shares: Shares) -> dict[str, float]:
+    """Return the price of each style, by its name. shares (N, n): of grooves."""
+    found = [by_style_of(Fit(shelf_of(), row))[0] for row in shares]
+    table = np.array([list(row.values()) for row in found])
+    table /= table.sum(axis=1, keepdims=True)
+    nats = np.log(np.maximum(table, UNHEARD))
+    prices = prices_of(nats, table.mean(axis=0), softness=STYLE_SOFTNESS, bounds=(STYLE_LOWEST, STYLE_HIGHEST))
+    return {name: round(float(price), 3) for name, price in zip(found[0], prices, strict=True)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,14 +112,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sides = {side: [song for song in songs if song.split == side] for side in ("train", "validation")}
     order = np.random.default_rng(0).permutation(len(sides["train"]))[:SONGS]
     sides["train"] = [sides["train"][at] for at in order]
-    tables = {}
+    heard = {}
     with ProcessPoolExecutor(options.workers) as pool:
         for side, some in sides.items():
-            fits = [fit for fit in pool.map(fit_of, some, chunksize=20) if fit is not None]
-            tables[side] = tuple(np.stack(rows) for rows in zip(*fits, strict=True))
-    shares, expected = tables["train"]
-    prices = prices_of(expected, shares.mean(axis=0))
-    _, unseen = tables["validation"]
+            heard[side] = np.stack([shares for shares in pool.map(fit_of, some, chunksize=20) if shares is not None])
+    # 1. Styles, then the grooves within them.
+    style_prices = style_prices_of(heard["train"])
+    print("| style | price |\n|---|---|")
+    print("\n".join(f"| {name} | {price:+.2f} |" for name, price in style_prices.items()))
+    shelf = replace(shelf_of(), style_prices=style_prices)
+    tables = {side: np.stack([_expected(shelf, row) for row in shares]) for side, shares in heard.items()}
+    prices = prices_of(tables["train"], heard["train"].mean(axis=0))
+    # 2. What they change on unseen songs.
+    unseen = tables["validation"]
     for weight in sorted({0.0, 0.5, PRICE_WEIGHT, 1.0}):
         chosen = (unseen - weight * prices).argmax(axis=1)
         f1 = unseen[np.arange(len(unseen)), chosen].mean()
@@ -100,10 +132,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"| {weight:g} | expected F1 {f1:.3f} | {many:.0f} effective grooves of {len(unseen)} unseen songs |")
     if options.write:
         config: dict[str, Any] = read_json(SHIPPED / CONFIG)
-        grooves = Ranker.load().shelf(Book.load(), *METRE).grooves
-        held = {groove.name: round(float(price), 3) for groove, price in zip(grooves, prices, strict=True)}
-        write(config | {"prices": {f"{METRE[0]}/{METRE[1]}": held}}, SHIPPED)
+        held = {groove.name: round(float(price), 3) for groove, price in zip(shelf.grooves, prices, strict=True)}
+        metre = f"{METRE[0]}/{METRE[1]}"
+        write(config | {"prices": {metre: held}, "style_prices": {metre: style_prices}}, SHIPPED)
     return 0
+
+
+def _expected(shelf: Shelf, shares: Shares) -> Shares:
+    """Return the F1 (n,) that is expected of each groove; -1 for those that are not allowed."""
+    expected, able = expected_of(Fit(shelf, shares))
+    return np.where(able, expected, -1)
 
 
 if __name__ == "__main__":

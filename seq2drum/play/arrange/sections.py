@@ -66,8 +66,8 @@ LOUDEST, SOFTEST = 1.15, 0.8  # bounds of the factor of a section's velocities
 MEAN_VELOCITY = 0.75
 # Cymbals of the fuller sections where the others are on the hat, by style, with their shares.
 LIFTED: Mapping[str, Mapping[str, float]] = {
-    "metal": {"ride": 0.3, "open hat": 0.4, "crash": 0.3},
-    "rock": {"ride": 0.6, "open hat": 0.3, "crash": 0.1},
+    "metal": {"ride": 0.4, "open hat": 0.5, "crash": 0.1},
+    "rock": {"ride": 0.65, "open hat": 0.35},
     "pop": {"ride": 0.7, "open hat": 0.3},
     "": {"ride": 1.0},
 }

@@ -31,6 +31,8 @@ UNPLANNED = 6.0  # logits that a crash on the first beat of a bar loses where no
 STRAY = 1.5  # logits that a crash elsewhere loses, except in a fill
 CRASHED_KICK = 3.0  # logits that a kick gains under a crash: drummers play one in 93 % of them
 HELD = 0.2  # logits that hat and ride gain where the groove has them
+OF_FOUR, BACKBEATS = 4 * STEPS_PER_QUARTER, [STEPS_PER_QUARTER, 3 * STEPS_PER_QUARTER]  # steps of a bar of 4/4
+UNBACKED = 2.5  # logits that a snare loses on 2 and 4 where the groove has none there: a one drop, swing, half time
 FULL_BAR = 2.0  # logits that all pieces of the groove gain in bars that are played in full
 RIDDEN = 2  # crashes in a bar of a groove from which it keeps time on them
 # Logits that pieces gain in the third quarter of a bar with a requested fill; twice as much in the last quarter.
@@ -261,12 +263,15 @@ def decoded_bars(first: int, stop: int, given: Mapping[int, Grid], silent: BoolA
 
 @lru_cache(maxsize=64)
 def _held(groove: bytes, kit: Kit) -> FloatArray:
-    """Return the bias (S, V) towards the timekeeping of a groove, given as the bytes of its hits (S, V)."""
+    """Return the bias (S, V) towards the time and the backbeat of a groove, given as the bytes of its hits (S, V)."""
     hits = np.frombuffer(groove, dtype=np.float32).reshape(-1, len(kit))
     by_hand = is_one_of(TIMEKEEPERS_BY_HAND, kit)
     kept = (hits * by_hand).any(axis=1, keepdims=True)
     # One hand keeps time: where it plays one piece, the others are less likely.
     tilt: FloatArray = HELD * hits * is_one_of(TIMEKEEPERS, kit) - HELD * by_hand * (kept & (hits == 0))
+    snares = kit.voices_named(("snare", "clap"))
+    if len(hits) == OF_FOUR and kept.any() and not hits[BACKBEATS][:, snares].any():
+        tilt[np.ix_(BACKBEATS, snares)] -= UNBACKED
     return tilt
 
 

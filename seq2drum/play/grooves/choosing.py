@@ -22,11 +22,13 @@ from seq2drum.lattice.conditions import bars_of, drums_of
 from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import OFFSET_UNITS, Grid
+from seq2drum.lattice.grooves.figures import FIGURES, figures_of
 from seq2drum.lattice.grooves.grooves import MOST_BARS, Groove, hits_of
 from seq2drum.lattice.grooves.grooves import features_likeness as likeness
 from seq2drum.lattice.grooves.styles import (
     complexity,
     has_hand_percussion,
+    has_signs,
     idiom_of,
     is_extreme,
     is_of,
@@ -50,8 +52,7 @@ IN_STYLE = 4  # of them, those of the likeliest style
 LIKE_LEADING = 4.0  # nats that a groove gains in a section by its F1 with the leading one
 CHANGE = 0.03  # F1 by which a section's own groove must beat the leading one
 AS_DRUMMERS = 0.5  # the daring that draws grooves as often as drummers play them
-SHARPENED = 2.0  # power applied to probabilities before choosing the likeliest style
-PURE = 0.06  # share of grooves in the idiom of a style from which it may be the likeliest
+STYLE_PRICE_WEIGHT = 0.75  # of the prices of styles: at 1 each is chosen as often as by drummers, at 0 the likeliest
 UNLIKELY = 1e-5  # share of the likeliest groove's probability from which a groove may be the safest
 IDIOMS = (
     "latin",
@@ -62,7 +63,6 @@ IDIOMS = (
     "reggae",
     "metal",
 )  # styles whose drummers play grooves that no other style has
-NOT_LATIN = ("dance", "funk")  # idioms with as much percussion as Latin music
 OPENING_WEIGHT = 0.85  # weight, in nats, of a few bars of guitar for the first groove; the rest is the tempo's
 REPLACING_F1 = 0.5  # F1 that a groove must be expected to have to replace another during a jam
 FAMILIAR_F1 = 0.02  # F1 that a groove gains by being one that every drummer knows
@@ -73,6 +73,7 @@ OFF_GRID = 0.22  # of the gap between steps: the mean distance of notes; by chan
 FAR = 0.5  # octaves between a tempo and those of a groove, from which it is hardly played
 UNHEARD = 1e-9  # share of its probability that an extreme groove keeps where the guitar is off the grid
 SECTION_WEIGHT = 0.5  # weight of a section's own fit; the rest is the song's
+OTHER_IN_SECTION = 1.5  # nats
 OTHER_STYLE = 1e-9  # share of its probability that a groove of another than the requested style keeps
 # The usual distance of a groove's level from the requested one.
 AROUND: Mapping[str, float] = MappingProxyType({"intensity": 0.25, "complexity": 0.04})
@@ -260,15 +261,33 @@ def _fits(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options
     offset, fits = guitar_grid.guitar.offset, {}
     bpm = float(np.median(guitar_grid.form.bpm))
     is_off_the_grid = len(offset) > 0 and float(np.abs(offset).mean()) > OFF_GRID * OFFSET_UNITS
+    heard = figures_of(guitar_grid, sections) if options.style is None else {}
     for letter, fit in Ranker.load().fit(guitar_grid, sections, Book.load()).items():
         with np.errstate(divide="ignore"):
-            styled = Fit.of(fit.shelf, np.log(fit.shares) + _of_style(fit.grooves, options.style))
+            figured = _with_figures(fit, heard.get(letter, {}))
+            styled = Fit.of(fit.shelf, np.log(figured.shares) + _of_style(fit.grooves, options.style))
             nats = np.log(styled.shares) + _at_levels(styled, options)
         if options.style is None and is_off_the_grid:
             nats = nats + np.where([is_extreme(groove) for groove in fit.grooves], np.log(UNHEARD), 0.0)
         nats = nats + np.where(fit.shelf.beyond(bpm) > FAR, np.log(UNHEARD), 0.0)
         fits[letter] = Fit.of(fit.shelf, nats)
     return fits
+
+
+def _with_figures(fit: Fit, heard: Mapping[str, float]) -> Fit:
+    """Return the fit to a section in which figures are heard, by their names.
+
+    The styles of these gain. To the figure of a style drummers play the grooves that every drummer of the style knows.
+    """
+    kinds, shares = _kinds(fit.shelf), fit.shares
+    for name, share in heard.items():
+        figure = FIGURES[name]
+        of_style = np.array([figure.style == idiom for idiom in kinds.names])[kinds.idiom]
+        known = shares * of_style * (fit.shelf.popularity == 0)
+        if known.any():
+            moved = known * (shares[of_style].sum() / known.sum())
+            shares = np.where(of_style, np.exp(figure.nats * share) * ((1 - share) * shares + share * moved), shares)
+    return fit if shares is fit.shares else Fit(fit.shelf, shares / shares.sum())
 
 
 def _of_song(fits: Mapping[str, Fit], bars: Mapping[str, int]) -> Fit:
@@ -295,7 +314,7 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
     else:
         leading = offers[take]
     # 2. Choose for each section one that fits it and resembles the leading one; the longest sections first.
-    grooves = {}
+    grooves, style = dict[str, Groove](), style_of(song)
     for letter in sorted(fits, key=lambda letter: (-bars[letter], letter)):
         fit = fits[letter]
         if fit.shelf is not song.shelf:
@@ -310,19 +329,19 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
             place = leading
         else:
             mixed = SECTION_WEIGHT * fit.shares + (1 - SECTION_WEIGHT) * song.shares
-            place = safest_of(Fit(fit.shelf, mixed), leading, price)
+            place = safest_of(Fit(fit.shelf, mixed), leading, price, style)
         grooves[letter] = fit.grooves[place]
     return grooves
 
 
-def safest_of(fit: Fit, leading: int | None = None, price: float = 0.0) -> int:
+def safest_of(fit: Fit, leading: int | None = None, price: float = 0.0, style: str | None = None) -> int:
     """The groove with the highest expected F1 with what a drummer of the style would play.
 
     Among about equally safe grooves, it prefers one that every drummer knows, and takes an extreme one only if it beats
-    all others by CLEAR. leading: the groove to stay with, unless another is better by CHANGE. price: as in
+    all others by CLEAR. leading: the groove to stay with, unless another is better by CHANGE. price, style: as in
     `expected_of`.
     """
-    expected, able = expected_of(fit, price)
+    expected, able = expected_of(fit, price, style)
     expected = np.where(able, expected, -1)
     safest = _best(expected, fit.grooves)
     return safest if leading is None or expected[safest] - expected[leading] > CHANGE else leading
@@ -335,19 +354,19 @@ def _best(expected: Shares, grooves: Sequence[Groove]) -> int:
     return max(calm or near, key=lambda place: float(expected[place]))
 
 
-def expected_of(fit: Fit, price: float = 0.0) -> tuple[Shares, NDArray[np.bool_]]:
+def expected_of(fit: Fit, price: float = 0.0, style: str | None = None) -> tuple[Shares, NDArray[np.bool_]]:
     """(n,): the F1 with what a drummer of the style would play, plus a bonus for known grooves; and those allowed.
 
-    price: how much of its price each groove loses.
+    price: how much of its price each groove loses. style: that of the song, see `_in_style`.
     """
-    likely, able = _in_style(fit)
+    likely, able = _in_style(fit, style)
     known = FAMILIAR_F1 * (fit.shelf.popularity == 0)
     expected = likely.shelf.alike @ likely.shares + known
     if price:  # what is chosen for variety is of the idiom of the safest, and as full as what drummers would play
         kinds = _kinds(fit.shelf)
         safest = int(np.argmax(np.where(able, expected, -1)))
         usual = able & (np.abs(kinds.fullness - kinds.fullness @ likely.shares) <= UNUSUAL)
-        if kinds.names[1][kinds.idiom[safest]] in IDIOMS:
+        if kinds.names[kinds.idiom[safest]] in IDIOMS:
             usual &= kinds.idiom == kinds.idiom[safest]
         able = usual if usual.any() else able
     return expected - price * fit.shelf.prices, able
@@ -362,70 +381,83 @@ def _offers(song: Fit) -> list[int]:
     ]
 
 
-def _in_style(fit: Fit) -> tuple[Fit, NDArray[np.bool_]]:
+def style_of(fit: Fit) -> str:
+    """Return the style that drummers would play, each less its price."""
+    worth = _worth_of(fit)
+    return max(worth, key=worth.__getitem__)
+
+
+def _worth_of(fit: Fit) -> dict[str, float]:
+    """Return the logarithm of the share of each style, less its price."""
+    prices = fit.shelf.style_prices
+    return {
+        name: float(np.log(max(share, UNHEARD))) - STYLE_PRICE_WEIGHT * prices.get(name, 0.0)
+        for name, share in by_style_of(fit)[0].items()
+    }
+
+
+def _in_style(fit: Fit, style: str | None = None) -> tuple[Fit, NDArray[np.bool_]]:
     """Return the fit to drummers of the likeliest style, and (n,) the allowed grooves.
 
     A mean of two kinds would be neither. So only the likelier kind of swung and straight grooves stays, and if the
     likeliest style is one of IDIOMS, its own grooves. Allowed are those without hand percussion, if any, except in
-    Latin music.
+    Latin music. style: that of the song, which a section leaves only for one that is likelier by OTHER_IN_SECTION.
     """
-    kinds, shares = _kinds(fit.shelf), fit.shares
-    kind = (kinds.swung == (shares[kinds.swung].sum() > 0.5)) & (shares > UNLIKELY * shares.max())
-    style = _likely_style(kinds, np.where(kind, shares, 0.0))
+    kinds, shares, worth = _kinds(fit.shelf), fit.shares, _worth_of(fit)
+    _, kind = by_style_of(fit)
+    own = max(worth, key=worth.__getitem__)
+    if style not in worth or worth[own] - worth[style] >= OTHER_IN_SECTION:
+        style = own
+    of_idioms = np.isin(kinds.idiom, [at for at, name in enumerate(kinds.names) if name in IDIOMS])
     if style in IDIOMS:
-        idioms = kinds.names[1]
-        kind &= kinds.idiom == (idioms.index(style) if style in idioms else -1)
+        kind &= kinds.idiom == kinds.names.index(style)
     able = kind & (kinds.on_kit | (style == "latin"))
-    if style not in IDIOMS:  # a rock song gets no tango, and no groove without time
-        able &= kinds.keeps & ~np.isin(kinds.idiom, [at for at, name in enumerate(kinds.names[1]) if name in IDIOMS])
+    # A rock song gets no tango, and no groove without time.
+    able &= kinds.genuine if style in IDIOMS else kinds.keeps & ~of_idioms
     return Fit(fit.shelf, np.where(kind, shares, 0.0) / shares[kind].sum()), able if able.any() else kind
 
 
-class _Kinds(NamedTuple):
-    """Kinds of the grooves on a shelf, all (n,): see `character`. style and idiom: indices of names.
+def by_style_of(fit: Fit) -> tuple[dict[str, float], NDArray[np.bool_]]:
+    """Return the share of each style, by the idioms of the grooves, and (n,) the grooves that count.
 
-    on_kit: without hand percussion. keeps: they keep time. fullness: the logarithm of hits a bar. names: those of
-    styles and idioms, or None, in order of occurrence.
+    These are of the likelier kind of swung and straight ones, and not unlikely.
+    """
+    kinds, shares = _kinds(fit.shelf), fit.shares
+    kind = (kinds.swung == (shares[kinds.swung].sum() > 0.5)) & (shares > UNLIKELY * shares.max())
+    by_idiom = np.bincount(kinds.idiom, np.where(kind, shares, 0.0), minlength=len(kinds.names))
+    return dict(zip(kinds.names, by_idiom.tolist(), strict=True)), kind
+
+
+class _Kinds(NamedTuple):
+    """Kinds of the grooves on a shelf, all (n,). idiom: the index of a name.
+
+    on_kit: without hand percussion. keeps: they keep time. genuine: they have all signs of their idiom. fullness: the
+    logarithm of hits a bar. names: those of idioms, in order of occurrence; "" for none.
     """
 
     swung: NDArray[np.bool_]
-    style: IntArray
     idiom: IntArray
     on_kit: NDArray[np.bool_]
     keeps: NDArray[np.bool_]
+    genuine: NDArray[np.bool_]
     fullness: Shares
-    names: tuple[list[str | None], list[str | None]]
+    names: list[str]
 
 
 @cache
 def _kinds(shelf: Shelf) -> _Kinds:
     grooves = shelf.grooves
-    styles, idioms = [groove.style for groove in grooves], [idiom_of(groove) for groove in grooves]
-    of_styles, of_idioms = list(dict.fromkeys(styles)), list(dict.fromkeys(idioms))
+    idioms = [idiom_of(groove) or "" for groove in grooves]
+    names = list(dict.fromkeys(idioms))
     return _Kinds(
         np.array([swings(groove) for groove in grooves]),
-        np.array([of_styles.index(style) for style in styles]),
-        np.array([of_idioms.index(idiom) for idiom in idioms]),
+        np.array([names.index(idiom) for idiom in idioms]),
         np.array([not has_hand_percussion(groove) for groove in grooves]),
         np.array([keeps_time(groove) for groove in grooves]),
+        np.array([not idiom or has_signs(groove, idiom) for groove, idiom in zip(grooves, idioms, strict=True)]),
         np.log([max(sum(len(bar.step) for bar in groove.bars), 1) / len(groove.bars) for groove in grooves]),
-        (of_styles, of_idioms),
+        names,
     )
-
-
-def _likely_style(kinds: _Kinds, shares: Shares) -> str | None:
-    """The likeliest style of which likely grooves are idiomatic; see `idiom_of`.
-
-    Much percussion counts as Latin, and disco has it, too. So the Latin idiom must outweigh those of NOT_LATIN.
-    """
-    weights = shares**SHARPENED
-    weights /= weights.sum()
-    by_style, by_idiom = np.bincount(kinds.style, weights), np.bincount(kinds.idiom, weights)
-    styles, idioms = kinds.names
-    likeliest = styles[int(by_style.argmax())]
-    pure = {name: float(weight) for name, weight in zip(idioms, by_idiom, strict=True)}
-    least = PURE if likeliest != "latin" else max(PURE, *(pure.get(name, 0.0) for name in NOT_LATIN))
-    return likeliest if pure.get(likeliest, 0.0) >= least else idioms[int(by_idiom.argmax())]
 
 
 def _drawn(fit: Fit, daring: float, rng: np.random.Generator) -> int:

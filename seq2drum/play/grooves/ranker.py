@@ -52,12 +52,14 @@ class Shelf:
 
     popularity (n,): the number of groups of songs that each was found in, 0 for an idiom. points (n, E): their
     embeddings. prices (n,): the F1 that each loses so that over many songs it is chosen as often as by drummers.
+    style_prices: likewise the nats that each style loses, by its name; 0 for others.
     """
 
     grooves: tuple[Groove, ...]
     popularity: Shares
     points: FloatArray = field(repr=False)
     prices: Shares = field(repr=False)
+    style_prices: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
     @cached_property
     def hits(self) -> FloatArray:
@@ -139,12 +141,17 @@ class Fit:
 
 @dataclass(frozen=True, eq=False)
 class Ranker:
-    """A learnt ranker. metres: the number of training sections in each metre ("4/4"). prices: of grooves, by metre."""
+    """A learnt ranker.
+
+    metres: the number of training sections in each metre ("4/4"). prices, style_prices: of grooves and of styles, by
+    metre.
+    """
 
     guitar: LoadedGraph = field(repr=False)
     groove: LoadedGraph = field(repr=False)
     metres: Mapping[str, int]
     prices: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    style_prices: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     _shelves: dict[tuple[int, Metre], tuple[Book, Shelf]] = field(default_factory=dict, repr=False)
 
     @staticmethod
@@ -167,9 +174,10 @@ class Ranker:
             grooves = book.of_metre(numerator, denominator)
             popularity = np.array([book.popularity.get(groove.name, 0) for groove in grooves], dtype=np.float64)
             (points,) = self.groove.run({"rows": groove_features(grooves)})
-            known = self.prices.get(f"{numerator}/{denominator}", {})
+            metre = f"{numerator}/{denominator}"
+            known, style_prices = self.prices.get(metre, {}), self.style_prices.get(metre, {})
             prices = np.array([known.get(groove.name, 0.0) for groove in grooves], dtype=np.float64)
-            self._shelves[key] = book, Shelf(grooves, popularity, points, prices)
+            self._shelves[key] = book, Shelf(grooves, popularity, points, prices, style_prices)
         return self._shelves[key][1]
 
     def fit(self, guitar_grid: GuitarGrid, sections: Sequence[Section], book: Book) -> dict[str, Fit]:
@@ -206,12 +214,15 @@ def _load(folder: Path) -> Ranker:
         if about["inputs"] != sizes:
             raise ValueError(f"its inputs are {about['inputs']}, wanted {sizes}")
         metres = {str(metre): int(count) for metre, count in about["metres"].items()}
-        prices = {
-            str(metre): {str(name): float(price) for name, price in of_metre.items()}
-            for metre, of_metre in about.get("prices", {}).items()
-        }
+        prices, style_prices = (
+            {
+                str(metre): {str(name): float(price) for name, price in of_metre.items()}
+                for metre, of_metre in about.get(column, {}).items()
+            }
+            for column in ("prices", "style_prices")
+        )
     except UNUSABLE as error:
         raise CheckpointError(f"{str(folder)!r} holds no usable ranker: {error}") from None
     verify(folder, FILES)
     guitar, groove = (session(folder / f"{graph}.onnx", 1) for graph in GRAPHS)
-    return Ranker(guitar, groove, metres, prices)
+    return Ranker(guitar, groove, metres, prices, style_prices)
