@@ -8,6 +8,12 @@ from typing import NamedTuple
 
 SAID: Mapping[str, str] = MappingProxyType(
     {
+        "heard": "the guitar sounds like {style} ({share})",
+        "heard.skank": ": short chords on 2 and 4, or off the beat",
+        "heard.gallop": ": an eighth and two sixteenths on the beats",
+        "heard.leaning sixteenths": ": short strokes on leaning sixteenths",
+        "heard.swung sevenths": ": swung chords with a seventh",
+        "heard.leaning sevenths": ": chords with a seventh off the beat, over notes on 1 and 3",
         "groove": "on the groove {groove}",
         "groove.section": "section {section} on the groove {groove}",
         "waits": "waits for the guitar",

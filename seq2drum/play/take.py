@@ -14,7 +14,7 @@ from seq2drum.lattice.grid import encode
 from seq2drum.lattice.sections import sections
 from seq2drum.music import drum_maps
 from seq2drum.music.duet import Duet
-from seq2drum.music.explanation import Explanation, SectionGroove, Swap
+from seq2drum.music.explanation import Explanation, SectionGroove, Swap, explained, piece
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Bar, Marker, Part, Song
 from seq2drum.music.shown import Shown
@@ -132,7 +132,14 @@ class Take(Shown):
         titles = {groove.section: groove.title for groove in self.grooves}
         out = Guitar(self.song, self.guitar).out(self.options.out, self.options.enter)
         guitar, numbers = song_grid.guitar_grid, song_grid.numbers
-        return explain(hits, guitar, numbers=numbers, grooves=titles, out=out, plan=self.plan)
+        told = explain(hits, guitar, numbers=numbers, grooves=titles, out=out, plan=self.plan)
+        heard = choosing.heard(guitar, sections(guitar), self.options)
+        if heard is None:
+            return told
+        first, stop = guitar.sounding
+        said = [piece("heard", style=heard.style, share=f"{heard.share:.2f}".removeprefix("0"))]
+        said += [piece(f"heard.{heard.figure}")] if heard.figure else []
+        return explained(int(numbers[first]), int(numbers[stop - 1]), *said), *told
 
     def save(
         self,

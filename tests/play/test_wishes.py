@@ -142,7 +142,7 @@ def test_names_and_files_of_grooves_become_grooves(tmp_path: Path) -> None:
     [
         ("waltz", "brushes", {WHOLE: "jazz-waltz-brushes"}),
         ("rock_riff", "half-time", {WHOLE: "half-time-rock-hat"}),
-        ("funk", "A=funk,B=rock", {"A": "funk-16th-hat", "B": "rock-16th-hat"}),
+        ("funk", "A=funk,B=rock", {"A": "funk-linear", "B": "rock-16th-hat"}),
     ],
 )
 def test_of_a_family_of_grooves_the_one_that_fits_the_song_is_taken(name: str, words: str, expected) -> None:

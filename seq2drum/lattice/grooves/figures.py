@@ -116,11 +116,12 @@ def leaning_sixteenths(strokes: Strokes) -> Bools:
 
 
 def swung_sevenths(strokes: Strokes) -> Bools:
-    """Chords with a seventh, off the beat in triplets alone, at a tempo of swing."""
+    """Chords with a seventh, off the beat in triplets alone, or on all four beats, at a tempo of swing."""
     struck, count = strokes.struck, strokes.struck.sum(axis=(1, 2))
-    is_rich = (struck & (strokes.classes >= SEVENTH)).sum(axis=(1, 2)) >= 0.5 * np.maximum(count, 1)
-    straight = struck[:, :, [EIGHTH, *SIXTEENTHS]].any(axis=(1, 2))
-    found: Bools = is_rich & struck[:, :, TRIPLET].any(axis=1) & ~straight & strokes.is_between(112, 300)
+    is_rich = (strokes.classes >= SEVENTH).sum(axis=(1, 2)) >= 0.5 * np.maximum(count, 1)
+    straight = struck[:, :, [EIGHTH, SIXTEENTHS[0]]].any(axis=(1, 2))
+    swings = struck[:, :, TRIPLET].any(axis=1) | (struck[:, :, HEAD].all(axis=1) & (count == BEATS))
+    found: Bools = is_rich & swings & ~straight & strokes.is_between(112, 300)
     return found
 
 

@@ -70,7 +70,7 @@ PRICE_WEIGHT = 0.75  # of prices, where a song is heard: at 1 its grooves are as
 UNUSUAL = 0.25  # logarithm of the ratio of hits a bar to what drummers would play, from which a price hides no groove
 CLEAR = 0.04  # F1 by which an extreme groove must beat all others
 OFF_GRID = 0.22  # of the gap between steps: the mean distance of notes; by chance it is 0.25
-FAR = 0.5  # octaves between a tempo and those of a groove, from which it is hardly played
+FAR, FAR_IDIOM = 0.5, 0.25  # octaves between a tempo and those of a groove or an idiom, from which it is hardly played
 UNHEARD = 1e-9  # share of its probability that an extreme groove keeps where the guitar is off the grid
 SECTION_WEIGHT = 0.5  # weight of a section's own fit; the rest is the song's
 OTHER_IN_SECTION = 1.5  # nats
@@ -246,6 +246,29 @@ def _bars_of(sections: Sequence[Section], bars: int) -> Counter[str]:
     return count
 
 
+class Heard(NamedTuple):
+    """A style that a guitar sounds like: its share among all, and the commonest figure that names it, or ""."""
+
+    style: str
+    share: float
+    figure: str
+
+
+def heard(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options) -> Heard | None:
+    """Return the style that a song sounds like; None if the request says it, or no groove is in its metres."""
+    is_asked = options.style is not None or options.groove is not None or options.like is not None
+    song = None if is_asked else fit_of_song(guitar_grid, sections, options)
+    if song is None:
+        return None
+    style, (by_style, _) = style_of(song), by_style_of(song)
+    bars, count = _bars_of(sections, len(guitar_grid.form.steps)), Counter[str]()
+    for letter, figures in figures_of(guitar_grid, sections).items():
+        for name, share in figures.items():
+            count[name] += round(share * bars[letter]) if FIGURES[name].style == style else 0
+    figure = max(count, key=count.__getitem__, default="")
+    return Heard(style, by_style[style] / sum(by_style.values()), figure if count[figure] else "")
+
+
 def fit_of_song(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options) -> Fit | None:
     """Return how likely drummers play each groove to a song; None if no groove is in its metres."""
     fits = _fits(guitar_grid, sections, options)
@@ -269,7 +292,8 @@ def _fits(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options
             nats = np.log(styled.shares) + _at_levels(styled, options)
         if options.style is None and is_off_the_grid:
             nats = nats + np.where([is_extreme(groove) for groove in fit.grooves], np.log(UNHEARD), 0.0)
-        nats = nats + np.where(fit.shelf.beyond(bpm) > FAR, np.log(UNHEARD), 0.0)
+        far = np.where(fit.shelf.popularity > 0, FAR, FAR_IDIOM)
+        nats = nats + np.where(fit.shelf.beyond(bpm) > far, np.log(UNHEARD), 0.0)
         fits[letter] = Fit.of(fit.shelf, nats)
     return fits
 
@@ -413,7 +437,7 @@ def _in_style(fit: Fit, style: str | None = None) -> tuple[Fit, NDArray[np.bool_
         kind &= kinds.idiom == kinds.names.index(style)
     able = kind & (kinds.on_kit | (style == "latin"))
     # A rock song gets no tango, and no groove without time.
-    able &= kinds.genuine if style in IDIOMS else kinds.keeps & ~of_idioms
+    able &= kinds.genuine & (True if style in IDIOMS else kinds.keeps & ~of_idioms)
     return Fit(fit.shelf, np.where(kind, shares, 0.0) / shares[kind].sum()), able if able.any() else kind
 
 
@@ -454,10 +478,15 @@ def _kinds(shelf: Shelf) -> _Kinds:
         np.array([names.index(idiom) for idiom in idioms]),
         np.array([not has_hand_percussion(groove) for groove in grooves]),
         np.array([keeps_time(groove) for groove in grooves]),
-        np.array([not idiom or has_signs(groove, idiom) for groove, idiom in zip(grooves, idioms, strict=True)]),
+        np.array([_is_genuine(groove, idiom) for groove, idiom in zip(grooves, idioms, strict=True)]),
         np.log([max(sum(len(bar.step) for bar in groove.bars), 1) / len(groove.bars) for groove in grooves]),
         names,
     )
+
+
+def _is_genuine(groove: Groove, idiom: str) -> bool:
+    """Return whether a groove has all signs of its idiom; to a guitar, dance has a backbeat, too."""
+    return not idiom or (has_signs(groove, idiom) and (idiom != "dance" or has_signs(groove, "rock")))
 
 
 def _drawn(fit: Fit, daring: float, rng: np.random.Generator) -> int:
