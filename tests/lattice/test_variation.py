@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from seq2drum.lattice.grooves.fitting import BACKBEAT, LOUD, playable
-from seq2drum.lattice.grooves.grooves import Groove
+from seq2drum.lattice.grooves.grooves import Groove, grid_of
 from seq2drum.lattice.grooves.variation import MOST_KICKS, TIMEKEEPERS, timekeeper, varied
 from seq2drum.music.kit import FULL
 from seq2drum.play.grooves.book import Book
@@ -31,6 +32,11 @@ def hits(groove: Groove, *names: str) -> list[list[tuple[int, str]]]:
 
 def count(groove: Groove) -> int:
     return sum(map(len, hits(groove)))
+
+
+def rows(groove: Groove) -> list[tuple[int, int, int]]:
+    bar = groove.bars[0]
+    return list(zip(bar.step.tolist(), bar.key.tolist(), bar.velocity.tolist(), strict=True))
 
 
 def rock() -> Groove:
@@ -87,6 +93,14 @@ def test_the_foot_leaves_the_hat_that_is_played_by_hand() -> None:
     for time in ("closed hat", "open hat"):
         made = varied(varied(rock(), time="ride"), time=time)
         assert hits(made, "pedal hat") == [[]] and timekeeper(made) == "closed hat"
+
+
+def test_a_sparser_groove_loses_a_foot_that_doubles_the_hand_before_the_strokes_of_the_hand() -> None:
+    foot = [(step, "pedal hat") for step in range(0, 24, 3)]
+    ride = Book.load()["rock-ride"]
+    doubled = replace(ride, bars=(grid_of([*rows(ride), *((step, FULL.places[name], 60) for step, name in foot)]),))
+    made = varied(doubled, level=-0.35)
+    assert [step for step, _ in hits(made, "pedal hat")[0]] == [6, 18] and len(hits(made, "ride")[0]) == 8
 
 
 def test_kicks_are_added_where_the_bass_plays_and_left_out_where_it_does_not() -> None:

@@ -154,6 +154,7 @@ FIGURES: Mapping[str, Figure] = MappingProxyType(
     }
 )
 ENOUGH = 0.6  # share of the bars from which a figure counts fully
+BESIDE_BASS = 0.6  # how much a figure counts where a bass says more
 
 
 def figures_of(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> dict[str, dict[str, float]]:
@@ -163,6 +164,7 @@ def figures_of(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> dict[str
     sounds = np.bincount(form.bar_of(guitar_grid.guitar.step), minlength=len(form.steps)) > 0
     of_four = (form.numerator == BEATS) & (form.denominator == 4) & (form.steps == BEATS * STEPS_PER_QUARTER)
     # A bass in triplets makes a slow ballad of what would be a skank, and one on every beat a polka.
+    has_bass = len(guitar_grid.bass.step) > 0
     bass = np.bincount(guitar_grid.bass.step % STEPS_PER_QUARTER, minlength=STEPS_PER_QUARTER)
     other_bass = bass[[FIRST_TRIPLET, TRIPLET]].any() or bass[EIGHTH] + bass[list(SIXTEENTHS)].sum() < bass[HEAD] / 3
     found = dict[str, dict[str, float]]()
@@ -172,7 +174,8 @@ def figures_of(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> dict[str
             continue
         strokes = Strokes.of(guitar_grid, bars)
         shares = {name: float(figure.is_in(strokes).mean()) for name, figure in FIGURES.items()}
-        if len(guitar_grid.bass.step) and other_bass:
+        if has_bass and other_bass:
             shares["skank"] = 0.0
-        found[letter] = {name: min(share / ENOUGH, 1.0) for name, share in shares.items() if share > 0}
+        whole = BESIDE_BASS if has_bass else 1.0
+        found[letter] = {name: whole * min(share / ENOUGH, 1.0) for name, share in shares.items() if share > 0}
     return found

@@ -133,8 +133,10 @@ def _thinned(bar: _Bar, fewer: int, groove: Groove, bass: frozenset[int]) -> _Ba
         for at in some if together else some[: max(len(bar) - least, 0)]:
             bar.pop(at, None)
 
-    # 1. What is beside the kit, ghost notes, sixteenths on the cymbal.
+    # 1. What is beside the kit, a foot that doubles the hand, ghost notes, sixteenths on the cymbal.
     if strokes:
+        foot = [at for at in bar if at[1] == _FOOT and at[0] % (2 * STEPS_PER_QUARTER) != STEPS_PER_QUARTER]
+        leave_out(foot, together=True)
         for voice in sorted({key for _, key in bar} & _PERCUSSION - set(strokes.values())):
             leave_out([at for at in bar if at[1] == voice], together=True)
     leave_out(

@@ -35,6 +35,7 @@ from seq2drum.lattice.grooves.styles import (
     keeps_time,
     swings,
 )
+from seq2drum.lattice.grooves.titles import kind_of
 from seq2drum.lattice.sections import Section, spans_of
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import IntArray
@@ -50,9 +51,9 @@ BySection = Mapping[str, Groove]
 OFFERED = 10  # different grooves offered for a song
 IN_STYLE = 4  # of them, those of the likeliest style
 LIKE_LEADING = 4.0  # nats that a groove gains in a section by its F1 with the leading one
+LIKE = 0.45  # F1 of a section's own groove with the leading one, at least
 CHANGE = 0.03  # F1 by which a section's own groove must beat the leading one
 AS_DRUMMERS = 0.5  # the daring that draws grooves as often as drummers play them
-STYLE_PRICE_WEIGHT = 0.75  # of the prices of styles: at 1 each is chosen as often as by drummers, at 0 the likeliest
 UNLIKELY = 1e-5  # share of the likeliest groove's probability from which a groove may be the safest
 IDIOMS = (
     "latin",
@@ -73,11 +74,14 @@ OFF_GRID = 0.22  # of the gap between steps: the mean distance of notes; by chan
 FAR, FAR_IDIOM = 0.5, 0.25  # octaves between a tempo and those of a groove or an idiom, from which it is hardly played
 UNHEARD = 1e-9  # share of its probability that an extreme groove keeps where the guitar is off the grid
 SECTION_WEIGHT = 0.5  # weight of a section's own fit; the rest is the song's
+PLAIN_STYLES = frozenset({"rock", "pop", "dance"})
+PLAIN = ("backbeat", "four on the floor", "half-time", "double-time")  # first words of kinds
 OTHER_IN_SECTION = 1.5  # nats
 OTHER_STYLE = 1e-9  # share of its probability that a groove of another than the requested style keeps
 # The usual distance of a groove's level from the requested one.
 AROUND: Mapping[str, float] = MappingProxyType({"intensity": 0.25, "complexity": 0.04})
 LEVEL_WIDTH = 0.2  # the usual distance of a level from that of the safest groove, without a request
+_BACKBEATS = [FULL.places["snare"], FULL.places["clap"]]
 _TAG = 0x6200  # in the seeds of these draws only
 _MEASURED = 8  # bars in which a groove's levels are measured
 
@@ -362,13 +366,16 @@ def safest_of(fit: Fit, leading: int | None = None, price: float = 0.0, style: s
     """The groove with the highest expected F1 with what a drummer of the style would play.
 
     Among about equally safe grooves, it prefers one that every drummer knows, and takes an extreme one only if it beats
-    all others by CLEAR. leading: the groove to stay with, unless another is better by CHANGE. price, style: as in
+    all others by CLEAR. leading: the groove to stay with, unless one LIKE it is better by CHANGE. price, style: as in
     `expected_of`.
     """
     expected, able = expected_of(fit, price, style)
     expected = np.where(able, expected, -1)
     safest = _best(expected, fit.grooves)
-    return safest if leading is None or expected[safest] - expected[leading] > CHANGE else leading
+    if leading is None:
+        return safest
+    is_like = fit.shelf.likeness[safest, leading] >= LIKE
+    return safest if is_like and expected[safest] - expected[leading] > CHANGE else leading
 
 
 def _best(expected: Shares, grooves: Sequence[Groove]) -> int:
@@ -415,8 +422,7 @@ def _worth_of(fit: Fit) -> dict[str, float]:
     """Return the logarithm of the share of each style, less its price."""
     prices = fit.shelf.style_prices
     return {
-        name: float(np.log(max(share, UNHEARD))) - STYLE_PRICE_WEIGHT * prices.get(name, 0.0)
-        for name, share in by_style_of(fit)[0].items()
+        name: float(np.log(max(share, UNHEARD))) - prices.get(name, 0.0) for name, share in by_style_of(fit)[0].items()
     }
 
 
@@ -485,8 +491,15 @@ def _kinds(shelf: Shelf) -> _Kinds:
 
 
 def _is_genuine(groove: Groove, idiom: str) -> bool:
-    """Return whether a groove has all signs of its idiom; to a guitar, dance has a backbeat, too."""
-    return not idiom or (has_signs(groove, idiom) and (idiom != "dance" or has_signs(groove, "rock")))
+    """Return whether a groove has all signs of its idiom; in rock, pop and dance, it is of one of the PLAIN kinds, too.
+
+    In dance, the backbeat is on the snare or a clap.
+    """
+    if not idiom or (groove.numerator, groove.denominator) != (4, 4):
+        return True
+    is_plain = idiom not in PLAIN_STYLES or kind_of(groove.bars, 4, 4).startswith(PLAIN)
+    is_loud = idiom != "dance" or all(np.isin(_BACKBEATS, bar.key).any() for bar in groove.bars)
+    return is_plain and is_loud and has_signs(groove, idiom)
 
 
 def _drawn(fit: Fit, daring: float, rng: np.random.Generator) -> int:
