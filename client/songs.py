@@ -201,7 +201,7 @@ async def _play_one(
     status.progress(bars, bars)
     for take, target in zip(takes, item.targets, strict=True):
         paths.write(take.midi, target, overwrite=options.force)
-        status.written(target, take.seed, in_words(take.grooves))
+        status.written(target, take.seed, in_words(take.grooves), take.plan)
     if options.plan_out is not None:
         if not takes[0].plan:
             raise ServerFault("no --plan-out: the server is older than plans; update it")

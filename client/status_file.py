@@ -1,11 +1,12 @@
 """The status file: the progress of the program for another program, one line of JSON that is replaced atomically.
 
     {"state": "starting" | "sending" | "waiting" | "playing" | "done" | "failed", "bars_done": 0, "bars_total": 0,
-     "message": "", "outputs": [], "seeds": [], "grooves": [], "code": null}
+     "message": "", "outputs": [], "seeds": [], "grooves": [], "plans": [], "code": null}
 
 bars_done and bars_total count the bars of the current song, over all its takes. outputs are the written files, as full
-paths, seeds those of the takes in them, grooves the names of their grooves. code is the exit code, null until it is
-known. The states of a song come in this order, for each song again.
+paths, seeds those of the takes in them, grooves the names of their grooves, plans how they are built: [bar, words] for
+each change, with the bars of the song from 1. code is the exit code, null until it is known. The states of a song come
+in this order, for each song again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2drum.errors import OutputError
+from seq2drum.music.song_plan import SongPlan, changes, is_drawn
 from seq2drum.system import files
 
 _PAUSE_SECONDS = 0.1  # between two updates of progress alone
@@ -42,6 +44,7 @@ class StatusFile:
             "outputs": [],
             "seeds": [],
             "grooves": [],
+            "plans": [],
             "code": None,
         }
         self._written = 0.0
@@ -71,11 +74,12 @@ class StatusFile:
         """Set the number of bars made; 0: the song waits for its turn."""
         self.tell("playing" if done else "waiting", bars_done=done, bars_total=total)
 
-    def written(self, output: str, seed: int, grooves: str) -> None:
+    def written(self, output: str, seed: int, grooves: str, plan: SongPlan) -> None:
         """Record a written file, which goes into the next line."""
         self._line["outputs"].append(output if output == "-" else str(Path(output).absolute()))
         self._line["seeds"].append(seed)
         self._line["grooves"].append(grooves)
+        self._line["plans"].append(changes(plan) if is_drawn(plan) else ())
 
     def end(self, code: int, message: str) -> None:
         """Set the exit code. Without a message, the last message of a failed song stays."""

@@ -11,6 +11,7 @@ short counts in full. In what unit the start offset of a MIDI take is kept is no
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import math
 import re
@@ -123,7 +124,10 @@ class Clock:
 
 @dataclass(eq=False)
 class Take:
-    """A MIDI take. notes: {ppq, end ppq, channel, pitch, velocity, muted} as lists; length: of the source, quarters."""
+    """A MIDI take. notes: {ppq, end ppq, channel, pitch, velocity, muted} as lists; length: of the source, quarters.
+
+    texts: {ppq, text} of its text events.
+    """
 
     item: Item
     notes: list[list[Any]] = field(default_factory=list)
@@ -135,6 +139,7 @@ class Take:
     rate: float = 1.0
     guid: str = field(default_factory=lambda: f"{{{uuid.uuid4()}}}")
     is_sorted: bool = True
+    texts: list[tuple[int, str]] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -271,6 +276,10 @@ class Reaper:
     def _ppq_of(self, take: Take, quarter: float) -> float:
         begin = self.clock.quarter(take.item.position)
         return ((quarter - begin) * take.rate + self._source_quarters(take, take.offset)) * take.ticks
+
+    def texts(self, take: Take) -> list[tuple[float, str]]:
+        """The text events of a take, each with its quarter in the project."""
+        return [(self._quarter_of(take, ppq), text) for ppq, text in take.texts]
 
     def quarters(self, take: Take) -> list[tuple[float, float, int, int]]:
         """A take's notes as the project has them: first and last quarter, pitch, velocity."""
@@ -707,6 +716,18 @@ class Reaper:
         take.is_sorted = not later
         return True
 
+    def MIDI_InsertTextSysexEvt(
+        self, take: Take, selected: bool, muted: bool, ppq: float, kind: int, text: str
+    ) -> bool:
+        self._changes("MIDI_InsertTextSysexEvt")
+        assert kind == 1 and text
+        if ppq != int(ppq) or ppq < 0:
+            self.faults.append(f"a text at tick {ppq}")
+            return False
+        take.texts.append((int(ppq), text))
+        take.is_sorted = False
+        return True
+
     def MIDI_Sort(self, take: Take) -> None:
         take.notes.sort(key=lambda note: (note[0], note[3]))
         take.is_sorted = True
@@ -730,9 +751,14 @@ class Reaper:
             events: list[tuple[int, ...]] = [(note[0], 1, 0x90 | note[2], note[3], note[4]) for note in take.notes]
             events += [(note[1], 0, 0x80 | note[2], note[3], 0) for note in take.notes]
             events.append((round(take.length * take.ticks), 2, 0xB0, 0x7B, 0))
+            told = {(tick, -1, number): text for number, (tick, text) in enumerate(take.texts)}
             now = 0
-            for tick, _, *message in sorted(events):
-                lines.append(f"E {tick - now} " + " ".join(f"{byte:02x}" for byte in message))
+            for tick, order, *message in sorted([*events, *told]):
+                if order == -1:
+                    data = base64.b64encode(b"\xff\x01" + told[(tick, -1, message[0])].encode()).decode()
+                    lines.append(f"<X {tick - now} 0\n{data}\n>")
+                else:
+                    lines.append(f"E {tick - now} " + " ".join(f"{byte:02x}" for byte in message))
                 now = tick
             lines.append(f"GUID {{{uuid.uuid4()}}}\nIGNTEMPO 0 120 4 4\n>")
         return True, "\n".join(lines) + "\n>\n"
@@ -769,7 +795,14 @@ class Reaper:
     def _read_source(self, take: Take, source: Any) -> None:
         take.ticks, tick = int(source.find("HASDATA")[2]), 0
         sounding: dict[int, list[list[Any]]] = {}
-        for _, delta, *message in source.findall("E"):
+        for line in source:
+            if getattr(line, "tag", "") == "X" and len(line.attrib) == 2:
+                tick += int(line.attrib[0])
+                (data,) = line
+                take.texts.append((tick, base64.b64decode(data if isinstance(data, str) else data[0])[2:].decode()))
+            if getattr(line, "tag", "") or line[0] != "E":
+                continue
+            _, delta, *message = line
             tick += int(delta)
             status, first, second = (int(byte, 16) for byte in message)
             if status & 0xF0 == 0x90:

@@ -778,6 +778,9 @@ local function make_item(passage, track, take, left)
     local first, last = place(note[1]), place(note[1] + note[2])
     reaper.MIDI_InsertNote(midi, false, false, first, math.max(last, first + 1), 9, note[3], note[4], true)
   end
+  for _, sign in ipairs(take.signs or {}) do -- text events: how the sections are built
+    reaper.MIDI_InsertTextSysexEvt(midi, false, false, place(sign[1]), 1, sign[2])
+  end
   reaper.MIDI_Sort(midi)
   reaper.GetSetMediaItemTakeInfo_String(midi, "P_NAME", take.name, true)
   reaper.SetMediaItemInfo_Value(item, "B_LOOPSRC", 0)
@@ -840,6 +843,17 @@ end
 function S.lead(song, bars)
   local _, numerator, denominator = table.unpack(song.metres[1])
   return bars * 4 * numerator / denominator
+end
+
+-- Return the tick of a bar, counted from 1, of a song with these metres, {tick, numerator, denominator}. The bar before
+-- a metre may be shorter than its own.
+function S.bar_tick(metres, bar)
+  for index, metre in ipairs(metres) do
+    local length, following = 4 * S.TICKS * metre[2] / metre[3], metres[index + 1]
+    local count = following and math.max(1, math.ceil((following[1] - metre[1] - 1) / length)) or math.huge
+    if bar <= count then return round(metre[1] + (bar - 1) * length) end
+    bar = bar - count
+  end
 end
 
 -- Return the start of the drums' item: the guitar's, a hit less than a 16th before it, or the count-in's.
@@ -938,7 +952,9 @@ local function by_piece(takes, split)
       if not places[track.name] then
         found[#found + 1] = { piece = track.name, takes = {} }
         places[track.name] = found[#found]
-        for other, its in ipairs(takes) do found[#found].takes[other] = { notes = {}, name = its.name } end
+        for other, its in ipairs(takes) do
+          found[#found].takes[other] = { notes = {}, name = its.name, signs = #found == 1 and its.signs or nil }
+        end
       end
       places[track.name].takes[index].notes = track.notes
     end
@@ -946,7 +962,7 @@ local function by_piece(takes, split)
   return found
 end
 
--- Insert the takes, {notes, name, tracks}, in one undo step. split: a track for each piece.
+-- Insert the takes, {notes, name, tracks, signs}, in one undo step. split: a track for each piece.
 function S.insert(passage, takes, general_midi, split)
   local proj = passage.proj
   local restore = keep_view(proj)
@@ -1040,7 +1056,7 @@ local function abandon(run)
 end
 
 -- Return the takes that came back; nil if one of them is not a MIDI file of ours.
-local function read_takes(status)
+local function read_takes(run, status)
   local takes = {}
   for index, path in ipairs(status.outputs or {}) do
     local bytes = read_file(path)
@@ -1050,14 +1066,18 @@ local function read_takes(status)
     local name = seed and ("Drums, seed %s"):format(tostring(seed)) or "Drums"
     local groove = (status.grooves or {})[index] or ""
     if groove ~= "" then name = name .. ", " .. groove end
-    takes[index] = { notes = notes, name = name, tracks = tracks }
+    local signs = {}
+    for at, change in ipairs((status.plans or {})[index] or {}) do
+      signs[at] = { S.bar_tick(run.metres, change[1]) + round(run.passage.lead * S.TICKS), change[2] }
+    end
+    takes[index] = { notes = notes, name = name, tracks = tracks, signs = signs }
   end
   return #takes > 0 and takes or nil
 end
 
 local function complete(run, status)
   local passage = run.passage
-  local takes = read_takes(status)
+  local takes = read_takes(run, status)
   if not takes then return finish(run, S.MESSAGES.damaged) end
   if not (reaper.ValidatePtr(passage.proj, "ReaProject*") and reaper.ValidatePtr2(passage.proj, passage.track, "MediaTrack*")) then
     return finish(run, S.MESSAGES.gone)
@@ -1143,6 +1163,7 @@ local function start(run)
   if not client then return end
   run.wanted = ask_controls()
   if not run.wanted then return end
+  run.metres = song.metres
   run.passage.lead = S.lead(song, tonumber(run.wanted["count-in"]) or 0) -- the takes' tick 0 is earlier by the count-in
   run.passage.origin = run.passage.origin - run.passage.lead
   if run.passage.origin < -1e-9 then refuse(S.MESSAGES.no_room) end

@@ -57,6 +57,11 @@ class PlannedSection(NamedTuple):
         return round(math.log(self.level), 2)
 
     @property
+    def words(self) -> str:
+        """Its level and its cymbal in a few letters, as below a picture."""
+        return f"{self.level:.2f} {self.cymbal or ''}".strip()
+
+    @property
     def fullness(self) -> float:
         """How tall it is drawn, 0.1..1: half for the mean of the song, and more for each e-fold of hits."""
         return min(max(0.5 + _STEEP * math.log(self.level), 0.1), 1.0)
@@ -84,6 +89,17 @@ def is_built(plan: Sequence[PlannedSection]) -> bool:
 def is_drawn(plan: Sequence[PlannedSection]) -> bool:
     """Return True if a picture shows a plan: its sections differ, or the drums wait in some."""
     return is_built(plan) or not all(row.plays_all for row in plan)
+
+
+def changes(plan: Sequence[PlannedSection]) -> tuple[tuple[int, str], ...]:
+    """Return the bars in which the drums enter a section or fall silent for it, with its name and what they do."""
+    found = []
+    for row in plan:
+        if not row.plays_all:
+            found.append((row.first, f"{row.name}: no drums"))
+        if row.enters is not None:
+            found.append((row.enters, f"{row.name}: {row.words}"))
+    return tuple(found)
 
 
 def check(plan: Sequence[PlannedSection]) -> None:

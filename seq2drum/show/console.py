@@ -328,8 +328,8 @@ def _planned(plan: Sequence[PlannedSection], piece: _Piece) -> _Text:
         return [(" " * width, _FAINT)]
     if section.enters is None or number < section.enters:
         return [("/" * width, _FAINT)]
-    words = f"{section.level:.2f} {section.cymbal or ''}".strip() if number == section.enters and piece.first else ""
-    words = f"{words} " if words and len(words) < width else ""
+    has_words = number == section.enters and piece.first and len(section.words) < width
+    words = f"{section.words} " if has_words else ""
     block = _HEIGHT[round(section.fullness * (len(_HEIGHT) - 1))]
     return [(words, _PLAIN), (block * (width - len(words)), _FAINT)]
 

@@ -351,9 +351,8 @@ def _draw_plan(canvas: Canvas, here: _System, plan: Sequence[PlannedSection], bo
             left, right = here.x([plays[0].bar.start, plays[-1].bar.end]).tolist()
             tall = _STRIP * row.fullness
             canvas.boxes([left + 0.02], [bottom - tall], [right - 0.02], [bottom], _PLAN, zorder=0)
-            words = f"{row.level:.2f}" + (f" {row.cymbal}" if row.cymbal else "")
-            if right - left >= 0.075 * len(words) + 0.1:
-                canvas.text(left + 0.07, bottom - 0.045, words, size=8, color=INK)
+            if right - left >= 0.075 * len(row.words) + 0.1:
+                canvas.text(left + 0.07, bottom - 0.045, row.words, size=8, color=INK)
 
 
 def _draw_drums(canvas: Canvas, here: _System, rows: Sequence[int], bottom: float) -> None:

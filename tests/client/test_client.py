@@ -970,6 +970,10 @@ def test_a_plan_is_written_changed_and_given_back_as_by_infer(
     assert run(song, "--seed", 4, "-o", tmp_path / "a.mid", "--plan-out", plan)[0] == 0
     take = drummer.accompany(SONG, Options(seed=4))
     assert plan.read_bytes() == song_plan.as_json(take.plan)
+    plan.write_bytes(song_plan.as_json([row._replace(enters=3) for row in take.plan]))
+    assert run(song, "--plan", plan, "-o", tmp_path / "b.mid", "--status-file", tmp_path / "status")[0] == 0
+    status = json.loads((tmp_path / "status").read_text())
+    assert status["plans"] == [[[1, "A: no drums"], [3, f"A: {take.plan[0].words}"]]]
     plan.write_bytes(song_plan.as_json([row._replace(level=1.5) for row in take.plan]))
     assert run(song, "--seed", 4, "-o", again, "--plan", plan)[0] == 0
     wanted = drummer.accompany(SONG, Options(seed=4), plan=song_plan.read(plan))
@@ -1312,12 +1316,14 @@ def test_the_status_file_has_each_state_in_order_and_the_files_written(
         "outputs": [],
         "seeds": [],
         "grooves": [],
+        "plans": [],
         "code": None,
     }
     assert [(line["bars_done"], line["bars_total"]) for line in lines[2:]] == [(0, 16), (16, 16), (16, 16)]
     outputs = [str(tmp_path / f"my song.drums.{number}.mid") for number in (1, 2)]
     assert (lines[-1]["outputs"], lines[-1]["code"], len(lines[-1]["seeds"])) == (outputs, 0, 2)
     assert len(lines[-1]["grooves"]) == 2 and all(lines[-1]["grooves"])
+    assert lines[-1]["plans"] == [[], []]  # the song has one section
     assert (tmp_path / "status").read_text().count("\n") == 1
     assert not list(tmp_path.glob(".*"))
 

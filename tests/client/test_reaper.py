@@ -23,6 +23,7 @@ from seq2drum.music import choices, drum_maps
 from seq2drum.music.explanation import in_words
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Note, Part, Song, Tempo
+from seq2drum.music.song_plan import changes, is_drawn
 from tests.conftest import ROOT
 from tests.fake_reaper import SCRIPT, TICKS, Item, Marker, Reaper, Track
 
@@ -44,9 +45,9 @@ shutil.copy(words[0], keep / "song.mid")
 count, seed = int(asked.get("--takes", 1)), int(asked["--seed"])
 
 
-def tell(state, done=0, total=0, message="", outputs=(), seeds=(), grooves=(), code=None):
+def tell(state, done=0, total=0, message="", outputs=(), seeds=(), grooves=(), plans=(), code=None):
     line = dict(state=state, bars_done=done, bars_total=total, message=message, outputs=[str(path) for path in outputs],
-                seeds=list(seeds), grooves=list(grooves), code=code)
+                seeds=list(seeds), grooves=list(grooves), plans=list(plans), code=code)
     part = status.with_name("status.part")
     part.write_text(json.dumps(line) + "\\n")
     part.replace(status)
@@ -97,7 +98,9 @@ for bar in range(9 if behaviour == "slow" else 1):
     tell("playing", bar, 8)
     time.sleep(0.15 if behaviour == "slow" else 0)
 grooves = [asked.get("--groove", "")] * count
-tell("done", 8, 8, outputs=outputs, seeds=[seed + take for take in range(count)], grooves=grooves, code=0)
+seeds = [seed + take for take in range(count)]
+plans = [[[1, "A: no drums"], [2, "A: 0.90 ride"], [4, f"B: 1.{{own % 10}}0"]] for own in seeds]
+tell("done", 8, 8, outputs=outputs, seeds=seeds, grooves=grooves, plans=plans, code=0)
 """
 
 RIFF = [(at / 4, 0.2, 40 + at % 12, 60 + at % 60) for at in range(0, 64, 3)]
@@ -808,6 +811,37 @@ def test_another_run_adds_a_take_to_the_item_and_plays_it(studio: Callable[..., 
     assert len({take.guid for take in item.takes}) == 4
 
 
+@pytest.mark.parametrize("place", ["metres", "count-in", "mid-bar"])
+def test_texts_in_each_take_say_how_its_sections_are_built(studio: Callable[..., Studio], place: str) -> None:
+    here = studio(markers=METRES if place == "metres" else PLAIN)
+    first, count_in = {"metres": (0, ""), "count-in": (8, "2"), "mid-bar": (9.5, "")}[place]
+    here.item(first, 36)
+    quarters = {"metres": (0, 4, 8 + 3.5), "count-in": (8, 12, 20), "mid-bar": (8, 12, 20)}[place]
+    for run, (seed, takes) in enumerate((("7", "1"), ("8", "2"))):
+        here.reaper.answers = [answers(seed=seed, takes=takes, count_in=count_in)]
+        here.run()
+        assert len(here.drum_item.takes) == 1 + 2 * run
+    for take, number in zip(here.drum_item.takes, (7, 8, 9), strict=True):
+        told = here.reaper.texts(take)
+        assert [text for _, text in told] == ["A: no drums", "A: 0.90 ride", f"B: 1.{number}0"]
+        assert [quarter for quarter, _ in told] == pytest.approx(quarters, abs=1e-3)
+
+
+def test_of_a_track_for_each_piece_the_first_has_the_texts(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    here.item(4, 16)
+    here.reaper.answers = [answers(seed="7", split="Yes")]
+    here.run()
+    assert [len(track.items[0].take.texts) for track in here.reaper.tracks[1:]] == [3, 0]
+
+
+def test_a_bar_is_found_by_the_metres_also_behind_one_that_is_cut_short() -> None:
+    lua, script = Reaper().library()
+    metres = lua.table_from([lua.table_from(row) for row in ((0, 4, 4), (7680, 3, 4), (7680 + 2880 + 960, 7, 8))])
+    ticks = [script.bar_tick(metres, bar) for bar in range(1, 8)]
+    assert ticks == [0, 3840, 7680, 10560, 11520, 11520 + 3360, 11520 + 2 * 3360]
+
+
 def test_takes_that_reaper_does_not_join_stay_as_muted_items(studio: Callable[..., Studio]) -> None:
     here = studio()
     here.item()
@@ -940,6 +974,8 @@ def test_the_real_drummer_plays_in_the_project_to_the_tick(
     for index, take in enumerate(takes):
         assert len(take.part) > 10
         exact(here.reaper, here.drum_item, origin, take.part, index)
+        told = changes(take.plan) if is_drawn(take.plan) else ()
+        assert [text for _, text in here.drum_item.takes[index].texts] == [text for _, text in told]
     assert here.drum_item.active == 0
     assert here.drum_item.end == pytest.approx(guitar.end)
     here.left_clean()

@@ -40,6 +40,27 @@ def test_a_level_keeps_its_hundredths() -> None:
         assert row.log_level == hundredths / 100
 
 
+def test_drums_that_are_out_come_in_with_the_first_other_bar() -> None:
+    row = PLAN[1]
+    assert row.without(()) == row and row.without({9, 10}) == row
+    assert row.without({11, 13}).enters == 12 and row.without(range(1, 99)).enters is None
+    assert PLAN[0].without(()).enters is None
+
+
+def test_a_plan_is_told_in_a_few_words_where_the_drums_change() -> None:
+    even = PLAN[0]._replace(enters=1, level=1.0, loudness=1.0)
+    assert song_plan.changes(PLAN) == ((1, "A: no drums"), (9, "Ü: no drums"), (11, "Ü: 1.11"))
+    assert song_plan.changes([even]) == ((1, "A: 1.00 closed hat"),)
+    assert song_plan.is_drawn(PLAN) and song_plan.is_drawn([even._replace(enters=2)])
+    assert not song_plan.is_drawn([even]) and not song_plan.is_drawn(())
+    assert not song_plan.is_built([even._replace(enters=2)])
+
+
+def test_a_fuller_section_is_taller() -> None:
+    heights = [PLAN[0]._replace(level=level).fullness for level in (0.25, 0.8, 1.0, 1.3, 4.0)]
+    assert heights == sorted(heights) and (heights[0], heights[2], heights[-1]) == (0.1, 0.5, 1.0)
+
+
 def test_a_section_moves_behind_a_count_in() -> None:
     assert PLAN[1].behind(2)[:4] == (11, 18, "Ü", 13) and PLAN[0].behind(1).enters is None
 
@@ -57,6 +78,9 @@ def test_a_section_moves_behind_a_count_in() -> None:
         (with_field("level", float("nan")), "has level nan, wanted 0.25 to 4"),
         (with_field("cymbal", "gong"), "has the cymbal 'gong'"),
         (with_field("tempo", 120), "has 'tempo'; wanted first, last"),
+        (with_field("first", -1), "has impossible bars, wanted A-B with 1 <= A <= B"),
+        (with_field("last", 0), "the plan of bars 1-0 .A. has impossible bars"),
+        ({"sections": [PLAN[0]._asdict()] * 2001}, "the plan has 2001 sections, wanted at most 2000"),
     ],
 )
 def test_what_is_no_plan_is_refused(tmp_path: Path, change: dict[str, object], said: str) -> None:
