@@ -82,6 +82,8 @@ OTHER_STYLE = 1e-9  # share of its probability that a groove of another than the
 AROUND: Mapping[str, float] = MappingProxyType({"intensity": 0.25, "complexity": 0.04})
 LEVEL_WIDTH = 0.2  # the usual distance of a level from that of the safest groove, without a request
 _BACKBEATS = [FULL.places["snare"], FULL.places["clap"]]
+TIMES = 3  # strokes a bar on a cymbal that keeps time
+_HATS, _RIDES = ([FULL.places[name] for name in names] for names in (("closed hat", "open hat"), ("ride", "bell")))
 _TAG = 0x6200  # in the seeds of these draws only
 _MEASURED = 8  # bars in which a groove's levels are measured
 
@@ -493,13 +495,16 @@ def _kinds(shelf: Shelf) -> _Kinds:
 def _is_genuine(groove: Groove, idiom: str) -> bool:
     """Return whether a groove has all signs of its idiom; in rock, pop and dance, it is of one of the PLAIN kinds, too.
 
-    In dance, the backbeat is on the snare or a clap.
+    In dance, the backbeat is on the snare or a clap. No groove keeps time on hat and ride at once.
     """
+    strokes = [[np.isin(bar.key, voices).sum() for voices in (_HATS, _RIDES)] for bar in groove.bars]
+    if np.min(strokes, axis=1).max() >= TIMES:
+        return False
     if not idiom or (groove.numerator, groove.denominator) != (4, 4):
         return True
     is_plain = idiom not in PLAIN_STYLES or kind_of(groove.bars, 4, 4).startswith(PLAIN)
-    is_loud = idiom != "dance" or all(np.isin(_BACKBEATS, bar.key).any() for bar in groove.bars)
-    return is_plain and is_loud and has_signs(groove, idiom)
+    is_loud = all(np.isin(_BACKBEATS, bar.key).any() for bar in groove.bars) and has_signs(groove, "rock")
+    return is_plain and (is_loud or idiom != "dance") and has_signs(groove, idiom)
 
 
 def _drawn(fit: Fit, daring: float, rng: np.random.Generator) -> int:
