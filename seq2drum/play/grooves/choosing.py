@@ -37,9 +37,9 @@ from seq2drum.lattice.grooves.styles import (
 )
 from seq2drum.lattice.grooves.titles import kind_of
 from seq2drum.lattice.sections import Section, spans_of
+from seq2drum.music.choices import WHOLE
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import IntArray
-from seq2drum.play.asked import WHOLE
 from seq2drum.play.decode.plan import Plan
 from seq2drum.play.grooves.book import Book
 from seq2drum.play.grooves.ranker import Fit, Ranker, Shares, Shelf
@@ -335,7 +335,7 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
     """A groove for each section."""
     if not fits:
         return {}
-    price = PRICE_WEIGHT if options.complexity is None else 0.0  # a requested level says which groove
+    price = PRICE_WEIGHT if options.controls.complexity is None else 0.0  # a requested level says which groove
     # 1. Choose the leading groove.
     song, rng = _of_song(fits, bars), np.random.default_rng([options.seed, _TAG])
     offers = _offers(song) if take else [safest_of(song, price=price)]
@@ -530,9 +530,10 @@ def _at_levels(fit: Fit, options: Options) -> Shares:
     another style.
     """
     grooves, loss = fit.grooves, np.zeros(len(fit.grooves))
-    if options.complexity is None:
+    requested = options.controls.complexity
+    if requested is None:
         return loss
-    asked = {"intensity": None, "complexity": options.complexity}  # the arrangement makes a groove fuller or sparser
+    asked = {"intensity": None, "complexity": requested}  # the arrangement makes a groove fuller or sparser
     safest = grooves[safest_of(fit)]
     for name, level in asked.items():
         levels = np.array([getattr(_levels(groove), name) for groove in grooves])
