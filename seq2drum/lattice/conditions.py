@@ -29,6 +29,7 @@ Words = NDArray[np.str_]
 AROUND = 5  # bars on each side that a bar is compared with
 PROMINENCE = 0.1
 MOST_FILLS = 0.1  # of the bars
+QUIET, OFTEN_QUIET = 0.75, 0.75  # hits a bar below which drums rest, or the share of empty bars from which
 LEAST_STROKES = 1.5  # a bar on a piece from which it keeps time
 SPARSE = 0.5  # largest share of the surrounding bars' hits that a break has
 FILL, BREAK = "fill", "break"
@@ -151,6 +152,11 @@ def most_struck(strokes: Mapping[str, float]) -> str | None:
     """Return the piece that keeps time: that with most strokes a bar; None if none has LEAST_STROKES."""
     best = max(strokes, key=strokes.__getitem__)
     return best if strokes[best] >= LEAST_STROKES else None
+
+
+def is_silent(hits: FloatArray) -> bool:
+    """Return True if the drums rest in some bars, but for a few hits. hits (n,): of each."""
+    return bool(hits.mean() < QUIET or np.mean(hits == 0) > OFTEN_QUIET)
 
 
 def hits_per_quarter(drums: Drums) -> FloatArray:

@@ -25,6 +25,7 @@ from seq2drum.music.notes import Song
 from seq2drum.music.shown import Shown
 from seq2drum.music.song_plan import SongPlan
 from seq2drum.play.arrange.arrange import arrange
+from seq2drum.play.arrange.arranger import Arranger
 from seq2drum.play.arrange.fills import add_fills, version_of
 from seq2drum.play.arrange.sections import numbered_spans
 from seq2drum.play.checkpoint.folder import DEFAULT
@@ -54,13 +55,14 @@ class Drummer(Shown):
 
     @staticmethod
     def load(model: str | os.PathLike[str] = DEFAULT, *, threads: int = 1) -> Drummer:
-        """Load a model, by name or from the folder of a training run, and the groove book.
+        """Load a model, by name or from the folder of a training run, the groove book and the arranger.
 
         Raises:
             UnknownModelError, CheckpointError: there is no such model, or it is damaged.
         """
         loaded = engine.load(str(model), threads=threads)
         choosing.make_ready()
+        Arranger.load()
         return Drummer(loaded)
 
     def accompany(
@@ -168,7 +170,7 @@ def planned(guitar: Guitar, grooves: Grooves, plan: SongPlan) -> Grooves:
     song_plan.check(plan)
     song_plan.check_fit(plan, numbered_spans(guitar.song_grid.guitar_grid, guitar.sections, numbers))
     out = set(numbers[guitar.out(options.out, options.enter)].tolist())
-    others = [row for row in plan if row.name not in grooves.named]
+    others = [row for row in plan if row.name not in grooves.placed]
     is_plain = all(row.is_even and row.without(out) == row._replace(enters=row.first).without(out) for row in others)
     if not grooves.without.arranges and not is_plain:
         raise OptionError(
@@ -202,8 +204,8 @@ def stream_grid(
     decoded, idle = decoded_bars(
         first, stop, given, np.zeros(count, dtype=np.bool_) if plan.silent is None else plan.silent
     )
-    take = version_of(plan, decoded, sampling, sampling, controls)
-    yield from play(model, guitar_grid, read, Arrangement(take, (), first, stop, given, idle))
+    take = version_of(plan, decoded, sampling, sampling)
+    yield from play(model, guitar_grid, read, Arrangement(take, (), controls, first, stop, given, idle))
 
 
 def play_grid(engine: Engine, guitar_grid: GuitarGrid, sampling: Sampling, **more: Any) -> Iterator[PlayedBar]:

@@ -19,6 +19,7 @@ import pytest
 
 from seq2drum.cli import signing as command
 from seq2drum.errors import CheckpointError, InputError, OutputError, UnknownModelError
+from seq2drum.play.arrange.arranger import Arranger
 from seq2drum.play.checkpoint import signing
 from seq2drum.play.checkpoint.folder import CONFIG, MOST_SUMS, SUMS, WEIGHTS, digests
 from seq2drum.play.checkpoint.runtime import MOST_FILE, MOST_JSON, check_graph, places, read_bytes, read_json
@@ -37,6 +38,7 @@ LOADERS: dict[str, Callable[[Path], Any]] = {
     "default": engine.load,
     "feel": Feel.load,
     "ranker": Ranker.load,
+    "arranger": Arranger.load,
     "loop": LoopMaker.load,
     **dict.fromkeys(("step", "words", "bar", "phrase"), lambda folder: Composer.load(str(folder))),
 }

@@ -1,7 +1,8 @@
 """The sections of a song as its drummer builds them: where the drums wait, how full they are, and on which cymbal.
 
-Fullness follows the band: the bass says most of it, the guitar a little. Rules and numbers were fitted on songs with
-drums, see `notebooks/LOG.md`, 2026-11-24. Silence and the second cymbal are drawn from the seed.
+The arranger predicts how full and how loud each section is, and how likely the drums rest in it. Fullness and loudness
+are played as predicted, a little stretched; silence and the second cymbal are drawn from the seed. Numbers were fitted
+on songs with drums, see `notebooks/LOG.md`, 2026-11-24.
 
 Letters of shapes: B bars.
 """
@@ -16,41 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.lattice.features import GuitarGrid
-from seq2drum.lattice.form import FloatArray, Form
-from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.grooves.variation import timekeeper, varied
 from seq2drum.lattice.sections import Section, spans_of
 from seq2drum.music.notes import IntArray
+from seq2drum.play.arrange.arranger import Arranger, Outlook, Part, heard, parts_of
 
 Numbers = NDArray[np.float64]
 
-# Weights of what is heard in a section, against the whole song, in the logarithm of its hits against the song's:
-# strokes of the bass and of the guitar (logarithms of ratios), notes of the guitar likewise, velocities (0..1), whether
-# it comes first or last, and its place in the song (0..1).
-WITH_BASS = {
-    "bass": 0.311,
-    "bass velocity": 0.565,
-    "notes": 0.072,
-    "velocity": 0.144,
-    "first": -0.096,
-    "last": -0.05,
-    "place": 0.06,
-}
-GUITAR_ALONE = {"notes": 0.125, "velocity": 0.361, "first": -0.196, "last": -0.083, "place": 0.059, "share": 0.164}
-# The same for the mean velocity of its hits, 0..1, against the song's.
-LOUDNESS_WITH_BASS = {"bass": 0.011, "bass velocity": 0.275, "notes": 0.013, "velocity": 0.07, "place": 0.004}
-LOUDNESS_ALONE = {"notes": 0.018, "velocity": 0.101, "place": 0.006}
-# The same for the probability that the drums are silent, in logits.
-SILENT = {"off": 3.88, "first": 0.97, "sparser": 0.58, "": -5.4}
-SILENT_ALONE = {"first": 1.97, "sparser": 0.86, "": -3.1}
-UNSURE = 0.1  # probability below which drums are never silent
 LEAST_BARS = 24  # of a song in which they wait
-SPARSE = 0.25  # how much sparser a guitar alone is in a section in which they wait: logarithm of a ratio of strokes
-WAITS = 0.65  # probability that drums wait for a bass that comes in LATE bars after the guitar or more
-LATE = 2
 MOST_WAITED = 0.34  # of the bars
-STRETCH = 1.3  # of predicted levels
+STRETCH = 2.0  # of predicted levels: a variation plays about half of one
+MOST_LEVEL = 1.0  # of a section, or least if negative
 OWN = 0.35  # share of a section's own level; the rest is that of all that share its letter
 REFRAIN = re.compile(r"chorus|refrain|hook|kehrreim|estribillo|ritornello", re.IGNORECASE)
 REFRAIN_LIFT = 0.12  # level of a named chorus above the others', at least
@@ -100,26 +79,32 @@ def section_plans(
     if not sections:
         return ()
     spans = _spans(guitar_grid, sections)
-    # 1. The level and the loudness of each, alike within a letter; refrains above the others.
-    heard, bass = _heard(guitar_grid, spans), bool(len(guitar_grid.bass.step))
+    parts, outlook = _outlook(guitar_grid, spans)
+    # 1. Where the drums rest.
+    silent = outlook.silence(parts, rng)
+    waited, whole = silent @ np.array([part.stop - part.first for part in parts]), spans[-1][1] - spans[0][0]
+    if whole < LEAST_BARS or waited > MOST_WAITED * whole:
+        silent[:] = False
+    # 2. The level and the loudness of each, alike within a letter; refrains above the others.
     length = np.array([stop - first for first, stop, _ in spans], dtype=np.float64)
     letters = np.array([letter for *_, letter in spans])
-    level = _predicted(heard, WITH_BASS if bass else GUITAR_ALONE, length, letters)
-    loudness = _predicted(heard, LOUDNESS_WITH_BASS if bass else LOUDNESS_ALONE, length, letters)
+    level, loudness = (_shared(own, length, letters) for own in outlook.played(parts, silent))
     is_refrain = np.array([bool(REFRAIN.search(letter)) for letter in letters])
     if is_refrain.any() and not is_refrain.all():
         level += is_refrain * max(
             REFRAIN_LIFT - (_mean(level, length, is_refrain) - _mean(level, length, ~is_refrain)), 0.0
         )
-    # 2. Silence, by the bass or else by the guitar.
-    silent = _silent(heard, rng, bass=bass)
     # 3. The sections on the second cymbal.
     lifted = _lifted(level, length, letters, is_refrain, rng)
     again = np.flatnonzero(lifted)
     if len(again) > 1:
         level[again[-1]] += LAST_LIFT
+    level = level.clip(-MOST_LEVEL, MOST_LEVEL)
     factor = np.clip(1 + (loudness + LOUDER * level) / MEAN_VELOCITY, SOFTEST, LOUDEST)
-    enters = _entries(guitar_grid, spans, silent, entry_bar(guitar_grid, rng))
+    enters = [first for first, *_ in spans]
+    for part, rests in zip(parts, silent.tolist(), strict=True):
+        if rests:
+            enters[part.section] = part.stop
     rows = zip(spans, enters, level.round(2).tolist(), factor.tolist(), lifted.tolist(), strict=True)
     return tuple(SectionPlan(*span, *row) for span, *row in rows)
 
@@ -142,51 +127,22 @@ def _spans(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> list[tuple[i
     return spans_of(sections, max(guitar_grid.sounding[1], sections[-1].bar + 1))
 
 
-def _predicted(
-    heard: Mapping[str, Numbers], weights: Mapping[str, float], length: Numbers, letters: NDArray[np.str_]
-) -> Numbers:
-    """Return what is predicted of each section from what is heard, less the mean of the song."""
-    own = STRETCH * sum((weight * heard[name] for name, weight in weights.items()), np.zeros(len(length)))
+def chances_of_silence(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> Numbers:
+    """Return the probability that drummers rest throughout each section (n,)."""
+    parts, outlook = _outlook(guitar_grid, _spans(guitar_grid, sections))
+    return outlook.chances(parts)
+
+
+def _outlook(guitar_grid: GuitarGrid, spans: Sequence[tuple[int, int, str]]) -> tuple[list[Part], Outlook]:
+    parts = parts_of(guitar_grid, spans)
+    return parts, Arranger.load().outlook(heard(guitar_grid, spans, parts))
+
+
+def _shared(own: Numbers, length: Numbers, letters: NDArray[np.str_]) -> Numbers:
+    """Return stretched predictions for sections, nearer to the mean of their letter, less the mean of the song."""
     shared = np.array([_mean(own, length, letters == letter) for letter in letters])
-    predicted: Numbers = OWN * own + (1 - OWN) * shared
+    predicted: Numbers = STRETCH * (OWN * own + (1 - OWN) * shared)
     return predicted - _mean(predicted, length, np.ones(len(length), dtype=np.bool_))
-
-
-def entry_bar(guitar_grid: GuitarGrid, rng: np.random.Generator | None) -> int | None:
-    """Return the bar in which the drums come in with a bass that is late; None if they do not wait for it."""
-    first, stop = guitar_grid.sounding
-    bars = guitar_grid.form.bar_of(guitar_grid.bass.step)
-    if not len(bars):
-        return None
-    bar = int(bars[0])
-    # A note or two before the barline lead into the next bar.
-    place = int(guitar_grid.form.place_of(guitar_grid.bass.step[:1])[0])
-    bar += bool(4 * place >= 3 * guitar_grid.form.steps[bar]) and bar + 1 < len(guitar_grid.form.steps)
-    if not LATE <= bar - first <= MOST_WAITED * (stop - first):
-        return None
-    return bar if (WAITS > 0.5 if rng is None else rng.random() < WAITS) else None
-
-
-def _entries(
-    guitar_grid: GuitarGrid, spans: Sequence[tuple[int, int, str]], is_silent: NDArray[np.bool_], entry: int | None
-) -> list[int]:
-    """Return the bar in which the drums enter each section. entry: the first bar of the song that has any."""
-    first, stop = guitar_grid.sounding
-    silent = np.zeros(len(guitar_grid.form.steps), dtype=np.bool_)
-    for number in np.flatnonzero(is_silent).tolist():
-        if number or not len(guitar_grid.bass.step):
-            silent[slice(*spans[number][:2])] = True
-    if entry is not None:
-        silent[first:entry] = True
-    silent[:first] = silent[stop:] = False
-    if stop - first < LEAST_BARS or silent.sum() > MOST_WAITED * (stop - first):
-        return [begin for begin, *_ in spans]
-    enters = []
-    for begin, end, _ in spans:
-        heard = min(max(begin, first), end)
-        bar = heard + int((~np.append(silent[heard:end], False)).argmax())
-        enters.append(begin if bar == heard else bar)
-    return enters
 
 
 def silence_of(plans: Sequence[SectionPlan], guitar_grid: GuitarGrid) -> tuple[NDArray[np.bool_], tuple[int, ...]]:
@@ -300,61 +256,6 @@ def _lifted(
         share = CLEAR_TIME if gap >= CLEAR_LIFT else ANY_TIME
     draw = 0.5 if rng is None else float(rng.random())
     return chosen if draw < share and length[chosen].sum() <= 0.75 * length.sum() else none
-
-
-def _silent(heard: Mapping[str, Numbers], rng: np.random.Generator | None, *, bass: bool) -> NDArray[np.bool_]:
-    weights = SILENT if bass else SILENT_ALONE
-    logits = sum((weight * heard[name] for name, weight in weights.items() if name), np.zeros(len(heard["first"])))
-    share = 1 / (1 + np.exp(-(logits + weights[""])))
-    draws = np.full(len(share), 0.5) if rng is None else rng.random(len(share))
-    silent: NDArray[np.bool_] = (draws < share) & (share >= UNSURE)
-    return silent if bass else silent & (heard["sparser"] >= SPARSE)
-
-
-# --- what is heard ----------------------------------------------------------------------------------------------------
-
-
-def _heard(guitar_grid: GuitarGrid, spans: Sequence[tuple[int, int, str]]) -> dict[str, Numbers]:
-    """Return what is heard in each section against the whole song, by the names of the weights."""
-    form, guitar, bass = guitar_grid.form, guitar_grid.guitar, guitar_grid.bass
-    low, high = spans[0][0], spans[-1][1]
-    strokes, low_strokes = _by_bar(np.unique(guitar.step), form), _by_bar(np.unique(bass.step), form)
-    notes = _by_bar(guitar.step, form)
-
-    def ratio(counts: FloatArray) -> Numbers:
-        whole = counts[low:high].mean() + 0.5
-        return np.array([np.log((counts[first:stop].mean() + 0.5) / whole) for first, stop, _ in spans])
-
-    def loudness(grid: Grid) -> Numbers:
-        bar = form.bar_of(grid.step)
-        inside = (low <= bar) & (bar < high)
-        whole = float(grid.velocity[inside].mean()) if inside.any() else 0.0
-        own = [grid.velocity[(first <= bar) & (bar < stop)] for first, stop, _ in spans]
-        return np.array([(float(one.mean()) - whole) / 127 if len(one) else 0.0 for one in own])
-
-    count = len(spans)
-    letters = [letter for *_, letter in spans]
-    share = {
-        letter: sum(stop - first for first, stop, own in spans if own == letter) / (high - low) for letter in letters
-    }
-    at = np.arange(count)
-    return {
-        "bass": ratio(low_strokes),
-        "bass velocity": loudness(bass),
-        "notes": ratio(notes),
-        "velocity": loudness(guitar),
-        "sparser": -np.minimum(ratio(strokes), 0),
-        "off": np.array([float(np.mean(low_strokes[first:stop] == 0)) for first, stop, _ in spans]),
-        "first": (at == 0).astype(np.float64),
-        "last": (at == count - 1).astype(np.float64),
-        "place": np.array([(first - low) / (high - low) for first, *_ in spans]),
-        "share": np.array([share[letter] for letter in letters]),
-    }
-
-
-def _by_bar(steps: NDArray[np.int64], form: Form) -> FloatArray:
-    """(B,): how many of the steps lie in each bar."""
-    return np.bincount(form.bar_of(steps), minlength=len(form.steps)).astype(np.float32)
 
 
 def _places(guitar_grid: GuitarGrid, plans: Sequence[SectionPlan], groove: Groove) -> tuple[int, ...]:
