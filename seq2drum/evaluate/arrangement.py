@@ -7,32 +7,33 @@ Letters of shapes: B bars, S steps of a bar, V voices.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.evaluate.auditions import Progress, tracked
-from seq2drum.evaluate.evaluation import Measure, measure_row
-from seq2drum.judge.intervals import mean_over_songs
-from seq2drum.judge.measures import spearman
+from seq2drum.evaluate.evaluation import Measure, Row, measure_row
+from seq2drum.judge.intervals import Interval, interval, mean_over_songs, over_songs, resampled
+from seq2drum.judge.measures import auc, spearman
 from seq2drum.judge.players import play_heard
-from seq2drum.lattice.conditions import bars_of, drums_of, most_struck
+from seq2drum.lattice.conditions import bars_of, drums_of, is_silent, most_struck
 from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.sections import Section, sections, spans_of
 from seq2drum.music.kit import NINE
 from seq2drum.music.song_plan import CYMBALS
+from seq2drum.play.arrange.sections import chances_of_silence
 from seq2drum.play.decode.engine import Engine
 
 LEAST_BARS = 2  # of a section that is counted
 LEAST_SECTIONS = 3  # of a song that is counted; two of them with drums
-QUIET, OFTEN_QUIET = 0.75, 0.75  # hits a bar below which drums are silent, or the share of silent bars from which
 LATE = 2  # bars after the first from which an entrance is late
 TIMEKEEPERS = (*CYMBALS, "toms")
 _KICK = NINE.names.index("kick")
@@ -78,7 +79,7 @@ def _passage(letter: str, rolls: FloatArray, velocity: float) -> Passage:
     counts = {name: by_voice[NINE.names.index(name)] / bars for name in CYMBALS}
     counts["toms"] = by_voice[_TOMS].sum() / bars
     timekeeper: str | None = most_struck(counts) or ""
-    if hits / bars < QUIET or np.mean(rolls.sum(axis=(1, 2)) == 0) > OFTEN_QUIET:
+    if is_silent(rolls.sum(axis=(1, 2))):
         timekeeper = None
     return Passage(
         letter,
@@ -131,11 +132,12 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
 def arrangement(
     player: Engine, songs: Sequence[Prepared], options: Mapping[str, Any], progress: Progress
 ) -> list[Measure]:
-    """Return the figures of the real drums, of takes, and of takes to the guitar without its bass.
+    """Return the figures of the real drums, of takes, and of takes to the guitar without its bass; and of silence.
 
     options: fields of `Options` that takes are played with.
     """
     found: dict[str, list[Arranged]] = {"real drums": [], "takes": [], "takes, bass hidden": []}
+    rests: dict[str, list[Rests]] = {"takes": [], "takes, bass hidden": []}
     seed = int(options.get("seed", 0))
     for song in tracked(songs, "songs played", progress):
         guitar_grid, passages = song.guitar_grid, sections(song.guitar_grid)
@@ -144,15 +146,107 @@ def arrangement(
         found["real drums"].append(own)
         hidden = replace(guitar_grid, bass=Grid.join([]))
         for name, heard in (("takes", guitar_grid), ("takes, bass hidden", hidden)):
-            made = arranged(play_heard(player, heard, **options), song.drums, guitar_grid, passages)
+            take = play_heard(player, heard, **options)
+            made = arranged(take, song.drums, guitar_grid, passages)
             found[name] += [made] if made is not None else []
+            if heard is hidden or len(heard.bass.step):
+                rests[name].append(rests_of(take, song.drums, heard, passages))
     rows = [
         measure_row(name, len(each), COLUMNS, [mean_over_songs(column, seed) for column in np.array(each).T])
         for name, each in found.items()
         if each
     ]
     meaning = f"Sections of songs with {LEAST_SECTIONS} or more, against those of the real drums."
-    return [Measure.of("Arrangement", meaning, COLUMNS, rows)]
+    return [
+        Measure.of("Arrangement", meaning, COLUMNS, rows),
+        Measure.of(
+            "Silence", MEANING, SILENCE, [silence_row(name, each, seed) for name, each in rests.items() if each]
+        ),
+        Measure.of(
+            "Chances",
+            "Sections by the predicted probability that the drums rest in them.",
+            CHANCES,
+            [row for name, each in rests.items() if each for row in reliability_rows(name, each, seed)],
+        ),
+    ]
+
+
+# --- silence ----------------------------------------------------------------------------------------------------------
+
+MEANING = "Sections in which drums rest. Takes: of songs with a bass; bass hidden: of all songs."
+SILENCE: Mapping[str, str] = MappingProxyType(
+    {
+        "AUC": "probability that a section in which the real drums rest has a higher predicted chance than another",
+        "real": "share of sections in which the real drums rest",
+        "chance": "mean of the predicted chances",
+        "takes": "share of sections in which takes rest",
+        "right": "share of these in which the real drums rest, too",
+        "right entry": f"share of takes entering {LATE} bars after the guitar or more whose real drums do",
+    }
+)
+CHANCES: Mapping[str, str] = MappingProxyType(
+    {"sections": "how many", "chance": "mean of the predicted chances", "real": "share in which the real drums rest"}
+)
+_EDGES = (0.0, 0.02, 0.1, 0.3, 0.5, 1.0)
+
+
+class Rests(NamedTuple):
+    """Silence of a song: (n,) for its sections, the predicted chance, whether the take and the real drums rest.
+
+    entries: whether the take and the real drums enter late.
+    """
+
+    chance: NDArray[np.float64]
+    take: NDArray[np.bool_]
+    real: NDArray[np.bool_]
+    entries: tuple[bool, bool]
+
+
+def rests_of(take: Grid, real: Grid, guitar_grid: GuitarGrid, sections: Sequence[Section]) -> Rests:
+    """Return where a take and the real drums rest. sections: of the guitar."""
+    form, (first, stop) = guitar_grid.form, guitar_grid.sounding
+    long = np.array([end - begin >= LEAST_BARS for begin, end, _ in spans_of(sections, stop)])
+    own, theirs = (
+        np.array([each.is_silent for each in passages_of(one, form, sections, stop)]) for one in (take, real)
+    )
+    entries = [entry_of(one, form, first) for one in (take, real)]
+    late, really = (bar is None or bar >= LATE for bar in entries)
+    return Rests(chances_of_silence(guitar_grid, sections)[long], own, theirs, (late, really))
+
+
+def silence_row(name: str, songs: Sequence[Rests], seed: int) -> Row:
+    """Return the figures of SILENCE over some songs."""
+    rng = np.random.default_rng([seed, 11])
+    song = np.repeat(np.arange(len(songs)), [len(each.real) for each in songs])
+    chance, take, real = (np.concatenate([each[at] for each in songs]) for at in range(3))
+
+    def area(counts: NDArray[np.int64]) -> float:
+        own, rests = np.repeat(chance, counts[song]), np.repeat(real, counts[song])
+        return auc(own[~rests], own[rests])
+
+    drawn = [area(counts.astype(np.int64)) for counts in resampled(len(songs), rng, 1000)]
+    late = np.array([really for own, really in (each.entries for each in songs) if own])
+    values: list[Interval | float] = [
+        interval(area(np.ones(len(songs), dtype=np.int64)), np.array(drawn)),
+        *(over_songs(each.astype(np.float64), song, rng) for each in (real, chance, take)),
+        over_songs(real[take].astype(np.float64), song[take], rng),
+        over_songs(late.astype(np.float64), np.arange(len(late)), rng),
+    ]
+    return measure_row(name, len(songs), SILENCE, values)
+
+
+def reliability_rows(name: str, songs: Sequence[Rests], seed: int) -> Iterator[Row]:
+    """Return a row of CHANCES for the sections between each two of _EDGES; both agree if calibrated."""
+    rng = np.random.default_rng([seed, 12])
+    song = np.repeat(np.arange(len(songs)), [len(each.real) for each in songs])
+    chance, real = (np.concatenate([each[at] for each in songs]) for at in (0, 2))
+    for low, high in pairwise(_EDGES):
+        here = (low <= chance) & (chance < high)
+        values: list[Interval | float] = [
+            float(here.sum()),
+            *(over_songs(each[here].astype(np.float64), song[here], rng) for each in (chance, real)),
+        ]
+        yield measure_row(f"{name}, {low:g} to {high:g}", len(np.unique(song[here])), CHANCES, values)
 
 
 # --- a song -----------------------------------------------------------------------------------------------------------

@@ -10,7 +10,19 @@ import numpy as np
 import pytest
 
 from seq2drum.data.corpus.prepared import Prepared
-from seq2drum.evaluate.arrangement import COLUMNS, Arranged, arranged, arrangement, entry_of, passages_of, ruzicka
+from seq2drum.evaluate.arrangement import (
+    COLUMNS,
+    SILENCE,
+    Arranged,
+    arranged,
+    arrangement,
+    entry_of,
+    passages_of,
+    reliability_rows,
+    rests_of,
+    ruzicka,
+    silence_row,
+)
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.sections import Section
 from seq2drum.music.kit import FULL
@@ -102,9 +114,36 @@ def test_the_measure_has_a_row_for_each_player_and_all_columns() -> None:
     song = replace(made_song(1), guitar_grid=replace(GUITAR, marks=tuple((each.bar, each.letter) for each in SECTIONS)))
     song = Prepared(song.path, song.sha256, song.tag, song.group, song.split, song.guitar_grid, BUILT)
     seen: list[tuple[int, int]] = []
-    (table,) = arrangement(
+    table, silence, chances = arrangement(
         engine.load("default"), [song, song], {"seed": 1}, lambda what, done, total: seen.append((done, total))
     )
     assert [row.name for row in table.rows] == ["real drums", "takes", "takes, bass hidden"]
     assert all(row.songs == 2 and set(row.figures) == set(COLUMNS) for row in table.rows)
     assert seen == [(1, 2), (2, 2)] and len(COLUMNS) == len(Arranged._fields)
+    (row,) = silence.rows  # no song has a bass
+    assert row.name == "takes, bass hidden" and set(row.figures) == set(SILENCE)
+    counts = [each.figures["sections"].value for each in chances.rows]
+    assert sum(counts) == 8 and all(each.name.startswith("takes, bass hidden, ") for each in chances.rows)
+
+
+def test_silence_of_takes_is_held_against_that_of_the_real_drums() -> None:
+    resting = played([*[()] * 4, *[HAT] * 12])
+    one = rests_of(BUILT, resting, GUITAR, SECTIONS)
+    assert one.real.tolist() == [True, False, False, False] and not one.take.any() and one.entries == (False, True)
+    assert one.chance.shape == (4,) and (one.chance > 0).all() and one.chance.max() < 0.2
+    ideal = one._replace(chance=np.array([0.9, 0.1, 0.05, 0.01]), take=one.real, entries=(True, True))
+    half = ideal._replace(chance=np.array([0.05, 0.1, 0.02, 0.01]), take=np.array([False, True, False, False]))
+    figures = silence_row("takes", [ideal, half], 0).figures
+    values = {name: figure.value for name, figure in figures.items()}
+    assert values == pytest.approx(
+        {"AUC": 9.5 / 12, "real": 0.25, "chance": 0.155, "takes": 0.25, "right": 0.5, "right entry": 1.0}
+    )
+    assert figures["right"].low == 0 and figures["right"].high == 1
+    bins = list(reliability_rows("takes", [ideal, half], 0))
+    assert [(row.figures["sections"].value, row.figures["real"].value) for row in bins] == [
+        (2, 0),
+        (3, pytest.approx(1 / 3)),
+        (2, 0),
+        (0, None),
+        (1, 1),
+    ]
