@@ -43,8 +43,8 @@ LATE = 2  # bars after the first of a section from which its bass is late
 LEADS = 0.75  # of a bar, from which a bass that enters leads into the next
 LONGEST = 4.0  # quarters that a note's length counts
 
-UNSURE = 0.2  # probability below which drums that have not entered do not wait
-SURE = 0.4  # the same of drums that have: a hole in a song is worse than none
+UNSURE = 0.3  # probability below which drums that have not entered do not wait
+SURE = 0.5  # the same of drums that have: a hole in a song is worse than none
 SILENT_BARS = 1e-6  # bars that a part without drums counts as
 
 # Features of a part. Those of an instrument are against the mean of the song, but for rests, steps and density.
