@@ -106,7 +106,9 @@ def values(given: Mapping[str, Any], wanted: Schema, *, brief: bool = False) -> 
 def _of_choice(name: str, choice: Choice) -> Schema:
     """Return the schema of one option."""
     one: Schema = {"type": _KINDS[choice.kind]}
-    if choice.words and name != "genre":  # a mix of genres has weights, too
+    if choice.is_placed and choice.kind is not str:
+        one = {"type": [_KINDS[choice.kind], "string"]}  # of places
+    if choice.words and not choice.is_placed and name != "genre":  # a mix of genres has weights, too
         one["enum"] = list(choice.words)
     if choice.kind in (int, float):
         one |= {"minimum": choice.least} if math.isfinite(choice.least) else {}

@@ -16,10 +16,20 @@ from client.errors import ServerFault
 from seq2drum.errors import InputError, OptionError
 from seq2drum.formats import foreign
 from seq2drum.music import song_plan
-from seq2drum.music.choices import AUTO, check_bars, check_number
+from seq2drum.music.choices import AUTO, WHOLE, check_bars, check_number, placed_text, values_of
 from seq2drum.music.explanation import Explanation, Piece, SectionGroove, Swap
 from seq2drum.music.limits import OPENED_SUFFIXES
-from seq2drum.music.options import OPTIONS, SESSION, BaseOptions, BaseSession, check
+from seq2drum.music.options import (
+    OPTIONS,
+    PLACE_FIELDS,
+    PLACED,
+    SESSION,
+    BaseOptions,
+    BaseSession,
+    check,
+    check_value,
+    placed,
+)
 from seq2drum.music.song_plan import PlannedSection, SongPlan
 from seq2drum.play.asked import One, by_section, reference
 from seq2drum.rpc import accompaniment_pb2 as pb
@@ -184,6 +194,14 @@ def config(options: RemoteOptions, takes: int = 1) -> pb.GenerationConfig:
         setattr(message, name, getattr(options, name))
     for name, one in OPTIONS.items():
         value = getattr(options, name)
+        if name in PLACED:
+            value = placed(name, value)
+            check_value(name, value)
+            if name in PLACE_FIELDS:
+                value, places = values_of(value).get(WHOLE), {**values_of(value), WHOLE: None}
+                setattr(message, PLACE_FIELDS[name], placed_text({key: one for key, one in places.items() if key}))
+            else:
+                value = placed_text(value)
         if value is not None and not (name == "style" and value == AUTO):
             _set(message, one.field or name, _sendable(name, value))
     song_plan.check(options.plan)

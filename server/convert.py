@@ -21,12 +21,12 @@ from seq2drum.formats import foreign
 from seq2drum.formats.midi import midi
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.music import drum_maps, song_plan, theory
-from seq2drum.music.choices import AUTO, STYLES
+from seq2drum.music.choices import AUTO, STYLES, placed_text
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import IntArray, Part, Song
-from seq2drum.music.options import OPTIONS, SESSION
+from seq2drum.music.options import OPTIONS, PLACE_FIELDS, SESSION
 from seq2drum.music.song_plan import PlannedSection, SongPlan
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import wishes
@@ -50,7 +50,7 @@ MOST_SECTIONS = 26
 """The most grooves in a configuration."""
 MOST_SECTIONS_TEXT = 4000
 """The longest text of sections in a configuration, in characters."""
-_TEXTS = ("sections", "out")  # several names in one text
+_TEXTS = ("sections", "out", "half_time", "time", *PLACE_FIELDS.values())  # several names in one text
 MOST_FILLS = 2000
 """The most bars or ranges of bars of an option for fills."""
 
@@ -96,6 +96,8 @@ def options_of(config: pb.GenerationConfig, limits: Limits = DEFAULT_LIMITS) -> 
     for name, one in OPTIONS.items():
         if (one.field or name) in fields:
             given[name] = _value(name, fields[one.field or name], limits)
+        if (text := fields.get(PLACE_FIELDS.get(name, ""))) is not None:
+            given[name] = f"{given[name]},{text}" if name in given else text
     if given.get("style") == AUTO:
         del given["style"]
     # 3. Check one by one, so that the field can be named; together they may still contradict each other.
@@ -103,7 +105,8 @@ def options_of(config: pb.GenerationConfig, limits: Limits = DEFAULT_LIMITS) -> 
         try:
             Options(**{name: value})
         except OptionError as error:
-            raise Refusal("INVALID_OPTION", str(error), field=f"config.{OPTIONS[name].field or name}") from None
+            own = PLACE_FIELDS.get(name, "") if isinstance(value, str) else ""
+            raise Refusal("INVALID_OPTION", str(error), field=f"config.{own or OPTIONS[name].field or name}") from None
     return Options(**given)
 
 
@@ -279,7 +282,8 @@ def effective(config: pb.GenerationConfig, options: Options, model: str) -> pb.G
     filled.model = model
     for name, one in OPTIONS.items():
         if one.default not in (None, ()):
-            setattr(filled, one.field or name, getattr(options, name))
+            value = getattr(options, name)
+            setattr(filled, one.field or name, placed_text(value) if one.is_placed else value)
     if options.groove is None and options.like is None:
         filled.temperature = options.freedom
     filled.style, filled.takes = options.style or "", config.takes or 1

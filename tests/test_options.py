@@ -14,15 +14,18 @@ from client.messages import RemoteOptions, config
 from client.options import song_parser
 from seq2drum.cli import parser_of
 from seq2drum.console.arguments import Parser
+from seq2drum.errors import OptionError
 from seq2drum.music.choices import Choice
-from seq2drum.music.options import BRIEF, CHOICES, OPTIONS, SECTIONS, SESSION, names_in
+from seq2drum.music.options import BRIEF, CHOICES, OPTIONS, PLACE_FIELDS, PLACED, SECTIONS, SESSION, names_in
+from seq2drum.play.options import Options
+from seq2drum.rpc import accompaniment_pb2 as pb
 from server import convert
 
 ROOT = Path(__file__).parent.parent
 CONTRACT = (ROOT / "proto" / "seq2drum" / "v1" / "accompaniment.proto").read_text(encoding="utf-8")
 FIELD = re.compile(r"((?:  // [^\n]*\n)+)  (optional |repeated |)(\w+) (\w+) = \d+;")
 IN_CONTRACT = {"genre": "genres", "metre": "meter"}  # of a beat
-TEXTS = ("track", "sections", "out")  # several values in one text
+TEXTS = ("track", "sections", "out", "half_time")  # several values in one text
 OTHERS = {"model", "with_guitar", "explain", "plan"}  # of a take, beside the options
 
 
@@ -62,7 +65,8 @@ def test_what_is_stale_is_named(tmp_path: Path) -> None:
 
 
 def test_the_contract_has_the_options_and_no_other() -> None:
-    assert TAKE.keys() == {one.field or name for name, one in CHOICES.items()} | SESSION.keys() | OTHERS
+    fields = {one.field or name for name, one in CHOICES.items()} | set(PLACE_FIELDS.values())
+    assert TAKE.keys() == fields | SESSION.keys() | OTHERS
     assert BEAT.keys() == {IN_CONTRACT.get(name, name) for name in BRIEF} | {"model", "takes"}
 
 
@@ -91,10 +95,33 @@ def test_the_contract_says_of_an_option_what_the_table_says(name: str, one: Choi
 def test_an_option_goes_to_a_server_and_comes_out_as_it_was(name: str) -> None:
     one = OPTIONS[name]
     value: object = {float: 0.75, int: 3, tuple: (3, 4), str: one.words[0] if one.words else "2"}[one.kind]
-    value = {"drum_map": "ssd5", "sections": "verse 1-4", "out": "intro,3-4"}.get(name, value)
+    value = {"drum_map": "ssd5", "sections": "verse 1-4", "out": "intro,3-4", "half_time": "all"}.get(name, value)
     if one.many and name not in TEXTS:
         value = (value,)
     assert getattr(convert.options_of(config(RemoteOptions(**{name: value}))), name) == value  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", PLACED)
+def test_values_of_places_go_to_a_server_and_come_out_as_they_were(name: str) -> None:
+    one, other = ("hat", "ride") if OPTIONS[name].words else (0.25, 1 / 3)
+    for value in ({"chorus": one, "9-16": other}, {"": one, "B": other}, f"{one},B={other}", f" 9-16 = {one} "):
+        sent = config(RemoteOptions(**{name: value}))  # type: ignore[arg-type]
+        read = convert.options_of(sent)
+        assert getattr(read, name) == getattr(Options(**{name: value}), name)  # type: ignore[arg-type]
+        assert getattr(convert.options_of(convert.effective(sent, read, "default")), name) == getattr(read, name)
+    with pytest.raises(OptionError, match=r"wanted 0 to 1|there is no piece"):
+        config(RemoteOptions(**{name: {"chorus": "gong" if OPTIONS[name].words else 1.5}}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", PLACE_FIELDS)
+def test_a_client_of_before_sends_no_places_and_a_server_of_before_reads_the_rest(name: str) -> None:
+    before = pb.GenerationConfig()
+    setattr(before, name, 0.5)
+    assert getattr(convert.options_of(before), name) == 0.5
+    sent = config(RemoteOptions(**{name: {"": 0.5, "chorus": 0.9}}))  # type: ignore[arg-type]
+    assert (getattr(sent, name), getattr(sent, PLACE_FIELDS[name])) == (0.5, "chorus=0.9")
+    alone = config(RemoteOptions(**{name: {"chorus": 0.9}}))  # type: ignore[arg-type]
+    assert not alone.HasField(name)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("parser", [parser_of("infer"), song_parser()], ids=["infer", "client"])

@@ -10,7 +10,7 @@ from seq2drum import __version__
 from seq2drum.console import paths
 from seq2drum.console.arguments import named
 from seq2drum.errors import OptionError
-from seq2drum.music.choices import AUTO, Choice
+from seq2drum.music.choices import AUTO, Choice, placed_of, values_of
 from seq2drum.music.options import CHOICES, OPTIONS, OUTPUT, SECTIONS, SESSION, WHAT, names_in
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def add_choice(
         default=choice.default,
         metavar=choice.metavar,
         help=help,
-        action=action or (_Adds if choice.many else "store"),
+        action=action or (_AddsPlaces if choice.is_placed else _Adds if choice.many else "store"),
     )
 
 
@@ -117,8 +117,25 @@ class _Adds(argparse.Action):
         setattr(namespace, self.dest, before + comma + value if before else value)
 
 
+class _AddsPlaces(argparse.Action):
+    """An action that joins the values that a repeated option has in places."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, option: str | None = None
+    ) -> None:
+        before = getattr(namespace, self.dest)
+        if before != self.default and (isinstance(before, Mapping) or isinstance(value, Mapping)):
+            value = {**values_of(before), **values_of(value)}
+        setattr(namespace, self.dest, value)
+
+
 def reader(choice: Choice) -> Callable[[str], Any]:
     """The function that reads the value of an option from a word."""
+    if choice.is_placed:
+        one = reader(choice._replace(is_placed=False))
+        placed: Callable[[str], Any] = lambda text: placed_of(choice, text) if "=" in text else one(text)  # noqa: E731
+        placed.__name__ = choice.kind.__name__  # as argparse calls what it should be
+        return placed
     if choice.words:
         return words if choice.many else word
     if choice.many and choice.kind is not str:

@@ -24,9 +24,9 @@ from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.grid import Grid, to_full
 from seq2drum.lattice.grooves.grooves import Groove, typical
 from seq2drum.lattice.sections import Section, sections
+from seq2drum.music.choices import WHOLE
 from seq2drum.music.kit import Kit, to_kit
 from seq2drum.play.arrange.arrange import make_plan
-from seq2drum.play.asked import WHOLE
 from seq2drum.play.decode import engine
 from seq2drum.play.decode.decoding import take_of
 from seq2drum.play.decode.plan import Plan

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, fields
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from seq2drum.errors import OptionError
 from seq2drum.music import metres
@@ -116,7 +116,8 @@ class Choice(NamedTuple):
     wanted: the range in words. title: its name in an error, if not its own. words: all that a text can be;
     without any, it can be any text. many: a choice is several such values, with commas between them. label: its name in
     English and German. field: its name in the contract, where that is another. jam: whether it holds for a jam, too.
-    form, dialog: how the page and REAPER show it, if they do.
+    is_placed: it can have other values in some places, see `placed_of`. form, dialog: how the page and REAPER
+    show it, if they do.
     """
 
     kind: type
@@ -134,6 +135,7 @@ class Choice(NamedTuple):
     label: tuple[str, str] = ("", "")
     field: str = ""
     jam: bool = False
+    is_placed: bool = False
     form: Form | None = None
     dialog: Dialog | None = None
 
@@ -236,6 +238,40 @@ _RANGE = re.compile(r"(\d{1,9})(?:\s*[-:]\s*(\d{1,9}))?")
 _FILE = re.compile(r"[/\\]|\.[a-z0-9]{2,8}$", re.IGNORECASE)
 
 
+WHOLE = ""
+"""In place of a section or bars: all bars that no other place has."""
+
+
+Level: TypeAlias = "float | str | Mapping[str, float] | None"
+"""A level, or one for each place: a mapping, or a text such as "0.5,chorus=0.9"; see `placed_of`."""
+
+
+def values_of(value: Any) -> Mapping[str, Any]:
+    """Return the values of an option by place; a value for all bars is that of `WHOLE`."""
+    return value if isinstance(value, Mapping) else {WHOLE: value}
+
+
+def placed_of(choice: Choice, text: str) -> Any:
+    """Return the value of an option that can differ by place: one for all bars, or a mapping of places to values.
+
+    A text such as "0.5,chorus=0.9,9-16=0.2" is such a mapping: its value without a place is that of `WHOLE`. Where two
+    places share bars, the later wins.
+
+    Raises:
+        ValueError: a value is not a number.
+    """
+    values = dict[str, Any]()
+    for piece in text.split(","):
+        place, _, one = (part.strip() for part in piece.rpartition("="))
+        values[place] = one.casefold() if choice.words else choice.kind(one)
+    return values if values.keys() - {WHOLE} else values[WHOLE]
+
+
+def placed_text(value: Any) -> str:
+    """Return such a value as a text, which `placed_of` reads."""
+    return ",".join(f"{place}={one}" if place else str(one) for place, one in values_of(value).items())
+
+
 def places_of(text: str) -> tuple[str | tuple[int, int], ...]:
     """The places in a text such as "intro,1-8,12": sections by name, and (first, last) of each range of bars.
 
@@ -246,18 +282,25 @@ def places_of(text: str) -> tuple[str | tuple[int, int], ...]:
     for piece in map(str.strip, text.split(",")):
         if not piece:
             raise OptionError(f"a place is missing in {text[:40]!r}, wanted sections and bars such as intro,1-8")
-        match = _RANGE.fullmatch(piece)
-        if match is None:
-            if _FILE.search(piece):
-                raise OptionError(
-                    f"{piece[:40]!r} looks like a file, wanted sections and bars; -o names the file to write"
-                )
-            found.append(piece)
-            continue
-        bars = int(match[1]), int(match[2] or match[1])
-        check_bars(bars)
-        found.append(bars)
+        bars = range_of(piece)
+        if bars is None and _FILE.search(piece):
+            raise OptionError(f"{piece[:40]!r} looks like a file, wanted sections and bars; -o names the file to write")
+        found.append(piece if bars is None else bars)
     return tuple(found)
+
+
+def range_of(place: str) -> tuple[int, int] | None:
+    """The first and the last bar of a place such as "9-16" or "12"; None for a section.
+
+    Raises:
+        OptionError: an invalid range.
+    """
+    match = _RANGE.fullmatch(place)
+    if match is None:
+        return None
+    bars = int(match[1]), int(match[2] or match[1])
+    check_bars(bars)
+    return bars
 
 
 GENRES = (

@@ -38,14 +38,18 @@ from seq2drum.music.choices import (
     RITARD,
     STYLES,
     TIMES,
+    WHOLE,
     Choice,
     Dialog,
     Form,
+    Level,
     check_bars,
     check_number,
     choice,
     instead,
     level,
+    placed_of,
+    range_of,
     table_of,
 )
 from seq2drum.music.limits import MOST_COUNT_IN
@@ -150,9 +154,10 @@ class BaseOptions:
         ),
         dialog=Dialog(AUTO, is_value=True),
     )
-    intensity: float | None = level(
-        f"how busy and how loud{_AS_MUSIC}",
+    intensity: Level = level(
+        f"how busy and how loud{_AS_MUSIC}; in places `chorus=0.9,9-16=0.2`",
         section=WHAT,
+        is_placed=True,
         label=("Intensity", "Intensität"),
         jam=True,
         form=Form(
@@ -161,9 +166,10 @@ class BaseOptions:
         ),
         dialog=_FITS,
     )
-    complexity: float | None = level(
-        f"how far kick, snare and toms lean against the beat{_AS_MUSIC}",
+    complexity: Level = level(
+        f"how far kick, snare and toms lean against the beat{_AS_MUSIC}; also in places",
         section=WHAT,
+        is_placed=True,
         label=("Complexity", "Komplexität"),
         jam=True,
         form=Form(
@@ -175,9 +181,10 @@ class BaseOptions:
         ),
         dialog=_FITS,
     )
-    fills: float | None = level(
-        "how often the pattern breaks: 0 the fewest, 0.5 as often as drummers do, 1 twice as often",
+    fills: Level = level(
+        "how often the pattern breaks: 0 the fewest, 0.5 as often as drummers do, 1 twice as often; also in places",
         section=FILLS,
+        is_placed=True,
         label=("Fills", "Fills"),
         jam=True,
         form=Form(
@@ -343,11 +350,12 @@ class BaseOptions:
             is_rare=True,
         ),
     )
-    time: str = choice(
+    time: str | Mapping[str, str] = choice(
         str,
         "NAME",
-        f"the piece that keeps time: {', '.join(f'`{word}`' for word in TIMES)}",
+        f"the piece that keeps time: {', '.join(f'`{word}`' for word in TIMES)}; in places `chorus=ride`",
         section=OF_THE_KIT,
+        is_placed=True,
         default=AUTO,
         words=TIMES,
         title="piece to keep time on",
@@ -418,10 +426,21 @@ class BaseOptions:
         wanted="a number of a bar from 1",
         title="the bar to enter in",
     )
+    half_time: str | None = choice(
+        str,
+        "PLACES",
+        f"play in half time: sections and bars such as `chorus,9-16`, or `{ALL}`; all other bars stay as they are",
+        section=WHAT,
+        many=True,
+    )
 
 
 OPTIONS = table_of(BaseOptions)
 """The options of a take, each by the name that it has as a field."""
+
+PLACED = tuple(name for name, one in OPTIONS.items() if one.is_placed)
+PLACE_FIELDS = MappingProxyType({name: f"{name}_places" for name in PLACED if not OPTIONS[name].words})
+"""The options that can have other values in places; and the fields of the contract for levels in places."""
 
 CHOICES = MappingProxyType(
     {
@@ -547,6 +566,18 @@ def names_in(section: str, *, jam: bool = False) -> tuple[str, ...]:
     return tuple(name for name, one in CHOICES.items() if one.section == section and (one.jam or not jam))
 
 
+def placed(name: str, value: Any) -> Any:
+    """Return the value of an option that can differ by place, as `choices.placed_of` reads it from a text.
+
+    Raises:
+        OptionError: a value in the text is not a number.
+    """
+    try:
+        return placed_of(OPTIONS[name], value) if isinstance(value, str) else value
+    except ValueError:
+        raise OptionError(f"{name} is {value[:60]!r}, wanted {OPTIONS[name].wanted}, also for places") from None
+
+
 def check_value(name: str, value: Any) -> None:
     """Refuse a value of an option that is out of its range or none of its words; other kinds of values pass.
 
@@ -554,6 +585,17 @@ def check_value(name: str, value: Any) -> None:
         OptionError: it is one.
     """
     one = OPTIONS[name]
+    if one.is_placed and isinstance(value, Mapping):
+        for place, its in value.items():
+            if place != WHOLE and (not place.strip() or "," in place or "=" in place):
+                raise OptionError(f"{name} is requested in {place[:40]!r}, wanted a section, or bars such as 9-16")
+            range_of(place)
+            if one.words:
+                check_word(name, its)
+            else:
+                title = name if place == WHOLE else f"{name} in {place[:40]!r}"
+                check_number(one._replace(default=0.0), its, title)  # None is no value
+        return
     for single in value if one.many and isinstance(value, tuple) else (value,):
         if one.words:
             check_word(name, single)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from seq2drum.errors import OptionError
 from seq2drum.music import choices
+from seq2drum.music.choices import WHOLE, range_of
 from seq2drum.music.limits import OPENED_SUFFIXES
 
 if TYPE_CHECKING:  # the client reads the words, and has no numpy
@@ -17,8 +18,6 @@ Named = TypeVar("Named")
 One: TypeAlias = "str | Groove"
 Grooves: TypeAlias = "One | Mapping[str, One]"
 """A groove (its name, its file or itself), or one for each section."""
-
-WHOLE = ""  # in place of a section: all sections without a groove of their own
 
 _FILE = re.compile(rf"(.+(?:{'|'.join(map(re.escape, OPENED_SUFFIXES))}))(?::(.*))?", re.IGNORECASE | re.DOTALL)
 _BARS = re.compile(r"(\d{1,9})(?:[-:](\d{1,9}))?")
@@ -105,19 +104,32 @@ def letters_of(names: Iterable[str], letters: Sequence[str]) -> dict[str, str]:
 
 
 def by_letter(grooves: Mapping[str, Named], letters: Sequence[str], names: Iterable[str] = ()) -> dict[str, Named]:
-    """Return requests for sections by name as requests by letter. letters: see `letters_of`.
+    """Return requests by place as requests with sections by letter. letters: see `letters_of`.
 
     names: of the sections in other options, as a name means the same section in all of them.
 
     Raises:
         OptionError: there are two for one section, or as `letters_of`.
     """
-    found, letter_of = dict[str, Named](), letters_of([*grooves, *names], letters)
-    for section, one in grooves.items():
-        letter = letter_of[section]
-        if letter in found:
-            raise OptionError(f"two grooves are requested in {letter!r}; wanted one")
-        found[letter] = one
+    own = [place for place in grooves if range_of(place) is None]
+    return lettered(grooves, letters_of([*own, *names], letters))
+
+
+def lettered(requested: Mapping[str, Named], letter_of: Mapping[str, str], what: str = "grooves") -> dict[str, Named]:
+    """Return requests by place with sections by their letters, and bars as FIRST-LAST.
+
+    letter_of: of each name of a section, see `letters_of`; `WHOLE` stays. what: is requested, for the message.
+
+    Raises:
+        OptionError: there are two for one place.
+    """
+    found = dict[str, Named]()
+    for place, one in requested.items():
+        bars = range_of(place)
+        own = letter_of.get(place, WHOLE) if bars is None else f"{bars[0]}-{bars[1]}"
+        if own in found:
+            raise OptionError(f"two {what} are requested in {own!r}; wanted one")
+        found[own] = one
     return found
 
 

@@ -1,64 +1,160 @@
-"""Choose: the groove of each section, by the request and what fits the guitar."""
+"""Choose: the groove of each section, by the request and what fits the guitar; and the wishes for places."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
+from seq2drum.errors import OptionError
 from seq2drum.lattice.grooves.grooves import Groove
-from seq2drum.lattice.sections import Section
+from seq2drum.lattice.grooves.variation import halved
 from seq2drum.music import choices
+from seq2drum.music.choices import ALL, WHOLE, range_of, values_of
+from seq2drum.music.notes import IntArray
+from seq2drum.music.options import OPTIONS
 from seq2drum.music.song_plan import SongPlan
-from seq2drum.play.asked import WHOLE
+from seq2drum.play.decode.plan import BoolArray
 from seq2drum.play.grooves import choosing
 from seq2drum.play.grooves.choosing import BySection
 from seq2drum.play.listen import Guitar
 from seq2drum.play.options import Options
 
+GROOVE, HALF_TIME = "groove", "half_time"
+NAMED = {GROOVE, "complexity", "time"}  # options by which a section has another groove, or another cymbal
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Some bars (B,) with wishes of their own: what is requested there, and on which grooves, by section."""
+
+    bars: BoolArray
+    options: Options
+    grooves: BySection
+
 
 @dataclass(frozen=True)
 class Grooves:
-    """The grooves of a take, by the letters of their sections.
+    """The grooves of a take, by the letters of their sections, and its wishes for places.
 
-    A groove requested for one section changes the bars of that section alone. So the take is arranged
-    first without such wishes, then with them.
+    A wish changes the bars of its place alone. So the take is arranged first without such wishes, then with them.
 
-    options: the request, resolved. without: the same without the wishes: the ending, the entry, and the
-    grooves of single sections. everywhere: the grooves without the wishes. placed: the grooves that they name. plan: a
-    plan that is given in place of the drummer's own.
+    options: the request, resolved. without: the same without the wishes: the ending, the entry, and all that is
+    requested for places. everywhere: the grooves without the wishes. placed: the wishes for places; where several have
+    a bar, the last one has all that is requested there. named: the grooves of sections that have their own, or a cymbal
+    of their own, by such wishes in all their bars. plan: a plan that is given in place of the drummer's own.
     """
 
     options: Options
     without: Options
     everywhere: BySection
-    placed: BySection
+    placed: tuple[Placed, ...] = ()
+    named: BySection = field(default_factory=dict)
     plan: SongPlan = ()
 
     @property
     def by_section(self) -> BySection:
         """The groove of each section."""
-        return {**self.everywhere, **self.placed}
+        return {**self.everywhere, **self.named}
 
     @property
     def played(self) -> list[Groove]:
         """All grooves in use."""
-        return list((self.everywhere if self.everywhere.keys() - self.placed else self.placed).values())
+        return list((self.everywhere if self.everywhere.keys() - self.named else self.named).values())
 
 
 def choose(guitar: Guitar, options: Options) -> Grooves:
-    """Choose the groove of each section. options: resolved, see `wishes.resolve_options`."""
-    has_places = isinstance(options.groove, Mapping) or options.ending != choices.AUTO or options.enter
-    without, placed = options, dict[str, Groove]()
-    if has_places:
-        requested = options.groove if isinstance(options.groove, Mapping) else {}
-        asked = {letter: groove for letter, groove in requested.items() if isinstance(groove, Groove)}
-        whole = _whole(asked, guitar.sections)
-        letters = dict.fromkeys(section.letter for section in guitar.sections)
-        placed = {letter: asked[letter] for letter in letters if letter in asked and asked[letter] != whole}
-        without = replace(options, groove=None if whole is None else {WHOLE: whole}, ending=choices.AUTO, enter=None)
-    return Grooves(options, without, choosing.chosen(guitar.song_grid.guitar_grid, guitar.sections, without), placed)
+    """Choose the groove of each section. options: resolved, see `wishes.resolve_options`.
+
+    Raises:
+        OptionError: half time is requested where there is no groove, or in a metre of one beat.
+    """
+    # 1. What is requested of the whole song, and where something else is.
+    requested = options.in_places
+    if isinstance(options.groove, Mapping):
+        requested[GROOVE] = options.groove
+    if options.half_time is not None:
+        requested[HALF_TIME] = dict.fromkeys(options.half_time.split(","), ALL)
+    wishes = {name: _by_bar(guitar, name, values) for name, values in requested.items()}
+    whole = {name: values[0] for name, (values, _) in wishes.items()}
+    without = options
+    if requested or options.ending != choices.AUTO or options.enter is not None:
+        without = replace(options, ending=choices.AUTO, enter=None, **whole)
+    grid = guitar.song_grid.guitar_grid
+    everywhere = choosing.chosen(grid, guitar.sections, without)
+    if without.half_time is not None:
+        everywhere = _in_half_time(everywhere, dict.fromkeys(guitar.letters))
+    if not any(code.any() for _, code in wishes.values()):
+        return Grooves(options, without, everywhere)
+    # 2. The bars of each combination of wishes, and of all that have it among theirs.
+    placed, named, letters, sounds = (
+        list[Placed](),
+        dict[str, Groove](),
+        np.array(guitar.letters),
+        slice(*guitar.sounding),
+    )
+    combinations = {tuple(int(code[bar]) for _, code in wishes.values()) for bar in range(*guitar.sounding)}
+    for combination in sorted(combinations, key=lambda each: (np.count_nonzero(each), each)):
+        own = {
+            name: values[number]
+            for number, (name, (values, _)) in zip(combination, wishes.items(), strict=True)
+            if number
+        }
+        if not own:  # the bars without a wish
+            continue
+        bars = np.logical_and.reduce(
+            [code == number for number, (_, code) in zip(combination, wishes.values(), strict=True) if number]
+        )
+        there, request = letters[bars], replace(options, enter=None, **{**whole, **own})
+        # 3. Its grooves.
+        grooves: BySection = dict(everywhere)
+        if GROOVE in own:
+            grooves = {**grooves, **dict.fromkeys(there.tolist(), own[GROOVE][WHOLE])}
+        elif "complexity" in own:
+            fitting = choosing.chosen(grid, guitar.sections, request)
+            grooves = {**grooves, **{letter: fitting[letter] for letter in there.tolist() if letter in fitting}}
+        if HALF_TIME in own:
+            grooves = _in_half_time(grooves, dict.fromkeys(there.tolist()))
+        if own.keys() & NAMED:
+            all_in = {letter for letter in grooves if bars[sounds][letters[sounds] == letter].all()}
+            named |= {letter: grooves[letter] for letter in all_in & set(there.tolist())}
+        if own.keys() == {GROOVE} and grooves == everywhere and request.sampling == without.sampling:
+            continue  # the sections have these grooves anyway
+        placed.append(Placed(bars, request, grooves))
+    return Grooves(options, without, everywhere, tuple(placed), named)
+
+
+def _by_bar(guitar: Guitar, name: str, requested: Mapping[str, Any]) -> tuple[list[Any], IntArray]:
+    """Return the values of an option, that of the whole song first, and (B,) the number of that of each bar.
+
+    requested: values by place. Where all bars have one value, it is that of the whole song.
+    """
+    values, code = [requested.get(WHOLE, OPTIONS[name].default)], np.zeros(len(guitar.letters), dtype=np.int64)
+    for place, value in requested.items():
+        if place != WHOLE and not (name == GROOVE and isinstance(value, str)):
+            values += [value] * (value not in values)
+            code[guitar.bars_in(range_of(place) or place)] = values.index(value)
+    inside = code[slice(*guitar.sounding)]
+    if (inside == inside[0]).all():
+        values, code = [values[inside[0]]], np.zeros_like(code)
+    if name == GROOVE:
+        values = [None if value is None else {WHOLE: value} for value in values]
+    return values, code
+
+
+def _in_half_time(grooves: BySection, letters: Iterable[str]) -> BySection:
+    """Return grooves by section, with those of some letters in half time."""
+    slow = dict[str, Groove]()
+    for letter in letters:
+        if letter not in grooves:
+            raise OptionError(
+                f"half time is requested in section {letter!r}, and the drummer has no groove in its metre; name one"
+                f" (groove), or leave this section out"
+            )
+        slow[letter] = halved(grooves[letter])
+    return {**grooves, **slow}
 
 
 def variants(guitar: Guitar, options: Options, count: int) -> list[Options]:
@@ -72,14 +168,7 @@ def variants(guitar: Guitar, options: Options, count: int) -> list[Options]:
         if own.groove is None:
             grooves = choosing.chosen(guitar.song_grid.guitar_grid, guitar.sections, own, number)
             arrange = choices.ON if own.arranges else own.arrange
-            own = replace(own, groove=dict(grooves), temperature=own.freedom, arrange=arrange)
+            kept = {letter: groove for letter, groove in grooves.items() if letter not in values_of(own.complexity)}
+            own = replace(own, groove=kept or None, temperature=own.freedom, arrange=arrange)
         varied.append(own)
     return varied
-
-
-def _whole(requested: Mapping[str, Groove], sections: Sequence[Section]) -> Groove | None:
-    """Return the groove of the whole song: the requested one, or that of all its sections, if they share one."""
-    if WHOLE in requested:
-        return requested[WHOLE]
-    grooves = [requested.get(section.letter) for section in sections]
-    return grooves[0] if all(groove == grooves[0] for groove in grooves) else None

@@ -170,7 +170,7 @@ def planned(guitar: Guitar, grooves: Grooves, plan: SongPlan) -> Grooves:
     song_plan.check(plan)
     song_plan.check_fit(plan, numbered_spans(guitar.song_grid.guitar_grid, guitar.sections, numbers))
     out = set(numbers[guitar.out(options.out, options.enter)].tolist())
-    others = [row for row in plan if row.name not in grooves.placed]
+    others = [row for row in plan if row.name not in grooves.named]
     is_plain = all(row.is_even and row.without(out) == row._replace(enters=row.first).without(out) for row in others)
     if not grooves.without.arranges and not is_plain:
         raise OptionError(
@@ -204,8 +204,8 @@ def stream_grid(
     decoded, idle = decoded_bars(
         first, stop, given, np.zeros(count, dtype=np.bool_) if plan.silent is None else plan.silent
     )
-    take = version_of(plan, decoded, sampling, sampling)
-    yield from play(model, guitar_grid, read, Arrangement(take, (), controls, first, stop, given, idle))
+    take = version_of(plan, decoded, sampling, sampling, controls)
+    yield from play(model, guitar_grid, read, Arrangement(take, (), first, stop, given, idle))
 
 
 def play_grid(engine: Engine, guitar_grid: GuitarGrid, sampling: Sampling, **more: Any) -> Iterator[PlayedBar]:

@@ -13,10 +13,10 @@ from seq2drum.lattice.grid import Grid, Lattice, encode
 from seq2drum.lattice.grooves.grooves import Groove, typical
 from seq2drum.lattice.sections import Section, bars_of
 from seq2drum.music import theory
+from seq2drum.music.choices import WHOLE
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.kit import FULL, Kit
 from seq2drum.music.notes import NO_PEDAL, Bar, IntArray, Part, Song
-from seq2drum.play.asked import WHOLE
 from seq2drum.play.options import Options
 
 

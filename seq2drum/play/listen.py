@@ -81,15 +81,24 @@ class Guitar:
 
         places: see `places_of`; sections by their letters. enter: the number of the bar in the song.
         """
-        numbers = self.song_grid.numbers
-        letters = np.array(Plan.of_sections(len(numbers), self.sections).letter)
-        out: BoolArray = numbers < (enter or 0)
+        out: BoolArray = self.song_grid.numbers < (enter or 0)
         for place in () if places is None else places_of(places):
-            if isinstance(place, str):
-                out |= letters == place
-            else:
-                out |= (place[0] <= numbers) & (numbers <= place[1])
+            out |= self.bars_in(place)
         return out
+
+    def bars_in(self, place: str | tuple[int, int]) -> BoolArray:
+        """Return the bars (B,) of a section by its letter, or those from a first to a last number in the song."""
+        numbers = self.song_grid.numbers
+        if isinstance(place, str):
+            inside: BoolArray = np.array(self.letters) == place
+        else:
+            inside = (place[0] <= numbers) & (numbers <= place[1])
+        return inside
+
+    @property
+    def letters(self) -> tuple[str, ...]:
+        """The letter of each bar's section."""
+        return Plan.of_sections(len(self.song_grid.numbers), self.sections).letter
 
     @property
     def everything(self) -> Grid:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from seq2drum.errors import OptionError
 from seq2drum.lattice.conditions import Controls
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.music import drum_maps
-from seq2drum.music.choices import AUTO, ON, PIECES, places_of, sections_of
-from seq2drum.music.options import OPTIONS, BaseOptions, check_value, pieces_of
+from seq2drum.music.choices import ALL, AUTO, ON, PIECES, WHOLE, places_of, range_of, sections_of
+from seq2drum.music.options import OPTIONS, PLACED, BaseOptions, check_value, pieces_of, placed
 from seq2drum.music.shown import Shown
 from seq2drum.play import asked
 from seq2drum.play.decode.sampling import Sampling
@@ -23,16 +24,21 @@ class Options(BaseOptions, Shown):
     `music.options.BaseOptions` has the fields, their meanings, ranges and defaults.
 
     groove: a name in the groove book, a file with drums (`FILE`, `FILE:5` for one of its bars, `FILE:5-8` for several),
-    a `Groove`, or one of these for each section: a mapping of section to it, or "verse=NAME,chorus=FILE". See `asked`.
+    a `Groove`, or one of these for each place: a mapping of section or bars to it, or "verse=NAME,9-16=FILE". See
+    `asked`. intensity, complexity, fills, time: a value, or a mapping of places to values, such as {"chorus": 0.9,
+    "9-16": 0.2}; under "" that of all other bars.
     like: a file of any kind but recordings, or its bytes. no_fills_in: (first, last) of each range of bars. sections:
-    unnamed bars belong to the section before them. out: sections by letter or name, and bars. drum_map: the notes of a
-    sampler, and of the file's own drums.
+    unnamed bars belong to the section before them. out, half_time: sections by letter or name, and bars. drum_map: the
+    notes of a sampler, and of the file's own drums.
 
     Raises:
         OptionError: a value is out of range or not one of its words, or two options contradict each other.
     """
 
     def __post_init__(self) -> None:
+        for name in PLACED:
+            if isinstance(given := getattr(self, name), str) and ("=" in given or OPTIONS[name].kind is float):
+                object.__setattr__(self, name, placed(name, given))
         for name in OPTIONS:
             check_value(name, getattr(self, name))
         if self.forbidden.issuperset(PIECES):
@@ -45,8 +51,9 @@ class Options(BaseOptions, Shown):
                     )
         if self.sections is not None:
             sections_of(self.sections)
-        if self.out is not None:
-            places_of(self.out)
+        for places in (self.out, self.half_time):
+            if places is not None:
+                places_of(places)
         if self.groove is not None:
             asked.by_section(self.groove)
         if self.bars is not None and self.prime:
@@ -55,8 +62,13 @@ class Options(BaseOptions, Shown):
 
     @property
     def controls(self) -> Controls:
-        """The controls that condition the model."""
-        return Controls(self.style, self.intensity, self.complexity, self.fills)
+        """The controls that condition the model, without those of places."""
+        return Controls(self.style, *(self.whole(name) for name in ("intensity", "complexity", "fills")))
+
+    def whole(self, name: str) -> Any:
+        """Return the value of an option for all bars without a value of their own."""
+        value = getattr(self, name)
+        return value.get(WHOLE, OPTIONS[name].default) if isinstance(value, Mapping) else value
 
     @property
     def freedom(self) -> float:
@@ -78,8 +90,15 @@ class Options(BaseOptions, Shown):
     @property
     def sections_named(self) -> tuple[str, ...]:
         """The names of sections in options other than the groove."""
-        places = () if self.out is None else places_of(self.out)
-        return tuple(place for place in places if isinstance(place, str))
+        texts = [text for text in (self.out, self.half_time) if text not in (None, ALL)]
+        listed = [place for text in texts for place in places_of(text) if isinstance(place, str)]
+        keys = [place for values in self.in_places.values() for place in values]
+        return (*listed, *(place for place in keys if place != WHOLE and range_of(place) is None))
+
+    @property
+    def in_places(self) -> dict[str, Mapping[str, Any]]:
+        """The values by place of each option that has such values; the groove aside."""
+        return {name: values for name in PLACED if isinstance(values := getattr(self, name), Mapping)}
 
     @property
     def forbidden(self) -> frozenset[str]:

@@ -6,8 +6,9 @@ A resolved option names no file.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -20,12 +21,12 @@ from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid, encode
 from seq2drum.lattice.grooves.grooves import Groove, typical
 from seq2drum.lattice.sections import bars_of, sections
 from seq2drum.music import drum_maps, theory
-from seq2drum.music.choices import places_of
+from seq2drum.music.choices import ALL, WHOLE, places_of, range_of
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import Song, merge_parts
 from seq2drum.music.shown import Shown
-from seq2drum.play.asked import WHOLE, by_letter, by_section, letters_of
+from seq2drum.play.asked import by_section, lettered, letters_of
 from seq2drum.play.feel.feel import moments
 from seq2drum.play.feel.humanise import swing_of
 from seq2drum.play.grooves import choosing
@@ -135,26 +136,35 @@ def resolve_options(guitar: Guitar, options: Options, limits: Limits = DEFAULT_L
         OptionError: there is no such groove, section or bar, or the song has no drums to keep.
         InputError: the song to play like cannot be read.
     """
-    _check_bars(options, guitar.song)
     # 1. The names of sections as letters: one name means one section in all options.
     requested = {} if options.groove is None else by_section(options.groove)
-    letters, named = tuple(dict.fromkeys(section.letter for section in guitar.sections)), options.sections_named
-    if options.out is not None:
-        letter_of = letters_of([*requested, *named], letters)
-        out = (letter_of[one] if isinstance(one, str) else f"{one[0]}-{one[1]}" for one in places_of(options.out))
-        options = replace(options, out=",".join(out))
+    _check_bars(options, guitar.song, requested)
+    letters, placed = tuple(dict.fromkeys(section.letter for section in guitar.sections)), dict[str, Any]()
+    names = [*(place for place in requested if range_of(place) is None), *options.sections_named]
+    letter_of = letters_of(names, letters) if names else {}
+    for name, values in options.in_places.items():
+        placed[name] = lettered(values, letter_of, f"values of {name}")
+    for name in ("out", "half_time"):
+        if (text := getattr(options, name)) == ALL:
+            placed[name] = f"1-{len(guitar.song.bars())}"
+        elif text is not None:
+            places = (letter_of[one] if isinstance(one, str) else f"{one[0]}-{one[1]}" for one in places_of(text))
+            placed[name] = ",".join(places)
+    options = replace(options, **placed) if placed else options
     if options.out is not None or options.enter is not None:
         _check_out(guitar, options)
     # 2. The grooves, and the levels of a song to play like.
     if options.groove is not None:
-        grooves = by_letter(requested, letters, named)
-        read = {letter: _read(one, guitar, options, letter) for letter, one in grooves.items()}
-        options = replace(options, groove=read)
+        grooves = lettered(requested, letter_of)
+        options = replace(options, groove={place: _read(one, guitar, options, place) for place, one in grooves.items()})
     elif options.prime or options.bars:
         options = _stays(guitar, options)
     if options.like is not None:
         wishes = wishes_of(_song(options.like, limits))
         filled = {name: getattr(wishes, name) for name in LEVELS if getattr(options, name) is None}
+        for name, values in options.in_places.items():  # in all other bars the song is followed
+            if name in LEVELS:
+                filled[name] = {WHOLE: getattr(wishes, name), **values}
         if options.groove is None:
             filled["groove"] = _in_turn(wishes.grooves, letters)
         options = replace(options, like=None, **filled)
@@ -176,13 +186,16 @@ def _stays(guitar: Guitar, options: Options) -> Options:
     return replace(options, groove=grooves, temperature=options.freedom if replays else options.temperature)
 
 
-def _read(groove: str | Groove, guitar: Guitar, options: Options, letter: str) -> Groove:
-    """Return the groove requested for a section; for a family, its likeliest groove there."""
+def _read(groove: str | Groove, guitar: Guitar, options: Options, place: str) -> Groove:
+    """Return the groove requested for a place; for a family, its likeliest groove in the section there."""
     if not isinstance(groove, str):
         return groove
     meant = read_grooves(groove)
     if len(meant) == 1:
         return meant[0]
+    letter = place
+    if (bars := range_of(place)) is not None:
+        letter = guitar.letters[int(guitar.bars_in(bars).argmax())]
     return choosing.likeliest(guitar.song_grid.guitar_grid, guitar.sections, options, letter, meant)
 
 
@@ -205,27 +218,31 @@ def _song(source: bytes | str | os.PathLike[str], limits: Limits) -> Song:
         raise type(error)(f"the song to play like: {error}") from None
 
 
-def _check_bars(options: Options, song: Song) -> None:
-    """Refuse bars that the song lacks."""
-    places = [place for place in places_of(options.out) if isinstance(place, tuple)] if options.out is not None else []
-    if not (options.fill_at or options.no_fills_in or options.enter or places):
-        return
+def _check_bars(options: Options, song: Song, grooves: Iterable[str]) -> None:
+    """Refuse bars that the song lacks. grooves: the places of those requested."""
     bars = len(song.bars())
     if options.enter is not None and options.enter > bars:
         raise OptionError(f"the drums are to enter in bar {options.enter}, but the song has {bars}")
     for bar in options.fill_at:
         if bar > bars:
             raise OptionError(f"a fill is requested in bar {bar}, but the song has {bars}")
-    for what, ranges in (("fills", options.no_fills_in), ("drums", places)):
-        for first, last in ranges:
-            if first > bars:
-                raise OptionError(f"no {what} are requested in bars {first}-{last}, but the song has {bars}")
+    places = {f"{name} is": list(values) for name, values in options.in_places.items()} | {"a groove is": list(grooves)}
+    for what, text in (("half time is", options.half_time), ("no drums are", options.out)):
+        places[what] = [] if text is None else [place.strip() for place in text.split(",")]
+    ranges = {what: [range_of(place) for place in those] for what, those in places.items()}
+    for what, those in (*ranges.items(), ("no fills are", options.no_fills_in)):
+        for each in those:
+            if each is not None and each[0] > bars:
+                raise OptionError(f"{what} requested in bars {each[0]}-{each[1]}, but the song has {bars}")
 
 
 def _check_out(guitar: Guitar, options: Options) -> None:
-    """Refuse a take without a bar to play."""
+    """Refuse a take without a bar to play, and a fill in a bar without drums."""
     first, stop = guitar.sounding
-    numbers = guitar.song_grid.numbers[first:stop]
+    numbers, out = guitar.song_grid.numbers[first:stop], guitar.out(options.out, options.enter)
     low, high = options.bars or (int(numbers[0]), int(numbers[-1]))
-    if guitar.out(options.out, options.enter)[first:stop][(low <= numbers) & (numbers <= high)].all():
+    if out[first:stop][(low <= numbers) & (numbers <= high)].all():
         raise OptionError("no bar is left to play: the drums are out in all of them; leave some of them in")
+    for bar in options.fill_at:
+        if out[guitar.song_grid.numbers == bar].all():
+            raise OptionError(f"a fill is requested in bar {bar}, and no drums there; leave one of them out")

@@ -48,18 +48,19 @@ def write(
     drum_map = drum_maps.load(options.drum_map)
     brushes = all("brush" in groove.title for groove in grooves.played) and bool(grooves.played)
     program, is_xg = drum_map.kit_to_play(song, brushes=brushes, stays=bool(options.prime or options.bars))
-    dynamics, merger = Dynamics(options, song_grid.guitar_grid, kit), DrumMerger(kept, song_grid.lattice, kit, song)
+    dynamics = Dynamics(grooves.without, song_grid.guitar_grid, kit)
+    merger = DrumMerger(kept, song_grid.lattice, kit, song)
     bars, parts, pedal, swaps = song.bars(), list[Part](), list[IntArray](), list[Swap]()
     for index, piece in enumerate(song_grid.lattice.bars):
         # 1. Strike each bar as it comes, without waiting for later ones, and write the kept bars unchanged.
         if index < kept.stop:
-            _, hits, unwished = yield from next_of(played)
+            _, hits, unwished, intensity = yield from next_of(played)
             own_merger = merger
             if unwished is None:
                 struck = dynamics.strike(index, hits)
             else:
                 own_merger = merger.aside()
-                struck, plain = dynamics.strike_both(index, hits, unwished)
+                struck, plain = dynamics.strike_both(index, hits, unwished, intensity)
                 merger.fitted(index, plain, program, is_xg=is_xg)  # the next bar continues from it
             if kept.first <= index:
                 fitted = own_merger.fitted(index, struck, program, is_xg=is_xg)

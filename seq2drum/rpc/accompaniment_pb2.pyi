@@ -271,6 +271,10 @@ class GenerationConfig(_message.Message):
     OUT_FIELD_NUMBER: _builtins.int
     ENTER_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
+    INTENSITY_PLACES_FIELD_NUMBER: _builtins.int
+    COMPLEXITY_PLACES_FIELD_NUMBER: _builtins.int
+    FILLS_PLACES_FIELD_NUMBER: _builtins.int
+    HALF_TIME_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model's id, one of ListModels. Default: "", the server's default model."""
     seed: _builtins.int
@@ -330,7 +334,9 @@ class GenerationConfig(_message.Message):
     pieces: _builtins.str
     """"kit" for no hand percussion, or "all". Default: "", which is "kit" unless the groove or the style has percussion."""
     time: _builtins.str
-    """The piece that keeps time: "hat", "ride" or "auto". Default: "", which is "auto"."""
+    """The piece that keeps time: "hat", "ride" or "auto"; in places as "hat,chorus=ride". At most 4000 characters.
+    Default: "", which is "auto".
+    """
     sections: _builtins.str
     """The sections by name and bars, such as "intro 1-4, verse 5-20". At most 4000 characters. Default: "", the file's
     markers, or the sections that the server detects.
@@ -354,6 +360,18 @@ class GenerationConfig(_message.Message):
     enter: _builtins.int
     """The bar, from 1, that the drums come in with: they are silent before it, and do not wait after it. Default: unset,
     with the guitar, or as `arrange` has it.
+    """
+    intensity_places: _builtins.str
+    """`intensity` in sections, by letter or name, and bars, such as "chorus=0.9,9-16=0.2": each 0 to 1. Of two places that
+    share bars, the later wins. All other bars are those of the take without it. At most 4000 characters. Default: "".
+    """
+    complexity_places: _builtins.str
+    """`complexity` in places, as `intensity_places`. Default: ""."""
+    fills_places: _builtins.str
+    """`fills` in places, as `intensity_places`. Default: ""."""
+    half_time: _builtins.str
+    """Sections, by letter or name, and bars to play in half time, such as "chorus,9-16", or "all". All other bars are
+    those of the take without it. At most 4000 characters. Default: "", none.
     """
     @_builtins.property
     def bars(self) -> Global___BarRange:
@@ -424,10 +442,14 @@ class GenerationConfig(_message.Message):
         out: _builtins.str = ...,
         enter: _builtins.int | None = ...,
         plan: _abc.Iterable[Global___PlannedSection] | None = ...,
+        intensity_places: _builtins.str = ...,
+        complexity_places: _builtins.str = ...,
+        fills_places: _builtins.str = ...,
+        half_time: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "bars", b"bars", "complexity", b"complexity", "daring", b"daring", "enter", b"enter", "fills", b"fills", "humanize", b"humanize", "intensity", b"intensity", "seed", b"seed", "swing", b"swing", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "arrange", b"arrange", "bars", b"bars", "click", b"click", "complexity", b"complexity", "count_in", b"count_in", "daring", b"daring", "drum_map", b"drum_map", "ending", b"ending", "enter", b"enter", "explain", b"explain", "fill_at", b"fill_at", "fills", b"fills", "groove", b"groove", "humanize", b"humanize", "intensity", b"intensity", "like", b"like", "model", b"model", "no_fills_in", b"no_fills_in", "out", b"out", "pieces", b"pieces", "plan", b"plan", "prime_bars", b"prime_bars", "sections", b"sections", "seed", b"seed", "split", b"split", "style", b"style", "swing", b"swing", "tail", b"tail", "takes", b"takes", "temperature", b"temperature", "time", b"time", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar", "without", b"without"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "arrange", b"arrange", "bars", b"bars", "click", b"click", "complexity", b"complexity", "complexity_places", b"complexity_places", "count_in", b"count_in", "daring", b"daring", "drum_map", b"drum_map", "ending", b"ending", "enter", b"enter", "explain", b"explain", "fill_at", b"fill_at", "fills", b"fills", "fills_places", b"fills_places", "groove", b"groove", "half_time", b"half_time", "humanize", b"humanize", "intensity", b"intensity", "intensity_places", b"intensity_places", "like", b"like", "model", b"model", "no_fills_in", b"no_fills_in", "out", b"out", "pieces", b"pieces", "plan", b"plan", "prime_bars", b"prime_bars", "sections", b"sections", "seed", b"seed", "split", b"split", "style", b"style", "swing", b"swing", "tail", b"tail", "takes", b"takes", "temperature", b"temperature", "time", b"time", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar", "without", b"without"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__complexity: _TypeAlias = _typing.Literal["complexity"]  # noqa: Y015
     _WhichOneofArgType__complexity: _TypeAlias = _typing.Literal["_complexity", b"_complexity"]  # noqa: Y015

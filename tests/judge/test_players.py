@@ -29,9 +29,9 @@ from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.sections import sections
+from seq2drum.music.choices import WHOLE
 from seq2drum.music.kit import FULL, KITS
 from seq2drum.play.arrange.arrange import make_plan
-from seq2drum.play.asked import WHOLE
 from seq2drum.play.decode import engine
 from seq2drum.play.grooves import choosing
 from seq2drum.play.grooves.choosing import chosen

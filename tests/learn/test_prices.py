@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seq2drum.lattice.grooves.styles import idiom_of, swings
+from seq2drum.lattice.grooves.styles import backbeat, groove_velocities, idiom_of, swings
 from seq2drum.learn.grooves.prices import HIGHEST, LOWEST, effective, main, prices_of
+from seq2drum.music.kit import FULL
 from seq2drum.play.grooves import choosing
 from seq2drum.play.grooves.book import Book
 from seq2drum.play.grooves.ranker import Fit, Ranker
+
+CYMBALS = (("closed hat", "open hat"), ("ride", "bell"))
 
 
 def test_what_is_always_the_safest_is_priced_until_it_is_chosen_as_often_as_wanted() -> None:
@@ -57,6 +60,19 @@ def test_a_section_leaves_the_style_of_its_song_only_for_one_that_is_much_likeli
         return set(style[allowed])
 
     assert able(0.3) == {"shuffle"} == able(0.5) and able(0.95) == {"jazz"}
+
+
+@pytest.mark.parametrize("style", ["rock", "pop", "dance", "funk", "metal"])
+def test_what_is_chosen_unasked_has_a_backbeat_and_one_cymbal(style: str) -> None:
+    shelf = Ranker.load().shelf(Book.load(), 4, 4)
+    shares = np.array([idiom_of(groove) == style and not swings(groove) for groove in shelf.grooves], dtype=float)
+    _, able = choosing.expected_of(Fit(shelf, shares / shares.sum()))
+    assert 20 <= able.sum() < shares.sum()
+    for at in np.flatnonzero(able):
+        velocity = np.stack(groove_velocities(shelf.grooves[at]))
+        assert style == "metal" or backbeat(velocity), shelf.grooves[at].name
+        hat, ride = ((velocity[:, :, [FULL.places[each] for each in names]] > 0).sum(axis=(1, 2)) for names in CYMBALS)
+        assert (np.minimum(hat, ride) < choosing.TIMES).all(), shelf.grooves[at].name
 
 
 def test_the_effective_number_of_classes_is_that_of_as_many_equal_ones() -> None:

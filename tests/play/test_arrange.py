@@ -610,8 +610,8 @@ def test_an_entry_changes_its_bar_and_those_before_it(drummer: Drummer, song: Pa
     assert not any(map(len, entered[:3])) and len(entered[3])
 
 
-def test_a_take_rests_and_says_so_where_a_wish_for_its_section_or_a_fill_is_too(drummer: Drummer) -> None:
-    wished = Options(groove={"B": "one drop, hat"}, fill_at=(12,))
+def test_a_take_rests_and_says_so_where_a_wish_for_its_section_is_too_and_beside_fills(drummer: Drummer) -> None:
+    wished = Options(groove={"B": "one drop, hat"}, fill_at=(11, 14))
     plain, rested = (bars(drummer, SONGS[0], replace(wished, out=out)) for out in (None, "12-13"))
     assert changed(plain, rested) == {12, 13}
     explained = drummer.accompany(SONGS[0], replace(wished, out="12-13")).explain()

@@ -22,9 +22,9 @@ from seq2drum.lattice.grooves.styles import idiom_of, is_extreme, swings
 from seq2drum.lattice.sections import Section, sections
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.choices import STYLES
+from seq2drum.music.choices import WHOLE as WHOLE_SONG
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Note, Part, Song
-from seq2drum.play.asked import WHOLE as WHOLE_SONG
 from seq2drum.play.checkpoint.folder import CONFIG, available
 from seq2drum.play.grooves import book, choosing
 from seq2drum.play.grooves.book import Book, read_groove

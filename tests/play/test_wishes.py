@@ -13,11 +13,11 @@ from seq2drum.errors import InputError, MidiError, OptionError
 from seq2drum.formats.midi import midi
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.music import theory
-from seq2drum.music.choices import FAMILIES, PIECES
+from seq2drum.music.choices import FAMILIES, PIECES, WHOLE
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Marker, Metre, Note, Part, Song, Tempo
 from seq2drum.music.options import CHOICES
-from seq2drum.play.asked import WHOLE, Reference, by_letter, by_section, reference
+from seq2drum.play.asked import Reference, by_letter, by_section, reference
 from seq2drum.play.decode.sampling import Sampling
 from seq2drum.play.grooves.book import Book, groove_of, read_groove
 from seq2drum.play.listen import Guitar

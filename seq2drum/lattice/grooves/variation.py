@@ -1,7 +1,7 @@
 """Variations of a groove: on another cymbal, sparser or fuller, as a drummer varies it from section to section.
 
 Kick and backbeat stay what they are; a fuller groove has more kicks, where the bass has notes, ghost notes, and shorter
-notes on the cymbal, a sparser one fewer.
+notes on the cymbal, a sparser one fewer. In half time they come half as often, and all else goes on.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 
+from seq2drum.errors import OptionError
 from seq2drum.lattice.conditions import most_struck
 from seq2drum.lattice.grid import HIT_LENGTH, STEPS_PER_QUARTER, Grid
 from seq2drum.lattice.grooves.fitting import BACKBEAT, LOUD, beats_of, playable, steps_of, twelfths
@@ -26,7 +27,7 @@ GHOSTS = (11, 13, 23, 5)  # steps of ghost notes around the backbeats of four qu
 SWUNG_GHOSTS = (10, 22, 4, 16)
 MOST_KICKS, MOST_GHOSTS = 2, 1  # that a fuller groove gains in a bar; more would lean against the beat
 KICK_GAP = 3  # steps between kicks
-GHOST, FOOT, KICK, SOFT = 34, 58, 88, 0.8  # velocities; of strokes between others, as a share
+GHOST, FOOT, KICK, BACK, SOFT = 34, 58, 88, 100, 0.8  # velocities; of strokes between others, as a share
 NO_GHOSTS = frozenset({"jazz", "latin", "metal", "dance", "reggae"})
 _VOICE = FULL.places
 _KICK, _SNARE, _FOOT = _VOICE["kick"], _VOICE["snare"], _VOICE["pedal hat"]
@@ -72,6 +73,56 @@ def varied(
     elif change > 0 and level > 0:
         bars = [_filled(bar, change, groove, bass, is_slow=is_slow) for bar in bars]
     return replace(groove, bars=tuple(playable(_grid(bar)) for bar in bars))
+
+
+@lru_cache(maxsize=512)
+def halved(groove: Groove) -> Groove:
+    """Return a groove in half time; name and title stay.
+
+    Its kicks take twice the time. The backbeat is in the middle: on the third of four beats, and on the first of the
+    second of two bars in a metre of two beats or of an odd number. What keeps time, ghost notes and percussion go on.
+
+    Raises:
+        OptionError: a bar has one beat.
+    """
+    beats = beats_of(groove.numerator, groove.denominator)
+    if len(beats) < 2:
+        raise OptionError(f"half time takes two beats or more, and a bar of {groove.metre} has one; leave it out")
+    # 1. The middle, in twelfths of a quarter from the barline: of each bar, or that between two bars.
+    length = beats[-1].start + beats[-1].length
+    each = len(beats) % 2 == 0 and len(beats) > 2
+    backs = ((0, beats[len(beats) // 2].start), (1, beats[len(beats) // 2].start)) if each else ((1, 0.0),)
+    # 2. The stroke of the backbeat: the commonest loud one, else on the snare.
+    bars = [_bar(bar) for bar in groove.bars]
+    loud = [(key, hit[0]) for bar in bars for (_, key), hit in bar.items() if key in _BACKBEAT and hit[0] >= LOUD]
+    voices = [key for key, _ in loud] or [_SNARE]
+    voice = max(voices, key=lambda key: (voices.count(key), -key))
+    velocity = round(float(np.mean([hit for key, hit in loud if key == voice]))) if loud else BACK
+    # 3. Two bars: what goes on, and the kicks of the first half of each of two bars, or of both halves of one.
+    made = []
+    for number in (0, 1):
+        source = bars[number % len(bars)]
+        bar = {at: hit for at, hit in source.items() if at[1] != _KICK and not (at[1] in _BACKBEAT and hit[0] >= LOUD)}
+        begin = length / 2 if number and (len(bars) == 1 or not each) else 0.0
+        kicks = bars[0] if not each else source
+        for (step, key), hit in kicks.items():
+            place = 2 * (float(twelfths(np.array(step))) - begin)
+            if key == _KICK and 0 <= place < length:
+                bar[_step(place, groove.steps), key] = hit
+        if each and (0, _KICK) in source:
+            bar.setdefault((0, _KICK), source[0, _KICK])
+        for own, place in backs:
+            if own == number:
+                step = _step(place, groove.steps)
+                bar = {at: hit for at, hit in bar.items() if at[0] != step or at[1] not in _BACKBEAT}
+                bar[step, voice] = (velocity, 0)
+        made.append(playable(_grid(bar)))
+    return replace(groove, bars=tuple(made))
+
+
+def _step(place: float, steps: int) -> int:
+    """The step of a bar nearest to a place in twelfths of a quarter."""
+    return int(np.abs(twelfths(np.arange(steps)) - place).argmin())
 
 
 def _bar(grid: Grid) -> _Bar:

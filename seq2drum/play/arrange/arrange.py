@@ -24,7 +24,7 @@ from seq2drum.music.kit import FULL, Kit, to_kit
 from seq2drum.music.notes import IntArray
 from seq2drum.music.song_plan import PlannedSection
 from seq2drum.play.arrange.cues import gestures_of
-from seq2drum.play.arrange.fills import add_fills, entered, version_of, wished_version
+from seq2drum.play.arrange.fills import add_fills, at_level, entered, version_of, wished_version
 from seq2drum.play.arrange.sections import (
     SectionPlan,
     dressed,
@@ -37,7 +37,7 @@ from seq2drum.play.arrange.sections import (
 from seq2drum.play.choose import Grooves
 from seq2drum.play.decode.engine import Computation, Playable
 from seq2drum.play.decode.memory import Pieces, pieces_for
-from seq2drum.play.decode.plan import Arrangement, BoolArray, Fills, Gestures, Plan, decoded_bars
+from seq2drum.play.decode.plan import Arrangement, BoolArray, Fills, Gestures, Plan, Version, decoded_bars
 from seq2drum.play.kept import KeptDrums
 from seq2drum.play.listen import Guitar
 from seq2drum.play.options import Options
@@ -69,7 +69,7 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
         )
 
     # A section whose groove is requested keeps its own plan: the bars of others continue from it.
-    given = tuple(None if row.name in grooves.placed else row for row in grooves.plan)
+    given = tuple(None if row.name in grooves.named else row for row in grooves.plan)
 
     # 1. The bars that may be played, and those that are: the drums do not wait where the song's own drums stay.
     first, stop = guitar.sounding
@@ -79,39 +79,48 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
     if plan.silent is not None:
         _, idle = decoded_bars(first, stop, kept.given, silent | plan.silent)
     # 2. The plan without the wishes that have a place, with fills where drummers would play them.
-    plan = yield from add_fills(model, guitar.features, form, plan, options.controls.fills, unplaced.sampling)
-    take = version_of(plan, able, unplaced.sampling, unplaced.sampling)
-    # 3. A version for each wish: the groove of a section, and the ending.
-    wishes, unwished = [], np.ones(len(able), dtype=np.bool_)
-    rows = list(plan.sections)
-    for letter, groove in grooves.placed.items():
-        own = replace(options, groove={letter: groove}, enter=None)
-        if groove == grooves.everywhere.get(letter) and own.sampling == unplaced.sampling:
-            continue  # the section has this groove anyway
-        here = np.array([each == letter for each in plan.letter])
-        unwished &= ~here
-        wish = plan_on({**grooves.everywhere, letter: groove}, own)
-        wishes.append(wished_version(wish, here & able, own.sampling, plan, unplaced.sampling))
+    plan = yield from add_fills(model, guitar.features, form, plan, unplaced.controls.fills, unplaced.sampling)
+    take = version_of(plan, able, unplaced.sampling, unplaced.sampling, unplaced.controls)
+    # 3. A version for each wish: what is requested for places, and the ending.
+    wishes, unwished, rows = list[Version](), np.ones(len(able), dtype=np.bool_), list(plan.sections)
+
+    def add(wish: Plan, request: Options, bars: BoolArray) -> None:
+        level, usual = request.controls.fills, unplaced.controls.fills
+        of_take = plan if level in (None, usual) else at_level(plan, level, bars, unplaced.sampling)
+        own = request.sampling
+        wishes.append(wished_version(wish, bars & able, own, of_take, unplaced.sampling, request.controls))
+
+    entered_by = [(unplaced, grooves.everywhere, plan, unwished, idle)]  # `unwished` as it is in the end
+    for place in grooves.placed:
+        # A requested groove is played where the drums would wait; all other wishes say how they play, not where.
+        plays = place.options.groove != unplaced.groove
+        wish, waits = plan_on(place.grooves, place.options), idle & (not plays)
+        add(wish, place.options, place.bars & ~waits)
+        unwished &= ~place.bars
+        entered_by.append((place.options, place.grooves, wish, place.bars, waits))
         rows = [
-            wished._replace(enters=row.first, loudness=row.loudness) if row.name == letter else row
-            for row, wished in zip(rows, wish.sections, strict=True)
+            own._replace(enters=row.first if plays else row.enters, loudness=row.loudness)
+            if place.bars[(row.first <= numbers) & (numbers <= row.last)].all()
+            else row
+            for row, own in zip(rows, wish.sections, strict=True)
         ]
     if options.ending != choices.AUTO:
         wish = plan_on(grooves.everywhere, replace(unplaced, ending=options.ending))
-        here = unwished & _differ(plan.gestures, wish.gestures, form)
-        unwished &= ~here
-        wishes.append(wished_version(wish, here & able, unplaced.sampling, plan, unplaced.sampling))
+        ends = unwished & _differ(plan.gestures, wish.gestures, form)
+        unwished &= ~ends
+        add(wish, unplaced, ends)
     # 4. The requested entry: the drums do not wait after it, and begin it with kick and crash.
     if options.enter is not None:
-        wish = plan_on(grooves.everywhere, replace(unplaced, enter=options.enter))
-        here = unwished & (idle | _differ(plan.gestures, wish.gestures, form)) & (numbers >= options.enter)
-        wishes.append(wished_version(wish, here & able, unplaced.sampling, plan, unplaced.sampling))
+        for request, by_section, before, bars, waits in entered_by:
+            wish = plan_on(by_section, replace(request, enter=options.enter))
+            here = bars & (waits | _differ(before.gestures, wish.gestures, form)) & (numbers >= options.enter)
+            add(wish, request, here)
         rows = [row._replace(enters=row.first) for row in rows]
         if options.enter > numbers[first]:
             entry = int(np.searchsorted(numbers, options.enter))
             take, *wishes = (entered(version, entry) for version in (take, *wishes))
     sections = tuple(row.without(without) for row in rows) if without else tuple(rows)
-    return Arrangement(take, tuple(wishes), options.controls, first, stop, kept.given, idle, out, sections)
+    return Arrangement(take, tuple(wishes), first, stop, kept.given, idle, out, sections)
 
 
 def make_plan(
@@ -168,8 +177,9 @@ def make_plan(
         plan = replace(plan, silent=silent, loudness=loudness_of(plans, len(form.steps)))
     else:
         plans = even_plans(guitar_grid, sections)
-    if options.arranges or options.intensity is not None:
-        plan = replace(plan, grooves=dressed(basic, plans, guitar_grid, options.intensity))
+    intensity = options.controls.intensity
+    if options.arranges or intensity is not None:
+        plan = replace(plan, grooves=dressed(basic, plans, guitar_grid, intensity))
     # 2. What is done together with the band.
     pieces = pieces_of(options, {id(groove): groove for groove in plan.grooves if groove is not None}.values(), kit)
     known = frozenset(name for name, allowed in zip(kit.names, pieces.allowed.tolist(), strict=True) if allowed)
@@ -227,7 +237,7 @@ def _time(groove: Groove | None, pieces: Pieces, kit: Kit, cymbal: str | None = 
 
 def _cymbals(options: Options, pieces: Pieces, kit: Kit) -> frozenset[str]:
     """Return the pieces that the time of sections may go to: none if the request says which, nor one it is moved to."""
-    if options.time != choices.AUTO:
+    if options.whole("time") != choices.AUTO:
         return frozenset()
     taken = pieces.moved[pieces.moved != np.arange(len(kit))]
     return frozenset(name for at, name in enumerate(kit.names) if pieces.allowed[at] and at not in taken)
@@ -245,8 +255,8 @@ def _differ(one: Gestures, other: Gestures, form: Form) -> BoolArray:
 
 def is_soft(options: Options, groove: Groove | None) -> bool:
     """Return True if the drums end softly on the last chord: as requested, or as the groove is."""
-    if options.intensity is not None:
-        return options.intensity < SOFT_INTENSITY
+    if (intensity := options.controls.intensity) is not None:
+        return intensity < SOFT_INTENSITY
     if options.style is not None:
         return options.style in SOFT_STYLES
     if groove is None:
@@ -262,7 +272,7 @@ def pieces_of(options: Options, grooves: Iterable[Groove], kit: Kit) -> Pieces:
     return pieces_for(
         kit,
         pieces=options.pieces,
-        time=options.time,
+        time=options.whole("time"),
         without=options.forbidden,
         style=options.style,
         groove=np.unique(voices[voices >= 0]).tolist(),

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2drum.lattice.conditions import Controls
 from seq2drum.lattice.features import Features
 from seq2drum.lattice.form import Form
 from seq2drum.play.decode.engine import Computation, Playable
@@ -41,7 +42,24 @@ def add_fills(
     key = [sampling.seed if sampling.temperature else 0, len(logits), 1]
     if level is not None:
         plan = replace(plan, level=plan_fills(logits, level, np.random.default_rng(key), still))
+    plan = replace(plan, likely=logits)
     return with_fills(plan, plan_fills(logits, None, np.random.default_rng(key), still), sampling)
+
+
+def at_level(plan: Plan, level: float, bars: BoolArray, sampling: Sampling) -> Plan:
+    """Return a plan of `add_fills` with fills at another level in some bars (B,); all others keep theirs.
+
+    sampling: that of the take. FILL_GAP holds between these bars and the others, too.
+    """
+    if plan.likely is None or plan.fill is None:
+        return plan
+    usual, never = plan.fill if plan.level is None else plan.level, np.zeros(len(bars), dtype=np.bool_)
+    never[list(plan.gestures.still)] = True
+    for bar in np.flatnonzero(usual & ~bars).tolist():
+        never[max(bar - FILL_GAP + 1, 0) : bar + FILL_GAP] = True
+    likely = np.where(bars, plan.likely, -np.inf)
+    key = [sampling.seed if sampling.temperature else 0, len(likely), 1]
+    return replace(plan, level=np.where(bars, plan_fills(likely, level, np.random.default_rng(key), never), usual))
 
 
 def with_fills(plan: Plan, fill: BoolArray, sampling: Sampling) -> Plan:
@@ -57,10 +75,10 @@ def with_requests(plan: Plan, sampling: Sampling) -> Plan:
     return replace(plan, fill=fill) if plan.crash is None else with_fills(plan, fill, sampling)
 
 
-def version_of(plan: Plan, bars: BoolArray, sampling: Sampling, fill_sampling: Sampling) -> Version:
+def version_of(plan: Plan, bars: BoolArray, sampling: Sampling, fill_sampling: Sampling, controls: Controls) -> Version:
     """Return some bars (B,) on a plan, without and with the fills requested in single bars.
 
-    fill_sampling: that of the take, so that no wish moves another fill or crash.
+    fill_sampling: that of the take, so that no wish moves another fill or crash. controls: of these bars.
     """
     none = np.zeros(len(bars), dtype=np.bool_)
     requested, refilled, recrashed = plan, none, none
@@ -70,17 +88,19 @@ def version_of(plan: Plan, bars: BoolArray, sampling: Sampling, fill_sampling: S
         refilled = bars & ((none if plan.fills is None else plan.fills.requested) | (before != after))
         if requested.crash is not None and plan.crash is not None:
             recrashed = bars & (requested.crash != plan.crash)
-    return Version(bars, replace(plan, fills=None), requested, refilled, recrashed, sampling)
+    return Version(bars, replace(plan, fills=None), requested, refilled, recrashed, sampling, controls)
 
 
-def wished_version(wish: Plan, bars: BoolArray, sampling: Sampling, take: Plan, fill_sampling: Sampling) -> Version:
+def wished_version(
+    wish: Plan, bars: BoolArray, sampling: Sampling, take: Plan, fill_sampling: Sampling, controls: Controls
+) -> Version:
     """Return some bars (B,) on the plan of a wish, with the take's fills except where that plan is still."""
     if take.fill is not None:
         able = np.ones(len(bars), dtype=np.bool_)
         able[list(wish.gestures.still)] = False
         wish = replace(wish, level=None if take.level is None else take.level & able)
         wish = with_fills(wish, take.fill & able, fill_sampling)
-    return version_of(wish, bars, sampling, fill_sampling)
+    return version_of(wish, bars, sampling, fill_sampling, controls)
 
 
 def entered(version: Version, bar: int) -> Version:

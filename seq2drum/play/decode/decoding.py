@@ -17,13 +17,12 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.lattice.conditions import Controls, of_controls
+from seq2drum.lattice.conditions import of_controls
 from seq2drum.lattice.features import Features, GuitarGrid
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import Grid, to_full
 from seq2drum.lattice.phrases import spans
 from seq2drum.music.kit import Kit, Limbs
-from seq2drum.music.notes import IntArray
 from seq2drum.play.decode.bar import PlayedBatch
 from seq2drum.play.decode.decoder import RUN_GAP, BarDecoder
 from seq2drum.play.decode.engine import Computation, ComputationStream, Playable
@@ -36,12 +35,14 @@ NEIGHBOURS = 2  # bars on either side whose fills the model sees when it encodes
 class PlayedBar(NamedTuple):
     """One bar of a take: its number, and its hits as a grid whose steps count from the barline.
 
-    unwished: the bar's hits without its wishes, from which later bars continue; None without wishes.
+    unwished: the bar's hits without its wishes, from which later bars continue; None without wishes. intensity: that
+    which is requested for this bar, beside that of the take.
     """
 
     number: int
     hits: Grid
     unwished: Grid | None = None
+    intensity: float | None = None
 
 
 def play(
@@ -55,16 +56,19 @@ def play(
     form, given, idle = guitar_grid.form, arrangement.given, arrangement.idle
     take = _Track.of(model, form, arrangement)
     wished = [take.branch(wish) for wish in arrangement.wishes]
-    encodings, refilled = _encodings(take, wished, arrangement.controls)
+    encodings = _encodings(take, wished)
     rests = idle & ~np.logical_or.reduce([take.version.refilled, *(each.version.bars for each in wished)])
     for begin, end in _ranges(model, guitar_grid, idle):
         # 2. Encode the bars of one unit, if any of them is decoded.
         if rests[begin:end].all():
             yield from (PlayedBar(number, Grid.join([])) for number in range(begin, end))
             continue
-        encoded = []
-        for conditions, rows in encodings:
-            encoded.append((yield from model.encode(features, form, conditions, begin, end, rows)))
+        encoded = list[dict[str, NDArray[Any]]]()
+        for conditions, rows, bars in encodings:
+            is_used = not encoded or bars[begin:end].any()
+            encoded.append(
+                (yield from model.encode(features, form, conditions, begin, end, rows)) if is_used else encoded[0]
+            )
         if (key := encoded[0].get("key")) is not None:  # bars that the take rests in are not recognised again
             take.memory.recognise(begin, key[:0] if idle[begin:end].all() else key)
         for number in range(begin, end):
@@ -76,22 +80,22 @@ def play(
             is_first, played = number == begin, None
             if not idle[number]:
                 played = yield from take.decode(take.planned, number, inputs[0], is_first=is_first)
-            # 4. Decode it with its wish, and with the fill or crash of a request.
-            track = next((each for each in wished if each.version.bars[number]), take)
-            version, here, plain = track.version, inputs[0], played
-            if track is not take:
-                here = inputs[1]
+            # 4. Decode it with each of its wishes, and with the fill or crash of a request.
+            track, plain, kept = take, played, list[tuple[_Track, PlayedBatch]]()
+            for track in (each for each in wished if each.version.bars[number]):
                 track.follow(take, number)
-                plain = yield from track.decode(track.planned, number, here, is_first=is_first)
-            final = plain
+                plain = yield from track.decode(track.planned, number, inputs[track.encoding], is_first=is_first)
+                kept.append((track, plain))
+            version, final = track.version, plain
             if version.refilled[number]:
-                final = yield from track.decode(track.requested, number, inputs[refilled[number]], is_first=is_first)
+                refilled = inputs[track.refills[number]]
+                final = yield from track.decode(track.requested, number, refilled, is_first=is_first)
             elif version.recrashed[number] and plain is not None:
-                again = yield from track.decode(track.requested, number, here, is_first=is_first)
+                again = yield from track.decode(track.requested, number, inputs[track.encoding], is_first=is_first)
                 final = _crashed_as(again, plain, model.kit)
             # 5. Remember it without the requested fill; remember a wish only for its own bars.
-            if track is not take and plain is not None:
-                track.keep(number, plain)
+            for wish, own in kept:
+                wish.keep(number, own)
             if played is not None:
                 take.memory.keep(number, *take.planned.remembered(number, played))
                 take.state, take.previous = played.state, played.hits[:, -1]
@@ -100,7 +104,10 @@ def play(
             # 6. Leave it out by request.
             is_out = arrangement.out is not None and bool(arrangement.out[number])
             hits = Grid.join([]) if is_out else given.get(number, hits)
-            yield PlayedBar(number, hits, unwished if is_out or final is not played else None)
+            intensity = version.controls.intensity
+            if intensity == take.version.controls.intensity:
+                intensity = None
+            yield PlayedBar(number, hits, unwished if is_out or final is not played else None, intensity)
 
 
 @dataclass(eq=False)
@@ -108,7 +115,8 @@ class _Track:
     """The bars of a version so far, and its decoders: without and with the fills requested in single bars.
 
     memory: of the take, on the grooves of the version. state (1, ·), previous (1, V): after bar `last`. instead: the
-    bars of a wish, as its other bars remember them.
+    bars of a wish, as its other bars remember them. encoding, refills (B,): numbers of the encodings of its bars,
+    planned and refilled.
     """
 
     version: Version
@@ -119,6 +127,8 @@ class _Track:
     previous: FloatArray
     last: int = -1
     instead: dict[int, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
+    encoding: int = 0
+    refills: dict[int, int] = field(default_factory=dict)
 
     @staticmethod
     def of(model: Playable, form: Form, arrangement: Arrangement) -> _Track:
@@ -135,7 +145,8 @@ class _Track:
         """Return the track of a wish for some bars of this one."""
         own, plan, kit = self.planned, wish.plan, self.planned.model.kit
         grooves, bars = replace(own.grooves, firm=plan.firm), wish.bars.tolist()
-        if any(
+        are_same = plan.pieces is own.plan.pieces or all(map(np.array_equal, plan.pieces or (), own.plan.pieces or ()))
+        if not are_same or any(
             here and mine is not theirs for here, mine, theirs in zip(bars, plan.grooves, own.plan.grooves, strict=True)
         ):
             placed = [groove if here else None for groove, here in zip(plan.grooves, bars, strict=True)]
@@ -166,38 +177,42 @@ class _Track:
         self.last, self.state, self.previous = number, played.state, played.hits[:, -1]
 
 
-Encoding: TypeAlias = tuple[FloatArray, GrooveRows]
-"""The inputs of an encoding besides the guitar: the conditions (B, ·) and the grooves of its bars."""
+Encoding: TypeAlias = tuple[FloatArray, GrooveRows, BoolArray]
+"""The inputs of an encoding besides the guitar: the conditions (B, ·), the grooves, and which bars (B,) use it."""
 
 
-def _encodings(take: _Track, wished: Sequence[_Track], controls: Controls) -> tuple[list[Encoding], IntArray]:
-    """Return the encodings of a take: without wishes, with wishes if there are any, and with requested fills.
+def _encodings(take: _Track, wished: Sequence[_Track]) -> list[Encoding]:
+    """Return the encodings of a take: without wishes, with each wish alone, and of both with requested fills.
 
-    And (B,) the number of the encoding for each refilled bar. No other refilled bar is its neighbour there, so no
-    requested fill changes another.
+    The tracks note the numbers of theirs. No other refilled bar of a track is the neighbour of one, so no requested
+    fill changes another.
     """
-    tracks, numbers = (take, *wished), np.arange(len(take.version.bars))
-    refilled = np.zeros_like(numbers)
-    fill, grooves = take.version.plan.fill, take.planned.grooves
-    encodings = [(of_controls(controls, len(numbers), fill), grooves)]
-    if wished:
-        hits, velocity, held = grooves.hits.copy(), grooves.velocity.copy(), grooves.held.copy()
-        for track in wished:
-            own, plan, bars = track.planned.grooves, track.version.plan, track.version.bars
-            hits[bars], velocity[bars], held[bars] = own.hits[bars], own.velocity[bars], own.held[bars]
-            fill = None if fill is None or plan.fill is None else np.where(bars, plan.fill, fill)
-        grooves = GrooveRows(hits, velocity, held)
-        encodings.append((of_controls(controls, len(numbers), fill), grooves))
-    for turn in range(NEIGHBOURS + 1):
-        with_fills = np.zeros(len(numbers), dtype=np.bool_) if fill is None else fill.copy()
-        for track in tracks:
-            here = track.version.refilled & (numbers % (NEIGHBOURS + 1) == turn)
-            if track.version.requested.fill is not None:
-                with_fills[here] = track.version.requested.fill[here]
-            refilled[here] = len(encodings)
-        if (refilled == len(encodings)).any():
-            encodings.append((of_controls(controls, len(numbers), with_fills), grooves))
-    return encodings, refilled
+    numbers, found = np.arange(len(take.version.bars)), list[Encoding]()
+    unwished = ~np.logical_or.reduce([np.zeros(len(numbers), dtype=np.bool_), *(each.version.bars for each in wished)])
+    for track in (take, *wished):
+        # 1. A wish has its grooves, fills and controls in its own bars alone.
+        version, rows, fill = track.version, take.planned.grooves, take.version.plan.fill
+        bars = unwished if track is take else version.bars
+        if track is not take:
+            own = track.planned.grooves
+            rows = GrooveRows(rows.hits.copy(), rows.velocity.copy(), rows.held.copy())
+            rows.hits[bars], rows.velocity[bars], rows.held[bars] = own.hits[bars], own.velocity[bars], own.held[bars]
+            fill = None if fill is None or version.plan.fill is None else np.where(bars, version.plan.fill, fill)
+        fills = [(bars, fill)]
+        # 2. Its requested fills, in turn.
+        for turn in range(NEIGHBOURS + 1):
+            here = version.refilled & (numbers % (NEIGHBOURS + 1) == turn) & (unwished if track is take else True)
+            if here.any():
+                with_fills = np.zeros(len(numbers), dtype=np.bool_) if fill is None else fill.copy()
+                if version.requested.fill is not None:
+                    with_fills[here] = version.requested.fill[here]
+                track.refills |= dict.fromkeys(np.flatnonzero(here).tolist(), len(found) + len(fills))
+                fills.append((here, with_fills))
+        track.encoding = len(found)
+        for here, filled in fills:
+            of_take, its = (of_controls(each.version.controls, len(numbers), filled) for each in (take, track))
+            found.append((np.where(bars[:, None], its, of_take), rows, here))
+    return found
 
 
 def _crashed_as(other: PlayedBatch, played: PlayedBatch, kit: Kit) -> PlayedBatch:

@@ -111,7 +111,8 @@ class Plan:
     section. grooves (B,). fill (B,): bars that break the pattern; None if the model plans none. crash (B,): bars with a
     crash on the first beat; None leaves crashes to the model. fills: requests for single bars. level (B,): fills at the
     requested level; None without such a request. pieces: those that may be played; None allows all. firm: the bars
-    follow the groove closely, see `memory`. silent (B,): bars in which the drums wait; None without any.
+    follow the groove closely, see `memory`. silent (B,): bars in which the drums wait; None without any. likely (B,):
+    logits of fills; None if the model plans none.
     loudness (B,): factors of velocities; None for 1. sections: the same, section by section, as the take tells it.
     """
 
@@ -127,6 +128,7 @@ class Plan:
     firm: bool = False
     level: BoolArray | None = None
     silent: BoolArray | None = None
+    likely: NDArray[np.floating] | None = None
     loudness: FloatArray | None = None
     sections: SongPlan = ()
 
@@ -217,7 +219,8 @@ class Version:
     Each bar of a wish continues from the one before it, or from the take's bar.
 
     plan: without the fills requested in single bars; requested: with them. refilled (B,): bars with another fill in
-    `requested`. recrashed (B,): bars whose only difference there is the crash on the first beat.
+    `requested`. recrashed (B,): bars whose only difference there is the crash on the first beat. controls: of these
+    bars.
     """
 
     bars: BoolArray
@@ -226,22 +229,22 @@ class Version:
     refilled: BoolArray
     recrashed: BoolArray
     sampling: Sampling
+    controls: Controls
 
 
 @dataclass(frozen=True, eq=False)
 class Arrangement:
     """A song arranged for its drummer; playing does not change it.
 
-    take: the bars without wishes. wishes: versions of some of them, at most one for each bar. Bars outside
-    [first, stop) are silent. given: bars to play unchanged, by number: hits whose steps count from the
-    barline, keyed by voices of the model's kit. idle (B,): silent bars that are not decoded; the next bar starts from
-    silence. out (B,): bars without drums by request: later bars continue from what the take has there; None without
-    any. sections: the take with its wishes, section by section.
+    take: the bars without wishes. wishes: versions of some of them; of several for a bar the last one is heard, and the
+    others have it for their later bars. Bars outside [first, stop) are silent. given: bars to play unchanged, by
+    number: hits whose steps count from the barline, keyed by voices of the model's kit. idle (B,): silent bars that are
+    not decoded; the next bar starts from silence. out (B,): bars without drums by request: later bars continue from
+    what the take has there; None without any. sections: the take with its wishes, section by section.
     """
 
     take: Version
     wishes: tuple[Version, ...]
-    controls: Controls
     first: int
     stop: int
     given: Mapping[int, Grid]

@@ -365,7 +365,11 @@ def at_level(velocity: Array, usual: float, level: float) -> Array:
     if not len(velocity):
         return velocity
     wanted = float(np.interp(level, _LEVELS, _MEANS))
-    gain = (wanted / max(usual, 1.0)) ** _HEEDED * (wanted / _MEANS[2]) ** (1 - _HEEDED)
+    return scaled(velocity, (wanted / max(usual, 1.0)) ** _HEEDED * (wanted / _MEANS[2]) ** (1 - _HEEDED))
+
+
+def scaled(velocity: Array, gain: float) -> Array:
+    """(N,): velocities, limited, whose mean is so many times theirs, as near as the limit allows."""
     mean = gain * float(np.mean(velocity))
     raised = _found(lambda factor: float(np.mean(limited(velocity * factor))), mean, gain, _MOST * gain)
     return limited(velocity * raised)
@@ -488,23 +492,28 @@ class Dynamics:
         self._options, self._total, self._count = options, 0.0, 0
         self._begun.clear()
 
-    def strike_both(self, bar: int, hits: Grid, unwished: Grid) -> tuple[Grid, Grid]:
+    def strike_both(self, bar: int, hits: Grid, unwished: Grid, intensity: float | None = None) -> tuple[Grid, Grid]:
         """The struck hits of the next bar, and those without its wishes, from which later bars continue.
 
-        If only the first beat differs, common hits are struck alike.
+        If only the first beat differs, common hits are struck alike. intensity: of this bar alone, which is as much
+        louder or softer than without.
         """
         aside = copy.copy(self)
         aside._begun, aside._performance = {}, copy.copy(self._performance)
-        struck, plain = aside.strike(bar, hits), self.strike(bar, unwished)
-        first, begun = hits.step == 0, unwished.step == 0
-        if all(map(np.array_equal, hits.select(~first), unwished.select(~begun))):
-            gone, new = set(unwished.key[begun]) - set(hits.key[first]), set(hits.key[first]) - set(unwished.key[begun])
-            stays = plain.select((plain.step > 0) | ~np.isin(plain.key, list(gone)))
-            struck = Grid.join([struck.select((struck.step == 0) & np.isin(struck.key, list(new))), stays])
-        return struck, plain
+        if intensity is None:
+            struck, plain = aside.strike(bar, hits), self.strike(bar, unwished)
+            return _with_common(hits, unwished, struck, plain), plain
+        level = self._options.controls.intensity
+        own, usual = np.interp([intensity, 0.5 if level is None else level], _LEVELS, _MEANS).tolist()
+        louder = np.rint(limited(own / usual * np.array(list(self._before.values()), dtype=np.float64)))
+        aside._before = dict(zip(self._before, louder.astype(np.int64).tolist(), strict=True))
+        plain = self.strike(bar, unwished)
+        heard = plain if len(plain.step) else hits
+        mean = own / usual * float(np.mean(heard.velocity)) if len(heard.step) else None
+        return aside.strike(bar, hits, mean), plain
 
-    def strike(self, bar: int, hits: Grid) -> Grid:
-        """The struck hits of the next bar."""
+    def strike(self, bar: int, hits: Grid, mean: float | None = None) -> Grid:
+        """The struck hits of the next bar. mean: of their velocities, in place of what the options say."""
         # 1. Vary them as a drummer does, unless a feel does so.
         if bar not in self._begun:
             coming = range(bar, bar + LOOKAHEAD_BARS)
@@ -516,17 +525,19 @@ class Dynamics:
         if self._performance is None and share:
             velocity = varied(velocity, hits.step, rng)
         # 2. Set the requested loudness, without clipping.
-        if options.intensity is None:
+        if mean is not None and len(velocity):
+            velocity = scaled(velocity, mean / float(np.mean(velocity)))
+        elif (level := options.controls.intensity) is None:
             velocity = limited(velocity)
         else:
             self._total, self._count = self._total + float(np.sum(velocity)), self._count + len(velocity)
-            velocity = at_level(velocity, self._total / max(self._count, 1), options.intensity)
+            velocity = at_level(velocity, self._total / max(self._count, 1), level)
         # 3. Strike them with the feel, but keep the loudness of the bar: the feel knows nothing of this song's
         # loudness.
         if self._performance is not None:
-            mean = float(np.mean(velocity)) if len(velocity) else 0.0
+            of_bar = float(np.mean(velocity)) if len(velocity) else 0.0
             hits = self._performance.play(hits)
-            velocity = as_loud_as(hits.velocity.astype(np.float64), mean)
+            velocity = as_loud_as(hits.velocity.astype(np.float64), of_bar)
         # 4. Sometimes repeat a velocity of the same place in the bar before.
         struck = np.rint(velocity).astype(np.int64)
         places = list(zip(hits.step.tolist(), hits.key.tolist(), strict=True))
@@ -538,3 +549,13 @@ class Dynamics:
         if options.swing is not None:
             hits = swing(hits, self._form.between(bar, bar + 1), options.swing)
         return hits
+
+
+def _with_common(hits: Grid, unwished: Grid, struck: Grid, plain: Grid) -> Grid:
+    """The struck hits of a bar with a wish; those of the bar without where only the first beat differs."""
+    first, begun = hits.step == 0, unwished.step == 0
+    if not all(map(np.array_equal, hits.select(~first), unwished.select(~begun))):
+        return struck
+    gone, new = set(unwished.key[begun]) - set(hits.key[first]), set(hits.key[first]) - set(unwished.key[begun])
+    stays = plain.select((plain.step > 0) | ~np.isin(plain.key, list(gone)))
+    return Grid.join([struck.select((struck.step == 0) & np.isin(struck.key, list(new))), stays])

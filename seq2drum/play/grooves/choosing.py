@@ -37,9 +37,9 @@ from seq2drum.lattice.grooves.styles import (
 )
 from seq2drum.lattice.grooves.titles import kind_of
 from seq2drum.lattice.sections import Section, spans_of
+from seq2drum.music.choices import WHOLE
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import IntArray
-from seq2drum.play.asked import WHOLE
 from seq2drum.play.decode.plan import Plan
 from seq2drum.play.grooves.book import Book
 from seq2drum.play.grooves.ranker import Fit, Ranker, Shares, Shelf
@@ -82,6 +82,8 @@ OTHER_STYLE = 1e-9  # share of its probability that a groove of another than the
 AROUND: Mapping[str, float] = MappingProxyType({"intensity": 0.25, "complexity": 0.04})
 LEVEL_WIDTH = 0.2  # the usual distance of a level from that of the safest groove, without a request
 _BACKBEATS = [FULL.places["snare"], FULL.places["clap"]]
+TIMES = 3  # strokes a bar on a cymbal that keeps time
+_HATS, _RIDES = ([FULL.places[name] for name in names] for names in (("closed hat", "open hat"), ("ride", "bell")))
 _TAG = 0x6200  # in the seeds of these draws only
 _MEASURED = 8  # bars in which a groove's levels are measured
 
@@ -333,7 +335,7 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
     """A groove for each section."""
     if not fits:
         return {}
-    price = PRICE_WEIGHT if options.complexity is None else 0.0  # a requested level says which groove
+    price = PRICE_WEIGHT if options.controls.complexity is None else 0.0  # a requested level says which groove
     # 1. Choose the leading groove.
     song, rng = _of_song(fits, bars), np.random.default_rng([options.seed, _TAG])
     offers = _offers(song) if take else [safest_of(song, price=price)]
@@ -493,13 +495,16 @@ def _kinds(shelf: Shelf) -> _Kinds:
 def _is_genuine(groove: Groove, idiom: str) -> bool:
     """Return whether a groove has all signs of its idiom; in rock, pop and dance, it is of one of the PLAIN kinds, too.
 
-    In dance, the backbeat is on the snare or a clap.
+    In dance, the backbeat is on the snare or a clap. No groove keeps time on hat and ride at once.
     """
+    strokes = [[np.isin(bar.key, voices).sum() for voices in (_HATS, _RIDES)] for bar in groove.bars]
+    if np.min(strokes, axis=1).max() >= TIMES:
+        return False
     if not idiom or (groove.numerator, groove.denominator) != (4, 4):
         return True
     is_plain = idiom not in PLAIN_STYLES or kind_of(groove.bars, 4, 4).startswith(PLAIN)
-    is_loud = idiom != "dance" or all(np.isin(_BACKBEATS, bar.key).any() for bar in groove.bars)
-    return is_plain and is_loud and has_signs(groove, idiom)
+    is_loud = all(np.isin(_BACKBEATS, bar.key).any() for bar in groove.bars) and has_signs(groove, "rock")
+    return is_plain and (is_loud or idiom != "dance") and has_signs(groove, idiom)
 
 
 def _drawn(fit: Fit, daring: float, rng: np.random.Generator) -> int:
@@ -525,9 +530,10 @@ def _at_levels(fit: Fit, options: Options) -> Shares:
     another style.
     """
     grooves, loss = fit.grooves, np.zeros(len(fit.grooves))
-    if options.complexity is None:
+    requested = options.controls.complexity
+    if requested is None:
         return loss
-    asked = {"intensity": None, "complexity": options.complexity}  # the arrangement makes a groove fuller or sparser
+    asked = {"intensity": None, "complexity": requested}  # the arrangement makes a groove fuller or sparser
     safest = grooves[safest_of(fit)]
     for name, level in asked.items():
         levels = np.array([getattr(_levels(groove), name) for groove in grooves])

@@ -97,7 +97,7 @@ class Jam:
         self._engine, self._options = engine, _with_grooves(options or Options())
         self.score, self._program = replace(score or Song(480), parts=(), markers=(), length=0), program
         self._told, self._ear = list[Told](), LiveInput(self.score.ticks_per_quarter)
-        self._fills, self._asked, self._turning = Fills(self._options.fills), set[str](), False
+        self._fills, self._asked, self._turning = Fills(self._options.controls.fills), set[str](), False
         self._next_letter: str | None = None
         self.number, self.is_over = 0, False  # of the next bar to decide
         self._first, self._held = 0, -1
@@ -371,6 +371,8 @@ def _with_grooves(options: Options) -> Options:
     """
     if options.like is not None or options.prime or options.bars:
         raise OptionError("like, prime and bars are for whole songs; leave them out, or name a groove")
+    for name in options.in_places:
+        raise OptionError(f"{name} is requested in places of a song; wanted one value for the whole jam")
     if options.groove is None:
         return options
     grooves = {

@@ -7,7 +7,7 @@ export const OPTION_WORDS = {
   "wish.groove": ["Groove", "Groove"],
   "wish.groove.what": ["the beat that the drummer plays on: it shapes a take more than anything else", "der Beat, auf dem der Drummer spielt: Er prägt einen Take mehr als alles andere"],
   "wish.intensity": ["Intensity", "Intensität"],
-  "wish.intensity.what": ["how busy and how loud; half of all music is below 0.5", "wie dicht und wie laut; die Hälfte aller Musik liegt unter 0.5"],
+  "wish.intensity.what": ["how busy and how loud; half of all music is below 0.5; in places `chorus=0.9,9-16=0.2`", "wie dicht und wie laut; die Hälfte aller Musik liegt unter 0.5"],
   "wish.intensity.least": ["sparse and soft", "sparsam und leise"],
   "wish.intensity.most": ["busy and loud", "dicht und laut"],
   "wish.complexity": ["Complexity", "Komplexität"],
