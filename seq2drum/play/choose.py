@@ -13,7 +13,6 @@ from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.grooves.variation import halved
 from seq2drum.music import choices
 from seq2drum.music.choices import ALL, WHOLE, range_of, values_of
-from seq2drum.music.notes import IntArray
 from seq2drum.music.options import OPTIONS
 from seq2drum.music.song_plan import SongPlan
 from seq2drum.play.decode.plan import BoolArray
@@ -71,77 +70,61 @@ def choose(guitar: Guitar, options: Options) -> Grooves:
     Raises:
         OptionError: half time is requested where there is no groove, or in a metre of one beat.
     """
-    # 1. What is requested of the whole song, and where something else is.
+    # 1. What is requested of the whole song, and the wishes: each has an option, its value, and the bars of its place.
     requested = options.in_places
     if isinstance(options.groove, Mapping):
         requested[GROOVE] = options.groove
     if options.half_time is not None:
         requested[HALF_TIME] = dict.fromkeys(options.half_time.split(","), ALL)
-    wishes = {name: _by_bar(guitar, name, values) for name, values in requested.items()}
-    whole = {name: values[0] for name, (values, _) in wishes.items()}
+    wishes, whole, sounding = list[tuple[str, Any, BoolArray]](), dict[str, Any](), range(*guitar.sounding)
+    for name, by_place in requested.items():
+        values = {WHOLE: OPTIONS[name].default} | {place: _value(name, value) for place, value in by_place.items()}
+        base = values.pop(WHOLE)
+        own = [(name, value, guitar.bars_in(range_of(place) or place)) for place, value in values.items()]
+        heard = [next((value for _, value, bars in own[::-1] if bars[bar]), base) for bar in sounding]
+        is_one = all(value == heard[0] for value in heard)  # in all bars, so it is that of the song
+        whole[name] = heard[0] if is_one else base
+        wishes += [] if is_one else own
     without = options
     if requested or options.ending != choices.AUTO or options.enter is not None:
         without = replace(options, ending=choices.AUTO, enter=None, **whole)
     grid = guitar.song_grid.guitar_grid
     everywhere = choosing.chosen(grid, guitar.sections, without)
     if without.half_time is not None:
-        everywhere = _in_half_time(everywhere, dict.fromkeys(guitar.letters))
-    if not any(code.any() for _, code in wishes.values()):
+        everywhere = _in_half_time(everywhere, guitar.letters)
+    if not wishes:
         return Grooves(options, without, everywhere)
-    # 2. The bars of each combination of wishes, and of all that have it among theirs.
-    placed, named, letters, sounds = (
-        list[Placed](),
-        dict[str, Groove](),
-        np.array(guitar.letters),
-        slice(*guitar.sounding),
-    )
-    combinations = {tuple(int(code[bar]) for _, code in wishes.values()) for bar in range(*guitar.sounding)}
-    for combination in sorted(combinations, key=lambda each: (np.count_nonzero(each), each)):
-        own = {
-            name: values[number]
-            for number, (name, (values, _)) in zip(combination, wishes.items(), strict=True)
-            if number
-        }
-        if not own:  # the bars without a wish
-            continue
-        bars = np.logical_and.reduce(
-            [code == number for number, (_, code) in zip(combination, wishes.values(), strict=True) if number]
-        )
-        there, request = letters[bars], replace(options, enter=None, **{**whole, **own})
+    # 2. The bars of each combination of wishes: all that have it, alone or with others.
+    placed, named, letters = list[Placed](), dict[str, Groove](), np.array(guitar.letters)
+    found = set[tuple[int, ...]]()
+    for bar in sounding:  # the last wish for each option
+        found.add(tuple(sorted({name: at for at, (name, _, bars) in enumerate(wishes) if bars[bar]}.values())))
+    for combination in sorted(found - {()}, key=lambda each: (len(each), each)):
+        changes = {name: value for name, value, _ in (wishes[at] for at in combination)}
+        bars = np.logical_and.reduce([wishes[at][2] for at in combination])
+        there, request = letters[bars].tolist(), replace(options, enter=None, **{**whole, **changes})
         # 3. Its grooves.
         grooves: BySection = dict(everywhere)
-        if GROOVE in own:
-            grooves = {**grooves, **dict.fromkeys(there.tolist(), own[GROOVE][WHOLE])}
-        elif "complexity" in own:
+        if GROOVE in changes and changes[GROOVE] is not None:
+            grooves = {**grooves, **dict.fromkeys(there, changes[GROOVE][WHOLE])}
+        elif "complexity" in changes:
             fitting = choosing.chosen(grid, guitar.sections, request)
-            grooves = {**grooves, **{letter: fitting[letter] for letter in there.tolist() if letter in fitting}}
-        if HALF_TIME in own:
-            grooves = _in_half_time(grooves, dict.fromkeys(there.tolist()))
-        if own.keys() & NAMED:
-            all_in = {letter for letter in grooves if bars[sounds][letters[sounds] == letter].all()}
-            named |= {letter: grooves[letter] for letter in all_in & set(there.tolist())}
-        if own.keys() == {GROOVE} and grooves == everywhere and request.sampling == without.sampling:
-            continue  # the sections have these grooves anyway
-        placed.append(Placed(bars, request, grooves))
+            grooves = {**grooves, **{letter: fitting[letter] for letter in there if letter in fitting}}
+        if HALF_TIME in changes:
+            grooves = _in_half_time(grooves, there)
+        if changes.keys() & NAMED:
+            inside = slice(*guitar.sounding)
+            all_in = {letter for letter in grooves if bars[inside][letters[inside] == letter].all()}
+            named |= {letter: grooves[letter] for letter in all_in & set(there)}
+        is_same = grooves == everywhere and request.sampling == without.sampling
+        if not (is_same and changes.keys() == {GROOVE} and len(combination) == 1):  # else it plays so anyway
+            placed.append(Placed(bars, request, grooves))
     return Grooves(options, without, everywhere, tuple(placed), named)
 
 
-def _by_bar(guitar: Guitar, name: str, requested: Mapping[str, Any]) -> tuple[list[Any], IntArray]:
-    """Return the values of an option, that of the whole song first, and (B,) the number of that of each bar.
-
-    requested: values by place. Where all bars have one value, it is that of the whole song.
-    """
-    values, code = [requested.get(WHOLE, OPTIONS[name].default)], np.zeros(len(guitar.letters), dtype=np.int64)
-    for place, value in requested.items():
-        if place != WHOLE and not (name == GROOVE and isinstance(value, str)):
-            values += [value] * (value not in values)
-            code[guitar.bars_in(range_of(place) or place)] = values.index(value)
-    inside = code[slice(*guitar.sounding)]
-    if (inside == inside[0]).all():
-        values, code = [values[inside[0]]], np.zeros_like(code)
-    if name == GROOVE:
-        values = [None if value is None else {WHOLE: value} for value in values]
-    return values, code
+def _value(name: str, value: Any) -> Any:
+    """Return the value of an option for a place as one of the whole song."""
+    return {WHOLE: value} if name == GROOVE and value is not None else value
 
 
 def _in_half_time(grooves: BySection, letters: Iterable[str]) -> BySection:

@@ -152,7 +152,7 @@ class Drummer(Shown):
         """
         options, song_grid = grooves.options, guitar.song_grid
         kept = kept_of(guitar.song, song_grid.lattice, options, drum_maps.load(options.drum_map), self.engine.kit)
-        model = guided(self.engine, options.controls)
+        model = guided(self.engine, grooves.without.controls)
         arrangement = yield from arrange(model, guitar, grooves, kept)
         played = play(model, song_grid.guitar_grid, guitar.features, arrangement)
         yield from write(guitar, grooves, kept, played, self.engine.kit, arrangement.sections)

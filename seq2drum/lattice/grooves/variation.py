@@ -18,6 +18,7 @@ from seq2drum.lattice.grid import HIT_LENGTH, STEPS_PER_QUARTER, Grid
 from seq2drum.lattice.grooves.fitting import BACKBEAT, LOUD, beats_of, playable, steps_of, twelfths
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.grooves.styles import swings
+from seq2drum.music.choices import FAMILIES
 from seq2drum.music.kit import FULL
 
 TIMEKEEPERS = {"closed hat": ("closed hat", "open hat"), "ride": ("ride", "bell"), "crash": ("crash",)}
@@ -26,11 +27,14 @@ STRAIGHT, SWUNG, SIXTEENTHS = 3, 4, (1, 5)  # steps of a quarter: its second eig
 GHOSTS = (11, 13, 23, 5)  # steps of ghost notes around the backbeats of four quarters
 SWUNG_GHOSTS = (10, 22, 4, 16)
 MOST_KICKS, MOST_GHOSTS = 2, 1  # that a fuller groove gains in a bar; more would lean against the beat
+FAR_KICKS, FAR_GHOSTS = 4, 4  # likewise where a fuller one is requested
 KICK_GAP = 3  # steps between kicks
 GHOST, FOOT, KICK, BACK, SOFT = 34, 58, 88, 100, 0.8  # velocities; of strokes between others, as a share
 NO_GHOSTS = frozenset({"jazz", "latin", "metal", "dance", "reggae"})
+NOT_GHOST = 0.7  # share of the loudest stroke on the snare from which one is no ghost note, where all are soft
 _VOICE = FULL.places
 _KICK, _SNARE, _FOOT = _VOICE["kick"], _VOICE["snare"], _VOICE["pedal hat"]
+_TOMS = frozenset(_VOICE[name] for name in FAMILIES["toms"])
 _BACKBEAT = frozenset(_VOICE[name] for name in BACKBEAT)
 _PERCUSSION = frozenset(index for index, voice in enumerate(FULL.voices) if voice.limb == "percussion") - _BACKBEAT
 
@@ -51,7 +55,13 @@ def timekeeper(groove: Groove) -> str | None:
 
 @lru_cache(maxsize=512)
 def varied(
-    groove: Groove, *, time: str | None = None, level: float = 0.0, bass: tuple[int, ...] = (), is_slow: bool = True
+    groove: Groove,
+    *,
+    time: str | None = None,
+    level: float = 0.0,
+    bass: tuple[int, ...] = (),
+    is_slow: bool = True,
+    goes_far: bool = False,
 ) -> Groove:
     """Return a groove on other time and of other fullness; name and title stay.
 
@@ -61,6 +71,7 @@ def varied(
         level: The logarithm of the ratio of hits wanted to those it has.
         bass: Steps of a bar on which the bass begins notes, the commonest first; kicks are added there.
         is_slow: Whether the tempo leaves room for sixteenths on the cymbal.
+        goes_far: Whether it goes as far as the level says, as by a request, rather than as drummers mostly go.
     """
     bars = [_bar(bar) for bar in groove.bars]
     wanted = np.exp(level) * sum(map(len, bars)) / len(bars)
@@ -69,9 +80,9 @@ def varied(
         bars = [_on_time(bar, keeps, time, groove) for bar in bars]
     change = round(wanted - sum(map(len, bars)) / len(bars))
     if change < 0 and level < 0:
-        bars = [_thinned(bar, -change, groove, frozenset(bass)) for bar in bars]
+        bars = [_thinned(bar, -change, groove, frozenset(bass), goes_far=goes_far) for bar in bars]
     elif change > 0 and level > 0:
-        bars = [_filled(bar, change, groove, bass, is_slow=is_slow) for bar in bars]
+        bars = [_filled(bar, change, groove, bass, is_slow=is_slow, goes_far=goes_far) for bar in bars]
     return replace(groove, bars=tuple(playable(_grid(bar)) for bar in bars))
 
 
@@ -94,7 +105,9 @@ def halved(groove: Groove) -> Groove:
     backs = ((0, beats[len(beats) // 2].start), (1, beats[len(beats) // 2].start)) if each else ((1, 0.0),)
     # 2. The stroke of the backbeat: the commonest loud one, else on the snare.
     bars = [_bar(bar) for bar in groove.bars]
-    loud = [(key, hit[0]) for bar in bars for (_, key), hit in bar.items() if key in _BACKBEAT and hit[0] >= LOUD]
+    struck = [(key, hit[0]) for bar in bars for (_, key), hit in bar.items() if key in _BACKBEAT]
+    least = min(LOUD, NOT_GHOST * max((velocity for _, velocity in struck), default=0))
+    loud = [(key, velocity) for key, velocity in struck if velocity >= least]
     voices = [key for key, _ in loud] or [_SNARE]
     voice = max(voices, key=lambda key: (voices.count(key), -key))
     velocity = round(float(np.mean([hit for key, hit in loud if key == voice]))) if loud else BACK
@@ -102,7 +115,7 @@ def halved(groove: Groove) -> Groove:
     made = []
     for number in (0, 1):
         source = bars[number % len(bars)]
-        bar = {at: hit for at, hit in source.items() if at[1] != _KICK and not (at[1] in _BACKBEAT and hit[0] >= LOUD)}
+        bar = {at: hit for at, hit in source.items() if at[1] != _KICK and not (at[1] in _BACKBEAT and hit[0] >= least)}
         begin = length / 2 if number and (len(bars) == 1 or not each) else 0.0
         kicks = bars[0] if not each else source
         for (step, key), hit in kicks.items():
@@ -173,7 +186,7 @@ def _strokes(bar: _Bar) -> dict[int, int]:
     return {} if best is None else by_piece[best]
 
 
-def _thinned(bar: _Bar, fewer: int, groove: Groove, bass: frozenset[int]) -> _Bar:
+def _thinned(bar: _Bar, fewer: int, groove: Groove, bass: frozenset[int], *, goes_far: bool) -> _Bar:
     """Return a bar with about so many hits fewer."""
     bar, least = dict(bar), len(bar) - fewer
     strokes = _strokes(bar)
@@ -202,6 +215,11 @@ def _thinned(bar: _Bar, fewer: int, groove: Groove, bass: frozenset[int]) -> _Ba
     weak = [step for step in kicks[1:] if step % STEPS_PER_QUARTER]
     weak.sort(key=lambda step: (step in bass, step % STEPS_PER_QUARTER == STRAIGHT, -step))
     leave_out([(step, _KICK) for step in weak][: max(len(kicks) - 2, 0)], together=False)
+    # 4. The foot under the cymbal, toms, and all kicks but the first, from the last on.
+    if goes_far:
+        leave_out([at for at in bar if at[1] == _FOOT and _FOOT not in strokes.values()], together=True)
+        leave_out([at for at in sorted(bar, reverse=True) if at[1] in _TOMS], together=False)
+        leave_out([(step, _KICK) for step in kicks[:0:-1] if (step, _KICK) in bar], together=False)
     return bar
 
 
@@ -212,13 +230,13 @@ def _heads(numerator: int, denominator: int) -> frozenset[int]:
     return frozenset(int(np.abs(places - beat.start).argmin()) for beat in beats_of(numerator, denominator))
 
 
-def _filled(bar: _Bar, more: int, groove: Groove, bass: Sequence[int], *, is_slow: bool) -> _Bar:
+def _filled(bar: _Bar, more: int, groove: Groove, bass: Sequence[int], *, is_slow: bool, goes_far: bool) -> _Bar:
     """Return a bar with about so many hits more."""
     bar, most = dict(bar), len(bar) + more
     strokes, is_swung = _strokes(bar), swings(groove)
     off = SWUNG if is_swung else STRAIGHT
     # 1. The cymbal in eighths for quarters, in sixteenths for eighths if the change is great.
-    if strokes and _VOICE["crash"] not in strokes.values():
+    if strokes and (goes_far or _VOICE["crash"] not in strokes.values()):
         voice = max(strokes.values(), key=list(strokes.values()).count)
         loud = float(np.mean([bar[step, key][0] for step, key in strokes.items()]))
         quarters = groove.steps / STEPS_PER_QUARTER
@@ -234,18 +252,27 @@ def _filled(bar: _Bar, more: int, groove: Groove, bass: Sequence[int], *, is_slo
         if len(bar) + len(added) / 2 <= most:
             bar |= {at: (round(loud * SOFT), 0) for at in added}
     # 2. Kicks where the bass plays, first those on the beats: fuller is not more syncopated.
-    gained = 0
-    for step in sorted(bass, key=lambda step: step % STEPS_PER_QUARTER != 0):
+    gained, most_kicks = 0, FAR_KICKS if goes_far else MOST_KICKS
+    eighths = [step for step in range(groove.steps) if step % STEPS_PER_QUARTER in (0, off)] if goes_far else []
+    for step in sorted(
+        dict.fromkeys([*bass, *eighths]), key=lambda step: (step not in bass, step % STEPS_PER_QUARTER != 0)
+    ):
         kicks = [at for at, key in bar if key == _KICK]
         free = all(min(abs(step - at), groove.steps - abs(step - at)) >= KICK_GAP for at in kicks)
         is_backed = any((step, key) in bar and bar[step, key][0] >= LOUD for key in _BACKBEAT)
-        if len(bar) >= most or gained >= MOST_KICKS:
+        if len(bar) >= most or gained >= most_kicks:
             break
         if free and not is_backed and step < groove.steps:
             bar[step, _KICK] = (KICK, 0)
             gained += 1
     # 3. Ghost notes, and the foot on two and four under the ride.
-    if (groove.numerator, groove.denominator) == (4, 4) and (is_swung or groove.style not in NO_GHOSTS):
+    if goes_far:
+        inside = (2,) if is_swung else (5, 1)  # before a beat, then after it
+        between = [begin + place for place in inside for begin in range(0, groove.steps, STEPS_PER_QUARTER)]
+        some = [step for step in between if not any((step, key) in bar for key in _BACKBEAT) and step < groove.steps]
+        for step in some[: min(FAR_GHOSTS, max(most - len(bar), 0))]:
+            bar[step, _SNARE] = (GHOST, 0)
+    elif (groove.numerator, groove.denominator) == (4, 4) and (is_swung or groove.style not in NO_GHOSTS):
         places = SWUNG_GHOSTS if is_swung else GHOSTS
         some = [step for step in places if not any((step, key) in bar for key in _BACKBEAT)]
         for step in some[: min(MOST_GHOSTS, max(most - len(bar), 0))]:

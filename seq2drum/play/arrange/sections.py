@@ -38,7 +38,7 @@ LAST_LIFT = 0.05  # level that the last of several refrains gains
 # above the others', and else. Drummers change at a fifth of all sections; which is hardly to be known.
 REFRAIN_TIME, CLEAR_TIME, ANY_TIME = 0.75, 0.4, 0.25
 CLEAR_LIFT = 0.12
-BUSIER, USUAL_INTENSITY = 1.2, 0.5  # level that goes with an intensity of 1 above the usual one
+BUSIER, USUAL_INTENSITY = 1.5, 0.5  # level that goes with an intensity of 1 above the usual one
 SLOW = 112.0  # quarters a minute up to which a fuller groove has sixteenths on its cymbal
 LOUDER = 0.15  # velocity, 0..1, that goes with a level of 1 beside that
 LOUDEST, SOFTEST = 1.15, 0.8  # bounds of the factor of a section's velocities
@@ -179,7 +179,7 @@ def dressed(
 
     intensity: the control, which makes all sections fuller or sparser.
     """
-    busier = 0.0 if intensity is None else BUSIER * (intensity - USUAL_INTENSITY)
+    busier = 0.0 if intensity is None else round(BUSIER * (intensity - USUAL_INTENSITY), 2)
     found, made = list(grooves), dict[tuple[str, float, str | None], Groove]()
     for number, plan in enumerate(plans):
         groove = grooves[plan.first]
@@ -188,8 +188,9 @@ def dressed(
         key = plan.letter, plan.level, plan.cymbal
         if key not in made:
             places = _places(guitar_grid, [one for one in plans if one.letter == plan.letter], groove)
-            level, bpm = round(plan.level + busier, 2), float(guitar_grid.form.bpm[plan.first])
-            made[key] = varied(groove, time=plan.cymbal, level=level, bass=places, is_slow=bpm <= SLOW)
+            is_slow = float(guitar_grid.form.bpm[plan.first]) <= SLOW
+            own = varied(groove, time=plan.cymbal, level=round(plan.level, 2), bass=places, is_slow=is_slow)
+            made[key] = varied(own, level=busier, bass=places, is_slow=is_slow, goes_far=True) if busier else own
         stop = plans[number + 1].first if number + 1 < len(plans) else len(found)
         begin = plan.first if number else 0
         found[begin:stop] = [made[key]] * (stop - begin)

@@ -145,15 +145,19 @@ class _Track:
         """Return the track of a wish for some bars of this one."""
         own, plan, kit = self.planned, wish.plan, self.planned.model.kit
         grooves, bars = replace(own.grooves, firm=plan.firm), wish.bars.tolist()
-        are_same = plan.pieces is own.plan.pieces or all(map(np.array_equal, plan.pieces or (), own.plan.pieces or ()))
-        if not are_same or any(
-            here and mine is not theirs for here, mine, theirs in zip(bars, plan.grooves, own.plan.grooves, strict=True)
-        ):
+        changed = [
+            (mine, theirs)
+            for here, mine, theirs in zip(bars, plan.grooves, own.plan.grooves, strict=True)
+            if here and mine is not theirs
+        ]
+        if changed or not all(map(np.array_equal, plan.pieces or (), own.plan.pieces or ())):
             placed = [groove if here else None for groove, here in zip(plan.grooves, bars, strict=True)]
             grooves = GrooveRows.of(placed, own.form, kit, pieces=plan.pieces, firm=plan.firm)
         planned = replace(own, plan=plan, grooves=grooves, sampling=wish.sampling)
-        requested, memory = replace(planned, plan=wish.requested), replace(self.memory, grooves=grooves)
-        return _Track(wish, planned, requested, memory, self.state, self.previous)
+        # A variation of the take's groove fades among the take's remembered bars, unless it is remembered as well.
+        is_varied = bool(changed) and all(mine and theirs and mine.name == theirs.name for mine, theirs in changed)
+        memory = replace(self.memory, grooves=grooves, heard=self.memory.heard and not is_varied)
+        return _Track(wish, planned, replace(planned, plan=wish.requested), memory, self.state, self.previous)
 
     def follow(self, take: _Track, number: int) -> None:
         """Continue with a bar: from the bar before it if this version has that bar, else from the take's."""
