@@ -325,6 +325,20 @@ def test_the_plan_of_a_take_says_what_is_played(drummer: Drummer) -> None:
     )
 
 
+def test_a_plan_tells_of_a_section_before_the_guitar_in_which_the_drums_play_with_the_band(drummer: Drummer) -> None:
+    before = song(late=0)
+    guitar, bass = before.parts
+    keys = Part.of([Note(at * TICKS, TICKS, 72, 80) for at in range(4 * 8)], program=0, name="Piano")
+    later = Part.of([note for note in guitar if note.onset >= 8 * 4 * TICKS], program=guitar.program, name=guitar.name)
+    played = replace(before, parts=(keys, later, bass))
+    take = drummer.accompany(played, Options(seed=1))
+    assert rolls(take)[:8].any(axis=(1, 2)).all() and take.plan[0].enters == 1
+    for enters in (1, None):  # the drums do not wait for a guitar while the band plays
+        plan = (take.plan[0]._replace(enters=enters), *take.plan[1:])
+        other = drummer.accompany(played, Options(seed=1), plan=plan)
+        assert other.to_bytes() == take.to_bytes() and other.plan == take.plan
+
+
 @pytest.mark.parametrize("arrange", ["off", "on"])
 def test_a_plan_tells_where_the_drums_come_in_by_request(drummer: Drummer, arrange: str) -> None:
     def entries(out: str | None = None, enter: int | None = None) -> list[int | None]:

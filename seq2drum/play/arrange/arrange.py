@@ -119,6 +119,12 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
         if options.enter > numbers[first]:
             entry = int(np.searchsorted(numbers, options.enter))
             take, *wishes = (entered(version, entry) for version in (take, *wishes))
+    # 5. Sections before the guitar, in which the drums play with the band.
+    begun, guitar_in = int(numbers[first]), int(numbers[grid.sounding[0]])
+    rows = [
+        row._replace(enters=max(row.first, begun)) if row.enters is None and begun <= row.last < guitar_in else row
+        for row in rows
+    ]
     sections = tuple(row.without(without) for row in rows) if without else tuple(rows)
     return Arrangement(take, tuple(wishes), first, stop, kept.given, idle, out, sections)
 
