@@ -9,9 +9,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from seq2drum.errors import OptionError
 from seq2drum.lattice.grooves.fitting import BACKBEAT, LOUD, playable
 from seq2drum.lattice.grooves.grooves import Groove, grid_of
-from seq2drum.lattice.grooves.variation import MOST_KICKS, TIMEKEEPERS, timekeeper, varied
+from seq2drum.lattice.grooves.variation import MOST_KICKS, TIMEKEEPERS, halved, timekeeper, varied
 from seq2drum.music.kit import FULL
 from seq2drum.play.grooves.book import Book
 
@@ -127,3 +128,81 @@ def test_any_idiom_can_be_played_with_half_as_many_hits_again(name: str) -> None
 def test_a_fast_groove_gets_no_sixteenths_on_its_cymbal() -> None:
     slow, fast = (varied(rock(), level=0.5, bass=BASS, is_slow=is_slow) for is_slow in (True, False))
     assert len(hits(slow, "closed hat")[0]) == 16 and len(hits(fast, "closed hat")[0]) == 8
+
+
+# --- as far as it is requested ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_slow", [True, False])
+def test_a_requested_level_goes_as_far_as_it_says(is_slow: bool) -> None:
+    for groove in grooves():
+        far = [count(varied(groove, level=level, bass=BASS, is_slow=is_slow, goes_far=True)) for level in (-0.6, 0.6)]
+        near = [count(varied(groove, level=level, bass=BASS, is_slow=is_slow)) for level in (-0.6, 0.6)]
+        assert far[0] <= near[0] and far[1] >= near[1] and far[1] >= 1.4 * far[0]
+        for level in (-0.6, 0.6):
+            made = varied(groove, level=level, bass=BASS, is_slow=is_slow, goes_far=True)
+            assert all(len(playable(bar).step) == len(bar.step) for bar in made.bars)
+            assert (made.name, made.metre) == (groove.name, groove.metre)
+
+
+def test_a_requested_level_changes_in_steps_of_one_direction() -> None:
+    for groove in grooves():
+        counts = [count(varied(groove, level=level, bass=BASS, goes_far=True)) for level in LEVELS]
+        assert all(before <= after for before, after in pairwise(counts))
+
+
+# --- half time --------------------------------------------------------------------------------------------------------
+
+
+def test_half_time_has_its_backbeat_on_three_and_kicks_in_twice_the_time() -> None:
+    made = halved(rock())
+    assert (made.name, made.title, made.metre, len(made.bars)) == (rock().name, rock().title, "4/4", 2)
+    assert hits(rock(), "kick", "snare") == [[(0, "kick"), (6, "snare"), (12, "kick"), (15, "kick"), (18, "snare")]]
+    assert hits(made, "kick", "snare") == [[(0, "kick"), (12, "snare")], [(0, "kick"), (6, "kick"), (12, "snare")]]
+    assert hits(made, "closed hat") == hits(rock(), "closed hat") * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "backs"),
+    [
+        ("rock-hat", [[12], [12]]),
+        ("shuffle-hat", [[12], [12]]),
+        ("slow-blues-12-8", [[18], [18]]),
+        ("ballad-6-8", [[], [0]]),
+        ("rock-7-8", [[], [0]]),
+        ("rock-5-4", [[], [0]]),
+        ("jazz-waltz-ride", [[], [0]]),
+    ],
+)
+def test_other_metres_have_one_backbeat_in_the_middle_of_a_bar_or_of_two(name: str, backs: list[list[int]]) -> None:
+    made = halved(Book.load()[name])
+    loud = [
+        sorted(bar.step[np.isin(bar.key, [FULL.places[piece] for piece in BACKBEAT]) & (bar.velocity >= 40)].tolist())
+        for bar in made.bars
+    ]
+    assert loud == backs
+
+
+def test_any_groove_in_half_time_is_playable_has_one_backbeat_and_goes_on_in_time() -> None:
+    for groove in Book.load().grooves:
+        if groove.metre in ("1/4", "2/8", "3/8"):
+            continue
+        made = halved(groove)
+        assert made.metre == groove.metre and all(len(playable(bar).step) == len(bar.step) for bar in made.bars)
+        time = [name for pieces in TIMEKEEPERS.values() for name in pieces]
+        before = [hits(groove, *time)[number % len(groove.bars)] for number in (0, 1)]
+        for own, goes_on in zip(before, hits(made, *time), strict=True):
+            assert set(goes_on) <= set(own) and len(goes_on) >= 0.7 * len(own)
+        kicks = [sum(map(len, hits(each, "kick"))) / len(each.bars) for each in (groove, made)]
+        assert kicks[1] <= kicks[0] + 1e-9 or kicks[1] <= 1
+        loud = [
+            int((np.isin(bar.key, [FULL.places[piece] for piece in BACKBEAT]) & (bar.velocity >= LOUD)).sum())
+            for bar in made.bars
+        ]
+        assert sum(loud) <= 2
+
+
+def test_a_bar_of_one_beat_has_no_half_time() -> None:
+    groove = replace(rock().fitted(1, 4))
+    with pytest.raises(OptionError, match="a bar of 1/4 has one"):
+        halved(groove)
