@@ -18,7 +18,7 @@ import fresh
 
 from seq2drum.music import drum_maps
 from seq2drum.music.choices import AUTO, Choice, Form
-from seq2drum.music.options import CHOICES, SECTIONS, SESSION, names_in
+from seq2drum.music.options import CHOICES, PLACE_FIELDS, SECTIONS, SESSION, names_in
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "server" / "web" / "page"
@@ -36,10 +36,36 @@ def shown() -> list[Option]:
 # --- the page ---------------------------------------------------------------------------------------------------------
 
 
+_SUCH = "sections and bars, such as chorus=0.9,9-16=0.2", "Teile und Takte, zum Beispiel chorus=0.9,9-16=0.2"
+TYPED: Mapping[str, tuple[tuple[str, str], tuple[str, str]]] = {
+    **{
+        field: ((f"{CHOICES[name].label[0]}: places", f"{CHOICES[name].label[1]}: Stellen"), _SUCH)
+        for name, field in PLACE_FIELDS.items()
+    },
+    "half_time": (
+        ("Half time", "Half-Time"),
+        ("sections and bars, such as chorus,9-16, or all", "Teile und Takte, zum Beispiel chorus,9-16, oder all"),
+    ),
+    "out": (
+        ("No drums in", "Ohne Schlagzeug"),
+        ("sections and bars, such as intro,1-8", "Teile und Takte, zum Beispiel intro,1-8"),
+    ),
+    "enter": (
+        ("Drums enter in bar", "Schlagzeug setzt ein in Takt"),
+        ("a bar, such as 9; no drums before it", "ein Takt, zum Beispiel 9; davor kein Schlagzeug"),
+    ),
+}
+"""Fields of the form in which places are typed: of each its name, and its meaning, in English and German."""
+
+
 def form_options() -> list[tuple[str, Choice, Form]]:
-    """The options of the form in its order: menus before sliders, rare ones last."""
+    """The options of the form in its order: menus before sliders, rare ones last, and then those that are typed."""
     known = [(name, one, one.form) for name, one in shown() if one.form is not None]
-    return sorted(known, key=lambda option: (option[2].is_rare, option[1].kind is float))
+    typed = [
+        (name, Choice(tuple, "PLACES", about[0], label=label), Form(about, is_rare=True))
+        for name, (label, about) in TYPED.items()
+    ]
+    return sorted(known, key=lambda option: (option[2].is_rare, option[1].kind is float)) + typed
 
 
 def page() -> str:
@@ -56,7 +82,7 @@ def page() -> str:
             "/**",
             " * @typedef {object} Option",
             " * @property {keyof Values} name",
-            ' * @property {"number" | "text" | "whole"} kind',
+            ' * @property {"number" | "text" | "whole" | "places"} kind places: a text of sections and bars',
             " * @property {readonly [number, number]} [range] of a number, its ends",
             " * @property {readonly string[]} [words] of a text that is one of a few words",
             " * @property {boolean} isRare whether it lies under More",
@@ -77,7 +103,7 @@ def _js_type(one: Choice) -> str:
 
 
 def _js_option(name: str, one: Choice, form: Form) -> str:
-    fields = {"name": name, "kind": {float: "number", str: "text", int: "whole"}[one.kind]}
+    fields = {"name": name, "kind": {float: "number", str: "text", int: "whole", tuple: "places"}[one.kind]}
     written = [f"{key}: {json.dumps(value)}" for key, value in fields.items()]
     if one.kind is float:
         written.append(f"range: [{one.least:g}, {one.most:g}]")
@@ -128,7 +154,8 @@ def _lua(name: str, one: Choice) -> str:
     written, hint = [], f"empty: {empty}"
     words = ("no", "yes") if one.kind is bool else drum_maps.names() if name == "drum_map" else one.words
     if one.kind is float:
-        written, hint = ["level = true"], f"0 to 1; {hint}"
+        written, hint = ["level = true"], f"0 to 1{' or chorus=0.9' if one.is_placed else ''}; {hint}"
+        written += ["places = true"] * one.is_placed
     elif one.kind is int:
         least, most = int(one.least), most or int(one.most)
         written, hint = [f"whole = {{ {least}, {most} }}"], f"{least} to {most}" if is_value else hint

@@ -511,11 +511,11 @@ S.CONTROLS = {
   { key = "style", caption = "Style (auto or jazz shuffle latin ...)", default = "auto", words = {
     "auto", "jazz", "shuffle", "latin", "metal", "dance", "reggae", "funk", "pop", "rock",
   } },
-  { key = "intensity", caption = "Intensity (0 to 1; empty: as it fits)", level = true },
-  { key = "complexity", caption = "Complexity (0 to 1; empty: as it fits)", level = true },
+  { key = "intensity", caption = "Intensity (0 to 1 or chorus=0.9; empty: as it fits)", level = true, places = true },
+  { key = "complexity", caption = "Complexity (0 to 1 or chorus=0.9; empty: as it fits)", level = true, places = true },
   { key = "groove", caption = "Groove (empty: one that fits)", title = true },
   { key = "daring", caption = "Daring (0 to 1; empty: the safest groove)", level = true },
-  { key = "fills", caption = "Fills (0 to 1; empty: as it fits)", level = true },
+  { key = "fills", caption = "Fills (0 to 1 or chorus=0.9; empty: as it fits)", level = true, places = true },
   { key = "ending", caption = "Ending (auto or ring choke ritard none)", default = "auto", words = { "auto", "ring", "choke", "ritard", "none" } },
   { key = "swing", caption = "Swing (0 to 1; empty: as it fits)", level = true },
   { key = "seed", caption = "Seed (empty: a new one each time)", whole = { 0, 4294967295 } },
@@ -546,7 +546,10 @@ local function checked(control, answer)
   if text == "" then return "" end
   local name = control.caption:match("^[%w ]-%f[%(%d]"):match("^(.-)%s*$")
   local number = tonumber((text:gsub(",", "."))) -- much of the world writes 0,5
-  if control.level and not (number and number >= 0 and number <= 1) then
+  if control.places and text:find("=") then
+    if text:match("^[%w%._,= %-]+$") then return text end
+    return nil, name .. ": " .. answer .. " is no list such as chorus=0.9,9-16=0.2."
+  elseif control.level and not (number and number >= 0 and number <= 1) then
     return nil, name .. ": " .. answer .. " is no number from 0 to 1."
   elseif control.whole then
     local low, high = table.unpack(control.whole)

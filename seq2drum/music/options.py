@@ -161,7 +161,7 @@ class BaseOptions:
         label=("Intensity", "Intensität"),
         jam=True,
         form=Form(
-            ("", "wie dicht und wie laut; die Hälfte aller Musik liegt unter 0.5"),
+            ("how busy and how loud", "wie dicht und wie laut; die Hälfte aller Musik liegt unter 0.5"),
             ends=(("sparse and soft", "sparsam und leise"), ("busy and loud", "dicht und laut")),
         ),
         dialog=_FITS,

@@ -151,7 +151,8 @@ class Drummer(Shown):
             OptionError: the options keep drums of the song, and it has none or lacks the bar.
         """
         options, song_grid = grooves.options, guitar.song_grid
-        kept = kept_of(guitar.song, song_grid.lattice, options, drum_maps.load(options.drum_map), self.engine.kit)
+        drum_map, out = drum_maps.load(options.drum_map), guitar.out(options.out, options.enter)
+        kept = kept_of(guitar.song, song_grid.lattice, options, drum_map, self.engine.kit, out)
         model = guided(self.engine, grooves.without.controls)
         arrangement = yield from arrange(model, guitar, grooves, kept)
         played = play(model, song_grid.guitar_grid, guitar.features, arrangement)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seq2drum.errors import OptionError
 from seq2drum.lattice.form import Form
@@ -48,8 +49,10 @@ class KeptDrums(NamedTuple):
         )
 
 
-def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, kit: Kit) -> KeptDrums:
-    """Return the drums of a song that stay.
+def kept_of(
+    song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, kit: Kit, out: NDArray[np.bool_] | None = None
+) -> KeptDrums:
+    """Return the drums of a song that stay. out (B,): bars without drums by request, their own too; None for none.
 
     A note belongs to the bar that it sounds in, except early notes on the downbeat after the last played bar: they
     stay, too.
@@ -85,20 +88,21 @@ def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, k
         low, high = lattice.bars[first].start, lattice.bars[stop - 1].end
         stays = (rows[:, 0] < low) | (rows[:, 0] >= high) | (bar >= stop)
     pedal = pedal[(pedal[:, 0] < low) | (pedal[:, 0] >= high)]
+    heard = stays if out is None else stays & ~out[bar]
     # 3. The kept bars on the lattice, and the earlier ones as the model remembers them.
     standard = np.column_stack([rows[:, :2], pitch, rows[:, 3]])
     hits = encode(Part.of(standard[known & ((bar < first) | (bar >= stop))]), lattice, FULL)
     remembered = encode(Part.of(standard[known & (bar < first)]), lattice, kit)
     given = {index: remembered.between(*lattice.first[index : index + 2].tolist()) for index in range(first)}
     # 4. The voices struck together with the played bars.
-    inside = stays & known
+    inside = heard & known
     voice = kit.voice_of[pitch[inside]]
     struck: dict[int, list[int]] = {}
     for tick, piece in zip(rows[inside, 0].tolist(), voice.tolist(), strict=True):
         struck.setdefault(tick, []).append(piece)
     downbeat = voice[step[inside] == lattice.first[first]].tolist()
     return KeptDrums(
-        rows[stays], pedal, given, struck, frozenset(downbeat), first, stop, low, min(high, song.end), hits
+        rows[heard], pedal, given, struck, frozenset(downbeat), first, stop, low, min(high, song.end), hits
     )
 
 

@@ -692,6 +692,16 @@ def test_the_answers_of_the_dialog_reach_the_program_and_are_remembered(studio: 
     assert len(here.reaper.commands) == 1
 
 
+def test_levels_of_places_are_typed_in_the_dialog(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    here.item()
+    written = ["", "0.5,Chorus=.9,9-16=0.2", "verse 2=0", *[""] * 10]
+    here.reaper.answers = [written]
+    here.run()
+    flags = dict(zip(here.words, here.words[1:], strict=False))
+    assert (flags["--intensity"], flags["--complexity"]) == ("0.5,chorus=.9,9-16=0.2", "verse 2=0")
+
+
 def test_empty_answers_set_no_option_and_each_run_has_a_new_seed(studio: Callable[..., Studio]) -> None:
     here = studio()
     here.item()
@@ -713,6 +723,8 @@ def test_empty_answers_set_no_option_and_each_run_has_a_new_seed(studio: Callabl
         (1, "1.5", ["Intensity: 1.5", "0 to 1"]),
         (2, "loud", ["Complexity: loud"]),
         (5, "-0.1", ["Fills: -0.1"]),
+        (5, 'a=0.1" --force "', ["Fills: ", "is no list such as chorus=0.9"]),
+        (4, "a=0.1", ["Daring: a=0.1 is no number"]),
         (7, "nan", ["Swing: nan"]),
         (10, 'gm" --force "', ["no drum map gm"]),
         (10, "ezdrummer", ["no drum map ezdrummer", "ezdrummer-2, ezdrummer-3"]),

@@ -126,8 +126,8 @@ def test_the_more_intense_the_fuller_and_louder_on_the_same_groove(drummer: Drum
     for letter, own in sections_of(drummer, song, Options()).items():
         counts, loud = [], []
         for level in (0.1, 0.5, 0.9):
-            take = drummer.accompany(song, Options(intensity={letter: level, "1": 0.5}))
-            parts = [bar for number, bar in enumerate(bars(drummer, song, take.options), 1) if number in own - {1}]
+            played = bars(drummer, song, Options(intensity={letter: level, "1": 0.45}))  # else one section is all
+            parts = [part for number, part in enumerate(played, 1) if number in own - {1}]
             counts.append(sum(map(len, parts)))
             loud.append(float(np.concatenate([part.velocity for part in parts]).mean()))
         assert counts[0] < counts[1] < counts[2] and counts[2] >= 1.5 * counts[0]
@@ -166,12 +166,12 @@ def test_half_time_has_half_the_backbeats_and_keeps_the_rate_of_the_cymbal(drumm
     loud = [[sum(velocity >= 70 for _, velocity in each[bar - 1]) for bar in own] for each in backs]
     cymbals = [sum(len(struck(take, *HIGH, "crash")[bar - 1]) for bar in own) for take in takes]
     for counts, strokes in zip(loud[1:], cymbals[1:], strict=True):
-        assert np.mean(counts) < 1.5
+        assert np.mean(counts) < 1.2
         assert strokes == pytest.approx(cymbals[0], rel=0.35)
     if takes[0].song.metre_map[0][1:] == (4, 4):
         for each in backs[1:]:
             steps = [step for bar in own for step, velocity in each[bar - 1] if velocity >= 70]
-            assert steps.count(12) >= 0.7 * len(own), "the backbeat is on three"
+            assert steps.count(12) >= 0.8 * len(own), "the backbeat is on three"
 
 
 @each_song
@@ -280,3 +280,23 @@ def test_more_fills_in_a_place_hold_their_distance_to_those_beside_it() -> None:
         assert np.diff(np.flatnonzero(wished)).min() >= FILL_GAP
         counts.append(int(wished[place].sum()))
     assert counts[0] == 0 and all(one <= other for one, other in pairwise(counts)) and counts[-1] > counts[1]
+
+
+TRAINING = ROOT / "examples" / "training" / "funk_1.mid"
+
+
+@pytest.mark.parametrize(
+    ("kept", "out", "silent"),
+    [
+        ({"prime": 4}, {"out": "1-2,7"}, {1, 2, 7}),
+        ({"bars": (5, 8)}, {"out": "1-4,6"}, {1, 2, 3, 4, 6}),
+        ({"bars": (9, 12)}, {"enter": 3}, {1, 2}),
+    ],
+)
+def test_drums_that_stay_are_out_as_well(
+    drummer: Drummer, kept: dict[str, Any], out: dict[str, Any], silent: set[int]
+) -> None:
+    plain, rested = (drummer.accompany(TRAINING, Options(**kept, **more)) for more in ({}, out))
+    both = [struck(take, *FULL.names) for take in (plain, rested)]
+    differ = {bar for bar, (one, other) in enumerate(zip(*both, strict=True), 1) if one != other}
+    assert differ == silent and not any(both[1][bar - 1] for bar in silent)

@@ -54,6 +54,15 @@ test("an address holds wishes and gives them back", () => {
   assert.deepEqual(wishesOf(values), wishes);
 });
 
+test("wishes for places are a text in the address and in the request", () => {
+  const wishes = { intensity: 0.5, intensity_places: "chorus=0.9,9-16=0.2", half_time: "all", out: "intro", enter: "9" };
+  const { values } = parts(fragment("song", valuesOf(wishes)));
+  assert.deepEqual(wishesOf(values), wishes);
+  assert.deepEqual(configOf(wishes), { ...wishes, explain: true });
+  assert.deepEqual(wishesOf({ out: "1".repeat(401) }), {});
+  assert.equal(wishesOf({ out: "1".repeat(400) }).out?.length, 400);
+});
+
 test("what makes no sense in an address is passed over", () => {
   assert.deepEqual(wishesOf({ intensity: "7", swing: "", fills: "x", seed: "-1", takes: "99", style: "a".repeat(65), other: "1" }), {});
   assert.deepEqual(parts(""), { view: "song", values: {} });

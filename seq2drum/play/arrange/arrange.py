@@ -158,7 +158,8 @@ def make_plan(
         waits: Whether the drums may wait in some bars.
     """
     form = guitar_grid.form
-    plan = Plan.of_sections(len(form.steps), sections, grooves, firm=options.is_plain)
+    is_firm = options.is_plain or options.half_time is not None  # the guitar has the backbeat twice as often
+    plan = Plan.of_sections(len(form.steps), sections, grooves, firm=is_firm)
     notes = Grid.join([guitar_grid.guitar, guitar_grid.bass]) if notes is None else notes
     numbers = np.arange(1, len(form.steps) + 1) if numbers is None else numbers
     soft = is_soft(options, next((groove for groove in plan.grooves[::-1] if groove is not None), None))

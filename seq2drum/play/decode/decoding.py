@@ -101,8 +101,8 @@ def play(
                 take.state, take.previous = played.state, played.hits[:, -1]
             loudness = take.version.plan.loudness_of(number)
             hits, unwished = (Grid.join([]) if each is None else each.grid(loudness) for each in (final, played))
-            # 6. Leave it out by request.
-            is_out = arrangement.out is not None and bool(arrangement.out[number])
+            # 6. Leave it out by request; given bars are not written.
+            is_out = arrangement.out is not None and bool(arrangement.out[number]) and number not in given
             hits = Grid.join([]) if is_out else given.get(number, hits)
             intensity = version.controls.intensity
             if intensity == take.version.controls.intensity:

@@ -12,7 +12,10 @@ import { OPTIONS } from "./options.js";
 /** The numbers and their ranges. @type {Record<string, readonly [number, number]>} */
 export const LEVELS = Object.fromEntries(OPTIONS.flatMap(({ name, range }) => (range ? [[name, range]] : [])));
 const WORDS = [...OPTIONS.filter(({ kind }) => kind === "text").map(({ name }) => name), "track"];
+const PLACES = OPTIONS.filter(({ kind }) => kind === "places").map(({ name }) => name);
 const MOST_WORD = 64;
+/** The longest text of places, in characters. */
+export const MOST_PLACES = 400;
 
 /**
  * @param {string} fragment with or without "#"
@@ -42,9 +45,9 @@ export function wishesOf(values) {
     const value = Number(values[name] || NaN);
     if (value >= least && value <= most) wishes[name] = value;
   }
-  for (const name of WORDS) {
-    if (values[name] && values[name].length <= MOST_WORD) wishes[name] = values[name];
-  }
+  for (const [names, most] of /** @type {const} */ ([[WORDS, MOST_WORD], [PLACES, MOST_PLACES]])) {
+    for (const name of names) if (values[name] && values[name].length <= most) wishes[name] = values[name];
+  } // prettier-ignore
   if (/^\d{1,19}$/.test(values.seed ?? "")) wishes.seed = values.seed;
   const takes = Number(values.takes);
   if (Number.isInteger(takes) && takes >= 1 && takes <= 8) wishes.takes = takes;
@@ -58,7 +61,7 @@ export function wishesOf(values) {
  * @returns {Record<string, string>}
  */
 export function valuesOf(wishes) {
-  const held = [...Object.keys(LEVELS), ...WORDS, "seed", "takes"];
+  const held = [...Object.keys(LEVELS), ...WORDS, ...PLACES, "seed", "takes"];
   const all = Object.entries(wishes).filter(([name, value]) => held.includes(name) && value !== undefined && value !== "");
   return Object.fromEntries(all.map(([name, value]) => [name, String(value)]));
 }

@@ -17,12 +17,18 @@
  * @property {string} [seed]
  * @property {number} [takes]
  * @property {number} [temperature]
+ * @property {string} [intensity_places]
+ * @property {string} [complexity_places]
+ * @property {string} [fills_places]
+ * @property {string} [half_time]
+ * @property {string} [out]
+ * @property {string} [enter]
  */
 
 /**
  * @typedef {object} Option
  * @property {keyof Values} name
- * @property {"number" | "text" | "whole"} kind
+ * @property {"number" | "text" | "whole" | "places"} kind places: a text of sections and bars
  * @property {readonly [number, number]} [range] of a number, its ends
  * @property {readonly string[]} [words] of a text that is one of a few words
  * @property {boolean} isRare whether it lies under More
@@ -46,4 +52,10 @@ export const OPTIONS = [
   { name: "seed", kind: "whole", isRare: true, isChoosing: true },
   { name: "takes", kind: "whole", isRare: true, isChoosing: true },
   { name: "temperature", kind: "number", range: [0, 2], isRare: true, isChoosing: false },
+  { name: "intensity_places", kind: "places", isRare: true, isChoosing: false },
+  { name: "complexity_places", kind: "places", isRare: true, isChoosing: false },
+  { name: "fills_places", kind: "places", isRare: true, isChoosing: false },
+  { name: "half_time", kind: "places", isRare: true, isChoosing: false },
+  { name: "out", kind: "places", isRare: true, isChoosing: false },
+  { name: "enter", kind: "places", isRare: true, isChoosing: false },
 ];

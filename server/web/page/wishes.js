@@ -1,6 +1,6 @@
 /** The panel of the drummer's options, each with its explanation. */
 
-import { LEVELS } from "./address.js";
+import { LEVELS, MOST_PLACES } from "./address.js";
 import { fill, h, sign } from "./dom.js";
 import { OPTIONS } from "./options.js";
 import { t } from "./words.js";
@@ -32,8 +32,10 @@ export class WishPanel {
       seed: () => this.#seed(),
       takes: () => this.#takes(mostTakes),
     };
-    const field = (/** @type {import("./options.js").Option} */ { name, words }) =>
-      special[name]?.() ?? (words ? this.#menu(name, words, (word) => t(`wish.${name}.${word}`)) : this.#level(name));
+    const field = (/** @type {import("./options.js").Option} */ { name, kind, words }) => {
+      if (kind === "places") return this.#places(name);
+      return special[name]?.() ?? (words ? this.#menu(name, words, (word) => t(`wish.${name}.${word}`)) : this.#level(name));
+    };
     this.root = h(
       "div",
       { class: "wishes" },
@@ -139,6 +141,22 @@ export class WishPanel {
       h("p", { class: "meaning", id: `${name}-what` }, t(`wish.${name}.what`)),
     );
     return field;
+  }
+
+  /** @param {string} name */
+  #places(name) {
+    const input = h("input", {
+      id: name, maxLength: MOST_PLACES, "aria-describedby": `${name}-what`,
+      onchange: () => this.#set(name, input.value.trim() || undefined),
+    }); // prettier-ignore
+    this.#fields.set(name, (value) => (input.value = String(value ?? "")));
+    return h(
+      "div",
+      { class: "field" },
+      h("label", { htmlFor: name }, t(`wish.${name}`)),
+      input,
+      h("p", { class: "meaning", id: `${name}-what` }, t(`wish.${name}.what`)),
+    );
   }
 
   #groove() {
