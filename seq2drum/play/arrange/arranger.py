@@ -247,13 +247,11 @@ class Arranger:
     def outlook(self, rows: FloatArray) -> Outlook:
         """Return what drummers do in parts. rows (n, F): see `heard`."""
         mean, spread, weight, bias, out_weight, out_bias = self.tensors
-        table = np.tile(rows, (len(STATES), 1, 1))
+        table = np.tile(rows.astype(np.float64), (len(STATES), 1, 1))  # float32 sums differ from machine to machine
         table[:, :, [FEATURES.at(name) for name in _STATE]] = np.array(STATES)[:, None]
         known = ((table - mean) / spread).clip(-FARTHEST, FARTHEST)
         silent, level, loudness = np.moveaxis(np.maximum(known @ weight.T + bias, 0) @ out_weight.T + out_bias, 2, 0)
-        return Outlook(
-            1 / (1 + np.exp(-silent.astype(np.float64))), level.astype(np.float64), loudness.astype(np.float64)
-        )
+        return Outlook(1 / (1 + np.exp(-silent)), level, loudness)
 
 
 @cache
