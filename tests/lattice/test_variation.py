@@ -104,6 +104,11 @@ def test_a_sparser_groove_loses_a_foot_that_doubles_the_hand_before_the_strokes_
     assert [step for step, _ in hits(made, "pedal hat")[0]] == [6, 18] and len(hits(made, "ride")[0]) == 8
 
 
+def test_a_bossa_gets_no_kick_more() -> None:
+    bossa = Book.load()["bossa-side-stick"]
+    assert hits(varied(bossa, level=0.3, bass=(6, 15, 18)), "kick") == hits(bossa, "kick")
+
+
 def test_kicks_are_added_where_the_bass_plays_and_left_out_where_it_does_not() -> None:
     groove = rock()
     more = varied(groove, level=0.2, bass=(15, 9, 0))

@@ -135,6 +135,18 @@ def test_a_groove_that_keeps_time_on_crashes_keeps_them() -> None:
     assert plan.tilt(0, 0, hits((0, "crash")), FULL)[0, voice("crash")] < 0
 
 
+def test_time_is_kept_straight_or_in_triplets_but_not_in_both() -> None:
+    plan = Plan.of_sections(1, [Section(0, "A")])
+    straight = plan.tilt(0, 0, hits((0, "closed hat"), (3, "closed hat")), FULL)
+    swung = plan.tilt(0, 0, hits((0, "ride"), (4, "ride")), FULL)
+    for at in range(24):
+        assert (straight[at, voice("ride")] < -2) == (at % 6 in (2, 4))
+        assert (swung[at, voice("closed hat")] < -2) == (at % 6 in (1, 3, 5))
+        assert not straight[at, voice("kick")] and not swung[at, voice("low tom")]
+    assert plan.tilt(0, 0, hits((0, "ride"), (6, "ride")), FULL).min() > -2.6  # quarters leave both free
+    assert not (plan.tilt(0, 0, hits((0, "ride"), (6, "ride")), FULL)[[2, 3], voice("ride")] < -1).any()
+
+
 def test_a_groove_without_a_backbeat_gets_none() -> None:
     plan = Plan.of_sections(1, [Section(0, "A")])
     one_drop = plan.tilt(0, 0, hits((0, "closed hat"), (12, "kick"), (12, "side stick")), FULL)

@@ -30,6 +30,7 @@ MOST_KICKS, MOST_GHOSTS = 2, 1  # that a fuller groove gains in a bar; more woul
 FAR_KICKS, FAR_GHOSTS = 4, 4  # likewise where a fuller one is requested
 KICK_GAP = 3  # steps between kicks
 GHOST, FOOT, KICK, BACK, SOFT = 34, 58, 88, 100, 0.8  # velocities; of strokes between others, as a share
+SET_KICKS = frozenset({"latin", "jazz", "reggae"})  # styles in whose grooves a kick more is another groove
 NO_GHOSTS = frozenset({"jazz", "latin", "metal", "dance", "reggae"})
 NOT_GHOST = 0.7  # share of the loudest stroke on the snare from which one is no ghost note, where all are soft
 _VOICE = FULL.places
@@ -252,7 +253,7 @@ def _filled(bar: _Bar, more: int, groove: Groove, bass: Sequence[int], *, is_slo
         if len(bar) + len(added) / 2 <= most:
             bar |= {at: (round(loud * SOFT), 0) for at in added}
     # 2. Kicks where the bass plays, first those on the beats: fuller is not more syncopated.
-    gained, most_kicks = 0, FAR_KICKS if goes_far else MOST_KICKS
+    gained, most_kicks = 0, FAR_KICKS if goes_far else 0 if groove.style in SET_KICKS else MOST_KICKS
     eighths = [step for step in range(groove.steps) if step % STEPS_PER_QUARTER in (0, off)] if goes_far else []
     for step in sorted(
         dict.fromkeys([*bass, *eighths]), key=lambda step: (step not in bass, step % STEPS_PER_QUARTER != 0)

@@ -32,6 +32,8 @@ STRAY = 1.5  # logits that a crash elsewhere loses, except in a fill
 CRASHED_KICK = 3.0  # logits that a kick gains under a crash: drummers play one in 93 % of them
 HELD = 0.2  # logits that hat and ride gain where the groove has them
 OF_FOUR, BACKBEATS = 4 * STEPS_PER_QUARTER, [STEPS_PER_QUARTER, 3 * STEPS_PER_QUARTER]  # steps of a bar of 4/4
+STRAIGHT, TRIPLETS = (1, 3, 5), (2, 4)  # steps of a quarter between the beats
+MIXED = 2.5  # logits that hat and ride lose on triplets where the groove keeps time in straight notes, or the reverse
 UNBACKED = 2.5  # logits that a snare loses on 2 and 4 where the groove has none there: a one drop, swing, half time
 FULL_BAR = 2.0  # logits that all pieces of the groove gain in bars that are played in full
 RIDDEN = 2  # crashes in a bar of a groove from which it keeps time on them
@@ -269,9 +271,14 @@ def _held(groove: bytes, kit: Kit) -> FloatArray:
     """Return the bias (S, V) towards the time and the backbeat of a groove, given as the bytes of its hits (S, V)."""
     hits = np.frombuffer(groove, dtype=np.float32).reshape(-1, len(kit))
     by_hand = is_one_of(TIMEKEEPERS_BY_HAND, kit)
-    kept = (hits * by_hand).any(axis=1, keepdims=True)
+    kept = np.any(hits * by_hand, axis=1, keepdims=True)
     # One hand keeps time: where it plays one piece, the others are less likely.
     tilt: FloatArray = HELD * hits * is_one_of(TIMEKEEPERS, kit) - HELD * by_hand * (kept & (hits == 0))
+    # Its subdivision is straight or in triplets, not both.
+    place, beaten = np.arange(len(hits)) % STEPS_PER_QUARTER, kept.ravel()
+    for own, other in ((STRAIGHT, TRIPLETS), (TRIPLETS, STRAIGHT)):
+        if beaten[np.isin(place, own)].any() and not beaten[np.isin(place, other)].any():
+            tilt[np.isin(place, other)] -= MIXED * by_hand
     snares = kit.voices_named(("snare", "clap"))
     if len(hits) == OF_FOUR and kept.any() and not hits[BACKBEATS][:, snares].any():
         tilt[np.ix_(BACKBEATS, snares)] -= UNBACKED

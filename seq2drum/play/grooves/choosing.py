@@ -74,7 +74,7 @@ OFF_GRID = 0.22  # of the gap between steps: the mean distance of notes; by chan
 FAR, FAR_IDIOM = 0.5, 0.25  # octaves between a tempo and those of a groove or an idiom, from which it is hardly played
 UNHEARD = 1e-9  # share of its probability that an extreme groove keeps where the guitar is off the grid
 SECTION_WEIGHT = 0.5  # weight of a section's own fit; the rest is the song's
-PLAIN_STYLES = frozenset({"rock", "pop", "dance"})
+PLAIN_STYLES = frozenset({"rock", "pop", "dance", "funk"})
 PLAIN = ("backbeat", "four on the floor", "half-time", "double-time")  # first words of kinds
 OTHER_IN_SECTION = 1.5  # nats
 OTHER_STYLE = 1e-9  # share of its probability that a groove of another than the requested style keeps
@@ -493,7 +493,7 @@ def _kinds(shelf: Shelf) -> _Kinds:
 
 
 def _is_genuine(groove: Groove, idiom: str) -> bool:
-    """Return whether a groove has all signs of its idiom; in rock, pop and dance, it is of one of the PLAIN kinds, too.
+    """Return whether a groove has all signs of its idiom; in PLAIN_STYLES, it is of one of the PLAIN kinds, too.
 
     In dance, the backbeat is on the snare or a clap. No groove keeps time on hat and ride at once.
     """
