@@ -254,10 +254,32 @@ def _play_one(
     given = read_given(source, options)
     takes = drummer.takes(given.song, wanted, len(targets), drums=drums, plan=plan)
     warn(source, takes[0], given)
+    _say_sections(source, takes[0], wanted)
     _say_grooves(source, takes[0], wanted)
     title = as_text("Drums" if source == "-" else Path(source).stem)
     played = Played(takes, title, exports.session(options), options.soundfont, given.recording)
     exports.keep(played, options, source, targets, also, begun, with_guitar=options.with_guitar)
+
+
+def _say_sections(source: str, take: Take, wanted: Options) -> None:
+    """Report the sections that requested names stand for, where the file names none."""
+    from seq2drum.music.choices import range_of
+    from seq2drum.play.asked import by_section, letters_of
+
+    grooves = {} if wanted.groove is None else by_section(wanted.groove)
+    names = [*(place for place in grooves if place and range_of(place) is None), *wanted.sections_named]
+    letters = tuple(dict.fromkeys(marker.text for marker in take.sections))
+    known = {letter.casefold() for letter in letters}
+    for name in dict.fromkeys(name for name in names if name.casefold() not in known):
+        letter = letters_of(names, letters)[name]
+        starts = [sum(bar.start < marker.tick for bar in take.song.bars()) + 1 for marker in take.sections]
+        stops = [*(start - 1 for start in starts[1:]), len(take.song.bars())]
+        own = [
+            f"{start}-{stop}"
+            for marker, start, stop in zip(take.sections, starts, stops, strict=True)
+            if marker.text == letter
+        ]
+        say(f"{files.named(source)}: {name} is section {letter}, bars {', '.join(own)}; --sections names others")
 
 
 def _say_grooves(source: str, take: Take, wanted: Options) -> None:

@@ -360,6 +360,8 @@ def test_the_wishes_of_a_musician_are_read_from_words() -> None:
     words = ["--groove", "verse=half-time rock, ride,chorus=b.mid:5-8", "--like", "song.mid", "--daring", "0.5"]
     words += ["--ending", "choke", "--fill-at", "8, 16", "--no-fills-in", "1-4,9-12,20", "--pieces", "all"]
     words += ["--time", "ride", "--without", "crash,clap", "--out", "intro", "--out", "1-8,A", "--enter", "9"]
+    words += ["--intensity", ".5,chorus=.9", "--intensity", "9-16=0.2", "--complexity", "0.3", "--complexity", "0.4"]
+    words += ["--fills", "chorus=1", "--time", "chorus=Hat", "--half-time", "chorus", "--half-time", "9"]
     chosen = shared.chosen(cli.parser_of("infer").parse(["song.mid", *words]))
     assert Options(**chosen) == Options(
         groove="verse=half-time rock, ride,chorus=b.mid:5-8",
@@ -369,7 +371,11 @@ def test_the_wishes_of_a_musician_are_read_from_words() -> None:
         fill_at=(8, 16),
         no_fills_in=((1, 4), (9, 12), (20, 20)),
         pieces="all",
-        time="ride",
+        time={"": "ride", "chorus": "hat"},
+        intensity={"": 0.5, "chorus": 0.9, "9-16": 0.2},
+        complexity=0.4,
+        fills={"chorus": 1.0},
+        half_time="chorus,9",
         without=("crash", "clap"),
         out="intro,1-8,A",
         enter=9,
@@ -384,6 +390,10 @@ def test_the_wishes_of_a_musician_are_read_from_words() -> None:
         (("--no-fills-in", "1-x"), "wanted A-B such as 9-16, found '1-x'"),
         (("--without", "gong"), "there is no piece 'gong'; there are kick"),
         (("--groove", ""), "the groove has no name"),
+        (("--intensity", "chorus=loud"), "argument --intensity: invalid float value: 'chorus=loud'"),
+        (("--intensity", "chorus=2"), "intensity in 'chorus' is 2.0, wanted 0 to 1"),
+        (("--time", "chorus=gong"), "there is no piece to keep time on 'gong'"),
+        (("--half-time", "Z"), "no section 'Z'; it has A"),
     ],
 )
 def test_a_wish_that_cannot_be_read_is_said(run: Run, tmp_path: Path, words: tuple[str, str], message: str) -> None:
@@ -391,6 +401,14 @@ def test_a_wish_that_cannot_be_read_is_said(run: Run, tmp_path: Path, words: tup
     assert code == 2
     assert message in err
     assert not (tmp_path / "a.drums.mid").exists()
+
+
+def test_the_sections_that_names_stand_for_are_said_unless_the_file_names_them(run: Run, tmp_path: Path) -> None:
+    code, _, err = run(put(tmp_path / "a.mid"), "--intensity", "refrain=0.9")
+    assert code == 0 and "refrain is section A, bars 1-" in err
+    assert "refrain is section" not in run(tmp_path / "a.mid", "--force", "--intensity", "a=0.9")[2]
+    named = ("--sections", "refrain 1-2", "--intensity", "Refrain=0.9")
+    assert "is section" not in run(tmp_path / "a.mid", "--force", *named)[2]
 
 
 def test_a_drum_map_may_be_a_file_of_ones_own(run: Run, tmp_path: Path) -> None:
