@@ -1,5 +1,11 @@
 /** Pieces of the explanations of bars, as SAID of seq2drum/music/explanation.py has them: English, German. @type {Record<string, readonly [string, string]>} */
 export const SAID_WORDS = {
+  "said.heard": ["the guitar sounds like {style} ({share})", "die Gitarre klingt nach {style} ({share})"],
+  "said.heard.skank": [": short chords on 2 and 4, or off the beat", ": kurze Akkorde auf 2 und 4 oder neben dem Beat"],
+  "said.heard.gallop": [": an eighth and two sixteenths on the beats", ": eine Achtel und zwei Sechzehntel auf den Zählzeiten"],
+  "said.heard.leaning sixteenths": [": short strokes on leaning sixteenths", ": kurze Anschläge auf Sechzehnteln neben dem Beat"],
+  "said.heard.swung sevenths": [": swung chords with a seventh", ": geswingte Septakkorde"],
+  "said.heard.leaning sevenths": [": chords with a seventh off the beat, over notes on 1 and 3", ": Septakkorde neben dem Beat, über Tönen auf 1 und 3"],
   "said.groove": ["on the groove {groove}", "auf dem Groove {groove}"],
   "said.groove.section": ["section {section} on the groove {groove}", "Teil {section} auf dem Groove {groove}"],
   "said.waits": ["waits for the guitar", "wartet auf die Gitarre"],
