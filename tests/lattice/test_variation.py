@@ -104,6 +104,12 @@ def test_a_sparser_groove_loses_a_foot_that_doubles_the_hand_before_the_strokes_
     assert [step for step, _ in hits(made, "pedal hat")[0]] == [6, 18] and len(hits(made, "ride")[0]) == 8
 
 
+@pytest.mark.parametrize(("time", "most"), [("closed hat", 16), ("open hat", 8), ("ride", 8)])
+def test_only_the_closed_hat_gets_sixteenths(time: str, most: int) -> None:
+    made = varied(rock(), time=time, level=0.6, bass=BASS)
+    assert len(hits(made, time)[0]) == most
+
+
 def test_a_bossa_gets_no_kick_more() -> None:
     bossa = Book.load()["bossa-side-stick"]
     assert hits(varied(bossa, level=0.3, bass=(6, 15, 18)), "kick") == hits(bossa, "kick")

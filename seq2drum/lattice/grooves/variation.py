@@ -37,6 +37,7 @@ _VOICE = FULL.places
 _KICK, _SNARE, _FOOT = _VOICE["kick"], _VOICE["snare"], _VOICE["pedal hat"]
 _TOMS = frozenset(_VOICE[name] for name in FAMILIES["toms"])
 _BACKBEAT = frozenset(_VOICE[name] for name in BACKBEAT)
+REACHED = frozenset(_VOICE[name] for name in ("ride", "bell", "open hat"))
 _PERCUSSION = frozenset(index for index, voice in enumerate(FULL.voices) if voice.limb == "percussion") - _BACKBEAT
 
 _Bar = dict[tuple[int, int], tuple[int, int]]
@@ -242,7 +243,8 @@ def _filled(bar: _Bar, more: int, groove: Groove, bass: Sequence[int], *, is_slo
         loud = float(np.mean([bar[step, key][0] for step, key in strokes.items()]))
         quarters = groove.steps / STEPS_PER_QUARTER
         inside: tuple[int, ...] = (off,) if len(strokes) <= quarters + 1 and groove.denominator == 4 else ()
-        if not inside and not is_swung and is_slow and len(strokes) <= 2 * quarters + 1:
+        reaches = not goes_far and voice in REACHED  # an arm that reaches out has no sixteenths
+        if not inside and not is_swung and is_slow and not reaches and len(strokes) <= 2 * quarters + 1:
             inside = SIXTEENTHS
         added = [
             (begin + place, voice)

@@ -502,7 +502,8 @@ def _is_genuine(groove: Groove, idiom: str) -> bool:
         return False
     if not idiom or (groove.numerator, groove.denominator) != (4, 4):
         return True
-    is_plain = idiom not in PLAIN_STYLES or kind_of(groove.bars, 4, 4).startswith(PLAIN)
+    kind = kind_of(groove.bars, 4, 4)
+    is_plain = idiom not in PLAIN_STYLES or (kind.startswith(PLAIN) and "no backbeat" not in kind)
     is_loud = all(np.isin(_BACKBEATS, bar.key).any() for bar in groove.bars) and has_signs(groove, "rock")
     return is_plain and (is_loud or idiom != "dance") and has_signs(groove, idiom)
 
