@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -91,7 +92,7 @@ def choose(guitar: Guitar, options: Options) -> Grooves:
     grid = guitar.song_grid.guitar_grid
     everywhere = choosing.chosen(grid, guitar.sections, without)
     if without.half_time is not None:
-        everywhere = _in_half_time(everywhere, guitar.letters)
+        everywhere = _in_half_time(everywhere, guitar.letters, guitar.letters)
     if not wishes:
         return Grooves(options, without, everywhere)
     # 2. The bars of each combination of wishes: all that have it, alone or with others.
@@ -111,7 +112,7 @@ def choose(guitar: Guitar, options: Options) -> Grooves:
             fitting = choosing.chosen(grid, guitar.sections, request)
             grooves = {**grooves, **{letter: fitting[letter] for letter in there if letter in fitting}}
         if HALF_TIME in changes:
-            grooves = _in_half_time(grooves, there)
+            grooves = _in_half_time(grooves, guitar.letters, there)
         if changes.keys() & NAMED:
             inside = slice(*guitar.sounding)
             all_in = {letter for letter in grooves if bars[inside][letters[inside] == letter].all()}
@@ -127,17 +128,17 @@ def _value(name: str, value: Any) -> Any:
     return {WHOLE: value} if name == GROOVE and value is not None else value
 
 
-def _in_half_time(grooves: BySection, letters: Iterable[str]) -> BySection:
-    """Return grooves by section, with those of some letters in half time."""
-    slow = dict[str, Groove]()
-    for letter in letters:
-        if letter not in grooves:
-            raise OptionError(
-                f"half time is requested in section {letter!r}, and the drummer has no groove in its metre; name one"
-                f" (groove), or leave this section out"
-            )
-        slow[letter] = halved(grooves[letter])
-    return {**grooves, **slow}
+def _in_half_time(grooves: BySection, letters: Sequence[str], there: Iterable[str]) -> BySection:
+    """Return grooves by section, with those of some letters in half time. letters: of all bars.
+
+    A section without a groove, as where the guitar rests, gets that of most bars.
+    """
+    usual = [letter for letter, _ in Counter(letters).most_common() if letter in grooves]
+    if not usual:
+        raise OptionError(
+            "half time is requested, and the drummer has no groove in the song's metre; name one (groove)"
+        )
+    return {**grooves, **{letter: halved(grooves.get(letter, grooves[usual[0]])) for letter in dict.fromkeys(there)}}
 
 
 def variants(guitar: Guitar, options: Options, count: int) -> list[Options]:

@@ -300,3 +300,13 @@ def test_drums_that_stay_are_out_as_well(
     both = [struck(take, *FULL.names) for take in (plain, rested)]
     differ = {bar for bar, (one, other) in enumerate(zip(*both, strict=True), 1) if one != other}
     assert differ == silent and not any(both[1][bar - 1] for bar in silent)
+
+
+def test_a_section_in_which_the_guitar_rests_has_half_time_on_the_groove_of_the_song(drummer: Drummer) -> None:
+    from tests.play.test_wishes import STRUM, song
+
+    played = song([[]] * 16, [STRUM] * 8 + [[]] * 4 + [STRUM] * 4)
+    options = Options(sections="verse 1-8, solo 9-12, verse 13-16", seed=1)
+    take = drummer.accompany(played, replace(options, half_time="solo"))
+    loud = [[step for step, velocity in bar if velocity >= 70] for bar in struck(take, *BACKBEAT)]
+    assert sum(12 in bar for bar in loud[8:12]) >= 3

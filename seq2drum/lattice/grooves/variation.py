@@ -270,7 +270,7 @@ def _filled(bar: _Bar, more: int, groove: Groove, bass: Sequence[int], *, is_slo
             gained += 1
     # 3. Ghost notes, and the foot on two and four under the ride.
     if goes_far:
-        inside = (2,) if is_swung else (5, 1)  # before a beat, then after it
+        inside = (SWUNG, 2) if is_swung else (5, 1)  # before a beat, then after it
         between = [begin + place for place in inside for begin in range(0, groove.steps, STEPS_PER_QUARTER)]
         some = [step for step in between if not any((step, key) in bar for key in _BACKBEAT) and step < groove.steps]
         for step in some[: min(FAR_GHOSTS, max(most - len(bar), 0))]:
