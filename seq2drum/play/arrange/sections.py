@@ -36,7 +36,7 @@ REFRAIN_LIFT = 0.12  # level of a named chorus above the others', at least
 LAST_LIFT = 0.05  # level that the last of several refrains gains
 # Probability that a song has a second cymbal: for refrains that the file names, for a letter whose level is CLEAR_LIFT
 # above the others', and else. Drummers change at a fifth of all sections; which is hardly to be known.
-REFRAIN_TIME, CLEAR_TIME, ANY_TIME = 0.75, 0.4, 0.25
+REFRAIN_TIME, CLEAR_TIME, ANY_TIME = 0.75, 0.5, 0.33
 CLEAR_LIFT = 0.12
 BUSIER, USUAL_INTENSITY = 1.5, 0.5  # level that goes with an intensity of 1 above the usual one
 SLOW = 112.0  # quarters a minute up to which a fuller groove has sixteenths on its cymbal
