@@ -231,6 +231,16 @@ def test_what_is_missing_is_named():
         mcp_schema.values({}, mcp_schema.schema("song", required=("song",)))
 
 
+def test_levels_and_time_may_be_of_places():
+    wanted = mcp_schema.schema("intensity", "time", "daring")
+    assert wanted["properties"]["intensity"]["type"] == ["number", "string"]
+    assert wanted["properties"]["daring"]["type"] == "number"
+    given = {"intensity": "0.5,chorus=0.9", "time": "9-16=ride"}
+    read = {"intensity": {"": 0.5, "chorus": 0.9}, "time": {"9-16": "ride"}}
+    assert mcp_schema.values(given, wanted) == read
+    assert mcp_schema.values({"intensity": 0.5, "time": "hat"}, wanted) == {"intensity": 0.5, "time": "hat"}
+
+
 def test_a_schema_says_kind_range_and_meaning():
     properties = mcp_schema.schema("fills", "style", "fill_at", "seed")["properties"]
     assert (properties["fills"]["minimum"], properties["fills"]["maximum"]) == (0, 1)
