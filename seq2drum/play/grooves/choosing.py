@@ -83,7 +83,10 @@ AROUND: Mapping[str, float] = MappingProxyType({"intensity": 0.25, "complexity":
 LEVEL_WIDTH = 0.2  # the usual distance of a level from that of the safest groove, without a request
 _BACKBEATS = [FULL.places["snare"], FULL.places["clap"]]
 TIMES = 3  # strokes a bar on a cymbal that keeps time
-_HATS, _RIDES = ([FULL.places[name] for name in names] for names in (("closed hat", "open hat"), ("ride", "bell")))
+_HATS, _RIDES, _OTHERS = (
+    [FULL.places[name] for name in names]
+    for names in (("closed hat", "open hat"), ("ride", "bell"), ("crash", "shaker", "cabasa", "tambourine"))
+)
 _TAG = 0x6200  # in the seeds of these draws only
 _MEASURED = 8  # bars in which a groove's levels are measured
 
@@ -493,19 +496,20 @@ def _kinds(shelf: Shelf) -> _Kinds:
 
 
 def _is_genuine(groove: Groove, idiom: str) -> bool:
-    """Return whether a groove has all signs of its idiom; in PLAIN_STYLES, it is of one of the PLAIN kinds, too.
+    """Return whether a groove has all signs of its idiom, and does not keep time on hat and ride at once.
 
-    In dance, the backbeat is on the snare or a clap. No groove keeps time on hat and ride at once.
+    In PLAIN_STYLES, it is of one of the PLAIN kinds, too, with one piece on all beats; in dance, the backbeat is on the
+    snare or a clap.
     """
-    strokes = [[np.isin(bar.key, voices).sum() for voices in (_HATS, _RIDES)] for bar in groove.bars]
-    if np.min(strokes, axis=1).max() >= TIMES:
+    strokes = [[np.isin(bar.key, voices).sum() for voices in (_HATS, _RIDES, _OTHERS)] for bar in groove.bars]
+    if max(min(hat, ride) for hat, ride, _ in strokes) >= TIMES:
         return False
     if not idiom or (groove.numerator, groove.denominator) != (4, 4):
         return True
     kind = kind_of(groove.bars, 4, 4)
-    is_plain = idiom not in PLAIN_STYLES or (kind.startswith(PLAIN) and "no backbeat" not in kind)
+    is_plain = kind.startswith(PLAIN) and "no backbeat" not in kind and min(map(max, strokes)) > TIMES
     is_loud = all(np.isin(_BACKBEATS, bar.key).any() for bar in groove.bars) and has_signs(groove, "rock")
-    return is_plain and (is_loud or idiom != "dance") and has_signs(groove, idiom)
+    return (is_plain or idiom not in PLAIN_STYLES) and (is_loud or idiom != "dance") and has_signs(groove, idiom)
 
 
 def _drawn(fit: Fit, daring: float, rng: np.random.Generator) -> int:
