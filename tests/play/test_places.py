@@ -310,3 +310,11 @@ def test_a_section_in_which_the_guitar_rests_has_half_time_on_the_groove_of_the_
     take = drummer.accompany(played, replace(options, half_time="solo"))
     loud = [[step for step, velocity in bar if velocity >= 70] for bar in struck(take, *BACKBEAT)]
     assert sum(12 in bar for bar in loud[8:12]) >= 3
+
+
+def test_the_ghost_notes_of_a_busier_section_are_softer_than_its_backbeats(drummer: Drummer) -> None:
+    take = drummer.accompany(ROOT / "examples" / "rock_riff.mid", Options(intensity={"B": 0.9, "1": 0.4}))
+    snares = [hit for bar in struck(take, "snare")[18:32] for hit in bar]
+    ghosts = [velocity for step, velocity in snares if step % 6 in (1, 5)]
+    backbeats = [velocity for step, velocity in snares if step in (6, 18)]
+    assert len(ghosts) > 10 and np.mean(ghosts) < 0.7 * np.mean(backbeats)

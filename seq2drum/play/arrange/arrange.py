@@ -186,7 +186,7 @@ def make_plan(
         plans = even_plans(guitar_grid, sections)
     intensity = options.controls.intensity
     if options.arranges or intensity is not None:
-        plan = replace(plan, grooves=dressed(basic, plans, guitar_grid, intensity))
+        plan = replace(plan, grooves=dressed(basic, plans, guitar_grid, intensity), ghosts=intensity is not None)
     # 2. What is done together with the band.
     pieces = pieces_of(options, {id(groove): groove for groove in plan.grooves if groove is not None}.values(), kit)
     known = frozenset(name for name, allowed in zip(kit.names, pieces.allowed.tolist(), strict=True) if allowed)

@@ -31,6 +31,7 @@ RECOVERED = 4.0  # logits that these hits gain when such a bar is drawn again
 HAT_BY_HAND, RIDE = ("closed hat", "open hat"), ("ride", "bell")
 LEAST_STRANGE = 2  # strokes on the other of the two from which a bar keeps time on both
 TOMS = FAMILIES["toms"]
+GHOST, LOUDER = 0.4, 1.3  # velocity up to which a hit of a groove is a ghost note, and how much louder it may be struck
 RUN = 2  # toms in a bar, beyond its groove's, from which they are a run
 HABIT = 1, 2, 4  # bars back; if two of these agree on a change to the groove, the guess has it
 RUN_GAP = 4  # bars after a run or fill on toms without another run
@@ -118,7 +119,12 @@ class BarDecoder:
                 played = yield from self._sampler.draw(opened, previous, draws, above, spread, played.hits, pace)
         else:
             played = yield from self._sampler.trace(opened, previous, sketch[:, :count], draws, bias, pace)
-        # 3. Strike its cues as hard as planned.
+        # 3. Strike its cues as hard as planned, and ghost notes softly: the model takes some that it rarely hears for
+        # strokes.
+        if self.plan.ghosts and on_groove:
+            soft = self.grooves.velocity[number, :count]
+            most = np.where((soft > 0) & (soft < GHOST), np.rint(127 * LOUDER * soft) / 127, 1.0).astype(np.float32)
+            played = played._replace(velocity=np.minimum(played.velocity, most))
         if struck is None:
             return played
         return played._replace(velocity=np.where(struck > 0, played.hits * struck, played.velocity))

@@ -114,7 +114,7 @@ class Plan:
     crash on the first beat; None leaves crashes to the model. fills: requests for single bars. level (B,): fills at the
     requested level; None without such a request. pieces: those that may be played; None allows all. firm: the bars
     follow the groove closely, see `memory`. silent (B,): bars in which the drums wait; None without any. likely (B,):
-    logits of fills; None if the model plans none.
+    logits of fills; None if the model plans none. ghosts: the ghost notes of the grooves stay soft.
     loudness (B,): factors of velocities; None for 1. sections: the same, section by section, as the take tells it.
     """
 
@@ -131,6 +131,7 @@ class Plan:
     level: BoolArray | None = None
     silent: BoolArray | None = None
     likely: NDArray[np.floating] | None = None
+    ghosts: bool = False
     loudness: FloatArray | None = None
     sections: SongPlan = ()
 
