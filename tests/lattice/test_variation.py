@@ -146,14 +146,17 @@ def test_a_fast_groove_gets_no_sixteenths_on_its_cymbal() -> None:
 
 @pytest.mark.parametrize("is_slow", [True, False])
 def test_a_requested_level_goes_as_far_as_it_says(is_slow: bool) -> None:
+    ratios = []
     for groove in grooves():
         far = [count(varied(groove, level=level, bass=BASS, is_slow=is_slow, goes_far=True)) for level in (-0.6, 0.6)]
         near = [count(varied(groove, level=level, bass=BASS, is_slow=is_slow)) for level in (-0.6, 0.6)]
-        assert far[0] <= near[0] and far[1] >= near[1] and far[1] >= 1.4 * far[0]
+        assert far[0] <= near[0] and far[1] >= 0.85 * near[1], "it leaves out the kicks that lean against the beat"
+        ratios.append(far[1] / far[0])
         for level in (-0.6, 0.6):
             made = varied(groove, level=level, bass=BASS, is_slow=is_slow, goes_far=True)
             assert all(len(playable(bar).step) == len(bar.step) for bar in made.bars)
             assert (made.name, made.metre) == (groove.name, groove.metre)
+    assert np.mean(np.array(ratios) >= 1.5) > 0.99 and min(ratios) >= 1.2
 
 
 def test_a_requested_level_changes_in_steps_of_one_direction() -> None:

@@ -6,7 +6,7 @@ notes on the cymbal, a sparser one fewer. In half time they come half as often, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
 
@@ -27,7 +27,7 @@ STRAIGHT, SWUNG, SIXTEENTHS = 3, 4, (1, 5)  # steps of a quarter: its second eig
 GHOSTS = (11, 13, 23, 5)  # steps of ghost notes around the backbeats of four quarters
 SWUNG_GHOSTS = (10, 22, 4, 16)
 MOST_KICKS, MOST_GHOSTS = 2, 1  # that a fuller groove gains in a bar; more would lean against the beat
-FAR_KICKS, FAR_GHOSTS = 4, 4  # likewise where a fuller one is requested
+FAR_KICKS, FAR_GHOSTS = 4, 2  # likewise where a fuller one is requested
 KICK_GAP = 3  # steps between kicks
 GHOST, FOOT, KICK, BACK, SOFT = 34, 58, 88, 100, 0.8  # velocities; of strokes between others, as a share
 SET_KICKS = frozenset({"latin", "jazz", "reggae"})  # styles in whose grooves a kick more is another groove
@@ -257,9 +257,15 @@ def _filled(bar: _Bar, more: int, groove: Groove, bass: Sequence[int], *, is_slo
     # 2. Kicks where the bass plays, first those on the beats: fuller is not more syncopated.
     gained, most_kicks = 0, FAR_KICKS if goes_far else 0 if groove.style in SET_KICKS else MOST_KICKS
     eighths = [step for step in range(groove.steps) if step % STEPS_PER_QUARTER in (0, off)] if goes_far else []
-    for step in sorted(
-        dict.fromkeys([*bass, *eighths]), key=lambda step: (step not in bass, step % STEPS_PER_QUARTER != 0)
-    ):
+
+    def leads(step: int, voices: Collection[int]) -> bool:
+        """Return True if a hit leads into one of some voices on the next beat."""
+        beat = (step // STEPS_PER_QUARTER + 1) * STEPS_PER_QUARTER % groove.steps
+        return any((beat, key) in bar for key in voices)
+
+    eighths = [step for step in eighths if step % STEPS_PER_QUARTER == 0 or leads(step, (_KICK,))]
+    wanted = [*(step for step in bass if not goes_far or step in eighths), *eighths]
+    for step in sorted(dict.fromkeys(wanted), key=lambda step: step % STEPS_PER_QUARTER != 0):
         kicks = [at for at, key in bar if key == _KICK]
         free = all(min(abs(step - at), groove.steps - abs(step - at)) >= KICK_GAP for at in kicks)
         is_backed = any((step, key) in bar and bar[step, key][0] >= LOUD for key in _BACKBEAT)
@@ -273,6 +279,7 @@ def _filled(bar: _Bar, more: int, groove: Groove, bass: Sequence[int], *, is_slo
         inside = (SWUNG, 2) if is_swung else (5, 1)  # before a beat, then after it
         between = [begin + place for place in inside for begin in range(0, groove.steps, STEPS_PER_QUARTER)]
         some = [step for step in between if not any((step, key) in bar for key in _BACKBEAT) and step < groove.steps]
+        some.sort(key=lambda step: not leads(step, _BACKBEAT))  # fuller is not more syncopated
         for step in some[: min(FAR_GHOSTS, max(most - len(bar), 0))]:
             bar[step, _SNARE] = (GHOST, 0)
     elif (groove.numerator, groove.denominator) == (4, 4) and (is_swung or groove.style not in NO_GHOSTS):
