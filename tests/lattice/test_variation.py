@@ -12,13 +12,22 @@ import pytest
 from seq2drum.errors import OptionError
 from seq2drum.lattice.grooves.fitting import BACKBEAT, LOUD, playable
 from seq2drum.lattice.grooves.grooves import Groove, grid_of
-from seq2drum.lattice.grooves.variation import MOST_KICKS, TIMEKEEPERS, halved, timekeeper, varied
+from seq2drum.lattice.grooves.variation import (
+    MOST_KICKS,
+    OFF_THE_STICK,
+    STICKED,
+    TIMEKEEPERS,
+    halved,
+    timekeeper,
+    varied,
+)
 from seq2drum.music.kit import FULL
 from seq2drum.play.grooves.book import Book
 
 CYMBALS = (None, "closed hat", "open hat", "ride", "crash")
 LEVELS = (-0.5, -0.3, -0.15, 0.0, 0.15, 0.3, 0.5)
 BASS = (0, 15, 6, 21, 9)
+SNARE = FULL.places["snare"]
 
 
 @cache
@@ -64,7 +73,10 @@ def test_a_variation_is_playable_and_keeps_name_metre_backbeat_and_first_kick(ti
                 assert len(playable(new).step) == len(new.step)
                 kept = set(zip(new.step.tolist(), new.key.tolist(), strict=True))
                 loud = np.isin(old.key, [FULL.places[name] for name in BACKBEAT]) & (old.velocity >= LOUD)
-                assert set(zip(old.step[loud].tolist(), old.key[loud].tolist(), strict=True)) <= kept
+                backbeat = set(zip(old.step[loud].tolist(), old.key[loud].tolist(), strict=True))
+                if level >= OFF_THE_STICK and groove.style in STICKED and not any(hits(groove, "snare")):
+                    backbeat = {(at, SNARE if key == FULL.places["side stick"] else key) for at, key in backbeat}
+                assert backbeat <= kept
                 kicks = old.step[old.key == FULL.places["kick"]]
                 assert not len(kicks) or (int(kicks[0]), FULL.places["kick"]) in kept
 
@@ -108,6 +120,16 @@ def test_a_sparser_groove_loses_a_foot_that_doubles_the_hand_before_the_strokes_
 def test_only_the_closed_hat_gets_sixteenths(time: str, most: int) -> None:
     made = varied(rock(), time=time, level=0.6, bass=BASS)
     assert len(hits(made, time)[0]) == most
+
+
+def test_a_full_ballad_leaves_the_side_stick_for_the_snare_and_a_bossa_does_not() -> None:
+    ballad, bossa = Book.load()["ballad-side-stick"], Book.load()["bossa-side-stick"]
+    for level in (-0.3, 0.0, 0.1):
+        assert hits(varied(ballad, level=level), "side stick") == hits(ballad, "side stick")
+    full = varied(ballad, level=0.2)
+    assert hits(full, "side stick") == [[]] * len(full.bars)
+    assert {step for step, _ in hits(ballad, "side stick")[0]} <= {step for step, _ in hits(full, "snare")[0]}
+    assert hits(varied(bossa, level=0.3), "side stick") == hits(bossa, "side stick")
 
 
 def test_a_bossa_gets_no_kick_more() -> None:

@@ -1,7 +1,8 @@
 """Variations of a groove: on another cymbal, sparser or fuller, as a drummer varies it from section to section.
 
 Kick and backbeat stay what they are; a fuller groove has more kicks, where the bass has notes, ghost notes, and shorter
-notes on the cymbal, a sparser one fewer. In half time they come half as often, and all else goes on.
+notes on the cymbal, a sparser one fewer. A full rock or pop groove leaves the side stick for the snare. In half time
+they come half as often, and all else goes on.
 """
 
 from __future__ import annotations
@@ -31,10 +32,14 @@ FAR_KICKS, FAR_GHOSTS = 4, 2  # likewise where a fuller one is requested
 KICK_GAP = 3  # steps between kicks
 GHOST, FOOT, KICK, BACK, SOFT = 34, 58, 88, 100, 0.8  # velocities; of strokes between others, as a share
 SET_KICKS = frozenset({"latin", "jazz", "reggae"})  # styles in whose grooves a kick more is another groove
+STICKED, OFF_THE_STICK = (
+    frozenset({"rock", "pop"}),
+    0.15,
+)  # styles that leave the side stick for the snare, from a level on
 NO_GHOSTS = frozenset({"jazz", "latin", "metal", "dance", "reggae"})
 NOT_GHOST = 0.7  # share of the loudest stroke on the snare from which one is no ghost note, where all are soft
 _VOICE = FULL.places
-_KICK, _SNARE, _FOOT = _VOICE["kick"], _VOICE["snare"], _VOICE["pedal hat"]
+_KICK, _SNARE, _STICK, _FOOT = (_VOICE[name] for name in ("kick", "snare", "side stick", "pedal hat"))
 _TOMS = frozenset(_VOICE[name] for name in FAMILIES["toms"])
 _BACKBEAT = frozenset(_VOICE[name] for name in BACKBEAT)
 REACHED = frozenset(_VOICE[name] for name in ("ride", "bell", "open hat"))
@@ -77,6 +82,8 @@ def varied(
     """
     bars = [_bar(bar) for bar in groove.bars]
     wanted = np.exp(level) * sum(map(len, bars)) / len(bars)
+    if level >= OFF_THE_STICK and groove.style in STICKED and not any(key == _SNARE for bar in bars for _, key in bar):
+        bars = [{(step, _SNARE if key == _STICK else key): hit for (step, key), hit in bar.items()} for bar in bars]
     keeps = timekeeper(groove)
     if time is not None and keeps is not None and time != keeps:
         bars = [_on_time(bar, keeps, time, groove) for bar in bars]
