@@ -263,23 +263,12 @@ def _groove(section: str, groove: One) -> pb.GrooveChoice:
 
 def _planned(row: PlannedSection) -> pb.PlannedSection:
     """Return a section of a plan as a message; None is unset."""
-    bars = _bars(row[:2], "the bars of a planned section are")
-    return pb.PlannedSection(
-        first_bar=bars.first_bar,
-        last_bar=bars.last_bar,
-        name=row.name,
-        enters=row.enters,
-        cymbal=row.cymbal or "",
-        level=row.level,
-        loudness=row.loudness,
-        groove=row.groove or "",
-    )
+    _bars(row[:2], "the bars of a planned section are")
+    return pb.PlannedSection(**song_plan.fields_of(row))
 
 
 def _section(row: pb.PlannedSection) -> PlannedSection:
-    enters = row.enters if row.HasField("enters") else None
-    cymbal, groove = row.cymbal or None, row.groove or None
-    return PlannedSection(row.first_bar, row.last_bar, row.name, enters, cymbal, row.level, row.loudness, groove)
+    return song_plan.of_fields({field.name: value for field, value in row.ListFields()})
 
 
 def request(midi: bytes, wanted: pb.GenerationConfig, drums: bytes = b"") -> pb.GenerateDrumsRequest:

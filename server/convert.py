@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import Message
 
 from seq2drum.errors import InputError, LimitError, OptionError
 from seq2drum.formats import foreign
@@ -92,7 +93,7 @@ def options_of(config: pb.GenerationConfig, limits: Limits = DEFAULT_LIMITS) -> 
     if kind := foreign.recognised(config.like):  # parsers convert other kinds; this process may be a player
         raise Refusal("INVALID_MIDI", f"the song to play like: {kind}", field="config.like")
     given: dict[str, Any] = {}
-    fields = {field.name: value for field, value in config.ListFields()}
+    fields = _set_fields(config)
     for name, one in OPTIONS.items():
         if (one.field or name) in fields:
             given[name] = _value(name, fields[one.field or name], limits)
@@ -172,6 +173,10 @@ def _groove(choice: pb.GrooveChoice, limits: Limits) -> Groove | str:
     return meant[0] if len(meant) == 1 else choice.name
 
 
+def _set_fields(message: Message) -> dict[str, Any]:
+    return {field.name: value for field, value in message.ListFields()}
+
+
 def plan_of(config: pb.GenerationConfig) -> SongPlan:
     """Return the plan of a configuration, () without any.
 
@@ -180,24 +185,11 @@ def plan_of(config: pb.GenerationConfig) -> SongPlan:
     """
     try:
         song_plan.check_count(len(config.plan))
-        plan = tuple(map(_section, config.plan))
+        plan = tuple(song_plan.of_fields(_set_fields(row)) for row in config.plan)
         song_plan.check(plan)
     except OptionError as error:
         raise Refusal("INVALID_OPTION", str(error), field="config.plan") from None
     return plan
-
-
-def _section(row: pb.PlannedSection) -> PlannedSection:
-    return PlannedSection(
-        row.first_bar,
-        row.last_bar,
-        row.name,
-        row.enters if row.HasField("enters") else None,
-        row.cymbal or None,
-        row.level if row.HasField("level") else 1.0,
-        row.loudness if row.HasField("loudness") else 1.0,
-        row.groove or None,
-    )
 
 
 def check_song_options(song: Song, choice: GuitarChoice, options: Options, limits: Limits, plan: SongPlan = ()) -> None:
@@ -392,16 +384,7 @@ def drum_take(take: Take, config: pb.GenerationConfig) -> pb.DrumTake:
 
 def planned_section(row: PlannedSection) -> pb.PlannedSection:
     """Return a section of a plan; None is unset."""
-    return pb.PlannedSection(
-        first_bar=row.first,
-        last_bar=row.last,
-        name=row.name,
-        enters=row.enters,
-        cymbal=row.cymbal or "",
-        level=row.level,
-        loudness=row.loudness,
-        groove=row.groove or "",
-    )
+    return pb.PlannedSection(**song_plan.fields_of(row))
 
 
 def stats(velocity: IntArray | Sequence[int], bars: int) -> pb.DrumStats:

@@ -77,6 +77,34 @@ class PlannedSection(NamedTuple):
         return self._replace(first=self.first + bars, last=self.last + bars, enters=enters)
 
 
+def fields_of(row: PlannedSection) -> dict[str, Any]:
+    """Return a section by the names of the contract's fields; None is unset."""
+    return {
+        "first_bar": row.first,
+        "last_bar": row.last,
+        "name": row.name,
+        "enters": row.enters,
+        "cymbal": row.cymbal or "",
+        "level": row.level,
+        "loudness": row.loudness,
+        "groove": row.groove or "",
+    }
+
+
+def of_fields(fields: Mapping[str, Any]) -> PlannedSection:
+    """Return a section from the set fields of the contract, by their names; the others have its defaults."""
+    return PlannedSection(
+        fields.get("first_bar", 0),
+        fields.get("last_bar", 0),
+        fields.get("name", ""),
+        fields.get("enters"),
+        fields.get("cymbal") or None,
+        fields.get("level", 1.0),
+        fields.get("loudness", 1.0),
+        fields.get("groove") or None,
+    )
+
+
 SongPlan = tuple[PlannedSection, ...]
 """The sections of a song in its order."""
 
