@@ -12,8 +12,6 @@ Letters of shapes: N parts of a side, n of a batch.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,19 +23,18 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2drum.data.corpus.cache import load
 from seq2drum.data.corpus.prepared import Prepared, sources
-from seq2drum.errors import CorpusError, Seq2DrumError
+from seq2drum.errors import CorpusError
 from seq2drum.judge.measures import auc
 from seq2drum.lattice.conditions import bars_of, drums_of, is_silent
 from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.sections import sections, spans_of
-from seq2drum.learn.run import loop, task
+from seq2drum.lattice.sections import sections
+from seq2drum.learn.run import command, loop, task
 from seq2drum.learn.run.runs import BEST
 from seq2drum.learn.run.task import Logger, Progress, Scalars, StepContext, StepResult, Task
-from seq2drum.models.checkpoint import describe
+from seq2drum.models.checkpoint import data_lines, describe
 from seq2drum.music.notes import IntArray
 from seq2drum.play.arrange.arranger import (
     FARTHEST,
@@ -51,6 +48,7 @@ from seq2drum.play.arrange.arranger import (
     parts_of,
     states_before,
 )
+from seq2drum.play.arrange.sections import spans_in
 from seq2drum.play.checkpoint.folder import WEIGHTS
 
 LEAST_PARTS = 3  # of a song that is learnt from, two of them with drums
@@ -87,7 +85,7 @@ def examples(song: Prepared, guitar_grid: GuitarGrid) -> Batch | None:
     passages = sections(guitar_grid)
     if len(passages) < LEAST_PARTS:
         return None
-    spans = spans_of(passages, max(guitar_grid.sounding[1], passages[-1].bar + 1))
+    spans = spans_in(guitar_grid, passages)
     parts = parts_of(guitar_grid, spans)
     drums = drums_of(song.drums, guitar_grid.form)
     hits = bars_of(drums).sum(axis=(1, 2))
@@ -305,19 +303,8 @@ def card(config: Mapping[str, Any]) -> str:
         "",
         "It hears a guitar and its bass, no other instrument, no melody and no chords. A guitar alone says little of",
         "when drummers rest. Songs are from files of MIDI whose drums somebody wrote or played.",
-        "",
-        "## Data",
-        "",
-        "Songs by folder and origin (source; licence as far as anyone states one).",
-        "",
     ]  # fmt: skip
-    if data := config.get("data"):
-        columns = list(data[0])
-        lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-        stated = [{name: "not stated" if value == "" else value for name, value in row.items()} for row in data]
-        lines += ["| " + " | ".join(str(row[name]) for name in columns) + " |" for row in stated]
-    lines += ["", "A model inherits what doubt there is about the licences of the music it was trained on."]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *data_lines(config)]) + "\n"
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
@@ -343,22 +330,9 @@ def train(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train an arranger on a prepared corpus."""
-    parser = argparse.ArgumentParser(
-        prog="python -m seq2drum.learn.arranger", description="Train an arranger: how drummers build songs."
+    return command.main(
+        "seq2drum.learn.arranger", "Train an arranger: how drummers build songs.", Recipe, train, arguments
     )
-    parser.add_argument("--cache", type=Path, required=True, metavar="FILE", help="songs that --mode prepare has kept")
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="the run's folder")
-    parser.add_argument("--epochs", type=int, default=Recipe.epochs, metavar="N")
-    parser.add_argument("--seed", type=int, default=Recipe.seed, metavar="N")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
-    options = parser.parse_args(arguments)
-    recipe = Recipe(epochs=options.epochs, seed=options.seed)
-    try:
-        print(train(load(options.cache), options.out, recipe, resume=options.resume, say=print))
-    except Seq2DrumError as fault:
-        print(fault, file=sys.stderr)
-        return 2
-    return 0
 
 
 if __name__ == "__main__":

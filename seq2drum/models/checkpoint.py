@@ -154,15 +154,21 @@ def card(config: Mapping[str, Any], parameters: int) -> str:
         lines += [f"| {row['what']} | {row['value']} | {row['how']} |" for row in figures]
     if notes := config.get("notes"):
         lines += ["", "## Use and limits", "", *notes]
-    if data := config.get("data"):
-        lines += ["", "## Data", "", "Songs by folder and origin (source; licence as far as anyone states one).", ""]
-        columns = list(data[0])
-        lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-        lines += ["| " + " | ".join(map(_cell, _told(row).values())) + " |" for row in data[:_ROWS]]
-        if len(data) > _ROWS:
-            lines += ["", f"{len(data) - _ROWS} more rows are in `{CONFIG}`."]
-        lines += ["", "A model inherits what doubt there is about the licences of the music it was trained on."]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *data_lines(config)]) + "\n"
+
+
+def data_lines(config: Mapping[str, Any]) -> list[str]:
+    """The lines of a card about the songs of its "data", see `prepared.counted`; none without any."""
+    data = config.get("data")
+    if not data:
+        return []
+    columns = list(data[0])
+    lines = ["", "## Data", "", "Songs by folder and origin (source; licence as far as anyone states one).", ""]
+    lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(map(_cell, _told(row).values())) + " |" for row in data[:_ROWS]]
+    if len(data) > _ROWS:
+        lines += ["", f"{len(data) - _ROWS} more rows are in `{CONFIG}`."]
+    return [*lines, "", "A model inherits what doubt there is about the licences of the music it was trained on."]
 
 
 def _told(row: Mapping[str, Any]) -> dict[str, Any]:

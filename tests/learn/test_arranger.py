@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from safetensors.torch import load_file
 
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.errors import CorpusError
@@ -19,6 +18,7 @@ from seq2drum.learn.arranger import ArrangerTask, Recipe, Side, examples, main, 
 from seq2drum.learn.run import loop
 from seq2drum.play.arrange.arranger import FEATURES, STATES, Arranger
 from tests.backbeats import song_of
+from tests.learn.resuming import check_resuming
 
 RECIPE = Recipe(epochs=2, batch=96, hidden=8)  # one step an epoch
 NAMES = "verse", "chorus", "verse", "chorus"
@@ -91,12 +91,7 @@ def test_what_is_learnt_predicts_silence_and_levels(sides: dict[str, Side], tmp_
 
 
 def test_a_resumed_run_is_the_unbroken_one(sides: dict[str, Side], tmp_path: Path) -> None:
-    loop.train(task(sides), tmp_path / "whole")
-    loop.train(task(sides, replace(RECIPE, epochs=1)), tmp_path / "cut")
-    loop.train(task(sides), tmp_path / "cut", resume=True)
-    whole, cut = (load_file(tmp_path / run / "last" / "training.safetensors") for run in ("whole", "cut"))
-    assert whole.keys() == cut.keys()
-    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+    check_resuming(lambda epochs: task(sides, replace(RECIPE, epochs=epochs)), RECIPE.epochs, tmp_path)
 
 
 def test_the_arranger_that_plays_says_what_the_network_says(sides: dict[str, Side], tmp_path: Path) -> None:
@@ -125,7 +120,7 @@ def test_the_command_leaves_a_checkpoint(
 ) -> None:
     assert main(["--cache", str(tmp_path / "none"), "-o", str(tmp_path / "run")]) == 2
     assert "cannot be read" in capsys.readouterr().err
-    monkeypatch.setattr("seq2drum.learn.arranger.load", lambda path: songs)
+    monkeypatch.setattr("seq2drum.learn.run.command.load", lambda path: songs)
     assert main(["--cache", "songs", "-o", str(tmp_path / "run"), "--epochs", "1"]) == 0
     assert str(tmp_path / "run" / "best") in capsys.readouterr().out
     assert Arranger.load(tmp_path / "run" / "best")

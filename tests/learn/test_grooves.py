@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from safetensors.torch import load_file
 
 from seq2drum.data.corpus.cache import save
 from seq2drum.data.corpus.prepared import Prepared
@@ -25,6 +24,7 @@ from seq2drum.learn.run import loop
 from seq2drum.music.kit import FULL
 from seq2drum.play.grooves.ranker import SHIPPED, Ranker
 from tests.backbeats import song_of, training
+from tests.learn.resuming import check_resuming
 
 # --- the groove book of a corpus: what several songs have in common, once each ----------------------------------------
 
@@ -130,12 +130,7 @@ def test_what_is_learnt_fits_the_songs_learnt_from_better(sides: tuple[dict[str,
 
 
 def test_a_resumed_run_is_the_unbroken_one(sides: tuple[dict[str, Side], Book], tmp_path: Path) -> None:
-    loop.train(task(sides), tmp_path / "whole")
-    loop.train(task(sides, replace(RECIPE, epochs=1)), tmp_path / "cut")
-    loop.train(task(sides), tmp_path / "cut", resume=True)
-    whole, cut = (load_file(tmp_path / run / "last" / "training.safetensors") for run in ("whole", "cut"))
-    assert whole.keys() == cut.keys()
-    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+    check_resuming(lambda epochs: task(sides, replace(RECIPE, epochs=epochs)), RECIPE.epochs, tmp_path)
 
 
 def test_the_graphs_say_what_the_nets_say(sides: tuple[dict[str, Side], Book], tmp_path: Path) -> None:

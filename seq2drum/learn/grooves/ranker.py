@@ -13,8 +13,6 @@ Letters of shapes: N sections of a side, n of a batch, m grooves of the book.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -27,19 +25,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2drum.data.corpus.cache import load
 from seq2drum.data.corpus.prepared import Prepared, sources
-from seq2drum.errors import CorpusError, Seq2DrumError
+from seq2drum.errors import CorpusError
 from seq2drum.lattice.form import MAX_STEPS, FloatArray
 from seq2drum.lattice.grooves.grooves import GROOVE, groove_features, hits_of
 from seq2drum.lattice.grooves.grooves import features_likeness as likeness
 from seq2drum.lattice.grooves.section_features import BASS, SECTION, Metre
 from seq2drum.learn.grooves.book import Example, Found, book_of, examples
-from seq2drum.learn.run import loop, task
+from seq2drum.learn.run import command, loop, task
 from seq2drum.learn.run.runs import BEST
 from seq2drum.learn.run.task import Logger, Progress, Scalars, StepContext, StepResult, Task
 from seq2drum.models.base import Graph, write_graph
-from seq2drum.models.checkpoint import describe, with_figures
+from seq2drum.models.checkpoint import data_lines, describe, with_figures
 from seq2drum.music.notes import IntArray
 from seq2drum.play.grooves.ranker import FILES, FORMAT, KIND, TAUGHT, Fit, Shelf
 
@@ -452,19 +449,8 @@ def card(config: Mapping[str, Any]) -> str:
         "A guitar says little about which of many grooves a song wants: what it is sure of is what most songs do. Rare",
         f"metres and styles were hardly learnt: grooves of metres with fewer than {TAUGHT} sections are ranked by",
         "their popularity and tempo alone.",
-        "",
-        "## Data",
-        "",
-        "Songs by folder and origin (source; licence as far as anyone states one).",
-        "",
     ]  # fmt: skip
-    if data := config.get("data"):
-        columns = list(data[0])
-        lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-        stated = [{name: "not stated" if value == "" else value for name, value in row.items()} for row in data]
-        lines += ["| " + " | ".join(str(row[name]) for name in columns) + " |" for row in stated]
-    lines += ["", "A model inherits what doubt there is about the licences of the music it was trained on."]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *data_lines(config)]) + "\n"
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
@@ -491,22 +477,7 @@ def train(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train a ranker on a prepared corpus."""
-    parser = argparse.ArgumentParser(
-        prog="python -m seq2drum.learn.grooves.ranker", description="Train a ranker of grooves."
-    )
-    parser.add_argument("--cache", type=Path, required=True, metavar="FILE", help="songs that --mode prepare has kept")
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="the run's folder")
-    parser.add_argument("--epochs", type=int, default=Recipe.epochs, metavar="N")
-    parser.add_argument("--seed", type=int, default=Recipe.seed, metavar="N")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
-    options = parser.parse_args(arguments)
-    recipe = Recipe(epochs=options.epochs, seed=options.seed)
-    try:
-        print(train(load(options.cache), options.out, recipe, resume=options.resume, say=print))
-    except Seq2DrumError as fault:
-        print(fault, file=sys.stderr)
-        return 2
-    return 0
+    return command.main("seq2drum.learn.grooves.ranker", "Train a ranker of grooves.", Recipe, train, arguments)
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def section_plans(
     """Return the plan of each section, without cymbals. rng: draws silence; None takes what is likeliest."""
     if not sections:
         return ()
-    spans = _spans(guitar_grid, sections)
+    spans = spans_in(guitar_grid, sections)
     parts, outlook = _outlook(guitar_grid, spans)
     # 1. Where the drums rest.
     silent = outlook.silence(parts, rng)
@@ -111,25 +111,25 @@ def section_plans(
 
 def even_plans(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> tuple[SectionPlan, ...]:
     """Return plans that play all sections alike."""
-    return tuple(SectionPlan(*span, span[0]) for span in _spans(guitar_grid, sections)) if sections else ()
+    return tuple(SectionPlan(*span, span[0]) for span in spans_in(guitar_grid, sections)) if sections else ()
 
 
 def numbered_spans(
     guitar_grid: GuitarGrid, sections: Sequence[Section], numbers: IntArray
 ) -> list[tuple[int, int, str]]:
     """Return the first bar, the last bar and the letter of each section. numbers (B,): of the bars in the song."""
-    spans = _spans(guitar_grid, sections) if sections else []
+    spans = spans_in(guitar_grid, sections) if sections else []
     return [(int(numbers[first]), int(numbers[stop - 1]), letter) for first, stop, letter in spans]
 
 
-def _spans(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> list[tuple[int, int, str]]:
+def spans_in(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> list[tuple[int, int, str]]:
     """Return the bars [first, stop) and the letter of each section, to the end of the guitar."""
     return spans_of(sections, max(guitar_grid.sounding[1], sections[-1].bar + 1))
 
 
 def chances_of_silence(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> Numbers:
     """Return the probability that drummers rest throughout each section (n,)."""
-    parts, outlook = _outlook(guitar_grid, _spans(guitar_grid, sections))
+    parts, outlook = _outlook(guitar_grid, spans_in(guitar_grid, sections))
     return outlook.chances(parts)
 
 
