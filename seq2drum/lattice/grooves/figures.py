@@ -31,7 +31,7 @@ SHORT = 0.55  # quarters up to which a stroke is short
 CHORD = 2  # notes of a chord, at least
 SEVENTH = 4  # pitch classes of a chord with a seventh
 LOW = 52  # the highest pitch of a palm-muted riff: E3
-MOSTLY = 0.7
+MOSTLY = 0.7  # share of the strokes that are short in a bar of short strokes
 
 
 class Strokes(NamedTuple):

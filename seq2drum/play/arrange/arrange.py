@@ -1,7 +1,7 @@
 """Arrange: from the guitar and its grooves to a plan for each bar: fills, crashes, cues, pieces, and kept drums.
 
-`make_plan` needs no model. `arrange` completes it: the model says once where drummers would fill, and each wish (a
-requested groove of one section, an ending or an entry) makes a version of the bars that it changes.
+`make_plan` needs no model. `arrange` completes it: the model says once where drummers would fill, and each wish (what
+is requested for a place, an ending or an entry) makes a version of the bars that it changes.
 """
 
 from __future__ import annotations

@@ -293,10 +293,10 @@ def _fits(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options
     offset, fits = guitar_grid.guitar.offset, {}
     bpm = float(np.median(guitar_grid.form.bpm))
     is_off_the_grid = len(offset) > 0 and float(np.abs(offset).mean()) > OFF_GRID * OFFSET_UNITS
-    heard = figures_of(guitar_grid, sections) if options.style is None else {}
+    figures = figures_of(guitar_grid, sections) if options.style is None else {}
     for letter, fit in Ranker.load().fit(guitar_grid, sections, Book.load()).items():
         with np.errstate(divide="ignore"):
-            figured = _with_figures(fit, heard.get(letter, {}))
+            figured = _with_figures(fit, figures.get(letter, {}))
             styled = Fit.of(fit.shelf, np.log(figured.shares) + _of_style(fit.grooves, options.style))
             nats = np.log(styled.shares) + _at_levels(styled, options)
         if options.style is None and is_off_the_grid:
@@ -419,16 +419,14 @@ def _offers(song: Fit) -> list[int]:
 
 def style_of(fit: Fit) -> str:
     """Return the style that drummers would play, each less its price."""
-    worth = _worth_of(fit)
+    worth = _worth_of(fit.shelf, by_style_of(fit)[0])
     return max(worth, key=worth.__getitem__)
 
 
-def _worth_of(fit: Fit) -> dict[str, float]:
+def _worth_of(shelf: Shelf, by_style: Mapping[str, float]) -> dict[str, float]:
     """Return the logarithm of the share of each style, less its price."""
-    prices = fit.shelf.style_prices
-    return {
-        name: float(np.log(max(share, UNHEARD))) - prices.get(name, 0.0) for name, share in by_style_of(fit)[0].items()
-    }
+    prices = shelf.style_prices
+    return {name: float(np.log(max(share, UNHEARD))) - prices.get(name, 0.0) for name, share in by_style.items()}
 
 
 def _in_style(fit: Fit, style: str | None = None) -> tuple[Fit, NDArray[np.bool_]]:
@@ -438,17 +436,16 @@ def _in_style(fit: Fit, style: str | None = None) -> tuple[Fit, NDArray[np.bool_
     likeliest style is one of IDIOMS, its own grooves. Allowed are those without hand percussion, if any, except in
     Latin music. style: that of the song, which a section leaves only for one that is likelier by OTHER_IN_SECTION.
     """
-    kinds, shares, worth = _kinds(fit.shelf), fit.shares, _worth_of(fit)
-    _, kind = by_style_of(fit)
+    kinds, shares, (by_style, kind) = _kinds(fit.shelf), fit.shares, by_style_of(fit)
+    worth = _worth_of(fit.shelf, by_style)
     own = max(worth, key=worth.__getitem__)
     if style not in worth or worth[own] - worth[style] >= OTHER_IN_SECTION:
         style = own
-    of_idioms = np.isin(kinds.idiom, [at for at, name in enumerate(kinds.names) if name in IDIOMS])
     if style in IDIOMS:
         kind &= kinds.idiom == kinds.names.index(style)
-    able = kind & (kinds.on_kit | (style == "latin"))
-    # A rock song gets no tango, and no groove without time.
-    able &= kinds.genuine & (True if style in IDIOMS else kinds.keeps & ~of_idioms)
+    able = kind & (kinds.on_kit | (style == "latin")) & kinds.genuine
+    if style not in IDIOMS:  # a rock song gets no tango, and no groove without time
+        able &= kinds.keeps & ~np.isin(kinds.idiom, [at for at, name in enumerate(kinds.names) if name in IDIOMS])
     return Fit(fit.shelf, np.where(kind, shares, 0.0) / shares[kind].sum()), able if able.any() else kind
 
 
