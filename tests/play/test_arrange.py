@@ -30,8 +30,9 @@ from seq2drum.play.decode.plan import (
     Plan,
 )
 from seq2drum.play.decode.sampling import Sampling
-from tests.conftest import LONG, ROOT
+from tests.conftest import LONG
 from tests.lattice.test_gestures import form, notes, riff
+from tests.play.ways import QUICK, SONGS, WAYS, each_song
 from tests.players import faults, save_player
 
 # --- what is decided before a note is played --------------------------------------------------------------------------
@@ -483,19 +484,8 @@ def test_without_wishes_a_kit_without_percussion_is_played_as_it_comes() -> None
 
 # --- A wish acts where it is asked and nowhere else: bars outside it are byte for byte those of the take without ------
 
-SONGS = sorted((ROOT / "examples").glob("*.mid"))
 CYMBALS = {49, 57, 42, 44, 46, 51, 53, 70}  # what crashes on a first beat, and what a hand leaves for it: hats, shaker
 
-QUICK = {"ballad", "seven_eight"}
-each_song = pytest.mark.parametrize(
-    "song", [pytest.param(path, id=path.stem, marks=[] if path.stem in QUICK else pytest.mark.slow) for path in SONGS]
-)
-WAYS = {
-    "as it comes": Options(seed=0),
-    "struck anew": Options(seed=3, humanize=0.7, intensity=0.6, swing=0.5),
-    "on a groove": Options(seed=1, groove="half-time rock, ride", fills=0.9),
-    "the likeliest": Options(seed=2, style="rock", temperature=0),
-}
 # Every song in two of the ways, every way with half of the songs; all of both in a long run.
 each_song_and_way = pytest.mark.parametrize(
     ("song", "options"),

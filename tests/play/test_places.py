@@ -20,18 +20,8 @@ from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Part
 from seq2drum.play.listen import Guitar
 from tests.conftest import LONG, ROOT
+from tests.play.ways import QUICK, SONGS, WAYS, each_song
 
-SONGS = sorted((ROOT / "examples").glob("*.mid"))
-QUICK = {"ballad", "seven_eight"}
-each_song = pytest.mark.parametrize(
-    "song", [pytest.param(path, id=path.stem, marks=[] if path.stem in QUICK else pytest.mark.slow) for path in SONGS]
-)
-WAYS = {
-    "as it comes": Options(seed=0),
-    "struck anew": Options(seed=3, humanize=0.7, intensity=0.6, swing=0.5),
-    "on a groove": Options(seed=1, groove="half-time rock, ride", fills=0.9),
-    "the likeliest": Options(seed=2, style="rock", temperature=0),
-}
 each_song_and_way = pytest.mark.parametrize(
     ("song", "options"),
     [

@@ -410,7 +410,7 @@ def test_every_other_format_is_what_it_says(page, form):
 
 
 def hovered(page: Page, bar: int) -> str:
-    """What is told of the strip below the drums where the pointer is on it, over the middle of a bar."""
+    """The text that the page shows for the strip below the drums, with the pointer over the middle of a bar."""
     told: str = page.run(
         STATE
         + """song.roll.reveal(session.analysis.bars[given[0] - 1].quarter);
