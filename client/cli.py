@@ -27,7 +27,8 @@ from seq2drum.console.terminal import (
     standard_output,
 )
 from seq2drum.errors import InputError, MissingExtraError, OptionError, Seq2DrumError
-from seq2drum.music.options import BRIEF, SESSION
+from seq2drum.music.brief import BRIEF
+from seq2drum.music.options import SESSION
 from seq2drum.system import files
 
 if TYPE_CHECKING:  # imported on use, so that help and errors come fast

@@ -11,8 +11,9 @@ from typing import Any
 from seq2drum.console import shared
 from seq2drum.errors import OptionError
 from seq2drum.music import song_plan
+from seq2drum.music.brief import BRIEF
 from seq2drum.music.choices import Choice
-from seq2drum.music.options import BRIEF, CHOICES, SESSION
+from seq2drum.music.options import CHOICES, SESSION
 from seq2drum.music.song_plan import CYMBALS
 
 Schema = dict[str, Any]

@@ -24,9 +24,10 @@ from client.mcp_schema import FORM, OPTIONS, Schema, schema, values
 from client.messages import MOST_BYTES, RemoteOptions, RemoteTake
 from seq2drum.console import paths
 from seq2drum.errors import InputError, LimitError, OptionError, OutputError
+from seq2drum.music.brief import BRIEF
 from seq2drum.music.choices import STYLES
 from seq2drum.music.limits import MIDI_SUFFIXES, OPENED_SUFFIXES, PICTURE_SUFFIXES, SONG_SUFFIXES
-from seq2drum.music.options import BRIEF, check
+from seq2drum.music.options import check
 from seq2drum.music.song_plan import is_drawn
 from seq2drum.play.asked import by_section, reference
 from seq2drum.rpc import accompaniment_pb2 as pb

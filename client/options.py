@@ -6,7 +6,8 @@ import argparse
 
 from seq2drum.console import shared
 from seq2drum.console.arguments import Parser
-from seq2drum.music.options import BRIEF, WHAT
+from seq2drum.music.brief import BRIEF
+from seq2drum.music.options import WHAT
 
 TOKEN_VARIABLE = "SEQ2DRUM_TOKEN"
 TIMEOUT_SECONDS = 120.0

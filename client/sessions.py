@@ -13,9 +13,9 @@ from client import messages
 from client.errors import ServerFault
 from client.messages import RemoteHit, RemoteOptions, RemoteTake, Source
 from seq2drum.errors import OptionError
-from seq2drum.music import choices
+from seq2drum.music.brief import BRIEF, BaseBrief, check_brief, weights_of
 from seq2drum.music.explanation import SectionGroove
-from seq2drum.music.options import BRIEF, BaseBrief, check, check_brief
+from seq2drum.music.options import check
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.system import files
 
@@ -142,7 +142,7 @@ def brief_message(brief: RemoteBrief, takes: int = 1) -> pb.Brief:
     for bar in brief.change:
         _check_whole("a bar of change", bar)
     given = {name: value for name in _NUMBERS if (value := getattr(brief, name)) is not None}
-    weights = choices.weights_of(brief.genre) if isinstance(brief.genre, str) else brief.genre or {}
+    weights = weights_of(brief.genre) if isinstance(brief.genre, str) else brief.genre or {}
     genres = [pb.GenreShare(name=name, weight=weight) for name, weight in weights.items()]
     return pb.Brief(
         **given,

@@ -37,21 +37,28 @@ def shown() -> list[Option]:
 
 
 _SUCH = "sections and bars, such as chorus=0.9,9-16=0.2", "Teile und Takte, zum Beispiel chorus=0.9,9-16=0.2"
+_WORDS = "sections and bars, such as chorus=ride,9-16=hat", "Teile und Takte, zum Beispiel chorus=ride,9-16=hat"
+
+
+def _of_places(name: str) -> tuple[str, str]:
+    """The name of an option's second field, for its values in places."""
+    english, german = CHOICES[name].label
+    return f"{english}: places", f"{german}: Stellen"
+
+
 TYPED: Mapping[str, tuple[tuple[str, str], tuple[str, str]]] = {
-    **{
-        field: ((f"{CHOICES[name].label[0]}: places", f"{CHOICES[name].label[1]}: Stellen"), _SUCH)
-        for name, field in PLACE_FIELDS.items()
-    },
+    **{field: (_of_places(name), _SUCH) for name, field in PLACE_FIELDS.items()},
+    "time_places": (_of_places("time"), _WORDS),
     "half_time": (
-        ("Half time", "Half-Time"),
+        CHOICES["half_time"].label,
         ("sections and bars, such as chorus,9-16, or all", "Teile und Takte, zum Beispiel chorus,9-16, oder all"),
     ),
     "out": (
-        ("No drums in", "Ohne Schlagzeug"),
+        CHOICES["out"].label,
         ("sections and bars, such as intro,1-8", "Teile und Takte, zum Beispiel intro,1-8"),
     ),
     "enter": (
-        ("Drums enter in bar", "Schlagzeug setzt ein in Takt"),
+        CHOICES["enter"].label,
         ("a bar, such as 9; no drums before it", "ein Takt, zum Beispiel 9; davor kein Schlagzeug"),
     ),
 }
@@ -171,7 +178,7 @@ def _lua(name: str, one: Choice) -> str:
         else:
             hint += "; ? for all"
     else:
-        written = ["title = true"]
+        written, hint = ["title = true"], f"chorus or 9-16; {hint}" if one.metavar == "PLACES" else hint
     written = [*([f"default = {json.dumps(empty)}"] if is_value else []), *written]
     key, caption = json.dumps(name.replace("_", "-")), json.dumps(f"{one.label[0]} ({hint})")
     return f"{{ key = {key}, caption = {caption}, {', '.join(written)} }}"

@@ -16,8 +16,9 @@ from typing import Any
 from seq2drum.errors import LimitError, OptionError
 from seq2drum.lattice.patterns import TICKS, Pattern, Velocities, part_of
 from seq2drum.music import choices
+from seq2drum.music.brief import check_brief, shares_of
+from seq2drum.music.choices import GENRES, MOST_BARS
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
-from seq2drum.music.options import check_brief
 from seq2drum.play.checkpoint.folder import CONFIG, SUMS
 from seq2drum.play.generators import composer
 from seq2drum.play.generators.composer import Beat, Brief, Composer
@@ -30,7 +31,7 @@ from server.statuses import Refusal
 # --- messages ---------------------------------------------------------------------------------------------------------
 
 
-MOST_CHANGES = choices.MOST_BARS
+MOST_CHANGES = MOST_BARS
 """The most bars of a brief at which something new begins."""
 
 _FIELDS: Mapping[str, str] = {"genre": "genres", "metre": "meter"}
@@ -76,7 +77,7 @@ def endless_brief(message: pb.Brief, limits: Limits = DEFAULT_LIMITS) -> Brief:
     """
     asked = pb.Brief()
     asked.CopyFrom(message)
-    asked.bars = choices.MOST_BARS
+    asked.bars = MOST_BARS
     for name in ("grid", "meter"):
         asked.ClearField(name)
     return brief_of(asked, limits)
@@ -98,7 +99,7 @@ def _genres(message: pb.Brief) -> Mapping[str, float]:
             text = f"the genre {name[:MOST_WORD]} is named twice; name it once"
             raise Refusal("INVALID_OPTION", text, field="brief.genres")
         weights[name] = share.weight if share.HasField("weight") else 1.0
-        _check("genre", lambda name=name: choices.shares_of({name: 1.0}))  # the genre exists
+        _check("genre", lambda name=name: shares_of({name: 1.0}))  # the genre exists
     return weights
 
 
@@ -165,9 +166,7 @@ def bar_message(number: int, made: Velocities, brief: Brief) -> pb.StreamCompose
 def generator_list() -> pb.ListGeneratorsResponse:
     """Return the shipped generators, the default first."""
     infos = [_info(name) for name in composer.available()]
-    return pb.ListGeneratorsResponse(
-        generators=infos, default_generator=infos[0].id if infos else "", genres=choices.GENRES
-    )
+    return pb.ListGeneratorsResponse(generators=infos, default_generator=infos[0].id if infos else "", genres=GENRES)
 
 
 def _info(name: str) -> pb.GeneratorInfo:

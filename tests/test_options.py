@@ -15,8 +15,9 @@ from client.options import song_parser
 from seq2drum.cli import parser_of
 from seq2drum.console.arguments import Parser
 from seq2drum.errors import OptionError
+from seq2drum.music.brief import BRIEF
 from seq2drum.music.choices import Choice
-from seq2drum.music.options import BRIEF, CHOICES, OPTIONS, PLACE_FIELDS, PLACED, SECTIONS, SESSION, names_in
+from seq2drum.music.options import CHOICES, OPTIONS, PLACE_FIELDS, PLACED, SECTIONS, SESSION, names_in
 from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import convert

@@ -16,8 +16,9 @@ from seq2drum.console import maps, paths, shared
 from seq2drum.console.terminal import bar, standard_output
 from seq2drum.deliver.export import EXPORTS
 from seq2drum.errors import InputError, OptionError
+from seq2drum.music.brief import BRIEF
 from seq2drum.music.choices import GENERATORS
-from seq2drum.music.options import BRIEF, check
+from seq2drum.music.options import check
 from seq2drum.system import files
 
 if TYPE_CHECKING:

@@ -32,10 +32,10 @@ from seq2drum.evaluate.likelihood import one_thread
 from seq2drum.judge.measures import auc, divergence, pearson
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.patterns import Velocities
+from seq2drum.music.brief import BRIEF
 from seq2drum.music.choices import GENRES
 from seq2drum.music.kit import HANDS, NINE
 from seq2drum.music.notes import IntArray
-from seq2drum.music.options import BRIEF
 from seq2drum.play.generators.composer import Brief, Composer, Generator
 from seq2drum.play.generators.drawing import BY_HAND
 from seq2drum.show.page import Table

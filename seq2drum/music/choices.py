@@ -1,4 +1,4 @@
-"""One option as a value, the words of options, the options of a beat, and options as texts.
+"""One option as a value, the words of options, and options as texts.
 
 Only the standard library and the errors are imported, so that programs which never read a note know the same table.
 """
@@ -327,7 +327,6 @@ MOST_SEED = (1 << 63) - 1
 
 
 _METRE = re.compile(r"(\d{1,3})/(\d{1,3})")
-_SHARE = re.compile(r"([^:=,\s]+)\s*(?:[:=]\s*([^,\s]+))?")
 
 
 def metre_of(text: str) -> tuple[int, int]:
@@ -343,54 +342,3 @@ def metre_of(text: str) -> tuple[int, int]:
     except ValueError:
         raise OptionError(f"the metre is {text[:40]!r}, wanted one such as 7/8") from None
     return numerator, denominator
-
-
-def genres_of(text: str) -> Mapping[str, float]:
-    """The share of each genre in a text such as "funk:2,jazz:1"; shares sum to 1. A name alone counts 1.
-
-    Raises:
-        OptionError: there is no such genre, it is named twice, or a weight is invalid.
-    """
-    return shares_of(weights_of(text))
-
-
-def weights_of(text: str) -> dict[str, float]:
-    """The weight of each genre in a text such as "funk:2,jazz:1", as written.
-
-    Raises:
-        OptionError: there is no such genre, it is named twice, or a weight is not a number.
-    """
-    weights: dict[str, float] = {}
-    for piece in text.split(","):
-        match = _SHARE.fullmatch(piece.strip())
-        if match is None:
-            raise OptionError(
-                f"the genre {piece.strip()[:40]!r} is not a name and a weight, wanted such as funk:2,jazz:1"
-            )
-        name = match[1].lower()
-        if name not in GENRES:
-            raise OptionError(f"there is no genre {name[:40]!r}; {instead(name, GENRES)}")
-        if name in weights:
-            raise OptionError(f"the genre {name} is named twice; name it once")
-        try:
-            weights[name] = float(match[2] or 1)
-        except ValueError:
-            raise OptionError(f"the weight of {name} is {match[2][:40]!r}, wanted a number such as 2") from None
-    return weights
-
-
-def shares_of(weights: Mapping[str, float]) -> Mapping[str, float]:
-    """Weights of genres as shares, which sum to 1.
-
-    Raises:
-        OptionError: there is no such genre, or the weights do not have a positive sum.
-    """
-    for name, weight in weights.items():
-        if name not in GENRES:
-            raise OptionError(f"there is no genre {name[:40]!r}; {instead(name, GENRES)}")
-        if not 0 <= weight < math.inf:
-            raise OptionError(f"the weight of {name} is {weight}, wanted 0 or more")
-    total = sum(weights.values())
-    if weights and not 0 < total < math.inf:
-        raise OptionError(f"the weights of the genres are {total:g} together, wanted more than 0")
-    return MappingProxyType({name: weight / total for name, weight in weights.items()})

@@ -1,6 +1,7 @@
 """The options of a take: one table that makes `Options`, command lines, clients, the page, REAPER and the docs.
 
-`python proto/options.py` generates its forms in other languages. CONTRIBUTING.md, "Add an option", has the steps.
+`python proto/options.py` generates its forms in other languages. CONTRIBUTING.md, "Add an option", has the steps. The
+options of a beat are in `brief`.
 
 Only the standard library and the errors are imported, so that programs that never read a note can use the table.
 """
@@ -22,12 +23,7 @@ from seq2drum.music.choices import (
     CHOKE,
     ENDINGS,
     FAMILIES,
-    GENRES,
     KIT,
-    LEAST_BPM,
-    MOST_BARS,
-    MOST_BPM,
-    MOST_SEED,
     MOST_TAKES,
     NO_ENDING,
     OFF,
@@ -415,6 +411,8 @@ class BaseOptions:
         "no drums in these sections and bars, such as `intro,1-8`; all other bars stay as they are",
         section=WHAT,
         many=True,
+        label=("No drums in", "Ohne Schlagzeug"),
+        dialog=Dialog("nowhere"),
     )
     enter: int | None = choice(
         int,
@@ -425,6 +423,8 @@ class BaseOptions:
         least=1,
         wanted="a number of a bar from 1",
         title="the bar to enter in",
+        label=("Drums enter in bar", "Schlagzeug setzt ein in Takt"),
+        dialog=Dialog("with you or as arranged", most=9999),
     )
     half_time: str | None = choice(
         str,
@@ -432,6 +432,8 @@ class BaseOptions:
         f"play in half time: sections and bars such as `chorus,9-16`, or `{ALL}`; all other bars stay as they are",
         section=WHAT,
         many=True,
+        label=("Half time", "Half-Time"),
+        dialog=Dialog("nowhere"),
     )
 
 
@@ -508,57 +510,6 @@ class BaseSession:
 
 
 SESSION = table_of(BaseSession)
-
-
-def _number(
-    metavar: str, about: str, default: Any, least: float, most: float, title: str, kind: type | None = None
-) -> Any:
-    """A number of a beat, from least to most; its kind is by default that of its default."""
-    return choice(
-        kind or type(default),
-        metavar,
-        about,
-        default=default,
-        least=least,
-        most=most,
-        wanted=f"{least} to {most}",
-        title=title,
-        many=default == (),
-    )
-
-
-@dataclass(frozen=True)
-class BaseBrief:
-    """The options of a beat: `seq2drum.Brief` checks them, and the client's `RemoteBrief` sends them."""
-
-    __slots__ = ()
-
-    genre: str | Mapping[str, float] | None = choice(
-        str, "NAME", f"{', '.join(GENRES)}, or a mix as `funk:2,jazz:1`", unset="any", words=GENRES
-    )
-    bpm: float = _number("B", "quarters a minute", 110.0, LEAST_BPM, MOST_BPM, "the tempo")
-    bars: int = _number("N", "how many", 8, 1, MOST_BARS, "the number of bars")
-    variability: float = _number(
-        "0..1", "0 repeats one bar, 0.2 varies as drummers do, 1 never repeats", 0.2, 0, 1, "variability"
-    )
-    fill: int | None = _number("EVERY", "play fills this many bars apart", None, 2, MOST_BARS, "a fill every", int)
-    change: tuple[int, ...] = _number(
-        "BAR", "change the pattern in these bars, such as `5,9`", (), 2, MOST_BARS, "a bar of change", int
-    )
-    temperature: float = _number("T", "0 the most likely, 1 as drummers play", 1.0, 0, 2, "the temperature")
-    grid: int = _number("16|24|32", "steps per bar; 24 has triplets", 24, 16, 32, "the grid")
-    metre: str = choice(str, "N/M", "the metre; the bars are made in 4/4 and converted", default="4/4")
-
-
-BRIEF = MappingProxyType(
-    {
-        **table_of(BaseBrief),
-        "seed": Choice(
-            int, "N", "which beat", default=0, least=0, most=MOST_SEED, wanted=f"0 to {MOST_SEED}", title="the seed"
-        ),
-    }
-)
-"""The options of a beat, and `seed`, which is beside them."""
 
 
 def names_in(section: str, *, jam: bool = False) -> tuple[str, ...]:
@@ -638,12 +589,3 @@ def pieces_of(names: Sequence[str]) -> frozenset[str]:
     for name in names:
         check_word("without", name)
     return frozenset(piece for name in names for piece in FAMILIES.get(name, (name,)))
-
-
-def check_brief(name: str, value: float | None, title: str = "") -> None:
-    """Refuse a number of a brief that is out of its range. title: its name in the message, if not that of the table.
-
-    Raises:
-        OptionError: it is out of its range.
-    """
-    check_number(BRIEF[name], value, title or BRIEF[name].title or name)

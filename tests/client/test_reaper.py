@@ -121,7 +121,7 @@ BAR_3_BEAT_2_AND_A_HALF = 2 * 4 + 1.5
 
 
 KEYS = (
-    *("style", "intensity", "complexity", "groove", "daring", "fills", "ending", "swing"),
+    *("style", "intensity", "complexity", "out", "enter", "half_time", "groove", "daring", "fills", "ending", "swing"),
     *("seed", "takes", "drum_map", "count_in", "split"),
 )
 
@@ -675,7 +675,22 @@ def test_a_python_is_asked_to_run_the_program_as_a_module(studio: Callable[..., 
 def test_the_answers_of_the_dialog_reach_the_program_and_are_remembered(studio: Callable[..., Studio]) -> None:
     here = studio()
     here.item()
-    written = ["Funk", "0,9", "0.25", "Half-time rock, ride", "0,5", "1", "choke", " 0 ", "12", "2", "SSD5", "0", "no"]
+    written = [
+        "Funk",
+        "0,9",
+        "0.25",
+        *[""] * 3,
+        "Half-time rock, ride",
+        "0,5",
+        "1",
+        "choke",
+        " 0 ",
+        "12",
+        "2",
+        "SSD5",
+        "0",
+        "no",
+    ]
     here.reaper.answers = [written]
     here.run()
     flags = here.words[here.words.index("--style") :]
@@ -695,11 +710,20 @@ def test_the_answers_of_the_dialog_reach_the_program_and_are_remembered(studio: 
 def test_levels_of_places_are_typed_in_the_dialog(studio: Callable[..., Studio]) -> None:
     here = studio()
     here.item()
-    written = ["", "0.5,Chorus=.9,9-16=0.2", "verse 2=0", *[""] * 10]
+    written = ["", "0.5,Chorus=.9,9-16=0.2", "verse 2=0", *[""] * 13]
     here.reaper.answers = [written]
     here.run()
     flags = dict(zip(here.words, here.words[1:], strict=False))
     assert (flags["--intensity"], flags["--complexity"]) == ("0.5,chorus=.9,9-16=0.2", "verse 2=0")
+
+
+def test_places_without_drums_an_entry_and_half_time_are_typed_in_the_dialog(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    here.item()
+    here.reaper.answers = [answers(out="Intro, 1-8", enter="9", half_time="Chorus,9-16")]
+    here.run()
+    flags = dict(zip(here.words, here.words[1:], strict=False))
+    assert (flags["--out"], flags["--enter"], flags["--half-time"]) == ("intro, 1-8", "9", "chorus,9-16")
 
 
 def test_empty_answers_set_no_option_and_each_run_has_a_new_seed(studio: Callable[..., Studio]) -> None:
@@ -707,7 +731,7 @@ def test_empty_answers_set_no_option_and_each_run_has_a_new_seed(studio: Callabl
     here.item()
     seeds = set()
     for _ in range(3):
-        here.reaper.answers = [[""] * 13]
+        here.reaper.answers = [[""] * len(KEYS)]
         here.run()
         flags = here.words[here.words.index("--cancel-file") + 2 :]
         assert [*flags[:5], *flags[6:]] == ["--style", "auto", "--ending", "auto", "--seed", "--drum-map", "gm"]
@@ -717,34 +741,36 @@ def test_empty_answers_set_no_option_and_each_run_has_a_new_seed(studio: Callabl
 
 
 @pytest.mark.parametrize(
-    ("place", "answer", "phrases"),
+    ("key", "answer", "phrases"),
     [
-        (0, "polka", ["no style polka", "shuffle"]),
-        (1, "1.5", ["Intensity: 1.5", "0 to 1"]),
-        (2, "loud", ["Complexity: loud"]),
-        (5, "-0.1", ["Fills: -0.1"]),
-        (5, 'a=0.1" --force "', ["Fills: ", "is no list such as chorus=0.9"]),
-        (4, "a=0.1", ["Daring: a=0.1 is no number"]),
-        (7, "nan", ["Swing: nan"]),
-        (10, 'gm" --force "', ["no drum map gm"]),
-        (10, "ezdrummer", ["no drum map ezdrummer", "ezdrummer-2, ezdrummer-3"]),
-        (10, "?", ["Drum map: there are gm, ", "superior-drummer-3"]),
-        (0, "?", ["Style: there are auto, jazz"]),
-        (8, "1.5", ["Seed: 1.5", "whole number"]),
-        (8, "-1", ["Seed: -1"]),
-        (9, "9", ["Takes: 9", "from 1 to 8"]),
-        (3, 'rock" --force "', ["Groove", "no name"]),
-        (4, "2", ["Daring: 2", "0 to 1"]),
-        (6, "fade", ["no ending fade", "ritard"]),
-        (11, "9", ["Bars counted in before the item: 9", "from 0 to 8"]),
+        ("style", "polka", ["no style polka", "shuffle"]),
+        ("intensity", "1.5", ["Intensity: 1.5", "0 to 1"]),
+        ("complexity", "loud", ["Complexity: loud"]),
+        ("fills", "-0.1", ["Fills: -0.1"]),
+        ("fills", 'a=0.1" --force "', ["Fills: ", "is no list such as chorus=0.9"]),
+        ("daring", "a=0.1", ["Daring: a=0.1 is no number"]),
+        ("swing", "nan", ["Swing: nan"]),
+        ("drum_map", 'gm" --force "', ["no drum map gm"]),
+        ("drum_map", "ezdrummer", ["no drum map ezdrummer", "ezdrummer-2, ezdrummer-3"]),
+        ("drum_map", "?", ["Drum map: there are gm, ", "superior-drummer-3"]),
+        ("style", "?", ["Style: there are auto, jazz"]),
+        ("seed", "1.5", ["Seed: 1.5", "whole number"]),
+        ("seed", "-1", ["Seed: -1"]),
+        ("takes", "9", ["Takes: 9", "from 1 to 8"]),
+        ("groove", 'rock" --force "', ["Groove", "no name"]),
+        ("daring", "2", ["Daring: 2", "0 to 1"]),
+        ("ending", "fade", ["no ending fade", "ritard"]),
+        ("enter", "0", ["Drums enter in bar: 0", "from 1 to 9999"]),
+        ("out", 'intro" --force "', ["No drums in", "no name"]),
+        ("count_in", "9", ["Bars counted in before the item: 9", "from 0 to 8"]),
     ],
 )
 def test_an_invalid_answer_is_asked_for_again(
-    studio: Callable[..., Studio], place: int, answer: str, phrases: list[str]
+    studio: Callable[..., Studio], key: str, answer: str, phrases: list[str]
 ) -> None:
     here = studio()
     here.item()
-    wrong = [*[""] * place, answer, *[""] * (10 - place)]
+    wrong = answers(**{key: answer})
     here.reaper.answers = [wrong, None]
     here.run()
     here.unchanged(*phrases)

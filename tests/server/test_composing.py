@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
+from seq2drum.music.brief import BRIEF
 from seq2drum.music.choices import GENRES
 from seq2drum.music.limits import Limits
-from seq2drum.music.options import BRIEF
 from seq2drum.play.checkpoint.folder import available
 from seq2drum.play.generators import composer
 from seq2drum.play.generators.composer import Brief, Composer

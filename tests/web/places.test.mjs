@@ -59,6 +59,8 @@ test("wishes for places are a text in the address and in the request", () => {
   const { values } = parts(fragment("song", valuesOf(wishes)));
   assert.deepEqual(wishesOf(values), wishes);
   assert.deepEqual(configOf(wishes), { ...wishes, explain: true });
+  assert.equal(configOf({ time: "hat", time_places: "chorus=ride" }).time, "hat,chorus=ride");
+  assert.deepEqual(configOf({ time_places: "chorus=ride" }), { time: "chorus=ride", explain: true });
   assert.deepEqual(wishesOf({ out: "1".repeat(401) }), {});
   assert.equal(wishesOf({ out: "1".repeat(400) }).out?.length, 400);
 });

@@ -38,12 +38,12 @@ from seq2drum.lattice.patterns import (
     song_of_part,
 )
 from seq2drum.music import choices, drum_maps, theory
+from seq2drum.music.brief import BaseBrief, check_brief, genres_of, shares_of
 from seq2drum.music.choices import GENRES
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.duet import DRUMS, Duet
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Bar, Metre, Part, Song, Tempo
-from seq2drum.music.options import BaseBrief, check_brief
 from seq2drum.music.shown import Shown
 from seq2drum.play.checkpoint.folder import CONFIG, meant, place_in
 from seq2drum.play.checkpoint.runtime import UNUSABLE, read_json
@@ -57,7 +57,7 @@ _MIDDLE, _SPREAD = 110, 50  # of tempos, in quarters a minute
 
 @dataclass(frozen=True, slots=True)
 class Brief(BaseBrief):
-    """The options of a beat; `music.options.BaseBrief` has the fields, their meanings, ranges and defaults.
+    """The options of a beat; `music.brief.BaseBrief` has the fields, their meanings, ranges and defaults.
 
     genre: a name, a mix of names as "funk:2,jazz:1" or a mapping of names to weights; None for any. change: bars
     counted from 1. grid: see `lattice.patterns`. metre: see `lattice.grooves.fitting`.
@@ -82,7 +82,7 @@ class Brief(BaseBrief):
         """Return the share of each requested genre; they sum to 1. Empty for any."""
         if self.genre is None:
             return {}
-        return choices.genres_of(self.genre) if isinstance(self.genre, str) else choices.shares_of(self.genre)
+        return genres_of(self.genre) if isinstance(self.genre, str) else shares_of(self.genre)
 
     def in_words(self) -> str:
         """Return the request in words."""

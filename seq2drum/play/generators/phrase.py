@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from seq2drum.lattice.patterns import Velocities
+from seq2drum.music.brief import BRIEF
 from seq2drum.music.kit import NINE
-from seq2drum.music.options import BRIEF
 from seq2drum.play.checkpoint.runtime import LoadedGraph
 from seq2drum.play.generators.composer import Brief
 from seq2drum.play.generators.drawing import Numbers, load, logistic, normals, shared, velocities, wished

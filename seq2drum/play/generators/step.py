@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.patterns import Velocities
+from seq2drum.music.brief import BRIEF
 from seq2drum.music.kit import HANDS, NINE
-from seq2drum.music.options import BRIEF
 from seq2drum.play.checkpoint.runtime import LoadedGraph
 from seq2drum.play.generators.composer import WISHES, Brief, wish
 from seq2drum.play.generators.drawing import BY_HAND, below, guided, load, shared

@@ -73,11 +73,12 @@ export function valuesOf(wishes) {
  * @returns {Record<string, unknown>}
  */
 export function configOf(wishes) {
-  const { groove, beat, takes, ...others } = wishes;
+  const { groove, beat, takes, time, time_places: timePlaces, ...others } = wishes;
   /** @type {Record<string, unknown>} */
   const config = { ...others, explain: true };
   if (beat) config.groove = [{ midi: beat.midi }];
   else if (groove) config.groove = [{ name: groove }];
+  if (time || timePlaces) config.time = [time, timePlaces].filter(Boolean).join(","); // the contract has one text
   if (takes) config.takes = takes;
   return config;
 }

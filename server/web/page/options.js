@@ -20,6 +20,7 @@
  * @property {string} [intensity_places]
  * @property {string} [complexity_places]
  * @property {string} [fills_places]
+ * @property {string} [time_places]
  * @property {string} [half_time]
  * @property {string} [out]
  * @property {string} [enter]
@@ -55,6 +56,7 @@ export const OPTIONS = [
   { name: "intensity_places", kind: "places", isRare: true, isChoosing: false },
   { name: "complexity_places", kind: "places", isRare: true, isChoosing: false },
   { name: "fills_places", kind: "places", isRare: true, isChoosing: false },
+  { name: "time_places", kind: "places", isRare: true, isChoosing: false },
   { name: "half_time", kind: "places", isRare: true, isChoosing: false },
   { name: "out", kind: "places", isRare: true, isChoosing: false },
   { name: "enter", kind: "places", isRare: true, isChoosing: false },

@@ -64,6 +64,8 @@ export const OPTION_WORDS = {
   "wish.complexity_places.what": ["sections and bars, such as chorus=0.9,9-16=0.2", "Teile und Takte, zum Beispiel chorus=0.9,9-16=0.2"],
   "wish.fills_places": ["Fills: places", "Fills: Stellen"],
   "wish.fills_places.what": ["sections and bars, such as chorus=0.9,9-16=0.2", "Teile und Takte, zum Beispiel chorus=0.9,9-16=0.2"],
+  "wish.time_places": ["Time on: places", "Time auf: Stellen"],
+  "wish.time_places.what": ["sections and bars, such as chorus=ride,9-16=hat", "Teile und Takte, zum Beispiel chorus=ride,9-16=hat"],
   "wish.half_time": ["Half time", "Half-Time"],
   "wish.half_time.what": ["sections and bars, such as chorus,9-16, or all", "Teile und Takte, zum Beispiel chorus,9-16, oder all"],
   "wish.out": ["No drums in", "Ohne Schlagzeug"],
