@@ -309,7 +309,7 @@ async def _write_beats(brief: RemoteBrief, targets: Sequence[str], drums: str, o
 def _watch(options: argparse.Namespace) -> int:
     if not 0 <= options.settle < float("inf"):
         raise OptionError(f"--settle is {options.settle}, wanted a number of seconds")
-    wanted = remote_options(options)
+    wanted = replace(remote_options(options), plan=shared.read_plan(options, songs=1))  # a song's, exported again
     try:
         return asyncio.run(_watch_folder(options, wanted))
     except KeyboardInterrupt:

@@ -103,7 +103,7 @@ def watch_parser() -> Parser:
         metavar="SECONDS",
         help="take a file as whole if it has not changed for so long (default: 1)",
     )
-    _add_music(parser)
+    shared.add_plan(_add_music(parser))
     output = parser.add_argument_group("output")
     _add_form(output)
     shared.add_json(output)

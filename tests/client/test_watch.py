@@ -20,6 +20,7 @@ from client import RemoteOptions, RemoteTake, ServerBusy, ServerUnavailable, Una
 from client.watch import FolderWatch, Ledger, Stamp
 from seq2drum.errors import InputError, MidiError, OptionError, OutputError
 from seq2drum.formats.midi import midi
+from seq2drum.music import song_plan
 from seq2drum.music.limits import MIDI_SUFFIXES
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
@@ -517,6 +518,26 @@ def test_the_command_plays_with_the_options_given(
     assert out.startswith(f"{output / 'a.drums.1.mid'}: 8 bars")
     assert err == "seq2drum: b.mid: this is not a MIDI file: it begins with 'no m', not with 'MThd'\n"
     assert (output / "b.mid.error.txt").exists()
+
+
+def test_the_command_plays_on_a_plan_and_refuses_a_song_that_it_does_not_fit(
+    address: str, drummer: Drummer, folder: Path, output: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(folder / "a.mid")
+    plan = tmp_path / "plan.json"
+    rows = [row._replace(enters=3) for row in drummer.accompany(SONG).plan]
+    plan.write_bytes(song_plan.as_json(rows))
+    words = ["watch", str(folder), str(output), "--server", address, "--once", "--settle", "0.05", "--plan", str(plan)]
+    assert cli.main(words) == 0
+    wanted = drummer.accompany(SONG, plan=song_plan.read(plan)).to_bytes()
+    assert (output / "a.drums.mid").read_bytes() == wanted != drummer.accompany(SONG).to_bytes()
+    plan.write_bytes(song_plan.as_json([row._replace(last=7) for row in rows]))
+    put(folder / "b.mid")
+    assert cli.main(words) == 2
+    assert "the plan has bars 1-7" in (output / "b.mid.error.txt").read_text()
+    capsys.readouterr()
+    assert cli.main([*words[:-1], str(tmp_path / "none.json")]) == 2
+    assert "none.json does not exist; give the path of a plan" in capsys.readouterr().err
 
 
 def test_once_without_a_server_is_reported_and_writes_nothing(

@@ -333,10 +333,12 @@ def test_a_plan_tells_of_a_section_before_the_guitar_in_which_the_drums_play_wit
     played = replace(before, parts=(keys, later, bass))
     take = drummer.accompany(played, Options(seed=1))
     assert rolls(take)[:8].any(axis=(1, 2)).all() and take.plan[0].enters == 1
-    for enters in (1, None):  # the drums do not wait for a guitar while the band plays
+    assert drummer.accompany(played, Options(seed=1), plan=take.plan).to_bytes() == take.to_bytes()
+    for enters, silent in ((None, 7), (5, 3)):  # the bar before an entry leads into it
         plan = (take.plan[0]._replace(enters=enters), *take.plan[1:])
         other = drummer.accompany(played, Options(seed=1), plan=plan)
-        assert other.to_bytes() == take.to_bytes() and other.plan == take.plan
+        assert not rolls(other)[:silent].any() and rolls(other)[silent:].any(axis=(1, 2)).all()
+        assert other.plan == plan
 
 
 @pytest.mark.parametrize("arrange", ["off", "on"])

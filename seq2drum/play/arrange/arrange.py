@@ -33,6 +33,7 @@ from seq2drum.play.arrange.sections import (
     on_cymbals,
     section_plans,
     silence_of,
+    with_the_band,
 )
 from seq2drum.play.choose import Grooves
 from seq2drum.play.decode.engine import Computation, Playable
@@ -119,12 +120,6 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
         if options.enter > numbers[first]:
             entry = int(np.searchsorted(numbers, options.enter))
             take, *wishes = (entered(version, entry) for version in (take, *wishes))
-    # 5. Sections before the guitar, in which the drums play with the band.
-    begun, guitar_in = int(numbers[first]), int(numbers[grid.sounding[0]])
-    rows = [
-        row._replace(enters=max(row.first, begun)) if row.enters is None and begun <= row.last < guitar_in else row
-        for row in rows
-    ]
     sections = tuple(row.without(without) for row in rows) if without else tuple(rows)
     return Arrangement(take, tuple(wishes), first, stop, kept.given, idle, out, sections)
 
@@ -169,8 +164,10 @@ def make_plan(
     entries: tuple[int, ...] = ()
     basic, pieces = plan.grooves, pieces_of(options, grooves.values(), kit)
     if options.arranges:
+        begun = int(form.bar_of(notes.step.min(keepdims=True))[0]) if len(notes.step) else 0
         allowed = _cymbals(options, pieces, kit)
-        plans = on_cymbals(section_plans(guitar_grid, sections, rng), basic, allowed, rng)
+        plans = with_the_band(section_plans(guitar_grid, sections, rng), guitar_grid, begun)
+        plans = on_cymbals(plans, basic, allowed, rng)
         if given:
             plans = tuple(
                 each
@@ -223,12 +220,13 @@ def _given(
     hidden: Container[int],
 ) -> SectionPlan:
     """Return the plan of a section as a row of a given plan has it. time: the cymbal of its groove."""
-    enters, heard = plan.enters, row.without(hidden)
+    enters, early, heard = plan.enters, False, row.without(hidden)
     own = row._replace(enters=int(numbers[enters]) if enters < plan.stop else None)
     if heard != own.without(hidden):
         enters = plan.stop if heard.enters is None else max(int(np.searchsorted(numbers, heard.enters)), plan.first)
+        early = True
     cymbal = row.cymbal if row.cymbal in allowed and row.cymbal != time else None
-    return replace(plan, enters=enters, level=row.log_level, loudness=row.loudness, cymbal=cymbal)
+    return replace(plan, enters=enters, early=early, level=row.log_level, loudness=row.loudness, cymbal=cymbal)
 
 
 def _time(groove: Groove | None, pieces: Pieces, kit: Kit, cymbal: str | None = None) -> str | None:

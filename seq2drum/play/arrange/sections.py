@@ -59,7 +59,8 @@ class SectionPlan:
 
     Bars [first, stop). enters: the bar in which the drums enter: `first`, a later one, or `stop` if they wait
     throughout. level: the logarithm of its hits against the song's, in hundredths. loudness: the factor of its
-    velocities. cymbal: the piece to which its time goes; None leaves that of its groove.
+    velocities. cymbal: the piece to which its time goes; None leaves that of its groove. early: whether they also wait
+    in its bars before the guitar, in which the band plays.
     """
 
     first: int
@@ -70,6 +71,7 @@ class SectionPlan:
     loudness: float = 1.0
     is_lifted: bool = False
     cymbal: str | None = None
+    early: bool = False
 
 
 def section_plans(
@@ -107,6 +109,17 @@ def section_plans(
             enters[part.section] = part.stop
     rows = zip(spans, enters, level.round(2).tolist(), factor.tolist(), lifted.tolist(), strict=True)
     return tuple(SectionPlan(*span, *row) for span, *row in rows)
+
+
+def with_the_band(plans: Sequence[SectionPlan], guitar_grid: GuitarGrid, begun: int) -> tuple[SectionPlan, ...]:
+    """Return plans whose drums do not wait before the guitar where the band plays. begun: the first bar with a note."""
+    first, _ = guitar_grid.sounding
+    return tuple(
+        replace(plan, enters=max(plan.first, begun))
+        if plan.enters > plan.first and begun < plan.stop <= first
+        else plan
+        for plan in plans
+    )
 
 
 def even_plans(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> tuple[SectionPlan, ...]:
@@ -154,7 +167,11 @@ def silence_of(plans: Sequence[SectionPlan], guitar_grid: GuitarGrid) -> tuple[N
     silent = np.zeros(len(guitar_grid.form.steps), dtype=np.bool_)
     for number, plan in enumerate(plans):
         silent[plan.first if number else 0 : plan.enters if plan.enters > plan.first else 0] = True
-    silent[:first] = silent[stop:] = False
+    silent[:first] = False
+    for plan in plans:
+        if plan.early:
+            silent[plan.first : plan.enters] = True
+    silent[stop:] = False
     entries = np.flatnonzero(silent[:-1] & ~silent[1:]) + 1
     entries = entries[entries < stop]
     silent[entries - 1] = False
