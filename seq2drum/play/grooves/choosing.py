@@ -486,27 +486,47 @@ def _kinds(shelf: Shelf) -> _Kinds:
         np.array([names.index(idiom) for idiom in idioms]),
         np.array([not has_hand_percussion(groove) for groove in grooves]),
         np.array([keeps_time(groove) for groove in grooves]),
-        np.array([_is_genuine(groove, idiom) for groove, idiom in zip(grooves, idioms, strict=True)]),
+        _genuine(grooves, idioms),
         np.log([max(sum(len(bar.step) for bar in groove.bars), 1) / len(groove.bars) for groove in grooves]),
         names,
     )
 
 
-def _is_genuine(groove: Groove, idiom: str) -> bool:
-    """Return whether a groove has all signs of its idiom, and does not keep time on hat and ride at once.
+def _genuine(grooves: Sequence[Groove], idioms: Sequence[str]) -> NDArray[np.bool_]:
+    """Return whether each groove has all signs of its idiom, and does not keep time on hat and ride at once, (n,).
 
     In PLAIN_STYLES, it is of one of the PLAIN kinds, too, with one piece on all beats; in dance, the backbeat is on the
     snare or a clap.
     """
-    strokes = [[np.isin(bar.key, voices).sum() for voices in (_HATS, _RIDES, _OTHERS)] for bar in groove.bars]
-    if max(min(hat, ride) for hat, ride, _ in strokes) >= TIMES:
-        return False
-    if not idiom or (groove.numerator, groove.denominator) != (4, 4):
-        return True
-    kind = kind_of(groove.bars, 4, 4)
-    is_plain = kind.startswith(PLAIN) and "no backbeat" not in kind and min(map(max, strokes)) > TIMES
-    is_loud = all(np.isin(_BACKBEATS, bar.key).any() for bar in groove.bars) and has_signs(groove, "rock")
-    return (is_plain or idiom not in PLAIN_STYLES) and (is_loud or idiom != "dance") and has_signs(groove, idiom)
+    # 1. The strokes of each bar on hat and ride, on the one of all cymbals that has most, and on the backbeat's pieces.
+    bars = [bar for groove in grooves for bar in groove.bars]
+    number, key = (
+        np.repeat(np.arange(len(bars)), [len(bar.key) for bar in bars]),
+        np.concatenate([bar.key for bar in bars]),
+    )
+    hat, ride, other, back = (
+        np.bincount(number[np.isin(key, voices)], minlength=len(bars))
+        for voices in (_HATS, _RIDES, _OTHERS, _BACKBEATS)
+    )
+    first = np.cumsum([0, *(len(groove.bars) for groove in grooves)])[:-1]
+    both = np.maximum.reduceat(np.minimum(hat, ride), first)
+    time = np.minimum.reduceat(np.maximum(np.maximum(hat, ride), other), first)
+    backed = np.minimum.reduceat(back, first) > 0
+
+    # 2. The signs, those that take longest last.
+    def has_all(place: int) -> bool:
+        groove, idiom = grooves[place], idioms[place]
+        if not idiom or (groove.numerator, groove.denominator) != (4, 4):
+            return True
+        is_plain = idiom in PLAIN_STYLES
+        if (is_plain and time[place] <= TIMES) or not has_signs(groove, idiom):
+            return False
+        if idiom == "dance" and not (backed[place] and has_signs(groove, "rock")):
+            return False
+        kind = kind_of(groove.bars, 4, 4) if is_plain else ""
+        return not is_plain or (kind.startswith(PLAIN) and "no backbeat" not in kind)
+
+    return np.array([of_both < TIMES and has_all(place) for place, of_both in enumerate(both.tolist())])
 
 
 def _drawn(fit: Fit, daring: float, rng: np.random.Generator) -> int:
