@@ -129,6 +129,7 @@ TWO_FEET = 0.06
 HAND = 0.06  # of each hand, so a roll with two takes half of it
 RUN = 0.3  # three kicks within it take two feet
 _TINY = 1e-6  # less than the shortest tick
+RESTED = 2 * max(ONE_FOOT, TWO_FEET, HAND)  # seconds after which any limb can strike again
 
 
 class Limbs:
@@ -149,7 +150,7 @@ class Limbs:
             return True
         if voice in struck or (voice in self.hats and not self.hats.isdisjoint(struck)):
             return False
-        return not self.hand[voice] or len(struck) < HANDS or sum(self.hand[other] for other in struck) < HANDS
+        return len(struck) < HANDS or not self.hand[voice] or sum(self.hand[other] for other in struck) < HANDS
 
 
 def feet_for(kicks: Sequence[float]) -> int:
@@ -175,13 +176,17 @@ class Strokes:
 
     def wait(self, voice: int, seconds: float) -> float:
         """Seconds from a moment until a voice can be struck; 0 if immediately."""
-        by_hand = self._limbs.hand[voice]
-        soonest = min(self._hands) + HAND if by_hand else self._feet.get(voice, -1.0) + self._least
+        if self._limbs.hand[voice]:
+            one, other = self._hands
+            soonest = (other if other < one else one) + HAND
+        else:
+            soonest = self._feet.get(voice, -1.0) + self._least
         return soonest - seconds if soonest > seconds + _TINY else 0.0
 
     def strike(self, voice: int, seconds: float) -> None:
         """Strike a voice; by hand, with the one that has rested longer."""
         if self._limbs.hand[voice]:
-            self._hands = [max(self._hands), seconds]
+            one, other = self._hands
+            self._hands = [other if other > one else one, seconds]
         else:
             self._feet[voice] = seconds

@@ -144,7 +144,7 @@ class Part(Shown):
         """The notes as an array of shape (notes, 4), in `Note`'s order."""
         return np.stack(self.columns, axis=1)
 
-    @property
+    @cached_property
     def end(self) -> int:
         """The tick at which the last note ends; 0 for an empty part."""
         return int((self.onset + self.duration).max(initial=0))
@@ -296,7 +296,7 @@ class Song(Shown):
     markers: tuple[Marker, ...] = ()
     remarks: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def end(self) -> int:
         """The last tick of the song: of its notes, and of the file if that is longer."""
         return max([self.length, *(part.end for part in self.parts)])

@@ -12,6 +12,7 @@ Everything works on a batch. Letters of shapes: n batch, S steps of the bar, V v
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, Grid
-from seq2drum.music.kit import Limbs, Strokes
+from seq2drum.music.kit import RESTED, Limbs, Strokes
 from seq2drum.play.checkpoint.runtime import Outputs
 from seq2drum.play.decode.engine import Computation, OpenBar, Playable
 from seq2drum.play.decode.memory import Pieces, expand_batch
@@ -201,25 +202,28 @@ def _drawn(
     begin = known.shape[1]
     logits, played_above = logits[:, begin:], played_above[begin:]
     # Most logits are too low for any earlier hits to matter.
-    able = np.flatnonzero(logits > played_above - order.most)
+    able = (logits > played_above - order.most).ravel().nonzero()[0]
     thresholds = played_above.ravel()[able % played_above.size].tolist()
     (count, voices), seconds = played_above.shape, pace.seconds[begin:]
-    last, last_row, struck, drawn = -1, -1, list[int](), list[int]()
+    # Of the known steps, those so late that their strokes can be too near.
+    late = bisect_left(pace.seconds, seconds[0] - RESTED, 0, begin)
+    last, last_row, struck, drawn, added = -1, -1, list[int](), list[int](), order.added
     for place, logit, threshold in zip(able.tolist(), logits.ravel()[able].tolist(), thresholds, strict=True):
         row, voice = divmod(place, voices)
-        member, step = divmod(row, count)
-        if member != last_row:
-            last_row, strokes = member, Strokes(limbs, pace.feet)
-            for known_step, known_voice in np.argwhere(known[member]).tolist():
-                strokes.strike(known_voice, pace.seconds[known_step])
         if row != last:
             last, struck = row, []
+            member, step = divmod(row, count)
+            moment = seconds[step]
+            if member != last_row:
+                last_row, strokes = member, Strokes(limbs, pace.feet)
+                for known_step, known_voice in np.argwhere(known[member, late:]).tolist():
+                    strokes.strike(known_voice, pace.seconds[late + known_step])
         for earlier in struck:
-            logit += order.added[voice][earlier]
-        if logit > threshold and limbs.can_add(voice, struck) and not strokes.wait(voice, seconds[step]):
-            strokes.strike(voice, seconds[step])
+            logit += added[voice][earlier]
+        if logit > threshold and limbs.can_add(voice, struck) and not strokes.wait(voice, moment):
+            strokes.strike(voice, moment)
             struck.append(voice)
             drawn.append(place)
     hits = np.zeros(logits.shape, dtype=np.float32)
-    np.put(hits, drawn, 1)
+    hits.ravel()[drawn] = 1
     return hits
