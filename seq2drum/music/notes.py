@@ -217,8 +217,8 @@ def merge_parts(parts: Sequence[Part]) -> Part:
 
 def merge_drums(drums: Sequence[Part], *, kit: Part, name: str) -> Part:
     """Return drum parts, one or more, as one part of a name: all notes and pedal positions, on the kit of `kit`."""
-    rows = np.concatenate([part.rows for part in drums])
-    part = Part.of(rows, program=kit.program, name=name, is_drums=True, is_xg=kit.is_xg)
+    columns = map(np.concatenate, zip(*(part.columns for part in drums), strict=True))
+    part = Part.of_columns(*columns, program=kit.program, name=name, is_drums=True, is_xg=kit.is_xg)
     return replace(part, pedal=in_order([each.pedal for each in drums]))
 
 

@@ -42,6 +42,8 @@ class KeptDrums(NamedTuple):
 
     def within(self, bar: Bar, *, last: bool) -> tuple[IntArray, IntArray]:
         """The notes (n, 4) and pedal positions (n, 2) kept in a bar; in the last bar also those after it."""
+        if not len(self.rows) and not len(self.pedal):
+            return self.rows, self.pedal
         onset, tick = self.rows[:, 0], self.pedal[:, 0]
         return (
             self.rows[(onset >= bar.start) & (last | (onset < bar.end))],

@@ -139,31 +139,34 @@ class DrumMerger:
         return Part.of(rows, program=program, is_drums=True, is_xg=is_xg)
 
     def _playable(self, rows: IntArray, voices: IntArray) -> IntArray:
-        """The notes (n, 4) that can be struck in addition to those at the same ticks.
+        """The notes (n, 4), in any order, that can be struck in addition to those at the same ticks.
 
         Decoding checks a drummer's limits within a step. But late and early hits of neighbouring steps can meet in one
         tick, as can steps themselves at few ticks per quarter, even across a barline. A note that comes too soon for
         its limb is delayed until the limb is free, or left out if that is later than LATE.
         """
-        if len(rows):
-            for tick in [tick for tick in self._struck if tick < rows[0, 0]]:
-                del self._struck[tick]
+        if not len(rows):
+            return rows
         order, stop = np.lexsort((voices, rows[:, 0])), min(self._kept.high, self._song.end)
-        seconds = self._song.elapsed(rows[order, 0]) / self._song.ticks_per_quarter / 1e6
-        playable = []
-        for index, voice, moment in zip(order.tolist(), voices[order].tolist(), seconds.tolist(), strict=True):
-            tick = int(rows[index, 0])
+        onset = rows[order, 0]
+        seconds = self._song.elapsed(onset) / self._song.ticks_per_quarter / 1e6
+        ticks, playable = onset.tolist(), list[int]()
+        for before in [before for before in self._struck if before < ticks[0]]:
+            del self._struck[before]
+        for index, voice, tick, moment in zip(
+            order.tolist(), voices[order].tolist(), ticks, seconds.tolist(), strict=True
+        ):
             if wait := self._strokes.wait(voice, moment):
                 late = math.ceil(wait * 1e6 * self._song.ticks_per_quarter / self._song.tempo_at(tick).microseconds)
                 ready = self._song.seconds(tick + late)
                 if ready - moment >= LATE:
                     continue
                 tick, moment = tick + late, ready
+                rows[index, 0] = tick
             if tick >= stop or not self._limbs.can_add(voice, together := self._struck.setdefault(tick, [])):
                 continue
             together.append(voice)
             self._strokes.strike(voice, moment)
-            rows[index, 0] = tick
             playable.append(index)
-        rows = rows[playable]
-        return rows[np.lexsort((rows[:, 2], rows[:, 0]))]
+        playable.sort()  # the order in which most rows are sorted
+        return rows[playable]

@@ -155,7 +155,7 @@ class BarSampler:
         echo = None if opened.echo is None else opened.echo[:, : hits.shape[1]]
         felt = yield from self._model.feel(hidden, hits, echo)
         # A drummer varies within bounds: the tails of the distributions are errors, not feel.
-        at = np.flatnonzero(hits)
+        at = hits.ravel().nonzero()[0]
         noise = 0.05 + 0.9 * draws.struck.reshape(2, -1)[:, at % draws.hits.size]
         noise = np.log(noise / (1 - noise)) * spread
         centre, scale, offset_centre, offset_scale = (
@@ -165,8 +165,8 @@ class BarSampler:
         struck = _clipped(centre + scale * noise[0], 1 / 127, 1)
         velocity, offset = np.zeros((2, *hits.shape), dtype=np.float32)
         # Remembered velocities equal the written ones: multiples of 1/127.
-        np.put(velocity, at, np.rint(struck * 127) / 127)
-        np.put(offset, at, _clipped(offset_centre + offset_scale * noise[1], -most, most))
+        velocity.ravel()[at] = np.rint(struck * 127) / 127
+        offset.ravel()[at] = _clipped(offset_centre + offset_scale * noise[1], -most, most)
         return velocity, offset
 
 

@@ -100,7 +100,8 @@ def play(
                 take.memory.keep(number, *take.planned.remembered(number, played))
                 take.state, take.previous = played.state, played.hits[:, -1]
             loudness = take.version.plan.loudness_of(number)
-            hits, unwished = (Grid.join([]) if each is None else each.grid(loudness) for each in (final, played))
+            hits = Grid.join([]) if final is None else final.grid(loudness)
+            unwished = Grid.join([]) if played is None else hits if final is played else played.grid(loudness)
             # 6. Leave it out by request; given bars are not written.
             is_out = arrangement.out is not None and bool(arrangement.out[number]) and number not in given
             hits = Grid.join([]) if is_out else given.get(number, hits)

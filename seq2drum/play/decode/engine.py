@@ -191,7 +191,7 @@ class Engine:
         """
         inputs, names, _ = self.graphs[graph]
         outputs = yield GraphCall(graph, {name: array for name, array in arrays.items() if name in inputs})
-        if not all(np.isfinite(array).all() for array in outputs):
+        if not all(np.logical_and.reduce(np.isfinite(array), axis=None) for array in outputs):
             raise CheckpointError(
                 f"the model {self.name!r} does not come to numbers: its training went astray; train it again with a"
                 " lower --rate, or take another model"

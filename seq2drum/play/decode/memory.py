@@ -270,10 +270,13 @@ class Memory:
             "distance": np.full((1, slots), DISTANCE),
         }
         for name, rows in (("past", self.grooves.hits), ("past_velocity", self.grooves.velocity)):
-            known = remembered[name].copy()
-            known[:, restored] = rows[bar]
-            remembered = remembered | {name: known}
+            if restored:
+                known = remembered[name].copy()
+                known[:, restored] = rows[bar]
+                remembered = remembered | {name: known}
             out[name] = np.broadcast_to(rows[bar], (1, slots, *rows.shape[1:]))
+        if not slots:
+            return remembered
         batch = len(self.hits)
         return {
             name: np.concatenate([expand_batch(out[name], batch), rows], axis=1) for name, rows in remembered.items()

@@ -343,6 +343,8 @@ REPEATED = 0.12
 
 def limited(velocity: Array) -> Array:
     """Velocities with a soft limit instead of clipping: unchanged up to the knee, compressed above it, in order."""
+    if not len(velocity) or velocity.max() <= KNEE:
+        return np.maximum(velocity, 1.0)
     above = np.maximum(velocity - KNEE, 0)
     soft: Array = np.minimum(velocity, KNEE) + ROOM * (1 - np.exp(-above / ROOM))
     return np.maximum(soft, 1.0)
@@ -470,6 +472,7 @@ class Dynamics:
 
     def __init__(self, options: Options, guitar_grid: GuitarGrid, kit: Kit) -> None:
         self._form, self._options, self._performance = guitar_grid.form, options, None
+        self._level = options.controls.intensity
         self._total, self._count = 0.0, 0
         self._before: dict[tuple[int, int], int] = {}
         self._begun: dict[int, np.random.Generator] = {}
@@ -489,7 +492,7 @@ class Dynamics:
 
     def change(self, options: Options) -> None:
         """Strike the next bars with other options, as the same performance."""
-        self._options, self._total, self._count = options, 0.0, 0
+        self._options, self._level, self._total, self._count = options, options.controls.intensity, 0.0, 0
         self._begun.clear()
 
     def strike_both(self, bar: int, hits: Grid, unwished: Grid, intensity: float | None = None) -> tuple[Grid, Grid]:
@@ -503,7 +506,7 @@ class Dynamics:
         if intensity is None:
             struck, plain = aside.strike(bar, hits), self.strike(bar, unwished)
             return _with_common(hits, unwished, struck, plain), plain
-        level = self._options.controls.intensity
+        level = self._level
         own, usual = np.interp([intensity, 0.5 if level is None else level], _LEVELS, _MEANS).tolist()
         louder = np.rint(limited(own / usual * np.array(list(self._before.values()), dtype=np.float64)))
         aside._before = dict(zip(self._before, louder.astype(np.int64).tolist(), strict=True))
@@ -527,7 +530,7 @@ class Dynamics:
         # 2. Set the requested loudness, without clipping.
         if mean is not None and len(velocity):
             velocity = scaled(velocity, mean / float(np.mean(velocity)))
-        elif (level := options.controls.intensity) is None:
+        elif (level := self._level) is None:
             velocity = limited(velocity)
         else:
             self._total, self._count = self._total + float(np.sum(velocity)), self._count + len(velocity)
