@@ -6,7 +6,6 @@ tablature, scans and recordings; each gets its own message, with the menu of the
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import re
 import zlib
@@ -280,9 +279,11 @@ GET_NETWORK = "pip install --no-deps basic-pitch==0.4.0"
 
 def network() -> Path | None:
     """The transcription network, a file of the package basic-pitch; None if it is missing."""
+    from importlib import metadata  # takes 11 ms
+
     try:
-        found = importlib.metadata.files("basic-pitch") or []
-    except importlib.metadata.PackageNotFoundError:
+        found = metadata.files("basic-pitch") or []
+    except metadata.PackageNotFoundError:
         return None
     return next((Path(str(path.locate())) for path in found if path.name == "nmp.onnx"), None)
 

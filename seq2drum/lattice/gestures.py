@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.lattice.form import Form
-from seq2drum.lattice.grid import LENGTH_UNITS, STEPS_PER_QUARTER, Grid, Lattice
+from seq2drum.lattice.grid import LENGTH_UNITS, STEPS_PER_QUARTER, Grid, Lattice, median
 from seq2drum.music.notes import IntArray, Song
 
 LONGEST_STOP = 2.0  # bars; drummers play through a longer silence
@@ -95,7 +95,7 @@ def stops(notes: Grid, form: Form) -> tuple[Stop, ...]:
     held = np.diff(strokes) - rest
     short = (rest <= LONGEST_STOP * form.steps[bar]) & (2 * held <= form.steps[bar])
     on_beat = form.place_of(strokes[:-1]) % STEPS_PER_QUARTER == 0
-    usual, found = np.median(notes.velocity), []
+    usual, found = median(notes.velocity), []
     for index in np.flatnonzero(long & short & on_beat).tolist():
         here = notes.step == strokes[index]
         if here.sum() >= STRONG or notes.velocity[here].max() > usual:
@@ -112,7 +112,7 @@ def last_chord(notes: Grid, form: Form) -> LastChord | None:
     if not len(strokes):
         return None
     # 1. The strokes of the last bar that has any, and what comes after them up to the barline where nothing sounds.
-    bar, usual = int(strokes[-1]), np.median(many)
+    bar, usual = int(strokes[-1]), median(many)
     own = np.unique(notes.step)[-many[-1] :]
     first, last = int(own[0]), int(own[-1])
     sounding = np.flatnonzero(~_silent(notes, form))

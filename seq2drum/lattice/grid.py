@@ -90,6 +90,12 @@ def quarters_into(steps: int) -> NDArray[np.float64]:
     return quarters
 
 
+def median(values: IntArray | NDArray[np.float64]) -> float:
+    """The median of one or more numbers (n,): numpy's, which takes 6 ms to import masked arrays on its first call."""
+    ordered, middle = np.sort(values), len(values) // 2
+    return float(ordered[middle] if len(values) % 2 else (ordered[middle - 1] + ordered[middle]) / 2)
+
+
 @dataclass(frozen=True)
 class Lattice:
     """The places of some consecutive bars."""

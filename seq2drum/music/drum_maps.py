@@ -246,7 +246,7 @@ def load(name_or_path: str | os.PathLike[str]) -> DrumMap:
         OptionError: no such map, or not a drum map.
     """
     name = os.fspath(name_or_path)
-    if name in names():
+    if name == GM or name in names():
         return _shipped(name)
     if not name.lower().endswith(".json"):
         there = choices.instead(name, names())

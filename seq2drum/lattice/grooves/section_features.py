@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from seq2drum.lattice.columns import Columns
 from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, GuitarGrid, features
 from seq2drum.lattice.form import MAX_STEPS, FloatArray, Form
-from seq2drum.lattice.grid import LENGTH_UNITS, STEPS_PER_QUARTER, Grid
+from seq2drum.lattice.grid import LENGTH_UNITS, STEPS_PER_QUARTER, Grid, median
 from seq2drum.lattice.sections import Section
 from seq2drum.music.notes import IntArray
 
@@ -95,7 +95,7 @@ def section_features(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> di
             "bass": _mean(bass[chosen]),
             "bass_spread": bass[chosen].std(axis=0),
         }
-        found[letter] = Wanting(metre, float(np.median(guitar_grid.form.bpm[chosen])), SECTION.row({**song, **own}))
+        found[letter] = Wanting(metre, median(guitar_grid.form.bpm[chosen]), SECTION.row({**song, **own}))
     return found
 
 

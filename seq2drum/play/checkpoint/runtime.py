@@ -344,14 +344,8 @@ def runtime() -> Any:
     return onnxruntime
 
 
-def session(path: Path, threads: int, beside: Collection[str] = ()) -> LoadedGraph:
-    """Load a graph from its file.
-
-    beside: the files of the folder that may hold its weights: those with digests.
-
-    Raises:
-        CheckpointError: the file is damaged, names any other file, or has features that no network here needs.
-    """
+def _look_through(path: Path, beside: Collection[str]) -> None:
+    """Refuse a graph as `session` says, before the runtime reads it."""
     try:
         graph = read_bytes(path)
         weights = places(graph)
@@ -365,6 +359,20 @@ def session(path: Path, threads: int, beside: Collection[str] = ()) -> LoadedGra
             f"{str(path)!r} cannot be used: it wants weights from {min(others)!r}, and may from "
             f"{' and '.join(sorted(beside)) or 'no other file'}; do not trust its maker"
         )
+
+
+def session(path: Path, threads: int, beside: Collection[str] = ()) -> LoadedGraph:
+    """Load a graph from its file.
+
+    The graphs of the package are trusted as its code is; any other is looked through first.
+
+    beside: the files of the folder that may hold its weights: those with digests.
+
+    Raises:
+        CheckpointError: the file is damaged, names any other file, or has features that no network here needs.
+    """
+    if _SHIPPED not in path.parents:
+        _look_through(path, beside)
     onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

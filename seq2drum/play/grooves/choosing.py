@@ -21,7 +21,7 @@ from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import bars_of, drums_of
 from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import Form
-from seq2drum.lattice.grid import OFFSET_UNITS, Grid
+from seq2drum.lattice.grid import OFFSET_UNITS, Grid, median
 from seq2drum.lattice.grooves.figures import FIGURES, figures_of
 from seq2drum.lattice.grooves.grooves import MOST_BARS, Groove, hits_of
 from seq2drum.lattice.grooves.grooves import features_likeness as likeness
@@ -291,7 +291,7 @@ def _fits(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options
     """Return how likely drummers play each groove to each section, given the request."""
     # Notes anywhere between steps, as without a click, look denser than they are.
     offset, fits = guitar_grid.guitar.offset, {}
-    bpm = float(np.median(guitar_grid.form.bpm))
+    bpm = median(guitar_grid.form.bpm)
     is_off_the_grid = len(offset) > 0 and float(np.abs(offset).mean()) > OFF_GRID * OFFSET_UNITS
     figures = figures_of(guitar_grid, sections) if options.style is None else {}
     for letter, fit in Ranker.load().fit(guitar_grid, sections, Book.load()).items():
