@@ -116,7 +116,7 @@ class Drummer(Shown):
         guitar, options = self.listen(song, options, drums=drums)
         chosen = [planned(guitar, choose(guitar, own), plan) for own in variants(guitar, options, count)]
         if count == 1:
-            return [take_of(guitar, chosen[0], self.engine.run(self.bars(guitar, chosen[0])))]
+            return [take_of(guitar, chosen[0], list(self.engine.run(self.bars(guitar, chosen[0]))))]
         bars: list[list[DrumBar]] = [[] for _ in chosen]
         for begin in range(0, count, TAKES_TOGETHER):
             ensemble = Ensemble[int, DrumBar](self.engine)
