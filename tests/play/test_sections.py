@@ -18,7 +18,7 @@ from seq2drum.lattice.grooves.variation import timekeeper
 from seq2drum.lattice.sections import Section
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Marker, Note, Part, Song
-from seq2drum.play.arrange.arranger import Outlook
+from seq2drum.play.arrange.arranger import Arranger, Outlook
 from seq2drum.play.arrange.arranger import Part as Passage
 from seq2drum.play.arrange.sections import (
     LEAST_BARS,
@@ -295,6 +295,16 @@ def test_a_plan_given_back_gives_the_same_take(drummer: Drummer, options: Option
         assert take.plan == again.plan and take.to_bytes() == again.to_bytes()
         streamed = [row for bar in drummer.stream(played, options, plan=take.plan) for row in bar.plan]
         assert tuple(streamed) == take.plan
+
+
+def test_the_arranger_is_asked_once_whatever_is_requested(drummer: Drummer, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, outlook = list[int](), Arranger.outlook
+    monkeypatch.setattr(Arranger, "outlook", lambda self, seen: asked.append(1) or outlook(self, seen))
+    options = Options(seed=1, intensity="verse=0.2,9-12=0.9", enter=3, ending="choke")
+    drummer.accompany(song(late=0), options)
+    assert len(asked) == 1
+    drummer.accompany(song(late=0), Options(groove="rock-hat"))
+    assert len(asked) == 1
 
 
 def test_a_plan_beside_kept_drums_has_no_silence_and_gives_the_same_take(drummer: Drummer) -> None:

@@ -241,61 +241,79 @@ def _heads(numerator: int, denominator: int) -> frozenset[int]:
 
 def _filled(bar: _Bar, more: int, groove: Groove, bass: Sequence[int], *, is_slow: bool, goes_far: bool) -> _Bar:
     """Return a bar with about so many hits more."""
-    bar, most = dict(bar), len(bar) + more
-    strokes, is_swung = _strokes(bar), swings(groove)
-    off = SWUNG if is_swung else STRAIGHT
+    bar, most, strokes = dict(bar), len(bar) + more, _strokes(bar)
     # 1. The cymbal in eighths for quarters, in sixteenths for eighths if the change is great.
     if strokes and (goes_far or _VOICE["crash"] not in strokes.values()):
         voice = max(strokes.values(), key=list(strokes.values()).count)
         loud = float(np.mean([bar[step, key][0] for step, key in strokes.items()]))
-        quarters = groove.steps / STEPS_PER_QUARTER
-        inside: tuple[int, ...] = (off,) if len(strokes) <= quarters + 1 and groove.denominator == 4 else ()
-        reaches = not goes_far and voice in REACHED  # an arm that reaches out has no sixteenths
-        if not inside and not is_swung and is_slow and not reaches and len(strokes) <= 2 * quarters + 1:
-            inside = SIXTEENTHS
-        added = [
-            (begin + place, voice)
-            for begin in range(0, groove.steps, STEPS_PER_QUARTER)
-            for place in inside
-            if begin + place < groove.steps and begin + place not in strokes
-        ]
+        quarters, is_swung = groove.steps / STEPS_PER_QUARTER, swings(groove)
+        inside: tuple[int, ...] = ()
+        if len(strokes) <= quarters + 1 and groove.denominator == 4:
+            inside = (SWUNG if is_swung else STRAIGHT,)
+        elif not is_swung and is_slow and len(strokes) <= 2 * quarters + 1:
+            inside = SIXTEENTHS if goes_far or voice not in REACHED else ()  # an arm that reaches out has none
+        places = [begin + place for begin in range(0, groove.steps, STEPS_PER_QUARTER) for place in inside]
+        added = [(step, voice) for step in places if step < groove.steps and step not in strokes]
         if len(bar) + len(added) / 2 <= most:
-            bar |= {at: (round(loud * SOFT), 0) for at in added}
-    # 2. Kicks where the bass plays, first those on the beats: fuller is not more syncopated.
-    gained, most_kicks = 0, FAR_KICKS if goes_far else 0 if groove.style in SET_KICKS else MOST_KICKS
-    eighths = [step for step in range(groove.steps) if step % STEPS_PER_QUARTER in (0, off)] if goes_far else []
-
-    def leads(step: int, voices: Collection[int]) -> bool:
-        """Return True if a hit leads into one of some voices on the next beat."""
-        beat = (step // STEPS_PER_QUARTER + 1) * STEPS_PER_QUARTER % groove.steps
-        return any((beat, key) in bar for key in voices)
-
-    eighths = [step for step in eighths if step % STEPS_PER_QUARTER == 0 or leads(step, (_KICK,))]
-    wanted = [*(step for step in bass if not goes_far or step in eighths), *eighths]
-    for step in sorted(dict.fromkeys(wanted), key=lambda step: step % STEPS_PER_QUARTER != 0):
-        kicks = [at for at, key in bar if key == _KICK]
-        free = all(min(abs(step - at), groove.steps - abs(step - at)) >= KICK_GAP for at in kicks)
-        is_backed = any((step, key) in bar and bar[step, key][0] >= LOUD for key in _BACKBEAT)
-        if len(bar) >= most or gained >= most_kicks:
-            break
-        if free and not is_backed and step < groove.steps:
-            bar[step, _KICK] = (KICK, 0)
-            gained += 1
-    # 3. Ghost notes, and the foot on two and four under the ride.
-    if goes_far:
-        inside = (SWUNG, 2) if is_swung else (5, 1)  # before a beat, then after it
-        between = [begin + place for place in inside for begin in range(0, groove.steps, STEPS_PER_QUARTER)]
-        some = [step for step in between if not any((step, key) in bar for key in _BACKBEAT) and step < groove.steps]
-        some.sort(key=lambda step: not leads(step, _BACKBEAT))  # fuller is not more syncopated
-        for step in some[: min(FAR_GHOSTS, max(most - len(bar), 0))]:
-            bar[step, _SNARE] = (GHOST, 0)
-    elif (groove.numerator, groove.denominator) == (4, 4) and (is_swung or groove.style not in NO_GHOSTS):
-        places = SWUNG_GHOSTS if is_swung else GHOSTS
-        some = [step for step in places if not any((step, key) in bar for key in _BACKBEAT)]
-        for step in some[: min(MOST_GHOSTS, max(most - len(bar), 0))]:
-            bar[step, _SNARE] = (GHOST, 0)
+            bar |= dict.fromkeys(added, (round(loud * SOFT), 0))
+    # 2. Kicks and ghost notes.
+    bar = (_with_many if goes_far else _with_some)(bar, most, groove, bass)
+    # 3. The foot on two and four under the ride.
     if strokes and groove.denominator == 4 and set(strokes.values()) <= {_VOICE["ride"], _VOICE["bell"]}:
         for step in range(STEPS_PER_QUARTER, groove.steps, 2 * STEPS_PER_QUARTER):
             if len(bar) < most:
                 bar.setdefault((step, _FOOT), (FOOT, 0))
     return bar
+
+
+def _with_some(bar: _Bar, most: int, groove: Groove, bass: Sequence[int]) -> _Bar:
+    """Return a bar with kicks where the bass plays and a ghost note around the backbeat, as drummers mostly go."""
+    bar = _kicked(bar, bass, groove, min(most - len(bar), 0 if groove.style in SET_KICKS else MOST_KICKS))
+    is_swung, is_four = swings(groove), (groove.numerator, groove.denominator) == (4, 4)
+    if not is_four or (groove.style in NO_GHOSTS and not is_swung):
+        return bar
+    backed = {step for step, key in bar if key in _BACKBEAT}
+    places = [(step, _SNARE) for step in (SWUNG_GHOSTS if is_swung else GHOSTS) if step not in backed]
+    return bar | dict.fromkeys(places[: min(MOST_GHOSTS, max(most - len(bar), 0))], (GHOST, 0))
+
+
+def _with_many(bar: _Bar, most: int, groove: Groove, bass: Sequence[int]) -> _Bar:
+    """Return a bar with as many kicks and ghost notes as are requested, on beats or into them.
+
+    So a fuller bar is not more syncopated.
+    """
+    # 1. Kicks, first where the bass plays.
+    is_swung = swings(groove)
+    places = [step for step in range(groove.steps) if step % STEPS_PER_QUARTER in (0, SWUNG if is_swung else STRAIGHT)]
+    places = [step for step in places if step % STEPS_PER_QUARTER == 0 or _leads(bar, step, groove.steps, (_KICK,))]
+    played = [step for step in bass if step in places]
+    bar = _kicked(bar, [*played, *places], groove, min(most - len(bar), FAR_KICKS))
+    # 2. Ghost notes before a beat, then after it; first those that lead into the backbeat.
+    backed = {step for step, key in bar if key in _BACKBEAT}
+    inside = (SWUNG, 2) if is_swung else (5, 1)
+    between = [begin + place for place in inside for begin in range(0, groove.steps, STEPS_PER_QUARTER)]
+    between = [step for step in between if step < groove.steps and step not in backed]
+    between.sort(key=lambda step: not _leads(bar, step, groove.steps, _BACKBEAT))
+    some = [(step, _SNARE) for step in between[: min(FAR_GHOSTS, max(most - len(bar), 0))]]
+    return bar | dict.fromkeys(some, (GHOST, 0))
+
+
+def _kicked(bar: _Bar, places: Sequence[int], groove: Groove, count: int) -> _Bar:
+    """Return a bar with some kicks more, on places that have room for one, first on beats."""
+    bar, steps = dict(bar), groove.steps
+    for step in sorted(dict.fromkeys(places), key=lambda step: step % STEPS_PER_QUARTER != 0):
+        if count <= 0:
+            break
+        kicks = [at for at, key in bar if key == _KICK]
+        is_free = all(min(abs(step - at), steps - abs(step - at)) >= KICK_GAP for at in kicks)
+        is_backed = any(bar.get((step, key), (0, 0))[0] >= LOUD for key in _BACKBEAT)
+        if is_free and not is_backed and step < steps:
+            bar[step, _KICK] = (KICK, 0)
+            count -= 1
+    return bar
+
+
+def _leads(bar: _Bar, step: int, steps: int, voices: Collection[int]) -> bool:
+    """Return True if a hit at a step leads into one of some voices on the next beat."""
+    beat = (step // STEPS_PER_QUARTER + 1) * STEPS_PER_QUARTER % steps
+    return any((beat, key) in bar for key in voices)

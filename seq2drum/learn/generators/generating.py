@@ -7,9 +7,8 @@ A generator's task is a line in `TASKS`: a class with the arguments (beats, reci
 
 from __future__ import annotations
 
-import argparse
-import sys
 import tempfile
+from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,8 +23,7 @@ from torch import nn
 
 from seq2drum.data.drums import beats as data
 from seq2drum.data.drums.beats import INFO, SIDES, Beats
-from seq2drum.errors import Seq2DrumError
-from seq2drum.learn.run import loop, task
+from seq2drum.learn.run import command, loop, task
 from seq2drum.models.checkpoint import describe
 from seq2drum.music.choices import GENRES
 from seq2drum.music.notes import IntArray
@@ -195,21 +193,26 @@ def about(model: str, folders: Sequence[Path]) -> dict[str, Any]:
     return {"generator": model} | ({"licence": LICENCE} if groove else {})
 
 
-def main(model: str, arguments: Sequence[str] | None = None) -> int:
-    """Train a generator on folders of drum files."""
-    parser = argparse.ArgumentParser(prog=f"python -m seq2drum.learn.generators.{model}", description=f"Train {model}.")
-    parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="DIR", help="folders of drum files")
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="the run's folder")
+def add_options(parser: ArgumentParser, data: str) -> None:
+    """Add the options of a generator's command: what to learn from, which `data` says, and for how long."""
+    parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="DIR", help=data)
     parser.add_argument("--minutes", type=float, metavar="M")
     parser.add_argument("--steps", type=int, metavar="N")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
-    options = parser.parse_args(arguments)
-    recipe = {name: getattr(options, name) for name in ("minutes", "steps", "seed")}
-    try:
-        work = task_of(model, read(model, options.data), recipe, lambda line: print(line, flush=True))
-        print(loop.train(work, options.out, resume=options.resume, about=about(model, options.data)).folder)
-    except Seq2DrumError as fault:
-        print(fault, file=sys.stderr)
-        return 2
-    return 0
+
+
+def recipe_of(options: Namespace) -> dict[str, Any]:
+    """The values of a recipe among the options of such a command."""
+    return {name: getattr(options, name) for name in ("minutes", "steps", "seed")}
+
+
+def main(model: str, arguments: Sequence[str] | None = None) -> int:
+    """Train a generator on folders of drum files; return the exit code."""
+
+    def add(parser: ArgumentParser) -> None:
+        add_options(parser, "folders of drum files")
+
+    def train(options: Namespace) -> Path:
+        work = task_of(model, read(model, options.data), recipe_of(options), command.say)
+        return loop.train(work, options.out, resume=options.resume, about=about(model, options.data)).folder
+
+    return command.run(f"seq2drum.learn.generators.{model}", f"Train {model}.", add, train, arguments)

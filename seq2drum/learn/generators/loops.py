@@ -12,10 +12,9 @@ MAP inference for image super-resolution, 2017).
 
 from __future__ import annotations
 
-import argparse
 import copy
 import math
-import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,11 +28,10 @@ from torch.nn import functional
 from seq2drum.data.drums import beats
 from seq2drum.data.drums.beats import Beats
 from seq2drum.data.drums.loops import Loops, has_sound, loops_of, read_loops
-from seq2drum.errors import Seq2DrumError
 from seq2drum.lattice.patterns import SLICE, SLICES
 from seq2drum.learn.generators import generating, looping
 from seq2drum.learn.generators.looping import LoopBatch, LoopTask
-from seq2drum.learn.run import loop
+from seq2drum.learn.run import command, loop
 from seq2drum.learn.run.runs import BEST
 from seq2drum.learn.run.task import StepContext, StepResult
 from seq2drum.models.base import Graph
@@ -277,42 +275,32 @@ def material(folders: Sequence[Path], say: Callable[[str], None]) -> Loops:
     return read(folders, None, 0, say)
 
 
-def command(
+def train(
     name: str,
     task: Callable[[Loops, Any, Callable[[str], None]], LoopTask],
     recipe: Callable[..., looping.Recipe],
     arguments: Sequence[str] | None,
 ) -> int:
-    """Train a loop maker on folders of drums or loops; returns the exit code. name: of its module."""
-    parser = argparse.ArgumentParser(
-        prog=f"python -m seq2drum.learn.{name}", description="Train a maker of audio loops."
-    )
-    parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="DIR", help="drums as MIDI, or loops")
-    parser.add_argument("--kit", type=Path, metavar="FILE.sf2", help="the soundfont that drums in MIDI are played on")
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="the run's folder")
-    parser.add_argument("--minutes", type=float, metavar="M")
-    parser.add_argument("--steps", type=int, metavar="N")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
-    options = parser.parse_args(arguments)
-    given = {name: getattr(options, name) for name in ("minutes", "steps", "seed")}
+    """Train a loop maker on folders of drums or loops; return the exit code. name: of its module."""
 
-    def say(line: str) -> None:
-        print(line, flush=True)
+    def add(parser: ArgumentParser) -> None:
+        generating.add_options(parser, "drums as MIDI, or loops")
+        parser.add_argument(
+            "--kit", type=Path, metavar="FILE.sf2", help="the soundfont that drums in MIDI are played on"
+        )
 
-    try:
-        work = task(read(options.data, options.kit, options.seed, say), recipe(**given), say)
+    def trained(options: Namespace) -> Path:
+        loops = read(options.data, options.kit, options.seed, command.say)
+        work = task(loops, recipe(**generating.recipe_of(options)), command.say)
         about = generating.about(KIND, options.data)
-        print(loop.train(work, options.out, resume=options.resume, about=about).folder / BEST)
-    except Seq2DrumError as fault:
-        print(fault, file=sys.stderr)
-        return 2
-    return 0
+        return loop.train(work, options.out, resume=options.resume, about=about).folder / BEST
+
+    return command.run(f"seq2drum.learn.generators.{name}", "Train a maker of audio loops.", add, trained, arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train the GAN over codes on folders of drums or loops."""
-    return command("loops", SliceGan, Recipe, arguments)
+    return train("loops", SliceGan, Recipe, arguments)
 
 
 if __name__ == "__main__":

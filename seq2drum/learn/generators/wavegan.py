@@ -187,7 +187,7 @@ class WaveGan(LoopTask):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train a WaveGAN on folders of drums or loops."""
-    return slice_loops.command("wavegan", WaveGan, Recipe, arguments)
+    return slice_loops.train("wavegan", WaveGan, Recipe, arguments)
 
 
 if __name__ == "__main__":

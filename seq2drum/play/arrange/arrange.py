@@ -26,14 +26,14 @@ from seq2drum.music.song_plan import PlannedSection
 from seq2drum.play.arrange.cues import gestures_of
 from seq2drum.play.arrange.fills import add_fills, at_level, entered, version_of, wished_version
 from seq2drum.play.arrange.sections import (
+    Outline,
     SectionPlan,
     dressed,
     even_plans,
     loudness_of,
     on_cymbals,
-    section_plans,
+    outline_of,
     silence_of,
-    with_the_band,
 )
 from seq2drum.play.choose import Grooves
 from seq2drum.play.decode.engine import Computation, Playable
@@ -64,11 +64,15 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
             model.kit,
             notes=notes,
             numbers=numbers,
+            outline=outline,
             given=given,
             hidden=without if options.enter is None else range(1, len(out) + 1),
             waits=not kept.given,
         )
 
+    # The song is built in one way, whatever is requested for places.
+    builds = unplaced.arranges or any(place.options.arranges for place in grooves.placed)
+    outline = outline_of(grid, guitar.sections, notes, unplaced.sampling) if builds else None
     # A section whose groove is requested keeps its own plan: the bars of others continue from it.
     given = tuple(None if row.name in grooves.named else row for row in grooves.plan)
 
@@ -133,6 +137,7 @@ def make_plan(
     *,
     notes: Grid | None = None,
     numbers: IntArray | None = None,
+    outline: Outline | None = None,
     given: Sequence[PlannedSection | None] = (),
     hidden: Container[int] = (),
     waits: bool = True,
@@ -147,6 +152,7 @@ def make_plan(
         kit: The kit of the model that plays.
         notes: All notes but the drums; by default the guitar and its bass.
         numbers: (B,) the number of each bar in the song, from 1; by default each bar is one of the song.
+        outline: Of the song, if it is made already; used where the request builds the song.
         given: Plans in place of those of the sections, None for some; used where the request builds the song.
         hidden: The numbers of bars in which no entry is heard: where a given plan and the drummer's own sound alike
             because of these, the own entry stays, as later bars continue from it.
@@ -160,14 +166,12 @@ def make_plan(
     soft = is_soft(options, next((groove for groove in plan.grooves[::-1] if groove is not None), None))
     seed = options.sampling.seed if options.sampling.temperature else 0
     # 1. Where the drums wait, and the groove of each section, varied unless it is requested.
-    rng = np.random.default_rng([seed, len(form.steps), 4]) if options.sampling.temperature else None
     entries: tuple[int, ...] = ()
     basic, pieces = plan.grooves, pieces_of(options, grooves.values(), kit)
     if options.arranges:
-        begun = int(form.bar_of(notes.step.min(keepdims=True))[0]) if len(notes.step) else 0
         allowed = _cymbals(options, pieces, kit)
-        plans = with_the_band(section_plans(guitar_grid, sections, rng), guitar_grid, begun)
-        plans = on_cymbals(plans, basic, allowed, rng)
+        own = outline_of(guitar_grid, sections, notes, options.sampling) if outline is None else outline
+        plans = on_cymbals(own.plans, basic, allowed, own.draw)
         if given:
             plans = tuple(
                 each

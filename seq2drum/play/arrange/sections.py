@@ -12,17 +12,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import FloatArray
+from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.grooves.variation import timekeeper, varied
 from seq2drum.lattice.sections import Section, spans_of
 from seq2drum.music.notes import IntArray
 from seq2drum.play.arrange.arranger import Arranger, Outlook, Part, heard, parts_of
+from seq2drum.play.decode.sampling import Sampling
 
 Numbers = NDArray[np.float64]
 
@@ -74,6 +77,28 @@ class SectionPlan:
     early: bool = False
 
 
+class Outline(NamedTuple):
+    """A song as it is to be built, on whatever grooves.
+
+    plans: of the sections, without cymbals. draw: 0..1, chooses the second cymbal; None takes the likeliest.
+    """
+
+    plans: tuple[SectionPlan, ...]
+    draw: float | None
+
+
+def outline_of(guitar_grid: GuitarGrid, sections: Sequence[Section], notes: Grid, sampling: Sampling) -> Outline:
+    """Return the outline of a song. notes: all notes but the drums."""
+    form, (first, _) = guitar_grid.form, guitar_grid.sounding
+    rng = np.random.default_rng([sampling.seed, len(form.steps), 4]) if sampling.temperature else None
+    begun = int(form.bar_of(notes.step.min(keepdims=True))[0]) if len(notes.step) else 0
+    plans = list(section_plans(guitar_grid, sections, rng))
+    for number, plan in enumerate(plans):  # the drums do not wait before the guitar where the band plays
+        if plan.enters > plan.first and begun < plan.stop <= first:
+            plans[number] = replace(plan, enters=max(plan.first, begun))
+    return Outline(tuple(plans), None if rng is None else float(rng.random()))
+
+
 def section_plans(
     guitar_grid: GuitarGrid, sections: Sequence[Section], rng: np.random.Generator | None
 ) -> tuple[SectionPlan, ...]:
@@ -109,17 +134,6 @@ def section_plans(
             enters[part.section] = part.stop
     rows = zip(spans, enters, level.round(2).tolist(), factor.tolist(), lifted.tolist(), strict=True)
     return tuple(SectionPlan(*span, *row) for span, *row in rows)
-
-
-def with_the_band(plans: Sequence[SectionPlan], guitar_grid: GuitarGrid, begun: int) -> tuple[SectionPlan, ...]:
-    """Return plans whose drums do not wait before the guitar where the band plays. begun: the first bar with a note."""
-    first, _ = guitar_grid.sounding
-    return tuple(
-        replace(plan, enters=max(plan.first, begun))
-        if plan.enters > plan.first and begun < plan.stop <= first
-        else plan
-        for plan in plans
-    )
 
 
 def even_plans(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> tuple[SectionPlan, ...]:
@@ -218,23 +232,21 @@ def on_cymbals(
     plans: Sequence[SectionPlan],
     grooves: Sequence[Groove | None],
     allowed: frozenset[str],
-    rng: np.random.Generator | None,
+    draw: float | None,
 ) -> tuple[SectionPlan, ...]:
     """Return plans with the piece that each section goes to for its time.
 
-    grooves (B,). allowed: pieces that may keep time.
+    grooves (B,). allowed: pieces that may keep time. draw: see `Outline`.
     """
     if not plans:
         return ()
     longest = max(plans, key=lambda plan: plan.stop - plan.first)
-    calm, lifted = _cymbals(grooves[longest.first], allowed, rng)
+    calm, lifted = _cymbals(grooves[longest.first], allowed, draw)
     has_both = any(plan.is_lifted for plan in plans)
     return tuple(replace(plan, cymbal=lifted if plan.is_lifted else calm if has_both else None) for plan in plans)
 
 
-def _cymbals(
-    groove: Groove | None, allowed: frozenset[str], rng: np.random.Generator | None
-) -> tuple[str | None, str | None]:
+def _cymbals(groove: Groove | None, allowed: frozenset[str], draw: float | None) -> tuple[str | None, str | None]:
     """Return the cymbals of a song's calmer and fuller sections, where it has both; None for that of its groove."""
     keeps = None if groove is None else timekeeper(groove)
     if groove is None or keeps is None:
@@ -246,10 +258,10 @@ def _cymbals(
     if keeps != "closed hat" or not shares:
         return None, None
     names = list(shares)
-    if rng is None:
+    if draw is None:
         return None, max(names, key=shares.__getitem__)
-    weights = np.array([shares[name] for name in names])
-    return None, names[int(rng.choice(len(names), p=weights / weights.sum()))]
+    below = np.cumsum([shares[name] for name in names])
+    return None, names[int(np.searchsorted(below / below[-1], draw, side="right"))]
 
 
 def _lifted(
