@@ -133,7 +133,8 @@ class DrumMerger:
             hits = hits.select((hits.step > 0) | ~np.isin(hits.key, list(kept.downbeat)))
         rows = notes_of(hits.shift(self._lattice.first[index]), self._lattice, kit)
         rows = rows[rows[:, 0] < kept.high]
-        rows[:, 0] = np.maximum(rows[:, 0], kept.low)
+        if kept.low:
+            rows[:, 0] = np.maximum(rows[:, 0], kept.low)
         rows = self._playable(rows, kit.voice_of[rows[:, 2]])
         rows[:, 1] = np.minimum(rows[:, 1], self._song.end - rows[:, 0])
         return Part.of(rows, program=program, is_drums=True, is_xg=is_xg)

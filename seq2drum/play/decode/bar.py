@@ -87,12 +87,13 @@ class BarSampler:
         hits, see the module's text; a better guess saves passes.
         """
         hits, known, (count, voices) = guess.copy(), 0, played_above.shape
+        able_above = played_above - self._order.most
         while known < count:
             logits, hidden, state = yield from self._decode_bar(opened, previous, hits)
             if self._wished is not None:
                 logits = self._wished.logits(logits)
-            drawn = _drawn(self._limbs, self._order, logits, played_above, pace, hits[:, :known])
-            wrong = np.flatnonzero(drawn != hits[:, known:])
+            drawn = _drawn(self._limbs, self._order, logits, played_above, able_above, pace, hits[:, :known])
+            wrong = (drawn != hits[:, known:]).ravel().nonzero()[0]
             hits[:, known:] = drawn
             # The first mismatched step is drawn correctly, too, since all steps before it match.
             known += int((wrong // voices % (count - known)).min()) + 1 if len(wrong) else count
@@ -118,7 +119,8 @@ class BarSampler:
             member, step = np.nonzero(any_of > HIT_THRESHOLD)
             hits[member, step, np.array(members)[likely[..., members].argmax(axis=-1)[member, step]]] = 1
         # 2. Of the voices of a step, keep those that one drummer can strike together.
-        hits = _drawn(self._limbs, self._no_order, hits, np.zeros(hits.shape[1:]), pace, hits[:, :0])
+        zeros = np.zeros(hits.shape[1:])
+        hits = _drawn(self._limbs, self._no_order, hits, zeros, zeros, pace, hits[:, :0])
         # 3. Run the model on these hits, and let it strike them.
         _, hidden, state = yield from self._decode_bar(opened, previous, hits)
         velocity, offset = yield from self._feel(opened, hits, hidden, draws, 0.0)
@@ -192,17 +194,23 @@ class _Order(NamedTuple):
 
 
 def _drawn(
-    limbs: Limbs, order: _Order, logits: FloatArray, played_above: Numbers, pace: Pace, known: FloatArray
+    limbs: Limbs,
+    order: _Order,
+    logits: FloatArray,
+    played_above: Numbers,
+    able_above: Numbers,
+    pace: Pace,
+    known: FloatArray,
 ) -> FloatArray:
     """The hits (n, S - K, V) of the steps after the K known ones, voice after voice.
 
     A voice plays if its logit, given the hits before it, exceeds its threshold and a limb is free. logits (n, S, V),
-    played_above (S, V). known (n, K, V): the hits of the first steps.
+    played_above (S, V); able_above (S, V): the same less `order.most`, as most logits are too low for any earlier hits
+    to matter. known (n, K, V): the hits of the first steps.
     """
     begin = known.shape[1]
     logits, played_above = logits[:, begin:], played_above[begin:]
-    # Most logits are too low for any earlier hits to matter.
-    able = (logits > played_above - order.most).ravel().nonzero()[0]
+    able = (logits > able_above[begin:]).ravel().nonzero()[0]
     thresholds = played_above.ravel()[able % played_above.size].tolist()
     (count, voices), seconds = played_above.shape, pace.seconds[begin:]
     # Of the known steps, those so late that their strokes can be too near.
@@ -216,7 +224,7 @@ def _drawn(
             moment = seconds[step]
             if member != last_row:
                 last_row, strokes = member, Strokes(limbs, pace.feet)
-                for known_step, known_voice in np.argwhere(known[member, late:]).tolist():
+                for known_step, known_voice in np.argwhere(known[member, late:]).tolist() if begin else ():
                     strokes.strike(known_voice, pace.seconds[late + known_step])
         for earlier in struck:
             logit += added[voice][earlier]

@@ -150,9 +150,9 @@ class BarDecoder:
         back = [each for each in HABIT if each <= number and held[number - each] >= 0 and steps[number - each] == count]
         if len(back) < 2:
             return groove
-        theirs = self.grooves.hits[[number - each for each in back], :count]
-        other = (recent[[-each for each in back], :count] - theirs).sum(axis=0)
-        return np.where(abs(other) < 2, groove, other > 0).astype(np.float32)
+        rows = self.grooves.hits
+        other = sum(recent[-each, :count] - rows[number - each, :count] for each in back)
+        return np.where(np.abs(other) < 2, groove, other > 0).astype(np.float32, copy=False)
 
     def _inputs(self, number: int) -> BarInputs:
         """Return the inputs of a bar. Precomputes LOOKAHEAD_BARS bars; batching keeps CPU caches warm."""

@@ -245,7 +245,7 @@ class Memory:
         """
         now = LOOK_BACK + bar
         since = slice(max(now - MEMORY_BARS, 0), now)
-        distance = np.where(self.steps[since] == self.steps[now], now - np.arange(since.start, now), 0)
+        distance = np.arange(now - since.start, 0, -1) * (self.steps[since] == self.steps[now])
         batch = len(self.hits)
         remembered = {
             "keys": expand_batch(self.keys[:, since], batch),
@@ -286,6 +286,8 @@ class Memory:
 def _with(rows: FloatArray, which: int, since: slice, instead: Instead) -> FloatArray:
     """Some bars of rows (n, bars, S, V), with replacements: `which` is 0 for hits and 1 for velocities."""
     kept: FloatArray = rows[:, since]
+    if not instead:
+        return kept
     places = {LOOK_BACK + bar - since.start: played[which] for bar, played in instead.items()}
     places = {place: played for place, played in places.items() if 0 <= place < kept.shape[1]}
     if not places:

@@ -5,9 +5,10 @@ Letters of shapes: B bars, S steps of a bar, V voices.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -160,7 +161,13 @@ class Plan:
     def cues(self, first: int, steps: int) -> list[tuple[int, Cue]]:
         """Return the cues of a bar by steps of the bar. first: the bar's first step in the song."""
         cues = self.gestures.cues
-        return [(step - first, cues[step]) for step in range(first, first + steps) if step in cues] if cues else []
+        here = slice(bisect_left(self._cued, first), bisect_left(self._cued, first + steps))
+        return [(step - first, cues[step]) for step in self._cued[here]]
+
+    @cached_property
+    def _cued(self) -> list[int]:
+        """The steps of the song with a cue."""
+        return sorted(self.gestures.cues)
 
     def velocities(self, first: int, steps: int, kit: Kit) -> FloatArray | None:
         """Return the velocities (S, V), 0..1, of a bar's cues, 0 elsewhere; None without cues."""

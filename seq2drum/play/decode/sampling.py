@@ -62,7 +62,8 @@ def draws_of(seed: int, bar: int, steps: int, voices: int, place: tuple[str, int
     common = _common((seed, _TAG, place[1] % PERIOD, *place[0].encode()), tables)
     is_shared = own.random(tables) < SHARED
     is_shared[..., alone] = False
-    numbers = np.where(is_shared, common, own.random(tables))
+    numbers = own.random(tables)
+    np.copyto(numbers, common, where=is_shared)
     return Draws(numbers[0], numbers[1:])
 
 
