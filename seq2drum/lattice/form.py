@@ -8,20 +8,19 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.lattice.columns import Columns
-from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice
+from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice, Number
 from seq2drum.music import metres
 from seq2drum.music.duet import COUNT_IN, FIRST_BAR
 from seq2drum.music.notes import DEFAULT_TEMPO, Bar, IntArray, Marker, Song
 from seq2drum.music.shown import one_line
 
 FloatArray = NDArray[np.float32]
-Number = TypeVar("Number", bound=np.generic)
 
 # The longest bar that a model learns from: eight quarters. The places of a longer one beyond it have no features.
 MAX_STEPS = 48

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.lattice.form import Form
-from seq2drum.lattice.grid import LENGTH_UNITS, STEPS_PER_QUARTER, Grid, Lattice, median
+from seq2drum.lattice.grid import LENGTH_UNITS, STEPS_PER_QUARTER, Grid, Lattice, distinct, median, quantile
 from seq2drum.music.notes import IntArray, Song
 
 LONGEST_STOP = 2.0  # bars; drummers play through a longer silence
@@ -68,7 +68,7 @@ def entrance(notes: Grid, form: Form) -> Entrance | None:
 
 def _is_usual(notes: Grid, form: Form, bar: int, place: int) -> bool:
     """Return whether USUAL of the later bars with notes are silent on the one and begin at a place or after it."""
-    begun = np.unique(notes.step)
+    begun = distinct(notes.step)
     numbers, at = np.unique(form.bar_of(begun), return_index=True)
     later = numbers > bar
     if not later.any():
@@ -82,7 +82,7 @@ def _is_usual(notes: Grid, form: Form, bar: int, place: int) -> bool:
 
 def stops(notes: Grid, form: Form) -> tuple[Stop, ...]:
     """The stops: half a bar to LONGEST_STOP bars of silence after a strong chord on a beat, if they are RARE."""
-    strokes = np.unique(notes.step)
+    strokes = distinct(notes.step)
     if len(strokes) < 2:
         return ()
     # 1. Silences of half a bar or more, and the stroke before each.
@@ -108,12 +108,12 @@ def stops(notes: Grid, form: Form) -> tuple[Stop, ...]:
 
 def last_chord(notes: Grid, form: Form) -> LastChord | None:
     """The chord that ends a song; None where the song just goes on to the end, as a loop does."""
-    strokes, many = np.unique(form.bar_of(np.unique(notes.step)), return_counts=True)
+    strokes, many = np.unique(form.bar_of(distinct(notes.step)), return_counts=True)
     if not len(strokes):
         return None
     # 1. The strokes of the last bar that has any, and what comes after them up to the barline where nothing sounds.
     bar, usual = int(strokes[-1]), median(many)
-    own = np.unique(notes.step)[-many[-1] :]
+    own = distinct(notes.step)[-many[-1] :]
     first, last = int(own[0]), int(own[-1])
     sounding = np.flatnonzero(~_silent(notes, form))
     end = int(form.first[int(form.bar_of(sounding[-1:])[0]) + 1])
@@ -125,8 +125,8 @@ def last_chord(notes: Grid, form: Form) -> LastChord | None:
         is_held = _length(notes, first) >= end - first - STEPS_PER_QUARTER
         step = first if on_one and is_held else last
     else:
-        gaps = np.diff(np.unique(notes.step))
-        longest = float(np.quantile(gaps, 0.95)) if len(gaps) else 0.0
+        gaps = np.diff(distinct(notes.step))
+        longest = quantile(gaps, 0.95) if len(gaps) else 0.0
         if not end - last > max(LONG * longest, STEPS_PER_QUARTER):
             return None
         step = last

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from seq2drum.music.kit import FULL, Kit, to_kit
 from seq2drum.music.notes import Bar, IntArray, Part, loudest
 from seq2drum.music.shown import as_html
+
+Number = TypeVar("Number", bound=np.generic)
 
 PLACES = np.array([0, 3, 4, 6, 8, 9])  # twelfths of a quarter
 STEPS_PER_QUARTER = len(PLACES)
@@ -90,10 +92,30 @@ def quarters_into(steps: int) -> NDArray[np.float64]:
     return quarters
 
 
-def median(values: IntArray | NDArray[np.float64]) -> float:
-    """The median of one or more numbers (n,): numpy's, which takes 6 ms to import masked arrays on its first call."""
-    ordered, middle = np.sort(values), len(values) // 2
+# --- numbers: as `unique`, `median` and `quantile` of NumPy, whose first call imports masked arrays, for 8 ms ---------
+
+
+def distinct(values: NDArray[Number]) -> NDArray[Number]:
+    """The distinct numbers of an array (n,), in order."""
+    ordered = np.sort(values)
+    once: NDArray[Number] = ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
+    return once
+
+
+def median(values: NDArray[Number]) -> float:
+    """The median of one or more numbers (n,)."""
+    ordered, middle = np.sort(values).tolist(), len(values) // 2
     return float(ordered[middle] if len(values) % 2 else (ordered[middle - 1] + ordered[middle]) / 2)
+
+
+def quantile(values: NDArray[Number], share: float) -> float:
+    """The number that a share, 0..1, of one or more numbers (n,) is below, interpolated between two of them."""
+    ordered, (place, part) = np.sort(values).tolist(), divmod(share * (len(values) - 1), 1)
+    below, above = ordered[int(place)], ordered[min(int(place) + 1, len(values) - 1)]
+    return float(above - (above - below) * (1 - part) if part >= 0.5 else below + (above - below) * part)
+
+
+# --- the lattice ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

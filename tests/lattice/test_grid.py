@@ -12,7 +12,19 @@ from numpy.testing import assert_array_equal
 
 from seq2drum.errors import InputError
 from seq2drum.formats.midi import midi
-from seq2drum.lattice.grid import HALF_GAP, PLACES, Grid, Lattice, decode, encode, quantise, steps_in
+from seq2drum.lattice.grid import (
+    HALF_GAP,
+    PLACES,
+    Grid,
+    Lattice,
+    decode,
+    distinct,
+    encode,
+    median,
+    quantile,
+    quantise,
+    steps_in,
+)
 from seq2drum.lattice.phrases import pairs
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL, KITS, NINE, Kit
@@ -290,3 +302,16 @@ def test_grids_are_joined_one_behind_the_other_and_none_at_all_is_a_grid_without
     none = Grid.join([])
     assert [column.tolist() for column in none] == [[]] * 5
     assert none.step.dtype == np.int64
+
+
+@given(st.lists(st.integers(-9, 9) | st.floats(-9, 9), min_size=1), st.floats(0, 1))
+def test_distinct_numbers_medians_and_quantiles_are_those_of_numpy(values: list[float], share: float) -> None:
+    for kind in (np.int64, np.float64):
+        numbers = np.array(values, dtype=np.float64).astype(kind)
+        assert np.array_equal(distinct(numbers), np.unique(numbers))
+        assert median(numbers) == np.median(numbers)
+        assert quantile(numbers, share) == pytest.approx(np.quantile(numbers, share), abs=1e-300)
+
+
+def test_of_no_numbers_none_are_distinct() -> None:
+    assert not len(distinct(np.empty(0, dtype=np.int64)))

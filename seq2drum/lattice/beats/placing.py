@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from seq2drum.lattice.beats import tracking
 from seq2drum.lattice.beats.performance import Beats, FloatArray, Performance
+from seq2drum.lattice.grid import distinct, median
 from seq2drum.music.notes import IntArray, Metre, Part, Song, Tempo
 
 TICKS_PER_QUARTER = 960
@@ -160,7 +161,7 @@ def missed(song: Song, parts: Sequence[int]) -> Missed:
     """The strikes of some parts that are off their file's grid, sixteenths or triplets window by window."""
     # 1. In quarters, with each window on its nearer grid.
     rows = np.concatenate([song.parts[index].rows for index in parts])
-    ticks = np.unique(rows[:, 0])
+    ticks = distinct(rows[:, 0])
     quarters = ticks / song.ticks_per_quarter
     off = np.zeros(len(quarters))
     for here in _windows(quarters, _WINDOW):
@@ -169,7 +170,7 @@ def missed(song: Song, parts: Sequence[int]) -> Missed:
     miss = off > _OFF
     starts, lengths = np.array(song.tempo_map, dtype=np.float64).T
     periods = lengths[np.searchsorted(starts, ticks, side="right") - 1] / 1e6
-    by = np.median((off * periods)[miss]) if miss.any() else 0.0
+    by = median((off * periods)[miss]) if miss.any() else 0.0
     # 2. In seconds, with each window's better likelihood of binary and ternary.
     feels = (tracking.STRAIGHT, tracking.TRIPLETS)
     likely = np.stack([tracking.likelihood(quarters % 1, periods, feel) for feel in feels])
@@ -180,7 +181,7 @@ def missed(song: Song, parts: Sequence[int]) -> Missed:
 def _windows(quarters: FloatArray, length: float) -> Iterator[NDArray[np.bool_]]:
     """The indices of the places in each nonempty window of so many quarters."""
     windows = quarters // length
-    for window in np.unique(windows):
+    for window in distinct(windows):
         yield windows == window
 
 

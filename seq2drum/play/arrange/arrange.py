@@ -15,7 +15,7 @@ import numpy as np
 from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.gestures import stopped
-from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.grid import Grid, distinct
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.grooves.variation import timekeeper
 from seq2drum.lattice.sections import Section
@@ -284,7 +284,7 @@ def pieces_of(options: Options, grooves: Iterable[Groove], kit: Kit) -> Pieces:
         time=options.whole("time"),
         without=options.forbidden,
         style=options.style,
-        groove=np.unique(voices[voices >= 0]).tolist(),
+        groove=distinct(voices[voices >= 0]).tolist(),
     )
 
 

@@ -25,7 +25,7 @@ from seq2drum.errors import CheckpointError
 from seq2drum.lattice.columns import Columns
 from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import FloatArray, Form
-from seq2drum.lattice.grid import LENGTH_UNITS, Grid
+from seq2drum.lattice.grid import LENGTH_UNITS, Grid, distinct
 from seq2drum.music.notes import IntArray
 from seq2drum.play.checkpoint.folder import CONFIG, WEIGHTS, read_tensors, upgraded, verify
 from seq2drum.play.checkpoint.runtime import UNUSABLE, read_json
@@ -151,7 +151,7 @@ def states_before(silent: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray
 def parts_of(guitar_grid: GuitarGrid, spans: Sequence[tuple[int, int, str]]) -> list[Part]:
     """Return the parts of a song. spans: bars [first, stop) and letter of each section."""
     form, parts = guitar_grid.form, list[Part]()
-    played = np.unique(guitar_grid.bass.step)
+    played = distinct(guitar_grid.bass.step)
     for number, (first, stop, _) in enumerate(spans):
         step = played[np.searchsorted(played, form.first[first]) :][:1]
         bar = int(form.bar_of(step)[0]) if len(step) else stop
@@ -195,7 +195,7 @@ def _of_instrument(name: str, grid: Grid, form: Form, first: IntArray, bars: Int
     if not len(grid.step):
         return {f"{name}_{each}": np.zeros(len(first)) for each in _INSTRUMENT}
     bar, count = form.bar_of(grid.step), len(form.steps)
-    strokes = np.bincount(form.bar_of(np.unique(grid.step)), minlength=count)
+    strokes = np.bincount(form.bar_of(distinct(grid.step)), minlength=count)
     of_notes = grid.velocity / 127, grid.key / 12, np.minimum(grid.length / LENGTH_UNITS, LONGEST)
     rows = [
         strokes,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import FloatArray
-from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.grid import Grid, distinct
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.grooves.variation import timekeeper, varied
 from seq2drum.lattice.sections import Section, spans_of
@@ -292,7 +292,7 @@ def _places(guitar_grid: GuitarGrid, plans: Sequence[SectionPlan], groove: Groov
     """Return the steps of a bar on which the bass, or else the guitar, plays in some sections, the commonest first."""
     form = guitar_grid.form
     grid = guitar_grid.bass if len(guitar_grid.bass.step) else guitar_grid.guitar
-    step = np.unique(grid.step)
+    step = distinct(grid.step)
     bar = form.bar_of(step)
     inside = np.zeros(len(form.steps), dtype=np.bool_)
     for plan in plans:
