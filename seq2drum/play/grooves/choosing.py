@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -293,11 +294,9 @@ def _fits(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options
     offset, fits = guitar_grid.guitar.offset, {}
     bpm = median(guitar_grid.form.bpm)
     is_off_the_grid = len(offset) > 0 and float(np.abs(offset).mean()) > OFF_GRID * OFFSET_UNITS
-    figures = figures_of(guitar_grid, sections) if options.style is None else {}
-    for letter, fit in Ranker.load().fit(guitar_grid, sections, Book.load()).items():
+    for letter, fit in _figured(guitar_grid, tuple(sections), has_style=options.style is not None).items():
         with np.errstate(divide="ignore"):
-            figured = _with_figures(fit, figures.get(letter, {}))
-            styled = Fit.of(fit.shelf, np.log(figured.shares) + _of_style(fit.grooves, options.style))
+            styled = Fit.of(fit.shelf, np.log(fit.shares) + _of_style(fit.grooves, options.style))
             nats = np.log(styled.shares) + _at_levels(styled, options)
         if options.style is None and is_off_the_grid:
             nats = nats + np.where([is_extreme(groove) for groove in fit.grooves], np.log(UNHEARD), 0.0)
@@ -305,6 +304,14 @@ def _fits(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options
         nats = nats + np.where(fit.shelf.beyond(bpm) > far, np.log(UNHEARD), 0.0)
         fits[letter] = Fit.of(fit.shelf, nats)
     return fits
+
+
+@lru_cache(maxsize=4)  # songs: each wish asks again
+def _figured(guitar_grid: GuitarGrid, sections: tuple[Section, ...], *, has_style: bool) -> dict[str, Fit]:
+    """Return the fit to each section, with its figures unless a style is requested."""
+    figures = {} if has_style else figures_of(guitar_grid, sections)
+    fits = Ranker.load().fit(guitar_grid, sections, Book.load())
+    return {letter: _with_figures(fit, figures.get(letter, {})) for letter, fit in fits.items()}
 
 
 def _with_figures(fit: Fit, heard: Mapping[str, float]) -> Fit:
@@ -443,9 +450,10 @@ def _in_style(fit: Fit, style: str | None = None) -> tuple[Fit, NDArray[np.bool_
         style = own
     if style in IDIOMS:
         kind &= kinds.idiom == kinds.names.index(style)
-    able = kind & (kinds.on_kit | (style == "latin")) & kinds.genuine
+    able = kind & (kinds.on_kit | (style == "latin"))
     if style not in IDIOMS:  # a rock song gets no tango, and no groove without time
         able &= kinds.keeps & ~np.isin(kinds.idiom, [at for at, name in enumerate(kinds.names) if name in IDIOMS])
+    able = kinds.genuine(able)
     return Fit(fit.shelf, np.where(kind, shares, 0.0) / shares[kind].sum()), able if able.any() else kind
 
 
@@ -460,73 +468,72 @@ def by_style_of(fit: Fit) -> tuple[dict[str, float], NDArray[np.bool_]]:
     return dict(zip(kinds.names, by_idiom.tolist(), strict=True)), kind
 
 
-class _Kinds(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Kinds:
     """Kinds of the grooves on a shelf, all (n,). idiom: the index of a name.
 
-    on_kit: without hand percussion. keeps: they keep time. genuine: they have all signs of their idiom. fullness: the
-    logarithm of hits a bar. names: those of idioms, in order of occurrence; "" for none.
+    on_kit: without hand percussion. keeps: they keep time. fullness: the logarithm of hits a bar. names: those of
+    idioms, in order of occurrence; "" for none.
     """
 
+    grooves: tuple[Groove, ...]
     swung: NDArray[np.bool_]
     idiom: IntArray
     on_kit: NDArray[np.bool_]
     keeps: NDArray[np.bool_]
-    genuine: NDArray[np.bool_]
     fullness: Shares
     names: list[str]
+
+    @staticmethod
+    def of(grooves: tuple[Groove, ...]) -> _Kinds:
+        """The kinds of some grooves."""
+        idioms = [idiom_of(groove) or "" for groove in grooves]
+        names = list(dict.fromkeys(idioms))
+        return _Kinds(
+            grooves,
+            np.array([swings(groove) for groove in grooves]),
+            np.array([names.index(idiom) for idiom in idioms]),
+            np.array([not has_hand_percussion(groove) for groove in grooves]),
+            np.array([keeps_time(groove) for groove in grooves]),
+            np.log([max(sum(len(bar.step) for bar in groove.bars), 1) / len(groove.bars) for groove in grooves]),
+            names,
+        )
+
+    def genuine(self, among: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(n,): those of some grooves (n,) that `_is_genuine`."""
+        idioms = (self.names[at] for at in self.idiom[among].tolist())
+        some = (groove for groove, is_one in zip(self.grooves, among.tolist(), strict=True) if is_one)
+        found = among.copy()
+        found[among] = [_is_genuine(groove, idiom) for groove, idiom in zip(some, idioms, strict=True)]
+        return found
 
 
 @cache
 def _kinds(shelf: Shelf) -> _Kinds:
-    grooves = shelf.grooves
-    idioms = [idiom_of(groove) or "" for groove in grooves]
-    names = list(dict.fromkeys(idioms))
-    return _Kinds(
-        np.array([swings(groove) for groove in grooves]),
-        np.array([names.index(idiom) for idiom in idioms]),
-        np.array([not has_hand_percussion(groove) for groove in grooves]),
-        np.array([keeps_time(groove) for groove in grooves]),
-        _genuine(grooves, idioms),
-        np.log([max(sum(len(bar.step) for bar in groove.bars), 1) / len(groove.bars) for groove in grooves]),
-        names,
-    )
+    return _Kinds.of(shelf.grooves)
 
 
-def _genuine(grooves: Sequence[Groove], idioms: Sequence[str]) -> NDArray[np.bool_]:
-    """Return whether each groove has all signs of its idiom, and does not keep time on hat and ride at once, (n,).
+@cache
+def _is_genuine(groove: Groove, idiom: str) -> bool:
+    """Return whether a groove has all signs of its idiom, and does not keep time on hat and ride at once.
 
     In PLAIN_STYLES, it is of one of the PLAIN kinds, too, with one piece on all beats; in dance, the backbeat is on the
     snare or a clap.
     """
-    # 1. The strokes of each bar on hat and ride, on the one of all cymbals that has most, and on the backbeat's pieces.
-    bars = [bar for groove in grooves for bar in groove.bars]
-    number, key = (
-        np.repeat(np.arange(len(bars)), [len(bar.key) for bar in bars]),
-        np.concatenate([bar.key for bar in bars]),
-    )
-    hat, ride, other, back = (
-        np.bincount(number[np.isin(key, voices)], minlength=len(bars))
-        for voices in (_HATS, _RIDES, _OTHERS, _BACKBEATS)
-    )
-    first = np.cumsum([0, *(len(groove.bars) for groove in grooves)])[:-1]
-    both = np.maximum.reduceat(np.minimum(hat, ride), first)
-    time = np.minimum.reduceat(np.maximum(np.maximum(hat, ride), other), first)
-    backed = np.minimum.reduceat(back, first) > 0
-
-    # 2. The signs, those that take longest last.
-    def has_all(place: int) -> bool:
-        groove, idiom = grooves[place], idioms[place]
-        if not idiom or (groove.numerator, groove.denominator) != (4, 4):
-            return True
-        is_plain = idiom in PLAIN_STYLES
-        if (is_plain and time[place] <= TIMES) or not has_signs(groove, idiom):
-            return False
-        if idiom == "dance" and not (backed[place] and has_signs(groove, "rock")):
-            return False
-        kind = kind_of(groove.bars, 4, 4) if is_plain else ""
-        return not is_plain or (kind.startswith(PLAIN) and "no backbeat" not in kind)
-
-    return np.array([of_both < TIMES and has_all(place) for place, of_both in enumerate(both.tolist())])
+    keys = [bar.key.tolist() for bar in groove.bars]
+    strokes = [[sum(map(own.count, voices)) for voices in (_HATS, _RIDES, _OTHERS)] for own in keys]
+    if max(min(hat, ride) for hat, ride, _ in strokes) >= TIMES:
+        return False
+    if not idiom or (groove.numerator, groove.denominator) != (4, 4):
+        return True
+    if idiom == "dance" and not (all(set(own).intersection(_BACKBEATS) for own in keys) and has_signs(groove, "rock")):
+        return False
+    if idiom not in PLAIN_STYLES:
+        return has_signs(groove, idiom)
+    if min(map(max, strokes)) <= TIMES or not has_signs(groove, idiom):
+        return False
+    kind = kind_of(groove.bars, 4, 4)
+    return kind.startswith(PLAIN) and "no backbeat" not in kind
 
 
 def _drawn(fit: Fit, daring: float, rng: np.random.Generator) -> int:
