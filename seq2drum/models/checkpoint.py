@@ -99,7 +99,7 @@ def export(model: Family, folder: Path) -> None:
             # torch would also fold weights, which must stay as they are in their file.
             path = folder / f"{name}.onnx"
             write_graph(graph, graph.example(), path, fold=False)
-            path.write_bytes(_on_weights(_folded(onnx.load(path)), folder / WEIGHTS).SerializeToString())
+            path.write_bytes(_on_weights(_optimised(onnx.load(path)), folder / WEIGHTS).SerializeToString())
     seal(folder)
 
 
@@ -208,31 +208,40 @@ def _stored(file: BinaryIO) -> dict[str, _Stored]:
     return places
 
 
-def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A model with constants folded, weights excepted.
+def _optimised(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A model as ONNX Runtime simplifies it: constants folded, operators joined. Weights but vectors stay as they are.
 
-    Two thirds of the nodes that torch writes are constant, and would be folded at each start. ONNX Runtime folds them
-    here; weights that are also named as inputs are not constant for it.
+    At each start that would take as long as all else. First, matrices are also named as inputs, so that they are not
+    constant for the runtime. Then those that are multiplied transposed are joined with that, in place of a second copy:
+    later, since what else is joined is found by plain products.
     """
-    inputs = list(model.graph.input)
-    for tensor in model.graph.initializer:
+    matrices = [tensor for tensor in model.graph.initializer if len(tensor.dims) > 1]
+    return _rewritten(_rewritten(model, "MatmulTransposeFusion", matrices), "ConstantFolding")
+
+
+def _rewritten(model: onnx.ModelProto, without: str, inputs: Sequence[TensorProto] = ()) -> onnx.ModelProto:
+    """A model as ONNX Runtime rewrites it for any processor, without one of its rules. inputs: weights to keep."""
+    given = list(model.graph.input)
+    for tensor in inputs:
         model.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
     ort = runtime()
     options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.log_severity_level = 4  # it warns for each such weight
     with tempfile.TemporaryDirectory() as temporary:
-        options.optimized_model_filepath = str(Path(temporary) / "folded.onnx")
-        ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        folded = onnx.load(options.optimized_model_filepath)
-    del folded.graph.input[:]
-    folded.graph.input.extend(inputs)
-    folded.graph.initializer.sort(key=lambda tensor: tensor.name)  # its order varies from run to run
-    used = {node.domain for node in folded.graph.node}
-    kinds = [kind for kind in folded.opset_import if kind.domain in used]
-    del folded.opset_import[:]
-    folded.opset_import.extend(kinds)
-    return folded
+        options.optimized_model_filepath = str(Path(temporary) / "rewritten.onnx")
+        ort.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"], disabled_optimizers=[without]
+        )
+        rewritten = onnx.load(options.optimized_model_filepath)
+    del rewritten.graph.input[:]
+    rewritten.graph.input.extend(given)
+    rewritten.graph.initializer.sort(key=lambda tensor: tensor.name)  # its order varies from run to run
+    used = {node.domain for node in rewritten.graph.node}
+    kinds = [kind for kind in rewritten.opset_import if kind.domain in used]
+    del rewritten.opset_import[:]
+    rewritten.opset_import.extend(kinds)
+    return rewritten
 
 
 def _on_weights(model: onnx.ModelProto, weights: Path) -> onnx.ModelProto:

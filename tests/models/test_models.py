@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -267,6 +268,17 @@ def test_what_neither_an_input_nor_a_weight_changes_is_computed_when_a_checkpoin
         graph = onnx.load(path, load_external_data=False).graph
         known = {tensor.name for tensor in graph.initializer if not tensor.external_data}
         assert [node.name for node in graph.node if known.issuperset(node.input)] == []
+
+
+def test_what_the_runtime_joins_is_joined_when_a_checkpoint_is_saved(tmp_path: Path) -> None:
+    checkpoint.save(tiny("transformer"), tmp_path, {"kit": "full", "max_notes": 150})
+    kinds = {
+        path.stem: Counter(node.op_type for node in onnx.load(path, load_external_data=False).graph.node)
+        for path in tmp_path.glob("*.onnx")
+    }
+    assert kinds["feel"]["FusedMatMul"] == 2 and kinds["feel"]["MatMul"] == 0
+    assert kinds["decode_bar"]["SkipLayerNormalization"] == 1
+    assert sum(of_graph["FusedConv"] for of_graph in kinds.values()) > 0
 
 
 def test_a_checkpoint_says_on_a_card_what_it_was_trained_on(tmp_path: Path) -> None:

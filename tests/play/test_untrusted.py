@@ -273,6 +273,7 @@ def _loop() -> list[Any]:
         (lambda: _operator("Range", ([], [0]), ([], [40 << 30]), ([], [1])), "a tensor of 42,949,672,960 numbers"),
         (lambda: _operator("RandomNormal", shape=[400_000, 100_000]), "a tensor of 40,000,000,000 numbers"),
         (lambda: _operator("Identity", domain="com.example"), "of 'com.example', which is not a standard domain"),
+        (lambda: _operator("Inverse", domain="com.microsoft"), "of 'com.microsoft', which is not a standard domain"),
     ],
 )
 def test_a_graph_that_asks_for_what_no_network_needs_is_refused_before_it_is_made(

@@ -121,6 +121,8 @@ def places(graph: bytes) -> frozenset[str]:
 
 _LOOPS = (b"Loop", b"Scan", b"SequenceMap")
 _STANDARD = (b"", b"ai.onnx")  # domains of operators
+_RUNTIME = b"com.microsoft"  # that of ONNX Runtime's own, of which graphs here have those that join several others
+_JOINED = frozenset({b"FusedMatMul", b"FusedGemm", b"FusedConv", b"SkipLayerNormalization"})
 _SIZES = {b"ConstantOfShape": 0, b"Expand": 1, b"Tile": 1, b"Pad": 1, b"OneHot": 1, b"Range": 1, b"Resize": 3}
 """Operators whose output size depends on an input's value, and that input's index."""
 _INT64 = 7  # the type of shapes
@@ -182,7 +184,7 @@ class _Graph:
                 domain = self.data[at:stop]
         if operator in _LOOPS:
             raise ValueError(f"it has a loop ({operator.decode()}), which no network here has")
-        if domain not in _STANDARD:
+        if domain not in _STANDARD and not (domain == _RUNTIME and operator in _JOINED):
             raise ValueError(
                 f"it has an operator of {domain[:40].decode('utf-8', 'replace')!r}, which is not a standard domain"
             )
