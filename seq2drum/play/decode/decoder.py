@@ -5,9 +5,9 @@ Letters of shapes: n batch, B bars, S steps of a bar, V voices.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -188,12 +188,19 @@ def correction_of(hits: FloatArray, groove: FloatArray, recent: FloatArray, kit:
 
     groove (S, V). recent (RUN_GAP, S, V): the hits of the bars before it.
     """
-    is_lost, is_run = _is_time_lost(hits, groove, kit), _is_run_again(hits, groove, recent, kit)
-    strange = _strange_time(hits, groove, kit)
+    # The strokes of each step on each of _LINES, in the bar and in its groove, and their sums.
+    lines = _lines(kit)
+    struck, meant = hits @ lines, groove @ lines
+    own, usual = struck.sum(axis=0).tolist(), meant.sum(axis=0).tolist()
+    beats = np.count_nonzero(meant[:, 0])
+    is_lost = beats >= LEAST_BEATS and np.count_nonzero(struck[:, 0]) < LOST * beats
+    is_run = own[3] >= RUN and _is_run_again(hits, groove, recent, kit)
+    strange = _strange_time(own, usual, kit)
     if not is_lost and not is_run and not strange:
         return None
     added = np.zeros_like(groove)
     added[:, strange] = -RECOVERED
+    # Drummers leave the hat or the ride for a fill or with the band, not for a single bar.
     if is_lost:
         time = kit.voices_named(TIMEKEEPERS)
         added[:, time] = RECOVERED * groove[:, time]
@@ -203,25 +210,23 @@ def correction_of(hits: FloatArray, groove: FloatArray, recent: FloatArray, kit:
     return added
 
 
-def _is_time_lost(hits: FloatArray, groove: FloatArray, kit: Kit) -> bool:
-    """Return True if a bar (S, V) loses the time that its groove (S, V) keeps.
-
-    Drummers leave the hat or the ride for a fill or with the band, not for a single bar.
-    """
-    keeps = is_one_of(TIMEKEEPERS, kit)
-    beats = np.count_nonzero(groove @ keeps)
-    return bool(beats >= LEAST_BEATS and np.count_nonzero(hits @ keeps) < LOST * beats)
+_LINES = TIMEKEEPERS, HAT_BY_HAND, RIDE, TOMS
 
 
-def _strange_time(hits: FloatArray, groove: FloatArray, kit: Kit) -> list[int]:
-    """Return the voices on which a bar (S, V) keeps time in addition to the piece of its groove (S, V).
+@lru_cache
+def _lines(kit: Kit) -> FloatArray:
+    """(V, 4): 1 for the voices of each of _LINES."""
+    return np.stack([is_one_of(names, kit) for names in _LINES], axis=1)
+
+
+def _strange_time(own: Sequence[float], usual: Sequence[float], kit: Kit) -> list[int]:
+    """Return the voices on which a bar keeps time in addition to the piece of its groove, by the strokes on _LINES.
 
     Drummers move from the hat to the ride, and do not play both together.
     """
-    hat, ride = (is_one_of(piece, kit) for piece in (HAT_BY_HAND, RIDE))
-    for own, other in ((hat, ride), (ride, hat)):
-        if (groove @ own).sum() >= LEAST_BEATS and not (groove @ other).any() and (hits @ own).any():
-            return np.flatnonzero(other).tolist() if (hits @ other).sum() >= LEAST_STRANGE else []
+    for here, other in ((1, 2), (2, 1)):
+        if usual[here] >= LEAST_BEATS and not usual[other] and own[here]:
+            return kit.voices_named(_LINES[other]) if own[other] >= LEAST_STRANGE else []
     return []
 
 
@@ -231,6 +236,4 @@ def _is_run_again(hits: FloatArray, groove: FloatArray, recent: FloatArray, kit:
     A drummer leaves the groove for the toms now and then. A model that remembers such a bar plays it again and again.
     """
     toms = is_one_of(TOMS, kit)
-    if (hits @ toms).sum() < RUN or (hits * (1 - groove) @ toms).sum() < RUN:
-        return False
-    return bool(((recent @ toms).sum(axis=1) >= RUN).any())
+    return bool((hits * (1 - groove) @ toms).sum() >= RUN and ((recent @ toms).sum(axis=1) >= RUN).any())

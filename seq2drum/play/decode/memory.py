@@ -265,18 +265,18 @@ class Memory:
         restored = [-back for back in range(1, LOOK_BACK + 1) if back > held or (self.grooves.firm and back == AGAIN)]
         if not restored and not slots:
             return remembered
+        grooves = {"past": self.grooves.hits[bar], "past_velocity": self.grooves.velocity[bar]}
+        if restored:
+            remembered = {name: rows.copy() if name in grooves else rows for name, rows in remembered.items()}
+            for name, row in grooves.items():
+                remembered[name][:, restored] = row
+        if not slots:
+            return remembered
         out = {
             "keys": np.broadcast_to(self.keys[:, [LOOK_BACK + bar]], (1, slots, self.keys.shape[-1])),
             "distance": np.full((1, slots), DISTANCE),
+            **{name: np.broadcast_to(row, (1, slots, *row.shape)) for name, row in grooves.items()},
         }
-        for name, rows in (("past", self.grooves.hits), ("past_velocity", self.grooves.velocity)):
-            if restored:
-                known = remembered[name].copy()
-                known[:, restored] = rows[bar]
-                remembered = remembered | {name: known}
-            out[name] = np.broadcast_to(rows[bar], (1, slots, *rows.shape[1:]))
-        if not slots:
-            return remembered
         batch = len(self.hits)
         return {
             name: np.concatenate([expand_batch(out[name], batch), rows], axis=1) for name, rows in remembered.items()

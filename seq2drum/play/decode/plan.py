@@ -184,8 +184,10 @@ class Plan:
 
         first: the bar's first step in the song. hits (n, S, V): as played. groove (S, V).
         """
-        crash = kit.voices_named(["crash"])
-        return bool(self.cues(first, len(groove))) or bool((hits[..., crash] > groove[:, crash]).any())
+        if self.cues(first, len(groove)):
+            return True
+        crash = kit.places.get("crash")
+        return crash is not None and bool((hits[..., crash] > groove[:, crash]).any())
 
     def tilt(self, bar: int, first: int, groove: FloatArray, kit: Kit) -> FloatArray:
         """Return the bias (S, V) that is added to the logits of a bar's hits.
