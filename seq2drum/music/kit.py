@@ -183,6 +183,19 @@ class Strokes:
             soonest = self._feet.get(voice, -1.0) + self._least
         return soonest - seconds if soonest > seconds + _TINY else 0.0
 
+    def try_strike(self, voice: int, seconds: float) -> bool:
+        """Strike a voice if its limb is free, see `wait`; return whether it is."""
+        if self._limbs.hand[voice]:
+            one, other = self._hands
+            if (other if other < one else one) + HAND > seconds + _TINY:
+                return False
+            self._hands = [other if other > one else one, seconds]
+        else:
+            if self._feet.get(voice, -1.0) + self._least > seconds + _TINY:
+                return False
+            self._feet[voice] = seconds
+        return True
+
     def strike(self, voice: int, seconds: float) -> None:
         """Strike a voice; by hand, with the one that has rested longer."""
         if self._limbs.hand[voice]:

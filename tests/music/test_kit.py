@@ -110,3 +110,18 @@ def test_a_copy_goes_on_by_itself() -> None:
 def test_double_kicks_take_two_feet_and_a_kick_before_the_beat_takes_one() -> None:
     assert feet_for([]) == feet_for([0.0, 0.125, 0.5]) == 1
     assert feet_for([0.0, 0.125, 0.25]) == feet_for([0.0, 0.07]) == 2
+
+
+@pytest.mark.parametrize("feet", [1, 2])
+def test_a_voice_is_struck_where_it_need_not_wait_and_then_its_limb_is_taken(feet: int) -> None:
+    rng = np.random.default_rng(7)
+    one, other = (Strokes(Limbs(FULL), feet) for _ in range(2))
+    moments = np.cumsum(rng.choice([0.0, 0.02, 0.05, 0.1], 400)).tolist()
+    struck = 0
+    for voice, moment in zip(rng.integers(0, len(FULL), 400).tolist(), moments, strict=True):
+        is_free = not other.wait(voice, moment)
+        assert one.try_strike(voice, moment) == is_free
+        if is_free:
+            other.strike(voice, moment)
+            struck += 1
+    assert 40 < struck < 400

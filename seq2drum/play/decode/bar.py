@@ -228,8 +228,9 @@ def _drawn(
                     strokes.strike(known_voice, pace.seconds[late + known_step])
         for earlier in struck:
             logit += added[voice][earlier]
-        if logit > threshold and limbs.can_add(voice, struck) and not strokes.wait(voice, moment):
-            strokes.strike(voice, moment)
+        if logit <= threshold or (struck and not limbs.can_add(voice, struck)):
+            continue
+        if strokes.try_strike(voice, moment):
             struck.append(voice)
             drawn.append(place)
     hits = np.zeros(logits.shape, dtype=np.float32)
