@@ -13,7 +13,7 @@ from seq2drum.errors import OptionError
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.grooves.variation import halved
 from seq2drum.music import choices
-from seq2drum.music.choices import ALL, WHOLE, range_of, values_of
+from seq2drum.music.choices import ALL, WHOLE, range_of
 from seq2drum.music.options import OPTIONS
 from seq2drum.music.song_plan import SongPlan
 from seq2drum.play.decode.plan import BoolArray
@@ -23,7 +23,7 @@ from seq2drum.play.listen import Guitar
 from seq2drum.play.options import Options
 
 GROOVE, HALF_TIME = "groove", "half_time"
-NAMED = {GROOVE, "complexity", "time"}  # options by which a section has another groove, or another cymbal
+NAMED = {GROOVE, "time"}  # options by which a section has another groove, or another cymbal
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +108,6 @@ def choose(guitar: Guitar, options: Options) -> Grooves:
         grooves: BySection = dict(everywhere)
         if GROOVE in changes and changes[GROOVE] is not None:
             grooves = {**grooves, **dict.fromkeys(there, changes[GROOVE][WHOLE])}
-        elif "complexity" in changes:
-            fitting = choosing.chosen(grid, guitar.sections, request)
-            grooves = {**grooves, **{letter: fitting[letter] for letter in there if letter in fitting}}
         if HALF_TIME in changes:
             grooves = _in_half_time(grooves, guitar.letters, there)
         if changes.keys() & NAMED:
@@ -152,7 +149,6 @@ def variants(guitar: Guitar, options: Options, count: int) -> list[Options]:
         if own.groove is None:
             grooves = choosing.chosen(guitar.song_grid.guitar_grid, guitar.sections, own, number)
             arrange = choices.ON if own.arranges else own.arrange
-            kept = {letter: groove for letter, groove in grooves.items() if letter not in values_of(own.complexity)}
-            own = replace(own, groove=kept or None, temperature=own.freedom, arrange=arrange)
+            own = replace(own, groove=grooves or None, temperature=own.freedom, arrange=arrange)
         varied.append(own)
     return varied

@@ -11,7 +11,7 @@ from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves import tabs
 from seq2drum.lattice.grooves.fitting import playable
 from seq2drum.lattice.grooves.grooves import Groove
-from seq2drum.lattice.grooves.styles import SIGNS, complexity, composed, idiom_of, is_extreme, is_of, keeps_time
+from seq2drum.lattice.grooves.styles import SIGNS, composed, idiom_of, is_extreme, is_of, keeps_time
 from seq2drum.music.choices import STYLES
 from seq2drum.music.kit import FULL
 from seq2drum.play.grooves.book import Book
@@ -52,13 +52,6 @@ def test_a_groove_is_of_the_style_that_it_is_called_and_in_other_metres_that_is_
     book = Book.load()
     assert not is_of(book["rock-hat"], "pop")
     assert is_of(replace(book["jazz-waltz-brushes"], style="reggae"), "reggae")
-
-
-def test_grooves_are_as_complex_as_a_drummer_would_say() -> None:
-    book = Book.load()
-    plain, usual, busy = (complexity(book[name]) for name in ("rock-hat-plain", "rock-hat", "funk-hat"))
-    assert 0 == plain < usual < busy <= 1
-    assert complexity(book["metal-blast-together"]) > usual
 
 
 def test_time_is_kept_on_what_is_struck_throughout() -> None:

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 from seq2drum.errors import OptionError
+from seq2drum.lattice.conditions import drums_of, pattern_syncopation
+from seq2drum.lattice.form import Form
+from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves.fitting import BACKBEAT, LOUD, playable
 from seq2drum.lattice.grooves.grooves import Groove, grid_of
 from seq2drum.lattice.grooves.variation import (
@@ -18,6 +21,7 @@ from seq2drum.lattice.grooves.variation import (
     STICKED,
     TIMEKEEPERS,
     halved,
+    leaned,
     timekeeper,
     varied,
 )
@@ -242,3 +246,55 @@ def test_a_bar_of_one_beat_has_no_half_time() -> None:
     groove = replace(rock().fitted(1, 4))
     with pytest.raises(OptionError, match="a bar of 1/4 has one"):
         halved(groove)
+
+
+# --- leaning against the beat ---------------------------------------------------------------------------------------
+
+FAR = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
+PATTERN = [FULL.places[name] for name in ("kick", "snare", "side stick", "clap", "low tom", "mid tom", "high tom")]
+SOME = [groove.name for groove in Book.load().grooves[::12]]
+
+
+def syncopation(groove: Groove) -> float:
+    """The syncopation of kick, snare and toms in the bars of a groove, played again and again."""
+    form = Form(*(np.full(8, one) for one in (groove.steps, groove.numerator, groove.denominator, 120.0)))
+    grid = Grid.join(groove.bar(bar).shift(first) for bar, first in enumerate(form.first[:-1].tolist()))
+    return float(pattern_syncopation(drums_of(grid, form))[:4].mean())
+
+
+def pattern(groove: Groove) -> int:
+    """The number of its hits on these pieces."""
+    return sum(int(np.isin(bar.key, PATTERN).sum()) for bar in groove.bars)
+
+
+@pytest.mark.parametrize("name", [*SOME, "bossa-ride", "rock-waltz"])
+def test_a_higher_level_leans_no_less_and_has_no_fewer_hits(name: str) -> None:
+    groove = Book.load()[name]
+    some = [leaned(groove, level, bass=(9, 21)) for level in FAR]
+    leaning = [syncopation(one) for one in some]
+    assert all(more >= less - 1e-6 for less, more in pairwise(leaning))
+    assert all(more >= less for less, more in pairwise(map(pattern, some)))
+    assert leaning[-1] > leaning[3] or len(groove.bars[0].step) > 20 or leaning[3] > 1  # there is no room
+    assert some[3] == groove
+    assert {(one.name, one.metre) for one in some} == {(groove.name, groove.metre)}
+
+
+def test_a_straight_groove_has_kick_and_snare_on_beats_and_its_cymbal_as_before() -> None:
+    groove = Book.load()["funk-hat"]
+    straight = leaned(groove, 0.0)
+    assert syncopation(straight) < 0.6 * syncopation(groove)
+    for before, bar in zip(groove.bars, straight.bars, strict=True):
+        hat = FULL.places["closed hat"]
+        assert set(bar.step[bar.key == hat].tolist()) == set(before.step[before.key == hat].tolist())
+        loud = bar.step[np.isin(bar.key, PATTERN) & (bar.velocity >= LOUD)] % 6
+        assert (loud == 0).mean() >= 0.6
+
+
+def test_the_backbeat_and_the_first_kick_stay_and_kicks_are_pushed_where_the_bass_plays() -> None:
+    kick, snare, groove = FULL.places["kick"], FULL.places["snare"], Book.load()["half-time-rock-hat"]
+    (bar,) = groove.bars
+    groove = replace(groove, bars=(bar.select((bar.key != kick) | (bar.step == 0)),))
+    for bass in (3, 9, 15):
+        (far,) = leaned(groove, 0.6, bass=(bass,)).bars
+        assert set(far.step[far.key == kick].tolist()) == {0, bass}
+        assert set(far.step[far.key == snare].tolist()) == set(bar.step[bar.key == snare].tolist())

@@ -30,10 +30,6 @@ FEW_KICKS, MANY_KICKS = 5, 5
 _SNARES, _TIME = ("snare", "clap"), ("closed hat", "open hat", "pedal hat", "ride", "bell")
 _SHAKEN = ("shaker", "cabasa", "tambourine")
 _QUARTERS = 4
-_PATTERN = ("kick", "snare", "low tom", "mid tom", "high tom")
-# Counted over the grooves of the book in four quarters, each as often as songs have it.
-_LEANING, _LEVELS = (0.1, 0.16, 0.25, 0.38, 0.82, 1.5), (0.0, 0.3, 0.5, 0.65, 0.9, 1.0)
-STRUCK, BETWEEN = 0.1, 0.3  # see `leaning`
 
 
 @cache
@@ -52,25 +48,6 @@ def has_signs(groove: Groove, style: str) -> bool:
 
 
 @cache
-def leaning(groove: Groove) -> float:
-    """The syncopation of a groove, 0 or more: weighted kicks, loud snares and toms a quarter.
-
-    A hit on the beat weighs STRUCK. One off the beat weighs 1 more if the same voice leaves out the next beat, and
-    BETWEEN more if it is between the eighths.
-    """
-    count = np.zeros(3)
-    for velocity in groove_velocities(groove):
-        pattern = velocity[:, [FULL.names.index(name) for name in _PATTERN]] >= LOUD
-        pattern = np.pad(pattern, ((0, -len(pattern) % STEPS_PER_QUARTER), (0, 0)))
-        pattern = pattern.reshape(-1, STEPS_PER_QUARTER, len(_PATTERN))
-        following = np.roll(pattern[:, 0], -1, axis=0)
-        leans = pattern[:, 1:].sum(axis=1) * ~following
-        count += pattern.sum(), leans.sum(), pattern[:, list(SIXTEENTHS)].sum()
-    quarters = len(groove.bars) * groove.steps / STEPS_PER_QUARTER
-    return float(count @ (STRUCK, 1.0, BETWEEN)) / quarters
-
-
-@cache
 def keeps_time(groove: Groove) -> bool:
     """Return whether hat, ride or something shaken is struck at least twice in each bar."""
     keeping = [FULL.names.index(name) for name in (*_TIME, *_SHAKEN)]
@@ -85,14 +62,6 @@ def groove_velocities(groove: Groove) -> list[IntArray]:
         velocity[bar.step, bar.key] = bar.velocity
         bars.append(velocity)
     return bars
-
-
-def complexity(groove: Groove) -> float:
-    """The complexity of a groove, 0..1, by its `leaning`: 0 is kick on 1 and 3, half of all songs stay below 0.5.
-
-    This is complexity in a drummer's sense. By syncopation alone, a blast beat would be the plainest groove of all.
-    """
-    return float(np.interp(leaning(groove), _LEANING, _LEVELS))
 
 
 # --- signs: velocity (B, S, V) to truth -------------------------------------------------------------------------------

@@ -2,19 +2,21 @@
 
 Kick and backbeat stay what they are; a fuller groove has more kicks, where the bass has notes, ghost notes, and shorter
 notes on the cymbal, a sparser one fewer. A full rock or pop groove leaves the side stick for the snare. In half time
-they come half as often, and all else goes on.
+they come half as often, and all else goes on. A groove that leans more against the beat has kicks pushed ahead of beats
+and ghost notes before others; a straighter one has what lies between the beats on them, or not at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 
 import numpy as np
 
 from seq2drum.errors import OptionError
-from seq2drum.lattice.conditions import most_struck
+from seq2drum.lattice.conditions import drums_of, most_struck, pattern_syncopation
+from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import HIT_LENGTH, STEPS_PER_QUARTER, Grid
 from seq2drum.lattice.grooves.fitting import BACKBEAT, LOUD, beats_of, playable, steps_of, twelfths
 from seq2drum.lattice.grooves.grooves import Groove
@@ -31,6 +33,9 @@ MOST_KICKS, MOST_GHOSTS = 2, 1  # that a fuller groove gains in a bar; more woul
 FAR_KICKS, FAR_GHOSTS = 4, 2  # likewise where a fuller one is requested
 KICK_GAP = 3  # steps between kicks
 GHOST, FOOT, KICK, BACK, SOFT = 34, 58, 88, 100, 0.8  # velocities; of strokes between others, as a share
+USUAL, STRAIGHT_AT = 0.5, 0.1  # levels of leaning: that of a groove as it is, and that from which down all is straight
+PUSHES = 1.0  # changes a beat at a level of 1
+TINY = 1e-6
 SET_KICKS = frozenset({"latin", "jazz", "reggae"})  # styles in whose grooves a kick more is another groove
 STICKED, OFF_THE_STICK = (
     frozenset({"rock", "pop"}),
@@ -140,6 +145,30 @@ def halved(groove: Groove) -> Groove:
                 bar[step, voice] = (velocity, 0)
         made.append(playable(_grid(bar)))
     return replace(groove, bars=tuple(made))
+
+
+@lru_cache(maxsize=512)
+def leaned(groove: Groove, level: float, *, bass: tuple[int, ...] = ()) -> Groove:
+    """Return another groove that leans more or less against the beat; name and title stay.
+
+    Each change counts only if it moves `pattern_syncopation` its way, and a level has all changes of those between it
+    and the usual one. So no level leans less than a lower one.
+
+    Args:
+        groove: Of the full kit.
+        level: 0 straight on the beat, 0.5 as it is, 1 far against the beat.
+        bass: Steps of a bar on which the bass begins notes, the commonest first; kicks are pushed there first.
+    """
+    bars, beats = [_bar(bar) for bar in groove.bars], len(_heads(groove.numerator, groove.denominator))
+    if level < USUAL:
+        places = _between_beats(bars, groove)
+        states = _changed(bars, places, partial(_straightened, groove=groove), groove, -1, len(places))
+        many = round((len(states) - 1) * min((USUAL - level) / (USUAL - STRAIGHT_AT), 1.0))
+    else:
+        places, many = _ahead_of_beats(bars, groove, bass), round(PUSHES * beats * len(bars) * (level - USUAL) / USUAL)
+        states = _changed(bars, places, partial(_pushed, groove=groove), groove, 1, many)
+    bars = states[min(many, len(states) - 1)]
+    return replace(groove, bars=tuple(playable(_grid(bar)) for bar in bars))  # also at 0.5: all levels are played alike
 
 
 def _step(place: float, steps: int) -> int:
@@ -317,3 +346,95 @@ def _leads(bar: _Bar, step: int, steps: int, voices: Collection[int]) -> bool:
     """Return True if a hit at a step leads into one of some voices on the next beat."""
     beat = (step // STEPS_PER_QUARTER + 1) * STEPS_PER_QUARTER % steps
     return any((beat, key) in bar for key in voices)
+
+
+# --- against the beat, and straighter ---------------------------------------------------------------------------------
+
+_Place = tuple[int, int, int]
+"""A bar of a groove, a step, and a voice."""
+
+
+def _changed(
+    bars: Sequence[_Bar],
+    places: Sequence[_Place],
+    change: Callable[[_Bar, int, int], _Bar],
+    groove: Groove,
+    way: int,
+    most: int,
+) -> list[list[_Bar]]:
+    """Return the bars of a groove as they are, and after each of up to so many changes that lean more or less.
+
+    change: from a bar, a step and a voice to the bar changed there. way: 1 for more, -1 for less.
+    """
+    states, leaning = [list(bars)], _leaning(bars, groove)
+    for number, step, voice in places:
+        if len(states) > most:
+            break
+        changed = list(states[-1])
+        changed[number] = change(changed[number], step, voice)
+        after = _leaning(changed, groove)
+        if way * (after - leaning) > TINY:
+            states.append(changed)
+            leaning = after
+    return states
+
+
+def _leaning(bars: Sequence[_Bar], groove: Groove) -> float:
+    """Return the mean `pattern_syncopation` of the bars of a groove that is played again and again."""
+    form = Form(*(np.full(2 * len(bars), one) for one in (groove.steps, groove.numerator, groove.denominator, 120.0)))
+    grid = Grid.join(_grid(bar).shift(first) for bar, first in zip([*bars, *bars], form.first.tolist(), strict=False))
+    return float(pattern_syncopation(drums_of(grid, form))[: len(bars)].mean())
+
+
+def _between_beats(bars: Sequence[_Bar], groove: Groove) -> list[_Place]:
+    """Return the hits between beats: ghost notes first, then those between the eighths, kicks before others."""
+    heads, off = _heads(groove.numerator, groove.denominator), SWUNG if swings(groove) else STRAIGHT
+    found = [
+        (loud >= LOUD, step % STEPS_PER_QUARTER in (0, off), key != _KICK, (number, step, key))
+        for number, bar in enumerate(bars)
+        for (step, key), (loud, _) in bar.items()
+        if step not in heads and key in {_KICK, *_BACKBEAT, *_TOMS}
+    ]
+    return [place for *_, place in sorted(found)]
+
+
+def _straightened(bar: _Bar, step: int, voice: int, groove: Groove) -> _Bar:
+    """Return a bar in which a hit is on the next beat, if there is room, or left out."""
+    bar, hit = dict(bar), bar[step, voice]
+    del bar[step, voice]
+    beat = min((head for head in _heads(groove.numerator, groove.denominator) if head > step), default=None)
+    if beat is not None and hit[0] >= LOUD and not any((beat, key) in bar for key in {_KICK, *_BACKBEAT, *_TOMS}):
+        bar[beat, voice] = hit
+    return bar
+
+
+def _ahead_of_beats(bars: Sequence[_Bar], groove: Groove, bass: Sequence[int]) -> list[_Place]:
+    """Return places just before beats to lean on: eighths for kicks, then sixteenths, then those of ghost notes.
+
+    Of each, first those of beats with a kick, then those of the bass, then those in the middle of the bar.
+    """
+    eighth = STEPS_PER_QUARTER - (SWUNG if swings(groove) else STRAIGHT)
+    ways = ((eighth, _KICK), (eighth, _SNARE)) if swings(groove) else ((eighth, _KICK), (1, _KICK), (1, _SNARE))
+    found = []
+    for number, bar in enumerate(bars):
+        for beat in (*sorted(_heads(groove.numerator, groove.denominator))[1:], groove.steps):
+            for way, (before, voice) in enumerate(ways):
+                step, late = beat - before, abs(2 * beat - groove.steps)
+                found.append((way, (beat, _KICK) not in bar, step not in bass, late, (number, step, voice)))
+    return [place for *_, place in sorted(found)]
+
+
+def _pushed(bar: _Bar, step: int, voice: int, groove: Groove) -> _Bar:
+    """Return a bar with a kick at a step in place of that on the next beat, or with a ghost note there."""
+    is_backed = any(bar.get((step, key), (0, 0))[0] >= LOUD for key in _BACKBEAT)
+    if is_backed or (step, voice) in bar:
+        return bar
+    if voice != _KICK:
+        return bar | {(step, voice): (GHOST, 0)}
+    beat = min((head for head in _heads(groove.numerator, groove.denominator) if head > step), default=groove.steps)
+    rest = {at: hit for at, hit in bar.items() if at != (beat, _KICK)}
+    kicks = [at for at, key in rest if key == _KICK]
+    if any(min(abs(step - at), groove.steps - abs(step - at)) < KICK_GAP for at in kicks):
+        return bar
+    loud = [velocity for (_, key), (velocity, _) in bar.items() if key == _KICK]
+    return rest | {(step, _KICK): bar.get((beat, _KICK), (round(float(np.mean(loud))) if loud else KICK, 0))}

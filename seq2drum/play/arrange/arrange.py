@@ -12,12 +12,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from seq2drum.lattice.conditions import Controls
 from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.gestures import stopped
 from seq2drum.lattice.grid import Grid, distinct
 from seq2drum.lattice.grooves.grooves import Groove
-from seq2drum.lattice.grooves.variation import timekeeper
+from seq2drum.lattice.grooves.variation import USUAL, timekeeper
 from seq2drum.lattice.sections import Section
 from seq2drum.music import choices
 from seq2drum.music.kit import FULL, Kit, to_kit
@@ -85,7 +86,7 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
         _, idle = decoded_bars(first, stop, kept.given, silent | plan.silent)
     # 2. The plan without the wishes that have a place, with fills where drummers would play them.
     plan = yield from add_fills(model, guitar.features, form, plan, unplaced.controls.fills, unplaced.sampling)
-    take = version_of(plan, able, unplaced.sampling, unplaced.sampling, unplaced.controls)
+    take = version_of(plan, able, unplaced.sampling, unplaced.sampling, _heard(unplaced.controls, plan))
     # 3. A version for each wish: what is requested for places, and the ending.
     wishes, unwished, rows = list[Version](), np.ones(len(able), dtype=np.bool_), list(plan.sections)
 
@@ -93,7 +94,8 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
         level, usual = request.controls.fills, unplaced.controls.fills
         of_take = plan if level in (None, usual) else at_level(plan, level, bars, unplaced.sampling)
         own = request.sampling
-        wishes.append(wished_version(wish, bars & able, own, of_take, unplaced.sampling, request.controls))
+        controls = _heard(request.controls, wish)
+        wishes.append(wished_version(wish, bars & able, own, of_take, unplaced.sampling, controls))
 
     entered_by = [(unplaced, grooves.everywhere, plan, unwished, idle)]  # `unwished` as it is in the end
     for place in grooves.placed:
@@ -185,9 +187,10 @@ def make_plan(
         plan = replace(plan, silent=silent, loudness=loudness_of(plans, len(form.steps)))
     else:
         plans = even_plans(guitar_grid, sections)
-    intensity = options.controls.intensity
-    if options.arranges or intensity is not None:
-        plan = replace(plan, grooves=dressed(basic, plans, guitar_grid, intensity), ghosts=intensity is not None)
+    intensity, complexity = options.controls.intensity, options.controls.complexity
+    if options.arranges or intensity is not None or complexity is not None:
+        has_ghosts = intensity is not None or (complexity or 0.0) > USUAL
+        plan = replace(plan, grooves=dressed(basic, plans, guitar_grid, intensity, complexity), ghosts=has_ghosts)
     # 2. What is done together with the band.
     pieces = pieces_of(options, {id(groove): groove for groove in plan.grooves if groove is not None}.values(), kit)
     known = frozenset(name for name, allowed in zip(kit.names, pieces.allowed.tolist(), strict=True) if allowed)
@@ -199,6 +202,11 @@ def make_plan(
     # 3. The same, section by section.
     rows = tuple(_row(each, basic[each.first], pieces, kit, numbers) for each in plans)
     return replace(plan, fills=fills, gestures=gestures, pieces=pieces, sections=rows)
+
+
+def _heard(controls: Controls, plan: Plan) -> Controls:
+    """Return the controls that the model hears: grooves lean as requested, and tell it so."""
+    return controls if all(groove is None for groove in plan.grooves) else replace(controls, complexity=None)
 
 
 def _row(plan: SectionPlan, groove: Groove | None, pieces: Pieces, kit: Kit, numbers: IntArray) -> PlannedSection:

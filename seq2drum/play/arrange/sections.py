@@ -21,7 +21,7 @@ from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.grid import Grid, distinct
 from seq2drum.lattice.grooves.grooves import Groove
-from seq2drum.lattice.grooves.variation import timekeeper, varied
+from seq2drum.lattice.grooves.variation import leaned, timekeeper, varied
 from seq2drum.lattice.sections import Section, spans_of
 from seq2drum.music.notes import IntArray
 from seq2drum.play.arrange.arranger import Arranger, Outlook, Part, heard, parts_of
@@ -205,10 +205,11 @@ def dressed(
     plans: Sequence[SectionPlan],
     guitar_grid: GuitarGrid,
     intensity: float | None = None,
+    complexity: float | None = None,
 ) -> tuple[Groove | None, ...]:
     """Return the groove of each bar (B,), varied as its section is planned.
 
-    intensity: the control, which makes all sections fuller or sparser.
+    intensity, complexity: the controls, which make all sections fuller or sparser, and lean more or less.
     """
     busier = 0.0 if intensity is None else round(BUSIER * (intensity - USUAL_INTENSITY), 2)
     found, made = list(grooves), dict[tuple[str, float, str | None], Groove]()
@@ -221,6 +222,8 @@ def dressed(
             places = _places(guitar_grid, [one for one in plans if one.letter == plan.letter], groove)
             is_slow = float(guitar_grid.form.bpm[plan.first]) <= SLOW
             own = varied(groove, time=plan.cymbal, level=round(plan.level, 2), bass=places, is_slow=is_slow)
+            if complexity is not None:
+                own = leaned(own, complexity, bass=places)
             made[key] = varied(own, level=busier, bass=places, is_slow=is_slow, goes_far=True) if busier else own
         stop = plans[number + 1].first if number + 1 < len(plans) else len(found)
         begin = plan.first if number else 0

@@ -12,22 +12,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import bars_of, drums_of
 from seq2drum.lattice.features import GuitarGrid
-from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import OFFSET_UNITS, Grid, median
 from seq2drum.lattice.grooves.figures import FIGURES, figures_of
 from seq2drum.lattice.grooves.grooves import MOST_BARS, Groove, hits_of
 from seq2drum.lattice.grooves.grooves import features_likeness as likeness
 from seq2drum.lattice.grooves.styles import (
-    complexity,
     has_hand_percussion,
     has_signs,
     idiom_of,
@@ -79,9 +75,6 @@ PLAIN_STYLES = frozenset({"rock", "pop", "dance", "funk"})
 PLAIN = ("backbeat", "four on the floor", "half-time", "double-time")  # first words of kinds
 OTHER_IN_SECTION = 1.5  # nats
 OTHER_STYLE = 1e-9  # share of its probability that a groove of another than the requested style keeps
-# The usual distance of a groove's level from the requested one.
-AROUND: Mapping[str, float] = MappingProxyType({"intensity": 0.25, "complexity": 0.04})
-LEVEL_WIDTH = 0.2  # the usual distance of a level from that of the safest groove, without a request
 _BACKBEATS = [FULL.places["snare"], FULL.places["clap"]]
 TIMES = 3  # strokes a bar on a cymbal that keeps time
 _HATS, _RIDES, _OTHERS = (
@@ -89,7 +82,6 @@ _HATS, _RIDES, _OTHERS = (
     for names in (("closed hat", "open hat"), ("ride", "bell"), ("crash", "shaker", "cabasa", "tambourine"))
 )
 _TAG = 0x6200  # in the seeds of these draws only
-_MEASURED = 8  # bars in which a groove's levels are measured
 
 
 def make_ready() -> None:
@@ -116,7 +108,7 @@ def unheard(metre: tuple[int, int], bpm: float, options: Options) -> Groove:
     """The groove to begin with before anything was heard: the safest at a tempo, given the request."""
     shelf = Ranker.load().shelf(Book.load(), *metre)
     fit = Fit.of(shelf, shelf.prior(bpm) + _of_style(shelf.grooves, options.style))
-    return fit.grooves[safest_of(Fit.of(shelf, np.log(fit.shares) + _at_levels(fit, options)))]
+    return fit.grooves[safest_of(fit)]
 
 
 def groove_to_keep(
@@ -297,7 +289,7 @@ def _fits(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options
     for letter, fit in _figured(guitar_grid, tuple(sections), has_style=options.style is not None).items():
         with np.errstate(divide="ignore"):
             styled = Fit.of(fit.shelf, np.log(fit.shares) + _of_style(fit.grooves, options.style))
-            nats = np.log(styled.shares) + _at_levels(styled, options)
+            nats = np.log(styled.shares)
         if options.style is None and is_off_the_grid:
             nats = nats + np.where([is_extreme(groove) for groove in fit.grooves], np.log(UNHEARD), 0.0)
         far = np.where(fit.shelf.popularity > 0, FAR, FAR_IDIOM)
@@ -345,10 +337,9 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
     """A groove for each section."""
     if not fits:
         return {}
-    price = PRICE_WEIGHT if options.controls.complexity is None else 0.0  # a requested level says which groove
     # 1. Choose the leading groove.
     song, rng = _of_song(fits, bars), np.random.default_rng([options.seed, _TAG])
-    offers = _offers(song) if take else [safest_of(song, price=price)]
+    offers = _offers(song) if take else [safest_of(song, price=PRICE_WEIGHT)]
     if options.daring or take >= len(offers):
         leading = _drawn(song, options.daring or AS_DRUMMERS, rng)
     else:
@@ -358,7 +349,7 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
     for letter in sorted(fits, key=lambda letter: (-bars[letter], letter)):
         fit = fits[letter]
         if fit.shelf is not song.shelf:
-            place = _drawn(fit, options.daring, rng) if options.daring else safest_of(fit, price=price)
+            place = _drawn(fit, options.daring, rng) if options.daring else safest_of(fit, price=PRICE_WEIGHT)
         elif options.daring:
             nats = (
                 np.log(SECTION_WEIGHT * fit.shares + (1 - SECTION_WEIGHT) * song.shares)
@@ -369,7 +360,7 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
             place = leading
         else:
             mixed = SECTION_WEIGHT * fit.shares + (1 - SECTION_WEIGHT) * song.shares
-            place = safest_of(Fit(fit.shelf, mixed), leading, price, style)
+            place = safest_of(Fit(fit.shelf, mixed), leading, PRICE_WEIGHT, style)
         grooves[letter] = fit.grooves[place]
     return grooves
 
@@ -552,44 +543,7 @@ def _of_style(grooves: Sequence[Groove], style: str | None) -> Shares:
     return np.where([is_of(groove, style) for groove in grooves], 0.0, np.log(OTHER_STYLE))
 
 
-def _at_levels(fit: Fit, options: Options) -> Shares:
-    """(n,): the nats that grooves lose by their distance from the requested levels.
-
-    A quiet bossa is a bossa: grooves of another kind than that of the safest one without levels lose as those of
-    another style.
-    """
-    grooves, loss = fit.grooves, np.zeros(len(fit.grooves))
-    requested = options.controls.complexity
-    if requested is None:
-        return loss
-    asked = {"intensity": None, "complexity": requested}  # the arrangement makes a groove fuller or sparser
-    safest = grooves[safest_of(fit)]
-    for name, level in asked.items():
-        levels = np.array([getattr(_levels(groove), name) for groove in grooves])
-        wanted, around = (getattr(_levels(safest), name), LEVEL_WIDTH) if level is None else (level, AROUND[name])
-        loss -= ((levels - wanted) / around) ** 2 / 2
-    kind = _kind(safest)
-    of_kind = [_kind(groove) == kind for groove in grooves]
-    return loss + np.where(of_kind, 0.0, np.log(OTHER_STYLE))
-
-
 def _kind(groove: Groove) -> tuple[str | None, bool, bool]:
     """The idiom of a groove, if it is one of IDIOMS; whether it swings; and whether it keeps time."""
     idiom = idiom_of(groove)
     return idiom if idiom in IDIOMS else None, swings(groove), keeps_time(groove)
-
-
-class _Levels(NamedTuple):
-    """A groove's levels, 0..1; see `conditions.intensity_of` and `styles.complexity`."""
-
-    intensity: float
-    complexity: float
-
-
-@cache
-def _levels(groove: Groove) -> _Levels:
-    columns = groove.steps, groove.numerator, groove.denominator, float(np.mean(groove.tempo))
-    form = Form(*(np.full(_MEASURED, value) for value in columns))
-    grid = Grid.join(groove.bar(bar).shift(first) for bar, first in enumerate(form.first[:-1].tolist()))
-    intensity = conditions.intensity_of(drums_of(grid, form, FULL))
-    return _Levels(float(intensity.mean()), complexity(groove))

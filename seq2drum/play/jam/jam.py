@@ -15,11 +15,12 @@ from typing import TypeAlias
 import numpy as np
 
 from seq2drum.errors import OptionError
-from seq2drum.lattice.conditions import of_controls
+from seq2drum.lattice.conditions import Controls, of_controls
 from seq2drum.lattice.features import Features, GuitarGrid, features
 from seq2drum.lattice.form import MAX_STEPS, Form, form_of, lattice_of
 from seq2drum.lattice.grid import HIT_LENGTH, STEPS_PER_QUARTER, Grid, Lattice, encode
 from seq2drum.lattice.grooves.grooves import Groove
+from seq2drum.lattice.grooves.variation import leaned
 from seq2drum.lattice.sections import gone_on, without_future
 from seq2drum.music import choices, drum_maps
 from seq2drum.music.notes import Bar, Part, Song, Tempo
@@ -145,7 +146,7 @@ class Jam:
         self._catch_up()
         number, at = self.number, self.number - self._first
         here = self._form.between(number, number + 1)
-        self._hold(at, here, self._passages.groove)
+        self._hold(at, here, self._leaning)
         size, memory = int(here.steps[0]), self._memory
         memory.steps[LOOK_BACK + at] = size
         has_groove = self._rows.held[at] >= 0
@@ -172,6 +173,12 @@ class Jam:
     def coming(self) -> Bar:
         """The next bar to decide, in ticks."""
         return self._lattice.bars[self.number]
+
+    @property
+    def _leaning(self) -> Groove | None:
+        """The groove of the next bar, which leans against the beat as requested."""
+        groove, level = self._passages.groove, self._options.controls.complexity
+        return groove if groove is None or level is None else leaned(groove, level)
 
     def _catch_up(self) -> None:
         """Take the events before the next bar's moment."""
@@ -214,14 +221,16 @@ class Jam:
         known = Features(known.guitar[step:], known.clock[step:], without_future(known.bars)[low:], known.summary)
         form = heard.form.between(low, at + 1)
         # 2. Choose the groove, a fill, a crash.
-        model, groove = guided(self._engine, self._options.controls), self._passages.groove
+        groove, controls = self._leaning, self._options.controls
+        controls = controls if groove is None else replace(controls, complexity=None)
+        model = guided(self._engine, controls)
         pieces = self._hold(at, here, groove)
         is_last = STOP in self._asked
         is_fill = yield from self._is_fill(model, known, form, begins=begins, is_last=is_last)
         plan = self._plan(number, here, groove, begins=begins, is_fill=is_fill, is_last=is_last)
         plan = replace(plan, pieces=pieces)
         # 3. Play the bar, and remember it.
-        played = yield from self._played(model, number, known, form, plan, low)
+        played = yield from self._played(model, controls, number, known, form, plan, low)
         struck = self._dynamics.strike(number, played)
         self._passages.letters.append(self._passages.letter)
         self._was_fill, self.is_over = is_fill, is_last
@@ -239,7 +248,7 @@ class Jam:
         return pieces
 
     def _played(
-        self, model: Playable, number: int, known: Features, form: Form, plan: Plan, low: int
+        self, model: Playable, controls: Controls, number: int, known: Features, form: Form, plan: Plan, low: int
     ) -> Computation[Grid]:
         """The hits of a planned bar; known and form: those of the remembered bars from `low` up to it."""
         at, size = number - self._first, int(form.steps.max())
@@ -247,7 +256,7 @@ class Jam:
         read = rows.part(low, at + 1, size)
         fills = np.zeros(at + 1 - low, dtype=np.bool_)
         fills[-1] = is_fill
-        conditions = of_controls(self._options.controls, len(fills), fills)
+        conditions = of_controls(controls, len(fills), fills)
         encoded = yield from model.encode(known, form, conditions, 0, len(fills), read)
         self._memory.steps[LOOK_BACK + low : LOOK_BACK + at + 1] = form.steps
         self._memory.recognise(low, encoded["key"])
