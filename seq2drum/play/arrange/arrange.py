@@ -12,7 +12,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from seq2drum.lattice.conditions import Controls
 from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.gestures import stopped
@@ -86,7 +85,7 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
         _, idle = decoded_bars(first, stop, kept.given, silent | plan.silent)
     # 2. The plan without the wishes that have a place, with fills where drummers would play them.
     plan = yield from add_fills(model, guitar.features, form, plan, unplaced.controls.fills, unplaced.sampling)
-    take = version_of(plan, able, unplaced.sampling, unplaced.sampling, _heard(unplaced.controls, plan))
+    take = version_of(plan, able, unplaced.sampling, unplaced.sampling, unplaced.controls)
     # 3. A version for each wish: what is requested for places, and the ending.
     wishes, unwished, rows = list[Version](), np.ones(len(able), dtype=np.bool_), list(plan.sections)
 
@@ -94,8 +93,7 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
         level, usual = request.controls.fills, unplaced.controls.fills
         of_take = plan if level in (None, usual) else at_level(plan, level, bars, unplaced.sampling)
         own = request.sampling
-        controls = _heard(request.controls, wish)
-        wishes.append(wished_version(wish, bars & able, own, of_take, unplaced.sampling, controls))
+        wishes.append(wished_version(wish, bars & able, own, of_take, unplaced.sampling, request.controls))
 
     entered_by = [(unplaced, grooves.everywhere, plan, unwished, idle)]  # `unwished` as it is in the end
     for place in grooves.placed:
@@ -202,11 +200,6 @@ def make_plan(
     # 3. The same, section by section.
     rows = tuple(_row(each, basic[each.first], pieces, kit, numbers) for each in plans)
     return replace(plan, fills=fills, gestures=gestures, pieces=pieces, sections=rows)
-
-
-def _heard(controls: Controls, plan: Plan) -> Controls:
-    """Return the controls that the model hears: grooves lean as requested, and tell it so."""
-    return controls if all(groove is None for groove in plan.grooves) else replace(controls, complexity=None)
 
 
 def _row(plan: SectionPlan, groove: Groove | None, pieces: Pieces, kit: Kit, numbers: IntArray) -> PlannedSection:

@@ -88,6 +88,8 @@ def version_of(plan: Plan, bars: BoolArray, sampling: Sampling, fill_sampling: S
         refilled = bars & ((none if plan.fills is None else plan.fills.requested) | (before != after))
         if requested.crash is not None and plan.crash is not None:
             recrashed = bars & (requested.crash != plan.crash)
+    if any(groove is not None for groove in plan.grooves):  # these lean as requested, and tell the model so
+        controls = replace(controls, complexity=None)
     return Version(bars, replace(plan, fills=None), requested, refilled, recrashed, sampling, controls)
 
 

@@ -288,9 +288,10 @@ def _fits(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options
     is_off_the_grid = len(offset) > 0 and float(np.abs(offset).mean()) > OFF_GRID * OFFSET_UNITS
     for letter, fit in _figured(guitar_grid, tuple(sections), has_style=options.style is not None).items():
         with np.errstate(divide="ignore"):
-            styled = Fit.of(fit.shelf, np.log(fit.shares) + _of_style(fit.grooves, options.style))
-            nats = np.log(styled.shares)
-        if options.style is None and is_off_the_grid:
+            nats = np.log(fit.shares)
+        if options.style is not None:
+            nats = nats + _of_style(fit.grooves, options.style)
+        elif is_off_the_grid:
             nats = nats + np.where([is_extreme(groove) for groove in fit.grooves], np.log(UNHEARD), 0.0)
         far = np.where(fit.shelf.popularity > 0, FAR, FAR_IDIOM)
         nats = nats + np.where(fit.shelf.beyond(bpm) > far, np.log(UNHEARD), 0.0)
