@@ -1,4 +1,4 @@
-"""Controls of the drums, and their values for a model: style, intensity, complexity, fills.
+"""Controls of the drums, and their values for a model: style, intensity, complexity, fills, change.
 
 Controls are a user's settings; conditions are the numbers that a model reads, bar by bar. In training, conditions are
 measured on the real drums and often dropped, so that each may be left open when playing. Levels are quantiles over
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2drum.lattice import repeats
 from seq2drum.lattice.columns import Columns
 from seq2drum.lattice.form import CLOCK, FloatArray, Form, clock_of
 from seq2drum.lattice.grid import OFFSET_UNITS, STEPS_PER_QUARTER, Grid
@@ -199,12 +200,13 @@ def _next_stronger(level: FloatArray) -> IntArray:
 
 # Style is one-hot; each other condition is a value and a 1 that marks it as known. A new style is appended
 # to STYLES, so that models trained without it can be played, see `columns_for`.
-CONDITIONS = Columns(style=len(STYLES), intensity=2, complexity=2, fill=2)
+CONDITIONS = Columns(style=len(STYLES), intensity=2, complexity=2, fill=2, change=2)
+_CHANGELESS = 15  # the widest of the models trained before "change" was a condition
 SMOOTH = 4  # bars on each side that a measured level is averaged over, as a user sets a level for many bars
 # Probabilities of dropping all conditions of a training pair, and else each of them.
 # Fills are dropped less often, as a playing model always has them planned.
 NONE_GIVEN = 0.35
-NOT_GIVEN = {"style": 0.6, "intensity": 0.6, "complexity": 0.6, "fill": 0.25}
+NOT_GIVEN = {"style": 0.6, "intensity": 0.6, "complexity": 0.6, "fill": 0.25, "change": 0.25}
 
 # Deciles of bars in which drums play, counted over 1,263 training songs.
 _ENERGY = np.array([0.0, 1.15, 1.63, 2.01, 2.32, 2.62, 2.99, 3.43, 4.1, 5.09, 9.0])
@@ -230,18 +232,23 @@ class Controls:
 
 
 class Measured(NamedTuple):
-    """The conditions that real drums meet: the style, and (B,) intensity, complexity and whether each bar is a fill."""
+    """The conditions that real drums meet: the style, and (B,) of each bar the others.
+
+    intensity, complexity: levels. fill: whether it is one. change: see `repeats.changes`.
+    """
 
     style: str
     intensity: FloatArray
     complexity: FloatArray
     fill: NDArray[np.bool_]
+    change: FloatArray
 
 
 def measure(grid: Grid, form: Form) -> Measured:
     """The conditions that drums of the full kit meet."""
     full, nine = drums_of(grid, form, FULL), drums_of(grid, form)
-    return Measured(style_of(full), intensity_of(full), complexity_of(nine), fills(nine))
+    change = repeats.changes(repeats.cores(bars_of(nine)), form.steps)
+    return Measured(style_of(full), intensity_of(full), complexity_of(nine), fills(nine), change)
 
 
 def intensity_of(drums: Drums) -> FloatArray:
@@ -308,15 +315,16 @@ def style_of(drums: Drums) -> str:
 
 
 def columns_for(width: int) -> IntArray:
-    """The columns (width,) of CONDITIONS in a model of this width, which lacks the styles added since.
+    """The columns (width,) of CONDITIONS in a model of this width, which lacks what was added since.
 
     Raises:
         ValueError: the model has more columns than there are, or too few for levels and fills.
     """
-    styles = width - (CONDITIONS.size - len(STYLES))
+    stop = CONDITIONS["change"].start if width <= _CHANGELESS else CONDITIONS.size
+    styles = width - (stop - len(STYLES))
     if not 0 <= styles <= len(STYLES):
         raise ValueError(f"it has {width} conditions, where this version has {CONDITIONS.size}")
-    columns: IntArray = np.r_[:styles, len(STYLES) : CONDITIONS.size]
+    columns: IntArray = np.r_[:styles, len(STYLES) : stop]
     return columns
 
 
@@ -325,9 +333,11 @@ def of_measured(measured: Measured) -> FloatArray:
     return _table(len(measured.fill), *measured)
 
 
-def of_controls(controls: Controls, bars: int, fill: NDArray[np.bool_] | None = None) -> FloatArray:
-    """(bars, CONDITIONS.size): the same settings in every bar; fill (bars,): the bars that should be fills."""
-    return _table(bars, controls.style, controls.intensity, controls.complexity, fill)
+def of_controls(
+    controls: Controls, bars: int, fill: NDArray[np.bool_] | None = None, change: FloatArray | None = None
+) -> FloatArray:
+    """(bars, CONDITIONS.size): the same settings in every bar; fill, change (bars,): the values wanted of each bar."""
+    return _table(bars, controls.style, controls.intensity, controls.complexity, fill, change)
 
 
 def _table(
@@ -336,13 +346,15 @@ def _table(
     intensity: FloatArray | float | None,
     complexity: FloatArray | float | None,
     fill: NDArray[np.bool_] | None,
+    change: FloatArray | None,
 ) -> FloatArray:
     """(bars, CONDITIONS.size): each value, (bars,) or one for all, beside a 1; zeros for None."""
     named = np.zeros((bars, len(STYLES)))
     if style is not None:
         named[:, STYLES.index(style)] = 1
     values = {"style": named}
-    for name, value in (("intensity", intensity), ("complexity", complexity), ("fill", fill)):
+    levels = {"intensity": intensity, "complexity": complexity, "fill": fill, "change": change}
+    for name, value in levels.items():
         values[name] = np.zeros((bars, 2))
         if value is not None:
             values[name][:, 0], values[name][:, 1] = value, 1
@@ -350,7 +362,7 @@ def _table(
 
 
 def given(uniform: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """The conditions that training pairs are given: uniform draws (n, 5) -> (n, CONDITIONS.size)."""
+    """The conditions that training pairs are given: uniform draws (n, 6) -> (n, CONDITIONS.size)."""
     some = uniform[:, 0] >= NONE_GIVEN
     keep = np.zeros((len(uniform), CONDITIONS.size), dtype=bool)
     for column, (name, share) in enumerate(NOT_GIVEN.items(), 1):

@@ -36,8 +36,8 @@ class GuitarGrid(Shown):
     """A guitar on the lattice of its song, with all that `features` needs; small enough to keep for thousands of songs.
 
     programs (9,): notes played by each guitar program (24-31) and by any other. parts: how many parts were merged.
-    bass: the notes of the song's bass, if any; `features` ignores it, since it tells which groove a song wants but not
-    how to play it. marks: the bars at which the file begins a section, with its name.
+    bass: the notes of the song's bass, if any; of `features`, only the band has it. marks: the bars at which the file
+    begins a section, with its name.
     """
 
     form: Form
@@ -180,19 +180,29 @@ SUMMARY = Columns(
 )
 
 
+# Features of a step of the band: what else sounds in the song. A kick plays with the bass.
+BAND = Columns(
+    played=1,  # whether a note of the bass begins
+    loudness=1,  # its velocity, 0..1
+    known=1,  # whether the song has a bass
+)
+
+
 class Features(NamedTuple):
-    """The guitar as a model reads it.
+    """The guitar as a model reads it, and the band.
 
     guitar (T, GUITAR.size): onsets, loudness, register, pitch classes, chord change, length.
     clock (T, CLOCK.size): the step's place in the quarter, the accent group and the bar, and its weight.
     bars (B, BARS.size): metre, tempo, place in the phrase and the song, similarity to other bars, the bars beside it.
     summary (SUMMARY.size,): the whole part: programs, rhythm, accents, register, harmony, density, repetition.
+    band (T, BAND.size): the bass; zeros without one.
     """
 
     guitar: FloatArray
     clock: FloatArray
     bars: FloatArray
     summary: FloatArray
+    band: FloatArray
 
 
 @lru_cache(maxsize=1)
@@ -208,10 +218,21 @@ def features(guitar_grid: GuitarGrid) -> Features:
     guitar = _guitar(grid, quarter, chords)
     rhythm, chroma = by_bar(form, grid)
     bars = _bars(form, rhythm, chroma)
-    known = Features(guitar, clock_of(form), bars, _summary(guitar_grid, guitar, bars, rhythm, chords))
+    known = Features(
+        guitar, clock_of(form), bars, _summary(guitar_grid, guitar, bars, rhythm, chords), _band(guitar_grid)
+    )
     for table in known:
         table.setflags(write=False)
     return known
+
+
+def _band(guitar_grid: GuitarGrid) -> FloatArray:
+    """(T, BAND.size): the features of each step of the band."""
+    bass, steps = guitar_grid.bass, int(guitar_grid.form.first[-1])
+    loudness = np.zeros(steps, dtype=np.float32)
+    np.maximum.at(loudness, bass.step, bass.velocity / 127)
+    known = np.full(steps, len(bass.step) > 0)
+    return BAND.table(steps, {"played": loudness > 0, "loudness": loudness, "known": known})
 
 
 class _Chords(NamedTuple):

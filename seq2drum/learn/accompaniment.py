@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,10 +42,11 @@ class Recipe(task.Recipe):
     """The recipe of an accompanist.
 
     batch: pairs for each process. Shares of pairs: blanked, drum history hidden; drawn, history drawn by the model
-    itself; groove_hidden, no groove; groove_near, a groove near the section's own; future_hidden, trained without
-    lookahead. start: the model whose weights it begins with; random by default. altered: share of the songs in 4/4 that
-    are also seen in another metre, see `data.corpus.metre_augmentation`. weights: how often an epoch sees a song of a
-    tag. sizes: the family's own numbers. rate: by default that of the default family; others have their class's `rate`.
+    itself; groove_hidden, no groove; groove_near, a groove near the section's own; band_hidden, no band; future_hidden,
+    trained without lookahead. start: the model whose weights it begins with; random by default. altered: share of the
+    songs in 4/4 that are also seen in another metre, see `data.corpus.metre_augmentation`. weights: how often an epoch
+    sees a song of a tag. sizes: the family's own numbers. rate: by default that of the default family; others have
+    their class's `rate`.
     """
 
     rate: float = field(default_factory=lambda: family(DEFAULT_FAMILY).rate)
@@ -57,6 +58,7 @@ class Recipe(task.Recipe):
     drawn: float = 0.1
     groove_hidden: float = 0.5
     groove_near: float = 0.2
+    band_hidden: float = 0.5
     altered: float = 0.1
     future_hidden: float = 0.0
     start: str = ""
@@ -145,6 +147,7 @@ class Accompaniment(Task[list[Window], list[Batch]]):
                 ask=True,
                 grooves=Given(recipe.groove_hidden, recipe.groove_near),
                 drawn=recipe.drawn,
+                band_hidden=recipe.band_hidden,
                 future_hidden=recipe.future_hidden,
             )
             for part in parts
@@ -232,19 +235,25 @@ class Accompaniment(Task[list[Window], list[Batch]]):
 
 
 def _weights(recipe: Recipe, model: Family) -> dict[str, torch.Tensor]:
-    """The weights of the model to start from.
+    """The weights of the model to start from; it ignores what it was trained without.
 
     Raises:
         OptionError: the model is of another family, or of other sizes.
         UnknownModelError, CheckpointError: the model does not exist, or is damaged.
     """
     start, _ = checkpoint.load(find(recipe.start))
-    if type(start) is not type(model) or start.config != model.config:
+    grown = {name: getattr(model.config, name) for name in ("asked", "band") if hasattr(model.config, name)}
+    if type(start) is not type(model) or replace(start.config, **grown) != model.config:
         raise OptionError(
             f"the model {recipe.start!r} has another family or other sizes than the model to train; name the"
             " same --model and --size, or leave out --start"
         )
-    return start.state_dict()
+    weights = start.state_dict()
+    for name, own in model.state_dict().items():
+        if more := own.shape[1] - weights[name].shape[1] if own.ndim > 1 else 0:
+            zeros = torch.zeros(own.shape[0], more, *own.shape[2:])
+            weights[name] = torch.cat([weights[name], zeros], 1)
+    return weights
 
 
 def check_sizes(recipe: Recipe, config: type[Config]) -> None:

@@ -19,6 +19,7 @@ import struct
 import sys
 import tempfile
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -29,7 +30,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from seq2drum.errors import CheckpointError, ModelError
-from seq2drum.models.base import Family, write_graph
+from seq2drum.models.base import Config, Family, write_graph
 from seq2drum.models.families import FAMILIES, family
 from seq2drum.music.shown import visible
 from seq2drum.play.checkpoint.folder import CONFIG, FORMAT, KIND, PLAYED, SUMS, WEIGHTS, digests, find, read_config
@@ -81,7 +82,7 @@ def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Family, dict
     about = read_config(folder)
     try:
         kind = family(about["family"])
-        model = kind(kind.config_type(**about["config"]))
+        model = kind(kind.config_type(**_completed(kind.config_type, about["config"])))
         weights = load_file(folder / WEIGHTS, device=str(device))
         for derived in ("voice_order", "silence"):
             weights.pop(derived, None)
@@ -89,6 +90,12 @@ def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Family, dict
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{str(folder)!r} is not a usable checkpoint: {error}") from None
     return model.to(device), about
+
+
+def _completed(config: type[Config], sizes: Mapping[str, Any]) -> dict[str, Any]:
+    """The sizes of a model with those that it was trained without: it hears no band."""
+    heard = {"band": 0} if "band" in {item.name for item in fields(config)} else {}
+    return {**heard, **sizes}
 
 
 def export(model: Family, folder: Path) -> None:

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seq2drum.data.batches.batches import PAST, RECENT
-from seq2drum.lattice.features import GUITAR, NEIGHBOURS
+from seq2drum.lattice.features import BAND, GUITAR, NEIGHBOURS
 from seq2drum.lattice.form import MAX_STEPS
 from seq2drum.models import base, layers
 from seq2drum.models.layers import BESIDE, PLACE, BarsAround, Dropout, Flat, Heads, Pointer, Reader, SameDropout
@@ -53,7 +53,8 @@ class Config(base.Config):
     """Sizes of the layers.
 
     hidden: states from which hits are drawn. reader: the guitar reader, per direction. bar: a bar's vector. played: the
-    state carried from bar to bar. heads: of the bar memory.
+    state carried from bar to bar. heads: of the bar memory. band: the inputs of a step of the band; 0 in a model that
+    hears the guitar alone.
     """
 
     hidden: int = 256
@@ -62,6 +63,7 @@ class Config(base.Config):
     played: int = 128
     heads: int = 4
     dropout: float = 0.1
+    band: int = BAND.size
 
 
 class Known(NamedTuple):
@@ -93,7 +95,7 @@ class Remembering(base.Family):
             Dropout(0.1), nn.Linear(config.summary, 64), nn.ReLU(), Dropout(0.2), nn.Linear(64, 32)
         )
         # 1. The guitar, step by step and bar by bar.
-        self.reader = Reader(config.guitar + config.clock + PLACE, config.reader)
+        self.reader = Reader(config.guitar + config.clock + PLACE + config.band, config.reader)
         self.bar_shape = Flat(MAX_STEPS, len(_SHAPE_COLUMNS), 160)
         self.bar_rest = nn.Linear(GUITAR.widths["pitch_classes"] + config.bars, 160)
         self.bar_vector = nn.Sequential(nn.ReLU(), nn.Linear(160, bar))
@@ -160,16 +162,24 @@ class Remembering(base.Family):
     # --- computed by the graphs, and by training the same way ------------------------------------------------------
 
     def given(
-        self, guitar: Tensor, clock: Tensor, steps: Tensor, groove: Tensor | None, grooved: Tensor | None
+        self,
+        guitar: Tensor,
+        clock: Tensor,
+        steps: Tensor,
+        band: Tensor | None,
+        groove: Tensor | None,
+        grooved: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         """Guitar and clock of m bars (m, S, ·) -> encoding of each step (m, S, G), the bars' final states.
 
-        groove (m, S, V): velocities of the groove of each bar; grooved (m, 1): 1 where there is one. Both come last.
+        band (m, S, ·): the band of each step, for a model that hears it. groove (m, S, V): velocities of the groove of
+        each bar; grooved (m, 1): 1 where there is one. Both come last.
         """
         size = guitar.shape[1]
         place = self.place(torch.arange(size, device=guitar.device).clamp(max=MAX_STEPS - 1))
         clock = torch.cat([clock, place.expand(guitar.shape[0], size, PLACE)], -1)
-        aligned, final = self.reader(torch.cat([guitar, clock], -1), steps)
+        sounding = [guitar, clock] if band is None or not self.config.band else [guitar, clock, band]
+        aligned, final = self.reader(torch.cat(sounding, -1), steps)
         known = [aligned, clock]
         if groove is not None and grooved is not None and self.hears_grooves:
             known += [(groove > 0).to(groove.dtype), groove, grooved[:, None].expand(-1, size, -1)]
@@ -303,6 +313,7 @@ class Remembering(base.Family):
             guitar.flatten(0, 1),
             batch.clock.flatten(0, 1),
             batch.steps[:, inside].flatten().clamp(1, target.shape[2]),
+            batch.band.flatten(0, 1),
             batch.groove.flatten(0, 1),
             batch.grooved.flatten()[:, None],
         )
@@ -364,13 +375,19 @@ class _HiddenStates(NamedTuple):
 def listening_graphs(model: Remembering, prepared: dict[str, base.Shape]) -> dict[str, base.Graph]:
     """The graphs "encode" and "plan"; prepared: shapes of the family's own outputs of the first."""
     config = model.config
-    given = base.encode_inputs(config) | (base.groove_inputs(config) if model.hears_grooves else {})
+    given = base.encode_inputs(config) | _optional_inputs(model)
     known = prepared | known_shapes(model, "B") | {"key": ("B", config.heads * KEY)}
     known |= {"sketch": ("B", "S", config.voices)}
     return {
         "encode": base.Graph(_Encode(model), given, known),
         "plan": base.Graph(_Plan(model), base.plan_inputs(config), {"fill": ("B", 1)}),
     }
+
+
+def _optional_inputs(model: Remembering) -> dict[str, base.Shape]:
+    """Inputs of the graph "encode" that only some models have, in its order."""
+    band: dict[str, base.Shape] = {"band": ("B", "S", model.config.band)} if model.config.band else {}
+    return band | (base.groove_inputs(model.config) if model.hears_grooves else {})
 
 
 def known_shapes(model: Remembering, bars: str) -> dict[str, base.Shape]:
@@ -489,13 +506,15 @@ class _Plan(base.GraphModule[Remembering]):
 class _Encode(base.GraphModule[Remembering]):
     def forward(
         self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor, conditions: Tensor,
-        groove: Tensor | None = None, grooved: Tensor | None = None,
+        *more: Tensor,
     ) -> tuple[Tensor, ...]:  # fmt: skip
         model = self.model
+        named = dict(zip(_optional_inputs(model), more, strict=True))
+        band, groove, grooved = (named.get(name) for name in ("band", "groove", "grooved"))
         overheard = torch.cat([_heard(model, guitar, bars, summary), model.wanted(conditions[None])[0]], -1)
         if groove is not None and grooved is not None:
             overheard = torch.cat([overheard, model.drum_bar((groove > 0).to(groove.dtype)) * grooved], -1)
-        given, final = model.given(guitar, clock, steps, groove, grooved)
+        given, final = model.given(guitar, clock, steps, band, groove, grooved)
         contents = model.contents(guitar, bars)
         key = functional.normalize(model.key(contents).reshape(-1, model.config.heads, KEY), dim=-1).flatten(1)
         return (

@@ -27,6 +27,7 @@ from seq2drum.music.song_plan import SongPlan
 from seq2drum.play.arrange.arrange import arrange
 from seq2drum.play.arrange.arranger import Arranger
 from seq2drum.play.arrange.fills import add_fills, version_of
+from seq2drum.play.arrange.repeats import Repeater, with_changes
 from seq2drum.play.arrange.sections import numbered_spans
 from seq2drum.play.checkpoint.folder import DEFAULT
 from seq2drum.play.choose import Grooves, choose, variants
@@ -63,6 +64,7 @@ class Drummer(Shown):
         loaded = engine.load(str(model), threads=threads)
         choosing.make_ready()
         Arranger.load()
+        Repeater.load()
         return Drummer(loaded)
 
     def accompany(
@@ -207,6 +209,7 @@ def stream_grid(
     decoded, idle = decoded_bars(
         first, stop, given, np.zeros(count, dtype=np.bool_) if plan.silent is None else plan.silent
     )
+    plan = with_changes(plan, guitar_grid, decoded, sampling)
     take = version_of(plan, decoded, sampling, sampling, controls)
     yield from play(model, guitar_grid, read, Arrangement(take, (), first, stop, given, idle))
 

@@ -26,7 +26,7 @@ from seq2drum.data.batches.batches import (
 from seq2drum.data.batches.draws import FAR, NEAR, Given, draw, section_grooves
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.lattice.conditions import CONDITIONS
-from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, SongGrid, features
+from seq2drum.lattice.features import BAND, BARS, GUITAR, SUMMARY, SongGrid, features
 from seq2drum.lattice.form import CLOCK
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, Grid, Lattice, encode
 from seq2drum.lattice.grooves.grooves import likeness, typical
@@ -293,6 +293,7 @@ def test_a_batch_has_the_shapes_it_promises(data: Data) -> None:
         "far_steps": (n, FAR),
         "far_number": (n, FAR),
         "conditions": (n, context, CONDITIONS.size),
+        "band": (n, longest, size, BAND.size),
         "fill": (n, longest),
         "groove": (n, longest, size, voices),
         "grooved": (n, longest),
@@ -542,13 +543,29 @@ def test_a_swapped_window_is_another_songs_of_the_same_size(data: Data) -> None:
 def test_conditions_are_given_only_in_training(data: Data) -> None:
     pairs = some_pairs()
     assert not collate(data, pairs, draw(rng(), len(pairs))).conditions.any()
-    asked = np.array([[0.9, *4 * [0.9]], [0.1, *4 * [0.9]], [0.9, 0.9, 0.1, 0.1, 0.1]])
+    asked = np.array([[0.9, *5 * [0.9]], [0.1, *5 * [0.9]], [0.9, 0.9, 0.1, 0.1, 0.1, 0.1]])
     draws = draw(rng(), 3)._replace(asked=asked)
     asked = collate(data, pairs[:3], draws, ask=True).conditions
-    for name in ("intensity", "complexity", "fill"):
+    for name in ("intensity", "complexity", "fill", "change"):
         assert asked[0][..., CONDITIONS[name].start + 1].any()  # it is known
     assert not asked[1].any()  # this pair is given none
     assert asked[2][:, CONDITIONS["style"]].any() and not asked[2][:, CONDITIONS.without("style")].any()
+
+
+def test_the_band_is_heard_unless_it_or_the_future_is_hidden(data: Data) -> None:
+    songs = SONGS[:2]
+    heard = [replace(song.guitar_grid, bass=song.guitar_grid.guitar) for song in songs]
+    basses = [replace(song, guitar_grid=grid) for song, grid in zip(songs, heard, strict=True)]
+    own = flatten(basses, foreseen=False)
+    pairs = [Window(0, 2, 6), Window(1, 2, 6), Window(1, 4, 8)]
+    draws = draw(rng(), 3)._replace(band=np.array([0.2, 0.7, 0.9]), future=np.array([1.0, 1.0, 0.1]))
+    assert not collate(own, pairs, draws).band.any()
+    band = collate(own, pairs, draws, band_hidden=0.5, future_hidden=0.5).band
+    assert not band[0].any() and not band[2].any()  # hidden by itself, and with the future
+    assert band[1][..., BAND.at("known")].all()
+    at = slice(own.first_step[own.first_bar[1] + 2], own.first_step[own.first_bar[1] + 6])
+    assert_array_equal(band[1].reshape(-1, BAND.size), own.band[at].astype(np.float32))
+    assert band[1][..., BAND.at("played")].any()
 
 
 def test_in_some_pairs_a_third_of_the_voices_is_hidden_in_the_bars_before(data: Data) -> None:
@@ -696,6 +713,7 @@ BATCH_SHAPES: dict[str, Shape] = {
     "velocity": ("n", "P", "S", "V"),
     "offset": ("n", "N", "S", "V"),
     "clock": ("n", "N", "S", CLOCK.size),
+    "band": ("n", "N", "S", BAND.size),
     "bars": ("n", "C", BARS.size),
     "summary": ("n", SUMMARY.size),
     "exists": ("n", "C"),

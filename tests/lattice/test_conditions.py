@@ -85,13 +85,15 @@ def test_cymbals_alone_are_not_complex() -> None:
 
 
 def test_what_was_measured_is_in_its_own_columns() -> None:
-    measured = conditions.Measured("funk", np.array([0.25, 0.5]), np.array([0.1, 0.9]), np.array([False, True]))
+    intensity, complexity, change = np.array([0.25, 0.5]), np.array([0.1, 0.9]), np.array([0, 0.5])
+    measured = conditions.Measured("funk", intensity, complexity, np.array([False, True]), change)
     table = conditions.of_measured(measured)
     assert table.shape == (2, CONDITIONS.size)
     assert table[:, CONDITIONS["style"]].argmax(axis=1).tolist() == [STYLES.index("funk")] * 2
     assert table[:, CONDITIONS["intensity"]].tolist() == [[0.25, 1], [0.5, 1]]
     assert table[:, CONDITIONS["complexity"]] == pytest.approx(np.array([[0.1, 1], [0.9, 1]]))
     assert table[:, CONDITIONS["fill"]].tolist() == [[0, 1], [1, 1]]
+    assert table[:, CONDITIONS["change"]].tolist() == [[0, 1], [0.5, 1]]
 
 
 def test_nothing_asked_for_is_all_zero() -> None:
@@ -100,10 +102,11 @@ def test_nothing_asked_for_is_all_zero() -> None:
     assert some.sum(axis=1).tolist() == [2] * 5  # a style, and a level that is known to be zero
 
 
-def test_a_third_of_the_pairs_is_given_no_condition_and_fills_are_given_most() -> None:
-    keep = conditions.given(np.random.default_rng(0).random((20_000, 5)))
-    assert np.mean(~keep.any(axis=1)) == pytest.approx(0.35 + 0.65 * 0.6**3 * 0.25, abs=0.02)
-    assert keep[:, CONDITIONS["fill"]].mean() == pytest.approx(0.65 * 0.75, abs=0.02)
+def test_a_third_of_the_pairs_is_given_no_condition_and_fills_and_changes_are_given_most() -> None:
+    keep = conditions.given(np.random.default_rng(0).random((20_000, 6)))
+    assert np.mean(~keep.any(axis=1)) == pytest.approx(0.35 + 0.65 * 0.6**3 * 0.25**2, abs=0.02)
+    for name in ("fill", "change"):
+        assert keep[:, CONDITIONS[name]].mean() == pytest.approx(0.65 * 0.75, abs=0.02)
     assert keep[:, CONDITIONS["intensity"]].mean() == pytest.approx(0.65 * 0.4, abs=0.02)
 
 
@@ -116,6 +119,7 @@ def test_measures_agree_with_the_groove_they_are_made_of() -> None:
     measured = conditions.measure(grid, drums.form)
     assert measured.style == "rock"
     assert measured.fill.tolist() == fills(drums_of(grid, drums.form)).tolist()
+    assert measured.change.tolist() == [1.0, *19 * [0.0]]
 
 
 # --- drums ------------------------------------------------------------------------------------------------------------

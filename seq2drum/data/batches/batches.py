@@ -28,7 +28,7 @@ from seq2drum.data.batches.draws import (
 )
 from seq2drum.data.corpus.prepared import Prepared
 from seq2drum.lattice.conditions import CONDITIONS, given, measure, of_measured
-from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, features
+from seq2drum.lattice.features import BAND, BARS, GUITAR, SUMMARY, features
 from seq2drum.lattice.form import CLOCK, MAX_STEPS, FloatArray
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS
 from seq2drum.lattice.phrases import MAX_BARS, MAX_NOTES, cut_bars
@@ -48,7 +48,8 @@ class Batch(NamedTuple):
     """A batch of pairs with their context. Padding is zero; `exists` and `steps` tell it from silence.
 
     guitar (n, C, S, GUITAR.size), drums and velocity (n, PAST + N, S, V) in 0..1, offset (n, N, S, V) in gaps,
-    clock (n, N, S, CLOCK.size), bars (n, C, BARS.size), summary (n, SUMMARY.size), exists (n, C), steps (n, C), in the
+    clock (n, N, S, CLOCK.size), band (n, N, S, BAND.size), zero where hidden, bars (n, C, BARS.size),
+    summary (n, SUMMARY.size), exists (n, C), steps (n, C), in the
     context maybe more than S, number (n, C) bar numbers in the song, far_* the same for F bars from further back,
     conditions (n, C, CONDITIONS.size), zero where none is given; fill (n, N): whether a bar is a fill;
     groove (n, N, S, V) velocities of the groove of each bar in 0..1, grooved (n, N): 1 where one is given;
@@ -65,6 +66,7 @@ class Batch(NamedTuple):
     velocity: FloatArray
     offset: FloatArray
     clock: FloatArray
+    band: FloatArray
     bars: FloatArray
     summary: FloatArray
     exists: NDArray[np.bool_]
@@ -102,7 +104,8 @@ class Window(NamedTuple):
 class Data:
     """Songs as flat arrays over all their bars and steps, from which batches are gathered.
 
-    first_bar (songs + 1,), first_step (bars + 1,); over all steps guitar (T, GUITAR.size), clock (T, CLOCK.size), and
+    first_bar (songs + 1,), first_step (bars + 1,); over all steps guitar (T, GUITAR.size), clock (T, CLOCK.size),
+    band (T, BAND.size), and
     velocity and offset (T, V), where a velocity of 0 is no hit; over all bars, bars (B, BARS.size),
     conditions (B, CONDITIONS.size), guitar_notes and drum_notes (B,), metre (B, 2); summary (songs, SUMMARY.size).
     causal: the context known before each bar; None where no pair hides the future.
@@ -117,6 +120,7 @@ class Data:
     velocity: NDArray[np.uint8]
     offset: NDArray[np.int8]
     clock: NDArray[np.float16]
+    band: NDArray[np.float16]
     bars: NDArray[np.float16]
     conditions: NDArray[np.float16]
     summary: FloatArray
@@ -148,6 +152,7 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL, *, foreseen: bool = True
     total, count = int(first_step[-1]), int(first_bar[-1])
     guitar = zeros((total, GUITAR.size), np.float16)
     clock = zeros((total, CLOCK.size), np.float16)
+    band = zeros((total, BAND.size), np.float16)
     velocity = zeros((total, len(kit)), np.uint8)
     offset = zeros((total, len(kit)), np.int8)
     bars = zeros((count, BARS.size), np.float16)
@@ -160,7 +165,7 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL, *, foreseen: bool = True
     for index, song in enumerate(songs):
         here = slice(first_bar[index], first_bar[index + 1])
         there = slice(first_step[here.start], first_step[here.stop])
-        guitar[there], clock[there], bars[here], summary[index] = features(song.guitar_grid)
+        guitar[there], clock[there], bars[here], summary[index], band[there] = features(song.guitar_grid)
         conditions[here] = of_measured(measure(song.drums, song.guitar_grid.form))
         drums = song.drums.select(voices[song.drums.key] >= 0)
         at = drums.step + there.start
@@ -178,6 +183,7 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL, *, foreseen: bool = True
         velocity,
         offset,
         clock,
+        band,
         bars,
         conditions,
         summary,
@@ -284,13 +290,15 @@ def collate(
     grooves: Given = HIDDEN,
     drawn: float = 0.0,
     future_hidden: float = 0.0,
+    band_hidden: float = 1.0,
     listen_to: Sequence[Window] = (),
 ) -> Batch:
     """Gather pairs and their context.
 
     Shares of pairs: `blanked` hides the drum history, `drawn` has the model draw the history, `future_hidden` hides the
-    future. `grooves` has the shares for grooves. `transpose` moves each guitar to a random key, because drums have
-    none; `ask` states some of the conditions that the drums meet. `listen_to` replaces the guitars by those of other
+    future and the band, `band_hidden` the band alone. `grooves` has the shares for grooves. `transpose` moves each
+    guitar to a random key, because drums have none; `ask` states some of the conditions that the drums meet.
+    `listen_to` replaces the guitars by those of other
     windows (as many bars, with their own context), which measures how much the guitar matters.
     """
     # 1. The bars: the pair and its context, some from further back, and those of the guitar.
@@ -343,6 +351,8 @@ def collate(
     wanted = given(draws.asked) if ask else np.zeros((len(pairs), CONDITIONS.size), dtype=bool)
     conditions = data.conditions[drum_bars].astype(np.float32)
     lengths = np.where(in_pair, data.steps[drum_bars[:, inside]], 0)
+    band = _rows(data, data.band, guitar_bars[:, inside], in_pair, size).astype(np.float32)
+    band *= ((draws.band >= band_hidden) & ~hidden)[:, None, None, None]
     groove, grooved = data.grooves.rows(drum_bars[:, inside], lengths, draws.groove, size, grooves)
     return Batch(
         guitar=guitar,
@@ -350,6 +360,7 @@ def collate(
         velocity=velocity,
         offset=offset,
         clock=_rows(data, data.clock, drum_bars[:, inside], in_pair, size).astype(np.float32),
+        band=band,
         bars=bars,
         summary=summary,
         exists=exists,

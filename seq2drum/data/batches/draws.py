@@ -30,8 +30,8 @@ BLANKED = 0.3  # share of training pairs whose drum history is hidden, so that t
 class Draws(NamedTuple):
     """Random numbers of a batch, one row for each pair, drawn together and then split among processes.
 
-    hidden (n, 3), asked (n, 5), voices (n, 1 + the voices of the full kit), spread (n, FAR), groove (n, 3) and
-    future (n,) in 0..1; key (n,) in 0..11.
+    hidden (n, 3), asked (n, 6), voices (n, 1 + the voices of the full kit), spread (n, FAR), groove (n, 3), future (n,)
+    and band (n,) in 0..1; key (n,) in 0..11.
     """
 
     hidden: NDArray[np.float64]
@@ -41,6 +41,7 @@ class Draws(NamedTuple):
     key: IntArray
     groove: NDArray[np.float64]
     future: NDArray[np.float64]
+    band: NDArray[np.float64]
 
     def part(self, rank: int, of: int) -> Draws:
         """Every `of`-th row from `rank` on."""
@@ -56,11 +57,12 @@ def draw(rng: np.random.Generator, pairs: int) -> Draws:
     """Random numbers for a batch of this many pairs."""
     return Draws(
         rng.random((pairs, 3)),
-        rng.random((pairs, 5)),
+        rng.random((pairs, 6)),
         rng.random((pairs, 1 + len(FULL))),
         rng.random((pairs, FAR)),
         rng.integers(0, 12, size=pairs),
         rng.random((pairs, 3)),
+        rng.random(pairs),
         rng.random(pairs),
     )
 

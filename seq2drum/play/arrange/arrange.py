@@ -25,6 +25,7 @@ from seq2drum.music.notes import IntArray
 from seq2drum.music.song_plan import PlannedSection
 from seq2drum.play.arrange.cues import gestures_of
 from seq2drum.play.arrange.fills import add_fills, at_level, entered, version_of, wished_version
+from seq2drum.play.arrange.repeats import with_changes
 from seq2drum.play.arrange.sections import (
     Outline,
     SectionPlan,
@@ -85,6 +86,7 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
         _, idle = decoded_bars(first, stop, kept.given, silent | plan.silent)
     # 2. The plan without the wishes that have a place, with fills where drummers would play them.
     plan = yield from add_fills(model, guitar.features, form, plan, unplaced.controls.fills, unplaced.sampling)
+    plan = with_changes(plan, grid, able & ~idle, unplaced.sampling)
     take = version_of(plan, able, unplaced.sampling, unplaced.sampling, unplaced.controls)
     # 3. A version for each wish: what is requested for places, and the ending.
     wishes, unwished, rows = list[Version](), np.ones(len(able), dtype=np.bool_), list(plan.sections)
@@ -93,6 +95,7 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
         level, usual = request.controls.fills, unplaced.controls.fills
         of_take = plan if level in (None, usual) else at_level(plan, level, bars, unplaced.sampling)
         own = request.sampling
+        wish = wish if wish.firm or not own.temperature else replace(wish, change=plan.change)
         wishes.append(wished_version(wish, bars & able, own, of_take, unplaced.sampling, request.controls))
 
     entered_by = [(unplaced, grooves.everywhere, plan, unwished, idle)]  # `unwished` as it is in the end

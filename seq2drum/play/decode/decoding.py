@@ -215,7 +215,10 @@ def _encodings(take: _Track, wished: Sequence[_Track]) -> list[Encoding]:
                 fills.append((here, with_fills))
         track.encoding = len(found)
         for here, filled in fills:
-            of_take, its = (of_controls(each.version.controls, len(numbers), filled) for each in (take, track))
+            of_take, its = (
+                of_controls(each.version.controls, len(numbers), filled, each.version.plan.change)
+                for each in (take, track)
+            )
             found.append((np.where(bars[:, None], its, of_take), rows, here))
     return found
 

@@ -263,13 +263,17 @@ def _guitar(features: Features, form: Form, first: int, stop: int) -> dict[str, 
     size = int(form.steps.max())
     place = np.arange(size)
     index = np.where(place < steps[:, None], start[:, None] + place, len(features.guitar))
-    guitar, clock = (np.concatenate([rows, np.zeros_like(rows[:1])])[index] for rows in features[:2])
+    guitar, clock, band = (
+        np.concatenate([rows, np.zeros_like(rows[:1])])[index]
+        for rows in (features.guitar, features.clock, features.band)
+    )
     return {
         "guitar": guitar,
         "clock": clock,
         "steps": steps.astype(np.int64),
         "bars": features.bars[first:stop],
         "summary": features.summary[None],
+        "band": band,
     }
 
 
@@ -392,11 +396,11 @@ class Guided:
         stop: int,
         grooves: GrooveRows | None = None,
     ) -> Computation[dict[str, NDArray[Any]]]:
-        """See `Playable.encode`. Both runs have the fills: these need no guidance."""
-        fills_only = np.zeros_like(conditions)
-        fills_only[:, CONDITIONS["fill"]] = conditions[:, CONDITIONS["fill"]]
+        """See `Playable.encode`. Both runs have the fills and changes: these need no guidance."""
+        planned, common = np.zeros_like(conditions), CONDITIONS.span("fill", "change")
+        planned[:, common] = conditions[:, common]
         asked = yield from self.engine.encode(features, form, conditions, first, stop, grooves)
-        plain = yield from self.engine.encode(features, form, fills_only, first, stop, grooves)
+        plain = yield from self.engine.encode(features, form, planned, first, stop, grooves)
         both = {name: rows if name in _COMMON else _beside(rows, plain[name]) for name, rows in asked.items()}
         if "sketch" in both:
             both["sketch"] = self._weighed(both["sketch"])

@@ -116,7 +116,8 @@ class Plan:
     requested level; None without such a request. pieces: those that may be played; None allows all. firm: the bars
     follow the groove closely, see `memory`. silent (B,): bars in which the drums wait; None without any. likely (B,):
     logits of fills; None if the model plans none. ghosts: the ghost notes of the grooves stay soft.
-    loudness (B,): factors of velocities; None for 1. sections: the same, section by section, as the take tells it.
+    loudness (B,): factors of velocities; None for 1. change (B,): how far each bar strays from those before it, see
+    `lattice.repeats`; None leaves it to the model. sections: the same, section by section, as the take tells it.
     """
 
     letter: tuple[str, ...]
@@ -134,6 +135,7 @@ class Plan:
     likely: NDArray[np.floating] | None = None
     ghosts: bool = False
     loudness: FloatArray | None = None
+    change: FloatArray | None = None
     sections: SongPlan = ()
 
     @staticmethod

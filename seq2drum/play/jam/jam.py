@@ -218,7 +218,9 @@ class Jam:
             begins = self._passages.follow(number, earlier, here)
         known, low = features(heard), max(at - READ + 1, 0)
         step = int(heard.form.first[low])
-        known = Features(known.guitar[step:], known.clock[step:], without_future(known.bars)[low:], known.summary)
+        known = Features(
+            known.guitar[step:], known.clock[step:], without_future(known.bars)[low:], known.summary, known.band[step:]
+        )
         form = heard.form.between(low, at + 1)
         # 2. Choose the groove, a fill, a crash.
         groove, controls = self._leaning, self._options.controls

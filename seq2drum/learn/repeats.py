@@ -1,0 +1,301 @@
+"""The task of learning which bars drummers play again: the law of repeats, from songs with guitar and drums.
+
+    songs -> the kind of each bar, and what is known of it -> a network of one hidden layer -> weights.safetensors
+
+    python -m seq2drum.learn.repeats --cache FILE -o runs/repeats
+
+Letters of shapes: N bars of a side, n of a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seq2drum.data.corpus.excerpts import shortened
+from seq2drum.data.corpus.prepared import Prepared, sources
+from seq2drum.errors import CorpusError
+from seq2drum.lattice.conditions import bars_of, drums_of, fills
+from seq2drum.lattice.form import MAX_STEPS, FloatArray
+from seq2drum.lattice.repeats import NEW, cores, differences
+from seq2drum.lattice.sections import sections
+from seq2drum.learn.run import command, loop, task
+from seq2drum.learn.run.runs import BEST
+from seq2drum.learn.run.task import Logger, Progress, Scalars, StepContext, StepResult, Task
+from seq2drum.models.checkpoint import data_lines, describe
+from seq2drum.music.notes import IntArray
+from seq2drum.play.arrange.repeats import (
+    CANDIDATES,
+    FEATURES,
+    FILES,
+    FORMAT,
+    KIND,
+    KINDS,
+    KNOWN,
+    NEWNESS,
+    PAST,
+    TENSORS,
+    Past,
+    candidates,
+    known,
+)
+from seq2drum.play.checkpoint.folder import WEIGHTS
+
+MOST_BARS = 128  # of a song that are learnt from
+LEAST_BARS = 8  # with drums, of such a song
+_LEAST_SPREAD = 0.05  # floor of the spread, so that nearly constant features are not blown up
+_NET = "repeats"  # name of the task's one model and its optimiser
+NATS = "nats_per_bar"
+
+
+class Bars(NamedTuple):
+    """Bars with drums. rows (n, FEATURES.size). kind (n,): see `play.arrange.repeats`."""
+
+    rows: FloatArray
+    kind: IntArray
+
+
+def examples(song: Prepared) -> Bars | None:
+    """Return the bars of a song from its first with drums to its last; None if there are too few, or too long."""
+    song = shortened(song, MOST_BARS)
+    guitar_grid, form = song.guitar_grid, song.guitar_grid.form
+    if int(form.steps.max()) > MAX_STEPS:
+        return None
+    drums = drums_of(song.drums, form)
+    hits: NDArray[np.bool_] = bars_of(drums) > 0
+    plays = np.asarray(hits.any(axis=(1, 2)))
+    struck = np.flatnonzero(plays)
+    if len(struck) < LEAST_BARS:
+        return None
+    passages = sections(guitar_grid)
+    able = candidates(form, passages)
+    able = np.where((able != NEW) & plays[able], able, NEW)
+    kind = kinds(cores(hits), form.steps, able)
+    table = known(guitar_grid, passages, fills(drums), able)
+    past, rows, kept = Past(), list[list[float]](), list[int]()
+    for bar in range(int(struck[0]), int(struck[-1]) + 1):
+        if not plays[bar]:
+            past.rest()
+            continue
+        rows.append(past.row())
+        kept.append(bar)
+        past.add(int(kind[bar]), int(able[bar, kind[bar]]) - int(struck[0]) if kind[bar] < CANDIDATES else NEW)
+    return Bars(np.concatenate([table[kept], np.array(rows, dtype=np.float32)], axis=1), kind[kept])
+
+
+def kinds(core: NDArray[np.bool_], steps: IntArray, able: IntArray) -> IntArray:
+    """(B,): the kind of each bar: the first candidate that it repeats, else its class of new bars.
+
+    core (B, S, 9): see `cores`. able (B, C): the bars that may be repeated.
+    """
+    new = np.searchsorted(NEWNESS, differences(core, steps).min(axis=1))
+    repeats = (able != NEW) & (core[able] == core[:, None]).all(axis=(2, 3))
+    kind: IntArray = np.where(repeats.any(axis=1), repeats.argmax(axis=1), CANDIDATES + new)
+    return kind
+
+
+def sides_of(songs: Sequence[Prepared]) -> dict[str, Bars]:
+    """Return the bars of the train and validation sides of a corpus.
+
+    Raises:
+        CorpusError: a side has no song with drums.
+    """
+    sides = {}
+    for side in ("train", "validation"):
+        found = [bars for song in songs if song.split == side and (bars := examples(song)) is not None]
+        if not found:
+            raise CorpusError(f"the {side} side has no song with {LEAST_BARS} bars of drums; prepare more songs")
+        sides[side] = Bars(*(np.concatenate(column) for column in zip(*found, strict=True)))
+    return sides
+
+
+# --- the network ------------------------------------------------------------------------------------------------------
+
+
+class Net(nn.Module):
+    """The network of a law of repeats. mean, spread (F,): of the features of training bars."""
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, mean: Tensor, spread: Tensor, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("spread", spread)
+        self.hidden = nn.Linear(FEATURES.size, hidden)
+        self.forget = nn.Dropout(dropout)
+        self.out = nn.Linear(hidden, KINDS)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Bars (n, F) -> logits of their kinds (n, KINDS)."""
+        logits: Tensor = self.out(self.forget(functional.relu(self.hidden((rows - self.mean) / self.spread))))
+        return logits
+
+
+@dataclass(frozen=True)
+class Recipe(task.Recipe):
+    """The recipe of a law of repeats. batch: bars. hidden: units."""
+
+    epochs: int = 12
+    rate: float = 2e-3
+    device: str = "cpu"
+    precision: str = "32"
+    batch: int = 512
+    weight_decay: float = 0.03
+    hidden: int = 96
+    dropout: float = 0.1
+
+
+# --- the task ---------------------------------------------------------------------------------------------------------
+
+
+class RepeatsTask(Task[IntArray, Bars]):
+    """The task of learning which bars come back.
+
+    say: called with a line at each validation. data: sources of the songs, for the checkpoint.
+    """
+
+    unit = "bars"
+    criterion = NATS
+
+    recipe: Recipe
+
+    def __init__(
+        self,
+        sides: Mapping[str, Bars],
+        recipe: Recipe,
+        say: Callable[[str], None],
+        data: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        self.sides, self.recipe, self.say, self.data = sides, recipe, say, list(data)
+        self.bars = sides["train"]
+        rows = self.bars.rows
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            mean, spread = (torch.from_numpy(each) for each in (rows.mean(axis=0), rows.std(axis=0) + _LEAST_SPREAD))
+            self.net = Net(mean, spread.float(), recipe.hidden, recipe.dropout)
+        self.models = {_NET: self.net}
+        weights = self.net.parameters()
+        self.optimizers = {_NET: torch.optim.AdamW(weights, lr=recipe.rate, weight_decay=recipe.weight_decay)}
+
+    def epoch(self, number: int, processes: int) -> list[IntArray]:
+        """All bars once, in random order; an incomplete last batch is dropped."""
+        order = np.random.default_rng([self.recipe.seed, 1, number]).permutation(len(self.bars.kind))
+        size = self.recipe.batch * processes
+        return [order[at : at + size] for at in range(0, max(len(order) - size, 0) + 1, size)]
+
+    def prepare(self, item: IntArray, epoch: int, index: int, *, rank: int, processes: int) -> Bars:
+        own = item[rank::processes]
+        return Bars(self.bars.rows[own], self.bars.kind[own])
+
+    def step(self, batch: Bars, context: StepContext) -> StepResult:
+        rows, kind = (torch.from_numpy(column).to(context.device) for column in batch)
+        nats = functional.cross_entropy(context.models[_NET](rows), kind)
+        context.update(_NET, nats)
+        bars = int(context.total(torch.tensor(float(len(kind)), device=context.device)))
+        return StepResult(bars, {NATS: float(nats.detach())})
+
+    @torch.no_grad()
+    def validate(self) -> Scalars:
+        """Nats a bar of the kinds, beside those of their shares alone; how often the likeliest kind is right."""
+        self.net.eval()
+        rows, kind = (torch.from_numpy(column).to(self.net.mean.device) for column in self.sides["validation"])
+        logits = self.net(rows)
+        shares = np.bincount(self.bars.kind, minlength=KINDS) / len(self.bars.kind)
+        return {
+            NATS: float(functional.cross_entropy(logits, kind)),
+            "nats_of_shares": float(-np.log(np.maximum(shares, 1e-9))[kind.cpu().numpy()].mean()),
+            "accuracy": float((logits.argmax(dim=1) == kind).float().mean()),
+        }
+
+    def show(self, progress: Progress, logger: Logger | None, *, last: bool) -> None:
+        self.say(self.status(progress))
+
+    def status(self, progress: Progress) -> str:
+        line = f"epoch {progress.epoch}, {progress.seen} bars, {progress.seconds:.0f} s"
+        if NATS in progress.validation:
+            line += "; unseen: " + ", ".join(f"{name} {value:.4g}" for name, value in progress.validation.items())
+        return line
+
+    def save(self, folder: Path, about: Mapping[str, Any]) -> None:
+        """Write the checkpoint that `play.arrange.repeats` loads."""
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {name: value.detach().cpu().contiguous() for name, value in self.net.state_dict().items()}
+        save_file({name: weights[name] for name in TENSORS}, folder / WEIGHTS)
+        config = {
+            "kind": KIND,
+            "format": FORMAT,
+            "inputs": [*KNOWN.widths, *PAST.widths],
+            "hidden": self.recipe.hidden,
+            "parameters": sum(value.numel() for value in self.net.parameters()),
+            "bars": {name: len(side.kind) for name, side in self.sides.items()},
+            "data": self.data,
+            **about,
+        }
+        describe(folder, config, card(config), FILES)
+        (folder / WEIGHTS).chmod((folder / FILES[0]).stat().st_mode)  # safetensors writes for the owner alone
+
+
+def card(config: Mapping[str, Any]) -> str:
+    """Return the model card of a law of repeats, from its `config.json`."""
+    recipe, progress = config.get("recipe", {}), config.get("progress", {})
+    lines = [
+        "# Model card: repeats",
+        "",
+        "It says of each bar of a song which earlier bar a drummer plays again, or how many hits are new.",
+        "`config.json` beside this page has every number. It is no model that plays: `--model` does not list it.",
+        "",
+        "| what | value |",
+        "|---|---|",
+        f"| parameters | {config['parameters']:,} |",
+        *(f"| {side} | {count:,} bars |" for side, count in config["bars"].items()),
+        f"| seed, minutes | {recipe.get('seed')}, {progress.get('seconds', 0) / 60:.1f} |",
+        *(f"| validation: {name} | {value:.4g} |" for name, value in progress.get("validation", {}).items()),
+        "",
+        "## Use and limits",
+        "",
+        "It hears when a guitar and its bass begin notes, and where sections begin. Bars of files of MIDI come back",
+        "more exactly than those of a drummer who plays.",
+    ]  # fmt: skip
+    return "\n".join([*lines, *data_lines(config)]) + "\n"
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+def train(
+    songs: Sequence[Prepared],
+    out: Path,
+    recipe: Recipe,
+    *,
+    resume: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """Train on songs, and leave a run in a folder; return the checkpoint of the least validation nats.
+
+    Raises:
+        CorpusError: there is too little to learn from.
+        CheckpointError, OptionError, OutputError: as `loop.train`.
+    """
+    trained = loop.train(RepeatsTask(sides_of(songs), recipe, say, sources(songs)), out, resume=resume)
+    return trained.folder / BEST
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train a law of repeats on a prepared corpus."""
+    return command.main(
+        "seq2drum.learn.repeats", "Train a law of repeats: which bars drummers play again.", Recipe, train, arguments
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
