@@ -164,7 +164,7 @@ class BarDecoder:
     def _made(self, number: int) -> BarInputs:
         plan, kit, count, begin = self.plan, self.model.kit, int(self.form.steps[number]), self._first_steps[number]
         is_fill, groove = plan.is_fill(number), self.grooves.hits[number, :count]
-        # 1. The random numbers, shared with the bars at the same place of the section unless the plan says what repeats.
+        # 1. The random numbers; bars at one place of a section share some, unless the plan says which bars come back.
         sampling = self.sampling.of_bar(fill=is_fill)
         place = (plan.letter[number], int(plan.number[number])) if plan.change is None else None
         draws = draws_of(sampling.seed, self.before + number, count, len(kit), place, kit.voices_named(["crash"]))

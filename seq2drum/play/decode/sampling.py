@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 # rarer than rests, so with one half a sharpened take would be an empty one. At 0.3 it has as many hits as real drums.
 HIT_THRESHOLD = 0.3
 # The share of random numbers that bars at one place of a section have in common, where no plan says which bars come
-# back: drummers have a few variants of a bar and return to them. Tuned together with the model's hearing of the groove: notebooks/LOG.md, 2026-11-22.
+# back: drummers have a few variants of a bar and return to them. Tuned together with the model's hearing of the groove:
+# notebooks/LOG.md, 2026-11-22.
 SHARED = 0.4
 PERIOD = 4  # bars of a phrase: each bar shares its numbers with those this many bars, or twice as many, later
 _TAG = 0x5EC7  # only in the seeds of shared numbers
@@ -56,9 +57,9 @@ def draws_of(
 ) -> Draws:
     """The random numbers of a bar, from (seed, bar), and the shared ones from (seed, place).
 
-    place: the section's letter, and the bar's number in it; None shares nothing. With the probability SHARED, a number is common to all bars
-    of the letter whose numbers differ by a multiple of PERIOD. So the numbers within one bar are uniform and
-    independent. alone: voices without shared numbers: a stray crash is not a variant that should recur.
+    place: the section's letter, and the bar's number in it; None shares nothing. With the probability SHARED, a number
+    is common to all bars of the letter whose numbers differ by a multiple of PERIOD. So the numbers within one bar are
+    uniform and independent. alone: voices without shared numbers: a stray crash is not a variant that should recur.
     """
     own, tables = random_of(seed, bar), (3, steps, voices)
     if place is None:
