@@ -209,7 +209,8 @@ def stream_grid(
     decoded, idle = decoded_bars(
         first, stop, given, np.zeros(count, dtype=np.bool_) if plan.silent is None else plan.silent
     )
-    plan = with_changes(plan, guitar_grid, decoded, sampling)
+    if model.hears_changes:
+        plan = with_changes(plan, guitar_grid, decoded, sampling)
     take = version_of(plan, decoded, sampling, sampling, controls)
     yield from play(model, guitar_grid, read, Arrangement(take, (), first, stop, given, idle))
 

@@ -553,7 +553,7 @@ def test_conditions_are_given_only_in_training(data: Data) -> None:
 
 
 def test_the_band_is_heard_unless_it_or_the_future_is_hidden(data: Data) -> None:
-    songs = SONGS[:2]
+    songs = SONGS[LONG], SONGS[OTHER]
     heard = [replace(song.guitar_grid, bass=song.guitar_grid.guitar) for song in songs]
     basses = [replace(song, guitar_grid=grid) for song, grid in zip(songs, heard, strict=True)]
     own = flatten(basses, foreseen=False)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from seq2drum.errors import ModelError
 from seq2drum.lattice import conditions
-from seq2drum.lattice.conditions import Controls, of_controls
+from seq2drum.lattice.conditions import CONDITIONS, Controls, columns_for, of_controls
 from seq2drum.lattice.features import GuitarGrid, SongGrid, features
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves.grooves import Groove
@@ -49,7 +49,7 @@ SLOW = Pace(np.arange(24.0).tolist(), 1)
 
 
 class Script:
-    """An engine that always gives the same logits, and keeps what it was asked."""
+    """An engine that always gives the same logits, hears no changes, and keeps what it was asked."""
 
     def __init__(
         self,
@@ -79,7 +79,8 @@ class Script:
             "feel": ({"hidden", "hits"}, ("velocity", "velocity_scale", "offset", "offset_scale")),
         }
         graphs = {name: LoadedGraph(frozenset(names_of[name][0]), names_of[name][1], run) for name, run in runs.items()}
-        self.engine = Engine("script", kit, unit, 150, graphs, matrix, np.zeros(2, dtype=np.float32))
+        silence = np.zeros(2, dtype=np.float32)
+        self.engine = Engine("script", kit, unit, 150, graphs, matrix, silence, columns_for(CONDITIONS.size - 2))
 
     def _encode(self, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
         bars, size = given["guitar"].shape[:2]

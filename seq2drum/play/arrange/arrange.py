@@ -86,7 +86,8 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
         _, idle = decoded_bars(first, stop, kept.given, silent | plan.silent)
     # 2. The plan without the wishes that have a place, with fills where drummers would play them.
     plan = yield from add_fills(model, guitar.features, form, plan, unplaced.controls.fills, unplaced.sampling)
-    plan = with_changes(plan, grid, able & ~idle, unplaced.sampling)
+    if model.hears_changes:
+        plan = with_changes(plan, grid, able & ~idle, unplaced.sampling)
     take = version_of(plan, able, unplaced.sampling, unplaced.sampling, unplaced.controls)
     # 3. A version for each wish: what is requested for places, and the ending.
     wishes, unwished, rows = list[Version](), np.ones(len(able), dtype=np.bool_), list(plan.sections)

@@ -44,7 +44,7 @@ TENSORS = ("mean", "spread", "hidden.weight", "hidden.bias", "out.weight", "out.
 CANDIDATES = len(LAGS) + 1  # the bars of LAGS, and that of the last section of the letter
 NEWNESS = (2, 5, 9)  # the most hits of each class of new bars but the last
 # Hits that a new bar of each class is asked to change. Drummers change 1, 4, 7 and 12; the model overdoes it.
-AMOUNTS = np.array([1, 2, 3, 5])
+AMOUNTS = np.array([0.5, 1, 2, 3])
 KINDS = CANDIDATES + len(NEWNESS) + 1
 FAR = 16.0  # bars to which a place in a section counts
 _TAG = 0xBA5  # only in the seeds of repeats

@@ -80,7 +80,7 @@ class Playable(Protocol):
 
     unit: it reads a "song" or a "pair" at a time, of at most max_notes notes. voice_order (V, V): the logits that a hit
     of a voice (column) adds to voices drawn after it (rows). silence (·,): the initial state. hears_grooves: whether
-    `encode` takes them.
+    `encode` takes them. hears_changes: whether it may be told how far a bar strays from those before it.
     """
 
     @property
@@ -95,6 +95,8 @@ class Playable(Protocol):
     def silence(self) -> FloatArray: ...
     @property
     def hears_grooves(self) -> bool: ...
+    @property
+    def hears_changes(self) -> bool: ...
 
     def encode(
         self,
@@ -204,6 +206,11 @@ class Engine:
     def hears_grooves(self) -> bool:
         """True if the model was trained on grooves."""
         return "groove" in self.graphs["encode"].inputs
+
+    @property
+    def hears_changes(self) -> bool:
+        """True if the model was trained on how far bars stray from those before them."""
+        return CONDITIONS["change"].start in self.conditions
 
     def encode(
         self,
@@ -381,6 +388,11 @@ class Guided:
     def hears_grooves(self) -> bool:
         """The engine's."""
         return self.engine.hears_grooves
+
+    @property
+    def hears_changes(self) -> bool:
+        """The engine's."""
+        return self.engine.hears_changes
 
     @property
     def silence(self) -> FloatArray:
