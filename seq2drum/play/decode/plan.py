@@ -35,7 +35,7 @@ HELD = 0.2  # logits that hat and ride gain where the groove has them
 OF_FOUR, BACKBEATS = 4 * STEPS_PER_QUARTER, [STEPS_PER_QUARTER, 3 * STEPS_PER_QUARTER]  # steps of a bar of 4/4
 STRAIGHT, TRIPLETS = (1, 3, 5), (2, 4)  # steps of a quarter between the beats
 MIXED = 2.5  # logits that hat and ride lose on triplets where the groove keeps time in straight notes, or the reverse
-UNBACKED = 2.5  # logits that a snare loses on 2 and 4 where the groove has none there: a one drop, swing, half time
+UNBACKED = 4  # logits that snare and stick lose on 2 or 4 where the groove has none: one drop, swing, bossa
 FULL_BAR = 2.0  # logits that all pieces of the groove gain in bars that are played in full
 RIDDEN = 2  # crashes in a bar of a groove from which it keeps time on them
 # Logits that pieces gain in the third quarter of a bar with a requested fill; twice as much in the last quarter.
@@ -291,9 +291,10 @@ def _held(groove: bytes, kit: Kit) -> FloatArray:
     for own, other in ((STRAIGHT, TRIPLETS), (TRIPLETS, STRAIGHT)):
         if beaten[np.isin(place, own)].any() and not beaten[np.isin(place, other)].any():
             tilt[np.isin(place, other)] -= MIXED * by_hand
-    snares = kit.voices_named(("snare", "clap"))
-    if len(hits) == OF_FOUR and kept.any() and not hits[BACKBEATS][:, snares].any():
-        tilt[np.ix_(BACKBEATS, snares)] -= UNBACKED
+    snares = kit.voices_named(("snare", "side stick", "clap"))
+    if len(hits) == OF_FOUR and kept.any():
+        unbacked = [place for place in BACKBEATS if not hits[place, snares].any()]
+        tilt[np.ix_(unbacked, snares)] -= UNBACKED
     return tilt
 
 
