@@ -19,7 +19,7 @@ from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.repeats import LAGS, NEW, level_of
 from seq2drum.lattice.sections import Section
 from seq2drum.play.arrange.repeats import (
-    AMOUNTS,
+    ASKED,
     CANDIDATES,
     KINDS,
     KNOWN,
@@ -116,7 +116,7 @@ def test_bars_come_back_about_as_often_as_drummers_repeat_them() -> None:
     shares = np.mean([changes(plan(), seed) == 0 for seed in range(40)], axis=0)
     assert 0.72 < shares[1:].mean() < 0.97  # .72 in 5,049 songs; a guitar that always plays the same invites more
     assert shares[0] == 0  # nothing is there to repeat
-    asked = {float(level_of(amount)) for amount in AMOUNTS}
+    asked = {float(level_of(amount)) for amount in ASKED}
     assert set(np.unique(changes(plan())).tolist()) <= {0.0, *asked}
 
 

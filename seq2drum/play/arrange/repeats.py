@@ -43,8 +43,8 @@ TENSORS = ("mean", "spread", "hidden.weight", "hidden.bias", "out.weight", "out.
 
 CANDIDATES = len(LAGS) + 1  # the bars of LAGS, and that of the last section of the letter
 NEWNESS = (2, 5, 9)  # the most hits of each class of new bars but the last
-# Hits that a new bar of each class is asked to change. Drummers change 1, 4, 7 and 12; the model overdoes it.
-AMOUNTS = np.array([0.5, 1, 2, 3])
+CHANGED = np.array([1, 4, 7, 12])  # hits that drummers change in a new bar of each class
+ASKED = np.array([1, 2, 3, 5])  # hits that are asked of a bar in the groove, since the model overdoes them
 KINDS = CANDIDATES + len(NEWNESS) + 1
 FAR = 16.0  # bars to which a place in a section counts
 _TAG = 0xBA5  # only in the seeds of repeats
@@ -199,8 +199,10 @@ class Repeater:
         """
         return _load((path or SHIPPED).resolve())
 
-    def draw(self, rows: FloatArray, able: IntArray, plays: BoolArray, seed: int) -> FloatArray:
-        """Return how far each bar of a song (B,) strays from those before it, see `lattice.repeats.changes`.
+    def draw(self, rows: FloatArray, able: IntArray, plays: BoolArray, seed: int) -> IntArray:
+        """Return the kind of each bar of a song (B,), NEW for one without drums.
+
+        A kind is the place of a candidate in `able`, or CANDIDATES plus the class of a new bar.
 
         rows (B, KNOWN.size): see `known`. able (B, C): the bars that may be repeated, see there. plays (B,): bars with
         drums.
@@ -210,7 +212,7 @@ class Repeater:
         # 1. The part of the hidden layer that the past does not change.
         hidden = rows.astype(np.float64) @ of_known + bias - (mean / spread) @ weight.T
         allowed = np.concatenate([able != NEW, np.ones((len(able), KINDS - CANDIDATES), dtype=np.bool_)], axis=1)
-        change, past = np.zeros(len(rows), dtype=np.float32), Past()
+        kinds, past = np.full(len(rows), NEW), Past()
         for bar in range(len(rows)):
             if not plays[bar]:
                 past.rest()
@@ -220,12 +222,9 @@ class Repeater:
             chance = np.where(allowed[bar], np.exp(logits - logits.max()), 0)
             below = np.cumsum(chance)
             kind = int(np.searchsorted(below, random_of(seed, _TAG, bar).random() * below[-1], side="right"))
-            if kind < CANDIDATES:
-                past.add(kind, int(able[bar, kind]))
-            else:
-                change[bar] = level_of(AMOUNTS[kind - CANDIDATES])
-                past.add(kind, NEW)
-        return change
+            past.add(kind, int(able[bar, kind]) if kind < CANDIDATES else NEW)
+            kinds[bar] = kind
+        return kinds
 
 
 def with_changes(plan: Plan, guitar_grid: GuitarGrid, bars: BoolArray, sampling: Sampling) -> Plan:
@@ -247,8 +246,11 @@ def with_changes(plan: Plan, guitar_grid: GuitarGrid, bars: BoolArray, sampling:
     able = candidates(form, passages)
     able = np.where(~alone[:, None] & ~alone[able] & (names[able] == names[:, None]), able, NEW)
     # 2. Those that do.
-    rows = known(guitar_grid, passages, fill, able)
-    return replace(plan, change=Repeater.load().draw(rows, able, bars, sampling.seed))
+    kinds = Repeater.load().draw(known(guitar_grid, passages, fill, able), able, bars, sampling.seed)
+    # 3. A bar with nothing to repeat has nothing to stray from: it begins a groove, and others will repeat it.
+    size, begins = np.maximum(kinds - CANDIDATES, 0), (able == NEW).all(axis=1) & ~fill
+    change = np.where((kinds < CANDIDATES) | begins, 0, level_of(np.where(fill, CHANGED[size], ASKED[size])))
+    return replace(plan, change=change.astype(np.float32))
 
 
 def _played_on(plan: Plan, form: Form) -> IntArray:

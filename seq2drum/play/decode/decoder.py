@@ -20,18 +20,17 @@ from seq2drum.music.kit import Kit, feet_for
 from seq2drum.play.decode.bar import BarSampler, Pace, PlayedBatch
 from seq2drum.play.decode.engine import Computation, OpenBar, Playable
 from seq2drum.play.decode.memory import GrooveRows, expand_batch
-from seq2drum.play.decode.plan import TIMEKEEPERS, Plan, is_one_of
+from seq2drum.play.decode.plan import HAT_BY_HAND, LEAST_BEATS, RIDE, TIMEKEEPERS, TIMEKEEPERS_BY_HAND, Plan, is_one_of
 from seq2drum.play.decode.sampling import Draws, Sampling, draws_of, thresholds
 
 BODY = ("kick", "snare", "side stick", "clap", *TIMEKEEPERS)  # the pieces that define a groove
 FIRM = 2.5  # logits that these gain at the hits of a firmly held groove, and lose elsewhere
-LEAST_BEATS = 3  # hits per bar on hat or ride from which a groove keeps time there
-LOST = 0.35  # share of these hits below which a bar has lost the time
+LOST = 0.6  # share of these hits below which a bar has lost the time
 RECOVERED = 4.0  # logits that these hits gain when such a bar is drawn again
-HAT_BY_HAND, RIDE = ("closed hat", "open hat"), ("ride", "bell")
 LEAST_STRANGE = 2  # strokes on the other of the two from which a bar keeps time on both
 TOMS = FAMILIES["toms"]
 GHOST, LOUDER = 0.4, 1.3  # velocity up to which a hit of a groove is a ghost note, and how much louder it may be struck
+AS_KICK = 0.8  # velocity of a crash on the first beat against that of its kick, at least
 RUN = 2  # toms in a bar, beyond its groove's, from which they are a run
 HABIT = 1, 2, 4  # bars back; if two of these agree on a change to the groove, the guess has it
 RUN_GAP = 4  # bars after a run or fill on toms without another run
@@ -119,15 +118,27 @@ class BarDecoder:
                 played = yield from self._sampler.draw(opened, previous, draws, above, spread, played.hits, pace)
         else:
             played = yield from self._sampler.trace(opened, previous, sketch[:, :count], draws, bias, pace)
-        # 3. Strike its cues as hard as planned, and ghost notes softly: the model takes some that it rarely hears for
-        # strokes.
+        # 3. Strike its cues as planned, a crash nearly as hard as its kick, and ghost notes softly: the model takes some
+        # that it rarely hears for strokes.
         if self.plan.ghosts and on_groove:
             soft = self.grooves.velocity[number, :count]
             most = np.where((soft > 0) & (soft < GHOST), np.rint(127 * LOUDER * soft) / 127, 1.0).astype(np.float32)
             played = played._replace(velocity=np.minimum(played.velocity, most))
+        played = self._crashed(played)
         if struck is None:
             return played
         return played._replace(velocity=np.where(struck > 0, played.hits * struck, played.velocity))
+
+    def _crashed(self, played: PlayedBatch) -> PlayedBatch:
+        """Return a bar whose crash on the first beat is at least AS_KICK as loud as the kick under it."""
+        places = self.model.kit.places
+        if "crash" not in places or "kick" not in places or not played.hits[:, 0, places["crash"]].any():
+            return played
+        first = played.velocity[:, 0]
+        least = np.rint(127 * AS_KICK * first[:, places["kick"]]) / 127 * played.hits[:, 0, places["crash"]]
+        velocity = played.velocity.copy()
+        velocity[:, 0, places["crash"]] = np.maximum(first[:, places["crash"]], least)
+        return played._replace(velocity=velocity)
 
     def remembered(self, number: int, played: PlayedBatch) -> tuple[FloatArray, FloatArray]:
         """Return the hits (n, S, V) and velocities 0..1 to remember of a bar: for an exception, its groove's.
@@ -210,7 +221,7 @@ def correction_of(hits: FloatArray, groove: FloatArray, recent: FloatArray, kit:
     return added
 
 
-_LINES = TIMEKEEPERS, HAT_BY_HAND, RIDE, TOMS
+_LINES = TIMEKEEPERS_BY_HAND, HAT_BY_HAND, RIDE, TOMS
 
 
 @lru_cache

@@ -36,11 +36,15 @@ OF_FOUR, BACKBEATS = 4 * STEPS_PER_QUARTER, [STEPS_PER_QUARTER, 3 * STEPS_PER_QU
 STRAIGHT, TRIPLETS = (1, 3, 5), (2, 4)  # steps of a quarter between the beats
 MIXED = 2.5  # logits that hat and ride lose on triplets where the groove keeps time in straight notes, or the reverse
 UNBACKED = 4  # logits that snare and stick lose on 2 or 4 where the groove has none: one drop, swing, bossa
+ANCHORED = 2.0  # logits that the groove's kick on the one, and its snare or stick on 2 and 4, gain
 FULL_BAR = 2.0  # logits that all pieces of the groove gain in bars that are played in full
 RIDDEN = 2  # crashes in a bar of a groove from which it keeps time on them
 # Logits that pieces gain in the third quarter of a bar with a requested fill; twice as much in the last quarter.
 BROKEN = {"snare": 1.3, "high tom": 2.0, "mid tom": 2.0, "low tom": 2.0}
 UNKEPT = 2.0  # logits that hat and ride lose there
+HAT_BY_HAND, RIDE = ("closed hat", "open hat"), ("ride", "bell")
+LEAST_BEATS = 3  # hits per bar on hat or ride from which a groove keeps time there
+MOVED = 4.0  # logits that the ride loses in a fill on a groove that keeps time on the hat, or the reverse
 TIMEKEEPERS = ("closed hat", "pedal hat", "open hat", "ride", "bell")
 TIMEKEEPERS_BY_HAND = tuple(name for name in TIMEKEEPERS if name != "pedal hat")
 # Substitutes for excluded pieces.
@@ -204,6 +208,8 @@ class Plan:
             tilt = _broken(len(groove), kit, swung=gestures.swung)
         else:
             tilt = np.zeros_like(groove)
+        if is_fill:
+            tilt[:, other_time(groove, kit)] -= MOVED
         if bar in gestures.full:
             tilt += FULL_BAR * groove
         # 2. Crash with a kick; the other hand may keep time under it, as in half of drummers' crashes.
@@ -278,6 +284,15 @@ def decoded_bars(first: int, stop: int, given: Mapping[int, Grid], silent: BoolA
     return (first <= bars) & (bars < stop) & ~is_given & ~idle, idle
 
 
+def other_time(groove: FloatArray, kit: Kit) -> list[int]:
+    """Return the voices of the ride if a groove (S, V) keeps time on the hat alone, or the reverse; else none."""
+    hat, ride = (is_one_of(piece, kit) for piece in (HAT_BY_HAND, RIDE))
+    for own, other in ((hat, ride), (ride, hat)):
+        if (groove @ own).sum() >= LEAST_BEATS and not (groove @ other).any():
+            return np.flatnonzero(other).tolist()
+    return []
+
+
 @lru_cache(maxsize=64)
 def _held(groove: bytes, kit: Kit) -> FloatArray:
     """Return the bias (S, V) towards the time and the backbeat of a groove, given as the bytes of its hits (S, V)."""
@@ -291,7 +306,11 @@ def _held(groove: bytes, kit: Kit) -> FloatArray:
     for own, other in ((STRAIGHT, TRIPLETS), (TRIPLETS, STRAIGHT)):
         if beaten[np.isin(place, own)].any() and not beaten[np.isin(place, other)].any():
             tilt[np.isin(place, other)] -= MIXED * by_hand
-    snares = kit.voices_named(("snare", "side stick", "clap"))
+    # The kick on the one and the backbeat stay where the groove has them; where it has no backbeat, none comes in.
+    snares, kick = kit.voices_named(("snare", "side stick", "clap")), kit.voices_named(["kick"])
+    tilt[0, kick] += ANCHORED * hits[0, kick]
+    if len(hits) == OF_FOUR:
+        tilt[np.ix_(BACKBEATS, snares)] += ANCHORED * hits[np.ix_(BACKBEATS, snares)]
     if len(hits) == OF_FOUR and kept.any():
         unbacked = [place for place in BACKBEATS if not hits[place, snares].any()]
         tilt[np.ix_(unbacked, snares)] -= UNBACKED
