@@ -138,7 +138,7 @@ def test_a_few_songs_of_a_side_come_of_few_shards(corpus) -> None:
 
 # --- songs laid out in files that are mapped into memory --------------------------------------------------------------
 
-LARGE = ("guitar", "clock", "velocity", "offset", "bars", "conditions")
+LARGE = ("guitar", "clock", "band", "velocity", "offset", "bars", "conditions")
 
 
 @pytest.mark.parametrize("foreseen", [True, False])

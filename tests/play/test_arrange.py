@@ -144,7 +144,7 @@ def test_time_is_kept_straight_or_in_triplets_but_not_in_both() -> None:
         assert (straight[at, voice("ride")] < -2) == (at % 6 in (2, 4))
         assert (swung[at, voice("closed hat")] < -2) == (at % 6 in (1, 3, 5))
         assert not straight[at, voice("kick")] and not swung[at, voice("low tom")]
-    assert plan.tilt(0, 0, hits((0, "ride"), (6, "ride")), FULL).min() > -2.6  # quarters leave both free
+    # Quarters leave both free.
     assert not (plan.tilt(0, 0, hits((0, "ride"), (6, "ride")), FULL)[[2, 3], voice("ride")] < -1).any()
 
 
@@ -152,10 +152,30 @@ def test_a_groove_without_a_backbeat_gets_none() -> None:
     plan = Plan.of_sections(1, [Section(0, "A")])
     one_drop = plan.tilt(0, 0, hits((0, "closed hat"), (12, "kick"), (12, "side stick")), FULL)
     assert one_drop[6, voice("snare")] < -2 and one_drop[18, voice("clap")] < -2
-    assert not one_drop[6, voice("side stick")] and not one_drop[12, voice("snare")]
+    assert one_drop[6, voice("side stick")] < -2 and not one_drop[12, voice("snare")]
     backbeat = hits((0, "closed hat"), (6, "snare"))
     assert not plan.tilt(0, 0, backbeat, FULL)[18, voice("snare")]  # 4 may follow 2
+    bossa = plan.tilt(0, 0, hits((0, "closed hat"), (18, "side stick")), FULL)
+    assert bossa[6, voice("side stick")] < -2 and bossa[18, voice("side stick")] > 0  # a stick keeps its own place
     assert not plan.tilt(0, 0, hits((12, "snare")), FULL)[6, voice("snare")]  # nothing keeps time
+
+
+def test_the_kick_on_the_one_and_the_backbeat_stay_where_the_groove_has_them() -> None:
+    plan = replace(Plan.of_sections(2, [Section(0, "A")]), fill=np.array([False, True]))
+    groove = hits((0, "kick"), (9, "kick"), (6, "snare"), (18, "side stick"), (12, "snare"))
+    kept = plan.tilt(0, 0, groove, FULL)
+    assert kept[0, voice("kick")] > 1 and kept[6, voice("snare")] > 1 and kept[18, voice("side stick")] > 1
+    assert not kept[9, voice("kick")] and not kept[12, voice("snare")] and not kept[18, voice("snare")]
+    assert not plan.tilt(1, 24, groove, FULL).any()  # a fill is free
+
+
+def test_a_fill_on_the_hat_does_not_go_to_the_ride() -> None:
+    plan = replace(Plan.of_sections(1, [Section(0, "A")]), fill=np.array([True]))
+    hat, ride = ([(step, name) for step in range(0, 24, 3)] for name in ("closed hat", "ride"))
+    assert (plan.tilt(0, 0, hits(*hat), FULL)[:, voice("ride")] < -2).all()
+    assert (plan.tilt(0, 0, hits(*ride), FULL)[:, voice("closed hat")] < -2).all()
+    assert not plan.tilt(0, 0, hits(*hat, *ride), FULL).any()
+    assert not plan.tilt(0, 0, hits(*hat[:2]), FULL).any()  # nothing keeps time
 
 
 def test_time_is_kept_as_in_the_groove_but_in_fills_and_the_first_bar_is_played_as_it_is() -> None:
@@ -164,7 +184,7 @@ def test_time_is_kept_as_in_the_groove_but_in_fills_and_the_first_bar_is_played_
     kept = plan.tilt(0, 0, groove, FULL)
     assert kept[0, voice("closed hat")] > 0 and kept[12, voice("ride")] > 0
     assert kept[0, voice("ride")] < 0 and not kept[0, voice("pedal hat")]  # one hand keeps time, and a foot may, too
-    assert not np.delete(kept, [0, 6, 12, 18], axis=0).any() and not kept[0, voice("kick")]
+    assert not np.delete(kept, [0, 6, 12, 18], axis=0).any() and not kept[0, voice("snare")]
     assert not plan.tilt(1, 24, groove, FULL).any()
     full = replace(plan, gestures=Gestures(full=frozenset({0}))).tilt(0, 0, groove, FULL)
     assert (full[groove > 0] > kept[groove > 0]).all() and (full[groove == 0] <= 0).all()

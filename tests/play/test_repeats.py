@@ -115,7 +115,7 @@ def test_the_past_knows_which_bars_are_alike_and_of_which_kind_they_were() -> No
 def test_bars_come_back_about_as_often_as_drummers_repeat_them() -> None:
     shares = np.mean([changes(plan(), seed) == 0 for seed in range(40)], axis=0)
     assert 0.72 < shares[1:].mean() < 0.97  # .72 in 5,049 songs; a guitar that always plays the same invites more
-    assert shares[0] == 0  # nothing is there to repeat
+    assert shares[0] == 1  # nothing is there to stray from
     asked = {float(level_of(amount)) for amount in ASKED}
     assert set(np.unique(changes(plan())).tolist()) <= {0.0, *asked}
 
@@ -128,12 +128,13 @@ def test_a_fill_is_new_and_strays_far() -> None:
     assert filled[:, [7, 15]].mean() > 1.5 * filled[:, [6, 14]].mean()
 
 
-def test_cues_and_bars_on_another_groove_are_new() -> None:
+def test_bars_with_nothing_to_repeat_stray_from_nothing() -> None:
     other = {"A": groove(), "B": groove("pop-hat")}
     made = replace(Plan.of_sections(BARS, PASSAGES[:2], other), gestures=Gestures(cues={}, heavy=frozenset({12})))
     found = np.array([changes(made, seed) for seed in range(20)])
-    assert (found[:, 8] > 0).all()  # no bar before it is on its groove
-    assert (found[:, 12] > 0).all()
+    assert not found[:, 8].any()  # no bar before it is on its groove
+    assert not found[:, 12].any()  # it is played with the band
+    assert found[:, 13].any()
 
 
 def test_the_same_seed_draws_the_same_and_a_later_change_leaves_earlier_bars() -> None:
@@ -146,8 +147,8 @@ def test_the_same_seed_draws_the_same_and_a_later_change_leaves_earlier_bars() -
 
 def test_bars_without_drums_ask_for_nothing() -> None:
     plays = np.arange(BARS) >= 16
-    assert not changes(plan(), bars=plays)[:16].any()
-    assert changes(plan(), bars=plays)[16] > 0
+    found = np.array([changes(plan(), seed, bars=plays) for seed in range(10)])
+    assert not found[:, :17].any() and found[:, 17:].any()
 
 
 def test_the_likeliest_take_and_a_firm_groove_leave_it_to_the_model() -> None:

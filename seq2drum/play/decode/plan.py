@@ -306,12 +306,12 @@ def _held(groove: bytes, kit: Kit) -> FloatArray:
     for own, other in ((STRAIGHT, TRIPLETS), (TRIPLETS, STRAIGHT)):
         if beaten[np.isin(place, own)].any() and not beaten[np.isin(place, other)].any():
             tilt[np.isin(place, other)] -= MIXED * by_hand
-    # The kick on the one and the backbeat stay where the groove has them; where it has no backbeat, none comes in.
+    # The kick on the one and the backbeat stay where the groove has them; where it has none, none comes in.
     snares, kick = kit.voices_named(("snare", "side stick", "clap")), kit.voices_named(["kick"])
     tilt[0, kick] += ANCHORED * hits[0, kick]
     if len(hits) == OF_FOUR:
         tilt[np.ix_(BACKBEATS, snares)] += ANCHORED * hits[np.ix_(BACKBEATS, snares)]
-    if len(hits) == OF_FOUR and kept.any():
+    if len(hits) == OF_FOUR and kept.any() and not hits[BACKBEATS][:, kit.voices_named(("snare", "clap"))].any():
         unbacked = [place for place in BACKBEATS if not hits[place, snares].any()]
         tilt[np.ix_(unbacked, snares)] -= UNBACKED
     return tilt
