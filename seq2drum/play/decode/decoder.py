@@ -118,8 +118,7 @@ class BarDecoder:
                 played = yield from self._sampler.draw(opened, previous, draws, above, spread, played.hits, pace)
         else:
             played = yield from self._sampler.trace(opened, previous, sketch[:, :count], draws, bias, pace)
-        # 3. Strike its cues as planned, a crash nearly as hard as its kick, and ghost notes softly: the model takes some
-        # for strokes.
+        # 3. Strike its cues as planned, a crash nearly as hard as its kick, and ghost notes softly.
         if self.plan.ghosts and on_groove:
             soft = self.grooves.velocity[number, :count]
             most = np.where((soft > 0) & (soft < GHOST), np.rint(127 * LOUDER * soft) / 127, 1.0).astype(np.float32)
