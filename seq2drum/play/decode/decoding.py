@@ -27,8 +27,9 @@ from seq2drum.play.decode.bar import PlayedBatch
 from seq2drum.play.decode.decoder import RUN_GAP, BarDecoder
 from seq2drum.play.decode.engine import Computation, ComputationStream, Playable
 from seq2drum.play.decode.memory import GrooveRows, Memory
-from seq2drum.play.decode.plan import TIMEKEEPERS, Arrangement, BoolArray, Version
+from seq2drum.play.decode.plan import TIMEKEEPERS, Arrangement, BoolArray, Plan, Version
 
+FILL_CHANGE = 0.8  # how far a requested fill strays from the bars before it: drummers change some nine hits
 NEIGHBOURS = 2  # bars on either side whose fills the model sees when it encodes a bar
 
 
@@ -216,11 +217,22 @@ def _encodings(take: _Track, wished: Sequence[_Track]) -> list[Encoding]:
         track.encoding = len(found)
         for here, filled in fills:
             of_take, its = (
-                of_controls(each.version.controls, len(numbers), filled, each.version.plan.change)
+                of_controls(each.version.controls, len(numbers), filled, _change(each.version.plan, filled))
                 for each in (take, track)
             )
             found.append((np.where(bars[:, None], its, of_take), rows, here))
     return found
+
+
+def _change(plan: Plan, filled: BoolArray | None) -> FloatArray | None:
+    """Return how far each bar (B,) of a plan strays when these bars (B,) are its fills; None leaves it to the model.
+
+    A fill beside the planned ones strays far, and a bar whose planned fill is left out does not.
+    """
+    if plan.change is None or filled is None:
+        return plan.change
+    planned = np.zeros_like(filled) if plan.fill is None else plan.fill
+    return np.where(filled == planned, plan.change, np.where(filled, FILL_CHANGE, 0)).astype(np.float32)
 
 
 def _crashed_as(other: PlayedBatch, played: PlayedBatch, kit: Kit) -> PlayedBatch:
