@@ -298,10 +298,10 @@ def test_commands_and_python_of_a_page_run(page, tmp_path, monkeypatch, server):
             shell.printed = ""
             for command in commands(block.text):
                 if not not_run(command) and not (page == "README.md" and " examples/" in command):
-                    code = shell.run(command)
-                    if code and "needs FluidSynth" in shell.printed and shutil.which("fluidsynth") is None:
+                    status = shell.run(command)
+                    if status and "needs FluidSynth" in shell.printed and shutil.which("fluidsynth") is None:
                         pytest.skip(f"{command} needs the program fluidsynth")
-                    assert code == 0, f"{where}: {command}\n{shell.printed}"
+                    assert status == 0, f"{where}: {command}\n{shell.printed}"
         elif block.language == "text":
             assert_prints(shell.printed, block.text, where)
         elif block.language == "console":
