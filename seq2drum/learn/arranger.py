@@ -19,8 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from seq2drum.data.corpus.prepared import Prepared, sources
@@ -32,10 +31,10 @@ from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.sections import sections
 from seq2drum.learn.run import command, loop, task
+from seq2drum.learn.run.dense import Dense, DenseTask
 from seq2drum.learn.run.runs import BEST
-from seq2drum.learn.run.task import Logger, Progress, Scalars, StepContext, StepResult, Task
+from seq2drum.learn.run.task import Scalars, StepContext, StepResult
 from seq2drum.models.checkpoint import data_lines, describe
-from seq2drum.music.notes import IntArray
 from seq2drum.play.arrange.arranger import (
     FARTHEST,
     FEATURES,
@@ -54,8 +53,6 @@ from seq2drum.play.checkpoint.folder import WEIGHTS
 LEAST_PARTS = 3  # of a song that is learnt from, two of them with drums
 LEAST_BARS = 2  # of a part that is learnt from
 LEVELS = 0.1  # weight of the errors of levels and loudness, in variances, beside nats
-_LEAST_SPREAD = 0.05  # floor of the spread, so that nearly constant features are not blown up
-_NET = "arranger"  # name of the task's one model and its optimiser
 NATS = "nats_per_part"
 
 
@@ -135,30 +132,6 @@ def sides_of(songs: Sequence[Prepared]) -> dict[str, Side]:
     return sides
 
 
-# --- the network ------------------------------------------------------------------------------------------------------
-
-
-class Net(nn.Module):
-    """The network of an arranger. mean, spread (F,): of the features of training parts."""
-
-    mean: Tensor
-    spread: Tensor
-
-    def __init__(self, mean: Tensor, spread: Tensor, hidden: int, dropout: float) -> None:
-        super().__init__()
-        self.register_buffer("mean", mean)
-        self.register_buffer("spread", spread)
-        self.hidden = nn.Linear(FEATURES.size, hidden)
-        self.forget = nn.Dropout(dropout)
-        self.out = nn.Linear(hidden, len(Outlook._fields))
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """Parts (n, F) -> logit of silence, level and loudness (n, 3)."""
-        known = ((rows - self.mean) / self.spread).clamp(-FARTHEST, FARTHEST)
-        said: Tensor = self.out(self.forget(functional.relu(self.hidden(known))))
-        return said
-
-
 @dataclass(frozen=True)
 class Recipe(task.Recipe):
     """The recipe of an arranger. batch: parts. hidden: units."""
@@ -176,10 +149,10 @@ class Recipe(task.Recipe):
 # --- the task ---------------------------------------------------------------------------------------------------------
 
 
-class ArrangerTask(Task[IntArray, Batch]):
+class ArrangerTask(DenseTask[Batch]):
     """The task of learning how drummers build songs. Songs with a bass are learnt from twice: with it, and without.
 
-    say: called with a line at each validation. data: sources of the songs, for the checkpoint.
+    data: sources of the songs, for the checkpoint.
     """
 
     unit = "parts"
@@ -194,31 +167,22 @@ class ArrangerTask(Task[IntArray, Batch]):
         say: Callable[[str], None],
         data: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        self.sides, self.recipe, self.say, self.data = sides, recipe, say, list(data)
         train = sides["train"]
-        self.parts = Batch.join([train.with_bass, train.hidden])
-        self.variance = np.nanvar(self.parts.played, axis=0)
-        rows = train.with_bass.rows
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)
-            mean, spread = (torch.from_numpy(each) for each in (rows.mean(axis=0), rows.std(axis=0) + _LEAST_SPREAD))
-            self.net = Net(mean, spread.float(), recipe.hidden, recipe.dropout)
-        self.models = {_NET: self.net}
-        weights = self.net.parameters()
-        self.optimizers = {_NET: torch.optim.AdamW(weights, lr=recipe.rate, weight_decay=recipe.weight_decay)}
-
-    def epoch(self, number: int, processes: int) -> list[IntArray]:
-        """All parts once, in random order; an incomplete last batch is dropped."""
-        order = np.random.default_rng([self.recipe.seed, 1, number]).permutation(len(self.parts.silent))
-        size = self.recipe.batch * processes
-        return [order[at : at + size] for at in range(0, max(len(order) - size, 0) + 1, size)]
-
-    def prepare(self, item: IntArray, epoch: int, index: int, *, rank: int, processes: int) -> Batch:
-        return Batch(*(column[item[rank::processes]] for column in self.parts))
+        net = Dense(
+            train.with_bass.rows,
+            len(Outlook._fields),
+            hidden=recipe.hidden,
+            dropout=recipe.dropout,
+            seed=recipe.seed,
+            farthest=FARTHEST,
+        )
+        super().__init__(net, Batch.join([train.with_bass, train.hidden]), recipe, say)
+        self.sides, self.data = sides, list(data)
+        self.variance = np.nanvar(self.rows.played, axis=0)
 
     def step(self, batch: Batch, context: StepContext) -> StepResult:
-        nats, error = self.losses(context.models[_NET], batch, context.device)
-        context.update(_NET, nats + LEVELS * error)
+        nats, error = self.losses(context.models[self.unit], batch, context.device)
+        context.update(self.unit, nats + LEVELS * error)
         parts = int(context.total(torch.tensor(float(len(batch.silent)), device=context.device)))
         return StepResult(parts, {"silence_nats": float(nats.detach()), "level_error": float(error.detach())})
 
@@ -247,20 +211,10 @@ class ArrangerTask(Task[IntArray, Batch]):
             total += float(nats + LEVELS * error) / 2
         return {NATS: total, **scalars}
 
-    def show(self, progress: Progress, logger: Logger | None, *, last: bool) -> None:
-        self.say(self.status(progress))
-
-    def status(self, progress: Progress) -> str:
-        line = f"epoch {progress.epoch}, {progress.seen} parts, {progress.seconds:.0f} s"
-        if NATS in progress.validation:
-            line += "; unseen: " + ", ".join(f"{name} {value:.4g}" for name, value in progress.validation.items())
-        return line
-
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         """Write the checkpoint that `play.arrange.arranger` loads."""
         folder.mkdir(parents=True, exist_ok=True)
-        weights = {name: value.detach().cpu().contiguous() for name, value in self.net.state_dict().items()}
-        save_file({name: weights[name] for name in TENSORS}, folder / WEIGHTS)
+        self.net.save(folder, TENSORS)
         config = {
             "kind": KIND,
             "format": FORMAT,

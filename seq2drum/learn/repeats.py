@@ -17,8 +17,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
-from torch import Tensor, nn
 from torch.nn import functional
 
 from seq2drum.data.corpus.excerpts import shortened
@@ -29,13 +27,13 @@ from seq2drum.lattice.form import MAX_STEPS, FloatArray
 from seq2drum.lattice.repeats import NEW, cores, differences
 from seq2drum.lattice.sections import sections
 from seq2drum.learn.run import command, loop, task
+from seq2drum.learn.run.dense import Dense, DenseTask
 from seq2drum.learn.run.runs import BEST
-from seq2drum.learn.run.task import Logger, Progress, Scalars, StepContext, StepResult, Task
+from seq2drum.learn.run.task import Scalars, StepContext, StepResult
 from seq2drum.models.checkpoint import data_lines, describe
 from seq2drum.music.notes import IntArray
 from seq2drum.play.arrange.repeats import (
     CANDIDATES,
-    FEATURES,
     FILES,
     FORMAT,
     KIND,
@@ -52,8 +50,6 @@ from seq2drum.play.checkpoint.folder import WEIGHTS
 
 MOST_BARS = 128  # of a song that are learnt from
 LEAST_BARS = 8  # with drums, of such a song
-_LEAST_SPREAD = 0.05  # floor of the spread, so that nearly constant features are not blown up
-_NET = "repeats"  # name of the task's one model and its optimiser
 NATS = "nats_per_bar"
 
 
@@ -118,29 +114,6 @@ def sides_of(songs: Sequence[Prepared]) -> dict[str, Bars]:
     return sides
 
 
-# --- the network ------------------------------------------------------------------------------------------------------
-
-
-class Net(nn.Module):
-    """The network of a law of repeats. mean, spread (F,): of the features of training bars."""
-
-    mean: Tensor
-    spread: Tensor
-
-    def __init__(self, mean: Tensor, spread: Tensor, hidden: int, dropout: float) -> None:
-        super().__init__()
-        self.register_buffer("mean", mean)
-        self.register_buffer("spread", spread)
-        self.hidden = nn.Linear(FEATURES.size, hidden)
-        self.forget = nn.Dropout(dropout)
-        self.out = nn.Linear(hidden, KINDS)
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """Bars (n, F) -> logits of their kinds (n, KINDS)."""
-        logits: Tensor = self.out(self.forget(functional.relu(self.hidden((rows - self.mean) / self.spread))))
-        return logits
-
-
 @dataclass(frozen=True)
 class Recipe(task.Recipe):
     """The recipe of a law of repeats. batch: bars. hidden: units."""
@@ -158,11 +131,8 @@ class Recipe(task.Recipe):
 # --- the task ---------------------------------------------------------------------------------------------------------
 
 
-class RepeatsTask(Task[IntArray, Bars]):
-    """The task of learning which bars come back.
-
-    say: called with a line at each validation. data: sources of the songs, for the checkpoint.
-    """
+class RepeatsTask(DenseTask[Bars]):
+    """The task of learning which bars come back. data: sources of the songs, for the checkpoint."""
 
     unit = "bars"
     criterion = NATS
@@ -176,31 +146,14 @@ class RepeatsTask(Task[IntArray, Bars]):
         say: Callable[[str], None],
         data: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        self.sides, self.recipe, self.say, self.data = sides, recipe, say, list(data)
-        self.bars = sides["train"]
-        rows = self.bars.rows
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)
-            mean, spread = (torch.from_numpy(each) for each in (rows.mean(axis=0), rows.std(axis=0) + _LEAST_SPREAD))
-            self.net = Net(mean, spread.float(), recipe.hidden, recipe.dropout)
-        self.models = {_NET: self.net}
-        weights = self.net.parameters()
-        self.optimizers = {_NET: torch.optim.AdamW(weights, lr=recipe.rate, weight_decay=recipe.weight_decay)}
-
-    def epoch(self, number: int, processes: int) -> list[IntArray]:
-        """All bars once, in random order; an incomplete last batch is dropped."""
-        order = np.random.default_rng([self.recipe.seed, 1, number]).permutation(len(self.bars.kind))
-        size = self.recipe.batch * processes
-        return [order[at : at + size] for at in range(0, max(len(order) - size, 0) + 1, size)]
-
-    def prepare(self, item: IntArray, epoch: int, index: int, *, rank: int, processes: int) -> Bars:
-        own = item[rank::processes]
-        return Bars(self.bars.rows[own], self.bars.kind[own])
+        train, (hidden, dropout, seed) = sides["train"], (recipe.hidden, recipe.dropout, recipe.seed)
+        super().__init__(Dense(train.rows, KINDS, hidden=hidden, dropout=dropout, seed=seed), train, recipe, say)
+        self.sides, self.data = sides, list(data)
 
     def step(self, batch: Bars, context: StepContext) -> StepResult:
         rows, kind = (torch.from_numpy(column).to(context.device) for column in batch)
-        nats = functional.cross_entropy(context.models[_NET](rows), kind)
-        context.update(_NET, nats)
+        nats = functional.cross_entropy(context.models[self.unit](rows), kind)
+        context.update(self.unit, nats)
         bars = int(context.total(torch.tensor(float(len(kind)), device=context.device)))
         return StepResult(bars, {NATS: float(nats.detach())})
 
@@ -210,27 +163,17 @@ class RepeatsTask(Task[IntArray, Bars]):
         self.net.eval()
         rows, kind = (torch.from_numpy(column).to(self.net.mean.device) for column in self.sides["validation"])
         logits = self.net(rows)
-        shares = np.bincount(self.bars.kind, minlength=KINDS) / len(self.bars.kind)
+        shares = np.bincount(self.rows.kind, minlength=KINDS) / len(self.rows.kind)
         return {
             NATS: float(functional.cross_entropy(logits, kind)),
             "nats_of_shares": float(-np.log(np.maximum(shares, 1e-9))[kind.cpu().numpy()].mean()),
             "accuracy": float((logits.argmax(dim=1) == kind).float().mean()),
         }
 
-    def show(self, progress: Progress, logger: Logger | None, *, last: bool) -> None:
-        self.say(self.status(progress))
-
-    def status(self, progress: Progress) -> str:
-        line = f"epoch {progress.epoch}, {progress.seen} bars, {progress.seconds:.0f} s"
-        if NATS in progress.validation:
-            line += "; unseen: " + ", ".join(f"{name} {value:.4g}" for name, value in progress.validation.items())
-        return line
-
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         """Write the checkpoint that `play.arrange.repeats` loads."""
         folder.mkdir(parents=True, exist_ok=True)
-        weights = {name: value.detach().cpu().contiguous() for name, value in self.net.state_dict().items()}
-        save_file({name: weights[name] for name in TENSORS}, folder / WEIGHTS)
+        self.net.save(folder, TENSORS)
         config = {
             "kind": KIND,
             "format": FORMAT,

@@ -77,7 +77,7 @@ def test_songs_are_learnt_with_their_bass_and_without(sides: dict[str, Side]) ->
     has_bass = FEATURES.at("has_bass")
     assert side.songs == 12 and len(side.with_bass.silent) == len(side.hidden.silent) == 48
     assert side.with_bass.rows[:, has_bass].all() and not side.hidden.rows[:, has_bass].any()
-    assert len(task(sides).parts.silent) == 96
+    assert len(task(sides).rows.silent) == 96
 
 
 def test_what_is_learnt_predicts_silence_and_levels(sides: dict[str, Side], tmp_path: Path) -> None:
