@@ -31,24 +31,20 @@ from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.sections import sections
 from seq2drum.learn.run import command, loop, task
-from seq2drum.learn.run.dense import Dense, DenseTask
+from seq2drum.learn.run.dense import Dense, DenseTask, card_of
 from seq2drum.learn.run.runs import BEST
 from seq2drum.learn.run.task import Scalars, StepContext, StepResult
-from seq2drum.models.checkpoint import data_lines, describe
 from seq2drum.play.arrange.arranger import (
     FARTHEST,
     FEATURES,
-    FILES,
-    FORMAT,
+    INPUTS,
     KIND,
-    TENSORS,
     Outlook,
     heard,
     parts_of,
     states_before,
 )
 from seq2drum.play.arrange.sections import spans_in
-from seq2drum.play.checkpoint.folder import WEIGHTS
 
 LEAST_PARTS = 3  # of a song that is learnt from, two of them with drums
 LEAST_BARS = 2  # of a part that is learnt from
@@ -150,11 +146,9 @@ class Recipe(task.Recipe):
 
 
 class ArrangerTask(DenseTask[Batch]):
-    """The task of learning how drummers build songs. Songs with a bass are learnt from twice: with it, and without.
+    """The task of learning how drummers build songs. Songs with a bass are learnt from twice: with it, and without."""
 
-    data: sources of the songs, for the checkpoint.
-    """
-
+    kind, inputs = KIND, INPUTS
     unit = "parts"
     criterion = NATS
 
@@ -176,8 +170,8 @@ class ArrangerTask(DenseTask[Batch]):
             seed=recipe.seed,
             farthest=FARTHEST,
         )
-        super().__init__(net, Batch.join([train.with_bass, train.hidden]), recipe, say)
-        self.sides, self.data = sides, list(data)
+        super().__init__(net, Batch.join([train.with_bass, train.hidden]), recipe, say, data)
+        self.sides = sides
         self.variance = np.nanvar(self.rows.played, axis=0)
 
     def step(self, batch: Batch, context: StepContext) -> StepResult:
@@ -211,54 +205,31 @@ class ArrangerTask(DenseTask[Batch]):
             total += float(nats + LEVELS * error) / 2
         return {NATS: total, **scalars}
 
-    def save(self, folder: Path, about: Mapping[str, Any]) -> None:
-        """Write the checkpoint that `play.arrange.arranger` loads."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self.net.save(folder, TENSORS)
-        config = {
-            "kind": KIND,
-            "format": FORMAT,
-            "inputs": list(FEATURES.widths),
-            "hidden": self.recipe.hidden,
-            "parameters": sum(value.numel() for value in self.net.parameters()),
+    def counts(self) -> dict[str, Any]:
+        return {
             "parts": {
                 name: {"with_bass": len(side.with_bass.silent), "hidden": len(side.hidden.silent)}
                 for name, side in self.sides.items()
             },
             "songs": {name: side.songs for name, side in self.sides.items()},
-            "data": self.data,
-            **about,
         }
-        describe(folder, config, card(config), FILES)
-        (folder / WEIGHTS).chmod((folder / FILES[0]).stat().st_mode)  # safetensors writes for the owner alone
 
-
-def card(config: Mapping[str, Any]) -> str:
-    """Return the model card of an arranger, from its `config.json`."""
-    songs, parts = config["songs"], config["parts"]
-    recipe, progress = config.get("recipe", {}), config.get("progress", {})
-    lines = [
-        "# Model card: arranger",
-        "",
-        "It says of each part of a song how likely drummers rest in it, and how full and how loud they play it.",
-        "`config.json` beside this page has every number. It is no model that plays: `--model` does not list it.",
-        "",
-        "| what | value |",
-        "|---|---|",
-        f"| parameters | {config['parameters']:,} |",
-        *(
-            f"| {side} | {songs[side]:,} songs, {count['with_bass']:,} parts with a bass, {count['hidden']:,} without |"
-            for side, count in parts.items()
-        ),
-        f"| seed, minutes | {recipe.get('seed')}, {progress.get('seconds', 0) / 60:.1f} |",
-        *(f"| validation: {name} | {value:.4g} |" for name, value in progress.get("validation", {}).items()),
-        "",
-        "## Use and limits",
-        "",
-        "It hears a guitar and its bass, no other instrument, no melody and no chords. A guitar alone says little of",
-        "when drummers rest. Songs are from files of MIDI whose drums somebody wrote or played.",
-    ]  # fmt: skip
-    return "\n".join([*lines, *data_lines(config)]) + "\n"
+    def card(self, config: Mapping[str, Any]) -> str:
+        songs, parts = config["songs"], config["parts"]
+        return card_of(
+            config,
+            ["It says of each part of a song how likely drummers rest in it, and how full and how loud they play it."],
+            [
+                f"| {side} | {songs[side]:,} songs, {count['with_bass']:,} parts with a bass,"
+                f" {count['hidden']:,} without |"
+                for side, count in parts.items()
+            ],
+            [
+                "It hears a guitar and its bass, no other instrument, no melody and no chords. A guitar alone says"
+                " little of",
+                "when drummers rest. Songs are from files of MIDI whose drums somebody wrote or played.",
+            ],
+        )
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

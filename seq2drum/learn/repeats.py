@@ -27,26 +27,20 @@ from seq2drum.lattice.form import MAX_STEPS, FloatArray
 from seq2drum.lattice.repeats import NEW, cores, differences
 from seq2drum.lattice.sections import sections
 from seq2drum.learn.run import command, loop, task
-from seq2drum.learn.run.dense import Dense, DenseTask
+from seq2drum.learn.run.dense import Dense, DenseTask, card_of
 from seq2drum.learn.run.runs import BEST
 from seq2drum.learn.run.task import Scalars, StepContext, StepResult
-from seq2drum.models.checkpoint import data_lines, describe
 from seq2drum.music.notes import IntArray
 from seq2drum.play.arrange.repeats import (
     CANDIDATES,
-    FILES,
-    FORMAT,
+    INPUTS,
     KIND,
     KINDS,
-    KNOWN,
     NEWNESS,
-    PAST,
-    TENSORS,
     Past,
     candidates,
     known,
 )
-from seq2drum.play.checkpoint.folder import WEIGHTS
 
 MOST_BARS = 128  # of a song that are learnt from
 LEAST_BARS = 8  # with drums, of such a song
@@ -132,8 +126,9 @@ class Recipe(task.Recipe):
 
 
 class RepeatsTask(DenseTask[Bars]):
-    """The task of learning which bars come back. data: sources of the songs, for the checkpoint."""
+    """The task of learning which bars come back."""
 
+    kind, inputs = KIND, INPUTS
     unit = "bars"
     criterion = NATS
 
@@ -147,8 +142,8 @@ class RepeatsTask(DenseTask[Bars]):
         data: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         train, (hidden, dropout, seed) = sides["train"], (recipe.hidden, recipe.dropout, recipe.seed)
-        super().__init__(Dense(train.rows, KINDS, hidden=hidden, dropout=dropout, seed=seed), train, recipe, say)
-        self.sides, self.data = sides, list(data)
+        super().__init__(Dense(train.rows, KINDS, hidden=hidden, dropout=dropout, seed=seed), train, recipe, say, data)
+        self.sides = sides
 
     def step(self, batch: Bars, context: StepContext) -> StepResult:
         rows, kind = (torch.from_numpy(column).to(context.device) for column in batch)
@@ -170,46 +165,20 @@ class RepeatsTask(DenseTask[Bars]):
             "accuracy": float((logits.argmax(dim=1) == kind).float().mean()),
         }
 
-    def save(self, folder: Path, about: Mapping[str, Any]) -> None:
-        """Write the checkpoint that `play.arrange.repeats` loads."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self.net.save(folder, TENSORS)
-        config = {
-            "kind": KIND,
-            "format": FORMAT,
-            "inputs": [*KNOWN.widths, *PAST.widths],
-            "hidden": self.recipe.hidden,
-            "parameters": sum(value.numel() for value in self.net.parameters()),
-            "bars": {name: len(side.kind) for name, side in self.sides.items()},
-            "data": self.data,
-            **about,
-        }
-        describe(folder, config, card(config), FILES)
-        (folder / WEIGHTS).chmod((folder / FILES[0]).stat().st_mode)  # safetensors writes for the owner alone
+    def counts(self) -> dict[str, Any]:
+        return {"bars": {name: len(side.kind) for name, side in self.sides.items()}}
 
-
-def card(config: Mapping[str, Any]) -> str:
-    """Return the model card of a law of repeats, from its `config.json`."""
-    recipe, progress = config.get("recipe", {}), config.get("progress", {})
-    lines = [
-        "# Model card: repeats",
-        "",
-        "It says of each bar of a song which earlier bar a drummer plays again, or how many hits are new.",
-        "`config.json` beside this page has every number. It is no model that plays: `--model` does not list it.",
-        "",
-        "| what | value |",
-        "|---|---|",
-        f"| parameters | {config['parameters']:,} |",
-        *(f"| {side} | {count:,} bars |" for side, count in config["bars"].items()),
-        f"| seed, minutes | {recipe.get('seed')}, {progress.get('seconds', 0) / 60:.1f} |",
-        *(f"| validation: {name} | {value:.4g} |" for name, value in progress.get("validation", {}).items()),
-        "",
-        "## Use and limits",
-        "",
-        "It hears when a guitar and its bass begin notes, and where sections begin. Bars of files of MIDI come back",
-        "more exactly than those of a drummer who plays.",
-    ]  # fmt: skip
-    return "\n".join([*lines, *data_lines(config)]) + "\n"
+    def card(self, config: Mapping[str, Any]) -> str:
+        return card_of(
+            config,
+            ["It says of each bar of a song which earlier bar a drummer plays again, or how many hits are new."],
+            [f"| {side} | {count:,} bars |" for side, count in config["bars"].items()],
+            [
+                "It hears when a guitar and its bass begin notes, and where sections begin. Bars of files of MIDI come"
+                " back",
+                "more exactly than those of a drummer who plays.",
+            ],
+        )
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

@@ -9,9 +9,10 @@ Letters of shapes: n rows of a batch, F features.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -21,8 +22,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seq2drum.learn.run.task import Logger, Progress, Recipe, Task
+from seq2drum.models.checkpoint import data_lines, describe
 from seq2drum.music.notes import IntArray
-from seq2drum.play.checkpoint.folder import WEIGHTS
+from seq2drum.play.checkpoint.folder import DENSE_FILES, DENSE_FORMAT, DENSE_TENSORS, WEIGHTS
 
 LEAST_SPREAD = 0.05  # floor of the spread, so that nearly constant features are not blown up
 B = TypeVar("B", bound=NamedTuple)
@@ -62,23 +64,28 @@ class Dense(nn.Module):
         said: Tensor = self.out(self.forget(functional.relu(self.hidden(known))))
         return said
 
-    def save(self, folder: Path, tensors: Sequence[str]) -> None:
-        """Write its tensors of these names into a folder."""
-        weights = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
-        save_file({name: weights[name] for name in tensors}, folder / WEIGHTS)
-
 
 class DenseTask(Task[IntArray, B], Generic[B]):
     """A task that trains one `Dense` network on rows that fit into memory.
 
-    rows: of the training side, a tuple of arrays whose first axis is the rows. say: called with a
-    line at each validation. criterion and unit: as in `Task`.
+    rows: of the training side, a tuple of arrays whose first axis is the rows. say: called with a line at each
+    validation. data: sources of the songs, for the checkpoint. kind, inputs: of the checkpoint. criterion and unit: as
+    in `Task`.
     """
 
+    kind: ClassVar[str]
+    inputs: ClassVar[Sequence[str]]
     recipe: Any
 
-    def __init__(self, net: Dense, rows: B, recipe: Recipe, say: Callable[[str], None]) -> None:
-        self.net, self.rows, self.recipe, self.say = net, rows, recipe, say
+    def __init__(
+        self,
+        net: Dense,
+        rows: B,
+        recipe: Recipe,
+        say: Callable[[str], None],
+        data: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        self.net, self.rows, self.recipe, self.say, self.data = net, rows, recipe, say, list(data)
         self.models = {self.unit: net}
         decay = self.recipe.weight_decay
         self.optimizers = {self.unit: torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=decay)}
@@ -102,3 +109,52 @@ class DenseTask(Task[IntArray, B], Generic[B]):
         if self.criterion in progress.validation:
             line += "; unseen: " + ", ".join(f"{name} {value:.4g}" for name, value in progress.validation.items())
         return line
+
+    @abstractmethod
+    def counts(self) -> dict[str, Any]:
+        """Return what it learnt from, by the names that its config has them under."""
+
+    @abstractmethod
+    def card(self, config: Mapping[str, Any]) -> str:
+        """Return the model card of a checkpoint, from its `config.json`."""
+
+    def save(self, folder: Path, about: Mapping[str, Any]) -> None:
+        """Write the checkpoint that `read_dense` of `play.checkpoint.folder` reads."""
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {name: value.detach().cpu().contiguous() for name, value in self.net.state_dict().items()}
+        save_file({name: weights[name] for name in DENSE_TENSORS}, folder / WEIGHTS)
+        config = {
+            "kind": self.kind,
+            "format": DENSE_FORMAT,
+            "inputs": list(self.inputs),
+            "hidden": self.recipe.hidden,
+            "parameters": sum(value.numel() for value in self.net.parameters()),
+            **self.counts(),
+            "data": self.data,
+            **about,
+        }
+        describe(folder, config, self.card(config), DENSE_FILES)
+        (folder / WEIGHTS).chmod((folder / DENSE_FILES[0]).stat().st_mode)  # safetensors writes for the owner alone
+
+
+def card_of(config: Mapping[str, Any], does: Sequence[str], counts: Sequence[str], limits: Sequence[str]) -> str:
+    """Return a model card. does: lines on what the model says. counts: rows on its songs. limits: lines."""
+    recipe, progress = config.get("recipe", {}), config.get("progress", {})
+    lines = [
+        f"# Model card: {config['kind']}",
+        "",
+        *does,
+        "`config.json` beside this page has every number. It is no model that plays: `--model` does not list it.",
+        "",
+        "| what | value |",
+        "|---|---|",
+        f"| parameters | {config['parameters']:,} |",
+        *counts,
+        f"| seed, minutes | {recipe.get('seed')}, {progress.get('seconds', 0) / 60:.1f} |",
+        *(f"| validation: {name} | {value:.4g} |" for name, value in progress.get("validation", {}).items()),
+        "",
+        "## Use and limits",
+        "",
+        *limits,
+    ]
+    return "\n".join([*lines, *data_lines(config)]) + "\n"

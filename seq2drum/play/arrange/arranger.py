@@ -21,22 +21,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.errors import CheckpointError
 from seq2drum.lattice.columns import Columns
 from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import LENGTH_UNITS, Grid, distinct
 from seq2drum.music.notes import IntArray
-from seq2drum.play.checkpoint.folder import CONFIG, WEIGHTS, read_tensors, upgraded, verify
-from seq2drum.play.checkpoint.runtime import UNUSABLE, read_json
+from seq2drum.play.checkpoint.folder import read_dense
 
 Numbers = NDArray[np.float64]
 
 SHIPPED = Path(__file__).parents[2] / "checkpoints" / "arranger"
 KIND = "arranger"
-FORMAT = 1
-FILES = (CONFIG, WEIGHTS)
-TENSORS = ("mean", "spread", "hidden.weight", "hidden.bias", "out.weight", "out.bias")
 FARTHEST = 4.0  # standard deviations at which features are clipped
 
 LATE = 2  # bars after the first of a section from which its bass is late
@@ -79,6 +74,7 @@ FEATURES = Columns(
     **{f"bass_{name}": 1 for name in _INSTRUMENT},
     **dict.fromkeys((*_FORM, *_STATE), 1),
 )
+INPUTS = (*FEATURES.widths,)
 STATES = ((1, 0), (1, 1), (0, 1))  # values of _STATE: before the drums enter, at rest again, playing
 WAITING, RESTING, PLAYING = range(3)
 
@@ -231,7 +227,7 @@ def _of_instrument(name: str, grid: Grid, form: Form, first: IntArray, bars: Int
 
 @dataclass(frozen=True, eq=False)
 class Arranger:
-    """A learnt arranger: a network of one hidden layer. tensors: by TENSORS."""
+    """A learnt arranger: a network of one hidden layer. tensors: by `folder.DENSE_TENSORS`."""
 
     tensors: tuple[FloatArray, ...] = field(repr=False)
 
@@ -256,17 +252,4 @@ class Arranger:
 
 @cache
 def _load(folder: Path) -> Arranger:
-    try:
-        about = upgraded(read_json(folder / CONFIG), KIND, FORMAT, {})
-        if about["inputs"] != list(FEATURES.widths):
-            raise ValueError(f"its inputs are {about['inputs']}, wanted {list(FEATURES.widths)}")
-        sizes = {"inputs": FEATURES.size, "hidden": int(about["hidden"])}
-    except UNUSABLE as error:
-        raise CheckpointError(f"{str(folder)!r} holds no usable arranger: {error}") from None
-    verify(folder, FILES)
-    tensors = tuple(read_tensors(folder / WEIGHTS, TENSORS))
-    inputs, hidden = sizes.values()
-    wanted = (inputs,), (inputs,), (hidden, inputs), (hidden,), (len(Outlook._fields), hidden), (len(Outlook._fields),)
-    if (found := tuple(tensor.shape for tensor in tensors)) != wanted:
-        raise CheckpointError(f"{str(folder)!r} holds no usable arranger: its tensors are {found}, wanted {wanted}")
-    return Arranger(tensors)
+    return Arranger(read_dense(folder, KIND, "arranger", INPUTS, FEATURES.size, len(Outlook._fields)))

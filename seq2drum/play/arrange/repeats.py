@@ -4,8 +4,8 @@
 
 What a drummer does in a bar depends on what was repeated before, so the bars are drawn one by one, before a note is
 played. A bar is one of KINDS: the bar of a lag again, the bar at its place in the last section of its letter, or new,
-by how many hits. The model that plays is told how many; it repeats bars by itself. `seq2drum.learn.repeats` trains the
-network; drawing needs numpy alone.
+by how many hits. How many is a condition of the model that plays; it repeats bars by itself. `seq2drum.learn.repeats`
+trains the network; drawing needs numpy alone.
 
 Letters of shapes: B bars, C candidates, K kinds, F features.
 """
@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.errors import CheckpointError
 from seq2drum.lattice.columns import Columns
 from seq2drum.lattice.features import COMPARED, GuitarGrid
 from seq2drum.lattice.form import FloatArray, Form
@@ -28,8 +27,8 @@ from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.repeats import LAGS, NEW, level_of
 from seq2drum.lattice.sections import Section, spans_of
 from seq2drum.music.notes import IntArray
-from seq2drum.play.checkpoint.folder import CONFIG, WEIGHTS, read_tensors, upgraded, verify
-from seq2drum.play.checkpoint.runtime import UNUSABLE, read_json
+from seq2drum.play.checkpoint.folder import read_dense
+from seq2drum.play.decode.memory import bars_held
 from seq2drum.play.decode.plan import Plan
 from seq2drum.play.decode.sampling import Sampling, random_of
 
@@ -37,9 +36,6 @@ BoolArray = NDArray[np.bool_]
 
 SHIPPED = Path(__file__).parents[2] / "checkpoints" / "repeats"
 KIND = "repeats"
-FORMAT = 1
-FILES = (CONFIG, WEIGHTS)
-TENSORS = ("mean", "spread", "hidden.weight", "hidden.bias", "out.weight", "out.bias")
 
 CANDIDATES = len(LAGS) + 1  # the bars of LAGS, and that of the last section of the letter
 NEWNESS = (2, 5, 9)  # the most hits of each class of new bars but the last
@@ -80,6 +76,7 @@ PAST = Columns(
     whole=4,  # the same of all bars, and their number
 )
 FEATURES = Columns(known=KNOWN.size, past=PAST.size)
+INPUTS = (*KNOWN.widths, *PAST.widths)
 
 
 class Past:
@@ -186,7 +183,7 @@ def _compared(form: Form, grid: Grid) -> tuple[BoolArray, FloatArray, FloatArray
 
 @dataclass(frozen=True, eq=False)
 class Repeater:
-    """A learnt law of repeats: a network of one hidden layer. tensors: by TENSORS."""
+    """A learnt law of repeats: a network of one hidden layer. tensors: by `folder.DENSE_TENSORS`."""
 
     tensors: tuple[FloatArray, ...] = field(repr=False)
 
@@ -256,11 +253,9 @@ def with_changes(plan: Plan, guitar_grid: GuitarGrid, bars: BoolArray, sampling:
 def _played_on(plan: Plan, form: Form) -> IntArray:
     """(B,): a number for the bar of the groove that each bar is played on, and its metre."""
     numbers: dict[tuple[int, ...], int] = {}
-    found, before, turn = np.zeros(len(plan.grooves), dtype=np.int64), None, 0
+    found = np.zeros(len(plan.grooves), dtype=np.int64)
     metres = zip(form.numerator.tolist(), form.denominator.tolist(), strict=True)
-    for bar, (groove, metre) in enumerate(zip(plan.grooves, metres, strict=True)):
-        turn = turn + 1 if groove is before else 0
-        before = groove
+    for bar, (groove, turn, metre) in enumerate(zip(plan.grooves, bars_held(plan.grooves), metres, strict=True)):
         of_bar = 0 if groove is None else turn % len(groove.bars)
         found[bar] = numbers.setdefault((id(groove), of_bar, *metre), len(numbers))
     return found
@@ -268,17 +263,4 @@ def _played_on(plan: Plan, form: Form) -> IntArray:
 
 @cache
 def _load(folder: Path) -> Repeater:
-    try:
-        about = upgraded(read_json(folder / CONFIG), KIND, FORMAT, {})
-        inputs = [*KNOWN.widths, *PAST.widths]
-        if about["inputs"] != inputs:
-            raise ValueError(f"its inputs are {about['inputs']}, wanted {inputs}")
-        hidden = int(about["hidden"])
-    except UNUSABLE as error:
-        raise CheckpointError(f"{str(folder)!r} holds no usable law of repeats: {error}") from None
-    verify(folder, FILES)
-    tensors = tuple(read_tensors(folder / WEIGHTS, TENSORS))
-    wanted = (FEATURES.size,), (FEATURES.size,), (hidden, FEATURES.size), (hidden,), (KINDS, hidden), (KINDS,)
-    if (found := tuple(tensor.shape for tensor in tensors)) != wanted:
-        raise CheckpointError(f"{str(folder)!r} holds no usable law of repeats: its tensors are {found}")
-    return Repeater(tensors)
+    return Repeater(read_dense(folder, KIND, "law of repeats", INPUTS, FEATURES.size, KINDS))

@@ -193,3 +193,33 @@ def read_tensors(path: Path, names: Sequence[str]) -> list[FloatArray]:
     if not all(np.isfinite(tensor).all() for tensor in tensors):
         raise CheckpointError(f"{str(path)!r} cannot be used: some weights are not numbers")
     return tensors
+
+
+DENSE_FORMAT = 1
+DENSE_FILES = (CONFIG, WEIGHTS)
+DENSE_TENSORS = ("mean", "spread", "hidden.weight", "hidden.bias", "out.weight", "out.bias")
+
+
+def read_dense(
+    folder: Path, kind: str, what: str, inputs: Sequence[str], size: int, outputs: int
+) -> tuple[FloatArray, ...]:
+    """Return the DENSE_TENSORS of a network of one hidden layer, which numpy computes.
+
+    inputs: names of its features; size: their columns. what: its name in messages.
+
+    Raises:
+        CheckpointError: the folder is damaged, or of another kind or version.
+    """
+    try:
+        about = upgraded(read_json(folder / CONFIG), kind, DENSE_FORMAT, {})
+        if about["inputs"] != list(inputs):
+            raise ValueError(f"its inputs are {about['inputs']}, wanted {list(inputs)}")
+        hidden = int(about["hidden"])
+    except UNUSABLE as error:
+        raise CheckpointError(f"{str(folder)!r} holds no usable {what}: {error}") from None
+    verify(folder, DENSE_FILES)
+    tensors = tuple(read_tensors(folder / WEIGHTS, DENSE_TENSORS))
+    wanted = (size,), (size,), (hidden, size), (hidden,), (outputs, hidden), (outputs,)
+    if (found := tuple(tensor.shape for tensor in tensors)) != wanted:
+        raise CheckpointError(f"{str(folder)!r} holds no usable {what}: its tensors are {found}, wanted {wanted}")
+    return tensors

@@ -20,7 +20,16 @@ from seq2drum.music.kit import Kit, feet_for
 from seq2drum.play.decode.bar import BarSampler, Pace, PlayedBatch
 from seq2drum.play.decode.engine import Computation, OpenBar, Playable
 from seq2drum.play.decode.memory import GrooveRows, expand_batch
-from seq2drum.play.decode.plan import HAT_BY_HAND, LEAST_BEATS, RIDE, TIMEKEEPERS, TIMEKEEPERS_BY_HAND, Plan, is_one_of
+from seq2drum.play.decode.plan import (
+    HAT_BY_HAND,
+    LEAST_BEATS,
+    RIDE,
+    TIMEKEEPERS,
+    TIMEKEEPERS_BY_HAND,
+    Plan,
+    is_one_of,
+    other_time,
+)
 from seq2drum.play.decode.sampling import Draws, Sampling, draws_of, thresholds
 
 BODY = ("kick", "snare", "side stick", "clap", *TIMEKEEPERS)  # the pieces that define a groove
@@ -234,10 +243,9 @@ def _strange_time(own: Sequence[float], usual: Sequence[float], kit: Kit) -> lis
 
     Drummers move from the hat to the ride, and do not play both together.
     """
-    for here, other in ((1, 2), (2, 1)):
-        if usual[here] >= LEAST_BEATS and not usual[other] and own[here]:
-            return kit.voices_named(_LINES[other]) if own[other] >= LEAST_STRANGE else []
-    return []
+    other = other_time(usual[1], usual[2])
+    moved, here = (own[2], own[1]) if other == RIDE else (own[1], own[2])
+    return kit.voices_named(other) if here and moved >= LEAST_STRANGE else []
 
 
 def _is_run_again(hits: FloatArray, groove: FloatArray, recent: FloatArray, kit: Kit) -> bool:

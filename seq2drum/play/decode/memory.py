@@ -131,11 +131,10 @@ class GrooveRows:
         pieces: the allowed ones; None for all.
         """
         rows = GrooveRows.empty(len(form.steps), int(form.steps.max()), kit, firm=firm)
-        before, so_far, alike = None, 0, dict[tuple[int, ...], int]()
+        alike = dict[tuple[int, ...], int]()
         metres = zip(form.numerator.tolist(), form.denominator.tolist(), form.steps.tolist(), strict=True)
-        for bar, (groove, (*metre, steps)) in enumerate(zip(grooves, metres, strict=True)):
-            so_far = so_far + 1 if groove is before else 0
-            before = groove
+        rowed = zip(grooves, bars_held(grooves), metres, strict=True)
+        for bar, (groove, so_far, (*metre, steps)) in enumerate(rowed):
             if groove is None:
                 continue
             place = so_far % len(groove.fitted(*metre).bars)
@@ -171,6 +170,15 @@ class GrooveRows:
         """Bars [first, stop) with at most these steps."""
         here = np.s_[first:stop, :steps]
         return GrooveRows(self.hits[here], self.velocity[here], self.held[first:stop], self.firm)
+
+
+def bars_held(grooves: Sequence[Groove | None]) -> list[int]:
+    """Return how many bars before each bar have the same groove without a break."""
+    held, before = list[int](), None
+    for groove in grooves:
+        held.append(held[-1] + 1 if held and groove is before else 0)
+        before = groove
+    return held
 
 
 LOOK_BACK = 4  # the most recent bars, seen as they were played; before the song there is silence

@@ -35,7 +35,7 @@ HELD = 0.2  # logits that hat and ride gain where the groove has them
 OF_FOUR, BACKBEATS = 4 * STEPS_PER_QUARTER, [STEPS_PER_QUARTER, 3 * STEPS_PER_QUARTER]  # steps of a bar of 4/4
 STRAIGHT, TRIPLETS = (1, 3, 5), (2, 4)  # steps of a quarter between the beats
 MIXED = 2.5  # logits that hat and ride lose on triplets where the groove keeps time in straight notes, or the reverse
-UNBACKED = 4  # logits that snare and stick lose on 2 or 4 where the groove has none: one drop, swing, bossa
+UNBACKED = 4.0  # logits that snare and stick lose on 2 or 4 where the groove has none: one drop, swing, bossa
 ANCHORED = 2.0  # logits that the groove's kick on the one, and its snare or stick on 2 and 4, gain
 FULL_BAR = 2.0  # logits that all pieces of the groove gain in bars that are played in full
 RIDDEN = 2  # crashes in a bar of a groove from which it keeps time on them
@@ -209,7 +209,8 @@ class Plan:
         else:
             tilt = np.zeros_like(groove)
         if is_fill:
-            tilt[:, other_time(groove, kit)] -= MOVED
+            hat, ride = (float((groove @ is_one_of(piece, kit)).sum()) for piece in (HAT_BY_HAND, RIDE))
+            tilt[:, kit.voices_named(other_time(hat, ride))] -= MOVED
         if bar in gestures.full:
             tilt += FULL_BAR * groove
         # 2. Crash with a kick; the other hand may keep time under it, as in half of drummers' crashes.
@@ -284,13 +285,14 @@ def decoded_bars(first: int, stop: int, given: Mapping[int, Grid], silent: BoolA
     return (first <= bars) & (bars < stop) & ~is_given & ~idle, idle
 
 
-def other_time(groove: FloatArray, kit: Kit) -> list[int]:
-    """Return the voices of the ride if a groove (S, V) keeps time on the hat alone, or the reverse; else none."""
-    hat, ride = (is_one_of(piece, kit) for piece in (HAT_BY_HAND, RIDE))
-    for own, other in ((hat, ride), (ride, hat)):
-        if (groove @ own).sum() >= LEAST_BEATS and not (groove @ other).any():
-            return np.flatnonzero(other).tolist()
-    return []
+def other_time(hat: float, ride: float) -> tuple[str, ...]:
+    """Return the pieces of the ride if a groove of so many strokes on hat and ride keeps time on the hat alone.
+
+    Those of the hat if it does so on the ride; else none.
+    """
+    if hat >= LEAST_BEATS and not ride:
+        return RIDE
+    return HAT_BY_HAND if ride >= LEAST_BEATS and not hat else ()
 
 
 @lru_cache(maxsize=64)
@@ -310,10 +312,11 @@ def _held(groove: bytes, kit: Kit) -> FloatArray:
     snares, kick = kit.voices_named(("snare", "side stick", "clap")), kit.voices_named(["kick"])
     tilt[0, kick] += ANCHORED * hits[0, kick]
     if len(hits) == OF_FOUR:
-        tilt[np.ix_(BACKBEATS, snares)] += ANCHORED * hits[np.ix_(BACKBEATS, snares)]
-    if len(hits) == OF_FOUR and kept.any() and not hits[BACKBEATS][:, kit.voices_named(("snare", "clap"))].any():
-        unbacked = [place for place in BACKBEATS if not hits[place, snares].any()]
-        tilt[np.ix_(unbacked, snares)] -= UNBACKED
+        has_backbeat = hits[BACKBEATS][:, kit.voices_named(("snare", "clap"))].any()
+        for beat in BACKBEATS:
+            tilt[beat, snares] += ANCHORED * hits[beat, snares]
+            if kept.any() and not has_backbeat and not hits[beat, snares].any():
+                tilt[beat, snares] -= UNBACKED
     return tilt
 
 
