@@ -157,13 +157,13 @@ class DrumMerger:
         for index, voice, tick, moment in zip(
             order.tolist(), voices[order].tolist(), ticks, seconds.tolist(), strict=True
         ):
-            if wait := self._strokes.wait(voice, moment):
-                late = math.ceil(wait * 1e6 * self._song.ticks_per_quarter / self._song.tempo_at(tick).microseconds)
-                ready = self._song.seconds(tick + late)
-                if ready - moment >= LATE:
-                    continue
-                tick, moment = tick + late, ready
+            due = moment
+            while moment - due < LATE and (wait := self._strokes.wait(voice, moment)):  # the tempo may rise meanwhile
+                tick += math.ceil(wait * 1e6 * self._song.ticks_per_quarter / self._song.tempo_at(tick).microseconds)
+                moment = self._song.seconds(tick)
                 rows[index, 0] = tick
+            if moment - due >= LATE:
+                continue
             if tick >= stop or not self._limbs.can_add(voice, together := self._struck.setdefault(tick, [])):
                 continue
             together.append(voice)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -451,6 +451,7 @@ def test_no_foot_plays_a_groove_s_sixteenths_and_the_guitar_s_sextuplets_at_once
 
 
 @settings(max_examples=12)
+@example(bpm=231, seed=1925, humanize=0.5, swing=None, temperature=1.0)  # the tempo rises while a hand is waited for
 @given(
     st.floats(30, 300),
     st.integers(0, 2**31),
