@@ -21,7 +21,7 @@ from seq2drum.errors import InputError, LimitError, OptionError
 from seq2drum.formats import foreign
 from seq2drum.formats.midi import midi
 from seq2drum.lattice.grooves.grooves import Groove
-from seq2drum.music import drum_maps, song_plan, theory
+from seq2drum.music import choices, drum_maps, song_plan, theory
 from seq2drum.music.choices import AUTO, STYLES, placed_text
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.kit import FULL
@@ -190,6 +190,20 @@ def plan_of(config: pb.GenerationConfig) -> SongPlan:
     except OptionError as error:
         raise Refusal("INVALID_OPTION", str(error), field="config.plan") from None
     return plan
+
+
+def excerpt_of(config: pb.GenerationConfig) -> tuple[int, int]:
+    """Return the bars of a configuration's excerpt, which has one.
+
+    Raises:
+        Refusal: INVALID_OPTION with the field `excerpt`, they are not counted from 1.
+    """
+    bars = _bars(config.excerpt)
+    try:
+        choices.check_bars(bars, "an excerpt of bars is")
+    except OptionError as error:
+        raise Refusal("INVALID_OPTION", str(error), field="config.excerpt") from None
+    return bars
 
 
 def check_song_options(song: Song, choice: GuitarChoice, options: Options, limits: Limits, plan: SongPlan = ()) -> None:

@@ -28,11 +28,13 @@ from seq2drum.lattice.grid import STEPS_PER_QUARTER
 from seq2drum.lattice.sections import sections
 from seq2drum.music import theory
 from seq2drum.music.duet import redrummed
+from seq2drum.music.excerpt import excerpt
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Note, Part, Song
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.generators import composer
 from seq2drum.play.grooves.book import Book
+from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import composing, convert, ipc, logs, statuses
 from server.ipc import Frame, bound_memory
@@ -74,16 +76,11 @@ def analyze(body: bytes, rules: RequestRules, *, music: bool = False) -> pb.Anal
     convert.takes_of(request.config, rules.max_takes)
     convert.session_of(request.config)
     convert.model_of(request.config, rules.models, rules.default)
-    opened = open_song(request.midi, limits=rules.limits)
-    written = b"" if opened.midi is not None else midi.serialise(opened.song)
-    song = (
-        midi.parse(written, limits=rules.limits) if written else opened.song
-    )  # with the parts that a player will parse from it
-    convert.check_bars(song, rules.max_bars)
+    song, written, track = _song_of(request, options, rules)
     drums = convert.drums_of(request, rules.limits)
     if drums is not None:
         song = redrummed(song, drums)
-    choice = theory.choose_parts(song, options.track)
+    choice = theory.choose_parts(song, track)
     convert.check_song_options(song, choice, options, rules.limits, plan)
     analysis = pb.AnalyzeGuitarResponse(
         timeline=convert.timeline(song),
@@ -95,6 +92,24 @@ def analyze(body: bytes, rules: RequestRules, *, music: bool = False) -> pb.Anal
     if music:
         _add_music(analysis, song, choice)
     return analysis
+
+
+def _song_of(request: pb.GenerateDrumsRequest, options: Options, rules: RequestRules) -> tuple[Song, bytes, str | None]:
+    """Return the song to play to, its file if that is not the request's, and its guitar as in `theory.choose_parts`.
+
+    Raises:
+        InputError, OptionError: it cannot be read, or has no such guitar or bars.
+    """
+    opened = open_song(request.midi, limits=rules.limits)
+    song, track = opened.song, options.track
+    convert.check_bars(song, rules.max_bars)
+    if request.config.HasField("excerpt"):
+        song, guitars = excerpt(song, convert.excerpt_of(request.config), theory.choose_parts(song, track).parts)
+        track = f"1-{guitars}"
+    elif opened.midi is not None:
+        return song, b"", track
+    written = midi.serialise(song)
+    return midi.parse(written, limits=rules.limits), written, track  # with the parts that a player will parse from it
 
 
 def estimate_take_ms(song: Song) -> float:

@@ -435,11 +435,13 @@ def _parts(reply: pb.GenerateDrumsResponse) -> Iterator[Message]:
 
 
 def _as_midi(data: bytes, analysis: pb.AnalyzeGuitarResponse) -> bytes:
-    """Return a GenerateDrumsRequest with the song as MIDI, which a parser wrote if the song came as another kind."""
+    """Return a GenerateDrumsRequest with the file that a parser wrote of its song, if it did."""
     if not analysis.song:
         return data
     request = pb.GenerateDrumsRequest.FromString(data)
     request.midi = analysis.song
+    if request.config.HasField("excerpt"):  # whose first parts are the guitar
+        request.config.track = f"1-{len(analysis.guitar.tracks)}"
     return request.SerializeToString()
 
 

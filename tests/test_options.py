@@ -27,7 +27,7 @@ CONTRACT = (ROOT / "proto" / "seq2drum" / "v1" / "accompaniment.proto").read_tex
 FIELD = re.compile(r"((?:  // [^\n]*\n)+)  (optional |repeated |)(\w+) (\w+) = \d+;")
 IN_CONTRACT = {"genre": "genres", "metre": "meter"}  # of a beat
 TEXTS = ("track", "sections", "out", "half_time")  # several values in one text
-OTHERS = {"model", "with_guitar", "explain", "plan"}  # of a take, beside the options
+OTHERS = {"model", "with_guitar", "explain", "plan", "excerpt"}  # of a take, beside the options
 
 
 def fields_of(message: str) -> dict[str, tuple[str, str, str]]:

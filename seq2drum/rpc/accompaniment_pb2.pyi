@@ -275,6 +275,7 @@ class GenerationConfig(_message.Message):
     COMPLEXITY_PLACES_FIELD_NUMBER: _builtins.int
     FILLS_PLACES_FIELD_NUMBER: _builtins.int
     HALF_TIME_FIELD_NUMBER: _builtins.int
+    EXCERPT_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model's id, one of ListModels. Default: "", the server's default model."""
     seed: _builtins.int
@@ -404,6 +405,12 @@ class GenerationConfig(_message.Message):
         under a picture. Default: empty, the drummer decides.
         """
 
+    @_builtins.property
+    def excerpt(self) -> Global___BarRange:
+        """Play to these bars alone, as if the file had no others, to hear something in them soon, such as a groove. Ticks,
+        quarters and bars of the reply count from the first of them. Default: unset, the whole file.
+        """
+
     def __init__(
         self,
         *,
@@ -446,10 +453,11 @@ class GenerationConfig(_message.Message):
         complexity_places: _builtins.str = ...,
         fills_places: _builtins.str = ...,
         half_time: _builtins.str = ...,
+        excerpt: Global___BarRange | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "bars", b"bars", "complexity", b"complexity", "daring", b"daring", "enter", b"enter", "fills", b"fills", "humanize", b"humanize", "intensity", b"intensity", "seed", b"seed", "swing", b"swing", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "bars", b"bars", "complexity", b"complexity", "daring", b"daring", "enter", b"enter", "excerpt", b"excerpt", "fills", b"fills", "humanize", b"humanize", "intensity", b"intensity", "seed", b"seed", "swing", b"swing", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "arrange", b"arrange", "bars", b"bars", "click", b"click", "complexity", b"complexity", "complexity_places", b"complexity_places", "count_in", b"count_in", "daring", b"daring", "drum_map", b"drum_map", "ending", b"ending", "enter", b"enter", "explain", b"explain", "fill_at", b"fill_at", "fills", b"fills", "fills_places", b"fills_places", "groove", b"groove", "half_time", b"half_time", "humanize", b"humanize", "intensity", b"intensity", "intensity_places", b"intensity_places", "like", b"like", "model", b"model", "no_fills_in", b"no_fills_in", "out", b"out", "pieces", b"pieces", "plan", b"plan", "prime_bars", b"prime_bars", "sections", b"sections", "seed", b"seed", "split", b"split", "style", b"style", "swing", b"swing", "tail", b"tail", "takes", b"takes", "temperature", b"temperature", "time", b"time", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar", "without", b"without"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "arrange", b"arrange", "bars", b"bars", "click", b"click", "complexity", b"complexity", "complexity_places", b"complexity_places", "count_in", b"count_in", "daring", b"daring", "drum_map", b"drum_map", "ending", b"ending", "enter", b"enter", "excerpt", b"excerpt", "explain", b"explain", "fill_at", b"fill_at", "fills", b"fills", "fills_places", b"fills_places", "groove", b"groove", "half_time", b"half_time", "humanize", b"humanize", "intensity", b"intensity", "intensity_places", b"intensity_places", "like", b"like", "model", b"model", "no_fills_in", b"no_fills_in", "out", b"out", "pieces", b"pieces", "plan", b"plan", "prime_bars", b"prime_bars", "sections", b"sections", "seed", b"seed", "split", b"split", "style", b"style", "swing", b"swing", "tail", b"tail", "takes", b"takes", "temperature", b"temperature", "time", b"time", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar", "without", b"without"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__complexity: _TypeAlias = _typing.Literal["complexity"]  # noqa: Y015
     _WhichOneofArgType__complexity: _TypeAlias = _typing.Literal["_complexity", b"_complexity"]  # noqa: Y015
@@ -2141,7 +2149,9 @@ class AnalyzeGuitarResponse(_message.Message):
     request_id: _builtins.str
     """The name of this call in the server's logs."""
     song: _builtins.bytes
-    """The song as a Standard MIDI File, if the request's file has another format; otherwise empty."""
+    """The song as a Standard MIDI File, if it differs from the request's file, which may have another format or be cut to
+    an excerpt; otherwise empty.
+    """
     @_builtins.property
     def timeline(self) -> Global___TimelineInfo:
         """Bars, tempos and metres."""

@@ -115,7 +115,7 @@ def test_every_option_of_the_core_can_be_asked_for() -> None:
     asked = {field.name for field in Config.DESCRIPTOR.fields}
     own = {field.name for field in dataclasses.fields(Options)}
     session = {field.name for field in dataclasses.fields(Session)}
-    others = {"prime_bars", "model", "takes", "with_guitar", "explain", "plan", *PLACE_FIELDS.values()}
+    others = {"prime_bars", "model", "takes", "with_guitar", "explain", "plan", "excerpt", *PLACE_FIELDS.values()}
     assert own - asked == {"prime"} and asked - own == others | session
 
 

@@ -118,6 +118,24 @@ def test_six_channels_of_a_guitar_synthesiser_in_one_track_are_one_guitar_withou
     assert list(analysis.guitar.tracks) == [1, 2, 3, 4, 5, 6]
 
 
+def test_an_excerpt_is_analysed_as_a_song_of_its_own_and_its_file_is_what_a_player_plays_to() -> None:
+    song = midi.parse(EXAMPLES[0].read_bytes())
+    config = pb.GenerationConfig(excerpt=pb.BarRange(first_bar=3, last_bar=6))
+    analysis = look(EXAMPLES[0].read_bytes(), config=config)
+    assert (analysis.timeline.bars, list(analysis.guitar.tracks)) == (4, [1])
+    first = song.bars()[2].start
+    guitar = song.parts[look(EXAMPLES[0].read_bytes()).guitar.tracks[0] - 1]
+    struck = guitar.onset[(first <= guitar.onset) & (guitar.onset < song.bars()[5].end)] - first
+    assert midi.parse(analysis.song).parts[0].onset.tolist() == struck.tolist()
+
+
+def test_an_excerpt_that_is_not_in_the_song_is_refused() -> None:
+    for bars, message in (((3, 2), "wanted FIRST:LAST"), ((3, 900), "but the song has")):
+        config = pb.GenerationConfig(excerpt=pb.BarRange(first_bar=bars[0], last_bar=bars[1]))
+        with pytest.raises((Refusal, OptionError), match=message):
+            look(EXAMPLES[0].read_bytes(), config=config)
+
+
 # --- files in a configuration -----------------------------------------------------------------------------------------
 
 

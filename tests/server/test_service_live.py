@@ -499,6 +499,19 @@ def test_when_a_worker_is_killed_its_call_fails_within_a_second_and_the_next_is_
         assert lean.total("worker_restarts_total", {"parser": "screen"}.get(kind, kind)) == 1  # as dashboards know it
 
 
+def test_drums_to_an_excerpt_are_those_to_a_song_of_these_bars(stub: Any, drummer: Drummer) -> None:
+    from seq2drum.music.excerpt import excerpt
+
+    song = midi.parse(SHORT)
+    config = pb.GenerationConfig(seed=SEED, excerpt=pb.BarRange(first_bar=3, last_bar=6), arrange="off")
+    reply = stub.GenerateDrums(pb.GenerateDrumsRequest(midi=SHORT, config=config), timeout=SECONDS)
+    guitars = drummer.accompany(SHORT).guitar.parts
+    alone, count = excerpt(song, (3, 6), guitars)
+    assert count == len(guitars) == len(reply.guitar.tracks)
+    same = drummer.accompany(midi.serialise(alone), Options(seed=SEED, arrange="off", track=f"1-{count}"))
+    assert reply.takes[0].midi == same.to_bytes()
+
+
 # --- nobody holds up the others ---------------------------------------------------------------------------------------
 
 

@@ -152,6 +152,39 @@ export async function grooves(file, config = {}) {
   return (await ask("ListGrooves", { config: withBase64(config) }, file)).grooves;
 }
 
+/** The auditions of each song, by what was asked. @type {WeakMap<File, Map<string, Promise<Hit[]>>>} */
+const auditions = new WeakMap();
+
+/**
+ * Drums to a few bars of a song, such as a groove to be tried under this guitar: heard in a tenth of a second, and the
+ * second time at once. They neither build the song nor end it.
+ * @param {File} song
+ * @param {readonly Bar[]} bars of the song
+ * @param {{firstBar: number, lastBar: number}} excerpt in which the guitar plays; eight bars are usual
+ * @param {Json} config such as `{groove: [{name: "half-time"}], seed: "5", track: "2"}`
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Hit[]>} where they are in the song
+ */
+export function audition(song, bars, excerpt, config, signal) {
+  const known = auditions.get(song) ?? new Map();
+  auditions.set(song, known);
+  const asked = { arrange: "off", ending: "none", ...config, excerpt, takes: 1 };
+  const key = JSON.stringify(withBase64(asked));
+  if (!known.has(key)) {
+    const heard = play(song, asked, { signal }).then(({ takes, timeline }) => {
+      const { firstBar } = excerpt;
+      const { quarter } = bars[firstBar - 1];
+      const moved = (/** @type {Hit} */ hit) => ({
+        ...hit, bar: hit.bar + firstBar - 1, quarter: hit.quarter + quarter, tick: hit.tick + Math.round(quarter * timeline.ticksPerQuarter),
+      }); // prettier-ignore
+      return takes[0].hits.map(moved);
+    });
+    heard.catch(() => known.delete(key)); // it may succeed later
+    known.set(key, heard);
+  }
+  return known.get(key);
+}
+
 /** @param {string} name of a file */
 const titleOf = (name) =>
   [...name.replace(/\.[^.]*$/, "")].slice(0, MOST_TITLE).join("").replace(/\p{Surrogate}/gu, "_");
