@@ -28,7 +28,7 @@ from seq2drum.console.terminal import (
 )
 from seq2drum.errors import InputError, MissingExtraError, OptionError, Seq2DrumError
 from seq2drum.music.brief import BRIEF
-from seq2drum.music.options import SESSION
+from seq2drum.music.options import SESSION, TIMING
 from seq2drum.system import files
 
 if TYPE_CHECKING:  # imported on use, so that help and errors come fast
@@ -115,7 +115,7 @@ def remote_options(options: argparse.Namespace, *, explain: bool = False) -> Rem
         model=options.model,
         with_guitar=options.with_guitar,
         explain=explain,
-        **{name: getattr(options, name) for name in SESSION},
+        **{name: getattr(options, name) for name in (*SESSION, *TIMING)},
         **shared.chosen(options),
     )
     messages.config(wanted, options.takes)  # wrong options are refused once, and not with every file

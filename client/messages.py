@@ -24,8 +24,10 @@ from seq2drum.music.options import (
     PLACE_FIELDS,
     PLACED,
     SESSION,
+    TIMING,
     BaseOptions,
     BaseSession,
+    BaseTiming,
     check,
     check_value,
     placed,
@@ -45,11 +47,11 @@ LARGE_BYTES = 256 << 10  # a larger file goes out in chunks: a server can refuse
 
 
 @dataclass(frozen=True, slots=True)
-class RemoteOptions(BaseSession, BaseOptions):
+class RemoteOptions(BaseTiming, BaseSession, BaseOptions):
     """The options of a take, as in `seq2drum.Options`; None leaves an option to the server and its model.
 
-    `seq2drum.music.options` has the fields, their meanings and defaults, those of `play.session.Session` too. The
-    server checks values, by the same rules.
+    `seq2drum.music.options` has the fields, their meanings and defaults, those of `play.session.Session` and of the
+    beats of a file too. The server checks values, by the same rules.
 
     groove: by name, or a file with drums whose bytes are sent; no `Groove`. drum_map: the id of one of the server's
     maps; no file. model: the id of one of the server's models; "" is its default. with_guitar: return the whole file
@@ -192,6 +194,9 @@ def config(options: RemoteOptions, takes: int = 1) -> pb.GenerationConfig:
     message = pb.GenerationConfig(model=options.model, takes=takes)
     for name in ("with_guitar", "explain", *SESSION):
         setattr(message, name, getattr(options, name))
+    for name, one in TIMING.items():
+        if (value := getattr(options, name)) != one.default:
+            _set(message, one.field or name, value)
     for name, one in OPTIONS.items():
         value = getattr(options, name)
         if name in PLACED:

@@ -128,6 +128,7 @@ def mcp_parser() -> Parser:
 def _add_music(parser: Parser) -> shared.Container:
     """Add the options of a take, as in --mode infer; return their first group. The models are the server's."""
     group = shared.add_choices(parser)[WHAT]
+    shared.add_timing(parser)
     group.add_argument("--model", default="", metavar="NAME", help="one of the server's models (default: the server's)")
     return group
 

@@ -18,7 +18,7 @@ import fresh
 
 from seq2drum.music import drum_maps
 from seq2drum.music.choices import AUTO, Choice, Form
-from seq2drum.music.options import CHOICES, PLACE_FIELDS, SECTIONS, SESSION, names_in
+from seq2drum.music.options import BEATS, CHOICES, PLACE_FIELDS, SECTIONS, SESSION, TIMING, names_in
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "server" / "web" / "page"
@@ -200,11 +200,10 @@ def knobs() -> str:
 def table(section: str) -> str:
     """The table of a section of options."""
     rows = []
-    for name in names_in(section):
-        one = CHOICES[name]
+    for name, one in TIMING.items() if section == BEATS else [(name, CHOICES[name]) for name in names_in(section)]:
         value = f"`{one.holds}`" if one.unset in ("", AUTO) else one.holds
         default = f". By default {value}" if one.holds else ""
-        flag = f"--{name.replace('_', '-')} {one.metavar}".replace("|", "\\|")
+        flag = f"--{name.replace('_', '-')} {one.metavar}".rstrip().replace("|", "\\|")
         rows.append(f"| `{flag}` | {one.about}{default} |")
     return "\n".join(["| option | meaning |", "|---|---|", *rows])
 

@@ -20,6 +20,8 @@ from google.protobuf.message import Message
 from seq2drum.errors import InputError, LimitError, OptionError
 from seq2drum.formats import foreign
 from seq2drum.formats.midi import midi
+from seq2drum.formats.opening import Opened, open_song
+from seq2drum.lattice.beats.performance import Timing
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.music import choices, drum_maps, song_plan, theory
 from seq2drum.music.choices import AUTO, STYLES, placed_text
@@ -27,7 +29,7 @@ from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import IntArray, Part, Song
-from seq2drum.music.options import OPTIONS, PLACE_FIELDS, SESSION
+from seq2drum.music.options import OPTIONS, PLACE_FIELDS, SESSION, TIMING
 from seq2drum.music.song_plan import PlannedSection, SongPlan
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import wishes
@@ -190,6 +192,37 @@ def plan_of(config: pb.GenerationConfig) -> SongPlan:
     except OptionError as error:
         raise Refusal("INVALID_OPTION", str(error), field="config.plan") from None
     return plan
+
+
+def timing_of(config: pb.GenerationConfig) -> Timing | None:
+    """Return what a configuration says of the beats of its file; None if it says nothing.
+
+    Raises:
+        Refusal: INVALID_OPTION with the field, a value is out of its range.
+    """
+    given = {name: getattr(config, one.field or name) for name, one in TIMING.items()}
+    fields = _set_fields(config)
+    given = {name: value for name, value in given.items() if (TIMING[name].field or name) in fields}
+    for name, value in given.items():
+        try:
+            Timing.of({name: value})
+        except OptionError as error:
+            raise Refusal("INVALID_OPTION", str(error), field=f"config.{TIMING[name].field or name}") from None
+    return Timing.of(given) if given else None
+
+
+def song_of(file: bytes, config: pb.GenerationConfig, limits: Limits) -> Opened:
+    """Return the song of a request's file, on the beats of its configuration.
+
+    Raises:
+        InputError, OptionError: it cannot be read, or the beats do not fit it.
+    """
+    timing = timing_of(config)
+    if timing is None:
+        return open_song(file, limits=limits)
+    from seq2drum.formats.timed import open_timed  # what finds beats is loaded for those who ask for it
+
+    return Opened(open_timed(file, timing, follow=config.follow, track=config.track or None, limits=limits).song, None)
 
 
 def excerpt_of(config: pb.GenerationConfig) -> tuple[int, int]:

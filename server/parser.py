@@ -20,7 +20,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from seq2drum.formats.midi import midi
-from seq2drum.formats.opening import open_drums, open_song
+from seq2drum.formats.opening import open_drums
+from seq2drum.lattice.beats import placing
 from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.form import lattice_of
 from seq2drum.lattice.gestures import rests, stopped
@@ -34,6 +35,7 @@ from seq2drum.music.notes import Note, Part, Song
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.generators import composer
 from seq2drum.play.grooves.book import Book
+from seq2drum.play.listen import with_sections
 from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import composing, convert, ipc, logs, statuses
@@ -90,7 +92,7 @@ def analyze(body: bytes, rules: RequestRules, *, music: bool = False) -> pb.Anal
         song=written,
     )
     if music:
-        _add_music(analysis, song, choice)
+        _add_music(analysis, song if options.sections is None else with_sections(song, options.sections), choice)
     return analysis
 
 
@@ -100,7 +102,7 @@ def _song_of(request: pb.GenerateDrumsRequest, options: Options, rules: RequestR
     Raises:
         InputError, OptionError: it cannot be read, or has no such guitar or bars.
     """
-    opened = open_song(request.midi, limits=rules.limits)
+    opened = convert.song_of(request.midi, request.config, rules.limits)
     song, track = opened.song, options.track
     convert.check_bars(song, rules.max_bars)
     if request.config.HasField("excerpt"):
@@ -121,7 +123,7 @@ def estimate_take_ms(song: Song) -> float:
 
 
 def _add_music(analysis: pb.AnalyzeGuitarResponse, song: Song, choice: GuitarChoice) -> None:
-    """Add the guitar's notes, the bars and the sections of a song to its analysis."""
+    """Add the guitar's notes, the bars and the sections of a song to its analysis, and how well it fits the beats."""
     quarter = song.ticks_per_quarter
     parts = [song.parts[index] for index in choice.parts]
     rows = np.concatenate([part.rows for part in parts])
@@ -130,6 +132,7 @@ def _add_music(analysis: pb.AnalyzeGuitarResponse, song: Song, choice: GuitarCho
     for bar in song.bars():
         place = {"quarter": bar.start / quarter, "quarters": bar.length / quarter}
         analysis.bars.add(number=bar.index + 1, beats=bar.numerator, **place)
+    analysis.fit.CopyFrom(_fit(song, choice))
     song_grid = SongGrid.of(song, choice.parts)
     numbers, passages = song_grid.numbers.tolist(), sections(song_grid.guitar_grid)
     ends = [*(numbers[passage.bar] - 1 for passage in passages[1:]), numbers[-1]]
@@ -138,6 +141,11 @@ def _add_music(analysis: pb.AnalyzeGuitarResponse, song: Song, choice: GuitarCho
         analysis.sections.add(
             name=convert.plain(passage.letter[: convert.MOST_WORD]), first_bar=first, last_bar=max(end, first)
         )
+
+
+def _fit(song: Song, choice: GuitarChoice) -> pb.BeatFit:
+    missed = placing.missed(song, choice.parts)
+    return pb.BeatFit(strikes=missed.strikes, misses=missed.misses, by_ms=1000 * missed.by, is_free=missed.is_free)
 
 
 def convert_to_midi(file: bytes, rules: RequestRules) -> bytes:

@@ -14,7 +14,6 @@ from seq2drum.deliver import export
 from seq2drum.deliver.export import EXPORTS, Played
 from seq2drum.errors import MissingExtraError, OptionError
 from seq2drum.formats import foreign
-from seq2drum.formats.opening import open_song
 from seq2drum.music import drum_maps, song_plan, theory
 from seq2drum.music.duet import redrummed
 from seq2drum.music.kit import FULL
@@ -77,7 +76,7 @@ def render(body: bytes, limits: Limits, max_bars: int) -> bytes:
 def _take(request: pb.RenderRequest, options: Options, limits: Limits, max_bars: int) -> Take:
     """Return the guitar and the drums of a request as a take."""
     given = convert.drums_of(request, limits)
-    song, source = open_song(request.midi, limits=limits) if request.midi else (given, None)
+    song, source = convert.song_of(request.midi, request.config, limits) if request.midi else (given, None)
     if song is None:
         raise Refusal("MIDI_MISSING", "there is neither a guitar nor a file with drums, wanted one", field="midi")
     convert.check_bars(song, max_bars)

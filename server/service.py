@@ -148,7 +148,9 @@ class Service:
         request, _ = await self._one(call, pb.AnalyzeGuitarRequest)
         call.set_id(request.request_id)
         self.sizes.check(request.midi)
-        asked = pb.GenerateDrumsRequest(midi=request.midi, config=pb.GenerationConfig(track=request.track))
+        self.sizes.check_config(request.config)
+        request.config.track = request.track or request.config.track
+        asked = pb.GenerateDrumsRequest(midi=request.midi, config=request.config)
         try:
             with self._parsing.slot(call.caller):
                 data = asked.SerializeToString()

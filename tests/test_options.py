@@ -15,9 +15,10 @@ from client.options import song_parser
 from seq2drum.cli import parser_of
 from seq2drum.console.arguments import Parser
 from seq2drum.errors import OptionError
+from seq2drum.lattice.beats.performance import Timing
 from seq2drum.music.brief import BRIEF
 from seq2drum.music.choices import Choice
-from seq2drum.music.options import CHOICES, OPTIONS, PLACE_FIELDS, PLACED, SECTIONS, SESSION, names_in
+from seq2drum.music.options import CHOICES, OPTIONS, PLACE_FIELDS, PLACED, SECTIONS, SESSION, TIMING, names_in
 from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import convert
@@ -67,11 +68,13 @@ def test_what_is_stale_is_named(tmp_path: Path) -> None:
 
 def test_the_contract_has_the_options_and_no_other() -> None:
     fields = {one.field or name for name, one in CHOICES.items()} | set(PLACE_FIELDS.values())
-    assert TAKE.keys() == fields | SESSION.keys() | OTHERS
+    assert TAKE.keys() == fields | SESSION.keys() | {one.field or name for name, one in TIMING.items()} | OTHERS
     assert BEAT.keys() == {IN_CONTRACT.get(name, name) for name in BRIEF} | {"model", "takes"}
 
 
-@pytest.mark.parametrize(("name", "one"), [*CHOICES.items(), *SESSION.items()], ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize(
+    ("name", "one"), [*CHOICES.items(), *SESSION.items(), *TIMING.items()], ids=lambda value: str(value)[:20]
+)
 def test_the_contract_says_of_an_option_what_the_table_says(name: str, one: Choice) -> None:
     comment, label, kind = TAKE[one.field or name]
     wanted = {float: "double", bool: "bool", tuple: "BarRange"}
@@ -102,6 +105,15 @@ def test_an_option_goes_to_a_server_and_comes_out_as_it_was(name: str) -> None:
     assert getattr(convert.options_of(config(RemoteOptions(**{name: value}))), name) == value  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", TIMING)
+def test_what_is_said_of_beats_goes_to_a_server_and_comes_out_as_it_was(name: str) -> None:
+    assert convert.timing_of(config(RemoteOptions())) is None
+    value: object = {"metre": "6/8", "follow": True, "beat_scale": 2.0, "bpm": 90.0}.get(name, 0.5)
+    sent = config(RemoteOptions(**{name: value}))  # type: ignore[arg-type]
+    assert sent.follow == (name == "follow")
+    assert convert.timing_of(sent) == Timing.of({name: value})
+
+
 @pytest.mark.parametrize("name", PLACED)
 def test_values_of_places_go_to_a_server_and_come_out_as_they_were(name: str) -> None:
     one, other = ("hat", "ride") if OPTIONS[name].words else (0.25, 1 / 3)
@@ -128,7 +140,7 @@ def test_a_client_of_before_sends_no_places_and_a_server_of_before_reads_the_res
 @pytest.mark.parametrize("parser", [parser_of("infer"), song_parser()], ids=["infer", "client"])
 def test_a_command_line_has_every_option_with_its_default_and_its_meaning(parser: Parser) -> None:
     known = {action.dest: action for action in parser.actions}
-    for name, one in {**CHOICES, **SESSION}.items():
+    for name, one in {**CHOICES, **SESSION, **TIMING}.items():
         assert known[name].default == one.default
         if name != "drum_map":
             assert known[name].help == one.help

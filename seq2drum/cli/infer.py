@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from seq2drum.cli import exports
 from seq2drum.console import arguments, maps, paths, shared
-from seq2drum.console.shared import Container
 from seq2drum.console.terminal import as_text, say
 from seq2drum.deliver.export import Played
 from seq2drum.errors import OptionError, PartNotFoundError
 from seq2drum.music.limits import RECORDING_SUFFIXES, SONG_SUFFIXES
-from seq2drum.music.options import STAYS, WHAT, check
+from seq2drum.music.options import STAYS, TIMING, WHAT, check
 from seq2drum.system import files
 
 if TYPE_CHECKING:
@@ -30,19 +29,6 @@ if TYPE_CHECKING:
 _ADVICE = "--bpm, --metre, --first-downbeat, or --beat-scale 2 or 0.5 put it right"
 
 
-def add_hearing_options(to: Container) -> None:
-    """Add the options about the beats of a recording."""
-    to.add_argument("--bpm", type=float, metavar="B", help="its tempo in quarters a minute, if it never changes")
-    to.add_argument("--metre", type=_metre, metavar="N/D", help="its metre, such as 4/4, 3/4 or 7/8")
-    to.add_argument("--first-downbeat", type=float, metavar="SECONDS", help="when a bar begins, such as the first one")
-    to.add_argument(
-        "--follow",
-        action="store_true",
-        help="detect the beats of a file played without a click",
-    )
-    to.add_argument("--beat-scale", type=float, default=1.0, metavar="2|0.5", help="double or halve the detected beats")
-
-
 def timing(options: argparse.Namespace) -> Timing:
     """The given facts about the beats.
 
@@ -51,7 +37,7 @@ def timing(options: argparse.Namespace) -> Timing:
     """
     from seq2drum.lattice.beats.performance import Timing
 
-    return Timing(options.bpm, options.metre, options.first_downbeat, options.beat_scale)
+    return Timing.of({name: getattr(options, name) for name in TIMING})
 
 
 def _check_track(track: str | None) -> None:
@@ -74,8 +60,8 @@ def _check_track(track: str | None) -> None:
 class Given(NamedTuple):
     """A file as the drummer's input.
 
-    song: the song of a recording or of a file with tracked beats, or else the file itself. recording: the bytes of the
-    file, if it is a recording. found: whether its beats were tracked.
+    song: that of a recording, or of a file whose beats were tracked or put right; else the file itself. recording: the
+    bytes of the file, if it is a recording. found: whether its beats were tracked or put right.
     """
 
     song: Song | bytes | str
@@ -84,42 +70,29 @@ class Given(NamedTuple):
 
 
 def read_given(source: str, options: argparse.Namespace) -> Given:
-    """A file as the drummer's input; tracked beats are reported.
+    """A file as the drummer's input; beats that were tracked or put right are reported.
 
     Raises:
-        OptionError: options about beats for a file that has its own.
+        OptionError: the options about beats do not fit it.
         InputError: it cannot be read.
     """
     from seq2drum.formats import opening
     from seq2drum.lattice.beats.performance import Timing
 
     file, said = paths.read(source), timing(options)
-    kind, sound = None, None
+    kind: opening.Kind | None = None
     if source.lower().endswith(RECORDING_SUFFIXES):
         kind, file = opening.recognised(file)
-    if kind is opening.RECORDING and isinstance(file, bytes):
-        from seq2drum.formats.audio import recording  # loaded for recordings alone
-
-        sound = file
+    if kind is opening.RECORDING:
         _check_track(options.track)
-        heard, found = recording.read(sound, said)
-    elif options.follow:
-        from seq2drum.lattice.beats import placing, pulse
-        from seq2drum.music import theory
-
-        played = opening.open_song(file).song
-        guitar = theory.choose_parts(played, options.track)
-        found = pulse.beats_of(placing.performed(played, guitar.parts), said)
-        heard = placing.followed(played, found.beats)
-    elif said != Timing():
-        raise OptionError(
-            "--bpm, --metre, --first-downbeat and --beat-scale are for recordings, and this file has bars;"
-            " --follow detects them instead"
-        )
-    else:
+    elif said == Timing() and not options.follow:
         return Given(file)
-    say(f"{files.named(source)}: {found}{'' if found.tempo_sure == 1 else f'; {_ADVICE}'}")
-    return Given(heard, sound, found=True)
+    from seq2drum.formats.timed import open_timed  # what finds beats is loaded where there are some to be found
+
+    heard = open_timed(file, said, follow=options.follow, track=options.track)
+    is_sure = heard.found is None or heard.found.tempo_sure == 1
+    say(f"{files.named(source)}: {heard}{'' if is_sure else f'; {_ADVICE}'}")
+    return Given(heard.song, heard.recording, found=True)
 
 
 def warn(source: str, take: Take, given: Given) -> None:
@@ -137,14 +110,6 @@ def warn(source: str, take: Take, given: Given) -> None:
             f"{files.named(source)}: {missed.misses} of {missed.strikes} strikes of the guitar miss the {grid},"
             f" by {missed.by * 1000:.0f} ms (median); {advice}"
         )
-
-
-def _metre(text: str) -> tuple[int, int]:
-    numerator, _, denominator = text.partition("/")
-    try:
-        return int(numerator), int(denominator)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"wanted a metre such as 4/4 or 7/8, found {text!r}") from None
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -170,9 +135,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|DIR",
         help="a shipped model, or the folder of a training run (default: default)",
     )
-    add_hearing_options(
-        parser.add_argument_group("a recording, or no click", "The drummer detects what you leave out.")
-    )
+    shared.add_timing(parser)
     output = parser.add_argument_group("output")
     shared.add_output(output, shared.where_drums_go())
     shared.add_with_guitar(output)

@@ -11,7 +11,7 @@ from seq2drum.console import paths
 from seq2drum.console.arguments import named
 from seq2drum.errors import OptionError
 from seq2drum.music.choices import AUTO, Choice, placed_of, values_of
-from seq2drum.music.options import CHOICES, OPTIONS, OUTPUT, SECTIONS, SESSION, WHAT, names_in
+from seq2drum.music.options import BEATS, CHOICES, OPTIONS, OUTPUT, SECTIONS, SESSION, TIMING, WHAT, names_in
 
 if TYPE_CHECKING:
     from seq2drum.music.song_plan import SongPlan
@@ -214,6 +214,13 @@ def add_session(to: Container, count_in: int = 0) -> None:
     for name in SESSION:
         table = SESSION if name != "count_in" else {name: SESSION[name]._replace(default=count_in)}
         add_choice(to, name, table=table)
+
+
+def add_timing(to: argparse.ArgumentParser) -> None:
+    """Add what is known of the beats, as a group of its own."""
+    group = to.add_argument_group(BEATS, "In a recording, the drummer detects what you leave out.")
+    for name in TIMING:
+        add_choice(group, name, table=TIMING)
 
 
 def where_drums_go(suffix: str = paths.OUTPUT_SUFFIX) -> str:

@@ -54,6 +54,9 @@ MOST_TICKS_PER_QUARTER = 0x7FFF
 MOST_COUNT_IN = 8
 """The most bars of a count-in."""
 
+SLOWEST_BPM, FASTEST_BPM = 30, 300
+"""The quarters a minute that the beats of a performance can have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -48,7 +48,7 @@ from seq2drum.music.choices import (
     range_of,
     table_of,
 )
-from seq2drum.music.limits import MOST_COUNT_IN
+from seq2drum.music.limits import FASTEST_BPM, MOST_COUNT_IN, SLOWEST_BPM
 
 if TYPE_CHECKING:  # a type alone: nothing of that room is known here
     from seq2drum.play.asked import Grooves
@@ -510,6 +510,52 @@ class BaseSession:
 
 
 SESSION = table_of(BaseSession)
+
+
+@dataclass(frozen=True)
+class BaseTiming:
+    """What the guitarist knows of the beats of a file; the client's `RemoteOptions` sends it.
+
+    What is left out is the file's, or is detected in a recording and in a file that is followed.
+    """
+
+    __slots__ = ()
+
+    bpm: float | None = choice(
+        float,
+        "B",
+        "its tempo in quarters a minute, if it never changes",
+        least=SLOWEST_BPM,
+        most=FASTEST_BPM,
+        wanted=f"{SLOWEST_BPM} to {FASTEST_BPM} quarters a minute",
+        title="the tempo",
+    )
+    metre: str | None = choice(str, "N/D", "its metre, such as `4/4`, `3/4` or `7/8`", field="meter")
+    first_downbeat: float | None = choice(
+        float,
+        "SECONDS",
+        "when a bar begins, such as the first one",
+        least=0,
+        most=3600,
+        wanted="0 to 3600 seconds",
+        title="the first downbeat",
+    )
+    follow: bool = choice(bool, "", "detect the beats of a file played without a click", default=False)
+    beat_scale: float = choice(
+        float,
+        "2|0.5",
+        "double or halve its tempo, where that is counted wrong",
+        default=1.0,
+        least=0.5,
+        most=2,
+        wanted="0.5, 1 or 2",
+        title="the scale of the beats",
+    )
+
+
+TIMING = table_of(BaseTiming)
+BEATS = "the beats of a file"
+"""The section of these options."""
 
 
 def names_in(section: str, *, jam: bool = False) -> tuple[str, ...]:

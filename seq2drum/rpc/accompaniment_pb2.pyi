@@ -276,6 +276,11 @@ class GenerationConfig(_message.Message):
     FILLS_PLACES_FIELD_NUMBER: _builtins.int
     HALF_TIME_FIELD_NUMBER: _builtins.int
     EXCERPT_FIELD_NUMBER: _builtins.int
+    BPM_FIELD_NUMBER: _builtins.int
+    METER_FIELD_NUMBER: _builtins.int
+    FIRST_DOWNBEAT_FIELD_NUMBER: _builtins.int
+    FOLLOW_FIELD_NUMBER: _builtins.int
+    BEAT_SCALE_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model's id, one of ListModels. Default: "", the server's default model."""
     seed: _builtins.int
@@ -374,6 +379,26 @@ class GenerationConfig(_message.Message):
     """Sections, by letter or name, and bars to play in half time, such as "chorus,9-16", or "all". All other bars are
     those of the take without it. At most 4000 characters. Default: "", none.
     """
+    bpm: _builtins.float
+    """The tempo of the file in quarters per minute, if it never changes: its grid is ignored, and the other beats are
+    detected around it. Range: 30 to 300. Default: unset, that of the file, or detected in a recording.
+    """
+    meter: _builtins.str
+    """The metre of the file, such as "3/4", in place of all of its own. Default: "", the file's, or detected in a
+    recording.
+    """
+    first_downbeat: _builtins.float
+    """The time in seconds at which a bar begins, such as the first one. Range: 0 to 3600. Default: unset, as in the file,
+    or detected in a recording.
+    """
+    follow: _builtins.bool
+    """The file was played without a click: its grid is ignored, and its beats are detected as in a recording. Default:
+    false.
+    """
+    beat_scale: _builtins.float
+    """The factor of a tempo that is counted wrong: 0.5, 1 or 2. Bars are as much shorter or longer. Range: 0.5 to 2.
+    Default: 1.
+    """
     @_builtins.property
     def bars(self) -> Global___BarRange:
         """Play only these bars, and keep the file's own drums elsewhere. Excludes `prime_bars`. Default: unset."""
@@ -454,11 +479,20 @@ class GenerationConfig(_message.Message):
         fills_places: _builtins.str = ...,
         half_time: _builtins.str = ...,
         excerpt: Global___BarRange | None = ...,
+        bpm: _builtins.float | None = ...,
+        meter: _builtins.str = ...,
+        first_downbeat: _builtins.float | None = ...,
+        follow: _builtins.bool = ...,
+        beat_scale: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "bars", b"bars", "complexity", b"complexity", "daring", b"daring", "enter", b"enter", "excerpt", b"excerpt", "fills", b"fills", "humanize", b"humanize", "intensity", b"intensity", "seed", b"seed", "swing", b"swing", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_beat_scale", b"_beat_scale", "_bpm", b"_bpm", "_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_first_downbeat", b"_first_downbeat", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "bars", b"bars", "beat_scale", b"beat_scale", "bpm", b"bpm", "complexity", b"complexity", "daring", b"daring", "enter", b"enter", "excerpt", b"excerpt", "fills", b"fills", "first_downbeat", b"first_downbeat", "humanize", b"humanize", "intensity", b"intensity", "seed", b"seed", "swing", b"swing", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "arrange", b"arrange", "bars", b"bars", "click", b"click", "complexity", b"complexity", "complexity_places", b"complexity_places", "count_in", b"count_in", "daring", b"daring", "drum_map", b"drum_map", "ending", b"ending", "enter", b"enter", "excerpt", b"excerpt", "explain", b"explain", "fill_at", b"fill_at", "fills", b"fills", "fills_places", b"fills_places", "groove", b"groove", "half_time", b"half_time", "humanize", b"humanize", "intensity", b"intensity", "intensity_places", b"intensity_places", "like", b"like", "model", b"model", "no_fills_in", b"no_fills_in", "out", b"out", "pieces", b"pieces", "plan", b"plan", "prime_bars", b"prime_bars", "sections", b"sections", "seed", b"seed", "split", b"split", "style", b"style", "swing", b"swing", "tail", b"tail", "takes", b"takes", "temperature", b"temperature", "time", b"time", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar", "without", b"without"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_beat_scale", b"_beat_scale", "_bpm", b"_bpm", "_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_first_downbeat", b"_first_downbeat", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "arrange", b"arrange", "bars", b"bars", "beat_scale", b"beat_scale", "bpm", b"bpm", "click", b"click", "complexity", b"complexity", "complexity_places", b"complexity_places", "count_in", b"count_in", "daring", b"daring", "drum_map", b"drum_map", "ending", b"ending", "enter", b"enter", "excerpt", b"excerpt", "explain", b"explain", "fill_at", b"fill_at", "fills", b"fills", "fills_places", b"fills_places", "first_downbeat", b"first_downbeat", "follow", b"follow", "groove", b"groove", "half_time", b"half_time", "humanize", b"humanize", "intensity", b"intensity", "intensity_places", b"intensity_places", "like", b"like", "meter", b"meter", "model", b"model", "no_fills_in", b"no_fills_in", "out", b"out", "pieces", b"pieces", "plan", b"plan", "prime_bars", b"prime_bars", "sections", b"sections", "seed", b"seed", "split", b"split", "style", b"style", "swing", b"swing", "tail", b"tail", "takes", b"takes", "temperature", b"temperature", "time", b"time", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar", "without", b"without"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__beat_scale: _TypeAlias = _typing.Literal["beat_scale"]  # noqa: Y015
+    _WhichOneofArgType__beat_scale: _TypeAlias = _typing.Literal["_beat_scale", b"_beat_scale"]  # noqa: Y015
+    _WhichOneofReturnType__bpm: _TypeAlias = _typing.Literal["bpm"]  # noqa: Y015
+    _WhichOneofArgType__bpm: _TypeAlias = _typing.Literal["_bpm", b"_bpm"]  # noqa: Y015
     _WhichOneofReturnType__complexity: _TypeAlias = _typing.Literal["complexity"]  # noqa: Y015
     _WhichOneofArgType__complexity: _TypeAlias = _typing.Literal["_complexity", b"_complexity"]  # noqa: Y015
     _WhichOneofReturnType__daring: _TypeAlias = _typing.Literal["daring"]  # noqa: Y015
@@ -467,6 +501,8 @@ class GenerationConfig(_message.Message):
     _WhichOneofArgType__enter: _TypeAlias = _typing.Literal["_enter", b"_enter"]  # noqa: Y015
     _WhichOneofReturnType__fills: _TypeAlias = _typing.Literal["fills"]  # noqa: Y015
     _WhichOneofArgType__fills: _TypeAlias = _typing.Literal["_fills", b"_fills"]  # noqa: Y015
+    _WhichOneofReturnType__first_downbeat: _TypeAlias = _typing.Literal["first_downbeat"]  # noqa: Y015
+    _WhichOneofArgType__first_downbeat: _TypeAlias = _typing.Literal["_first_downbeat", b"_first_downbeat"]  # noqa: Y015
     _WhichOneofReturnType__humanize: _TypeAlias = _typing.Literal["humanize"]  # noqa: Y015
     _WhichOneofArgType__humanize: _TypeAlias = _typing.Literal["_humanize", b"_humanize"]  # noqa: Y015
     _WhichOneofReturnType__intensity: _TypeAlias = _typing.Literal["intensity"]  # noqa: Y015
@@ -480,6 +516,10 @@ class GenerationConfig(_message.Message):
     _WhichOneofReturnType__top_p: _TypeAlias = _typing.Literal["top_p"]  # noqa: Y015
     _WhichOneofArgType__top_p: _TypeAlias = _typing.Literal["_top_p", b"_top_p"]  # noqa: Y015
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__beat_scale) -> _WhichOneofReturnType__beat_scale | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bpm) -> _WhichOneofReturnType__bpm | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__complexity) -> _WhichOneofReturnType__complexity | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__daring) -> _WhichOneofReturnType__daring | None: ...
@@ -487,6 +527,8 @@ class GenerationConfig(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__enter) -> _WhichOneofReturnType__enter | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__fills) -> _WhichOneofReturnType__fills | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__first_downbeat) -> _WhichOneofReturnType__first_downbeat | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__humanize) -> _WhichOneofReturnType__humanize | None: ...
     @_typing.overload
@@ -2007,6 +2049,7 @@ class AnalyzeGuitarRequest(_message.Message):
     TRACK_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     WITH_MUSIC_FIELD_NUMBER: _builtins.int
+    CONFIG_FIELD_NUMBER: _builtins.int
     midi: _builtins.bytes
     """As in GenerateDrumsRequest."""
     track: _builtins.str
@@ -2015,6 +2058,12 @@ class AnalyzeGuitarRequest(_message.Message):
     """As in GenerateDrumsRequest."""
     with_music: _builtins.bool
     """Also return the guitar's notes, the bars and the sections. Default: false."""
+    @_builtins.property
+    def config(self) -> Global___GenerationConfig:
+        """The options that apply are `track`, which `track` of this message replaces, `sections`, `excerpt`, and those of the
+        beats: `bpm`, `meter`, `first_downbeat`, `follow` and `beat_scale`. Default: all defaults.
+        """
+
     def __init__(
         self,
         *,
@@ -2022,10 +2071,11 @@ class AnalyzeGuitarRequest(_message.Message):
         track: _builtins.str = ...,
         request_id: _builtins.str = ...,
         with_music: _builtins.bool = ...,
+        config: Global___GenerationConfig | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["midi", b"midi", "request_id", b"request_id", "track", b"track", "with_music", b"with_music"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "midi", b"midi", "request_id", b"request_id", "track", b"track", "with_music", b"with_music"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2144,13 +2194,14 @@ class AnalyzeGuitarResponse(_message.Message):
     NOTES_FIELD_NUMBER: _builtins.int
     BARS_FIELD_NUMBER: _builtins.int
     SECTIONS_FIELD_NUMBER: _builtins.int
+    FIT_FIELD_NUMBER: _builtins.int
     estimated_ms: _builtins.float
     """The estimated time to play one take from now, in milliseconds."""
     request_id: _builtins.str
     """The name of this call in the server's logs."""
     song: _builtins.bytes
-    """The song as a Standard MIDI File, if it differs from the request's file, which may have another format or be cut to
-    an excerpt; otherwise empty.
+    """The song as a Standard MIDI File, if it differs from the request's file, which may have another format, be cut to an
+    excerpt, or be brought to other beats; otherwise empty. Calls for this file need no options of the beats.
     """
     @_builtins.property
     def timeline(self) -> Global___TimelineInfo:
@@ -2176,6 +2227,10 @@ class AnalyzeGuitarResponse(_message.Message):
     def sections(self) -> _containers.RepeatedCompositeFieldContainer[Global___SongSection]:
         """The sections in order, if the request sets `with_music`."""
 
+    @_builtins.property
+    def fit(self) -> Global___BeatFit:
+        """How well the guitar fits the beats, if the request sets `with_music`."""
+
     def __init__(
         self,
         *,
@@ -2188,14 +2243,49 @@ class AnalyzeGuitarResponse(_message.Message):
         notes: _abc.Iterable[Global___GuitarNote] | None = ...,
         bars: _abc.Iterable[Global___SongBar] | None = ...,
         sections: _abc.Iterable[Global___SongSection] | None = ...,
+        fit: Global___BeatFit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["guitar", b"guitar", "timeline", b"timeline"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fit", b"fit", "guitar", b"guitar", "timeline", b"timeline"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bars", b"bars", "estimated_ms", b"estimated_ms", "guitar", b"guitar", "notes", b"notes", "request_id", b"request_id", "sections", b"sections", "song", b"song", "timeline", b"timeline", "tracks", b"tracks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bars", b"bars", "estimated_ms", b"estimated_ms", "fit", b"fit", "guitar", b"guitar", "notes", b"notes", "request_id", b"request_id", "sections", b"sections", "song", b"song", "timeline", b"timeline", "tracks", b"tracks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AnalyzeGuitarResponse: _TypeAlias = AnalyzeGuitarResponse  # noqa: Y015
+
+@_typing.final
+class BeatFit(_message.Message):
+    """How well the strikes of a guitar fit the beats of its file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRIKES_FIELD_NUMBER: _builtins.int
+    MISSES_FIELD_NUMBER: _builtins.int
+    BY_MS_FIELD_NUMBER: _builtins.int
+    IS_FREE_FIELD_NUMBER: _builtins.int
+    strikes: _builtins.int
+    """Strikes: notes that begin together count once."""
+    misses: _builtins.int
+    """Those of them that are off the grid of sixteenths or triplets."""
+    by_ms: _builtins.float
+    """By how much these miss it, in milliseconds; the median."""
+    is_free: _builtins.bool
+    """Whether the guitar was played without a click, so that `follow` is advised."""
+    def __init__(
+        self,
+        *,
+        strikes: _builtins.int = ...,
+        misses: _builtins.int = ...,
+        by_ms: _builtins.float = ...,
+        is_free: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_ms", b"by_ms", "is_free", b"is_free", "misses", b"misses", "strikes", b"strikes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeatFit: _TypeAlias = BeatFit  # noqa: Y015
 
 @_typing.final
 class PlacedHit(_message.Message):
@@ -2280,8 +2370,8 @@ class RenderRequest(_message.Message):
 
     @_builtins.property
     def config(self) -> Global___GenerationConfig:
-        """The options that apply are `track`, `drum_map`, `count_in`, `click`, `split`, `tail` and `plan`. The drums have no
-        count-in. Default: all defaults.
+        """The options that apply are `track`, `drum_map`, `count_in`, `click`, `split`, `tail`, `plan`, `sections`, and those of
+        the beats of `midi`. The drums have no count-in. Default: all defaults.
         """
 
     def __init__(

@@ -58,6 +58,7 @@ from seq2drum.formats.midi import midi
 from seq2drum.music import song_plan
 from seq2drum.music.choices import MOST_TAKES
 from seq2drum.music.explanation import SectionGroove
+from seq2drum.music.options import TIMING
 from seq2drum.music.song_plan import PlannedSection
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.grooves.book import Book
@@ -291,7 +292,8 @@ def test_remote_options_are_those_of_drummer_with_the_same_defaults() -> None:
     here = {field.name: field.default for field in fields(Options)}
     there = {field.name: field.default for field in fields(RemoteOptions)}
     assert {name: there.get(name, "missing") for name in here} == here
-    assert set(there) - set(here) == {"model", "with_guitar", "explain", "plan", "count_in", "click", "split", "tail"}
+    others = {"model", "with_guitar", "explain", "plan", "count_in", "click", "split", "tail"}
+    assert set(there) - set(here) == others | TIMING.keys()
 
 
 def test_a_plan_goes_out_and_comes_back_in_one_message_or_bar_by_bar(drummer: Drummer, address: str) -> None:

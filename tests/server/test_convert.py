@@ -26,7 +26,7 @@ from seq2drum.music.explanation import SectionGroove, Swap
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
-from seq2drum.music.options import OPTIONS, PLACE_FIELDS
+from seq2drum.music.options import OPTIONS, PLACE_FIELDS, TIMING
 from seq2drum.music.song_plan import PlannedSection
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.checkpoint.folder import DEFAULT, WEIGHTS, find
@@ -116,6 +116,7 @@ def test_every_option_of_the_core_can_be_asked_for() -> None:
     own = {field.name for field in dataclasses.fields(Options)}
     session = {field.name for field in dataclasses.fields(Session)}
     others = {"prime_bars", "model", "takes", "with_guitar", "explain", "plan", "excerpt", *PLACE_FIELDS.values()}
+    others |= {one.field or name for name, one in TIMING.items()}
     assert own - asked == {"prime"} and asked - own == others | session
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import os
 import re
 import signal
@@ -134,6 +135,37 @@ def test_an_excerpt_that_is_not_in_the_song_is_refused() -> None:
         config = pb.GenerationConfig(excerpt=pb.BarRange(first_bar=bars[0], last_bar=bars[1]))
         with pytest.raises((Refusal, OptionError), match=message):
             look(EXAMPLES[0].read_bytes(), config=config)
+
+
+def test_a_song_is_analysed_on_the_beats_and_in_the_sections_of_its_configuration() -> None:
+    data = (ROOT / "examples" / "funk.mid").read_bytes()
+    before = look(data)
+    config = pb.GenerationConfig(beat_scale=0.5, first_downbeat=1.0, sections="intro 1-1, loud part 2-3")
+    request = pb.GenerateDrumsRequest(midi=data, config=config)
+    analysis = parser.analyze(request.SerializeToString(), RULES, music=True)
+    assert analysis.timeline.tempos[0].bpm == pytest.approx(before.timeline.tempos[0].bpm / 2, rel=1e-5)
+    assert [(one.name, one.first_bar) for one in analysis.sections] == [("intro", 1), ("loud part", 2)]
+    assert 0 < analysis.bars[0].quarters < 4 and analysis.bars[1].quarters == 4
+    assert analysis.fit.strikes > 10 and analysis.fit.is_free  # as its sixteenths are 32nds now
+    again = look(analysis.song)
+    assert again.timeline == analysis.timeline and not again.song
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "message"),
+    [
+        ({"bpm": 3.0}, "bpm", "wanted 30 to 300"),
+        ({"meter": "4/5"}, "meter", "wanted one such as 7/8"),
+        ({"meter": "4/64"}, "meter", "wanted one such as 4/4"),
+        ({"beat_scale": 3.0}, "beat_scale", "wanted 0.5 or 2"),
+        ({"first_downbeat": -1.0}, "first_downbeat", "wanted a second from 0 on"),
+        ({"first_downbeat": math.nan}, "first_downbeat", "wanted a second from 0 on"),
+    ],
+)
+def test_beats_that_cannot_be_are_refused_by_their_field(values: dict[str, Any], field: str, message: str) -> None:
+    with pytest.raises(Refusal, match=message) as refused:
+        look(EXAMPLES[0].read_bytes(), config=pb.GenerationConfig(**values))
+    assert refused.value.field == f"config.{field}"
 
 
 # --- files in a configuration -----------------------------------------------------------------------------------------

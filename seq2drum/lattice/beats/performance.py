@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.errors import OptionError
-from seq2drum.music import metres
+from seq2drum.music import choices, metres
+from seq2drum.music.limits import FASTEST_BPM, SLOWEST_BPM
 from seq2drum.music.shown import Shown
 
 FloatArray = NDArray[np.float64]
@@ -75,9 +78,6 @@ def first_of_each(times: FloatArray, width: float) -> NDArray[np.int64]:
     return np.array(firsts, np.int64)
 
 
-SLOWEST, FASTEST = 30.0, 300.0
-"""The allowed quarters a minute."""
-
 SCALES = (0.5, 1.0, 2.0)
 """The allowed factors of tracked tempos."""
 
@@ -96,8 +96,9 @@ class Timing(Shown):
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.bpm is not None and not SLOWEST <= self.bpm <= FASTEST:
-            raise OptionError(f"the tempo is {self.bpm:g} BPM, wanted {SLOWEST:g} to {FASTEST:g} quarters a minute")
+        if self.bpm is not None and not SLOWEST_BPM <= self.bpm <= FASTEST_BPM:
+            wanted = f"{SLOWEST_BPM} to {FASTEST_BPM} quarters a minute"
+            raise OptionError(f"the tempo is {self.bpm:g} BPM, wanted {wanted}")
         if self.metre is not None:
             numerator, denominator = self.metre
             if numerator not in metres.NUMERATORS or denominator not in (2, 4, 8, 16):
@@ -106,6 +107,17 @@ class Timing(Shown):
             raise OptionError(f"the first downbeat is at {self.downbeat:g} s, wanted a second from 0 on")
         if self.scale not in SCALES:
             raise OptionError(f"the scale of the beats is {self.scale:g}, wanted 0.5 or 2")
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Timing:
+        """Return the timing in values of the table `music.options.TIMING`, by name.
+
+        Raises:
+            OptionError: one is out of its range.
+        """
+        metre, scale = options.get("metre"), options.get("beat_scale", 1.0)
+        given = choices.metre_of(metre) if metre else None
+        return cls(options.get("bpm"), given, options.get("first_downbeat"), scale)
 
 
 @dataclass(frozen=True)
