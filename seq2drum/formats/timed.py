@@ -14,6 +14,8 @@ from seq2drum.music import theory
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import Song
 
+_ALIKE = 0.04  # by how much two tempos may differ and be the same
+
 
 class Timed(NamedTuple):
     """A song on its beats. found: how they were detected; None: they are those of the file's grid, put right.
@@ -44,7 +46,8 @@ def open_timed(
     """Return the song of a file of any kind with the given timing.
 
     The beats of a recording are detected, as far as they are not given; so are those of a file whose tempo is given, or
-    that is followed. The grid of any other file is put right by the scale, the metre and the downbeat.
+    that is followed: of a tempo and its double, the one that is written counts. The grid of any other file is put right
+    by the scale, the metre and the downbeat.
 
     Args:
         source: The file or its bytes.
@@ -67,6 +70,15 @@ def open_timed(
         return Timed(correcting.corrected(song, timing), None)
     if not follow and timing.metre is None:  # only the tempo is wrong
         timing = replace(timing, metre=song.metre_map[0][1:])
-    guitar = theory.choose_parts(song, track)
-    found = pulse.beats_of(placing.performed(song, guitar.parts), timing)
+    played = placing.performed(song, theory.choose_parts(song, track).parts)
+    found = pulse.beats_of(played, timing)
+    if timing.bpm is None and timing.scale == 1 and (scale := _doubled(song, found)) != 1:
+        found = pulse.beats_of(played, replace(timing, scale=scale))
     return Timed(placing.followed(song, found.beats), found)
+
+
+def _doubled(song: Song, found: Found) -> float:
+    """Return the factor that brings a tempo that was found to that of the file, if it is half or twice as fast."""
+    seconds = song.seconds(song.end)
+    written = 60 * song.end / song.ticks_per_quarter / seconds if seconds else 0.0
+    return next((scale for scale in (0.5, 2.0) if abs(found.bpm * scale - written) < _ALIKE * written), 1.0)

@@ -45,6 +45,14 @@ def test_a_followed_file_gets_beats_that_its_guitar_fits() -> None:
     assert str(made) == str(made.found)
 
 
+@pytest.mark.parametrize("written", [0.5, 1, 2])
+def test_of_a_tempo_that_is_found_and_its_double_the_one_that_the_file_has_counts(written: float) -> None:
+    song = open_timed(midi.serialise(FUNK), Timing(scale=written)).song
+    made = open_timed(midi.serialise(song), Timing(), follow=True)
+    assert made.found is not None
+    assert made.found.bpm == pytest.approx(written * FUNK.tempo_map[0].bpm, rel=0.01)
+
+
 def test_a_given_tempo_keeps_the_metre_of_the_file() -> None:
     song = Song(WALTZ.ticks_per_quarter, WALTZ.parts, (Tempo(0, 500_000),), (Metre(0, 3, 4),), WALTZ.end)
     made = open_timed(midi.serialise(song), Timing(bpm=90))

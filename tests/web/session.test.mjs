@@ -13,10 +13,10 @@ class FakeApi {
   rendered = [];
   refusal = null;
   hold = null;
-  async analyze(_file, { track } = {}) {
+  async analyze(_file, config = {}) {
     if (this.refusal) throw this.refusal;
-    this.calls.push(["analyze", track]);
-    return { bars: bars(4), timeline: { meters: [], tempos: [] }, guitar: { tracks: [1] }, tracks: [], notes: [], sections: [] };
+    this.calls.push(["analyze", config.track]);
+    return { bars: bars(4), timeline: { meters: [], tempos: [] }, guitar: { tracks: [1] }, tracks: [], notes: [], sections: [], ...this.heard?.(config) };
   }
   async play(_file, config, { drums, onBar }) {
     this.calls.push(["play", config, drums]);
@@ -325,4 +325,64 @@ test("an address may mean one of the takes: it is chosen once it is there", asyn
   assert.equal(session.take.seed, "5");
   await session.play(session.doc.wishes);
   assert.equal(session.take.seed, "6"); // the best one
+});
+
+// --- what is said of a file --------------------------------------------------------------------------------------------
+
+const ONE = [{ name: "A", firstBar: 1, lastBar: 2 }, { name: "B", firstBar: 3, lastBar: 4 }];
+
+test("a file that was played without a click is followed by itself, and nothing of that is asked", async () => {
+  const { session, api } = made();
+  api.heard = ({ follow }) => ({ fit: { isFree: !follow }, song: follow ? new Uint8Array([7]) : null });
+  await session.open(FILE);
+  assert.equal(session.doc.wishes.follow, true);
+  assert.equal((await session.song.arrayBuffer()).byteLength, 1);
+  await until(() => session.take?.midi);
+  assert.ok(api.calls.every(([what, config]) => what !== "play" || !("follow" in config)));
+});
+
+test("a file that no beats fit keeps its own, and so does one of which something is said", async () => {
+  const { session, api } = made();
+  api.heard = () => ({ fit: { isFree: true } });
+  await session.open(FILE);
+  assert.equal(session.doc.wishes.follow, undefined);
+  assert.equal(session.song, FILE);
+  const other = made({ takes: 1, follow: false });
+  other.api.heard = () => ({ fit: { isFree: true } });
+  await other.session.open(FILE);
+  assert.equal(other.session.doc.wishes.follow, false);
+});
+
+test("on other beats all takes are made anew, to the song on these beats, and undo brings the old ones back", async () => {
+  const { session, api, told } = made();
+  api.heard = (config) => ({ song: config.beat_scale ? new Uint8Array([1, 2, 3]) : null });
+  await session.open(FILE);
+  await until(() => session.take?.midi);
+  session.edit((take) => ({ ...take, locks: [2] }));
+  session.wish({ ...session.doc.wishes, beat_scale: 2 });
+  await until(() => session.take?.midi && session.song !== FILE);
+  assert.deepEqual(session.take.locks, []);
+  assert.deepEqual(told.opened, ["new", "again"]);
+  assert.equal(told.begun, 2);
+  session.undo();
+  await until(() => session.song === FILE);
+  assert.deepEqual(session.take.locks, [2]);
+});
+
+test("sections that get names only change no bar; other borders do, on the grooves of their bars", async () => {
+  const { session, api } = made();
+  api.heard = ({ sections }) => ({ sections: sections === "verse 1-2, chorus 3-4" ? [{ ...ONE[0], name: "verse" }, { ...ONE[1], name: "chorus" }] : sections ? [{ name: "verse", firstBar: 1, lastBar: 3 }, { name: "chorus", firstBar: 4, lastBar: 4 }] : ONE });
+  await session.open(FILE);
+  await until(() => session.take?.midi);
+  session.edit((take) => ({ ...take, grooves: [{ section: "A", name: "one", title: "One" }, { section: "B", name: "two", title: "Two" }] }));
+  const played = api.calls.length;
+  session.wish({ ...session.doc.wishes, sections: "verse 1-2, chorus 3-4" });
+  await until(() => session.analysis.sections[0].name === "verse");
+  assert.deepEqual(session.take.grooves.map(({ section, name }) => [section, name]), [["verse", "one"], ["chorus", "two"]]);
+  assert.equal(session.settled, true);
+  assert.equal(api.calls.length, played + 1); // it was listened to, and not played
+  session.wish({ ...session.doc.wishes, sections: "verse 1-3, chorus 4-4" });
+  await until(() => api.calls.at(-1)[0] === "play");
+  assert.deepEqual(api.calls.at(-1)[1].groove, [{ section: "verse", name: "one" }, { section: "chorus", name: "two" }]);
+  assert.equal(api.calls.at(-1)[1].sections, "verse 1-3, chorus 4-4");
 });

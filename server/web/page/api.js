@@ -12,9 +12,11 @@
  * @typedef {{number: number, name: string, program: number, isDrums: boolean, notes: number}} Track
  * @typedef {{name: string, firstBar: number, lastBar: number}} Section
  * @typedef {{tracks: number[], reason: string}} GuitarChoice
+ * @typedef {{strikes: number, misses: number, byMs: number, isFree: boolean}} Fit
+ *   How well the guitar fits the beats; `isFree`: it was played without a click.
  * @typedef {{timeline: Timeline, guitar: GuitarChoice, tracks: Track[], estimatedMs: number, bars: Bar[],
- *   notes: GuitarNote[], sections: Section[], song: Uint8Array | null}} Analysis
- *   `song`: the file as MIDI, if it came as another kind.
+ *   notes: GuitarNote[], sections: Section[], song: Uint8Array | null, fit: Fit | null}} Analysis
+ *   `song`: the file as MIDI, if it came as another kind or is on other beats.
  * @typedef {{firstBar: number, lastBar: number, text: string, pieces?: {what: string, values: Record<string, string>}[]}} Explanation
  *   `text` is in English; `pieces` are those of the text, by name.
  * @typedef {{midi: Uint8Array, seed: string, score: number | null, stats: Object<string, number>, hits: Hit[],
@@ -68,11 +70,12 @@ export async function server() {
 /**
  * The analysis of a file; plays nothing.
  * @param {FileLike} file
- * @param {{track?: string, signal?: AbortSignal}} [how] track: a number from 1, or a part of a name
+ * @param {Json} [config] what is said of the guitar, the sections and the beats
+ * @param {AbortSignal} [signal]
  * @returns {Promise<Analysis>}
  */
-export async function analyze(file, { track = "", signal } = {}) {
-  const told = await ask("AnalyzeGuitar", { track, withMusic: true }, file, signal);
+export async function analyze(file, config = {}, signal = undefined) {
+  const told = await ask("AnalyzeGuitar", { config, withMusic: true }, file, signal);
   return {
     timeline: told.timeline,
     guitar: told.guitar,
@@ -82,6 +85,7 @@ export async function analyze(file, { track = "", signal } = {}) {
     notes: told.notes,
     sections: told.sections,
     song: told.song ? fromBase64(told.song) : null,
+    fit: told.fit ?? null,
   };
 }
 

@@ -1,6 +1,6 @@
 /** Requests for drums: whole takes, or the ranges of unlocked bars. Knows nothing of the page. */
 
-import { configOf, configOfTake } from "./address.js";
+import { beatsOf, configOf, configOfTake } from "./address.js";
 import { free, replaced, sounding } from "./edits.js";
 
 /** @typedef {import("./edits.js").Take} Take */
@@ -33,11 +33,11 @@ export async function midiOf(api, file, take, wishes) {
 }
 
 /**
- * The options that say how drums are written to a file.
+ * The options that say what is heard in a song: its guitar, and its sections as the user names them.
  *
  * @param {Wishes} wishes
  */
-export const asked = ({ track }) => (track ? { track } : {});
+export const asked = ({ track, sections }) => ({ ...(track ? { track } : {}), ...(sections ? { sections } : {}) });
 
 /**
  * Play the unlocked bars of a take again, range after range, each with the drums so far.
@@ -102,32 +102,109 @@ export async function again(api, file, take, wishes, { signal, onTake }) {
  */
 export async function partsOf(api, file, signal) {
   for (let number = 1; number <= MOST_PARTS && !signal.aborted; number++) {
-    const analysis = await api.analyze(file, { track: String(number), signal }).catch(() => null);
+    const analysis = await api.analyze(file, { track: String(number) }, signal).catch(() => null);
     if (analysis) return analysis.tracks.filter((part) => !part.isDrums && part.notes > 0);
   }
   return [];
 }
 
 /**
- * The analysis of a file; asks the user if it is unclear which parts are the guitar.
+ * A file as it is understood.
+ *
+ * @typedef {object} Understood
+ * @property {Wishes} wishes
+ * @property {Analysis} analysis its `song` is what the drummer plays to, if that is not the file
+ * @property {Uint8Array | null} base the file as MIDI on its own beats, if it came as another kind
+ */
+
+/** @typedef {{signal: AbortSignal, choose: (parts: Analysis["tracks"], signal: AbortSignal) => Promise<string | null>}} Asking */
+
+/**
+ * The analysis of a file; asks the user if it is unclear which parts are the guitar. A file that was played without a
+ * click is followed, unless the wishes say something of its beats.
  *
  * @param {Pick<Api, "analyze">} api
  * @param {File} file
  * @param {Wishes} wishes
- * @param {{signal: AbortSignal, choose: (parts: Analysis["tracks"], signal: AbortSignal) => Promise<string | null>}} ways
- * @returns {Promise<{wishes: Wishes, analysis: Analysis}>}
+ * @param {Asking} ways
+ * @returns {Promise<Understood>}
  */
 export async function understood(api, file, wishes, ways) {
+  const first = await found(api, file, wishes, ways);
+  const base = first.analysis.song;
+  const said = first.wishes;
+  const isSaid = Object.keys(beatsOf(said)).length > 0;
+  const isFree = !isSaid && !isRecording(file) && first.analysis.fit?.isFree;
+  if (!isSaid && !isFree) return { ...first, base };
+  const followed = isSaid ? said : { ...said, follow: true };
+  const analysis = await heard(api, base ? fileOf(base, file.name) : file, followed, ways.signal);
+  if (isFree && analysis.fit?.isFree) return { ...first, base }; // nor does it fit the beats that were found
+  return { wishes: followed, analysis, base };
+}
+
+/** @param {Pick<Api, "analyze">} api @param {File} base @param {Wishes} wishes @param {AbortSignal} [signal] */
+const heard = (api, base, wishes, signal) => api.analyze(base, { ...asked(wishes), ...beatsOf(wishes) }, signal);
+
+/**
+ * The analysis of a song in work by other wishes, and what the drummer then plays to.
+ *
+ * @param {Pick<Api, "analyze">} api
+ * @param {import("./work.js").Work} work
+ * @param {File} file the opened one
+ * @param {Wishes} wishes
+ * @param {AbortSignal} signal
+ * @returns {Promise<{analysis: Analysis, song: File}>}
+ */
+export async function heardAnew(api, { base, name }, file, wishes, signal) {
+  const analysis = await heard(api, base ? fileOf(base, name) : file, wishes, signal);
+  const song = analysis.song ?? base ?? null;
+  return { analysis: { ...analysis, song }, song: song ? fileOf(song, name) : file };
+}
+
+/** @param {Uint8Array} bytes @param {string} name */
+export const fileOf = (bytes, name) => new File([/** @type {BlobPart} */ (bytes)], name);
+
+/**
+ * The analysis on the beats of the file.
+ *
+ * @param {Pick<Api, "analyze">} api
+ * @param {File} file
+ * @param {Wishes} wishes
+ * @param {Asking} ways
+ * @returns {Promise<{wishes: Wishes, analysis: Analysis}>}
+ */
+async function found(api, file, wishes, ways) {
   const { signal, choose } = ways;
+  const own = asked(wishes);
+  if (Object.keys(beatsOf(wishes)).length) delete own.sections; // they count bars on other beats
   try {
-    return { wishes, analysis: await api.analyze(file, { ...asked(wishes), signal }) };
+    return { wishes, analysis: await api.analyze(file, own, signal) };
   } catch (error) {
     const { reason } = /** @type {{reason?: string}} */ (error);
-    if (reason === "PART_NOT_FOUND" && wishes.track) return understood(api, file, { ...wishes, track: undefined }, ways);
+    if (reason === "PART_NOT_FOUND" && wishes.track) return found(api, file, { ...wishes, track: undefined }, ways);
     const parts = reason === "NO_GUITAR" ? await partsOf(api, file, signal) : [];
     const track = parts.length && !signal.aborted ? await choose(parts, signal) : null;
     if (track === null) throw error;
-    const chosen = { ...wishes, track };
-    return { wishes: chosen, analysis: await api.analyze(file, { ...asked(chosen), signal }) };
+    return found(api, file, { ...wishes, track }, ways);
   }
+}
+
+/**
+ * Takes with their grooves by the names of other sections: each is that of the bar with which a section begins.
+ *
+ * @param {readonly Take[]} takes
+ * @param {Analysis["sections"]} before
+ * @param {Analysis["sections"]} now
+ * @returns {readonly Take[]}
+ */
+export function regrooved(takes, before, now) {
+  const names = new Map(); // of before, by those of now
+  for (const { name, firstBar } of now) {
+    const own = before.find((section) => section.firstBar <= firstBar && firstBar <= section.lastBar);
+    if (own && !names.has(name)) names.set(name, own.name);
+  }
+  return takes.map((take) => ({
+    ...take,
+    grooves: [...names].flatMap(([name, former]) => take.grooves.filter(({ section }) => section === former).slice(0, 1).map((groove) => ({ ...groove, section: name }))),
+  })); // prettier-ignore
 }

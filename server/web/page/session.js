@@ -2,9 +2,10 @@
  * Work on a song: open, play, edit, undo, save. It knows the server and the store, and nothing of looks or sound.
  */
 
-import { configOf, isOfAllTakes } from "./address.js";
-import { again, anew, anySeed, asked, understood } from "./drumming.js";
+import { configOf, isHeardAnew, isOfAllTakes, isOnSameBeats } from "./address.js";
+import { again, anew, anySeed, fileOf, heardAnew, regrooved, understood } from "./drumming.js";
 import * as edits from "./edits.js";
+import { isSameForm } from "./sections.js";
 import * as works from "./work.js";
 
 /** @typedef {import("./address.js").Wishes} Wishes */
@@ -53,6 +54,7 @@ export class Session {
   /** @type {Promise<unknown>} */
   #keeping = Promise.resolve();
   #opening = new AbortController();
+  #listening = new AbortController();
 
   /**
    * @param {Api} api
@@ -128,10 +130,10 @@ export class Session {
       const bytes = new Uint8Array(await file.arrayBuffer());
       const id = await works.nameOf(bytes);
       const found = await this.store.find(id).catch(() => undefined);
-      const { wishes, analysis } = await understood(this.api, file, this.#meant || !found ? this.#before : found.doc.wishes, { signal, choose: this.ears.choose });
+      const { wishes, analysis, base } = await understood(this.api, file, this.#meant || !found ? this.#before : found.doc.wishes, { signal, choose: this.ears.choose });
       if (signal.aborted) return;
       const fresh = { id, bytes, history: edits.begun(works.emptyDoc(wishes)), position: 0 };
-      this.#adopt({ ...(found ? works.opened(found) : fresh), name: file.name, analysis }, file);
+      this.#adopt({ ...(found ? works.opened(found) : fresh), name: file.name, analysis, base }, file);
       if (this.#meant && found) this.wish(wishes);
       this.#meant = false;
     } catch (error) {
@@ -156,7 +158,7 @@ export class Session {
     const signal = this.#turn();
     const found = await this.store.find(id);
     if (!found || signal.aborted) return found !== undefined;
-    this.#adopt(works.opened(found), new File([/** @type {BlobPart} */ (found.bytes)], found.name));
+    this.#adopt(works.opened(found), fileOf(found.bytes, found.name));
     return true;
   }
 
@@ -177,7 +179,7 @@ export class Session {
     this.#abort();
     this.keepSoon(0); // the song that was open
     [this.work, this.file] = [work, file];
-    this.song = analysis.song ? new File([/** @type {BlobPart} */ (analysis.song)], file.name) : file;
+    this.song = analysis.song ? fileOf(analysis.song, file.name) : file;
     const first = !works.finished(this.take);
     this.#partial = first;
     this.#made = first ? 0 : analysis.bars.length;
@@ -188,24 +190,28 @@ export class Session {
 
   // --- playing -------------------------------------------------------------------------------------------------------
 
-  /** An option has changed: play the unlocked bars again, a moment later. @param {Wishes} wishes */
+  /** An option has changed: play the unlocked bars again, a moment later; on other beats, all takes. @param {Wishes} wishes */
   wish(wishes) {
     clearTimeout(this.#timers.wish);
     if (!this.work) return;
-    const track = wishes.track !== this.doc.wishes.track;
-    this.#ofAll ||= isOfAllTakes(this.doc.wishes, wishes);
-    this.#step({ ...this.doc, wishes });
+    const before = this.doc.wishes;
+    const isListening = isHeardAnew(before, wishes);
+    const sameBeats = isOnSameBeats(before, wishes);
+    const isOfSections = isListening && sameBeats && before.track === wishes.track;
+    this.#ofAll ||= isOfAllTakes(before, wishes);
+    if (sameBeats) this.#step({ ...this.doc, wishes });
+    else this.#step(works.emptyDoc({ ...wishes, sections: wishes.sections === before.sections ? undefined : wishes.sections }));
     this.#partial = true; // changes until then are the same undo step
     this.ears.changed();
     const play = () => {
-      const [{ take }, ofAll] = [this, this.#ofAll];
+      const [{ take, doc }, ofAll] = [this, this.#ofAll];
       this.#ofAll = false;
-      if (take?.locks.length) return this.anew(wishes, true);
-      if (ofAll || !(take?.midi ?? take?.grooves.length)) return this.play(wishes, true);
-      return this.#remade(wishes, true, (file, ways) => again(this.api, file, take, wishes, ways));
+      if (take?.locks.length) return this.anew(doc.wishes, true);
+      if (ofAll || !(take?.midi ?? take?.grooves.length)) return this.play(doc.wishes, true);
+      return this.#remade(doc.wishes, true, (file, ways) => again(this.api, file, take, doc.wishes, ways));
     };
-    if (track) void this.#listenAnew().then((heard) => void (heard && play()));
-    else this.#timers.wish = Number(setTimeout(play, WAIT_WISH));
+    if (!isListening) this.#timers.wish = Number(setTimeout(play, WAIT_WISH));
+    else void this.#listenAnew(isOfSections).then((how) => void (how === "other" && play()));
   }
 
   /** Other takes, with a random seed. */
@@ -326,26 +332,35 @@ export class Session {
 
   #abort() {
     clearTimeout(this.#timers.wish);
+    this.#listening.abort();
     this.#call?.abort();
     this.#call = null;
     this.#again = null;
   }
 
-  /** Choose another part as the guitar. @returns {Promise<boolean>} whether it could be analysed */
-  async #listenAnew() {
-    const { song, work } = this;
-    if (!song || !work) return false;
+  /** Listen again, and say what bars follow from it. @param {boolean} [isOfSections] only sections were named @returns {Promise<"other" | "same" | "failed">} */
+  async #listenAnew(isOfSections = false) {
+    const { file, work } = this;
+    if (!file || !work) return "failed";
+    this.#abort();
+    const { signal } = (this.#listening = new AbortController());
     try {
-      const analysis = await this.api.analyze(song, asked(this.doc.wishes));
-      if (this.work?.id !== work.id) return false;
-      this.work = { ...this.work, analysis: { ...analysis, song: work.analysis.song } };
+      const { analysis, song } = await heardAnew(this.api, work, file, this.doc.wishes, signal);
+      if (signal.aborted || this.work?.id !== work.id) return "failed";
+      const [before, now] = [work.analysis.sections, analysis.sections];
+      const isSame = isOfSections && works.finished(this.take) && isSameForm(before, now);
+      if (isSame) this.#partial = false;
+      [this.song, this.work] = [song, { ...this.work, analysis }];
+      if (isOfSections) this.#amend({ ...this.doc, takes: regrooved(this.doc.takes, before, now) });
       this.ears.opened("again");
       this.ears.changed();
-      return true;
+      if (isSame) this.keepSoon();
+      return isSame ? "same" : "other";
     } catch (error) {
+      if (signal.aborted) return "failed";
       this.undo();
       this.#fail(error, () => undefined);
-      return false;
+      return "failed";
     }
   }
 
@@ -378,11 +393,11 @@ export class Session {
   /** @param {typeof edits.undone<Doc>} way */
   #walk(way) {
     if (!this.work) return;
-    const { track } = this.doc.wishes;
+    const before = this.doc.wishes;
     this.#abort();
     this.work = { ...this.work, history: way(this.work.history) };
     this.#partial = !works.finished(this.take);
-    if (track !== this.doc.wishes.track) void this.#listenAnew();
+    if (isHeardAnew(before, this.doc.wishes)) void this.#listenAnew();
     this.ears.changed();
     this.keepSoon();
   }

@@ -13,10 +13,11 @@ import { amended, begun } from "./edits.js";
  * @property {string} name of the file
  * @property {Uint8Array} bytes of the file
  * @property {Analysis} analysis its analysis
+ * @property {Uint8Array | null} [base] the file as MIDI on its own beats, if it came as another kind
  * @property {import("./edits.js").History<Doc>} history
  * @property {number} position the position of the sound, in quarters
  */
-/** @typedef {{id: string, name: string, bytes: Uint8Array, analysis: Analysis, doc: Doc, position: number, revision: number, changed: number}} Kept */
+/** @typedef {{id: string, name: string, bytes: Uint8Array, analysis: Analysis, base?: Uint8Array | null, doc: Doc, position: number, revision: number, changed: number}} Kept */
 
 /** @param {Wishes} wishes @returns {Doc} */
 export const emptyDoc = (wishes) => ({ wishes, takes: [], chosen: 0 });
@@ -56,13 +57,13 @@ export function ranked(doc, made) {
 }
 
 /** @param {Work} work @param {number} revision @param {number} changed milliseconds since 1970 @returns {Kept} */
-export function kept({ id, name, bytes, analysis, history, position }, revision, changed) {
-  return { id, name, bytes, analysis, doc: history.now, position, revision, changed };
+export function kept({ id, name, bytes, analysis, base, history, position }, revision, changed) {
+  return { id, name, bytes, analysis, base, doc: history.now, position, revision, changed };
 }
 
 /** @param {Kept} found @returns {Work} */
-export function opened({ id, name, bytes, analysis, doc, position }) {
-  return { id, name, bytes, analysis, history: begun(doc), position };
+export function opened({ id, name, bytes, analysis, base, doc, position }) {
+  return { id, name, bytes, analysis, base, history: begun(doc), position };
 }
 
 /** @param {Work} work @param {Doc} doc @returns {Work} */
