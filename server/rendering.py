@@ -41,6 +41,7 @@ _MAKERS: Mapping[int, Callable[[Played], bytes]] = MappingProxyType(
         pb.RENDER_FORMAT_MUSICXML: lambda played: EXPORTS["score"].make(played, ".musicxml"),
         pb.RENDER_FORMAT_PICTURE: lambda played: EXPORTS["picture"].make(played, ".png"),
         pb.RENDER_FORMAT_RPP: lambda played: EXPORTS["rpp"].make(played, ".rpp"),
+        pb.RENDER_FORMAT_DAWPROJECT: lambda played: EXPORTS["dawproject"].make(played, ".dawproject"),
     }
 )
 _AUDIBLE = (pb.RENDER_FORMAT_WAV, pb.RENDER_FORMAT_STEMS)

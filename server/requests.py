@@ -111,6 +111,7 @@ _FORMATS: Mapping[int, tuple[str, str]] = MappingProxyType(
         pb.RENDER_FORMAT_MUSICXML: (".musicxml", "application/vnd.recordare.musicxml+xml"),
         pb.RENDER_FORMAT_PICTURE: (".png", "image/png"),
         pb.RENDER_FORMAT_RPP: (".rpp", "application/octet-stream"),
+        pb.RENDER_FORMAT_DAWPROJECT: (".dawproject", "application/octet-stream"),
     }
 )
 

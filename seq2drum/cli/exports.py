@@ -59,6 +59,9 @@ def add_options(to: Container) -> None:
     add_soundfont(to)
     to.add_argument("--json-take", metavar="FILE", help="also write the bars and hits of the take as .json")
     to.add_argument("--rpp", metavar="FILE", help="also write a REAPER project: the song's tracks and these drums")
+    to.add_argument(
+        "--dawproject", metavar="FILE", help="also write a DAWproject for Bitwig, Studio One, Cubase: the same"
+    )
     to.add_argument("--gp", metavar="FILE", help="also write a Guitar Pro tab, .gp5: the song and these drums")
 
 

@@ -23,12 +23,12 @@ from seq2drum.system import files
 
 if TYPE_CHECKING:
     from seq2drum.lattice.patterns import Pattern
-    from seq2drum.music.notes import Part
+    from seq2drum.music.notes import Part, Song
     from seq2drum.play.generators.composer import Beat, Brief
     from seq2drum.play.generators.loops import Loop
 
 
-_OF_MIDI = ("text", "score", "rpp", "picture", "split", "play", "prime")
+_OF_MIDI = ("text", "score", "rpp", "dawproject", "picture", "split", "play", "prime")
 """Options of `cli.generate` that do not apply without hits."""
 
 
@@ -140,9 +140,20 @@ def _wav(beat: Beat, options: argparse.Namespace) -> bytes:
 def _rpp(beat: Beat, options: argparse.Namespace) -> bytes:
     from seq2drum.formats import rpp
 
-    song, drums = beat.song, _drums(beat, options)
+    return rpp.write_rpp(*_tracks(beat, options))
+
+
+def _dawproject(beat: Beat, options: argparse.Namespace) -> bytes:
+    from seq2drum.formats.dawproject import writing
+
+    return writing.write_dawproject(*_tracks(beat, options))
+
+
+def _tracks(beat: Beat, options: argparse.Namespace) -> tuple[Song, list[Part], str, dict[str, list[Part]]]:
+    """What a project holds: the song without parts, its drums, the title, and the tracks of split drums."""
+    drums = _drums(beat, options)
     beside = {part.name: [part] for part in drums} if options.split else {}
-    return rpp.write_rpp(replace(song, parts=()), [] if options.split else drums, _title(beat), beside=beside)
+    return replace(beat.song, parts=()), [] if options.split else drums, _title(beat), beside
 
 
 EXTRAS: Mapping[str, Extra] = MappingProxyType(
@@ -152,6 +163,7 @@ EXTRAS: Mapping[str, Extra] = MappingProxyType(
         "wav": Extra(".wav", "its sound (needs FluidSynth)", _wav),
         "score": Extra(".musicxml", "a score", _score),
         "rpp": Extra(".rpp", "a REAPER project", _rpp),
+        "dawproject": Extra(".dawproject", "a DAWproject", _dawproject),
     }
 )
 

@@ -1,4 +1,4 @@
-"""Exports of takes besides their MIDI files: a score, a picture, sound, a REAPER project, a tab.
+"""Exports of takes besides their MIDI files: a score, a picture, sound, projects of DAWs, a tab.
 
 Each is a line in `EXPORTS`, made from a `Played` and nothing else. The command line and the service both use it.
 """
@@ -125,6 +125,21 @@ def _check_wav(suffix: str, soundfont: str | None) -> None:
 
 def _rpp(played: Played, suffix: str) -> bytes:
     from seq2drum.formats import rpp
+
+    return rpp.write_rpp(*_tracks(played))
+
+
+def _dawproject(played: Played, suffix: str) -> bytes:
+    from seq2drum.formats.dawproject import writing
+
+    return writing.write_dawproject(*_tracks(played))
+
+
+def _tracks(played: Played) -> tuple[Song, list[Part], str, dict[str, list[Part]]]:
+    """The song as the session delivers it, the takes, their title, and the further tracks, each with its takes.
+
+    A split take is further tracks alone.
+    """
     from seq2drum.music.notes import Part
 
     split = played.session.split
@@ -134,8 +149,7 @@ def _rpp(played: Played, suffix: str) -> bytes:
         empty = Part.of([], name=name, is_drums=True)
         parts += [next((part for part in one.drums if part.name == name), empty) for one in given]
     whole = [] if split else [one.drums[0] for one in given]
-    beside = {part.name: [part] for part in given[0].click}
-    return rpp.write_rpp(given[0].song, whole, played.title, beside={**tracks, **beside})
+    return given[0].song, whole, played.title, {**tracks, **{part.name: [part] for part in given[0].click}}
 
 
 def _json_take(played: Played, suffix: str) -> bytes:
@@ -169,6 +183,7 @@ EXPORTS: Mapping[str, Export] = MappingProxyType(
         "picture": Export((".png", ".svg"), _picture),
         "wav": Export((".wav",), _wav, _check_wav),
         "rpp": Export((".rpp",), _rpp),
+        "dawproject": Export((".dawproject",), _dawproject),
         "json_take": Export((".json",), _json_take),
         "plan_out": Export((".json",), _plan),
         "gp": Export((".gp5",), _gp, _check_gp),

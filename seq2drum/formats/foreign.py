@@ -19,6 +19,7 @@ from typing import NamedTuple
 from seq2drum.errors import MidiError
 from seq2drum.music.limits import (
     ABC_SUFFIXES,
+    DAWPROJECT_SUFFIXES,
     DRUM_TEXT_SUFFIXES,
     GPIF_SUFFIXES,
     GUITARPRO_SUFFIXES,
@@ -72,9 +73,9 @@ _STUDIO_ONE = _made_by("Studio One", "File > Save As, of type MIDI File, or drag
 _BITWIG = _made_by("Bitwig Studio", "File > Export MIDI")
 _REASON = _made_by("Reason", "File > Export MIDI File")
 _CAKEWALK = _made_by("Cakewalk", "File > Save As, of type MIDI Format 1")
-_DAWPROJECT = _made_by("a DAW (.dawproject)", "open it in the DAW and export the guitar as MIDI")
 _GUITAR_PRO = Kind("a Guitar Pro file", _READ, GUITARPRO_SUFFIXES)
 _GPIF = Kind("a Guitar Pro file", _READ, GPIF_SUFFIXES)
+_DAWPROJECT = Kind("a project of a DAW (.dawproject)", _READ, DAWPROJECT_SUFFIXES)
 _ABC = Kind("a file in ABC", _READ, ABC_SUFFIXES)
 _HUMDRUM = Kind("a file in Humdrum", _READ, HUMDRUM_SUFFIXES)
 _WAV = Kind("a WAV recording", _READ, RECORDING_SUFFIXES)

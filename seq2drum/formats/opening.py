@@ -15,6 +15,7 @@ from seq2drum.formats import foreign
 from seq2drum.formats.midi import midi
 from seq2drum.music.limits import (
     ABC_SUFFIXES,
+    DAWPROJECT_SUFFIXES,
     DEFAULT_LIMITS,
     DRUM_TEXT_BYTES,
     DRUM_TEXT_SUFFIXES,
@@ -24,6 +25,7 @@ from seq2drum.music.limits import (
     MIDI_SUFFIXES,
     PICTURE_BYTES,
     PICTURE_SUFFIXES,
+    PROJECT_LIMITS,
     RECORDING_LIMITS,
     RECORDING_SUFFIXES,
     SCORE_LIMITS,
@@ -84,6 +86,12 @@ def _read_gpif(data: bytes, _: Limits) -> Song:
     return gpif.read_gpif(data)
 
 
+def _read_dawproject(data: bytes, limits: Limits) -> Song:
+    from seq2drum.formats.dawproject import reading
+
+    return reading.read_dawproject(data, limits)
+
+
 def _read_recording(data: bytes, _: Limits) -> Song:
     from seq2drum.formats.audio import recording
 
@@ -111,6 +119,7 @@ KINDS = (
     Kind("file in Humdrum", HUMDRUM_SUFFIXES, SCORE_LIMITS.text_bytes, _read_humdrum),
     Kind("Guitar Pro file", GUITARPRO_SUFFIXES, TAB_LIMITS.binary_bytes, _read_guitarpro),
     Kind("Guitar Pro file", GPIF_SUFFIXES, TAB_LIMITS.file_bytes, _read_gpif),
+    Kind("DAWproject", DAWPROJECT_SUFFIXES, PROJECT_LIMITS.file_bytes, _read_dawproject),
     RECORDING,
     Kind("drum text", DRUM_TEXT_SUFFIXES, DRUM_TEXT_BYTES, _read_drum_text),
     Kind("PNG picture of drums", PICTURE_SUFFIXES, PICTURE_BYTES, _read_drum_picture),

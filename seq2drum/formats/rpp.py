@@ -33,7 +33,6 @@ def write_rpp(
     song: Song,
     takes: Sequence[Part],
     name: str = "Drums",
-    *,
     beside: Mapping[str, Sequence[Part]] = MappingProxyType({}),
 ) -> bytes:
     """A REAPER project of a song's pitched parts and markers and, below them, a drum track.

@@ -26,6 +26,9 @@ GUITARPRO_SUFFIXES = (".gp3", ".gp4", ".gp5")
 GPIF_SUFFIXES = (".gp", ".gpx")
 """Suffixes of Guitar Pro 6 to 8, in lower case."""
 
+DAWPROJECT_SUFFIXES = (".dawproject",)
+"""Suffixes of DAWproject, in lower case."""
+
 RECORDING_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
 """Suffixes of recordings, in lower case."""
 
@@ -35,7 +38,10 @@ DRUM_TEXT_SUFFIXES = (".txt",)
 PICTURE_SUFFIXES = (".png",)
 """Suffixes of pictures of drums and of other pictures, in lower case."""
 
-NOTE_SUFFIXES = MIDI_SUFFIXES + SCORE_SUFFIXES + ABC_SUFFIXES + HUMDRUM_SUFFIXES + GUITARPRO_SUFFIXES + GPIF_SUFFIXES
+NOTE_SUFFIXES = (
+    *(MIDI_SUFFIXES + SCORE_SUFFIXES + ABC_SUFFIXES + HUMDRUM_SUFFIXES + GUITARPRO_SUFFIXES + GPIF_SUFFIXES),
+    *DAWPROJECT_SUFFIXES,
+)
 """Suffixes of files with notes, and possibly drums, in lower case."""
 
 SONG_SUFFIXES = NOTE_SUFFIXES + RECORDING_SUFFIXES
@@ -185,6 +191,32 @@ class TabLimits(NamedTuple):
 
 
 TAB_LIMITS = TabLimits()
+
+
+class ProjectLimits(NamedTuple):
+    """The limits of a DAWproject beside those of its music, `Limits`. One beyond them is refused."""
+
+    file_bytes: int = 64 * 2**20
+    """Size of the file; recordings and the states of plug-ins may be packed with it, which are not read."""
+    text_bytes: int = 32 * 2**20
+    """Size of the project that is packed in it."""
+    packing: int = 200
+    """The ratio of the unpacked to the packed size."""
+    depth: int = 64
+    """XML elements within elements."""
+    elements: int = 400_000
+    """XML elements."""
+    items: int = 60_000
+    """Tracks, clips, timelines and points."""
+    clips: int = 20_000
+    """Clips and timelines in them, with the passes of loops played out."""
+    notes: int = 100_000
+    """Notes, with loops played out."""
+    markers: int = 1_000
+    """Markers; further ones are ignored."""
+
+
+PROJECT_LIMITS = ProjectLimits()
 
 DRUM_TEXT_BYTES = 1 << 20
 """The size of a file of drum text: 1,024 bars of 32 words are 400,000 bytes."""

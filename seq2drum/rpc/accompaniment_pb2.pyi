@@ -46,6 +46,8 @@ class _RenderFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RenderFo
     """A picture, as PNG."""
     RENDER_FORMAT_RPP: _RenderFormat.ValueType  # 7
     """A REAPER project."""
+    RENDER_FORMAT_DAWPROJECT: _RenderFormat.ValueType  # 8
+    """A DAWproject."""
 
 class RenderFormat(_RenderFormat, metaclass=_RenderFormatEnumTypeWrapper):
     """The format of an exported file."""
@@ -66,6 +68,8 @@ RENDER_FORMAT_PICTURE: RenderFormat.ValueType  # 6
 """A picture, as PNG."""
 RENDER_FORMAT_RPP: RenderFormat.ValueType  # 7
 """A REAPER project."""
+RENDER_FORMAT_DAWPROJECT: RenderFormat.ValueType  # 8
+"""A DAWproject."""
 Global___RenderFormat: _TypeAlias = RenderFormat  # noqa: Y015
 
 class _AuthMode:

@@ -18,6 +18,7 @@ from seq2drum.console import paths
 from seq2drum.data.corpus import cache, parquet, reading
 from seq2drum.data.corpus.parquet import Row
 from seq2drum.errors import InputError, LimitError, Seq2DrumError
+from seq2drum.formats.dawproject.writing import write_dawproject
 from seq2drum.formats.guitarpro.binary import write_guitarpro
 from seq2drum.formats.midi import midi
 from seq2drum.formats.opening import KINDS, RECORDING, Kind, kind_of, open_drums, open_song
@@ -97,6 +98,7 @@ WRITERS: dict[str, Callable[[], bytes]] = {
     ".gp5": lambda: _tab((5, 1, 0)),
     ".gp": lambda: gpif_files.gp(_gpif()),
     ".gpx": lambda: gpif_files.bcfz(_gpif()),
+    ".dawproject": lambda: write_dawproject(strummed(BARS), []),
     ".wav": lambda: _recording("WAV"),
     ".flac": lambda: _recording("FLAC"),
     ".ogg": lambda: _recording("OGG"),

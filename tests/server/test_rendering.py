@@ -17,6 +17,7 @@ import pytest
 import server.parser_pool
 from seq2drum.errors import InputError
 from seq2drum.formats.midi import midi
+from seq2drum.formats.opening import open_song
 from seq2drum.formats.score import musicxml
 from seq2drum.music import drum_maps
 from seq2drum.music.duet import redrummed
@@ -108,6 +109,8 @@ def test_a_picture_and_a_score_are_those_of_the_duet() -> None:
     score = rendered(pb.RENDER_FORMAT_MUSICXML, drums=drums, title="Riff")
     assert score == musicxml.write_score(SONG, take().standard_part, "Riff")
     assert rendered(pb.RENDER_FORMAT_RPP, drums=drums).startswith(b"<REAPER_PROJECT")
+    project = open_song(rendered(pb.RENDER_FORMAT_DAWPROJECT, drums=drums, title="Riff")).song
+    assert [part.is_drums for part in project.parts] == [False, True]
 
 
 @pytest.mark.slow

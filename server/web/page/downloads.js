@@ -9,7 +9,7 @@ import { t } from "./words.js";
 const SOUND = new Set(["wav", "stems"]); // formats that contain the recording itself
 const SLOW = new Set(["wav", "stems", "picture"]);
 /** @typedef {typeof FORMATS[number]} Format */
-const FORMATS = /** @type {const} */ (["midi", "midi_with_guitar", "wav", "stems", "musicxml", "picture", "rpp"]);
+const FORMATS = /** @type {const} */ (["midi", "midi_with_guitar", "wav", "stems", "musicxml", "picture", "rpp", "dawproject"]);
 
 /**
  * @typedef {object} Wanted What to download.

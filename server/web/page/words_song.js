@@ -139,6 +139,8 @@ export const SONG_WORDS = {
   "save.picture.what": ["guitar and drums on a page, as PNG", "Gitarre und Drums auf einer Seite, als PNG"],
   "save.rpp": ["REAPER project", "REAPER-Projekt"],
   "save.rpp.what": ["guitar and drums on their tracks, at the song's tempo", "Gitarre und Drums auf eigenen Spuren, im Tempo des Songs"],
+  "save.dawproject": ["DAWproject", "DAWproject"],
+  "save.dawproject.what": ["the same, for Bitwig, Studio One, Cubase and others", "dasselbe, für Bitwig, Studio One, Cubase und andere"],
   "piece.kick": ["kick", "Bassdrum"],
   "piece.snare": ["snare", "Snare"],
   "piece.side stick": ["side stick", "Sidestick"],
