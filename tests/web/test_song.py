@@ -394,7 +394,7 @@ def test_midi_that_is_downloaded_has_the_bytes_of_infer(page, drummer):
     assert data == made.to_bytes(with_guitar=True)
 
 
-@pytest.mark.parametrize("form", ["wav", "stems", "musicxml", "picture", "rpp"])
+@pytest.mark.parametrize("form", ["wav", "stems", "musicxml", "picture", "rpp", "dawproject"])
 def test_every_other_format_is_what_it_says(page, form):
     played(page, OTHER)
     name, data = download(page, form)
@@ -405,7 +405,7 @@ def test_every_other_format_is_what_it_says(page, form):
     elif form == "stems":
         assert all(one.endswith(".wav") for one in zipfile.ZipFile(io.BytesIO(data)).namelist())
     else:
-        begins = {"musicxml": b"<?xml", "picture": b"\x89PNG", "rpp": b"<REAPER_PROJECT"}
+        begins = {"musicxml": b"<?xml", "picture": b"\x89PNG", "rpp": b"<REAPER_PROJECT", "dawproject": b"PK"}
         assert data.startswith(begins[form])
 
 
