@@ -130,7 +130,7 @@ test("a wish acts on the take that is chosen, on its groove and its seed, and th
   session.choose(1);
   session.wish({ ...session.doc.wishes, intensity: 0.2 });
   await until(() => api.calls.length === 3 && !session.busy);
-  assert.deepEqual(api.calls[2][1], { intensity: 0.2, explain: true, seed: "5", takes: 1, groove: [{ section: "A", name: "beat-5" }], temperature: 1 });
+  assert.deepEqual(api.calls[2][1], { intensity: 0.2, explain: true, seed: "5", takes: 1 }); // it was made without given grooves
   assert.equal(session.doc.chosen, 1);
   assert.equal(session.take.seed, "5");
   assert.deepEqual(seedsHeard(session), [5, 5, 5, 5]);
@@ -144,6 +144,44 @@ test("a wish acts on the take that is chosen, on its groove and its seed, and th
   await until(() => api.calls.length === 5 && !session.busy);
   assert.deepEqual(api.calls[4][1].groove, [{ name: "one-drop" }]);
   assert.equal(api.calls[4][1].temperature, undefined);
+});
+
+test("a take that was made on other grooves is played on them again, and its song is built", async () => {
+  const { session, api } = made();
+  await session.open(FILE);
+  await until(() => session.take?.midi);
+  session.edit((take) => ({ ...take, grooves: [{ section: "A", name: "beat", title: "" }] }));
+  session.wish({ ...session.doc.wishes, intensity: 0.2, groove_places: "3-4=one-drop" });
+  await until(() => api.calls.length === 3 && !session.busy);
+  const groove = [{ section: "A", name: "beat" }, { section: "3-4", name: "one-drop" }];
+  assert.deepEqual(api.calls[2][1], { intensity: 0.2, explain: true, seed: "6", takes: 1, groove, temperature: 1, arrange: "on" });
+});
+
+test("a wish for some bars changes no others, even if they are not those that the options alone make", async () => {
+  const { session, api } = made();
+  await session.open(FILE);
+  await until(() => session.take?.midi);
+  await session.anew({ ...session.doc.wishes, seed: "77" }, false, [{ firstBar: 2, lastBar: 2 }]);
+  assert.deepEqual(seedsHeard(session), [6, 77, 6, 6]);
+  session.edit((take) => ({ ...take, locks: [4] }));
+  const { play } = api;
+  api.play = (file, config, how) => play.call(api, file, { ...config, seed: "88" }, how);
+  session.wish({ ...session.doc.wishes, half_time: "3-3" }, [{ firstBar: 3, lastBar: 3 }]);
+  session.wish({ ...session.doc.wishes, half_time: "3-4" }, [{ firstBar: 4, lastBar: 4 }]); // is locked
+  await until(() => api.rendered.length === 1 && !session.busy);
+  assert.deepEqual(seedsHeard(session), [6, 77, 88, 6]);
+  assert.deepEqual(session.take.midi, new Uint8Array([9])); // of its hits
+  session.undo();
+  assert.deepEqual(seedsHeard(session), [6, 77, 6, 6]);
+});
+
+test("bars that are played anew alone leave the others, and locked ones among them", async () => {
+  const { session } = made();
+  await session.open(FILE);
+  await until(() => session.take?.midi);
+  session.edit((take) => ({ ...take, locks: [3] }));
+  await session.anew({ ...session.doc.wishes, seed: "50" }, false, [{ firstBar: 2, lastBar: 4 }]);
+  assert.deepEqual(seedsHeard(session), [6, 50, 6, 50]);
 });
 
 test("a take that is refused leaves everything as it was, and says why", async () => {

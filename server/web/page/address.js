@@ -1,13 +1,16 @@
 /** The fragment of the address: a view and its options. Pure functions. */
 
 import { OPTIONS } from "./options.js";
+import { placedOf, placeOf } from "./spans.js";
 
 /**
  * Options of the drummer, who decides the missing ones. `seed` is digits, `groove` a name of the book, `beat` a
  * groove of another kind, which no address can hold, and `track` the guitar, by number or name. `sections` are those
- * that the user names, such as "verse 1-8, chorus 9-16". `beats` is what is said of the file's own.
+ * that the user names, such as "verse 1-8, chorus 9-16". `beats` is what is said of the file's own. Texts of places are
+ * `groove_places` "9-16=one-drop", `fill_at` and `no_fills_in` bars; `without` has pieces.
  *
- * @typedef {import("./options.js").Values & Beats & {track?: string, sections?: string, beat?: {title: string, midi: Uint8Array}}} Wishes
+ * @typedef {Partial<Record<typeof MORE_PLACES[number], string>>} Placing
+ * @typedef {import("./options.js").Values & Beats & Placing & {track?: string, sections?: string, beat?: {title: string, midi: Uint8Array}}} Wishes
  */
 /**
  * What is said of a file's beats. Unset: what the file says; `follow` unset: only where it was played without a click.
@@ -18,13 +21,14 @@ import { OPTIONS } from "./options.js";
 /** The numbers and their ranges. @type {Record<string, readonly [number, number]>} */
 export const LEVELS = Object.fromEntries(OPTIONS.flatMap(({ name, range }) => (range ? [[name, range]] : [])));
 const WORDS = [...OPTIONS.filter(({ kind }) => kind === "text").map(({ name }) => name), "track", "meter"];
-const PLACES = [...OPTIONS.filter(({ kind }) => kind === "places").map(({ name }) => name), "sections"];
+const MORE_PLACES = /** @type {const} */ (["groove_places", "fill_at", "no_fills_in", "without"]);
+const PLACES = [...OPTIONS.filter(({ kind }) => kind === "places").map(({ name }) => name), ...MORE_PLACES, "sections"];
 /** The numbers that are said of beats, and their ranges. @type {Record<string, readonly [number, number]>} */
 const BEAT_NUMBERS = { bpm: [30, 300], first_downbeat: [0, 3600], beat_scale: [0.5, 2] };
 const BEATS = /** @type {const} */ (["bpm", "meter", "first_downbeat", "follow", "beat_scale"]);
 const MOST_WORD = 64;
 /** The longest text of places, in characters. */
-export const MOST_PLACES = 400;
+export const MOST_PLACES = 2000;
 
 /**
  * @param {string} fragment with or without "#"
@@ -92,12 +96,16 @@ export const isHeardAnew = (before, now) => !isOnSameBeats(before, now) || befor
  * @returns {Record<string, unknown>}
  */
 export function configOf(wishes) {
-  const { groove, beat, takes, time, time_places: timePlaces, ...others } = wishes;
+  const { groove, beat, takes, time, time_places: timePlaces, groove_places: grooves, fill_at: fills, no_fills_in: plain, without, ...others } = wishes;
   /** @type {Record<string, unknown>} */
   const config = { ...others, explain: true };
   for (const name of BEATS) delete config[name];
-  if (beat) config.groove = [{ midi: beat.midi }];
-  else if (groove) config.groove = [{ name: groove }];
+  const whole = beat ? [{ midi: beat.midi }] : groove ? [{ name: groove }] : [];
+  const placed = placedOf(grooves).map(({ value, ...span }) => ({ section: placeOf(span), name: value }));
+  if (whole.length || placed.length) config.groove = [...whole, ...placed];
+  if (fills) config.fill_at = placedOf(fills).map(({ firstBar }) => firstBar);
+  if (plain) config.no_fills_in = placedOf(plain).map(({ firstBar, lastBar }) => ({ firstBar, lastBar }));
+  if (without) config.without = without.split(",");
   if (time || timePlaces) config.time = [time, timePlaces].filter(Boolean).join(","); // the contract has one text
   if (takes) config.takes = takes;
   return config;
@@ -116,17 +124,19 @@ export function isOfAllTakes(before, now) {
 }
 
 /**
- * The configuration of one of several takes: with its seed, and on its own grooves unless one
- * is wished for.
+ * The configuration of one of several takes: with its seed, and on its own grooves unless one is wished for, or it was
+ * made without given ones.
  *
  * @param {Wishes} wishes
- * @param {{seed: string, grooves: readonly {section: string, name: string}[]}} take
+ * @param {{seed: string, isFree?: boolean, grooves: readonly {section: string, name: string}[]}} take
  * @returns {Record<string, unknown>}
  */
-export function configOfTake(wishes, { seed, grooves }) {
+export function configOfTake(wishes, { seed, isFree, grooves }) {
   /** @type {Record<string, unknown>} */
   const config = { ...configOf(wishes), seed, takes: 1 };
-  if (config.groove || !grooves.length) return config;
-  // With given grooves the bars are plain, unless the temperature is set.
-  return { ...config, groove: grooves.map(({ section, name }) => ({ section, name })), temperature: wishes.temperature ?? 1 };
+  if (wishes.groove || wishes.beat || isFree || !grooves.length) return config;
+  // With given grooves the bars are plain and the song is not built, unless both are asked for.
+  const placed = /** @type {object[]} */ (config.groove ?? []);
+  const { temperature = 1, arrange = "on" } = wishes;
+  return { ...config, groove: [...grooves.map(({ section, name }) => ({ section, name })), ...placed], temperature, arrange };
 }

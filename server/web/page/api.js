@@ -129,7 +129,7 @@ export async function play(file, config, { drums = null, onAccepted, onProgress,
  * @param {FileLike | null} file null: drums alone, which then are MIDI
  * @param {{midi: Uint8Array} | {hits: Hit[]}} drums
  * @param {Json} config
- * @param {"midi" | "midi_with_guitar" | "wav" | "stems" | "musicxml" | "picture" | "rpp"} format
+ * @param {"midi" | "midi_with_guitar" | "wav" | "stems" | "musicxml" | "picture" | "rpp" | "dawproject"} format
  * @returns {Promise<{blob: Blob, name: string}>}
  */
 export async function render(file, drums, config, format) {

@@ -1,7 +1,8 @@
 /** Requests for drums: whole takes, or the ranges of unlocked bars. Knows nothing of the page. */
 
 import { beatsOf, configOf, configOfTake } from "./address.js";
-import { free, replaced, sounding } from "./edits.js";
+import { replaced, sounding } from "./edits.js";
+import { isSameForm } from "./sections.js";
 
 /** @typedef {import("./edits.js").Take} Take */
 /** @typedef {import("./edits.js").Hit} Hit */
@@ -40,19 +41,19 @@ export async function midiOf(api, file, take, wishes) {
 export const asked = ({ track, sections }) => ({ ...(track ? { track } : {}), ...(sections ? { sections } : {}) });
 
 /**
- * Play the unlocked bars of a take again, range after range, each with the drums so far.
+ * Play bars of a take again, range after range, each with the drums so far.
  *
  * @param {Pick<Api, "play" | "render">} api
  * @param {File} file
  * @param {Take} take
- * @param {number} bars how many the song has
+ * @param {readonly import("./spans.js").Span[]} ranges
  * @param {Wishes} wishes with the new seed
  * @param {Ways} ways
  * @returns {Promise<Pick<Take, "played" | "midi" | "explanations" | "grooves" | "plan">>}
  */
-export async function anew(api, file, take, bars, wishes, { signal, onTake }) {
+export async function anew(api, file, take, ranges, wishes, { signal, onTake }) {
   let now = take;
-  for (const range of free(bars, take.locks)) {
+  for (const range of ranges) {
     const drums = await midiOf(api, file, now, wishes);
     const summary = await api.play(file, { ...configOf(wishes), takes: 1, bars: range }, {
       drums,
@@ -73,25 +74,35 @@ export async function anew(api, file, take, bars, wishes, { signal, onTake }) {
 /**
  * Play a take with other options, on its grooves and its seed.
  *
- * @param {Pick<Api, "play">} api
+ * @param {Pick<Api, "play" | "render">} api
  * @param {File} file
  * @param {Take} take
  * @param {Wishes} wishes
  * @param {Ways} ways
+ * @param {ReadonlySet<number> | null} [within] the bars that may change; all others keep their hits. Default: all
  * @returns {Promise<Pick<Take, "played" | "midi" | "explanations" | "grooves" | "plan">>}
  */
-export async function again(api, file, take, wishes, { signal, onTake }) {
+export async function again(api, file, take, wishes, { signal, onTake }, within = null) {
   let { played } = take;
+  let strays = false; // whether a bar that stays is another one by these options alone, such as one played anew before
   const summary = await api.play(file, configOfTake(wishes, take), {
     signal,
     onBar: ({ bar, hits }) => {
+      if (within && !within.has(bar)) {
+        strays ||= soundOf(hits) !== soundOf(played.filter((hit) => hit.bar === bar));
+        return;
+      }
       played = replaced(played, bar, hits);
       onTake({ midi: null, played });
     },
   });
   const [{ midi, explanations, grooves, plan }] = summary.takes;
-  return { played, midi, explanations, grooves, plan };
+  const whole = strays ? await midiOf(api, file, { ...take, midi: null, edits: [], played }, wishes) : midi;
+  return { played, midi: whole, explanations, grooves: within ? take.grooves : grooves, plan };
 }
+
+/** @param {readonly Hit[]} hits */
+const soundOf = (hits) => hits.map(({ quarter, piece, velocity }) => `${quarter} ${piece} ${velocity}`).sort().join(); // prettier-ignore
 
 /**
  * The parts of a file that may be a guitar. A server lists them once a part with notes is named, so try the parts.
@@ -199,12 +210,14 @@ async function found(api, file, wishes, ways) {
  */
 export function regrooved(takes, before, now) {
   const names = new Map(); // of before, by those of now
+  const isSame = isSameForm(before, now);
   for (const { name, firstBar } of now) {
     const own = before.find((section) => section.firstBar <= firstBar && firstBar <= section.lastBar);
     if (own && !names.has(name)) names.set(name, own.name);
   }
   return takes.map((take) => ({
     ...take,
+    isFree: take.isFree && isSame, // with other borders its grooves have to be given
     grooves: [...names].flatMap(([name, former]) => take.grooves.filter(({ section }) => section === former).slice(0, 1).map((groove) => ({ ...groove, section: name }))),
   })); // prettier-ignore
 }

@@ -16,6 +16,7 @@
  * @property {Uint8Array | null} midi the file of `played`; null while it is being played
  * @property {readonly import("./api.js").Explanation[]} explanations
  * @property {readonly {section: string, name: string, title: string}[]} grooves
+ * @property {boolean} [isFree] whether the drummer chose its grooves by its seed alone
  * @property {readonly import("./plan.js").PlannedSection[]} [plan] how its sections are built; none in older saved work
  */
 
@@ -130,6 +131,10 @@ export function free(bars, locks) {
   }
   return ranges;
 }
+
+/** Parts of ranges without the locked bars. @param {readonly {firstBar: number, lastBar: number}[]} ranges @param {readonly number[]} locks */
+export const unlocked = (ranges, locks) =>
+  ranges.flatMap(({ firstBar, lastBar }) => free(lastBar, locks).map((one) => ({ ...one, firstBar: Math.max(one.firstBar, firstBar) })).filter((one) => one.firstBar <= one.lastBar)); // prettier-ignore
 
 /**
  * The bars with a fill or a break.

@@ -6,6 +6,7 @@ import { configOf, isHeardAnew, isOfAllTakes, isOnSameBeats } from "./address.js
 import { again, anew, anySeed, fileOf, heardAnew, regrooved, understood } from "./drumming.js";
 import * as edits from "./edits.js";
 import { isSameForm } from "./sections.js";
+import { barsIn } from "./spans.js";
 import * as works from "./work.js";
 
 /** @typedef {import("./address.js").Wishes} Wishes */
@@ -14,6 +15,7 @@ import * as works from "./work.js";
 /** @typedef {import("./edits.js").Take} Take */
 /** @typedef {import("./edits.js").Hit} Hit */
 /** @typedef {import("./drumming.js").Api} Api */
+/** @typedef {import("./spans.js").Span} Span */
 /** @typedef {Awaited<ReturnType<Api["analyze"]>>} Analysis */
 /**
  * @typedef {object} Ears Callbacks.
@@ -30,6 +32,7 @@ import * as works from "./work.js";
 
 export const USUAL_TAKES = 3;
 const WAIT_WISH = 500; // milliseconds from the last change of an option to playing
+const WAIT_PLACE = 80; // of one for some bars
 const WAIT_KEEP = 400;
 
 export class Session {
@@ -47,6 +50,8 @@ export class Session {
   #call = null;
   #partial = false; // the chosen take is incomplete
   #ofAll = false; // whether a pending change needs other takes
+  /** The bars that a pending change is about; null: all; undefined: nothing is pending. @type {Set<number> | null | undefined} */
+  #within;
   #made = 0;
   /** @type {(() => void) | null} */
   #again = null;
@@ -71,43 +76,34 @@ export class Session {
   get doc() {
     return this.work?.history.now ?? works.emptyDoc(this.#before);
   }
-
   /** The analysis of the file. @returns {Analysis | null} */
   get analysis() {
     return this.work?.analysis ?? null;
   }
-
   get take() {
     return works.chosenTake(this.doc);
   }
-
   /** Whether the takes match the options. */
   get settled() {
     return !this.#partial;
   }
-
   get busy() {
     return this.#call !== null;
   }
-
   /** The number of bars of the chosen take. */
   get made() {
     return this.#made;
   }
-
   get canUndo() {
     return Boolean(this.work?.history.past.length);
   }
-
   get canRedo() {
     return Boolean(this.work?.history.future.length);
   }
-
   // --- opening -------------------------------------------------------------------------------------------------------
 
   /**
    * Options from an address: for the next song, or for the open one.
-   *
    * @param {Wishes} wishes
    * @param {number} [take] the take that is meant, from 1
    */
@@ -121,7 +117,6 @@ export class Session {
 
   /**
    * Open a file, and play to it unless it has takes. The open song stays until the file has been analysed.
-   *
    * @param {File} file
    */
   async open(file) {
@@ -150,7 +145,6 @@ export class Session {
 
   /**
    * Open a saved song.
-   *
    * @param {string} id
    * @returns {Promise<boolean>} whether it exists
    */
@@ -190,8 +184,12 @@ export class Session {
 
   // --- playing -------------------------------------------------------------------------------------------------------
 
-  /** An option has changed: play the unlocked bars again, a moment later; on other beats, all takes. @param {Wishes} wishes */
-  wish(wishes) {
+  /**
+   * An option has changed: play the unlocked bars again, a moment later; on other beats, all takes.
+   * @param {Wishes} wishes
+   * @param {readonly Span[]} [spans] the bars that it is about: no others change
+   */
+  wish(wishes, spans) {
     clearTimeout(this.#timers.wish);
     if (!this.work) return;
     const before = this.doc.wishes;
@@ -199,18 +197,21 @@ export class Session {
     const sameBeats = isOnSameBeats(before, wishes);
     const isOfSections = isListening && sameBeats && before.track === wishes.track;
     this.#ofAll ||= isOfAllTakes(before, wishes);
+    const isWhole = !spans || this.#within === null || (this.#within === undefined && this.#partial);
+    this.#within = isWhole ? null : new Set([...(this.#within ?? []), ...barsIn(spans)]);
     if (sameBeats) this.#step({ ...this.doc, wishes });
     else this.#step(works.emptyDoc({ ...wishes, sections: wishes.sections === before.sections ? undefined : wishes.sections }));
     this.#partial = true; // changes until then are the same undo step
     this.ears.changed();
     const play = () => {
-      const [{ take, doc }, ofAll] = [this, this.#ofAll];
+      const [{ take, doc }, ofAll, within] = [this, this.#ofAll, this.#within];
       this.#ofAll = false;
-      if (take?.locks.length) return this.anew(doc.wishes, true);
+      if (take?.locks.length && !within) return this.anew(doc.wishes, true);
       if (ofAll || !(take?.midi ?? take?.grooves.length)) return this.play(doc.wishes, true);
-      return this.#remade(doc.wishes, true, (file, ways) => again(this.api, file, take, doc.wishes, ways));
+      const may = within && new Set([...within].filter((bar) => !take.locks.includes(bar)));
+      return this.#remade(doc.wishes, true, (file, ways) => again(this.api, file, take, doc.wishes, ways, may));
     };
-    if (!isListening) this.#timers.wish = Number(setTimeout(play, WAIT_WISH));
+    if (!isListening) this.#timers.wish = Number(setTimeout(play, spans ? WAIT_PLACE : WAIT_WISH));
     else void this.#listenAnew(isOfSections).then((how) => void (how === "other" && play()));
   }
 
@@ -221,7 +222,6 @@ export class Session {
 
   /**
    * Play whole takes. The edits stay in the chosen take.
-   *
    * @param {Wishes} wishes
    * @param {boolean} [stepped] whether it has an undo step already
    */
@@ -257,20 +257,20 @@ export class Session {
 
   /**
    * Play the unlocked bars again.
-   *
    * @param {Wishes} [wishes] default: the same with another seed
    * @param {boolean} [stepped] as of `play`
+   * @param {readonly Span[]} [spans] only of these bars
    */
-  async anew(wishes = { ...this.doc.wishes, seed: anySeed() }, stepped = false) {
-    const [take, bars] = [this.take, this.analysis?.bars.length ?? 0];
-    if (!take || !edits.free(bars, take.locks).length) return;
+  async anew(wishes = { ...this.doc.wishes, seed: anySeed() }, stepped = false, spans = [{ firstBar: 1, lastBar: this.analysis?.bars.length ?? 0 }]) {
+    const { take } = this;
+    const ranges = take ? edits.unlocked(spans, take.locks) : [];
+    if (!take || !ranges.length) return;
     const held = { ...this.doc.wishes, ...wishes, seed: this.doc.wishes.seed };
-    await this.#remade(held, stepped, (file, ways) => anew(this.api, file, take, bars, wishes, ways));
+    await this.#remade(held, stepped, (file, ways) => anew(this.api, file, take, ranges, wishes, ways));
   }
 
   /**
    * Replace the chosen take.
-   *
    * @param {Wishes} wishes
    * @param {boolean} stepped
    * @param {(file: File, ways: import("./drumming.js").Ways) => Promise<Partial<Take>>} make
@@ -305,11 +305,13 @@ export class Session {
       this.#partial = false;
       this.#made = this.analysis?.bars.length ?? 0;
       this.#call = null;
+      this.#within = undefined;
       this.#amend(made);
       this.keepSoon();
     } catch (error) {
       if (call.signal.aborted) return;
       this.#call = null;
+      this.#within = undefined;
       if (this.work && this.canUndo) this.work = { ...this.work, history: { ...edits.undone(this.work.history), future: [] } };
       this.#fail(error, () => void this.#playing(start, false, make));
     }
@@ -317,9 +319,7 @@ export class Session {
 
   /** The server is back. */
   back() {
-    const again = this.#again;
-    this.#again = null;
-    again?.();
+    this.#again?.();
   }
 
   /** @param {unknown} error @param {() => void} again */
@@ -375,7 +375,7 @@ export class Session {
     this.keepSoon();
   }
 
-  /** Choose another take. @param {number} index */
+  /** @param {number} index of a take */
   choose(index) {
     if (index === this.doc.chosen || !this.doc.takes[index]) return;
     this.#amend({ ...this.doc, chosen: index });
@@ -385,7 +385,6 @@ export class Session {
   undo() {
     this.#walk(edits.undone);
   }
-
   redo() {
     this.#walk(edits.redone);
   }
@@ -395,6 +394,7 @@ export class Session {
     if (!this.work) return;
     const before = this.doc.wishes;
     this.#abort();
+    this.#within = undefined;
     this.work = { ...this.work, history: way(this.work.history) };
     this.#partial = !works.finished(this.take);
     if (isHeardAnew(before, this.doc.wishes)) void this.#listenAnew();

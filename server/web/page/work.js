@@ -49,7 +49,7 @@ export const withTake = (doc, index, take) => ({ ...doc, takes: doc.takes.map((o
 export function ranked(doc, made) {
   const takes = made.map(({ seed, score, midi, explanations, grooves, plan }) => {
     const own = doc.takes.find((take) => take.seed === seed) ?? emptyTake(seed);
-    return { ...own, score, midi, explanations, grooves, plan };
+    return { ...own, isFree: seed === (doc.wishes.seed ?? "0"), score, midi, explanations, grooves, plan };
   });
   const heard = chosenTake(doc);
   const touched = doc.chosen > 0 || heard?.edits.length || heard?.locks.length;
