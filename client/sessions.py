@@ -35,6 +35,9 @@ class RemoteBrief(BaseBrief):
     seed: int = BRIEF["seed"].default
     model: str = ""
 
+    def __post_init__(self) -> None:
+        self.settle()
+
 
 @dataclass(frozen=True)
 class RemoteBeat:
@@ -150,6 +153,7 @@ def brief_message(brief: RemoteBrief, takes: int = 1) -> pb.Brief:
         genres=genres,
         change=brief.change,
         meter=brief.metre,
+        form=brief.form or "",
         seed=brief.seed,
         takes=takes,
     )

@@ -14,11 +14,12 @@ from itertools import islice
 from typing import Any
 
 from seq2drum.errors import LimitError, OptionError
-from seq2drum.lattice.patterns import TICKS, Pattern, Velocities, part_of
+from seq2drum.lattice.patterns import TICKS
 from seq2drum.music import choices
-from seq2drum.music.brief import check_brief, shares_of
-from seq2drum.music.choices import GENRES, MOST_BARS
+from seq2drum.music.brief import USUAL_BPM, check_brief, shares_of
+from seq2drum.music.choices import BOOK, GENRES, MOST_BARS
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
+from seq2drum.music.notes import Part
 from seq2drum.play.checkpoint.folder import CONFIG, SUMS
 from seq2drum.play.generators import composer
 from seq2drum.play.generators.composer import Beat, Brief, Composer
@@ -52,6 +53,8 @@ def brief_of(message: pb.Brief, limits: Limits = DEFAULT_LIMITS) -> Brief:
     given: dict[str, Any] = {field.name: value for field, value in message.ListFields() if field.name in names}
     if message.meter:
         given["metre"] = message.meter
+    if message.form:
+        given["form"] = message.form
     if len(message.change) > MOST_CHANGES:
         text = f"change has {len(message.change)} values, at most {MOST_CHANGES} are read"
         raise Refusal("INVALID_OPTION", text, field="brief.change")
@@ -78,7 +81,7 @@ def endless_brief(message: pb.Brief, limits: Limits = DEFAULT_LIMITS) -> Brief:
     asked = pb.Brief()
     asked.CopyFrom(message)
     asked.bars = MOST_BARS
-    for name in ("grid", "meter"):
+    for name in ("grid", "meter", "form"):
         asked.ClearField(name)
     return brief_of(asked, limits)
 
@@ -109,7 +112,7 @@ def _check_length(brief: Brief, limits: Limits) -> None:
         raise LimitError(
             f"the metre is {brief.metre}, at most {limits.numerator} beats of 1/{limits.denominator} are made"
         )
-    quarters = brief.bars * 4 * numerator / denominator
+    quarters = brief.length * 4 * numerator / denominator
     if quarters > limits.quarters:
         raise LimitError(
             f"the beat has {quarters:g} quarters, at most {limits.quarters:,} are made; request fewer bars"
@@ -119,9 +122,9 @@ def _check_length(brief: Brief, limits: Limits) -> None:
 def brief_timeline(brief: Brief) -> pb.TimelineInfo:
     """Return the bars, the tempo and the metre of a beat."""
     numerator, denominator = choices.metre_of(brief.metre)
-    quarters = brief.bars * 4 * numerator / denominator
+    quarters = brief.length * 4 * numerator / denominator
     return pb.TimelineInfo(
-        bars=brief.bars,
+        bars=brief.length,
         quarters=quarters,
         seconds=quarters * 60 / brief.bpm,
         ticks_per_quarter=TICKS,
@@ -132,7 +135,7 @@ def brief_timeline(brief: Brief) -> pb.TimelineInfo:
 
 def estimate_beats_ms(brief: Brief, takes: int) -> float:
     """Estimate the milliseconds that some beats take on an idle server."""
-    return _MS_A_BAR * brief.bars * takes
+    return _MS_A_BAR * brief.length * takes
 
 
 def effective_brief(message: pb.Brief, brief: Brief, model: str) -> pb.Brief:
@@ -153,27 +156,33 @@ def beat_message(made: Beat) -> pb.Beat:
         midi=data,
         sha256=hashlib.sha256(data).digest(),
         seed=made.seed,
-        stats=convert.stats(song.parts[0].velocity if song.parts else (), made.brief.bars),
+        stats=convert.stats(song.parts[0].velocity if song.parts else (), made.brief.length),
     )
 
 
-def bar_message(number: int, made: Velocities, brief: Brief) -> pb.StreamComposeResponse:
+def bar_message(number: int, part: Part, brief: Brief) -> pb.StreamComposeResponse:
     """Return a bar of an endless beat; number from 1."""
-    part = part_of(Pattern(made[None]))
     return pb.StreamComposeResponse(bar=number, hits=convert.hits(part, TICKS), bpm=brief.bpm)
 
 
 def generator_list() -> pb.ListGeneratorsResponse:
     """Return the shipped generators, the default first."""
     infos = [_info(name) for name in composer.available()]
-    return pb.ListGeneratorsResponse(generators=infos, default_generator=infos[0].id if infos else "", genres=GENRES)
+    return pb.ListGeneratorsResponse(
+        generators=infos,
+        default_generator=infos[0].id if infos else "",
+        genres=GENRES,
+        genre_bpm=[USUAL_BPM[name] for name in GENRES],
+    )
 
 
 def _info(name: str) -> pb.GeneratorInfo:
     folder = composer.find(name)
     about = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     parameters = about.get("parameters")
-    description = f"a generator of the kind {name}" + (f", {parameters:,} parameters" if parameters else "")
+    description = f"a laboratory: {name}" + (f", {parameters:,} parameters" if parameters else "")
+    if name == BOOK:
+        description = "grooves of the book, played as under a guitar, without one"
     digest = hashlib.sha256((folder / SUMS).read_bytes()).digest()
     return pb.GeneratorInfo(id=name, sha256=digest, description=description, license=str(about.get("licence", "")))
 
@@ -185,11 +194,11 @@ PROGRESS_SECONDS = 0.1  # between two progress frames of a call
 
 
 class _EndlessBeat:
-    """An endless beat: its current brief, its bars, and the number of those made."""
+    """An endless beat: its generator, its current brief, its bars, and the number of those made."""
 
     def __init__(self, composer: Composer, brief: Brief, seed: int) -> None:
-        self.brief, self.number = brief, 0
-        self.bars = composer.stream(lambda: self.brief, seed)
+        self.composer, self.brief, self.number = composer, brief, 0
+        self.bars = composer.parts(lambda: self.brief, seed)
 
 
 class BeatComposer:
@@ -211,20 +220,21 @@ class BeatComposer:
         asked = request.brief
         model = convert.model_of(asked, tuple(self._composers), next(iter(self._composers), ""), "brief")
         composer, brief = self._composers[model], brief_of(asked, self._limits)
+        _check("form" if brief.form else "genre", lambda: composer.check(brief))
         takes = convert.takes_of(asked, self._most_takes, "brief")
         # 2. Make the beats bar by bar.
         begun = said = time.perf_counter()
         first_bar, done, beats = 0.0, 0, list[pb.Beat]()
         for seed in range(asked.seed, asked.seed + takes):
             bars = []
-            for bar in islice(composer.stream(lambda: brief, seed), brief.bars):
+            for bar in islice(composer.parts(lambda: brief, seed), brief.length):
                 bars.append(bar)
                 done += 1
                 now = time.perf_counter()
                 first_bar = first_bar or now - begun
                 if now - said > PROGRESS_SECONDS:
                     said = now
-                    yield Frame({"what": "progress", "job": job, "done": done, "total": takes * brief.bars})
+                    yield Frame({"what": "progress", "job": job, "done": done, "total": takes * brief.length})
                 else:
                     yield None
             beats.append(beat_message(composer.beat(bars, brief, seed)))
@@ -240,6 +250,11 @@ class BeatComposer:
         )
         yield Frame({"what": "done", "job": job}, reply.SerializeToString())
 
+    def _endless_brief(self, message: pb.Brief, model: str) -> Brief:
+        brief = endless_brief(message, self._limits)
+        _check("genre", lambda: self._composers[model].check(brief))
+        return brief
+
     def stream(self, job: int, beat: int, body: bytes) -> Iterator[Frame | None]:
         """Yield the bars that a StreamComposeRequest requests, and "done".
 
@@ -250,10 +265,10 @@ class BeatComposer:
         if running is None:
             asked = request.brief
             model = convert.model_of(asked, tuple(self._composers), next(iter(self._composers), ""), "brief")
-            brief = endless_brief(asked, self._limits)
+            brief = self._endless_brief(asked, model)
             running = self._endless[beat] = _EndlessBeat(self._composers[model], brief, asked.seed)
         elif request.HasField("brief"):
-            running.brief = endless_brief(request.brief, self._limits)
+            running.brief = self._endless_brief(request.brief, running.composer.model)
         for _ in range(request.bars):
             made = next(running.bars)
             running.number += 1

@@ -84,6 +84,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--critics", type=int, default=3, metavar="N", help="critics per player, averaged in the report (default: 3)"
     )
     players.add_argument(
+        "--genre",
+        choices=["all"],
+        help="of generators of beats: the marks of every genre, beside drummers with --data DIR",
+    )
+    players.add_argument(
         "--measure",
         choices=MEASURES,
         help="measure one model in one respect, not the panel. On songs with a guitar: the rules of the style that"
@@ -115,6 +120,8 @@ def run(options: argparse.Namespace) -> int:
         return _tell_votes(options)
     if generators.all_generators(options.model):
         return generators.evaluate(options)
+    if options.genre:
+        raise OptionError("--genre all measures generators of beats; name some (--model book)")
     if options.write:
         raise OptionError("--write puts figures into the folder of a maker of audio loops; leave it out")
     _check(options)

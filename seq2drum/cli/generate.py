@@ -32,8 +32,8 @@ _OF_MIDI = ("text", "score", "rpp", "dawproject", "picture", "split", "play", "p
 """Options of `cli.generate` that do not apply without hits."""
 
 
-def make_loops(options: argparse.Namespace, brief: Brief, folder: Path) -> int:
-    """Make loops; returns the exit code. folder: of the maker's checkpoint."""
+def make_loops(options: argparse.Namespace, folder: Path, bpm: float | None = None) -> int:
+    """Make loops; returns the exit code. folder: of the maker's checkpoint. bpm: of a continued file."""
     from seq2drum.play.generators.loops import FORM, LoopMaker, letters_of
     from seq2drum.show.loudness import mono_wav
 
@@ -46,6 +46,8 @@ def make_loops(options: argparse.Namespace, brief: Brief, folder: Path) -> int:
             )
     form = FORM if options.form is None else options.form
     letters_of(form)
+    options.form = None  # the letters of a loop are not the sections of a beat
+    brief = brief_of(options, bpm)
     targets = paths.numbered(_target(options, brief, form), options.takes)
     for target in targets:
         paths.check_target(target, set(), overwrite=options.force)
@@ -184,15 +186,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=f"{', '.join(GENERATORS)}, or the folder of a training run (default: {GENERATORS[0]})",
     )
     for name in BRIEF:
-        other = {"default": None} if name == "bpm" else {}  # by default that of a continued file
-        shared.add_choice(what, name, table=BRIEF, **other)
+        shared.add_choice(what, name, table=BRIEF)
     what.add_argument("--takes", type=int, default=1, metavar="N", help="how many beats (default: 1)")
     for alias, meant, kind in (("--weights", "model", str), ("--track-nums", "takes", int)):
         same = f"the same as --{meant}"
         what.add_argument(alias, dest=meant, type=kind, default=argparse.SUPPRESS, metavar="X", help=same)
-    what.add_argument(
-        "--form", metavar="FORM", help="of audio loops: AAAA, AAAB, AABB, ABAB or another (default: AAAB)"
-    )
     what.add_argument("--kit", metavar="NAME", help="of audio loops: the kit, such as power or 808 (default: any)")
     what.add_argument("--prime", metavar="FILE", help="continue from the last bars of a file's drums, in 4/4")
     output = parser.add_argument_group("output")
@@ -220,12 +218,11 @@ def run(options: argparse.Namespace) -> int:
     check("takes", options.takes, "--takes")
     check("seed", options.seed, "--seed")
     primed, bpm = _primed(options)
-    brief = brief_of(options, bpm)
     if folder := folder_of(options.model):
-        return make_loops(options, brief, folder)
-    for name in ("form", "kit"):
-        if getattr(options, name) is not None:
-            raise OptionError(f"--{name} is for audio loops; add --model loop, or leave it out")
+        return make_loops(options, folder, bpm)
+    brief = brief_of(options, bpm)
+    if options.kit is not None:
+        raise OptionError("--kit is for audio loops; add --model loop, or leave it out")
     drum_maps.load(options.drum_map)
     if options.text and brief.metre != BRIEF["metre"].default:
         raise OptionError("--text has bars in 4/4; leave out --text or --metre")
@@ -243,7 +240,7 @@ def run(options: argparse.Namespace) -> int:
             paths.check_target(name, inputs, overwrite=options.force)
     # 2. Make them.
     composer = Composer.load(options.model)
-    with bar(options.takes * brief.bars, "making") as advance:
+    with bar(options.takes * brief.length, "making") as advance:
         for take, target in enumerate(targets):
             begun = time.perf_counter()
             beat = composer.compose(
@@ -264,7 +261,7 @@ def brief_of(options: argparse.Namespace, bpm: float | None = None) -> Brief:
 
     requested = {name: getattr(options, name) for name in BRIEF if name != "seed"}
     if requested["bpm"] is None:
-        requested["bpm"] = BRIEF["bpm"].default if bpm is None else bpm
+        requested["bpm"] = bpm
     return Brief(**requested)
 
 
@@ -322,7 +319,7 @@ def _tell(beat: Beat, target: str, wanted: Mapping[str, Extra], seconds: float, 
     also = [_beside(target, extra) for extra in wanted.values()]
     hits = len(beat.duet.drums)
     name = files.named(target)
-    line = f"{name}: {beat.brief.bars} bars, {hits} hits in {seconds:.1f} s; {beat.model}, seed {beat.seed}"
+    line = f"{name}: {beat.brief.length} bars, {hits} hits in {seconds:.1f} s; {beat.model}, seed {beat.seed}"
     if also:
         line += f"; {', '.join(also)}"
     if options.json:
@@ -333,7 +330,7 @@ def _tell(beat: Beat, target: str, wanted: Mapping[str, Extra], seconds: float, 
             "seed": beat.seed,
             "genres": dict(beat.brief.genres),
             "bpm": beat.brief.bpm,
-            "bars": beat.brief.bars,
+            "bars": beat.brief.length,
             "hits": hits,
             "seconds": round(seconds, 3),
         }

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from seq2drum.console.terminal import bar, command, say, standard_output
 from seq2drum.errors import MissingExtraError, OptionError
-from seq2drum.music.choices import GENERATORS
+from seq2drum.music.choices import GENERATORS, LABORATORIES
 from seq2drum.system import files
 
 if TYPE_CHECKING:
     from seq2drum.data.drums.beats import Beats
     from seq2drum.learn.run.task import Progress, Recipe, Task
 
-TRAINED = (*GENERATORS, "wavegan")
+TRAINED = (*LABORATORIES, "wavegan")
 """The models that `--mode train` makes without guitars."""
 
 _FOREIGN = (
@@ -163,7 +163,9 @@ def evaluate(options: argparse.Namespace) -> int:
     for name in _UNJUDGED if sounding else (*_UNJUDGED, "write"):
         if getattr(options, name):
             raise OptionError(f"generators are measured without --{name.replace('_', '-')}; leave it out")
-    if not options.data:
+    if options.genre and sounding:
+        raise OptionError("audio loops have no hits to find the marks of genres in; leave out --genre")
+    if not options.data and not options.genre:
         raise OptionError(
             "--mode eval of generators wants --data DIR, folders of drums, such as the Groove MIDI Dataset"
         )
@@ -171,6 +173,8 @@ def evaluate(options: argparse.Namespace) -> int:
         files.check(Path(path), overwrite=options.force)
     if options.split not in _SIDES:
         raise OptionError(f"generators are measured on --split {', '.join(_SIDES)}; they have learnt from the others")
+    if options.genre:
+        return _evaluate_genres(options)
     try:
         from seq2drum.evaluate import beats
     except ModuleNotFoundError as error:
@@ -188,6 +192,29 @@ def evaluate(options: argparse.Namespace) -> int:
     if options.json:
         figures = {name: dict(panel) for name, panel in panels.items()}
         files.write_file(options.json, (json.dumps(figures, indent=2) + "\n").encode(), overwrite=options.force)
+    if options.report:
+        files.write_file(options.report, (table + "\n").encode(), overwrite=options.force)
+    return 0
+
+
+def _evaluate_genres(options: argparse.Namespace) -> int:
+    """Print how often generators keep the marks of genres, beside drummers where there is data; returns the code."""
+    from seq2drum.evaluate import genres, report
+    from seq2drum.play.generators.composer import Composer
+
+    composers = {name: Composer.load(name) for name in options.model}
+    with bar(None, "measuring") as advance:
+        drummers = genres.real(folders_of(options.data), lambda line: advance(0, line)) if options.data else {}
+        made = {
+            name: genres.figures(composer, options.seed, options.songs or genres.SEEDS, lambda line: advance(0, line))
+            for name, composer in composers.items()
+        }
+    table = "\n".join(report.piped(genres.table(made, drummers)))
+    with standard_output():
+        print(table, flush=True)
+    if options.json:
+        data = json.dumps({**made, "drummers": drummers}, indent=2) + "\n"
+        files.write_file(options.json, data.encode(), overwrite=options.force)
     if options.report:
         files.write_file(options.report, (table + "\n").encode(), overwrite=options.force)
     return 0

@@ -112,7 +112,7 @@ def _found(book: Book, words: str, options: argparse.Namespace) -> Sequence[Groo
     Raises:
         OptionError: there is none.
     """
-    every = book.grooves if options.metre is None else book.of_metre(*options.metre)
+    every = tuple(book) if options.metre is None else book.of_metre(*options.metre)
     wanted = re.findall(r"[^\W_]+", words.casefold())
     found = [
         groove

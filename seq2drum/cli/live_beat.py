@@ -21,7 +21,8 @@ from seq2drum.music.choices import GENRES, LEAST_BPM, MOST_BPM
 from seq2drum.play.generators.composer import Brief
 
 if TYPE_CHECKING:
-    from seq2drum.lattice.patterns import Pattern, Velocities
+    from seq2drum.lattice.patterns import Pattern
+    from seq2drum.music.notes import Part
     from seq2drum.play.generators.composer import Composer
     from seq2drum.show.loudness import Sound
 
@@ -120,11 +121,11 @@ def bars_of_sound(
     from seq2drum.show import fluidsynth
 
     gain, ringing, count = 0.0, np.zeros((0, 2), dtype=np.float32), 0
-    changes, made = 0, composer.stream(lambda: _now(desk), seed, primed)
+    changes, made = 0, composer.parts(lambda: _now(desk), seed, primed)
     while True:
         if desk.changes != changes:
             changes = desk.changes
-            made = composer.stream(lambda: _now(desk), seed + changes)
+            made = composer.parts(lambda: _now(desk), seed + changes)
         bpm = desk.brief.bpm
         bar = next(made)
         desk.fill = False
@@ -153,11 +154,11 @@ def _now(desk: Desk) -> Brief:
     return _Fill(**initial) if desk.fill else desk.brief
 
 
-def _song(bar: Velocities, bpm: float) -> Any:
-    from seq2drum.lattice.patterns import Pattern
-    from seq2drum.play.generators.composer import Beat
+def _song(bar: Part, bpm: float) -> Any:
+    from seq2drum.lattice.patterns import song_of_part
+    from seq2drum.music.notes import Tempo
 
-    return Beat(Pattern(bar[None]), Brief(bpm=bpm, bars=1), 0, "").song
+    return song_of_part(bar, 1, (Tempo(0, round(60e6 / bpm)),))
 
 
 def streamer() -> list[str]:

@@ -33,7 +33,7 @@ from seq2drum.judge.measures import auc, divergence, pearson
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.patterns import Velocities
 from seq2drum.music.brief import BRIEF
-from seq2drum.music.choices import GENRES
+from seq2drum.music.choices import LEARNT
 from seq2drum.music.kit import HANDS, NINE
 from seq2drum.music.notes import IntArray
 from seq2drum.play.generators.composer import Brief, Composer, Generator
@@ -54,7 +54,7 @@ Figures = Mapping[str, float]
 
 
 class Windows(NamedTuple):
-    """Some windows of real drummers: velocity (n, B, S, V), genre (n,) into GENRES or -1, bpm, performance (n,)."""
+    """Some windows of real drummers: velocity (n, B, S, V), genre (n,) into LEARNT or -1, bpm, performance (n,)."""
 
     velocity: Velocities
     genre: IntArray
@@ -94,7 +94,7 @@ class Composing:
     def __call__(self, of: Windows, number: int, seed: int) -> Velocities:
         genre = int(of.genre[number])
         bpm = float(of.bpm[number]) if self.bpm is None else self.bpm
-        brief = Brief(GENRES[genre] if genre >= 0 else None, bpm, BARS, self.variability)
+        brief = Brief(LEARNT[genre] if genre >= 0 else None, bpm, BARS, self.variability)
         return np.stack(list(islice(self.generator.bars(lambda: brief, seed), BARS)))
 
 
@@ -131,7 +131,7 @@ def world_of(beats: Beats, sides: tuple[str, ...] = SIDES[1:], windows: int = 30
     held = unseen.windows(BARS, _HOP)
     if min(len(first), len(held)) < BARS:
         raise CorpusError("there are too few bars on the train side or the others to judge generators by; add files")
-    namer = fitted(bars_seen(train.velocity, loud=True), train.genre + 1, seed, classes=len(GENRES) + 1)
+    namer = fitted(bars_seen(train.velocity, loud=True), train.genre + 1, seed, classes=len(LEARNT) + 1)
     chosen = np.sort(rng.permutation(first)[:windows])
     return World(_windows(train, chosen), _windows(unseen, held), train.velocity, namer)
 
@@ -160,7 +160,7 @@ def figures(player: Player, world: World, seed: int = 0) -> Figures:
         found[f"copies{name}"] = float((nearest == 0).mean())
         found[f"copies within {_COPIED}{name}"] = float((nearest <= _COPIED).mean())
         found |= {f"{what}{name}": value for what, value in obeyed(bars, unseen.genre, world.namer).items()}
-        found[f"one drop in reggae{name}"] = one_drops(bars[unseen.genre == GENRES.index("reggae")])
+        found[f"one drop in reggae{name}"] = one_drops(bars[unseen.genre == LEARNT.index("reggae")])
         bpm, hits = unseen.bpm, (bars > 0).sum(axis=(1, 2))
         sums = len(bpm), bpm.sum(), hits.sum(), bpm @ bpm, hits @ hits, bpm @ hits
         found[f"tempo and hits{name}"] = pearson(np.array(sums, dtype=np.float64))
@@ -241,7 +241,7 @@ def obeyed(bars: Velocities, genre: IntArray, namer: nn.Module) -> dict[str, flo
     right = asked(namer, bars_seen(bars, loud=True)).argmax(dim=1).numpy() - 1 == genre
     shares = {"genre obeyed": float(right[genre >= 0].mean())}
     return shares | {
-        f"genre obeyed, {GENRES[one]}": float(right[genre == one].mean()) for one in sorted({*genre.tolist()} - {-1})
+        f"genre obeyed, {LEARNT[one]}": float(right[genre == one].mean()) for one in sorted({*genre.tolist()} - {-1})
     }
 
 

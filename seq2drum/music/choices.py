@@ -303,7 +303,7 @@ def range_of(place: str) -> tuple[int, int] | None:
     return bars
 
 
-GENRES = (
+LEARNT = (
     "afrobeat",
     "afrocuban",
     "dance",
@@ -317,7 +317,29 @@ GENRES = (
     "rock",
     "soul",
 )
-GENERATORS = ("step", "words", "bar", "phrase", "loop")
+"""The genres that the learnt generators know."""
+GENRES = (*LEARNT, "trap", "metal", "blues", "country", "punk", "ballad", "house", "drumandbass")
+"""The genres of beats, all of which the book has."""
+OTHER_GENRES = MappingProxyType(
+    {
+        **dict.fromkeys(("hip-hop", "hip hop", "rap", "boom bap"), "hiphop"),
+        **dict.fromkeys(("afro-cuban", "salsa", "mambo"), "afrocuban"),
+        **dict.fromkeys(("new-orleans", "second line"), "neworleans"),
+        **dict.fromkeys(("drum-and-bass", "drum and bass", "dnb", "jungle"), "drumandbass"),
+        **dict.fromkeys(("disco", "edm"), "dance"),
+        **dict.fromkeys(("techno", "garage"), "house"),
+        **dict.fromkeys(("bossa", "samba", "bossa nova"), "latin"),
+        **dict.fromkeys(("swing", "bebop"), "jazz"),
+        **dict.fromkeys(("thrash", "djent"), "metal"),
+        **dict.fromkeys(("shuffle", "boogie"), "blues"),
+        **dict.fromkeys(("dub", "ska"), "reggae"),
+    }
+)
+"""Other words for genres, each with the nearest one."""
+BOOK = "book"
+LABORATORIES = ("step", "words", "bar", "phrase", "loop")
+"""The learnt generators of beats."""
+GENERATORS = (BOOK, *LABORATORIES)
 """Who makes beats, the default first."""
 
 MOST_BARS = 1024

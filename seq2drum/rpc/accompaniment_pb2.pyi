@@ -1440,12 +1440,13 @@ class Brief(_message.Message):
     METER_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     TAKES_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The generator's id, one of ListGenerators. Default: "", the first."""
     bpm: _builtins.float
-    """Quarters per minute. Range: 20 to 400. Default: 110."""
+    """Quarters per minute. Range: 20 to 400. Default: the usual tempo of the genre, see `effective_brief`."""
     bars: _builtins.int
-    """The number of bars. Range: 1 to 1024. Default: 8."""
+    """The number of bars; of a form, that of its sections. Range: 1 to 1024. Default: 8."""
     variability: _builtins.float
     """0 repeats the same bar, 0.2 varies as drummers do, 1 never repeats. Range: 0 to 1. Default: that of the generator,
     see `effective_brief`.
@@ -1457,12 +1458,16 @@ class Brief(_message.Message):
     grid: _builtins.int
     """Steps per bar: 16, 24 (with triplets) or 32. Default: 24."""
     meter: _builtins.str
-    """The metre, such as "7/8". The generator makes 4/4 and the server converts it. Default: "", which is "4/4"."""
+    """The metre, such as "7/8". Learnt generators make 4/4 and the server converts it. Default: "", which is "4/4"."""
     seed: _builtins.int
     """The number of the beat. The same brief and seed give the same beat. Range: 0 to 2^63 - 1. Default: 0."""
     takes: _builtins.int
     """The number of beats, with consecutive seeds. Range: 1 to Limits.max_takes; 0 counts as 1. With a guitar file, only
     1.
+    """
+    form: _builtins.str
+    """Sections and their bars, such as "intro:4 verse:8 chorus:8", in place of `bars`; the beat gets one more bar, for the
+    last stroke. Only for the default generator. Default: "", none.
     """
     @_builtins.property
     def genres(self) -> _containers.RepeatedCompositeFieldContainer[Global___GenreShare]:
@@ -1487,10 +1492,11 @@ class Brief(_message.Message):
         meter: _builtins.str = ...,
         seed: _builtins.int | None = ...,
         takes: _builtins.int = ...,
+        form: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_bars", b"_bars", "_bpm", b"_bpm", "_fill", b"_fill", "_grid", b"_grid", "_seed", b"_seed", "_temperature", b"_temperature", "_variability", b"_variability", "bars", b"bars", "bpm", b"bpm", "fill", b"fill", "grid", b"grid", "seed", b"seed", "temperature", b"temperature", "variability", b"variability"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bars", b"_bars", "_bpm", b"_bpm", "_fill", b"_fill", "_grid", b"_grid", "_seed", b"_seed", "_temperature", b"_temperature", "_variability", b"_variability", "bars", b"bars", "bpm", b"bpm", "change", b"change", "fill", b"fill", "genres", b"genres", "grid", b"grid", "meter", b"meter", "model", b"model", "seed", b"seed", "takes", b"takes", "temperature", b"temperature", "variability", b"variability"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bars", b"_bars", "_bpm", b"_bpm", "_fill", b"_fill", "_grid", b"_grid", "_seed", b"_seed", "_temperature", b"_temperature", "_variability", b"_variability", "bars", b"bars", "bpm", b"bpm", "change", b"change", "fill", b"fill", "form", b"form", "genres", b"genres", "grid", b"grid", "meter", b"meter", "model", b"model", "seed", b"seed", "takes", b"takes", "temperature", b"temperature", "variability", b"variability"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bars: _TypeAlias = _typing.Literal["bars"]  # noqa: Y015
     _WhichOneofArgType__bars: _TypeAlias = _typing.Literal["_bars", b"_bars"]  # noqa: Y015
@@ -1673,8 +1679,8 @@ class StreamComposeRequest(_message.Message):
     @_builtins.property
     def brief(self) -> Global___Brief:
         """The brief from the next bar on. Default: unset, as before; in the first message, all defaults. Only the first
-        message may set `model` and `seed`; no message uses `bars`, `grid`, `meter` and `takes`, as bars are in 4/4 on the
-        generator's own grid. `fill` and `change` count bars from the beginning of the stream.
+        message may set `model` and `seed`; no message uses `bars`, `form`, `grid`, `meter` and `takes`, as bars are in 4/4
+        on the generator's own grid. `fill` and `change` count bars from the beginning of the stream.
         """
 
     def __init__(
@@ -2614,6 +2620,7 @@ class ListGeneratorsResponse(_message.Message):
     GENERATORS_FIELD_NUMBER: _builtins.int
     DEFAULT_GENERATOR_FIELD_NUMBER: _builtins.int
     GENRES_FIELD_NUMBER: _builtins.int
+    GENRE_BPM_FIELD_NUMBER: _builtins.int
     default_generator: _builtins.str
     """The id of the default."""
     @_builtins.property
@@ -2622,7 +2629,11 @@ class ListGeneratorsResponse(_message.Message):
 
     @_builtins.property
     def genres(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The genres that all of them support."""
+        """The genres of the default. Learnt generators know the first twelve."""
+
+    @_builtins.property
+    def genre_bpm(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """The usual tempo of each, in quarters per minute."""
 
     def __init__(
         self,
@@ -2630,10 +2641,11 @@ class ListGeneratorsResponse(_message.Message):
         generators: _abc.Iterable[Global___GeneratorInfo] | None = ...,
         default_generator: _builtins.str = ...,
         genres: _abc.Iterable[_builtins.str] | None = ...,
+        genre_bpm: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_generator", b"default_generator", "generators", b"generators", "genres", b"genres"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_generator", b"default_generator", "generators", b"generators", "genre_bpm", b"genre_bpm", "genres", b"genres"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -17,7 +17,6 @@ from client import AsyncRemoteDrummer, RemoteBeat, RemoteBrief, RemoteDrummer, c
 from seq2drum.cli import main
 from seq2drum.errors import LimitError, OptionError, Seq2DrumError, UnknownModelError
 from seq2drum.formats.midi import midi
-from seq2drum.lattice.patterns import Pattern, part_of
 from seq2drum.music.song_plan import PlannedSection
 from seq2drum.play.decode import engine
 from seq2drum.play.drummer import Drummer
@@ -151,16 +150,29 @@ def test_the_real_server_refuses_with_the_messages_of_drummer(real: str, drummer
 
 def test_beats_of_the_real_server_have_the_bytes_of_the_composer(real: str) -> None:
     wanted = Brief(genre="funk:2,jazz:1,rock:.3", bpm=96, bars=5, fill=4, change=(3,), variability=0.4)
-    step, words = Composer.load("step"), Composer.load("words")
+    book, words = Composer.load(), Composer.load("words")
     with RemoteDrummer(real) as remote:
         beats = remote.beats(wanted, 2, seed=4)
-        assert [beat.midi for beat in beats] == [step.compose(wanted, seed).to_bytes() for seed in (4, 5)]
+        assert [beat.midi for beat in beats] == [book.compose(wanted, seed).to_bytes() for seed in (4, 5)]
         other = remote.compose(genre="rock", bars=2, model="words", metre="6/8")
         assert other.midi == words.compose(Brief(genre="rock", bars=2, metre="6/8")).to_bytes()
-        assert remote.beats(RemoteBrief(genre={"jazz": 1.0}))[0].midi == step.compose(Brief("jazz")).to_bytes()
+        assert remote.beats(RemoteBrief(genre={"jazz": 1.0}))[0].midi == book.compose(Brief("jazz")).to_bytes()
+        song = remote.beats(RemoteBrief("rock", form="verse:4 chorus:2"))[0]
+        assert song.midi == book.compose(Brief("rock", form="verse:4 chorus:2")).to_bytes()
+        assert song.timeline.bars == 7
         assert [info.id for info in remote.generators()] == available()
         assert [info.id for info in remote.models()] == ["default", "live"]
-        for bad in ({"genre": "polka"}, {"bpm": 10.0}, {"bars": 0}, {"change": (9,)}, {"grid": 17}, {"metre": "7/7"}):
+        with pytest.raises(OptionError, match="words has not learnt trap"):
+            remote.compose(genre="trap", model="words")
+        for bad in (
+            {"genre": "polka"},
+            {"bpm": 10.0},
+            {"bars": 0},
+            {"form": "verse"},
+            {"change": (9,)},
+            {"grid": 17},
+            {"metre": "7/7"},
+        ):
             with pytest.raises(OptionError) as there:
                 remote.compose(**bad)
             with pytest.raises(OptionError) as here:
@@ -179,11 +191,11 @@ def struck(hits: Iterable[Any]) -> list[tuple[int, int, int]]:
 def test_a_beat_without_an_end_has_the_bars_of_the_composer_and_heeds_new_wishes_from_the_next_bar_on(
     real: str,
 ) -> None:
-    composer, asked = Composer.load("step"), Brief(genre="funk", bpm=96, bars=1024)
-    made = composer.stream(lambda: asked, 3)
-    first = [part_of(Pattern(next(made)[None])) for _ in range(3)]
+    composer, asked = Composer.load(), Brief(genre="funk", bpm=96, bars=1024)
+    made = composer.parts(lambda: asked, 3)
+    first = [next(made) for _ in range(3)]
     asked = Brief(genre="jazz", bpm=140, bars=1024, variability=0.6)
-    local = [*first, *(part_of(Pattern(next(made)[None])) for _ in range(2))]
+    local = [*first, *(next(made) for _ in range(2))]
     wanted = [[(note.onset, note.pitch, note.velocity) for note in part] for part in local]
     changed = {"genre": "jazz", "bpm": 140.0, "variability": 0.6}
     with RemoteDrummer(real) as remote, remote.stream_compose(genre="funk", bpm=96.0, seed=3) as beat:
@@ -236,7 +248,7 @@ def test_compose_writes_what_generate_writes(
         assert cli.main(["compose", *bad, "-o", str(tmp_path / "new.mid"), "--server", real]) == 2
         assert said in capsys.readouterr().err
     assert cli.main(["--list-generators", "--server", real]) == 0
-    assert capsys.readouterr().out.startswith("step: ")
+    assert capsys.readouterr().out.startswith("book: ")
 
 
 @pytest.mark.slow

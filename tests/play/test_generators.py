@@ -157,7 +157,7 @@ def test_two_hands_can_play_it_however_wild_it_is(composer: Composer) -> None:
 
 
 def test_a_generator_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(UnknownModelError, match="wanted one of step"):
+    with pytest.raises(UnknownModelError, match="wanted one of book, step"):
         Composer.load("nobody")
 
 

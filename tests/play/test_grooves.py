@@ -123,7 +123,7 @@ def test_the_book_has_every_style_and_the_idioms_that_are_rare_in_data() -> None
     assert {groove.style for groove in grooves} == set(STYLES)
     for name in ("one-drop", "bossa-side-stick", "swing-brushes", "train-beat", "swing-5-4", "jazz-waltz-ride"):
         assert name in grooves
-    assert len({groove.title for groove in grooves}) == len(grooves.grooves)
+    assert len({groove.title for groove in grooves}) == len(grooves)
 
 
 def test_no_groove_of_the_idioms_wants_a_third_hand() -> None:

@@ -90,7 +90,7 @@ def test_a_generator_is_one_by_its_name_and_neither_a_folder_nor_a_drummer() -> 
         with pytest.raises(Refusal) as refusal:
             parser.check_brief(pb.ComposeRequest(brief=pb.Brief(model=name)).SerializeToString(), RULES)
         assert (refusal.value.reason, refusal.value.field) == ("UNKNOWN_MODEL", "brief.model")
-        assert refusal.value.metadata["models"].startswith("step")
+        assert refusal.value.metadata["models"].startswith("book")
 
 
 def test_a_brief_that_makes_sense_is_told_its_bars_and_its_time() -> None:
@@ -116,7 +116,8 @@ def test_a_beat_goes_out_with_its_figures_and_the_brief_with_its_defaults() -> N
 def test_generators_are_listed_apart_from_drummers() -> None:
     listed = composing.generator_list()
     names = [info.id for info in listed.generators]
-    assert names == composer.available() and listed.default_generator == names[0] == "step"
+    assert names == composer.available() and listed.default_generator == names[0] == "book"
     assert not set(names) & set(available())
-    assert tuple(listed.genres) == GENRES
-    assert all(len(info.sha256) == 32 and "CC BY 4.0" in info.license for info in listed.generators)
+    assert tuple(listed.genres) == GENRES and len(listed.genre_bpm) == len(GENRES)
+    assert all(len(info.sha256) == 32 and info.description for info in listed.generators)
+    assert all("CC BY 4.0" in info.license for info in listed.generators[1:])

@@ -404,11 +404,11 @@ def test_beats_made_beside_each_other_and_beside_a_song_are_those_that_the_compo
     said = worker.until_done(51, 52, 53)
     made = [pb.ComposeResponse.FromString(said[job][-1].body) for job in (52, 53)]
     funk, words = Brief("funk:2,jazz:1", 96), Brief(bars=3, fill=2, metre="7/8", grid=16)
-    alone = Composer.load("step")
+    alone = Composer.load()
     assert [beat.midi for beat in made[0].beats] == [alone.compose(funk, seed).to_bytes() for seed in (0, 1)]
     assert [beat.seed for beat in made[0].beats] == [0, 1]
     assert made[1].beats[0].midi == Composer.load("words").compose(words, 7).to_bytes()
-    assert (made[0].generator.id, made[1].generator.id) == ("step", "words")
+    assert (made[0].generator.id, made[1].generator.id) == ("book", "words")
     assert reply(said[51]).takes[0].midi
 
 

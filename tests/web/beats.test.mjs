@@ -75,9 +75,10 @@ test("a grid of any size comes back from its hits", () => {
 });
 
 test("of several hits in a place the loudest stays, and what is no voice is left out", () => {
-  const grid = gridOf([{ quarter: 0.02, piece: "kick", velocity: 30 }, { quarter: 0, piece: "kick", velocity: 80 }, { quarter: 0, piece: "cowbell", velocity: 9 }], 16);
+  const grid = gridOf([{ quarter: 0.02, piece: "kick", velocity: 30 }, { quarter: 0, piece: "kick", velocity: 80 }, { quarter: 0, piece: "kazoo", velocity: 9 }, { quarter: 1, piece: "side stick", velocity: 60 }], 16);
+  assert.equal(grid[SNARE][4], 60); // the piece that stands for it
   assert.equal(grid[KICK][0], 80);
-  assert.equal(grid.flat().filter(Boolean).length, 1);
+  assert.equal(grid.flat().filter(Boolean).length, 2);
 });
 
 test("what was clicked is found again on another grid that has its place", () => {

@@ -24,7 +24,7 @@ from seq2drum.errors import CorpusError, InputError, OptionError
 from seq2drum.formats import opening
 from seq2drum.lattice.patterns import Velocities, pattern_of_song
 from seq2drum.music import drum_maps
-from seq2drum.music.choices import GENRES
+from seq2drum.music.choices import LEARNT
 from seq2drum.music.notes import IntArray, Part, Song
 
 INFO = "info.csv"
@@ -40,7 +40,7 @@ class Beats(NamedTuple):
     """Bars of drums, one row each.
 
     velocity (n, places, 9) 0..1, zero where nothing is struck. performance (n,): index of the file in `names`.
-    number (n,): index of the bar in that file. genre (n,): index in GENRES, -1 for any. bpm (n,). fill (n,): True for
+    number (n,): index of the bar in that file. genre (n,): index in LEARNT, -1 for any. bpm (n,). fill (n,): True for
     bars of fills. side (n,): index in SIDES. names: of the files.
     """
 
@@ -94,7 +94,7 @@ def read(folders: Sequence[Path], places: int = 24) -> Beats:
             continue
         velocity, bpm = read
         genre = LIKE.get(listed.genre, listed.genre)
-        known = GENRES.index(genre) if genre in GENRES else -1
+        known = LEARNT.index(genre) if genre in LEARNT else -1
         about = np.tile([len(names), known, bpm, listed.fill, SIDES.index(listed.side)], (len(velocity), 1))
         rows.append((velocity, len(velocity), about))
         names.append(listed.name)
@@ -118,9 +118,9 @@ def _listed(folder: Path) -> Iterator[_Listed]:
 
 
 def told_by(name: str) -> tuple[str, bool]:
-    """The genre (of GENRES, "" for any) in the names of a file and its folders, and whether it is a fill."""
+    """The genre (of LEARNT, "" for any) in the names of a file and its folders, and whether it is a fill."""
     words = re.findall(r"[a-z]+(?:-hop)?", name.lower())
-    genre = next((word for word in words if word in GENRES or word in LIKE), "")
+    genre = next((word for word in words if word in LEARNT or word in LIKE), "")
     return LIKE.get(genre, genre), "fill" in words
 
 

@@ -33,7 +33,7 @@ from seq2drum.lattice.patterns import (
     spacing,
     ticks_of,
 )
-from seq2drum.music.choices import GENRES, LEAST_BPM, MOST_BPM
+from seq2drum.music.choices import LEARNT, LEAST_BPM, MOST_BPM
 from seq2drum.music.kit import NINE
 from seq2drum.music.limits import RECORDING_LIMITS, RECORDING_SUFFIXES
 from seq2drum.music.notes import IntArray
@@ -55,7 +55,7 @@ Shots = NDArray[np.float32]
 class Loops(NamedTuple):
     """One-bar loops, one row each.
 
-    sound (n, FRAMES), its peak at PEAK. kit (n,): index in `kits`. genre (n,): index in GENRES, -1 for any. bpm (n,):
+    sound (n, FRAMES), its peak at PEAK. kit (n,): index in `kits`. genre (n,): index in LEARNT, -1 for any. bpm (n,):
     original tempo. fill (n,): whether it is a fill. side (n,): index in SIDES. kits: their names.
     """
 
@@ -162,7 +162,7 @@ def read_loops(folders: Sequence[Path], say: Callable[[str], None] = lambda line
             say(faults[-1])
             continue
         genre, fill = told_by(name)
-        known = GENRES.index(genre) if genre else -1
+        known = LEARNT.index(genre) if genre else -1
         about = np.tile([place, known, bpm, fill, SIDES.index(split_of(name))], (len(bars), 1))
         rows.append((bars, about))
     if not rows:

@@ -31,7 +31,7 @@ from torch.nn import functional
 from seq2drum.data.drums.beats import SIDES, Beats
 from seq2drum.learn.generators import generating
 from seq2drum.learn.run.task import Logger, Progress, Scalars, StepContext, StepResult, Task
-from seq2drum.music.choices import GENRES
+from seq2drum.music.choices import LEARNT
 from seq2drum.music.kit import HANDS
 from seq2drum.music.notes import IntArray
 from seq2drum.play.generators.drawing import BY_HAND
@@ -192,7 +192,7 @@ class Adversarial(Task[IntArray, Batch], Generic[Net]):
     def told(self, batch: Batch, rng: np.random.Generator) -> Batch:
         """The batch with a share of genres hidden, and velocities jittered."""
         velocity, wishes = batch.velocity, batch.wishes.copy()
-        wishes[rng.random(len(wishes)) < self.recipe.hidden_genres, ..., : len(GENRES)] = 0
+        wishes[rng.random(len(wishes)) < self.recipe.hidden_genres, ..., : len(LEARNT)] = 0
         other = velocity + _JITTER * rng.standard_normal(velocity.shape, dtype=np.float32)
         return Batch(np.where(velocity > 0, other.clip(0.01, 1), 0).astype(np.float32), wishes)
 
@@ -293,7 +293,7 @@ class Adversarial(Task[IntArray, Batch], Generic[Net]):
 def misnamed(named: Tensor, wishes: Tensor) -> Tensor:
     """The auxiliary classifier's loss: predicted (n, WISHES) against true wishes (n, ..., WISHES) of any bar."""
     wanted = wishes if wishes.dim() == 2 else wishes.amax(dim=1)
-    genres = len(GENRES)
+    genres = len(LEARNT)
     genre = functional.cross_entropy(named[:, :genres], wanted[:, :genres])
     tempo = functional.mse_loss(named[:, genres], wanted[:, genres])
     return genre + tempo + functional.binary_cross_entropy_with_logits(named[:, -1], wanted[:, -1])
@@ -301,6 +301,6 @@ def misnamed(named: Tensor, wishes: Tensor) -> Tensor:
 
 def weights_of(beats: Beats, fills: float) -> NDArray[np.float64]:
     """(n,): sampling weights of bars, summing to 1: more for rare genres, `fills` times as much for fills."""
-    count = np.bincount(beats.genre + 1, minlength=len(GENRES) + 1)
+    count = np.bincount(beats.genre + 1, minlength=len(LEARNT) + 1)
     weight = np.where(beats.fill, fills, 1.0) / np.sqrt(count[beats.genre + 1])
     return np.asarray(weight / weight.sum())

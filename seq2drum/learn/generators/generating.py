@@ -25,7 +25,7 @@ from seq2drum.data.drums import beats as data
 from seq2drum.data.drums.beats import INFO, SIDES, Beats
 from seq2drum.learn.run import command, loop, task
 from seq2drum.models.checkpoint import describe
-from seq2drum.music.choices import GENRES
+from seq2drum.music.choices import LEARNT
 from seq2drum.music.notes import IntArray
 from seq2drum.play.checkpoint.folder import CONFIG
 from seq2drum.play.generators.composer import WISHES, Brief, Composer, wish
@@ -96,9 +96,9 @@ def _draw(work: task.Task[Any, Any], progress: task.Progress, logger: task.Logge
 
 
 def wishes_of(genre: IntArray, bpm: NDArray[np.float64], fill: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """(n, WISHES): the wishes that describe bars or loops, as nets take them. genre: index in GENRES, -1 for any."""
+    """(n, WISHES): the wishes that describe bars or loops, as nets take them. genre: index in LEARNT, -1 for any."""
     rows = zip(genre.tolist(), bpm.tolist(), fill.tolist(), strict=True)
-    wishes = [wish(GENRES[number] if number >= 0 else None, tempo, fill=is_fill) for number, tempo, is_fill in rows]
+    wishes = [wish(LEARNT[number] if number >= 0 else None, tempo, fill=is_fill) for number, tempo, is_fill in rows]
     return np.stack(wishes) if wishes else np.zeros((0, WISHES), dtype=np.float32)
 
 
@@ -119,7 +119,7 @@ def write(folder: Path, kind: str, format: int, graphs: Sequence[str], beats: Be
 def learnt(beats: Beats) -> dict[str, Any]:
     """A summary of the training data, JSON-able: bars by side, those of the train side by genre."""
     train = beats.genre[beats.side == 0]
-    named = Counter(GENRES[genre] if genre >= 0 else "any" for genre in train.tolist())
+    named = Counter(LEARNT[genre] if genre >= 0 else "any" for genre in train.tolist())
     return {
         "bars": {side: int((beats.side == number).sum()) for number, side in enumerate(SIDES)},
         "files": len(beats.names),

@@ -28,7 +28,7 @@ from seq2drum.learn.generators import generating
 from seq2drum.learn.generators.generating import wishes_of
 from seq2drum.learn.run.task import Logger, Progress, Scalars, StepContext, StepResult, Task
 from seq2drum.models.base import Graph, write_graph
-from seq2drum.music.choices import GENRES
+from seq2drum.music.choices import LEARNT
 from seq2drum.music.notes import IntArray
 from seq2drum.play.generators.composer import WISHES
 from seq2drum.play.generators.step import FORMAT, HEARD, KIND, BarMemory, before
@@ -226,7 +226,7 @@ class Windows:
                 rows[window, bar], is_fill[window, bar] = fill, True
         wishes = np.repeat(self.wishes[self.rows[which]], PLACES, axis=1).astype(np.float32)
         wishes[..., -1] = np.repeat(is_fill, PLACES, axis=1)
-        wishes[rng.random(len(rows)) < hidden, :, : len(GENRES)] = 0
+        wishes[rng.random(len(rows)) < hidden, :, : len(LEARNT)] = 0
         velocity = self.beats.velocity[rows]
         return Batch(heard_of(velocity, is_fill), wishes, velocity.reshape(len(rows), BARS * PLACES, -1))
 

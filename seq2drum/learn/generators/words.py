@@ -33,7 +33,7 @@ from seq2drum.learn.generators import generating
 from seq2drum.learn.generators.generating import wishes_of
 from seq2drum.learn.run.task import Logger, Progress, Scalars, StepContext, StepResult, Task
 from seq2drum.models.base import Graph, write_graph
-from seq2drum.music.choices import GENRES
+from seq2drum.music.choices import LEARNT
 from seq2drum.music.notes import IntArray
 from seq2drum.play.generators.composer import WISHES
 from seq2drum.play.generators.words import FORMAT, KIND, PLACES
@@ -272,7 +272,7 @@ class WordsTask(Task[int, Batch]):
         inside = slice(item * _BARS * WORDS, (item + 1) * _BARS * WORDS)
         words = part(self.words, np.s_[:, inside])
         request = words.wish.copy()
-        request[rng.random(len(request)) < self.recipe.hidden_genres, :, : len(GENRES)] = 0
+        request[rng.random(len(request)) < self.recipe.hidden_genres, :, : len(LEARNT)] = 0
         return Batch(part(words._replace(wish=request), np.s_[rank::processes]), item == 0)
 
     def step(self, batch: Batch, context: StepContext) -> StepResult:

@@ -2,7 +2,7 @@
 
 `grooves/idioms.txt` has the grooves that every drummer knows, as tablature. `grooves/book.json`, if present, has those
 found in songs: {"grooves": [...]}, each as in `grooves.to_json` with "popularity", the number of groups of songs that
-it was found in.
+it was found in. `grooves/beats.txt` has more idioms, of genres of beats: a guitar gets them only by name.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from seq2drum.music.shown import Shown
 from seq2drum.play import asked
 
 FOLDER = Path(__file__).parents[2] / "grooves"
-IDIOMS, FOUND = "idioms.txt", "book.json"
+IDIOMS, FOUND, BEATS = "idioms.txt", "book.json", "beats.txt"
 FEW = 6  # the fewest grooves of a metre; below, some are composed
 ODD: tuple[tuple[tuple[int, int], tuple[int, ...]], ...] = (
     ((5, 4), (3, 2)),
@@ -65,10 +65,14 @@ _NEAR = 4  # similar names in an error
 
 @dataclass(frozen=True)
 class Book(Shown):
-    """Grooves with unique names. popularity: the number of groups of songs in which each found groove occurs."""
+    """Grooves with unique names. popularity: the number of groups of songs in which each found groove occurs.
+
+    beats: grooves that nobody chooses for a guitar; they are played by name, and to no guitar.
+    """
 
     grooves: tuple[Groove, ...]
     popularity: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    beats: tuple[Groove, ...] = ()
 
     @staticmethod
     def load(folder: Path = FOLDER) -> Book:
@@ -80,10 +84,14 @@ class Book(Shown):
         return _loaded(folder)
 
     def __len__(self) -> int:
-        return len(self.grooves)
+        return len(self._all)
 
     def __iter__(self) -> Iterator[Groove]:
-        return iter(self.grooves)
+        return iter(self._all)
+
+    @property
+    def _all(self) -> tuple[Groove, ...]:
+        return self.grooves + self.beats
 
     def __getitem__(self, words: str) -> Groove:
         """The groove of a name or a title, ignoring case and signs between words.
@@ -94,10 +102,10 @@ class Book(Shown):
         place = self._places.get(_plain(words))
         if place is None:
             near = choices.near(_plain(words), self._places, most=3 * _NEAR, cutoff=0.5)
-            names = list(dict.fromkeys(self.grooves[self._places[one]].name for one in near))[:_NEAR]
+            names = list(dict.fromkeys(self._all[self._places[one]].name for one in near))[:_NEAR]
             meant = f"did you mean {' or '.join(names)}? " if names else ""
             raise OptionError(f"there is no groove {words!r}; {meant}{LIST}")
-        return self.grooves[place]
+        return self._all[place]
 
     def meant(self, words: str) -> tuple[Groove, ...]:
         """The groove of a name or a title; otherwise the family of grooves with these words in theirs.
@@ -111,7 +119,8 @@ class Book(Shown):
         places = {place for name, place in self._places.items() if plain and f" {plain} " in f" {name} "}
         if words in self or not places:
             return (self[words],)
-        family = tuple(self.grooves[place] for place in sorted(places))
+        chosen = {place for place in places if place < len(self.grooves)}  # a guitar's, if there is one
+        family = tuple(self._all[place] for place in sorted(chosen or places))
         if plain in _HALVES or all(word in _STRUCK or not word.isalpha() for word in plain.split()):
             kinds = {groove.name.partition("-")[0]: groove.name for groove in reversed(family)}
             some = [groove.name for groove in family if groove.name in kinds.values()][:_NEAR]
@@ -128,7 +137,7 @@ class Book(Shown):
     def _places(self) -> Mapping[str, int]:
         """Return the groove for each name and each title; of several with one title, the first."""
         places: dict[str, int] = {}
-        for words in ([groove.name for groove in self.grooves], [groove.title for groove in self.grooves]):
+        for words in ([groove.name for groove in self], [groove.title for groove in self]):
             for place, one in enumerate(words):
                 places.setdefault(_plain(one), place)
         return places
@@ -168,6 +177,7 @@ def _loaded(folder: Path) -> Book:
     try:
         idioms = tabs.parsed((folder / IDIOMS).read_text(encoding="utf-8"))
         grooves, popularity = list(idioms), [0] * len(idioms)
+        beats = tabs.parsed((folder / BEATS).read_text(encoding="utf-8")) if (folder / BEATS).exists() else ()
         if (folder / FOUND).exists():
             for held in json.loads((folder / FOUND).read_text(encoding="utf-8"))["grooves"]:
                 grooves.append(of_json(held))
@@ -185,7 +195,8 @@ def _loaded(folder: Path) -> Book:
         groove if (groove.name, groove.title) == (name, title) else replace(groove, name=name, title=title)
         for groove, name, title in zip(grooves, names, titles, strict=True)
     )
-    return Book(named, MappingProxyType({name: count for name, count in zip(names, popularity, strict=True) if count}))
+    counts = {name: count for name, count in zip(names, popularity, strict=True) if count}
+    return Book(named, MappingProxyType(counts), beats)
 
 
 # --- grooves from files -----------------------------------------------------------------------------------------------

@@ -10,7 +10,9 @@ import { t } from "./words.js";
 
 const BPM = { least: 40, most: 240 };
 const TAME = 0.5; // a temperature that gives beats plain enough to play to
-const FAMILIES = ["step", "words", "bar", "phrase", "loop"];
+const FAMILIES = ["book", "step", "words", "bar", "phrase", "loop"];
+const BOOK = "book"; // knows all genres
+const UNLEARNT = new Set(["trap", "metal", "blues", "country", "punk", "ballad", "house", "drumandbass"]);
 const FILLS = [0, 2, 4, 8, 16];
 
 /**
@@ -18,7 +20,8 @@ const FILLS = [0, 2, 4, 8, 16];
  * @param {Wishes} wishes
  */
 export function briefOf({ family, genres, bpm, variability, temperature, every, places, seed }) {
-  return { model: family, genres: genres.map((name) => ({ name })), bpm, variability, temperature, fill: every || undefined, places, seed };
+  const known = family === BOOK ? genres : genres.filter((name) => !UNLEARNT.has(name));
+  return { model: family, genres: known.map((name) => ({ name })), bpm, variability, temperature, fill: every || undefined, places, seed };
 }
 
 /**
@@ -54,7 +57,7 @@ export function wishesOf(values, generators) {
     variability: number("variability", 0.2, 0, 1),
     temperature: number("temperature", TAME, 0, 2),
     every: of(FILLS, "fill", 4),
-    places: of(GRIDS, "grid", 16),
+    places: of(GRIDS, "grid", 24),
     seed: Math.floor(number("seed", crypto.getRandomValues(new Uint32Array(1))[0], 0, 2 ** 32)),
   };
 }
@@ -66,11 +69,12 @@ export function wishesOf(values, generators) {
  * @param {Wish} wish
  */
 export function briefPanel(generators, wishes, wish) {
+  const tempi = tempo(wishes, wish);
   return h(
     "section",
     { class: "panel wishes", "aria-label": t("beats.panel") },
-    tempo(wishes, wish),
-    genrePanel(generators, wishes, wish),
+    tempi.field,
+    genrePanel(generators, wishes, wish, tempi.show),
     family(generators, wishes, wish),
     level(wishes, wish, "variability", "beats.variability", 1),
     level(wishes, wish, "temperature", "wish.temperature", 2),
@@ -78,7 +82,7 @@ export function briefPanel(generators, wishes, wish) {
   );
 }
 
-/** @param {Wishes} wishes @param {Wish} wish */
+/** The tempo: its field, and a function that shows another one. @param {Wishes} wishes @param {Wish} wish */
 function tempo(wishes, wish) {
   const { bpm } = wishes;
   const about = { min: String(BPM.least), max: String(BPM.most), step: "1", value: String(bpm) };
@@ -93,18 +97,25 @@ function tempo(wishes, wish) {
   range.addEventListener("input", () => set(range));
   number.addEventListener("change", () => set(number));
   set(range);
-  return h("div", { class: "field" }, h("div", { class: "field-top" }, h("label", { htmlFor: "beats-bpm" }, t("beats.tempo")), number, h("span", { class: "meaning" }, "bpm")), range);
+  const show = (/** @type {number} */ value) => {
+    range.value = String(value);
+    set(range);
+  };
+  return { show, field: h("div", { class: "field" }, h("div", { class: "field-top" }, h("label", { htmlFor: "beats-bpm" }, t("beats.tempo")), number, h("span", { class: "meaning" }, "bpm")), range) };
 }
 
-/** @param {Json} generators @param {Wishes} wishes @param {Wish} wish */
-function genrePanel(generators, wishes, wish) {
-  const chips = generators.genres.map((/** @type {string} */ name) => {
+/** @param {Json} generators @param {Wishes} wishes @param {Wish} wish @param {(bpm: number) => void} setTempo */
+function genrePanel(generators, wishes, wish, setTempo) {
+  const mix = h("input", { type: "checkbox", id: "beats-mix", checked: wishes.genres.length > 1 });
+  const chips = generators.genres.map((/** @type {string} */ name, /** @type {number} */ place) => {
     const chip = h("button", { class: "chip", type: "button", "aria-pressed": String(wishes.genres.includes(name)) }, t(`genre.${name}`));
     chip.addEventListener("click", () => {
       const { genres } = wishes;
-      const now = genres.includes(name) ? genres.filter((one) => one !== name) : [...genres, name];
-      chip.setAttribute("aria-pressed", String(now.includes(name)));
+      const others = mix.checked ? genres.filter((one) => one !== name) : [];
+      const now = genres.includes(name) ? others : [...others, name];
+      chips.forEach((/** @type {HTMLElement} */ one, /** @type {number} */ at) => one.setAttribute("aria-pressed", String(now.includes(generators.genres[at]))));
       wish({ genres: now });
+      if (now.length === 1 && now[0] === name && generators.genreBpm) setTempo(generators.genreBpm[place]);
     });
     return chip;
   });
@@ -113,6 +124,7 @@ function genrePanel(generators, wishes, wish) {
     { class: "field", role: "group", "aria-labelledby": "beats-genres" },
     h("h2", { id: "beats-genres" }, t("beats.genres")),
     h("div", { class: "chips" }, ...chips),
+    h("label", { class: "check" }, mix, t("beats.mix")),
     h("p", { class: "meaning" }, t("beats.genres.how")),
   );
 }

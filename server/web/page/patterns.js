@@ -23,6 +23,24 @@ export const GRIDS = [16, 24, 32];
 export const QUARTERS = 4;
 export const TICKS = 480;
 const ROWS = new Map(VOICES.map(([name], row) => [/** @type {string} */ (name), row]));
+// Pieces without a row, and those that stand for them; as `composer.STAND_INS`.
+const STAND_INS = /** @type {Record<string, string>} */ ({
+  "side stick": "snare",
+  clap: "snare",
+  bell: "ride",
+  cowbell: "ride",
+  block: "ride",
+  "pedal hat": "closed hat",
+  shaker: "closed hat",
+  cabasa: "closed hat",
+  tambourine: "closed hat",
+  triangle: "closed hat",
+  "high conga": "high tom",
+  "high bongo": "high tom",
+  "mute conga": "mid tom",
+  "low bongo": "mid tom",
+  "low conga": "low tom",
+});
 const LOUDEST = 127;
 const TRIPLETS_AND_SIXTEENTHS = [0, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4]; // the places of a quarter of 24
 
@@ -52,14 +70,15 @@ export function empty(places) {
 }
 
 /**
- * The grid of a bar's hits, whose quarters are counted from its barline. Of several hits in one place the loudest stays.
+ * The grid of a bar's hits, whose quarters are counted from its barline. Of several hits in one place the loudest stays;
+ * pieces without a row are struck on the nearest one.
  * @param {{quarter: number, piece: string, velocity: number}[]} hits
  * @param {number} places
  */
 export function gridOf(hits, places) {
   const grid = empty(places);
   for (const { quarter, piece, velocity } of hits) {
-    const row = ROWS.get(piece);
+    const row = ROWS.get(STAND_INS[piece] ?? piece);
     if (row === undefined) continue;
     const place = placeAt(places, quarter);
     grid[row][place] = Math.max(grid[row][place], velocity);

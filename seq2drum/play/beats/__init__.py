@@ -1,0 +1,1 @@
+"""Beats from the groove book: a drummer who plays without a guitarist."""
