@@ -11,10 +11,10 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from client.options import TOKEN_VARIABLE, compose_parser, mcp_parser, song_parser, watch_parser
 from seq2drum.console import paths, shared, terminal
@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # imported on use, so that help and errors come fast
     from client.status_file import StatusFile
 
 STOPPED = 130
+_T = TypeVar("_T")
 _POLL_SECONDS = 0.1
 _MOST_TOKEN_BYTES = 8192
 
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     say_any_letters()
     words = list(sys.argv[1:] if arguments is None else arguments)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its messages are in our errors, too
-    verbs = {"watch": (watch_parser, _watch), "compose": (compose_parser, _compose), "mcp": (mcp_parser, _mcp)}
+    verbs = {"watch": (watch_parser, watch), "compose": (compose_parser, _compose), "mcp": (mcp_parser, _mcp)}
     status: StatusFile | None = None
     code, message = 1, "the program failed; the reason is on standard error"
     try:
@@ -306,7 +307,12 @@ async def _write_beats(brief: RemoteBrief, targets: Sequence[str], drums: str, o
 # --- a folder ---------------------------------------------------------------------------------------------------------
 
 
-def _watch(options: argparse.Namespace) -> int:
+def watch(options: argparse.Namespace) -> int:
+    """Make drums for the songs of a folder until Ctrl-C; return the exit code.
+
+    Raises:
+        Seq2DrumError: a wrong option, or a failure that waiting does not mend.
+    """
     if not 0 <= options.settle < float("inf"):
         raise OptionError(f"--settle is {options.settle}, wanted a number of seconds")
     wanted = replace(remote_options(options), plan=shared.read_plan(options, songs=1))  # a song's, exported again
@@ -323,11 +329,15 @@ async def _watch_folder(options: argparse.Namespace, wanted: RemoteOptions) -> i
     from client import listing, songs
     from client.watch import FolderWatch
 
-    async with _server(options) as drummer:
+    async with AsyncExitStack() as stack:
+        server = _Reopened(options, stack)
+        await server.open()
 
         async def play(data: bytes) -> list[RemoteTake]:
             patience = options.timeout if options.once else 0.0
-            return await songs.retry(lambda: drummer.takes(data, wanted, options.takes), patience)
+            return await songs.retry(
+                lambda: server.call(lambda drummer: drummer.takes(data, wanted, options.takes)), patience
+            )
 
         def written(take: RemoteTake, source: str, target: str, seconds: float) -> None:
             terminal.show(listing.take(take, source, target, seconds), as_json=options.json)
@@ -341,9 +351,37 @@ async def _watch_folder(options: argparse.Namespace, wanted: RemoteOptions) -> i
             lambda text: say(f"seq2drum: {text}"),
             options.settle,
             options.once,
-            lambda: songs.parallel_calls(drummer),
+            lambda: server.call(songs.parallel_calls),
         )
         return await watch.run()
+
+
+class _Reopened:
+    """A server for calls over hours. With --start-server, one that has gone, as it does when idle, is started again."""
+
+    def __init__(self, options: argparse.Namespace, stack: AsyncExitStack) -> None:
+        self._options, self._stack = options, stack
+        self._drummer: AsyncRemoteDrummer | None = None
+        self._opening = asyncio.Lock()
+
+    async def open(self, gone: AsyncRemoteDrummer | None = None) -> AsyncRemoteDrummer:
+        """Return the way to the server, opened anew if it is still the one that has gone."""
+        async with self._opening:
+            if self._drummer is None or self._drummer is gone:
+                self._drummer = await self._stack.enter_async_context(_server(self._options))
+            return self._drummer
+
+    async def call(self, do: Callable[[AsyncRemoteDrummer], Awaitable[_T]]) -> _T:
+        """Return what a call returns; one that finds no server is repeated at a new one."""
+        from client.errors import ServerUnavailable
+
+        drummer = await self.open()
+        try:
+            return await do(drummer)
+        except ServerUnavailable as error:
+            if not self._options.start_server or error.retry_seconds is not None:  # one answers
+                raise
+        return await do(await self.open(gone=drummer))
 
 
 # --- an assistant -----------------------------------------------------------------------------------------------------

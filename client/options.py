@@ -84,14 +84,26 @@ def compose_parser() -> Parser:
 
 def watch_parser() -> Parser:
     """Return the parser of `python -m client watch`."""
-    parser = Parser(
-        prog="python -m client watch",
-        description="Makes drums for every song that appears or changes in a folder: NAME.drums.mid for NAME.mid, "
+    parser = Parser(prog="python -m client watch", epilog=CODES)
+    _add_watch(parser)
+    parser.description = f"{parser.description} Without --once, it waits for a server that is away or busy."
+    _add_server(parser).add_argument("--start-server", action="store_true", help=START_HELP)
+    return parser
+
+
+def add_watch(parser: Parser) -> None:
+    """Add the options of a watched folder whose server is started here, and again whenever none answers."""
+    _add_watch(parser)
+    nowhere = dict.fromkeys(("server", "token_file", "tls", "tls_ca", "tls_cert", "tls_key"))
+    parser.set_defaults(start_server=True, timeout=TIMEOUT_SECONDS, **nowhere)
+
+
+def _add_watch(parser: Parser) -> None:
+    parser.description = (
+        "Makes drums for every song that appears or changes in a folder: NAME.drums.mid for NAME.mid, "
         "whole or not at all. If that fails, NAME.mid.error.txt says why, until it succeeds. IN and OUT may be the "
         "same folder. Songs present at the start get drums if theirs are missing or older. Names that end in "
-        ".drums.mid are not songs. Without --once, it waits for a server that is away or busy. Ctrl-C ends it, "
-        "with code 0.",
-        epilog=CODES,
+        ".drums.mid are not songs. Ctrl-C ends it, with code 0."
     )
     parser.add_argument("folder", metavar="IN", help="where songs appear")
     parser.add_argument("output", metavar="OUT", help="where to write drums; created if missing")
@@ -107,8 +119,6 @@ def watch_parser() -> Parser:
     output = parser.add_argument_group("output")
     _add_form(output)
     shared.add_json(output)
-    _add_server(parser)
-    return parser
 
 
 def mcp_parser() -> Parser:

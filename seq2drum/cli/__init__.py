@@ -45,6 +45,7 @@ MODES = MappingProxyType(
         "generate": ("seq2drum.cli.generate", "make beats without a guitar"),
         "humanize": ("seq2drum.cli.humanize", "give stiff drums the feel of a drummer"),
         "page": ("seq2drum.cli.page", "open a page in the browser, without a terminal"),
+        "watch": ("seq2drum.cli.watch", "make drums for files as a DAW exports them"),
         "pack": ("seq2drum.cli.pack", "pack the files of a corpus into one"),
         "prepare": ("seq2drum.cli.prepare", "read your own songs, to train on them"),
         "train": ("seq2drum.cli.train", "train a drummer on your own songs"),
@@ -75,8 +76,7 @@ modes (a SONG alone means infer):
 seq2drum --mode infer --help lists the options of infer; so with each mode.
 --version prints the version, --print-completion bash|zsh|tcsh is for shells.
 
-examples:
-  seq2drum song.mid --style rock
+example: seq2drum song.mid --style rock
 """
 """The first help: no longer than a screen of 24 lines."""
 
@@ -262,4 +262,4 @@ def _refuse_foreign(mode: str, names: Sequence[str]) -> None:
 
 
 def _takes_songs(mode: str) -> bool:
-    return "files" in vars(parser_of(mode).parse_args([]))
+    return any(action.dest == "files" for action in parser_of(mode).actions)

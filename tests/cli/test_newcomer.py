@@ -101,11 +101,11 @@ def test_a_mode_after_two_dashes_is_an_argument() -> None:
         ),
         (
             ["--mode", "show", "--out", "x.mid"],
-            "--mode show does not take --out; did you mean --mode infer or jam or train?",
+            "--mode show does not take --out; did you mean --mode infer or jam or watch or train?",
         ),
         (
             ["--mode", "show", "--json", "--seed", "1"],
-            "does not take --json; did you mean --mode infer or jam or grooves or generate or eval?",
+            "does not take --json; did you mean --mode infer or jam or grooves or generate or watch or eval?",
         ),
         (["--mode", "infer", "--s", "1"], "ambiguous option: --s"),
         (["--mode", "train", "-o", "x"], "does not take -o; did you mean --mode demo or infer"),
@@ -125,8 +125,9 @@ def test_every_example_of_help_is_a_valid_command(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     helps = [help_of(mode, capsys) for mode in ("", *cli.MODES)]
-    texts = [text[text.index("\nexamples:") :] for text in helps if "\nexamples:" in text]
-    examples = [shlex.split(line)[1:] for text in texts for line in text.splitlines() if "seq2drum " in line]
+    texts = [text[text.index("\nexample") :] for text in helps if "\nexample" in text]
+    lines = [line.removeprefix("example: ") for text in texts for line in text.splitlines() if "seq2drum " in line]
+    examples = [shlex.split(line)[1:] for line in lines]
     modes = {arguments.split_mode(words)[0] for words in examples}
     assert modes == {*cli.MODES, None}
     for words in examples:
