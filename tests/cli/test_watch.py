@@ -53,8 +53,9 @@ def watching(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     state = tmp_path / "state.json"
     command = [sys.executable, "-m", "seq2drum", "watch", "exported", "drums", "--settle", "0.1", "--takes", "2"]
     environment = {**os.environ, "SEQ2DRUM_STATE_FILE": str(state), "PYTHONPATH": str(ROOT)}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, text=True, **pipes) as process:
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         try:
             yield process
         finally:
