@@ -32,21 +32,26 @@ _PICKUPS = re.compile(
 """The names of pickups with a channel for each string, and of their synthesisers."""
 _OPEN = (64, 59, 55, 50, 45, 40, 35)  # MIDI pitches of seven strings
 _FRETS, _MOST_DOWN = 24, 5  # frets of a string, and semitones that it can be tuned down
-_NUMBER = re.compile(r"[\s#._-]*\d+$")
+_STRING = re.compile(
+    r"(?<![^\W_])(([a-h][#b♯♭]?|\d+(st|nd|rd|th)?)\d?|low|high|tief|hoch|str(ing)?|saite|corde|corda|cuerda)(?![^\W_])"
+    r"|\d+$"
+)
+"""What names a string, beside the name of its guitar: its number or note, and the word "string" in some languages."""
+_SIGNS = re.compile(r"[\s#._()/:-]+")
 
 
 def hex_pickup(song: Song) -> tuple[int, ...]:
     """The parts that are the strings of one guitar, as indices into `Song.parts`; empty without such a group.
 
-    They have one name, except for a number behind it, and one program, and none of them has notes below or above a
-    guitar. If the name is that of a pickup or of its synthesiser, that is enough. Else each plays one note at a time,
-    and from each part to the next they go the same way, up or down; or no program is chosen, and each stays on its
-    string.
+    They have one name, except for the number or the note of a string, and one program, and none of them has notes below
+    or above a guitar. If the name is that of a pickup or of its synthesiser, that is enough. Else each plays one note at
+    a time, and from each part to the next they go the same way, up or down; or no program is chosen, and each stays on
+    its string.
     """
     groups = defaultdict[tuple[str, int], list[int]](list)
     for index, part in enumerate(song.parts):
         if len(part) and not part.is_drums:
-            groups[_NUMBER.sub("", part.name.strip().casefold()), part.program].append(index)
+            groups[_SIGNS.sub("", _STRING.sub("", part.name.casefold())), part.program].append(index)
     for (_, program), indices in groups.items():
         strings = [song.parts[index] for index in indices]
         if any(part.pitch.min() < _LOWEST or part.pitch.max() > _HIGHEST for part in strings):

@@ -236,6 +236,22 @@ def test_strings_may_be_numbered_and_go_from_low_to_high() -> None:
     assert guitar_parts(song(*named)).parts == tuple(range(6))
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("e", "B", "G", "D", "A", "E"),
+        ("High E", "B", "G", "D", "A", "Low E"),
+        ("E4", "B3", "G3", "D3", "A2", "E2"),
+        ("1st string", "2nd string", "3rd string", "4th string", "5th string", "6th string"),
+        ("Fishman (E)", "Fishman (B)", "Fishman (G)", "Fishman (D)", "Fishman (A)", "Fishman (E)"),
+        ("E-Saite hoch", "H-Saite", "G-Saite", "D-Saite", "A-Saite", "E-Saite tief"),
+    ],
+)
+def test_strings_may_have_the_names_of_strings(names: tuple[str, ...]) -> None:
+    named = [replace(string, name=name) for string, name in zip(strings(), names, strict=True)]
+    assert guitar_parts(song(part("Bass", 33), *named)).parts == tuple(range(1, 7))
+
+
 def test_strings_may_cross_as_a_lick_high_on_the_low_ones_does() -> None:
     lick = frets((0, 1), (0, 3), (0, 2), (9, 12, 14), (0, 2), (3, 5))
     for guitar in (lick, lick[::-1]):
@@ -264,7 +280,10 @@ def test_what_is_named_like_no_pickup_is_not_taken_for_one_by_its_name(name: str
     [
         strings(4),
         [*strings(), *strings()[:2]],
-        [replace(one, name="abcdef"[at]) for at, one in enumerate(strings())],
+        [
+            replace(one, name=("Flute", "Oboe", "Viola", "Cello", "Harp", "Horn")[at])
+            for at, one in enumerate(strings())
+        ],
         [replace(one, program=at) for at, one in enumerate(strings())],
         strings(length=480),
         [*strings()[3:], *strings()[:3]],
