@@ -44,9 +44,9 @@ def hex_pickup(song: Song) -> tuple[int, ...]:
     """The parts that are the strings of one guitar, as indices into `Song.parts`; empty without such a group.
 
     They have one name, except for the number or the note of a string, and one program, and none of them has notes below
-    or above a guitar. If the name is that of a pickup or of its synthesiser, that is enough. Else each plays one note at
-    a time, and from each part to the next they go the same way, up or down; or no program is chosen, and each stays on
-    its string.
+    or above a guitar. If the name is that of a pickup or of its synthesiser, that is enough. Else each plays one note
+    at a time, and from each part to the next they go the same way, up or down; or no program is chosen, and each stays
+    on its string.
     """
     groups = defaultdict[tuple[str, int], list[int]](list)
     for index, part in enumerate(song.parts):

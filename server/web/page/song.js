@@ -79,6 +79,7 @@ export class SongView {
       leave: () => this.#leave(),
       changed: () => this.#refresh(),
       seek: (quarter) => void this.#seek(quarter),
+      place: () => app.sound.position,
     });
     fill(root, this.welcome.root, this.stage.root);
     const { signal } = this.#gone;
@@ -98,7 +99,7 @@ export class SongView {
     [this.#muted, this.#solo, this.#store, this.#asked] = [earlier.#muted, earlier.#solo, earlier.#store, earlier.#asked];
     const { work, analysis } = this.session;
     if (!work || !analysis) return;
-    this.stage.open(work.name, analysis);
+    this.stage.open(work.name);
     void this.#grooves(true);
     this.#playing();
   }
@@ -226,7 +227,7 @@ export class SongView {
     this.roll.reveal(sound.position);
     if (document.activeElement === document.body || this.welcome.root.contains(document.activeElement)) requestAnimationFrame(() => this.transport.button.focus());
     sessionStorage.setItem(HERE, work.id);
-    this.stage.open(work.name, analysis);
+    this.stage.open(work.name);
     void this.#grooves(how !== "new");
   }
 

@@ -2,11 +2,11 @@
 
 import { fill, h, sign } from "./dom.js";
 import { GRIDS } from "./places.js";
+import { mountRight } from "./right.js";
 import { barAt } from "./schedule.js";
-import { because, said, t } from "./words.js";
+import { said, t } from "./words.js";
 
 /** @typedef {import("./session.js").Session} Session */
-/** @typedef {import("./session.js").Analysis} Analysis */
 /** @typedef {import("./edits.js").Take} Take */
 /**
  * @typedef {object} Parts The parts of the view.
@@ -20,6 +20,7 @@ import { because, said, t } from "./words.js";
  * @property {() => void} leave
  * @property {() => void} changed the picture's display options have changed
  * @property {(quarter: number) => void} seek
+ * @property {() => number} place the position of the sound, in quarters
  */
 
 const HIGH = 1100; // pixels: window height with room for all explanations
@@ -43,11 +44,7 @@ export class Stage {
     this.#seek = deeds.seek;
     const { roll, transport, downloads, wishes } = parts;
     this.name = h("h1", { class: "song-name" });
-    this.facts = h("p", { class: "meaning" });
-    this.reason = h("p", { class: "meaning", id: "guitar-why" });
-    this.guitar = h("select", {
-      id: "guitar", "aria-describedby": "guitar-why", onchange: () => session.wish({ ...session.doc.wishes, track: this.guitar.value || undefined }),
-    }); // prettier-ignore
+    this.right = mountRight(session, deeds.place);
     this.takes = h("div", { id: "takes", class: "tabs", role: "tablist", "aria-label": t("take.list"), onkeydown: (/** @type {KeyboardEvent} */ event) => this.#tabKey(event) });
     this.others = button("others", () => session.others(), sign("dice"), t("take.others"));
     this.anew = button("anew", () => void session.anew(), sign("lock"), t("take.anew"));
@@ -64,8 +61,8 @@ export class Stage {
       "section",
       { class: "stage", hidden: true },
       h("header", { class: "songbar" },
-        h("div", { class: "song-title" }, this.name, this.facts),
-        h("div", { class: "field guitar" }, h("label", { htmlFor: "guitar" }, t("song.guitar")), this.guitar, this.reason),
+        h("div", { class: "song-title" }, this.name),
+        this.right.root,
         h("div", { class: "row" }, button("leave", deeds.leave, t("song.leave")), downloads.root)),
       h("div", { class: "work" },
         h("section", { class: "desk", "aria-label": t("roll.label") },
@@ -82,23 +79,10 @@ export class Stage {
     ); // prettier-ignore
   }
 
-  /** Show the analysis of the file. @param {string} name @param {Analysis} analysis */
-  open(name, analysis) {
-    const metre = analysis.timeline.meters[0];
-    const tempo = Math.round(analysis.timeline.tempos[0]?.bpm ?? 0);
+  /** Show the analysis of the file. @param {string} name */
+  open(name) {
     this.name.textContent = name;
-    this.facts.textContent = t("song.facts", { bars: analysis.bars.length, tempo, metre: metre ? `${metre.numerator}/${metre.denominator}` : "" });
-    const parts = analysis.tracks.filter((track) => !track.isDrums && track.notes);
-    const { track = "" } = this.#session.doc.wishes;
-    const found = track ? "" : ` (${analysis.guitar.tracks.join(", ")})`;
-    const options = parts.map(({ number, name, notes }) => h("option", { value: String(number) }, t("song.part", { number, name: name || t("song.nameless"), notes })));
-    fill(this.guitar, h("option", { value: "" }, t("song.found") + found), ...options);
-    if (track && !parts.some(({ number }) => String(number) === track)) {
-      const several = parts.filter(({ number }) => analysis.guitar.tracks.includes(number));
-      this.guitar.append(h("option", { value: track }, several.map(({ number, name }) => `${number}: ${name || t("song.nameless")}`).join(" + ")));
-    }
-    this.guitar.value = track;
-    this.reason.textContent = because(analysis.guitar.reason);
+    this.right.show();
   }
 
   /** @param {import("./paint.js").Picture} picture @param {ReadonlySet<string>} solo soloed pieces */
@@ -109,6 +93,7 @@ export class Stage {
     this.#parts.roll.show(picture, timeline.ticksPerQuarter, solo);
     this.#parts.transport.show(picture, timeline.tempos);
     this.#parts.wishes.show(doc.wishes);
+    this.right.show();
     this.#tabs();
     this.undo.disabled = !canUndo;
     this.redo.disabled = !canRedo;

@@ -97,6 +97,7 @@ export function askForParts(parts, signal) {
       h("label", { class: "check" }, boxes[index], t("song.part", { number, name: name || t("song.nameless"), notes })),
     );
     const play = h("button", { class: "button primary", disabled: true }, t("song.which.play"));
+    const all = h("button", { class: "button", type: "button", onclick: () => answer(parts.map(({ number }) => number).join()) }, t("song.which.all", { count: parts.length }));
     const dialog = h(
       "dialog",
       { class: "asking", "aria-labelledby": "asking", onclose: () => answer(null) },
@@ -106,7 +107,7 @@ export function askForParts(parts, signal) {
         "form",
         { onsubmit: (/** @type {Event} */ event) => (event.preventDefault(), answer(chosen().join())) },
         h("div", { class: "choices" }, ...choices),
-        h("div", { class: "row" }, play, h("button", { class: "button quiet", type: "button", onclick: () => answer(null) }, t("song.which.none"))),
+        h("div", { class: "row" }, parts.length > 1 && all, play, h("button", { class: "button quiet", type: "button", onclick: () => answer(null) }, t("song.which.none"))),
       ),
     );
     signal.addEventListener("abort", () => answer(null), { once: true });

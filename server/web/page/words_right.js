@@ -1,0 +1,22 @@
+/** Words of the line that says what was understood of a file: English, German. @type {Record<string, readonly [string, string]>} */
+export const RIGHT_WORDS = {
+  "right.label": ["Is this right?", "Stimmt das so?"],
+  "right.facts": ["{tempo} BPM, {metre}, {bars} bars, guitar: {guitar}", "{tempo} BPM, {metre}, {bars} Takte, Gitarre: {guitar}"],
+  "right.facts.drifts": ["about {tempo} BPM, {metre}, {bars} bars, guitar: {guitar}", "ungefähr {tempo} BPM, {metre}, {bars} Takte, Gitarre: {guitar}"],
+  "right.parts": ["{first} and others, {count} parts", "{first} und weitere, {count} Spuren"],
+  "right.tempo": ["Tempo", "Tempo"],
+  "right.half": ["Half the tempo", "Halbes Tempo"],
+  "right.double": ["Twice the tempo", "Doppeltes Tempo"],
+  "right.tap": ["Tap", "Tippen"],
+  "right.tap.what": ["Tap the beat four times or more", "Tippe mindestens viermal im Takt"],
+  "right.tapped": ["{tempo} BPM", "{tempo} BPM"],
+  "right.metre": ["Metre", "Taktart"],
+  "right.one": ["Where the bars begin", "Wo die Takte beginnen"],
+  "right.earlier": ["The one is a beat earlier", "Die Eins ist eine Zählzeit früher"],
+  "right.later": ["The one is a beat later", "Die Eins ist eine Zählzeit später"],
+  "right.here": ["The one is here", "Hier ist die Eins"],
+  "right.here.what": ["A bar begins where the playback stands", "An der Abspielposition beginnt ein Takt"],
+  "right.free": ["Played without a click: following you", "Ohne Klick gespielt: Der Drummer folgt dir"],
+  "right.file": ["As in the file", "Wie in der Datei"],
+  "right.guitar": ["Guitar", "Gitarre"],
+};
