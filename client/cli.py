@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -333,10 +333,11 @@ async def _watch_folder(options: argparse.Namespace, wanted: RemoteOptions) -> i
         server = _Reopened(options, stack)
         await server.open()
 
-        async def play(data: bytes) -> list[RemoteTake]:
+        async def play(data: bytes, asked: Mapping[str, object]) -> list[RemoteTake]:
             patience = options.timeout if options.once else 0.0
+            own = _own_options(wanted, asked)
             return await songs.retry(
-                lambda: server.call(lambda drummer: drummer.takes(data, wanted, options.takes)), patience
+                lambda: server.call(lambda drummer: drummer.takes(data, own, options.takes)), patience
             )
 
         def written(take: RemoteTake, source: str, target: str, seconds: float) -> None:
@@ -354,6 +355,25 @@ async def _watch_folder(options: argparse.Namespace, wanted: RemoteOptions) -> i
             lambda: server.call(songs.parallel_calls),
         )
         return await watch.run()
+
+
+def _own_options(wanted: RemoteOptions, asked: Mapping[str, object]) -> RemoteOptions:
+    """Return the options of a song: those of the command, with its own in their place.
+
+    Raises:
+        OptionError: one is unknown, of another kind, or names a file: only the command may have files sent.
+    """
+    from client.mcp_schema import FORM, OPTIONS, schema, values
+    from seq2drum.play.asked import by_section, reference
+
+    if not asked:
+        return wanted
+    own = values(asked, schema(*(name for name in OPTIONS if name != "like"), *FORM))
+    if groove := own.get("groove"):
+        for one in by_section(groove).values():
+            if reference(str(one)).is_file:
+                raise OptionError(f"the groove is a file, {str(one)[:60]!r}; wanted the name of a groove")
+    return replace(wanted, **own)
 
 
 class _Reopened:

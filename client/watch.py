@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from client import songs
 from client.errors import ServerBusy, ServerUnavailable, Unauthenticated, exit_code
@@ -31,7 +32,9 @@ RETRY_SECONDS = (
     1.0,
     30.0,
 )  # first and longest wait for an absent server or an unwritable folder
-Play = Callable[[bytes], Awaitable[Sequence[RemoteTake]]]
+OPTIONS_SUFFIX = ".json"
+_MOST_OPTIONS = 1 << 16  # bytes of a song's own options
+Play = Callable[[bytes, Mapping[str, Any]], Awaitable[Sequence[RemoteTake]]]
 
 
 async def _one() -> int:
@@ -154,9 +157,10 @@ class Backoff:
 class FolderWatch:
     """A watched folder and the actions on its songs.
 
-    play: returns the takes of a song. takes: their number. written: called with each written take, its song, its file,
-    and the seconds it took. say: prints a line for people. once: play to the present songs, and end. parallel_calls:
-    returns the number of songs to play in parallel; called when there are several.
+    play: returns the takes of a song, given its own options, the object in NAME.json beside NAME. takes: their number.
+    written: called with each written take, its song, its file, and the seconds it took. say: prints a line for people.
+    once: play to the present songs, and end. parallel_calls: returns the number of songs to play in parallel; called
+    when there are several.
     """
 
     folder: Path
@@ -281,7 +285,7 @@ class FolderWatch:
             data = files.read_file(self.folder / name, MOST_BYTES)
             if _stamp(self.folder / name) != stamp:
                 return 0  # it is still changing, and comes again
-            takes = await self.play(data)
+            takes = await self.play(data, self._own_options(name))
         except (ServerUnavailable, ServerBusy, Unauthenticated) as error:
             if not songs.kills_workers(error):
                 raise
@@ -305,6 +309,27 @@ class FolderWatch:
         for take, target in zip(takes, targets, strict=True):
             self.written(take, str(self.folder / name), str(target), (time.monotonic() - begun) / len(takes))
         return 0
+
+    def _own_options(self, name: str) -> dict[str, Any]:
+        """Return the options that are written beside a song.
+
+        Raises:
+            InputError: they are no JSON object, or a link out of the folder.
+        """
+        beside = name + OPTIONS_SUFFIX
+        if _stamp(self.folder / beside) is None:
+            return {}
+        if self._leads_out(beside):
+            raise InputError(f"{files.named(beside)} is a link out of the folder, and not opened")
+        try:
+            options = json.loads(files.read_file(self.folder / beside, _MOST_OPTIONS))
+        except (ValueError, RecursionError):
+            options = None
+        if not isinstance(options, dict):
+            raise InputError(
+                f'{files.named(beside)} holds no options; wanted a JSON object such as {{"style": "rock"}}'
+            )
+        return options
 
     def _refused(self, name: str, stamp: Stamp, ledger: Ledger, error: Seq2DrumError) -> int:
         """Report why a song gets no drums, until it changes; return the exit code."""

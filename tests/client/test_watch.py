@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,13 +107,15 @@ class Stage:
     def __init__(self, drummer: Drummer, folder: Path, output: Path) -> None:
         self.drummer, self.folder, self.output = drummer, folder, output
         self.played: list[bytes] = []
+        self.own: list[Mapping[str, Any]] = []
         self.written: list[str] = []
         self.lines: list[str] = []
         self.failures: list[Exception] = []
         self.takes = self.at_once = 1
 
-    async def play(self, data: bytes) -> Sequence[RemoteTake]:
+    async def play(self, data: bytes, own: Mapping[str, Any]) -> Sequence[RemoteTake]:
         self.played.append(data)
+        self.own.append(own)
         if self.failures:
             raise self.failures.pop(0)
         config = messages.config(RemoteOptions(), self.takes)
@@ -438,11 +440,11 @@ def test_as_many_songs_as_the_server_plays_are_sent_at_once_in_the_order_of_thei
         put(stage.folder / f"{name}.mid", data)
     play, inside, most, full = stage.play, 0, 0, asyncio.Event()
 
-    async def slow(data: bytes) -> Sequence[RemoteTake]:
+    async def slow(data: bytes, own: Mapping[str, Any]) -> Sequence[RemoteTake]:
         nonlocal inside, most
         inside += 1
         most = max(most, inside)
-        takes = await play(data)
+        takes = await play(data, own)
         if inside == 3:
             full.set()
         await asyncio.wait_for(full.wait(), 20)
@@ -459,10 +461,10 @@ def test_a_song_that_the_server_puts_off_does_not_stand_in_the_way_of_others(sta
     put(stage.folder / "b.mid")
     play = stage.play
 
-    async def deadly(data: bytes) -> Sequence[RemoteTake]:
+    async def deadly(data: bytes, own: Mapping[str, Any]) -> Sequence[RemoteTake]:
         if data == OTHER:
             raise ServerUnavailable("no player is ready", reason="NOT_READY", retry_seconds=0.01)
-        return await play(data)
+        return await play(data, own)
 
     stage.play = deadly  # type: ignore[method-assign]
     stage.until(lambda: stage.written == ["b.drums.mid"])
@@ -538,6 +540,35 @@ def test_the_command_plays_on_a_plan_and_refuses_a_song_that_it_does_not_fit(
     capsys.readouterr()
     assert cli.main([*words[:-1], str(tmp_path / "none.json")]) == 2
     assert "none.json does not exist; give the path of a plan" in capsys.readouterr().err
+
+
+def test_a_song_may_have_its_own_options_beside_it(
+    address: str, drummer: Drummer, folder: Path, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = {
+        "a.mid": '{"style": "jazz", "seed": 7, "groove": null}',
+        "b.mid": '{"styl": "jazz"}',
+        "c.mid": "[1]",
+        "d.mid": '{"groove": "other.mid"}',
+        "e.mid": '{"intensity": 7}',
+        "f.mid": "[" * 60_000,
+    }
+    for name, text in own.items():
+        put(folder / f"{name}.json", text.encode())
+        put(folder / name)
+    words = ["watch", str(folder), str(output), "--server", address, "--once", "--settle", "0.05", "--style", "rock"]
+    assert cli.main(words) == 2
+    assert (output / "a.drums.mid").read_bytes() == drummer.accompany(SONG, Options(style="jazz", seed=7)).to_bytes()
+    for name, said in (
+        ("b", "there is no option 'styl'; did you mean style?"),
+        ("c", "c.mid.json holds no options; wanted a JSON object"),
+        ("d", "the groove is a file, 'other.mid'; wanted the name of a groove"),
+        ("e", "intensity"),
+        ("f", "f.mid.json holds no options"),
+    ):
+        assert said in (output / f"{name}.mid.error.txt").read_text()
+    assert len(names(output)) == 6
+    capsys.readouterr()
 
 
 def test_once_without_a_server_is_reported_and_writes_nothing(
