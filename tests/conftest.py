@@ -90,10 +90,11 @@ def soundfont() -> Path:
     """A small soundfont, and a FluidSynth to render with; the test is skipped where either is missing."""
     pretty_midi = pytest.importorskip("pretty_midi", reason="needs the soundfont that comes with pretty_midi")
     from seq2drum.show import sound
+    from seq2drum.show.kits import Sounds
 
     path = Path(pretty_midi.__file__).parent / "TimGM6mb.sf2"
     try:
-        sound.check(path)
+        sound.check(Sounds(path))
     except MissingExtraError as error:
         pytest.skip(str(error))
     return path

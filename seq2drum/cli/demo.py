@@ -15,6 +15,7 @@ from seq2drum.system import files
 
 if TYPE_CHECKING:
     from seq2drum.play.take import Take
+    from seq2drum.show.kits import Sounds
 
 FOLDER = "seq2drum-demo"
 SONG = Path(__file__).parents[1] / "songs" / "blues_shuffle.mid"
@@ -39,15 +40,16 @@ def run(options: argparse.Namespace) -> int:
     from seq2drum.play.drummer import Drummer
 
     guitar = SONG.read_bytes()
-    if options.soundfont is not None:
-        _check(options.soundfont)
+    sounds = exports.sounds(options)
+    if options.soundfont is not None or options.kit is not None:
+        _check(sounds)
     folder = _folder(options.output or FOLDER, guitar, force=options.force)
     with standard_output():
         print(f"{files.named(folder)}:", flush=True)
     with bar(None, "playing"):
         _write(folder, _File(GUITAR, guitar, "what goes in: a guitar, two choruses of a blues"), options.force)
         take = Drummer.load().accompany(guitar)
-        for made in _made(take, options.soundfont):
+        for made in _made(take, sounds):
             _write(folder, made, options.force)
     with standard_output():
         print("now your own: seq2drum --mode infer YOUR.mid", flush=True)
@@ -60,7 +62,7 @@ class _File(NamedTuple):
     what: str
 
 
-def _made(take: Take, soundfont: str | None) -> Iterator[_File]:
+def _made(take: Take, sounds: Sounds) -> Iterator[_File]:
     """All outputs, one after the other: the picture and the sound are slow."""
     from seq2drum.show import draw, sound
 
@@ -68,18 +70,18 @@ def _made(take: Take, soundfont: str | None) -> Iterator[_File]:
     yield _File(TOGETHER, take.to_bytes(with_guitar=True), "both, for any MIDI player or DAW")
     yield _File(PICTURE, draw.picture(take.duet, "png", title=TITLE, plan=take.plan), "both, to look at")
     try:
-        data = sound.wav(take.duet, soundfont=soundfont)
+        data = sound.wav(take.duet, sounds=sounds)
     except (MissingExtraError, OptionError, OutputError) as error:
         say(f"no {SOUND}: {error}")
         return
     yield _File(SOUND, data, f"both, to listen to: {sound.clock(sound.lasts(data))}")
 
 
-def _check(soundfont: str) -> None:
+def _check(sounds: Sounds) -> None:
     from seq2drum.show import sound
 
     try:
-        sound.check(soundfont)
+        sound.check(sounds)
     except MissingExtraError:
         return  # a missing one is reported at its use
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from seq2drum.music.duet import Duet
     from seq2drum.play.session import Session
     from seq2drum.play.take import Take
+    from seq2drum.show.kits import Sounds
 
 
 def session(options: argparse.Namespace) -> Session:
@@ -65,9 +66,23 @@ def add_options(to: Container) -> None:
     to.add_argument("--gp", metavar="FILE", help="also write a Guitar Pro tab, .gp5: the song and these drums")
 
 
-def add_soundfont(to: Container) -> None:
-    """Add --soundfont."""
+def add_soundfont(to: Container, *, kit: str = "") -> None:
+    """Add the options of sound. kit: more words on --kit."""
     to.add_argument("--soundfont", metavar="FILE", help="the sounds: a .sf2 or .sf3 file (default: an installed one)")
+    to.add_argument(
+        "--kit",
+        metavar="FILE|NAME",
+        help="the sounds of the drums: a .sf2, .sf3 or .sfz file, the name of an installed kit such as black-pearl,"
+        f" or gm (default: an installed kit, or that of the soundfont){kit}",
+    )
+    to.add_argument("--dry", action="store_true", help="drums without the room and the compressor of their bus")
+
+
+def sounds(options: argparse.Namespace) -> Sounds:
+    """What sound is made with, by the options of `add_soundfont`."""
+    from seq2drum.show.kits import Sounds
+
+    return Sounds(options.soundfont, options.kit, options.dry)
 
 
 def wanted(options: argparse.Namespace) -> dict[str, str]:
@@ -93,9 +108,9 @@ def wanted(options: argparse.Namespace) -> dict[str, str]:
             raise OptionError(
                 f"--{spelt(flag)} writes {' or '.join(export.suffixes)}, and {Path(name).name!r} ends otherwise"
             )
-        export.check(_suffix(name), options.soundfont)
+        export.check(_suffix(name), sounds(options))
     if options.stems:
-        EXPORTS["wav"].check(".wav", options.soundfont)
+        EXPORTS["wav"].check(".wav", sounds(options))
     return names
 
 

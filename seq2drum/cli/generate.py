@@ -136,7 +136,7 @@ def _score(beat: Beat, options: argparse.Namespace) -> bytes:
 def _wav(beat: Beat, options: argparse.Namespace) -> bytes:
     from seq2drum.show import sound
 
-    return sound.wav(beat.duet, soundfont=options.soundfont)
+    return sound.wav(beat.duet, sounds=exports.sounds(options))
 
 
 def _rpp(beat: Beat, options: argparse.Namespace) -> bytes:
@@ -191,7 +191,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for alias, meant, kind in (("--weights", "model", str), ("--track-nums", "takes", int)):
         same = f"the same as --{meant}"
         what.add_argument(alias, dest=meant, type=kind, default=argparse.SUPPRESS, metavar="X", help=same)
-    what.add_argument("--kit", metavar="NAME", help="of audio loops: the kit, such as power or 808 (default: any)")
     what.add_argument("--prime", metavar="FILE", help="continue from the last bars of a file's drums, in 4/4")
     output = parser.add_argument_group("output")
     shared.add_output(output, "where to write (default: a name made from the brief, here)", metavar="FILE|DIR")
@@ -201,7 +200,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--split", action="store_true", help="write one track each for kick, snare, hats, toms and cymbals"
     )
-    exports.add_soundfont(output)
+    exports.add_soundfont(output, kit="; of audio loops, one of theirs, such as 808")
     maps.add_drum_map(output)
     shared.add_json(output)
     shared.add_force(output)
@@ -221,15 +220,13 @@ def run(options: argparse.Namespace) -> int:
     if folder := folder_of(options.model):
         return make_loops(options, folder, bpm)
     brief = brief_of(options, bpm)
-    if options.kit is not None:
-        raise OptionError("--kit is for audio loops; add --model loop, or leave it out")
     drum_maps.load(options.drum_map)
     if options.text and brief.metre != BRIEF["metre"].default:
         raise OptionError("--text has bars in 4/4; leave out --text or --metre")
     if options.play:
         return live_beat.run(Composer.load(options.model), brief, options.seed, primed, options.soundfont)
     if options.wav:
-        EXPORTS["wav"].check(".wav", options.soundfont)
+        EXPORTS["wav"].check(".wav", exports.sounds(options))
     targets = paths.numbered(paths.beat(options.output, brief.genres, brief.bpm), options.takes)
     wanted = {name: extra for name, extra in EXTRAS.items() if getattr(options, name)}
     inputs = paths.identities([options.prime] if options.prime else [])

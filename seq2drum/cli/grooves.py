@@ -210,7 +210,7 @@ def _show(groove: Groove, options: argparse.Namespace) -> int:
     if options.output is not None:
         paths.write(midi.serialise(song), options.output, overwrite=options.force)
     if options.wav or options.play:
-        data = speakers.rendered(_duet(groove, LOOP), options.soundfont)
+        data = speakers.rendered(_duet(groove, LOOP), exports.sounds(options))
         if options.wav:
             paths.write(data, options.wav, overwrite=options.force)
         if options.play:
@@ -232,7 +232,7 @@ def _ready(options: argparse.Namespace) -> list[list[str]]:
         return []
     from seq2drum.show import sound
 
-    sound.check(options.soundfont)
+    sound.check(exports.sounds(options))
     return speakers.players() if options.play else []
 
 

@@ -352,7 +352,7 @@ def _record(
     take = jamming.take()
     if target is None or take is None:
         return
-    played = Played([take], Path(target).stem, exports.session(options), options.soundfont)
+    played = Played([take], Path(target).stem, exports.session(options), exports.sounds(options))
     exports.keep(played, options, options.source, [target], also, begun, with_guitar=True, once=True)
 
 
@@ -441,7 +441,7 @@ def run(options: argparse.Namespace) -> int:
         begun = time.perf_counter()
         take = _played(player, source, wanted, options)
         title = as_text("Jam" if source == "-" else Path(source).stem)
-        played = Played([take], title, exports.session(options), options.soundfont)
+        played = Played([take], title, exports.session(options), exports.sounds(options))
         exports.keep(played, options, source, targets[:1], also, begun, with_guitar=True)
 
     return paths.each([(source, [target, *also.values()])], options.force, "playing", play)

@@ -40,9 +40,9 @@ def run(options: argparse.Namespace) -> int:
     duet = duets.read(options)
     span = _span(duet, options.bars)
     players = speakers.players() if options.output is None else []
-    sound.check(options.soundfont)
+    sound.check(exports.sounds(options))
     exports.tell_if_cut(duet, span)
-    data = speakers.rendered(duet, options.soundfont, span)
+    data = speakers.rendered(duet, exports.sounds(options), span)
     if options.output is not None:
         paths.write(data, options.output, overwrite=options.force)
         if options.output != "-":

@@ -16,6 +16,7 @@ from seq2drum.errors import MissingExtraError, OutputError
 
 if TYPE_CHECKING:
     from seq2drum.music.duet import Duet
+    from seq2drum.show.kits import Sounds
 
 PLAYERS = (
     ("pw-play",),
@@ -33,7 +34,7 @@ FAILED_WITHIN = 2.0  # seconds: a player that fails sooner has played nothing, a
 _ELSE = "write a file instead with -o FILE.wav"
 
 
-def rendered(duet: Duet, soundfont: str | None, span: tuple[int, int] | None = None) -> bytes:
+def rendered(duet: Duet, sounds: Sounds, span: tuple[int, int] | None = None) -> bytes:
     """A duet as the bytes of a WAV file, with a progress bar. span: its ticks; all if None."""
     from seq2drum.show import sound
 
@@ -45,7 +46,7 @@ def rendered(duet: Duet, soundfont: str | None, span: tuple[int, int] | None = N
             advance(share - done, "")
             done = share
 
-        return sound.wav(duet, soundfont=soundfont, span=span, show=show)
+        return sound.wav(duet, sounds=sounds, span=span, show=show)
 
 
 def players() -> list[list[str]]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # imported on use, since the command line reads the table at 
     from seq2drum.music.notes import Part, Song
     from seq2drum.play.session import Session
     from seq2drum.play.take import Take
+    from seq2drum.show.kits import Sounds
     from seq2drum.show.loudness import Sound
 
 
@@ -21,14 +22,14 @@ if TYPE_CHECKING:  # imported on use, since the command line reads the table at 
 class Played:
     """The input of exports.
 
-    takes: of one song, the best first. title: of the song. session: contents of the files beside the drums. soundfont:
-    of the drums' sound; None finds one. recording: the bytes of the guitar's sound file, if it was one.
+    takes: of one song, the best first. title: of the song. session: contents of the files beside the drums. sounds:
+    what sound is made with; None finds it. recording: the bytes of the guitar's sound file, if it was one.
     """
 
     takes: Sequence[Take]
     title: str
     session: Session
-    soundfont: str | None = None
+    sounds: Sounds | None = None
     recording: bytes | None = None
 
     @property
@@ -41,12 +42,12 @@ class Export(NamedTuple):
     """One kind of export.
 
     suffixes: of its file's name. make: returns the file's bytes, for one of these suffixes. check: raises an error if
-    this machine cannot make it for a suffix and with a soundfont.
+    this machine cannot make it for a suffix and with some sounds.
     """
 
     suffixes: tuple[str, ...]
     make: Callable[[Played, str], bytes]
-    check: Callable[[str, str | None], None] = lambda suffix, soundfont: None
+    check: Callable[[str, Sounds | None], None] = lambda suffix, sounds: None
 
 
 def stems(played: Played) -> dict[str, Sound]:
@@ -59,7 +60,7 @@ def stems(played: Played) -> dict[str, Sound]:
 
     song, guitars, others = played.takes[0].audible_tracks(played.session)
     recording = _recording(played, song, guitars)
-    return sound.rendered_stems(song, guitars, others, soundfont=played.soundfont, recording=recording)
+    return sound.rendered_stems(song, guitars, others, sounds=played.sounds, recording=recording)
 
 
 def _score(played: Played, suffix: str) -> bytes:
@@ -78,7 +79,7 @@ def _score(played: Played, suffix: str) -> bytes:
     return engraving.svg(data)
 
 
-def _check_score(suffix: str, soundfont: str | None) -> None:
+def _check_score(suffix: str, sounds: Sounds | None) -> None:
     if suffix == ".svg":
         from seq2drum.show import engraving
 
@@ -96,7 +97,7 @@ def _wav(played: Played, suffix: str) -> bytes:
 
     duet, click = played.takes[0].audible(played.session)
     recording = _recording(played, duet.song, duet.guitars)
-    return sound.wav(duet, soundfont=played.soundfont, beside=click, recording=recording)
+    return sound.wav(duet, sounds=played.sounds, beside=click, recording=recording)
 
 
 def _recording(played: Played, song: Song, guitars: Sequence[Part]) -> Sound | None:
@@ -117,10 +118,10 @@ def _recording(played: Played, song: Song, guitars: Sequence[Part]) -> Sound | N
     return np.pad(soundfiles.stereo(played.recording, loudness.RATE), ((max(silence, 0), 0), (0, 0)))
 
 
-def _check_wav(suffix: str, soundfont: str | None) -> None:
+def _check_wav(suffix: str, sounds: Sounds | None) -> None:
     from seq2drum.show import sound
 
-    sound.check(soundfont)
+    sound.check(sounds)
 
 
 def _rpp(played: Played, suffix: str) -> bytes:
@@ -171,7 +172,7 @@ def _gp(played: Played, suffix: str) -> bytes:
     return binary.write_guitarpro(best.song, best.standard_part, played.title)
 
 
-def _check_gp(suffix: str, soundfont: str | None) -> None:
+def _check_gp(suffix: str, sounds: Sounds | None) -> None:
     from seq2drum.formats.guitarpro import binary
 
     binary.check()

@@ -71,7 +71,8 @@ def _musescore(top: str, folder: str) -> list[Path]:
     return [Path(top, folder.format(f"MuseScore {number}"), "sound") for number in (4, 3)]
 
 
-_DRUM_BANK = 128
+DRUM_BANK = 128
+"""The bank of a soundfont's drum kits."""
 _MOST_PRESETS = 1 << 20  # bytes
 
 
@@ -90,7 +91,7 @@ def soundfont_trouble(path: Path, *, guitars: bool = True) -> str | None:
         return f"it cannot be read ({error.strerror})"
     if presets is None:
         return "it is not a soundfont"
-    if not any(bank == _DRUM_BANK for bank, _ in presets):
+    if not any(bank == DRUM_BANK for bank, _ in presets):
         return "it has no drums"
     if guitars and not any(bank == 0 and program in GUITAR_PROGRAMS for bank, program in presets):
         return "it has no guitars"
@@ -100,7 +101,16 @@ def soundfont_trouble(path: Path, *, guitars: bool = True) -> str | None:
 def drum_programs(path: Path) -> list[int]:
     """The programs of a soundfont's drum kits, in order; empty for another kind of file."""
     with path.open("rb") as file:
-        return sorted(program for bank, program in _presets(file) or () if bank == _DRUM_BANK)
+        return sorted(program for bank, program in _presets(file) or () if bank == DRUM_BANK)
+
+
+def presets_of(path: Path) -> set[tuple[int, int]] | None:
+    """The presets of a soundfont, (bank, program); None for another kind of file, or one that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return _presets(file)
+    except OSError:
+        return None
 
 
 def _presets(file: BinaryIO) -> set[tuple[int, int]] | None:
@@ -245,24 +255,37 @@ _SETTINGS = (
 PATIENCE = 60.0  # seconds of a timeout, plus the length of the sound
 
 
+class Job(NamedTuple):
+    """A song to render with a soundfont. dry: without reverberation."""
+
+    synthesiser: Synthesiser
+    song: Song
+    dry: bool = False
+
+
 def render(
     synthesiser: Synthesiser, songs: Sequence[Song], show: Callable[[float], None], *, dry: bool = False
 ) -> list[Sound]:
-    """Each song as sound, in parallel; silence for a song without notes. dry: without reverberation."""
+    """Each song as sound with one soundfont, see `render_jobs`."""
+    return render_jobs([Job(synthesiser, song, dry) for song in songs], show)
+
+
+def render_jobs(jobs: Sequence[Job], show: Callable[[float], None]) -> list[Sound]:
+    """Each job as sound, in parallel; silence for a song without notes."""
     with tempfile.TemporaryDirectory(prefix="seq2drum-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         (folder / "settings").touch()  # instead of the user's own
         running: list[_Running] = []
         try:
-            for number, song in enumerate(songs):
-                if song.parts:
-                    running.append(_start(synthesiser, song, folder, str(number), dry))
+            for number, job in enumerate(jobs):
+                if job.song.parts:
+                    running.append(_start(job, folder, str(number)))
             _wait(running, show)
         finally:
             for one in running:
                 one.end()
         rendered = {one.name: _read(one) for one in running}
-    return [rendered.get(str(number), np.zeros((0, 2), np.float32)) for number in range(len(songs))]
+    return [rendered.get(str(number), np.zeros((0, 2), np.float32)) for number in range(len(jobs))]
 
 
 class _Running(NamedTuple):
@@ -300,7 +323,8 @@ class _Running(NamedTuple):
         return OutputError(f"no sound could be made: FluidSynth {how}{words}; 2.0 or newer is needed")
 
 
-def _start(synthesiser: Synthesiser, song: Song, folder: Path, name: str, dry: bool) -> _Running:
+def _start(job: Job, folder: Path, name: str) -> _Running:
+    synthesiser, song, dry = job
     (folder / f"{name}.mid").write_bytes(midi.serialise(song))
     settings = [word for setting in (*_SETTINGS, f"synth.reverb.active={int(not dry)}") for word in ("-o", setting)]
     # Names without a folder: on Windows FluidSynth cannot open every letter of the folder's.

@@ -1,7 +1,7 @@
-"""A duet as sound, rendered by FluidSynth with a General MIDI soundfont.
+"""A duet as sound, rendered by FluidSynth: guitars with a General MIDI soundfont, drums on a kit, if there is one.
 
-Guitars and drums are rendered apart, brought to equal loudness, and mixed into a WAV file; loudspeakers are not used
-here.
+Guitars and drums are rendered apart, the drums go over their bus, both are brought to equal loudness, and mixed into a
+WAV file; loudspeakers are not used here.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from seq2drum.lattice.patterns import resampled
 from seq2drum.music.duet import Duet
 from seq2drum.music.kit import NINE
 from seq2drum.music.notes import Part, Song, Tempo
-from seq2drum.show import fluidsynth, loudness
+from seq2drum.show import bus, fluidsynth, kits, loudness
+from seq2drum.show.fluidsynth import Job
+from seq2drum.show.kits import Sounds
 from seq2drum.show.loudness import CEILING, RATE, Sound, factor, limited, peak, wav_file
 
 MOST_SECONDS = 600.0
 """Longer songs are cut here: ten minutes are 106 MB of WAV, and take 0.7 GB of memory to make."""
-LOUDNESS = -16.0
-"""The loudness of the mix in LUFS, usual for music at a desk."""
+LOUDNESS = -14.0
+"""The loudness of the mix in LUFS, that of music where it is streamed."""
 DRUMS_OVER_GUITAR = 0.0
 """The loudness of the drums relative to the guitars, in LU."""
 
@@ -35,9 +37,11 @@ _FADE = 0.3  # seconds, at the very end
 _SILENCE = 10 ** (-66 / 20)  # amplitude below which a sound has ended
 
 
-def check(soundfont: str | os.PathLike[str] | None = None) -> None:
-    """Refuse what `wav` would refuse without a synthesiser; see `fluidsynth.find`."""
-    fluidsynth.find(soundfont)
+def check(sounds: Sounds | None = None) -> None:
+    """Refuse what `wav` would refuse without a synthesiser; see `fluidsynth.find` and `kits.find`."""
+    sounds = sounds or Sounds()
+    fluidsynth.find(sounds.soundfont)
+    kits.find(sounds)
 
 
 def seconds(duet: Duet, span: tuple[int, int] | None = None) -> float:
@@ -58,7 +62,7 @@ def clock(seconds: float) -> str:
 def wav(
     duet: Duet,
     *,
-    soundfont: str | os.PathLike[str] | None = None,
+    sounds: Sounds | None = None,
     span: tuple[int, int] | None = None,
     beside: Sequence[Part] = (),
     recording: Sound | None = None,
@@ -71,7 +75,7 @@ def wav(
 
     Args:
         duet: Guitars and drums.
-        soundfont: A General MIDI soundfont; by default see `fluidsynth.find`.
+        sounds: What sound is made with; by default what is found.
         span: The range of ticks in which notes begin.
         beside: Sounds with the drums, and as loud: a click.
         recording: Replaces the guitars, from the song's start on.
@@ -84,7 +88,7 @@ def wav(
     """
     if recording is not None:
         duet = duet._replace(guitars=())
-    guitars, drums = stems(duet, soundfont=soundfont, span=span, beside=beside, most_seconds=most_seconds, show=show)
+    guitars, drums = stems(duet, sounds=sounds, span=span, beside=beside, most_seconds=most_seconds, show=show)
     if recording is not None:
         return wav_file(_finished(over(recording[: round(most_seconds * RATE)], drums)))
     return wav_file(_finished(mix(guitars, drums)))
@@ -98,17 +102,56 @@ def lasts(data: bytes) -> float:
 def stems(
     duet: Duet,
     *,
-    soundfont: str | os.PathLike[str] | None = None,
+    sounds: Sounds | None = None,
     span: tuple[int, int] | None = None,
     beside: Sequence[Part] = (),
     most_seconds: float = MOST_SECONDS,
     show: Callable[[float], None] = lambda share: None,
 ) -> tuple[Sound, Sound]:
-    """Guitars and drums as FluidSynth renders them, not balanced; see `wav`."""
-    synthesiser = fluidsynth.find(soundfont)
-    songs = [fluidsynth.timed(duet.song, parts, span, most_seconds) for parts in (duet.guitars, (duet.drums, *beside))]
-    guitars, drums = fluidsynth.render(synthesiser, songs, show)
-    return guitars, drums
+    """Guitars, and drums with their bus, not balanced; see `wav`."""
+    groups, sounds = (duet.guitars, (duet.drums, *beside)), sounds or Sounds()
+    guitars, drums = _rendered(duet.song, groups, (False, True), sounds, span, most_seconds, show)
+    return guitars, drums if sounds.dry else bus.bussed([drums])[0]
+
+
+def _rendered(
+    song: Song,
+    groups: Sequence[Sequence[Part]],
+    on_kit: Sequence[bool],
+    sounds: Sounds,
+    span: tuple[int, int] | None,
+    most_seconds: float,
+    show: Callable[[float], None] = lambda share: None,
+) -> list[Sound]:
+    """Groups of parts of a song, each as one sound. on_kit: whether its drums are played on the kit."""
+    synthesiser, kit = fluidsynth.find(sounds.soundfont), kits.find(sounds)
+    jobs, owners, played = list[Job](), list[int](), list[Sound]()
+    done: list[list[Sound]] = [[] for _ in groups]
+
+    def timed(parts: Sequence[Part]) -> Song:
+        return fluidsynth.timed(song, parts, span, most_seconds)
+
+    # 1. Each group with the General MIDI soundfont, and what is on the kit by itself.
+    for number, (parts, is_on_kit) in enumerate(zip(groups, on_kit, strict=True)):
+        rest = list[Part]()
+        for part in parts:
+            if not (is_on_kit and kit is not None and part.is_drums):
+                rest.append(part)
+                continue
+            own, lacking = kits.divided(part, kit)
+            rest.append(lacking)
+            if kit.is_sfz:
+                done[number].append(kits.render_sfz(kit, timed((own,))))
+            else:
+                jobs.append(Job(synthesiser._replace(soundfont=kit.path), timed((own,)), dry=True))
+                owners.append(number)
+        jobs.append(Job(synthesiser, timed(rest), dry=is_on_kit or sounds.dry))
+        owners.append(number)
+    # 2. Rendered together, and what belongs together added up.
+    played = fluidsynth.render_jobs(jobs, show)
+    for number, heard in zip(owners, played, strict=True):
+        done[number].append(heard)
+    return [each[0] if len(each) == 1 else _sum(each) for each in done]
 
 
 # --- balance ----------------------------------------------------------------------------------------------------------
@@ -200,7 +243,7 @@ def rendered_stems(
     guitars: Sequence[Part],
     others: Mapping[str, Sequence[Part]],
     *,
-    soundfont: str | os.PathLike[str] | None = None,
+    sounds: Sounds | None = None,
     recording: Sound | None = None,
 ) -> dict[str, Sound]:
     """Each stem by its name, and the mix: all of one length, none above full scale, and the stems add up to the mix.
@@ -214,8 +257,13 @@ def rendered_stems(
     """
     # 1. Each of them by itself.
     groups = dict(others) if recording is not None or not guitars else {GUITAR: guitars, **others}
-    songs = [fluidsynth.timed(song, parts, None, MOST_SECONDS) for parts in groups.values()]
-    rendered = dict(zip(groups, fluidsynth.render(fluidsynth.find(soundfont), songs, lambda share: None), strict=True))
+    on_kit, sounds = [name != GUITAR for name in groups], sounds or Sounds()
+    rendered = dict(
+        zip(groups, _rendered(song, list(groups.values()), on_kit, sounds, None, MOST_SECONDS), strict=True)
+    )
+    if not sounds.dry:
+        names = [name for name in groups if name != GUITAR]
+        rendered |= zip(names, bus.bussed([rendered.pop(name) for name in names]), strict=True)
     if recording is not None:
         rendered = {GUITAR: recording[: round(MOST_SECONDS * RATE)].astype(np.float32), **rendered}  # a copy
     # 2. The balance of guitar and drums, and their loudness together.

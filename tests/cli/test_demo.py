@@ -42,7 +42,7 @@ def quick(monkeypatch, take):
             return take
 
     monkeypatch.setattr(drummer.Drummer, "load", staticmethod(Loaded))
-    monkeypatch.setattr(sound, "wav", lambda duet, soundfont=None: WAV)
+    monkeypatch.setattr(sound, "wav", lambda duet, sounds=None: WAV)
 
 
 def test_the_song_that_ships_is_the_example(tmp_path):

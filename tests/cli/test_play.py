@@ -240,7 +240,7 @@ def test_drums_of_another_file_are_heard_with_the_guitar(path, asked, tmp_path):
 
 def test_the_soundfont_option_is_used(path, asked, tmp_path):
     assert plays(SONG, "-o", tmp_path / "a.wav", "--soundfont", "some.sf2") == 0
-    assert asked.given["soundfont"] == "some.sf2"
+    assert asked.given["sounds"].soundfont == "some.sf2"
 
 
 def test_a_line_says_that_a_long_song_is_cut(path, asked, tmp_path, capsys):

@@ -23,7 +23,7 @@ from seq2drum.play.beats.variants import MOVES, NEW, ORDERS, order_of, variant
 from seq2drum.play.generators.composer import Brief, Composer, on_nine
 from seq2drum.play.grooves.book import Book
 
-AT_DOUBLE_COUNT = {"up-swing", "one-drop-eighths"}  # grooves whose beats are half as long
+AT_DOUBLE_COUNT = {"up-swing"}  # grooves whose beats are half as long
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,8 @@ from seq2drum.formats.midi import midi
 from seq2drum.music import duet
 from seq2drum.music.duet import Duet
 from seq2drum.music.notes import Note, Part, Song, Tempo
-from seq2drum.show import fluidsynth, loudness, sound
+from seq2drum.show import bus, fluidsynth, kits, loudness, sound
+from seq2drum.show.kits import Sounds
 from seq2drum.show.loudness import CEILING, RATE, factor, limited
 from tests import players
 from tests.players import save_player
@@ -134,7 +135,7 @@ def test_a_click_after_changes_of_tempo_lies_where_the_song_says(soundfont):
     tempos = [Tempo(480 * i, 300_000 + 7_001 * (i * 37 % 60)) for i in range(60)]  # a tempo that changes all the time
     ticks = [0, 480 * 7 + 100, 480 * 31, 480 * 59 + 333]
     clicks = duet_of([], [Note(tick, 30, 76, 120) for tick in ticks], *tempos)  # a wood block has no attack
-    heard_at = onsets(heard(sound.wav(clicks, soundfont=soundfont)))
+    heard_at = onsets(heard(sound.wav(clicks, sounds=Sounds(soundfont))))
     expected = [clicks.song.seconds(tick) for tick in ticks]
     assert expected[-1] > 25
     assert heard_at == pytest.approx(expected, abs=0.015)
@@ -142,15 +143,15 @@ def test_a_click_after_changes_of_tempo_lies_where_the_song_says(soundfont):
 
 def test_guitar_and_drums_sound_together(soundfont):
     both = duet_of([Note(960, 480, 64, 110)], [Note(960, 60, 76, 110)])
-    (guitar,) = onsets(heard(sound.wav(both._replace(drums=Part.of([], is_drums=True)), soundfont=soundfont)))
-    (drums,) = onsets(heard(sound.wav(both._replace(guitars=()), soundfont=soundfont)))
+    (guitar,) = onsets(heard(sound.wav(both._replace(drums=Part.of([], is_drums=True)), sounds=Sounds(soundfont))))
+    (drums,) = onsets(heard(sound.wav(both._replace(guitars=()), sounds=Sounds(soundfont))))
     assert guitar == pytest.approx(1, abs=0.015)
     assert drums == pytest.approx(1, abs=0.015)
 
 
 def test_a_span_begins_at_its_first_tick_and_has_only_its_own_notes(soundfont):
     clicks = duet_of([], [Note(480 * i, 30, 76, 120) for i in range(20)], Tempo(0, 500_000), Tempo(480 * 8, 400_000))
-    cut = heard(sound.wav(clicks, soundfont=soundfont, span=(480 * 6, 480 * 10)))
+    cut = heard(sound.wav(clicks, sounds=Sounds(soundfont), span=(480 * 6, 480 * 10)))
     assert onsets(cut) == pytest.approx([0, 0.5, 1.0, 1.4], abs=0.015)
     assert sound.seconds(clicks, (480 * 6, 480 * 10)) == pytest.approx(1.4 + 30 / 480 * 0.4)
     assert sound.seconds(clicks) == pytest.approx(clicks.song.seconds(480 * 19 + 30))
@@ -161,15 +162,15 @@ def test_a_span_begins_at_its_first_tick_and_has_only_its_own_notes(soundfont):
 
 def test_the_same_music_gives_the_same_bytes(soundfont):
     piece = duet.of_songs([midi.read(EXAMPLES / "training" / "bossa_nova_1.mid")])
-    first = sound.wav(piece, soundfont=soundfont, most_seconds=5)
-    assert sound.wav(piece, soundfont=soundfont, most_seconds=5) == first
+    first = sound.wav(piece, sounds=Sounds(soundfont), most_seconds=5)
+    assert sound.wav(piece, sounds=Sounds(soundfont), most_seconds=5) == first
 
 
 @pytest.mark.parametrize("name", ["five_four_1", "metal_gallop_2"])
 def test_an_example_is_as_loud_as_promised_and_does_not_clip(soundfont, name):
     piece = duet.of_songs([midi.read(EXAMPLES / "training" / f"{name}.mid")])
     span = (0, piece.song.bars()[8].end)
-    samples = heard(sound.wav(piece, soundfont=soundfont, span=span))
+    samples = heard(sound.wav(piece, sounds=Sounds(soundfont), span=span))
     assert np.abs(samples).max() <= HIGHEST + 1e-4
     assert loudness.integrated(samples) == pytest.approx(sound.LOUDNESS, abs=0.8)
     assert 0 <= len(samples) / 44_100 - sound.seconds(piece, span) < 7  # until the last notes have died away
@@ -177,25 +178,27 @@ def test_an_example_is_as_loud_as_promised_and_does_not_clip(soundfont, name):
 
 def test_the_end_is_silent_and_not_cut_off(soundfont):
     crash = duet_of([], [Note(0, 60, 49, 127)])
-    samples = heard(sound.wav(crash, soundfont=soundfont))
+    samples = heard(sound.wav(crash, sounds=Sounds(soundfont)))
     assert 1.5 < len(samples) / 44_100 < 7
     assert np.abs(samples[-100:]).max() < 1e-3
     assert np.abs(np.diff(samples[-20_000:], axis=0)).max() < 0.01
 
 
 def test_long_songs_are_cut(soundfont):
-    samples = heard(sound.wav(strummed(200), soundfont=soundfont, most_seconds=3))
+    samples = heard(sound.wav(strummed(200), sounds=Sounds(soundfont), most_seconds=3))
     assert 3 < len(samples) / 44_100 < 10
     assert onsets(samples).max() < 3
     slow = strummed(30, Tempo(0, 15_000_000))  # four a minute
     assert sound.seconds(slow) > 400
-    assert len(heard(sound.wav(slow, soundfont=soundfont, most_seconds=3))) / 44_100 < 10
+    assert len(heard(sound.wav(slow, sounds=Sounds(soundfont), most_seconds=3))) / 44_100 < 10
 
 
 def test_the_shortest_song_and_a_song_without_notes_give_a_file(soundfont):
-    assert len(heard(sound.wav(duet_of([], []), soundfont=soundfont))) == 0
-    assert len(heard(sound.wav(duet_of([Note(0, 0, 60, 1)], []), soundfont=soundfont))) > 0  # no length, least velocity
-    assert len(heard(sound.wav(duet_of([Note(0, 9, 0, 127), Note(0, 9, 127, 127)], []), soundfont=soundfont))) > 0
+    assert len(heard(sound.wav(duet_of([], []), sounds=Sounds(soundfont)))) == 0
+    assert (
+        len(heard(sound.wav(duet_of([Note(0, 0, 60, 1)], []), sounds=Sounds(soundfont)))) > 0
+    )  # no length, least velocity
+    assert len(heard(sound.wav(duet_of([Note(0, 9, 0, 127), Note(0, 9, 127, 127)], []), sounds=Sounds(soundfont)))) > 0
 
 
 def test_several_guitars_have_their_own_programs(soundfont):
@@ -204,7 +207,7 @@ def test_several_guitars_have_their_own_programs(soundfont):
     drums = Part.of([], is_drums=True)
     song = Song(480, tuple(parts), length=960)
     rendered = [
-        sound.wav(Duet(song, tuple(some), drums), soundfont=soundfont) for some in (parts, parts[:1], parts[1:])
+        sound.wav(Duet(song, tuple(some), drums), sounds=Sounds(soundfont)) for some in (parts, parts[:1], parts[1:])
     ]
     assert len(set(rendered)) == 3
 
@@ -212,22 +215,22 @@ def test_several_guitars_have_their_own_programs(soundfont):
 @pytest.mark.parametrize("index", [0, 40, 80])
 def test_a_real_song_is_rendered(sample, soundfont, index):
     song = midi.read(sample[index % len(sample)])
-    samples = heard(sound.wav(duet.of_songs([song]), soundfont=soundfont, most_seconds=12))
+    samples = heard(sound.wav(duet.of_songs([song]), sounds=Sounds(soundfont), most_seconds=12))
     assert np.abs(samples).max() <= HIGHEST + 1e-4
     assert loudness.integrated(samples) == pytest.approx(sound.LOUDNESS, abs=3)
 
 
 def test_fluidsynth_settings_of_the_user_are_ignored(soundfont, tmp_path, monkeypatch):
     piece = strummed(4)
-    before = sound.wav(piece, soundfont=soundfont)
+    before = sound.wav(piece, sounds=Sounds(soundfont))
     (tmp_path / ".fluidsynth").write_text("set synth.gain 0.0\nquit\n")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert sound.wav(piece, soundfont=soundfont) == before
+    assert sound.wav(piece, sounds=Sounds(soundfont)) == before
 
 
 def test_rendering_reports_its_progress(soundfont):
     shares: list[float] = []
-    sound.wav(strummed(20), soundfont=soundfont, show=shares.append)
+    sound.wav(strummed(20), sounds=Sounds(soundfont), show=shares.append)
     assert shares == sorted(shares)
     assert 0 <= shares[0] <= shares[-1] <= 1
 
@@ -278,7 +281,7 @@ def test_the_soundfont_that_is_named_goes_before_that_of_the_environment(program
 )
 def test_a_soundfont_without_drums_or_guitars_is_refused(program, tmp_path, presets, trouble):
     with pytest.raises(OptionError, match=trouble):
-        sound.check(made_soundfont(tmp_path / "some.sf2", *presets))
+        sound.check(Sounds(made_soundfont(tmp_path / "some.sf2", *presets)))
 
 
 def test_a_file_that_is_not_a_soundfont_is_refused(program, tmp_path, monkeypatch):
@@ -293,12 +296,12 @@ def test_a_file_that_is_not_a_soundfont_is_refused(program, tmp_path, monkeypatc
     ):
         bad.write_bytes(data)
         with pytest.raises(OptionError, match=r"it is not a soundfont|it has no|cannot be read") as caught:
-            sound.check(bad)
+            sound.check(Sounds(bad))
         assert "--soundfont" in str(caught.value)
     with pytest.raises(OptionError, match="there is no such file"):
-        sound.check(tmp_path / "none.sf2")
+        sound.check(Sounds(tmp_path / "none.sf2"))
     with pytest.raises(OptionError, match="there is no such file"):
-        sound.check(tmp_path)
+        sound.check(Sounds(tmp_path))
     monkeypatch.setenv(fluidsynth.VARIABLE, str(bad))
     with pytest.raises(OptionError, match=fluidsynth.VARIABLE):
         sound.check()
@@ -402,7 +405,7 @@ def test_a_fluidsynth_that_fails_is_stopped_and_its_fault_is_named(tmp_path, mon
     font = made_soundfont(tmp_path / "font.sf2", GUITAR, KIT)
     begun = time.monotonic()
     with pytest.raises(OutputError, match=message):
-        sound.wav(strummed(1), soundfont=font)
+        sound.wav(strummed(1), sounds=Sounds(font))
     assert time.monotonic() - begun < 15
 
 
@@ -412,7 +415,7 @@ def test_what_a_script_in_the_place_of_fluidsynth_has_started_ends_with_it(tmp_p
     stand_in(tmp_path, monkeypatch, f"sleep 60 & echo $! > {tmp_path}/$$.child; wait")
     monkeypatch.setattr(fluidsynth, "PATIENCE", 1.0)
     with pytest.raises(OutputError, match="was not done after"):
-        sound.wav(strummed(1), soundfont=made_soundfont(tmp_path / "font.sf2", GUITAR, KIT))
+        sound.wav(strummed(1), sounds=Sounds(made_soundfont(tmp_path / "font.sf2", GUITAR, KIT)))
     children = [int(path.read_text()) for path in tmp_path.glob("*.child")]
     assert len(children) == 2
     deadline = time.monotonic() + 10
@@ -434,7 +437,7 @@ def test_the_output_of_a_fluidsynth_with_16_bits_only_is_read(tmp_path, monkeypa
     samples = np.rint(8_000 * np.sin(np.arange(44_100) / 10)).astype("<i2")
     (tmp_path / "raw").write_bytes(np.stack([samples, samples], axis=1).tobytes())
     stand_in(tmp_path, monkeypatch, f"cat {tmp_path}/raw > 0.wav; cat {tmp_path}/raw > 1.wav")
-    out = heard(sound.wav(strummed(1), soundfont=made_soundfont(tmp_path / "font.sf2", GUITAR, KIT)))
+    out = heard(sound.wav(strummed(1), sounds=Sounds(made_soundfont(tmp_path / "font.sf2", GUITAR, KIT), dry=True)))
     assert loudness.integrated(out) == pytest.approx(sound.LOUDNESS, abs=1)
     assert np.corrcoef(out[:30_000, 0], samples[:30_000])[0, 1] > 0.999
 
@@ -445,7 +448,7 @@ def test_fluidsynth_reads_the_files_written_for_it_and_no_shell_is_used(tmp_path
     font = made_soundfont(tmp_path / "a b; $(echo c).sf2", GUITAR, KIT)
     song = Song(96, (Part.of([Note(96, 48, 60, 90)], program=27, name="secret; rm"),), (Tempo(0, 250_000),))
     with pytest.raises(OutputError):
-        sound.wav(Duet(song, song.parts, Part.of([Note(0, 10, 36, 80)], is_drums=True)), soundfont=font)
+        sound.wav(Duet(song, song.parts, Part.of([Note(0, 10, 36, 80)], is_drums=True)), sounds=Sounds(font))
     words = (tmp_path / "words").read_text().splitlines()
     assert str(font) in words
     guitar = midi.read(tmp_path / "0.mid")
@@ -486,7 +489,7 @@ def test_stems_add_up_to_the_mix_to_a_millionth_and_nothing_is_clipped(soundfont
     guitar = Part.of([Note(at, 400, 52, 100) for at in range(0, 1920, 480)], program=30)
     song = Song(480, (guitar,), length=1920)
     others = {"kick": (drums("Kick", 36),), "snare": (drums("Snare", 38),)}
-    made = sound.rendered_stems(song, (guitar,), others, soundfont=soundfont)
+    made = sound.rendered_stems(song, (guitar,), others, sounds=Sounds(soundfont))
     mix = made.pop("mix")
     assert list(made) == ["guitar", "kick", "snare"]
     total = np.sum([one.astype(np.float64) for one in made.values()], axis=0)
@@ -499,14 +502,14 @@ def test_the_guitar_among_the_stems_of_a_recording_is_the_recording(soundfont: P
     song = Song(480, (), length=1920)
     hum = 0.05 * np.sin(np.arange(3 * loudness.RATE) / 30)
     recording = np.stack([hum, 0.5 * hum], axis=1).astype(np.float32)
-    made = sound.rendered_stems(song, (), {"kick": (drums("Kick", 36),)}, soundfont=soundfont, recording=recording)
+    made = sound.rendered_stems(song, (), {"kick": (drums("Kick", 36),)}, sounds=Sounds(soundfont), recording=recording)
     mix = made.pop("mix")
     assert list(made) == ["guitar", "kick"]
     total = np.sum([one.astype(np.float64) for one in made.values()], axis=0)
     assert np.abs(total - mix).max() < 1e-6
     kick = fluidsynth.timed(song, (drums("Kick", 36),), None, sound.MOST_SECONDS)
-    (alone,) = fluidsynth.render(fluidsynth.find(soundfont), [kick], lambda share: None)
-    over = sound.over(recording, alone)
+    alone = bus.bussed(fluidsynth.render(fluidsynth.find(soundfont), [kick], lambda share: None, dry=True))
+    over = sound.over(recording, alone[0])
     quiet = slice(0, 2 * loudness.RATE)  # before the end fades
     assert np.abs(mix[quiet] - over[quiet]).max() < 1e-6
     level = made["guitar"][quiet].std() / recording[quiet].std()
@@ -529,7 +532,7 @@ def test_stems_need_little_more_memory_than_they_have_samples(soundfont: Path) -
     guitar = Part.of([Note(at, 400, 52, 100) for at in range(0, 30 * 960, 480)], program=30)
     tracemalloc.start()
     try:
-        made = sound.rendered_stems(Song(480, (guitar,), length=30 * 960), (guitar,), drummed, soundfont=soundfont)
+        made = sound.rendered_stems(Song(480, (guitar,), length=30 * 960), (guitar,), drummed, sounds=Sounds(soundfont))
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -542,7 +545,7 @@ def test_no_stem_is_above_full_scale_where_the_mix_is_not(soundfont: Path, monke
     loud = np.tile(np.array([[1.5, 1.5], [-1.5, -1.5]], dtype=np.float32), (loudness.RATE, 1))
     parts = {name: (drums(name, 38),) for name in ("kick", "snare")}
     monkeypatch.setattr(fluidsynth, "render", lambda *given: [loud.copy(), -0.97 * loud])
-    made = sound.rendered_stems(Song(480, (), length=1920), (), parts, soundfont=soundfont)
+    made = sound.rendered_stems(Song(480, (), length=1920), (), parts, sounds=Sounds(soundfont))
     assert all(loudness.peak(one) <= 1 for one in made.values())
     assert np.abs(made["kick"] + made["snare"] - made["mix"]).max() < 1e-6
 
@@ -615,3 +618,130 @@ def test_what_is_no_soundfont_is_refused(tmp_path: Path) -> None:
     other.write_bytes(b"RIFF....WAVE")
     with pytest.raises(OptionError, match="not a soundfont"):
         sound.find(other)
+
+
+# --- kits and the bus -------------------------------------------------------------------------------------------------
+
+
+def test_a_kit_is_found_by_its_name_or_file_and_not_where_a_soundfont_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(kits.VARIABLE, raising=False)
+    monkeypatch.delenv(fluidsynth.VARIABLE, raising=False)
+    monkeypatch.setattr(fluidsynth, "folders", lambda: [tmp_path])
+    monkeypatch.setattr(kits, "_LV2", tmp_path / "none")
+    assert kits.find(Sounds()) is None
+    pearl = made_soundfont(tmp_path / "Black_Pearl_4_LV2.sf2", (0, 0))
+    other = made_soundfont(tmp_path / "mine.sf2", KIT)
+    found = kits.find(Sounds())
+    assert found is not None and (found.name, found.path, found.drum_map) == ("black-pearl", pearl, kits.AVL)
+    assert kits.find(Sounds(kit="Black Pearl")) == found and kits.find(Sounds(kit="gm")) is None
+    assert kits.find(Sounds(other)) is None and kits.find(Sounds(other, "black-pearl")) == found
+    mine = kits.find(Sounds(kit=str(other)))
+    assert mine is not None and (mine.name, mine.drum_map, mine.preset[0]) == ("mine", "gm", fluidsynth.DRUM_BANK)
+    monkeypatch.setenv(kits.VARIABLE, "black-pearl")
+    assert kits.find(Sounds(other)) == found
+
+
+@pytest.mark.parametrize(
+    ("kit", "said"),
+    [
+        ("nobody", "there is no kit 'nobody' here; there are gm"),
+        ("nix.sf2", "there is no such file"),
+        ("nix.sfz", "there is no such file"),
+        (__file__, "there is no kit"),
+    ],
+)
+def test_a_kit_that_is_none_is_refused(kit: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fluidsynth, "folders", lambda: [tmp_path])
+    monkeypatch.setattr(kits, "_LV2", tmp_path / "none")
+    with pytest.raises(OptionError, match=said):
+        kits.find(Sounds(kit=kit))
+    (tmp_path / "no.sf2").write_bytes(b"no")
+    with pytest.raises(OptionError, match="it is not a soundfont"):
+        kits.find(Sounds(kit=str(tmp_path / "no.sf2")))
+
+
+def test_drums_are_divided_between_a_kit_and_what_it_lacks() -> None:
+    kit = kits.Kit("black-pearl", Path("x.sf2"), kits.AVL)
+    drums = Part.of([Note(0, 9, 36, 90), Note(0, 9, 50, 90), Note(480, 9, 63, 90)], is_drums=True)
+    own, lacking = kits.divided(drums, kit)
+    assert own.pitch.tolist() == [36, 47] and not own.is_drums  # the kit's high tom, on a channel of its preset
+    assert lacking.pitch.tolist() == [63] and lacking.is_drums
+
+
+@POSIX
+def test_an_sfz_kit_is_played_by_sfizz_render(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools, kit = tmp_path / "bin", tmp_path / "kit.sfz"
+    tools.mkdir()
+    kit.write_text("<region> sample=none.wav")
+    monkeypatch.setenv("PATH", str(tools))
+    with pytest.raises(MissingExtraError, match="install sfizz"):
+        kits.find(Sounds(kit=str(kit)))
+    (tmp_path / "tone.wav").write_bytes(loudness.stereo_wav(np.full((100, 2), 0.5, np.float32)))
+    script = (
+        f"#!/bin/sh\nwhile [ $# -gt 0 ]; do [ $1 = --wav ] && out=$2; shift; done\n/bin/cp '{tmp_path}/tone.wav' $out\n"
+    )
+    (tools / "sfizz_render").write_text(script)
+    (tools / "sfizz_render").chmod(0o755)
+    found = kits.find(Sounds(kit=str(kit)))
+    assert found is not None and found.is_sfz
+    song = Song(1000, (Part.of([Note(0, 9, 36, 90)], is_drums=True),), length=1000)
+    assert kits.render_sfz(found, song)[:, 0].tolist() == pytest.approx([0.5] * 100, abs=1e-4)
+    (tools / "sfizz_render").write_text("#!/bin/sh\necho broken >&2\nexit 3\n")
+    with pytest.raises(OutputError, match="broken"):
+        kits.render_sfz(found, song)
+
+
+def struck(strokes: int = 8, seed: int = 0) -> np.ndarray:
+    """Two seconds of decaying noise, louder and softer strokes."""
+    rng, out = np.random.default_rng(seed), np.zeros((2 * RATE, 2), np.float32)
+    for number in range(strokes):
+        first = number * len(out) // strokes
+        length = len(out) // strokes
+        decay = np.exp(-np.arange(length) / (0.03 * RATE))[:, None]
+        out[first : first + length] = (0.2 + 0.6 * (number % 2)) * decay * rng.standard_normal((length, 2))
+    return out / np.abs(out).max()
+
+
+def test_the_bus_is_linear_but_for_one_gain_so_stems_add_up() -> None:
+    one, other = struck(8, 1), struck(4, 2)[:RATE]
+    together = one.copy()
+    together[: len(other)] += other
+    stems = bus.bussed([one.copy(), other.copy()])
+    whole = bus.bussed([together])[0]
+    whole[: len(stems[1])] -= stems[1]
+    assert np.abs(whole - stems[0]).max() < 1e-4
+    assert [len(stem) for stem in stems] == [len(one), len(other)]
+
+
+def test_the_bus_holds_peaks_adds_air_and_a_room_that_dies_away() -> None:
+    dry = struck()
+    (wet,) = bus.bussed([dry])
+    crest = [20 * np.log10(np.abs(sound).max() / np.sqrt((sound**2).mean())) for sound in (dry, wet)]
+    assert crest[0] - 8 < crest[1] < crest[0] - 1
+    assert 20 * np.log10(bus.gain_of(dry).min()) >= -bus.MOST_REDUCED - 0.01 and bus.gain_of(dry).max() <= 1
+    click = np.zeros((RATE, 2), np.float32)
+    click[0] = 1
+    heard = bus.in_room(click)
+    energy = (heard**2).sum(axis=1)
+    assert energy[int(0.02 * RATE) : int(0.1 * RATE)].sum() > 100 * energy[int(0.4 * RATE) :].sum()
+    assert -22 < 10 * np.log10(energy[200:].sum() / energy[:200].sum()) < -12
+    assert np.abs(heard[500:, 0] - heard[500:, 1]).max() > 0
+    spectrum = np.abs(np.fft.rfft(heard[:200, 0], 4096))
+    assert 20 * np.log10(spectrum[1500] / spectrum[100]) == pytest.approx(bus.AIR, abs=1)
+
+
+def test_silence_and_no_sound_come_out_of_the_bus_as_they_went_in() -> None:
+    assert bus.bussed([]) == []
+    for frames in (0, 10, 3000):
+        (heard,) = bus.bussed([np.zeros((frames, 2), np.float32)])
+        assert heard.shape == (frames, 2) and not heard.any()
+
+
+def test_dry_drums_have_no_room_and_both_are_as_loud(soundfont: Path) -> None:
+    beat = strummed(8)._replace(guitars=())
+    dry, wet = (heard(sound.wav(beat, sounds=Sounds(soundfont, dry=flag))) for flag in (True, False))
+    assert not np.array_equal(dry[: len(wet)], wet[: len(dry)])
+    loud = [loudness.integrated(one) for one in (dry, wet)]
+    assert loud[1] >= loud[0] - 0.5 and loud[1] <= sound.LOUDNESS + 0.5

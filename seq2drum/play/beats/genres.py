@@ -84,8 +84,7 @@ GENRE: Mapping[str, Genre] = MappingProxyType(
         ),
         "pop": _genre("pop-hat 6 pop-16th-hat 3 pop-open-hat 3 soul-hat 1 rock-hat 3", "pop", f"{_KICKS} open"),
         "reggae": _genre(
-            "one-drop 5 one-drop-16th-hat 3 one-drop-open-hat 3 one-drop-snare 2 one-drop-swung 2 one-drop-ride 1"
-            " one-drop-eighths 2",
+            "one-drop 5 one-drop-16th-hat 3 one-drop-open-hat 3 one-drop-snare 2 one-drop-swung 2 one-drop-ride 1",
             "reggae",
             "stick open",
             lifts=False,
