@@ -262,9 +262,10 @@ class Tools:
             ),
             Tool(
                 "compose_beat",
-                "Makes a beat without a guitar, by genre and tempo, and writes it as a MIDI file that loops, by "
-                "default GENRE-TEMPO.mid in the first folder. With a guitar, also plays the beat to it, into "
-                "GENRE-TEMPO.drums.mid. make_drums can use a beat as its groove.",
+                "Makes a beat without a guitar: a groove that drummers of the genre play, varied as they vary it, at "
+                "the genre's usual tempo unless bpm says another. form makes a song of sections. Writes a MIDI file "
+                "that loops, by default GENRE-TEMPO.mid in the first folder. With a guitar, also plays the beat to it, "
+                "into GENRE-TEMPO.drums.mid. make_drums can use a beat as its groove.",
                 schema(*beat, brief=True),
                 self._compose,
                 writes=True,

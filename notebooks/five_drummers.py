@@ -11,10 +11,11 @@
 # %% [markdown]
 # # Five drummers
 #
-# Five nets that make beats out of nothing, each after an earlier system: one that plays step by step, one that writes
-# words, one that throws a bar, one that paints a phrase, one that makes sound. All learnt from the same recordings,
-# the Groove MIDI Dataset (CC BY 4.0). The same is asked of each: eight bars of funk at 100. At the end the one that
-# you like plays under a guitar.
+# A beat is the drummer without a guitarist: a groove of the book, played and varied as drummers of the genre do. That
+# is the default, and it comes first here. Then five laboratories, nets that make beats out of nothing, each after an
+# earlier system: one that plays step by step, one that writes words, one that throws a bar, one that paints a phrase,
+# one that makes sound. All learnt from the same recordings, the Groove MIDI Dataset (CC BY 4.0). The same is asked of
+# each: eight bars of funk at 100. At the end the one that you like plays under a guitar.
 #
 # It runs offline, in half a minute. `docs/researchers/results.md` has their panel on drummers never heard.
 
@@ -45,7 +46,20 @@ def hear(beat) -> None:
 
 
 # %% [markdown]
-# ## 1. Step: the default
+# ## 0. The book
+#
+# The seed draws a groove of funk, as often as drummers play it. A stroke more or less here and there makes two to four
+# different bars of eight; the backbeat is in all of them.
+
+# %% tags=["keep-output"]
+book = Composer.load().compose(brief, seed=1)
+book.duet
+
+# %%
+hear(book)
+
+# %% [markdown]
+# ## 1. Step: as a drummer plays
 #
 # An LSTM goes through the bar in 24 steps and draws the nine pieces of the kit one after the other, each knowing those
 # before it. It hears its own last bars, so a groove comes back; `variability` says how much of its random numbers all
@@ -126,7 +140,7 @@ Audio(loop.sound, rate=RATE)
 # How many hits a bar, how alike neighbouring bars are (1: the same), how many different bars of eight.
 
 # %% tags=["keep-output"]
-for name, beat in {"step": step, "words": words, "bar": bar, "phrase": phrase}.items():
+for name, beat in {"book": book, "step": step, "words": words, "bar": bar, "phrase": phrase}.items():
     hits = beat.pattern.velocity.reshape(beat.pattern.bars, -1) > 0
     both = (hits[1:] & hits[:-1]).sum(axis=1)
     alike = 2 * both / np.maximum(hits[1:].sum(axis=1) + hits[:-1].sum(axis=1), 1)
@@ -141,7 +155,7 @@ for name, beat in {"step": step, "words": words, "bar": bar, "phrase": phrase}.i
 
 # %% tags=["keep-output"]
 drummer = Drummer.load()
-step.save("my_beat.mid", overwrite=True)
+book.save("my_beat.mid", overwrite=True)
 take = drummer.accompany("../examples/rock_riff.mid", Options(groove="my_beat.mid"))
 Path("my_beat.mid").unlink()
 take

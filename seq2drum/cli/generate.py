@@ -35,7 +35,8 @@ _OF_MIDI = ("text", "score", "rpp", "dawproject", "picture", "split", "play", "p
 def make_loops(options: argparse.Namespace, folder: Path, bpm: float | None = None) -> int:
     """Make loops; returns the exit code. folder: of the maker's checkpoint. bpm: of a continued file."""
     from seq2drum.play.generators.loops import FORM, LoopMaker, letters_of
-    from seq2drum.show.loudness import mono_wav
+    from seq2drum.show import bus
+    from seq2drum.show.loudness import mono_wav, stereo_wav
 
     # 1. Refuse impossible options before anything is made.
     check("takes", options.takes, "--takes")
@@ -57,7 +58,8 @@ def make_loops(options: argparse.Namespace, folder: Path, bpm: float | None = No
         for take, target in enumerate(targets):
             begun = time.perf_counter()
             loop = maker.make(brief, options.seed + take, form=form, kit=options.kit)
-            paths.write(mono_wav(loop.sound), target, overwrite=options.force)
+            data = mono_wav(loop.sound) if options.dry else stereo_wav(bus.wide(loop.sound))
+            paths.write(data, target, overwrite=options.force)
             advance(1, f"take {take + 1}")
             _tell_loops(loop, target, time.perf_counter() - begun, options)
     return 0

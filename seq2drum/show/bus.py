@@ -117,3 +117,12 @@ def bussed(sounds: list[Sound]) -> list[Sound]:
     for one in sounds:
         one *= gain[: len(one), None]
     return sounds
+
+
+def wide(loop: NDArray[np.float32]) -> Sound:
+    """A mono loop (frames,) in the room, with air: stereo, as long, and still a loop, as the room's tail goes round."""
+    around = -(-_TAPS // max(len(loop), 1))  # times that it was heard before
+    sides = np.repeat(np.tile(loop, around + 1)[:, None], 2, axis=1)
+    heard = in_room(sides)[around * len(loop) :]
+    heard *= np.float32(np.abs(loop).max(initial=0) / max(float(np.abs(heard).max(initial=0)), 1e-9))
+    return heard

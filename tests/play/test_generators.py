@@ -410,6 +410,14 @@ def test_a_loop_lasts_as_long_as_its_bars_and_does_not_clip(bpm: float) -> None:
     assert np.abs(loop.sound).max() <= 0.9 and loop.sound.dtype == np.float32
 
 
+def test_without_a_kit_one_that_fits_the_genre_is_drawn() -> None:
+    shipped = LoopMaker.load()
+    kits = {genre: {shipped.make(Brief(genre, bars=1), seed).kit for seed in range(6)} for genre in ("jazz", "dance")}
+    assert kits == {"jazz": {"standard"}, "dance": {"808", "electronic"}}
+    with pytest.raises(OptionError, match="loops of trap were not learnt"):
+        shipped.make(Brief("trap", bars=1))
+
+
 def test_without_a_kit_one_is_drawn_by_the_seed() -> None:
     drawn = [MAKER.make(Brief(bars=1), seed).kit for seed in range(9)]
     assert drawn == [MAKER.make(Brief(bars=1), seed).kit for seed in range(9)] and set(drawn) == set(MAKER.kits)

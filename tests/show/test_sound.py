@@ -732,6 +732,14 @@ def test_the_bus_holds_peaks_adds_air_and_a_room_that_dies_away() -> None:
     assert 20 * np.log10(spectrum[1500] / spectrum[100]) == pytest.approx(bus.AIR, abs=1)
 
 
+def test_a_loop_in_the_room_is_stereo_as_loud_and_still_a_loop() -> None:
+    loop = struck()[:, 0]
+    made = bus.wide(loop)
+    assert made.shape == (len(loop), 2) and np.abs(made).max() == pytest.approx(np.abs(loop).max())
+    assert np.abs(made[:, 0] - made[:, 1]).max() > 0.001
+    assert np.allclose(bus.wide(np.roll(loop, 5000)), np.roll(made, 5000, axis=0), atol=1e-4)
+
+
 def test_silence_and_no_sound_come_out_of_the_bus_as_they_went_in() -> None:
     assert bus.bussed([]) == []
     for frames in (0, 10, 3000):

@@ -314,10 +314,7 @@ def _recalled(
     played: ComputationStream[PlayedBar], rows: list[_Row], plan: Plan, beat: _Beat, *, ends: bool
 ) -> ComputationStream[PlayedBar]:
     """The bars of a phrase: those whose variant was played before as they were, and an ending in the last one."""
-    crash, timekeepers = (
-        FULL.places["crash"],
-        [FULL.places[name] for name in ("closed hat", "open hat", "ride", "bell")],
-    )
+    timekeepers = [FULL.places[name] for name in ("closed hat", "open hat", "ride", "bell")]
     for index, row in enumerate(rows):
         bar = yield from next_of(played)
         hits = bar.hits
@@ -325,7 +322,7 @@ def _recalled(
         if ends and index == len(rows) - 1 - COMING:
             hits = _ending(soft=plan.gestures.soft)
         elif index and not row.is_fill:
-            crashed = bool(((hits.key == crash) & (hits.step == 0)).any())
+            crashed = plan.crash is not None and bool(plan.crash[index])
             if key in beat.hits:
                 hits = beat.hits[key]
                 if crashed:

@@ -109,7 +109,7 @@ GENRE: Mapping[str, Genre] = MappingProxyType(
             "metal-double-kick 4 metal-double-kick-hat 4 metal-double-kick-eighths 2 metal-double-kick-crash 2"
             " metal-half-time-double-kick 2 metal-gallop-reverse 1",
             "metal",
-            "late accent",
+            "late",
             lifts=False,
         ),
         "blues": _genre(

@@ -9,15 +9,17 @@ Letters of shapes: n different bars.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from seq2drum.errors import CheckpointError, OptionError
 from seq2drum.lattice.patterns import SLICE, SLICES, Samples, resampled, respaced, spacing
+from seq2drum.music.choices import LEARNT
 from seq2drum.play.checkpoint.folder import CONFIG, place_in, upgraded, verify
 from seq2drum.play.checkpoint.runtime import UNUSABLE, LoadedGraph, read_json, session
 from seq2drum.play.generators.composer import Brief, wish
@@ -35,6 +37,17 @@ RATE = 44_100
 """The sample rate of the loops."""
 MOST_SECONDS = 600.0
 METRE = "4/4"
+
+KITS_OF = MappingProxyType(
+    {
+        **dict.fromkeys(("dance", "hiphop"), ("808", "electronic")),
+        **dict.fromkeys(("rock", "pop"), ("power", "standard")),
+        **dict.fromkeys(
+            ("afrobeat", "afrocuban", "funk", "jazz", "latin", "neworleans", "reggae", "soul"), ("standard",)
+        ),
+    }
+)
+"""The kits that fit a genre, by the names of General MIDI's; of other kits, any is drawn."""
 
 _LETTERS, _MOST_FORM = "ABCD", 16
 _PEAK = 0.89  # of the loops: 1 dB below full scale
@@ -86,16 +99,20 @@ class LoopMaker:
         """Bars as sound. The same brief, seed, form and kit give the same samples.
 
         Bars with the same letter are equal. B differs from A by the brief's variability: at 0 not at all. A fill varies
-        its bar's letter. A change starts the letters again. kit: one of `kits`; by default it is drawn.
+        its bar's letter. A change starts the letters again. kit: one of `kits`; by default it is drawn among those
+        that fit the genre.
 
         Raises:
-            OptionError: there is no such form or kit, the brief is not in 4/4, or the loop would exceed MOST_SECONDS.
+            OptionError: there is no such form or kit, a genre was not learnt, the brief is not in 4/4, or the loop
+                would exceed MOST_SECONDS.
         """
         request = Brief() if brief is None else brief
         if request.metre != METRE:
             raise OptionError(f"loops are in {METRE}, not in {request.metre}; leave out --metre")
+        if unknown := [name for name in request.genres if name not in LEARNT]:
+            raise OptionError(f"loops of {', '.join(unknown)} were not learnt; there are {', '.join(LEARNT)}")
         # 1. The noise of each bar; equal bars are made once.
-        kit = self._kit(kit, seed)
+        kit = self._kit(kit, seed, request.genres)
         seconds = 240 * request.bars / request.bpm
         if seconds > MOST_SECONDS:
             raise OptionError(
@@ -115,9 +132,11 @@ class LoopMaker:
         sound = joined([sounds[different.index(plan)] for plan in plans])
         return Loop(sound.clip(-1, 1), request, seed, form.upper(), kit)
 
-    def _kit(self, kit: str | None, seed: int) -> str:
+    def _kit(self, kit: str | None, seed: int, shares: Mapping[str, float]) -> str:
         if kit is None:
-            return self.kits[int(np.random.default_rng([seed, 11]).integers(len(self.kits)))]
+            fitting = KITS_OF[max(shares, key=shares.__getitem__)] if shares else ()
+            able = [name for name in self.kits if name in fitting] or self.kits
+            return able[int(np.random.default_rng([seed, 11]).integers(len(able)))]
         if kit not in self.kits:
             raise OptionError(
                 f"there is no kit {kit[:40]!r} for loops; there are {', '.join(self.kits)}. Loops of another soundfont"
