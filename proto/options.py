@@ -157,8 +157,8 @@ def controls() -> str:
 def _lua(name: str, one: Choice) -> str:
     """A row of the table. caption: the name, and the possible answers. An unknown word is a title."""
     assert one.dialog is not None
-    empty, is_value, _, most = one.dialog
-    written, hint = [], f"empty: {empty}"
+    empty, is_value, _, most, others = one.dialog
+    written, hint = [], f"{others}; empty: {empty}" if others else f"empty: {empty}"
     words = ("no", "yes") if one.kind is bool else drum_maps.names() if name == "drum_map" else one.words
     if one.kind is float:
         written, hint = ["level = true"], f"0 to 1{' or chorus=0.9' if one.is_placed else ''}; {hint}"

@@ -37,6 +37,7 @@ S.MESSAGES = {
   tracks = "The selected items are on several tracks. Select the items of one guitar.",
   own = "The selected item is the drums'. Select the guitar's.",
   no_notes = "There are no notes in the selection. Muted notes and notes on channel 10 do not count.",
+  no_groove = "No drums are selected for the groove. Select the guitar's item and, with Ctrl, an item of drums.",
   too_many = "The selection has too many notes. Select a shorter piece of the song.",
   no_client = "seq2drum was not found on this computer. Install it first; the guide says how.",
   not_started = "seq2drum could not be started. Run this action again and show it where seq2drum-client is.",
@@ -104,7 +105,8 @@ end
 -- A Standard MIDI File of format 1: a track with the maps, and the guitar.
 -- song: length, tempos {tick, microseconds}, metres {tick, numerator, denominator},
 -- notes {tick, length, pitch, velocity}, markers {tick, text} if there are any; all times in ticks.
-function S.write_smf(song)
+-- are_drums: whether the notes are drums instead of a guitar.
+function S.write_smf(song, are_drums)
   local maps, guitar = {}, {}
   for _, metre in ipairs(song.metres) do
     local power = 0
@@ -117,13 +119,13 @@ function S.write_smf(song)
   for _, tempo in ipairs(song.tempos) do
     maps[#maps + 1] = { tempo[1], 2, "\xFF\x51" .. string.pack(">s1", string.pack(">I3", tempo[2])) }
   end
-  guitar[1] = { 0, 0, "\xFF\x03" .. string.pack(">s1", "Guitar") }
-  guitar[2] = { 0, 1, "\xC0\x1B" } -- program 27: electric guitar (clean)
-  local last = 0
+  guitar[1] = { 0, 0, "\xFF\x03" .. string.pack(">s1", are_drums and "Drums" or "Guitar") }
+  if not are_drums then guitar[2] = { 0, 1, "\xC0\x1B" } end -- program 27: electric guitar (clean)
+  local last, channel = 0, are_drums and 9 or 0
   for _, note in ipairs(song.notes) do
     local stop = note[1] + note[2]
-    guitar[#guitar + 1] = { stop, 2, string.char(0x80, note[3], 0) }
-    guitar[#guitar + 1] = { note[1], 3, string.char(0x90, note[3], note[4]) }
+    guitar[#guitar + 1] = { stop, 2, string.char(0x80 | channel, note[3], 0) }
+    guitar[#guitar + 1] = { note[1], 3, string.char(0x90 | channel, note[3], note[4]) }
     last = math.max(last, stop)
   end
   return "MThd" .. string.pack(">I4I2I2I2", 6, 1, 2, S.TICKS) .. track_chunk(maps, song.length) .. track_chunk(guitar, last)
@@ -398,9 +400,9 @@ local function loop_of(proj, item, take)
   return first, span
 end
 
--- Add the notes of an item between two quarters to `found` as {quarter, end quarter, pitch, velocity}.
--- REAPER computes the position of each note, with take offset, play rate and tempo.
-local function read_item(proj, item, low, high, found)
+-- Add the notes of an item between two quarters to `found` as {quarter, end quarter, pitch, velocity}: those on the
+-- drum channel, or all others. REAPER computes the position of each note, with take offset, play rate and tempo.
+local function read_item(proj, item, low, high, found, are_drums)
   local take = reaper.GetActiveTake(item)
   local position, stop = item_span(item)
   low, high = math.max(low, quarter_at(proj, position)), math.min(high, quarter_at(proj, stop))
@@ -417,7 +419,7 @@ local function read_item(proj, item, low, high, found)
       last = math.min(last, begin + span) -- a repeat ends the notes before it
       if first >= begin + span - near then muted = true end
     end
-    if not muted and channel ~= 9 then
+    if not muted and (channel == 9) == (are_drums or false) then
       for again = from, to do
         local shift = begin and again * span or 0
         local onset = first + shift
@@ -438,6 +440,17 @@ end
 local function is_own(item)
   local _, mark = reaper.GetSetMediaItemInfo_String(item, "P_EXT:seq2drum", "", false)
   return mark ~= ""
+end
+
+-- Return whether all notes of an item, one or more, are on the drum channel.
+local function has_drums(item)
+  local take = reaper.GetActiveTake(item)
+  local _, count = reaper.MIDI_CountEvts(take)
+  for index = 0, count - 1 do
+    local _, _, _, _, _, channel = reaper.MIDI_GetNote(take, index)
+    if channel ~= 9 then return false end
+  end
+  return count > 0
 end
 
 local function selected_items(proj)
@@ -465,15 +478,17 @@ end
 
 -- Return the passage: track, first and last quarter. Selected items of one track are one passage, from the first
 -- one's start to the last one's end; without any, the time selection over the selected track is the passage.
+-- drums: the selected items of drums, which can be the groove.
 function S.passage(proj)
   local items, from, to = selected_items(proj), math.huge, -math.huge
   local by_time = #items == 0
   if by_time then items, from, to = items_in_time_selection(proj) end
   if #items == 0 then refuse(S.MESSAGES.nothing) end
-  local track, midi, own = nil, {}, 0
+  local track, midi, own, drums = nil, {}, 0, {}
   for _, item in ipairs(items) do
-    if is_own(item) then
-      own = own + 1
+    if is_own(item) then own = own + 1 end
+    if is_midi(item) and (is_own(item) or has_drums(item)) then
+      drums[#drums + 1] = item
     elseif is_midi(item) then
       local here = reaper.GetMediaItemTrack(item)
       if track and track ~= here then refuse(S.MESSAGES.tracks) end
@@ -484,24 +499,45 @@ function S.passage(proj)
       end
     end
   end
-  if #midi == 0 then refuse(own > 0 and S.MESSAGES.own or S.MESSAGES.audio) end
-  return { proj = proj, track = track, items = midi, first = quarter_at(proj, from), last = quarter_at(proj, to) }
+  if #midi == 0 then
+    refuse(own > 0 and S.MESSAGES.own or #drums > 0 and S.MESSAGES.no_notes or S.MESSAGES.audio)
+  end
+  return { proj = proj, track = track, items = midi, drums = drums, first = quarter_at(proj, from), last = quarter_at(proj, to) }
 end
 
--- Return the passage as a song: bars, tempos, and its notes. Adds `origin` to the passage.
+-- Return notes between two quarters as a song: bars, tempos, and the notes.
+local function song_of(proj, found, begin, stop)
+  local song = S.timeline(proj, begin, stop)
+  song.notes = {}
+  for index, note in ipairs(found) do
+    local onset = math.min(math.max(0, round((note[1] - song.origin) * S.TICKS)), song.length - 1)
+    local last = math.min(round((note[2] - song.origin) * S.TICKS), song.length)
+    song.notes[index] = { onset, math.max(1, last - onset), note[3], note[4] }
+  end
+  return song
+end
+
+-- Return the passage as a song. Adds `origin` to the passage.
 function S.export(passage)
   local found = {}
   for _, item in ipairs(passage.items) do read_item(passage.proj, item, passage.first, passage.last, found) end
   if #found == 0 then refuse(S.MESSAGES.no_notes) end
-  local song = S.timeline(passage.proj, passage.first, passage.last)
-  song.notes = {}
-  for index, note in ipairs(found) do
-    local onset = math.min(math.max(0, round((note[1] - song.origin) * S.TICKS)), song.length - 1)
-    local stop = math.min(round((note[2] - song.origin) * S.TICKS), song.length)
-    song.notes[index] = { onset, math.max(1, stop - onset), note[3], note[4] }
-  end
+  local song = song_of(passage.proj, found, passage.first, passage.last)
   passage.origin = song.origin
   return song
+end
+
+-- Return the selected drums as a song.
+function S.export_groove(passage)
+  local found, low, high = {}, math.huge, -math.huge
+  for _, item in ipairs(passage.drums) do
+    local position, stop = item_span(item)
+    local first, last = quarter_at(passage.proj, position), quarter_at(passage.proj, stop)
+    read_item(passage.proj, item, first, last, found, true)
+    low, high = math.min(low, first), math.max(high, last)
+  end
+  if #found == 0 then refuse(S.MESSAGES.no_groove) end
+  return song_of(passage.proj, found, low, high)
 end
 
 ------------------------------------------------------------------------------------------------------------ the options
@@ -516,7 +552,7 @@ S.CONTROLS = {
   { key = "out", caption = "No drums in (chorus or 9-16; empty: nowhere)", title = true },
   { key = "enter", caption = "Drums enter in bar (empty: with you or as arranged)", whole = { 1, 9999 } },
   { key = "half-time", caption = "Half time (chorus or 9-16; empty: nowhere)", title = true },
-  { key = "groove", caption = "Groove (empty: one that fits)", title = true },
+  { key = "groove", caption = "Groove (a name or file or selected; empty: one that fits)", title = true },
   { key = "daring", caption = "Daring (0 to 1; empty: the safest groove)", level = true },
   { key = "fills", caption = "Fills (0 to 1 or chorus=0.9; empty: as it fits)", level = true, places = true },
   { key = "ending", caption = "Ending (auto or ring choke ritard none)", default = "auto", words = { "auto", "ring", "choke", "ritard", "none" } },
@@ -704,7 +740,7 @@ local function temporary_folder()
   local folder = join((root:gsub("[/\\]+$", "")), "seq2drum-" .. reaper.genGuid(""):gsub("[{}]", ""))
   reaper.RecursiveCreateDirectory(folder, 0)
   local files = { folder = folder }
-  local names = { song = "guitar.mid", drums = "drums.mid", status = "status.json", cancel = "cancel" }
+  local names = { song = "guitar.mid", groove = "groove.mid", drums = "drums.mid", status = "status.json", cancel = "cancel" }
   for key, name in pairs(names) do files[key] = join(folder, name) end
   return files
 end
@@ -1154,6 +1190,19 @@ function S.guard(run, call)
   error(wrong.mistake, 0)
 end
 
+-- Put the file of a groove in place of the words "file" and "selected"; return whether there is one.
+local function find_groove(run)
+  local asked = run.wanted.groove
+  if asked == "file" then
+    local good, path = reaper.GetUserFileNameForRead("", "Which file has the groove?", "mid")
+    if not good or path == "" then return false end
+    run.wanted.groove = path
+  elseif asked == "selected" then
+    run.groove = S.write_smf(S.export_groove(run.passage), true)
+  end
+  return true
+end
+
 local function is_running()
   local stamp = tonumber(reaper.GetExtState(S.SECTION, "running"))
   return stamp ~= nil and math.abs(reaper.time_precise() - stamp) < 3
@@ -1168,7 +1217,7 @@ local function start(run)
   local client = find_client()
   if not client then return end
   run.wanted = ask_controls()
-  if not run.wanted then return end
+  if not (run.wanted and find_groove(run)) then return end
   run.metres = song.metres
   run.passage.lead = S.lead(song, tonumber(run.wanted["count-in"]) or 0) -- the takes' tick 0 is earlier by the count-in
   run.passage.origin = run.passage.origin - run.passage.lead
@@ -1176,6 +1225,7 @@ local function start(run)
   local files = temporary_folder()
   if not write_file(files.song, S.write_smf(song)) then refuse(S.MESSAGES.no_folder) end
   run.files = files
+  if run.groove and write_file(files.groove, run.groove) then run.wanted.groove = files.groove end
   remember("leftover", files.folder)
   if not reaper.ExecProcess(S.command(client, run.wanted, files), -2) then
     reaper.DeleteExtState(S.SECTION, "client", true) -- ask again next time

@@ -98,13 +98,14 @@ class Dialog(NamedTuple):
     """An option in the dialog of REAPER.
 
     empty: the meaning of an empty answer; is_value: it is the initial answer. about: the meaning, by default that of
-    the table. most: the greatest whole number, by default that of the table.
+    the table. most: the greatest whole number, by default that of the table. others: what else can be answered.
     """
 
     empty: str
     is_value: bool = False
     about: str = ""
     most: int | None = None
+    others: str = ""
 
 
 class Choice(NamedTuple):

@@ -262,7 +262,12 @@ class BaseOptions:
             ),
             is_choosing=True,
         ),
-        dialog=Dialog("one that fits", about="a beat by its name, such as `half-time rock, ride`"),
+        dialog=Dialog(
+            "one that fits",
+            about="a beat by its name, such as `half-time rock, ride`; `file` asks for a file of drums; `selected` takes"
+            " the drums that you selected beside the guitar",
+            others="a name or file or selected",
+        ),
     )
     like: bytes | str | os.PathLike[str] | None = choice(
         str,

@@ -98,6 +98,8 @@ for bar in range(9 if behaviour == "slow" else 1):
     tell("playing", bar, 8)
     time.sleep(0.15 if behaviour == "slow" else 0)
 grooves = [asked.get("--groove", "")] * count
+if os.path.isfile(grooves[0]):
+    shutil.copy(grooves[0], keep / "groove.mid")
 seeds = [seed + take for take in range(count)]
 plans = [[[1, "A: no drums"], [2, "A: 0.90 ride"], [4, f"B: 1.{{own % 10}}0"]] for own in seeds]
 tell("done", 8, 8, outputs=outputs, seeds=seeds, grooves=grooves, plans=plans, code=0)
@@ -911,6 +913,67 @@ def test_drums_at_another_position_are_another_item_and_overlapped_items_are_mut
     here.run()
     muted = {item.position: item.muted for item in here.drum_track.items}
     assert muted == {first.position: True, second.position: True, here.reaper.clock.seconds(4): False}
+
+
+BEAT = [(at / 2, 0.1, 36 if at % 4 == 0 else 42, 90 + at) for at in range(16)]
+
+
+def test_selected_drums_are_the_groove_where_that_is_asked_for(studio: Callable[..., Studio]) -> None:
+    one = studio(markers=METRES)
+    one.item()
+    drums = one.reaper.add_item(one.reaper.add_track("My drums"), 8, 15, BEAT, loops=False)
+    for row in drums.takes[0].notes:
+        row[2] = 9
+    one.reaper.answers = [answers(seed="7", groove="selected")]
+    one.run()
+    assert one.words[one.words.index("--groove") + 1].endswith("groove.mid")
+    groove = midi.read(one.keep / "groove.mid")
+    assert [(part.is_drums, part.name) for part in groove.parts] == [(True, "Drums")]
+    assert [(note.onset / TICKS, note.pitch, note.velocity) for note in groove.parts[0]] == [
+        (at, pitch, velocity) for at, _, pitch, velocity in BEAT if at < 7
+    ]
+    assert [metre[1:] for metre in groove.metres] == [(7, 8)]
+    assert len(one.song.parts) == 1 and len(one.song.parts[0]) == len([at for at, *_ in RIFF if at < 16])
+    assert one.drum_item.takes
+
+
+def test_drums_of_an_earlier_run_can_be_the_groove_and_without_the_word_they_are_none(
+    studio: Callable[..., Studio],
+) -> None:
+    one = studio()
+    one.item()
+    one.run()
+    one.drum_item.selected = True
+    one.reaper.answers = [answers(seed="8"), answers(seed="9", groove="selected")]
+    one.run()
+    assert "--groove" not in one.words
+    one.run()
+    assert len(midi.read(one.keep / "groove.mid").parts[0]) == len(one.drums())
+    assert len(one.drum_item.takes) == 3
+
+
+def test_a_groove_may_be_a_file_that_is_shown(studio: Callable[..., Studio], tmp_path: Path) -> None:
+    one = studio()
+    one.item()
+    beat = tmp_path / "a beat.mid"
+    beat.write_bytes(midi.serialise(Song(960, (Part.of([Note(0, 9, 36, 9)], is_drums=True),))))
+    one.reaper.shown_file = str(beat)
+    one.reaper.answers = [answers(seed="7", groove="file")]
+    one.run()
+    assert one.words[one.words.index("--groove") + 1] == str(beat)
+    other = studio()
+    other.item()
+    other.reaper.answers = [answers(groove="file")]
+    other.run()  # no file is chosen: nothing happens
+    assert other.reaper.writes == 0 and other.reaper.boxes == []
+
+
+def test_selected_without_drums_is_refused(studio: Callable[..., Studio]) -> None:
+    one = studio()
+    one.item()
+    one.reaper.answers = [answers(groove="selected")]
+    one.run()
+    one.unchanged("No drums are selected for the groove")
 
 
 def test_each_guitar_has_its_own_drums(studio: Callable[..., Studio]) -> None:
