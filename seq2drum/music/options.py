@@ -264,8 +264,8 @@ class BaseOptions:
         ),
         dialog=Dialog(
             "one that fits",
-            about="a beat by its name, such as `half-time rock, ride`; `file` asks for a file of drums; `selected` takes"
-            " the drums that you selected beside the guitar",
+            about="a beat by its name, such as `half-time rock, ride`; `file` asks for a file of drums; `selected`"
+            " takes the drums that you selected beside the guitar",
             others="a name or file or selected",
         ),
     )
