@@ -124,8 +124,9 @@ def test_at_the_usual_variability_eight_bars_are_two_to_four_and_at_one_nearly_a
     assert np.mean(wild) > 6
 
 
-def test_a_fill_is_where_it_is_asked_for_and_the_groove_comes_back(book: Composer) -> None:
-    parts = parts_of(book, 1, genre="rock", fill=4)
+@pytest.mark.parametrize("temperature", [0.0, 0.5, 1.0])
+def test_a_fill_is_where_it_is_asked_for_and_the_groove_comes_back(book: Composer, temperature: float) -> None:
+    parts = parts_of(book, 1, genre="rock", fill=4, temperature=temperature)
     toms = [len(marks.bars_of(part, 1)[0].times(("high tom", "mid tom", "low tom", "snare"))) for part in parts]
     assert min(toms[3], toms[7]) > max(toms[:3] + toms[4:7])
 
@@ -185,6 +186,11 @@ def test_a_learnt_generator_says_which_genres_it_does_not_know(genre: str) -> No
 def test_a_malformed_form_is_refused(form: str) -> None:
     with pytest.raises(OptionError, match="wanted"):
         Brief(form=form)
+
+
+def test_a_form_with_bars_of_change_is_refused() -> None:
+    with pytest.raises(OptionError, match="leave out one of form and change"):
+        Brief(form="verse:4", change=(2,))
 
 
 # --- variants and rolls -----------------------------------------------------------------------------------------------

@@ -160,7 +160,8 @@ class BookPlayer:
             0: rows[1].groove.bars[(rows[1].turn - 1) % len(rows[1].groove.bars)] if beat.last is None else beat.last
         }
         able, none = np.arange(count) > 0, np.zeros(count, dtype=np.bool_)
-        take = Version(able, plan, plan, none, none, options.sampling, options.controls)
+        sampling = options.sampling._replace(fill_temperature=max(request.temperature, 1.0))  # a calm fill is none
+        take = Version(able, plan, plan, none, none, sampling, options.controls)
         arrangement = Arrangement(take, (), 1, count, given, none)
         model = guided(self._engine, options.controls)
         ends = bool(request.form)

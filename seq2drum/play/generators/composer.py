@@ -78,6 +78,8 @@ class Brief(BaseBrief):
             check_brief("change", bar)
             if bar > self.bars:
                 raise OptionError(f"a change is requested in bar {bar}, of {self.bars} bars; request more bars")
+        if self.form is not None and self.change:
+            raise OptionError("a form has no bars of change; leave out one of form and change")
         if self.grid not in GRIDS:
             raise OptionError(f"the grid is {self.grid}, wanted {WANTED}")
         _ = choices.metre_of(self.metre)

@@ -68,6 +68,9 @@ GUIDANCE = 1.5
 AS_DRUMMERS: float = BRIEF["variability"].default
 """The variability of drummers: less is more of a loop, more is newer than what drummers play."""
 
+CALM = 0.5
+"""The net's temperature where 1 is requested: here a genre is heard more than a seed, which at 1 it is not."""
+
 _STEEPNESS = 10  # of the share that bars have in common, by variability
 
 _LEAST_TEMPERATURE = 1e-3
@@ -182,7 +185,7 @@ class _Beat:
             self.state = np.repeat(self.state.mean(axis=0, keepdims=True), len(wishes), axis=0)
         places, remembered = self.player.places, self.memory.heard()[0]
         bar = np.zeros((places, len(NINE)), dtype=np.float32)
-        sharpness = np.array([[1 / max(temperature, _LEAST_TEMPERATURE)]], dtype=np.float32)
+        sharpness = np.array([[1 / max(CALM * temperature, _LEAST_TEMPERATURE)]], dtype=np.float32)
         middle_one = np.full((1, len(NINE)), 0.5, dtype=np.float32)
         for place in range(places):
             drawn = middle_one if uniform is None or not temperature else uniform[place, :1].astype(np.float32)
