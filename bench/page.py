@@ -4,19 +4,21 @@ A real server with the page, and Chromium without a network. Measured are
 
     first sound  from the drop of a file of 128 bars until the master is not silent, four songs, the slowest; the bound
                  is 2 seconds
+    wishes       from the click of half-time for a part in the middle of such a song until the sound has its first other
+                 bar; the bound is 1 second
     bytes        of all files of the page without its sounds, as they lie there and as they are sent; of its sounds
     requests     of a session: a song played, downloaded, the beat machine; and how many went beyond this machine
     violations   what axe-core finds in both views, light and dark (needs its package, see tests/web/package.json)
     memory       of the page's values and of the browser's processes while a song is played round and round, minute by
                  minute; the bound is a tenth more after the last than after the first
 
-With --pictures, nothing is measured: the screenshots of docs/guitarists/page.md are made, at three sizes.
+With --pictures, nothing is measured: the screenshots of docs/guitarists/page.md are made, at three sizes. With
+--components, those of docs/developers/page-components.md: each part of the page in its states, light and dark.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import io
 import os
 import tempfile
@@ -29,6 +31,7 @@ from pathlib import Path
 from bench.harness import Row, figure
 from bench.machine import ROOT
 from bench.service import song
+from server.web.server import as_sent
 from tests.web.browser import Page, chromium, waited
 from tests.web.conftest import PAGE, site
 
@@ -78,13 +81,28 @@ def first_sounds(page: Page, folder: Path) -> Iterator[tuple[str, float]]:
         page.run("seq2drum.app.sound.stop();")
 
 
+def wished(page: Page) -> float:
+    """Return the seconds from a wish for a part in the middle of the song until its first other bar is heard."""
+    seconds: float = page.run(
+        "const blocks = document.querySelectorAll('.block'), { session } = seq2drum.song;"
+        "const block = blocks[blocks.length >> 1], bar = Number(block.dataset.first); block.click();"
+        "const told = () => JSON.stringify(session.take.played.filter((hit) => hit.bar === bar + 1));"
+        "const before = told(), begun = performance.now(); document.querySelector('#half-time').click();"
+        "while (told() === before) await new Promise((done) => setTimeout(done, 4));"
+        "const seconds = (performance.now() - begun) / 1000; document.querySelector('#panel-close').click();"
+        "seq2drum.app.sound.stop(); return seconds;"
+    )
+    page.until(f"!{SESSION}.busy && {SESSION}.take.midi && true")
+    return seconds
+
+
 def sizes() -> dict[str, int]:
     """Bytes of the page's files."""
     files = [path for path in PAGE.rglob("*") if path.is_file() and "sounds" not in path.relative_to(PAGE).parts]
     sounds = [path for path in PAGE.rglob("sounds/*") if path.is_file()]
     return {
         "as they lie": sum(path.stat().st_size for path in files),
-        "as sent": sum(len(gzip.compress(path.read_bytes(), mtime=0)) for path in files),
+        "as sent": sum(len(as_sent(path.read_bytes(), path.suffix)) for path in files),
         "sounds": sum(path.stat().st_size for path in sounds),
     }
 
@@ -154,9 +172,10 @@ def pictures(folder: Path) -> Iterator[str]:
         page.find("#file").send_keys(str(ROOT / "examples" / "rock_riff.mid"))
         page.until(DONE, "rock_riff.mid")
         page.run("document.querySelectorAll('#messages button').forEach((button) => button.click());")
-        page.run("seq2drum.app.sound.stop(); await seq2drum.app.sound.seek(29.5);")
         page.run("seq2drum.song.session.edit((take) => ({ ...take, locks: [8] }));")
         for name in SIZES:
+            _sized(page, name)
+            _choose(page, 2)
             yield shown(page, folder / f"page-{name}.png", name)
         page.touch("#to-beats")
         page.touch("#beats-play")
@@ -165,17 +184,84 @@ def pictures(folder: Path) -> Iterator[str]:
         yield shown(page, folder / "page-beats.png", "wide")
 
 
+CHOSEN = """
+document.querySelectorAll('.block')[given[0] - 1].click();
+for (let at = 0; at < 100 && document.querySelectorAll('.card .beat').length < 8; at++)
+  await new Promise((done) => setTimeout(done, 50));
+seq2drum.app.sound.stop(); await seq2drum.app.sound.seek(29.5); seq2drum.song.roll.reveal(29.5);
+document.activeElement.blur();
+"""
+
+
+def _choose(page: Page, part: int) -> None:
+    """Choose a part of the form, from 1, unless it is chosen."""
+    if not page.run(f"return document.querySelectorAll('.block')[{part - 1}].matches('[aria-pressed=true]');"):
+        page.run(CHOSEN, part)
+
+
+def _sized(page: Page, size: str) -> None:
+    width, height = SIZES[size]
+    screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "phone"}
+    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+
+
+STATES: tuple[tuple[str, str, str], ...] = (  # name, selector, what is done before; each goes on from the one above it
+    ("takes", ".takes", "seq2drum.song.session.edit((take) => ({ ...take, locks: [8] }));"),
+    ("form", ".form", ""),
+    ("form-asked", ".form", f"await (async (...given) => {{ {CHOSEN} }})(2);"),
+    ("panel", ".side", ""),
+    ("kit", ".drumkit", "document.querySelector('[data-drum=ride]').dispatchEvent(new MouseEvent('click'));"),
+    ("picture-far", ".roll", "for (let at = 0; at < 4; at++) seq2drum.song.roll.zoom(-1);"),
+    ("transport", ".transport", ""),
+    (
+        "messages",
+        "#messages",
+        "seq2drum.app.say('A note goes by itself.'); seq2drum.app.say('Work is going on.', { kind: 'work' });"
+        "seq2drum.app.say('An error says what to do.', { kind: 'error' });",
+    ),
+)
+WISHES = "{ half_time: '25-32', out: '1-8', fill_at: '16-16' }"
+
+
+def components(folder: Path) -> Iterator[str]:
+    """Make a picture of each part of the page, light above dark."""
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with opened("--hide-scrollbars") as page:
+        _sized(page, "wide")
+        page.find("#file").send_keys(str(ROOT / "examples" / "rock_riff.mid"))
+        page.until(DONE, "rock_riff.mid")
+        page.run("document.querySelectorAll('#messages button').forEach((button) => button.click());")
+        for name, selector, script in STATES:
+            if name == "form-asked":
+                page.run(
+                    f"const {{ session }} = seq2drum.song; session.wish({{ ...session.doc.wishes, ...{WISHES} }});"
+                )
+                page.until(f"!{SESSION}.busy && {SESSION}.settled")
+            page.run(script + "await new Promise((done) => setTimeout(done, 300));")
+            both = []
+            for theme in ("light", "dark"):
+                media = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
+                page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+                page.run("for (let at = 0; at < 3; at++) await new Promise(requestAnimationFrame);")
+                both.append(Image.open(io.BytesIO(page.find(selector).screenshot_as_png)).convert("RGB"))
+            width, height = both[0].size
+            beside = width < 500
+            whole = Image.new("RGB", (2 * width, height) if beside else (width, 2 * height))
+            for at, one in enumerate(both):
+                whole.paste(one, (at * width, 0) if beside else (0, at * height))
+            path = folder / f"page-{name}.png"
+            whole.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+            yield f"{path}: {whole.width} x {whole.height}, {path.stat().st_size} bytes"
+
+
 def shown(page: Page, path: Path, size: str) -> str:
     """Make one screenshot; return its size in words."""
     from PIL import Image
 
-    width, height = SIZES[size]
-    screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "phone"}
-    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-    page.run(
-        "seq2drum.song.roll.reveal(29.5); scrollTo(0, 0);"
-        "for (let at = 0; at < 3; at++) await new Promise(requestAnimationFrame);"
-    )
+    _sized(page, size)
+    page.run("scrollTo(0, 0); for (let at = 0; at < 3; at++) await new Promise(requestAnimationFrame);")
     seen = Image.open(io.BytesIO(page.driver.get_screenshot_as_png())).convert("RGB")
     seen.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
     return f"{path}: {seen.width} x {seen.height}, {path.stat().st_size} bytes"
@@ -190,6 +276,8 @@ def measure(parts: Sequence[str], minutes: float) -> Iterator[str | Row]:
             return
         for name, seconds in first_sounds(page, Path(place)):
             yield figure(f"first sound of {BARS} bars, {name}", seconds, "s", most=2)
+            if "wishes" in parts:
+                yield figure(f"a wish for a part heard, {name}", wished(page), "s", most=1)
         if "requests" in parts:
             count, beyond = requests(page)
             yield figure("requests", count)
@@ -203,7 +291,7 @@ def measure(parts: Sequence[str], minutes: float) -> Iterator[str | Row]:
                 yield figure(f"processes after minute {minute}", processes, "MB")
 
 
-PARTS = ("first sound", "bytes", "requests", "violations", "memory")
+PARTS = ("first sound", "wishes", "bytes", "requests", "violations", "memory")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -212,7 +300,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pictures", type=Path, metavar="FOLDER", help="make the screenshots of the documentation there"
     )
+    parser.add_argument("--components", type=Path, metavar="FOLDER", help="make those of each part of the page there")
 
 
 def run(options: argparse.Namespace) -> Iterator[str | Row]:
-    yield from pictures(options.pictures) if options.pictures else measure(options.only, options.minutes)
+    if options.pictures or options.components:
+        yield from pictures(options.pictures) if options.pictures else ()
+        yield from components(options.components) if options.components else ()
+    else:
+        yield from measure(options.only, options.minutes)

@@ -1,16 +1,9 @@
-// The strip of a plan: what is shown, how tall, and which bars are hatched.
+// The blocks of a form: how tall they are, what is played and what is asked for in each.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fullness, isBuilt, sectionAt, spansOf } from "../../server/web/page/plan.js";
+import { blocksOf, fullness, sectionAt, spansOf } from "../../server/web/page/plan.js";
 
 const PLAIN = { firstBar: 1, lastBar: 8, name: "A", enters: 1, cymbal: "closed hat", level: 1, loudness: 1 };
-
-test("a plan is shown if its sections differ or the drums wait", () => {
-  assert.equal(isBuilt([]), false);
-  assert.equal(isBuilt([PLAIN, { ...PLAIN, firstBar: 9, lastBar: 16, enters: 9 }]), false);
-  for (const change of [{ level: 1.2 }, { loudness: 0.9 }, { enters: 3 }, { enters: undefined }]) assert.equal(isBuilt([{ ...PLAIN, ...change }]), true);
-  assert.equal(isBuilt([PLAIN, { ...PLAIN, firstBar: 9, enters: 9, cymbal: "ride" }]), true);
-});
 
 test("a fuller section is taller, and none is taller than the strip or too low to be seen", () => {
   assert.equal(fullness(1), 0.5);
@@ -29,4 +22,14 @@ test("the drums wait before the bar that they come in with", () => {
 test("a bar has the section that it is in, or none", () => {
   assert.equal(sectionAt([PLAIN], 8), PLAIN);
   assert.equal(sectionAt([PLAIN], 9), undefined);
+});
+
+test("a block has its groove, by a wish for its bars before the one of the plan, and what is asked for in it", () => {
+  const form = [{ name: "Verse", firstBar: 1, lastBar: 8 }, { name: "Chorus", firstBar: 9, lastBar: 16 }];
+  const plan = [{ ...PLAIN, groove: "rock-hat" }, { ...PLAIN, firstBar: 9, lastBar: 16, enters: 9, groove: "rock-hat" }];
+  const wishes = { groove_places: "9-16=one-drop", half_time: "chorus", out: "3-4" };
+  const [verse, chorus] = blocksOf(form, plan, wishes, (name) => name.toUpperCase());
+  assert.deepEqual([verse.groove, verse.isHalf, verse.isOut, verse.isWished], ["ROCK-HAT", false, false, true]);
+  assert.deepEqual([chorus.groove, chorus.isHalf, chorus.isOut, chorus.isWished], ["ONE-DROP", true, false, true]);
+  assert.equal(blocksOf(form, [], {}, (name) => name)[0].isWished, false);
 });

@@ -18,7 +18,6 @@ from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
 from seq2drum.show import draw
 from tests.conftest import ROOT, corpus_files
-from tests.players import strummed
 from tests.web.browser import Page, waited
 from tests.web.conftest import PAGE, Site, site
 
@@ -407,50 +406,23 @@ def test_every_other_format_is_what_it_says(page, form):
         assert data.startswith(begins[form])
 
 
-def hovered(page: Page, bar: int) -> str:
-    """The text that the page shows for the strip below the drums, with the pointer over the middle of a bar."""
-    told: str = page.run(
-        STATE
-        + """song.roll.reveal(session.analysis.bars[given[0] - 1].quarter);
-        await new Promise((done) => setTimeout(done, 200));
-        const { LEAD, SIZE, topOf } = await import('/paint.js'), canvas = document.querySelector('#roll');
-        const { quarter, quarters } = session.analysis.bars[given[0] - 1];
-        const scroll = document.querySelector('.roll-scroll');
-        const { left, top } = canvas.getBoundingClientRect(), space = document.querySelector('.roll-space').clientWidth;
-        const last = session.analysis.bars.at(-1), scale = (space - LEAD - 24) / (last.quarter + last.quarters);
-        const clientX = left + LEAD + (quarter + quarters / 2) * scale - scroll.scrollLeft;
-        const rows = document.querySelectorAll('.roll-name').length - 2;
-        const clientY = top + topOf(rows) + SIZE.row / 2;
-        canvas.dispatchEvent(new PointerEvent('pointermove', { clientX, clientY, bubbles: true }));
-        return document.querySelector('.roll-status').textContent;""",
-        bar,
-    )
-    return told
-
-
-def test_the_strip_tells_how_the_song_is_built_and_is_in_the_picture_that_is_downloaded(page, drummer):
+def test_the_form_tells_how_the_song_is_built_and_the_plan_is_in_the_picture_that_is_downloaded(page, drummer):
     riff = ROOT / "examples" / "rock_riff.mid"
     played(page, riff)
     take = drummer.takes(riff, Options(), TAKES)[0]
-    page.says("plan", selector=".roll-names")
+    titles = page.run("return [...document.querySelectorAll('.block')].map((block) => block.title);")
+    assert titles == [
+        f"Section {row.name}, bars {row.first}–{row.last}: {row.level:.2f} times the song's hits, on the hi-hat"
+        for row in take.plan
+    ]
     for row in take.plan:
-        told = f"Section {row.name}, bars {row.first}–{row.last}: {row.level:.2f} times the song's hits"
-        assert hovered(page, row.first) == f"{told}, on the hi-hat"
         assert any(f"{row.level:.2f} times" in one.text and one.first == row.first for one in take.explain())
     assert download(page, "picture")[1] == draw.picture(take.duet, "png", title="rock_riff", plan=take.plan)
     # The plan stays with what the browser keeps.
     page.open()
     page.until(DONE, riff.name)
-    assert "Section B, bars 25–32" in hovered(page, 30)
+    assert page.run("return [...document.querySelectorAll('.block')].map((block) => block.title);") == titles
     assert page.complaints() == []
-
-
-def test_a_song_whose_sections_are_played_alike_has_no_strip(page, tmp_path):
-    song = tmp_path / "strummed.mid"
-    song.write_bytes(midi.serialise(strummed()))
-    played(page, song)
-    assert page.run(STATE + "return session.take.plan.length > 0;")
-    assert "plan" not in page.text(".roll-names")
 
 
 def test_quick_downloads_come_one_after_another_and_what_is_said_of_them_goes(page):
@@ -481,7 +453,7 @@ def test_no_name_of_a_take_or_a_piece_is_cut(page, width, language):
     try:
         played(page, SONG)
         page.run("document.querySelector('#all-pieces').click();")
-        names = ".tab strong, .tab .meaning, .roll-name .piece, .song-name"
+        names = ".tab strong, .tab .meaning, .roll-name .piece, .song-name, .card-name"
         cut = "return [...document.querySelectorAll(given[0])].filter((one) => one.scrollWidth > one.clientWidth + 1)"
         assert page.run(cut + ".map((one) => one.innerText);", names) == []
         assert page.run("return document.documentElement.scrollWidth <= innerWidth;")

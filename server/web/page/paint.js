@@ -1,7 +1,6 @@
 /** Paints the visible part of a song's picture on a canvas: guitar above, drums below, as the project's pictures. */
 
 import { before, family, isCymbal } from "./places.js";
-import { fullness, spansOf } from "./plan.js";
 import { t } from "./words.js";
 
 /** @typedef {import("./schedule.js").Bar} Bar */
@@ -15,7 +14,6 @@ import { t } from "./words.js";
  * @property {readonly Hit[]} hits in order
  * @property {ReadonlySet<Hit>} clicked edited hits, which stay when bars are played again
  * @property {ReadonlyMap<number, "fill" | "break">} signs by the number of the bar
- * @property {readonly import("./plan.js").PlannedSection[]} plan of the strip below the drums; empty without one
  * @property {ReadonlySet<number>} locks numbers of bars
  * @property {number} made bars with drums
  * @property {readonly string[]} rows pieces from the top
@@ -32,17 +30,20 @@ import { t } from "./words.js";
  */
 
 /** Heights in pixels, for a window of usual height; see `fitted`. */
-export const SIZE = { head: 44, section: 20, guitar: 100, gap: 6, row: 26, foot: 20, letters: 12 };
+export const SIZE = { head: 42, section: 19, guitar: 72, gap: 6, row: 24, foot: 20, letters: 12 };
 const SIZES = [
   [1700, 58, 330, 72, 32, 21], // a window of this height or more: row, guitar, head, section, letters
-  [1100, 36, 190, 50, 23, 14],
-  [780, 26, 100, 44, 20, 12],
-  [0, 24, 76, 44, 20, 12],
+  [1350, 42, 250, 54, 24, 15],
+  [1100, 34, 180, 50, 23, 14],
+  [780, 24, 72, 42, 19, 12],
+  [0, 24, 66, 42, 19, 12],
 ];
 /** Pixels before the first barline, for early hits. */
 export const LEAD = 10;
 const LEAST_CELL = 7; // narrower cells are not drawn
-const COLOURS = ["paper", "raised", "ink", "soft", "line", "faint", "accent", "guitar", "plan", "fill", "fill-word", "lock", "hit-kick", "hit-snare", "hit-hat", "hit-cymbal", "hit-tom", "hit-other"];
+const LEAST_HIT = 15; // pixels a quarter: with less, rows show how much is played in each bar, not each hit
+const FULL_BAR = 16; // hits
+const COLOURS = ["paper", "raised", "ink", "soft", "line", "faint", "accent", "guitar", "fill", "fill-word", "lock", "hit-kick", "hit-snare", "hit-hat", "hit-cymbal", "hit-tom", "hit-other"];
 
 /**
  * Set the height of rows to fit the window.
@@ -54,8 +55,8 @@ export function fitted(height) {
   Object.assign(SIZE, { row, guitar, head, section, letters, foot: section });
 }
 
-/** The height of a picture. @param {Pick<Picture, "rows" | "plan">} picture */
-export const tall = ({ rows, plan }) => topOf(rows.length + (plan.length ? 1 : 0)) + SIZE.foot;
+/** The height of a picture. @param {Pick<Picture, "rows">} picture */
+export const tall = ({ rows }) => topOf(rows.length) + SIZE.foot;
 
 /** The upper edge of a row. @param {number} row */
 export const topOf = (row) => SIZE.head + SIZE.guitar + SIZE.gap + row * SIZE.row;
@@ -99,8 +100,8 @@ export function paint(to, picture, view, colour) {
   for (const bar of seen) heads(brush, bar);
   sectionNames(brush);
   guitar(brush);
-  hits(brush);
-  strip(brush);
+  if (view.scale < LEAST_HIT) density(brush);
+  else hits(brush);
   cursor(brush);
 }
 
@@ -244,6 +245,31 @@ function guitar({ to, picture, view, colour, x, right }) {
   to.globalAlpha = 1;
 }
 
+/** How much each piece plays in each bar: the more, the taller; the louder, the stronger. @param {Brush} brush */
+function density({ to, picture, view, colour, x, right }) {
+  const rowOf = new Map(picture.rows.map((piece, row) => [piece, row]));
+  /** @type {Map<string, {bar: number, row: number, count: number, loud: number}>} */
+  const bars = new Map();
+  for (let index = before(picture.hits, view.left - 12, (hit) => hit.quarter); index < picture.hits.length && picture.hits[index].quarter < right + 1; index++) {
+    const { bar, piece, velocity } = picture.hits[index];
+    const row = rowOf.get(piece);
+    if (row === undefined) continue;
+    const one = bars.get(`${bar} ${row}`) ?? { bar, row, count: 0, loud: 0 };
+    bars.set(`${bar} ${row}`, { bar, row, count: one.count + 1, loud: one.loud + velocity });
+  }
+  for (const { bar, row, count, loud } of bars.values()) {
+    const { quarter, quarters } = picture.bars[bar - 1];
+    const high = (SIZE.row - 4) * Math.min(1, Math.max(0.16, Math.sqrt(count / FULL_BAR)));
+    const piece = picture.rows[row];
+    to.globalAlpha = picture.silent.has(piece) ? 0.15 : 0.3 + (0.7 * loud) / count / 127;
+    to.fillStyle = colour[`hit-${family(piece)}`];
+    to.beginPath();
+    to.roundRect(x(quarter) + 1, topOf(row) + (SIZE.row - high) / 2, Math.max(1.5, quarters * view.scale - 2), high, 2);
+    to.fill();
+  }
+  to.globalAlpha = 1;
+}
+
 /** @param {Brush} brush */
 function hits({ to, picture, view, colour, x, right }) {
   const rowOf = new Map(picture.rows.map((piece, row) => [piece, row]));
@@ -270,49 +296,6 @@ function hits({ to, picture, view, colour, x, right }) {
   }
 }
 
-/** Each section of the plan as tall as it is full, with its name, its level and its cymbal; hatched where the drums wait. @param {Brush} brush */
-function strip({ to, picture, view, colour, x }) {
-  const [top, bottom] = [topOf(picture.rows.length) + 2, topOf(picture.rows.length + 1) - 2];
-  const edges = (/** @type {number[]} */ [first, last]) => {
-    const [begin, end] = [picture.bars[first - 1], picture.bars[last - 1]];
-    return begin && end ? [x(begin.quarter) + 2, x(end.quarter + end.quarters) - 1] : [0, -1];
-  };
-  for (const section of picture.plan) {
-    const { waits, plays } = spansOf(section);
-    const [quiet, until] = waits ? edges(waits) : [0, -1];
-    if (quiet < view.width && until > 0) hatched(to, Math.max(quiet, -SIZE.row), top, Math.min(until, view.width + SIZE.row), bottom, colour.line);
-    const [left, right] = plays ? edges(plays) : [0, -1];
-    if (left >= view.width || right <= 0) continue;
-    const high = (bottom - top) * fullness(section.level);
-    to.fillStyle = colour.plan;
-    to.fillRect(left, bottom - high, right - left, high);
-    const level = section.level.toFixed(2);
-    const cymbal = section.cymbal ? t(`piece.${section.cymbal}`) : "";
-    const [from, room] = [Math.max(left, 0) + 4, right - Math.max(left, 0) - 8];
-    const words = [[section.name, level, cymbal], [level, cymbal], [level]].map((one) => one.filter(Boolean).join("  ")).find((text) => to.measureText(text).width <= room);
-    to.fillStyle = colour.ink;
-    to.textBaseline = "middle";
-    if (words) to.fillText(words, from, (top + bottom) / 2 + 1);
-  }
-}
-
-/** @param {CanvasRenderingContext2D} to @param {number} left @param {number} top @param {number} right @param {number} bottom @param {string} colour */
-function hatched(to, left, top, right, bottom, colour) {
-  to.save();
-  to.beginPath();
-  to.rect(left, top, right - left, bottom - top);
-  to.clip();
-  to.strokeStyle = colour;
-  to.lineWidth = 1.5;
-  to.beginPath();
-  for (let at = left - (bottom - top); at < right; at += 7) {
-    to.moveTo(at, bottom);
-    to.lineTo(at + bottom - top, top);
-  }
-  to.stroke();
-  to.restore();
-}
-
 /**
  * A disc for a drum, a cross for a cymbal: the louder, the larger and the less transparent.
  *
@@ -328,7 +311,7 @@ function mark(to, x, y, velocity, piece, colour, silent) {
   const share = velocity / 127;
   to.globalAlpha = silent ? 0.15 : 0.25 + 0.75 * share;
   if (isCymbal(piece)) {
-    const half = (SIZE.row / 26) * (3 + 4 * share);
+    const half = (SIZE.row / 24) * (3 + 4 * share);
     to.strokeStyle = colour;
     to.lineWidth = 2.6;
     to.lineCap = "round";
@@ -341,7 +324,7 @@ function mark(to, x, y, velocity, piece, colour, silent) {
   } else {
     to.fillStyle = colour;
     to.beginPath();
-    to.arc(x, y, (SIZE.row / 26) * (3.5 + 5.5 * share), 0, 2 * Math.PI);
+    to.arc(x, y, (SIZE.row / 24) * (3.5 + 5.5 * share), 0, 2 * Math.PI);
     to.fill();
   }
   to.globalAlpha = 1;

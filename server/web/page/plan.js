@@ -1,4 +1,6 @@
-/** How the drums build a song, section by section: what the strip under its picture shows. Pure functions. */
+/** How the drums build a song, section by section: what the form shows. Pure functions. */
+
+import { placedOf, valueIn } from "./spans.js";
 
 /**
  * @typedef {object} PlannedSection A section of a plan, as in the contract.
@@ -9,15 +11,14 @@
  * @property {string} cymbal that keeps time; "" if none does
  * @property {number} level ratio of its hits to the mean of the song
  * @property {number} loudness factor of its velocities
+ * @property {string} [groove] its name
  */
 
-const STEEP = 0.9; // share of the strip's height for each e-fold of hits, from its half
+/** The wishes that have places. */
+const WISHED = /** @type {const} */ (["intensity_places", "complexity_places", "fills_places", "time_places", "groove_places", "half_time", "out", "fill_at", "no_fills_in"]);
+const STEEP = 0.9; // share of a block's height for each e-fold of hits, from its half
 
-/** Whether sections differ, or the drums wait in some: only then there is something to show. @param {readonly PlannedSection[]} plan */
-export const isBuilt = (plan) =>
-  plan.some(({ firstBar, enters, cymbal, level, loudness }) => enters !== firstBar || level !== 1 || loudness !== 1 || cymbal !== plan[0].cymbal);
-
-/** The share of the strip's height that a section takes: the fuller, the taller. @param {number} level */
+/** The share of a block's height that a section takes: the fuller, the taller. @param {number} level */
 export const fullness = (level) => Math.min(1, Math.max(0.1, 0.5 + STEEP * Math.log(level)));
 
 /** The section of a bar. @param {readonly PlannedSection[]} plan @param {number} bar */
@@ -26,4 +27,30 @@ export const sectionAt = (plan, bar) => plan.find(({ firstBar, lastBar }) => fir
 /** The bars in which the drums play of a section, and those before in which they wait. @param {PlannedSection} section */
 export function spansOf({ firstBar, lastBar, enters = lastBar + 1 }) {
   return { waits: enters > firstBar ? [firstBar, enters - 1] : null, plays: enters <= lastBar ? [enters, lastBar] : null };
+}
+
+/**
+ * The blocks of a form: each section with what is played and asked for there.
+ *
+ * @param {readonly import("./api.js").Section[]} sections
+ * @param {readonly PlannedSection[]} plan
+ * @param {import("./address.js").Wishes} wishes
+ * @param {(name: string) => string} titleOf the title of a groove of the book
+ * @returns {import("./form.js").Block[]}
+ */
+export function blocksOf(sections, plan, wishes, titleOf) {
+  const placed = (/** @type {string | undefined} */ text) => placedOf(text, sections);
+  const all = WISHED.map((name) => placed(wishes[name]));
+  return sections.map((section) => {
+    const row = sectionAt(plan, section.firstBar);
+    const groove = valueIn(placed(wishes.groove_places), section) ?? wishes.groove ?? row?.groove ?? "";
+    return {
+      ...section,
+      plan: row && row.lastBar === section.lastBar ? row : undefined,
+      groove: wishes.beat && !groove ? wishes.beat.title : titleOf(groove),
+      isOut: valueIn(placed(wishes.out), section) !== undefined,
+      isHalf: valueIn(placed(wishes.half_time), section) !== undefined,
+      isWished: all.some((those) => those.some(({ firstBar, lastBar }) => firstBar <= section.lastBar && lastBar >= section.firstBar)),
+    };
+  });
 }

@@ -3,7 +3,6 @@
 import { h } from "./dom.js";
 import { LEAD, SIZE, colours, fitted, paint, tall, topOf } from "./paint.js";
 import { cellAt, spoken } from "./places.js";
-import { sectionAt } from "./plan.js";
 import { barAt } from "./schedule.js";
 import { USUAL } from "./edits.js";
 import { t } from "./words.js";
@@ -32,7 +31,7 @@ const LOUDER = 8; // a step of the keyboard
 export class Roll {
   #deeds;
   /** @type {Picture} */
-  #picture = { bars: [], sections: [], guitar: [], hits: [], plan: [], clicked: new Set(), signs: new Map(), locks: new Set(), made: 0, rows: [], silent: new Set(), grid: 4 };
+  #picture = { bars: [], sections: [], guitar: [], hits: [], clicked: new Set(), signs: new Map(), locks: new Set(), made: 0, rows: [], silent: new Set(), grid: 4 };
   #ticks = 480;
   #scale = SCALES[USUAL_SCALE];
   #waits = false;
@@ -75,7 +74,7 @@ export class Roll {
    * @param {ReadonlySet<string>} solo the solo pieces
    */
   show(picture, ticks, solo) {
-    const rows = [...picture.rows, picture.plan.length > 0].join() !== [...this.#picture.rows, this.#picture.plan.length > 0].join();
+    const rows = picture.rows.join() !== this.#picture.rows.join();
     const sounds = rows || picture.silent !== this.#picture.silent;
     this.#picture = picture;
     this.#ticks = ticks;
@@ -204,8 +203,7 @@ export class Roll {
       hear.dataset.key = `hear ${piece}`;
       return row(piece, name, hear);
     });
-    const plan = this.#picture.plan.length ? [h("div", { class: "roll-name roll-plan" }, t("roll.plan"))] : [];
-    this.names.replaceChildren(h("div", { class: "roll-head" }, t("roll.bars")), guitar, ...pieces, ...plan);
+    this.names.replaceChildren(h("div", { class: "roll-head" }, t("roll.bars")), guitar, ...pieces);
     if (focused) /** @type {HTMLElement | undefined} */ ([...this.names.querySelectorAll("button")].find((one) => one.dataset.key === focused))?.focus();
   }
 
@@ -241,8 +239,7 @@ export class Roll {
     const cell = this.#cellAt(quarter);
     const row = Math.floor((y - topOf(0)) / SIZE.row);
     const piece = y >= topOf(0) ? this.#picture.rows[row] : undefined;
-    const section = row === this.#picture.rows.length && bar ? sectionAt(this.#picture.plan, bar.number) : undefined;
-    return { quarter, bar, cell, piece, section, hit: piece ? this.#hitAt(piece, quarter) : undefined, head: y < SIZE.head };
+    return { quarter, bar, cell, piece, hit: piece ? this.#hitAt(piece, quarter) : undefined, head: y < SIZE.head };
   }
 
   /** The nearest grid position, and its bar. @param {number} quarter */
@@ -265,11 +262,10 @@ export class Roll {
   /** @param {PointerEvent} event */
   #hover(event) {
     if (this.#dragged) return;
-    const { bar, piece, section, hit, cell, head } = this.#under(event);
+    const { bar, piece, hit, cell, head } = this.#under(event);
     this.canvas.style.cursor = head || piece ? "pointer" : "text";
     if (head && bar) this.status.textContent = t(this.#picture.locks.has(bar.number) ? "roll.free" : "roll.lock", { bar: bar.number });
     else if (piece && bar) this.#tell(piece, hit ? hit.quarter : cell.quarter, hit);
-    else if (section) this.status.textContent = told(section);
     else this.status.textContent = bar ? t("roll.from", { bar: bar.number }) : "";
   }
 
@@ -384,14 +380,6 @@ export class Roll {
 
 /** The name of a piece in the language of the page. @param {string} piece */
 export const pieceName = (piece) => t(`piece.${piece}`);
-
-/** A section of the plan in words. @param {import("./plan.js").PlannedSection} section */
-function told({ name, firstBar, lastBar, enters, cymbal, level }) {
-  const place = { section: name, first: firstBar, last: lastBar };
-  if (!enters) return t("roll.plan.silent", place);
-  const plays = t("roll.plan.plays", { ...place, level: level.toFixed(2) });
-  return plays + (cymbal ? t(`said.on.${cymbal}`) : "") + (enters > firstBar ? t("roll.plan.enters", { bar: enters }) : "");
-}
 
 /**
  * @param {string} letter

@@ -1,15 +1,16 @@
 /** The song view: drop a file, get drums for it, and see, hear, edit and download them. */
 
 import { valuesOf, wishesOf } from "./address.js";
+import { Asking } from "./asking.js";
 import { fill } from "./dom.js";
 import { Downloads } from "./downloads.js";
 import { asked, isRecording } from "./drumming.js";
 import * as edits from "./edits.js";
 import { gridOf, rowsOf } from "./places.js";
-import { isBuilt } from "./plan.js";
 import { Roll } from "./roll.js";
 import { Session } from "./session.js";
 import { guitarOf } from "./sound.js";
+import { placedOf } from "./spans.js";
 import { Stage } from "./stage.js";
 import { Store } from "./store.js";
 import { Transport } from "./transport.js";
@@ -40,8 +41,7 @@ export class SongView {
   #muted = new Set();
   /** @type {Set<string>} */
   #solo = new Set();
-  /** @type {ReadonlySet<string>} */
-  #silent = new Set();
+  #silent = /** @type {ReadonlySet<string>} */ (new Set());
   #shown = false;
   #frame = 0;
   /** The values of the address while there is no song. @type {Record<string, string>} */
@@ -51,6 +51,7 @@ export class SongView {
   #given = 0; // the last update of the sound
   /** @type {{take: Take | undefined, hits: readonly Hit[], signs: Map<number, "fill" | "break">}} */
   #heard = { take: undefined, hits: [], signs: new Map() };
+  #trial = /** @type {readonly Hit[] | null} */ (null); // the hits of a groove that is tried
 
   /** @param {HTMLElement} root @param {App} app @param {SongView} [earlier] */
   constructor(root, app, earlier) {
@@ -69,11 +70,18 @@ export class SongView {
       lock: (first, last) => this.session.edit((take) => ({ ...take, locks: edits.withLocks(take.locks, first, last, !take.locks.includes(last)) })),
       seek: (quarter) => void this.#seek(quarter),
       hear: (piece, velocity) => void app.sound.strike(piece, velocity).catch((error) => this.#fail(error)),
-      mute: (what) => this.#mix(this.#muted, what, (on) => app.sound.mute(what, on)),
-      solo: (what) => this.#mix(this.#solo, what, (on) => app.sound.solo(what, on)),
+      mute: (what) => this.#mix("mute", [what]),
+      solo: (what) => this.#mix("solo", [what]),
     });
     this.wishes = new WishPanel(app.info.models.models[0]?.styles ?? [], Math.min(8, app.info.info.limits.maxTakes), (wishes) => this.session.wish(wishes));
-    this.transport = new Transport(app.sound, { toggle: () => void this.toggle(), seek: (quarter) => void this.#seek(quarter) });
+    this.transport = new Transport(app.sound, { toggle: () => void this.toggle(), seek: (quarter) => void this.#seek(quarter), loop: (span) => this.asking.about(span) });
+    this.asking = new Asking(this, app, {
+      mix: (how, pieces, on) => this.#mix(how, pieces, on),
+      heard: (hits) => ((this.#trial = hits), this.#give(true)),
+      opened: (on) => this.stage.opened(on),
+      changed: () => this.#refresh(),
+      fail: (error) => this.#fail(error),
+    });
     this.downloads = new Downloads(app.api, () => this.#wanted(), app, app.info.maps);
     this.stage = new Stage(this.session, this, {
       leave: () => this.#leave(),
@@ -175,7 +183,7 @@ export class SongView {
   /** The theme or the size of the window has changed. */
   renew() {
     this.roll.renew();
-    this.transport.renew();
+    this.asking.form.renew();
   }
 
   /** @returns {Record<string, string>} */
@@ -217,6 +225,7 @@ export class SongView {
     const { sound } = this.#app;
     const { work, analysis } = session;
     if (!work || !analysis) return;
+    if (how !== "again") this.asking.begin();
     if (how !== "again") sound.stop();
     const program = analysis.tracks.find(({ number }) => number === analysis.guitar.tracks[0])?.program ?? 24;
     sound.set({ bars: [...analysis.bars], tempos: analysis.timeline.tempos, hits: [], guitar: analysis.notes, kind: guitarOf(program) });
@@ -250,9 +259,9 @@ export class SongView {
     if (!song || !analysis) return;
     const metre = analysis.timeline.meters[0];
     const others = this.#app.info.grooves.filter((groove) => groove.numerator === metre?.numerator && groove.denominator === metre?.denominator);
-    this.wishes.offer([], others);
+    this.asking.panel.grooves.offer([], others);
     const fit = fitting ? await this.#app.api.grooves(song, asked(doc.wishes)).catch(() => []) : [];
-    if (song === this.session.song) this.wishes.offer(fit, others);
+    if (song === this.session.song) this.asking.panel.grooves.offer(fit, others);
   }
 
   /** The first bar has come: play immediately, if the browser allows sound before a click. */
@@ -303,10 +312,20 @@ export class SongView {
     this.session.stand(quarter);
   }
 
-  /** @param {Set<string>} among @param {string} what @param {(on: boolean) => void} tell */
-  #mix(among, what, tell) {
-    if (!among.delete(what)) among.add(what);
-    tell(among.has(what));
+  /**
+   * Mute pieces or hear them alone.
+   *
+   * @param {"mute" | "solo"} how
+   * @param {readonly string[]} pieces
+   * @param {boolean} [on] default: the other way round
+   */
+  #mix(how, pieces, on) {
+    const among = how === "mute" ? this.#muted : this.#solo;
+    for (const piece of pieces) {
+      if (on ?? !among.has(piece)) among.add(piece);
+      else among.delete(piece);
+      this.#app.sound[how](piece, among.has(piece));
+    }
     this.#refresh();
   }
 
@@ -355,6 +374,8 @@ export class SongView {
     } else if (command && !typing && event.key.toLowerCase() === "y") {
       event.preventDefault();
       this.session.redo();
+    } else if (!command && !event.altKey && /^[1-9]$/.test(event.key) && !typing && !target.matches("select, input[type=number]")) {
+      this.session.choose(Number(event.key) - 1);
     } else if (event.key === " " && !command && !typing && !target.matches("button, select, summary, input[type=checkbox], [role=tab]")) {
       event.preventDefault();
       void this.toggle();
@@ -378,14 +399,18 @@ export class SongView {
       this.#give(false);
       this.stage.tellAll();
     }
-    this.stage.show(this.#picture(), this.#solo);
+    const picture = this.#picture();
+    this.stage.show(picture, this.#solo);
+    this.asking.show(picture, this.#muted, this.#solo);
   }
 
   /** @returns {import("./paint.js").Picture} */
   #picture() {
     const { analysis, take } = this.session;
     const bars = analysis?.bars ?? [];
-    const { hits, signs } = this.#heard;
+    const { hits } = this.#heard;
+    const wished = placedOf(this.session.doc.wishes.fill_at).map(({ firstBar }) => /** @type {const} */ ([firstBar, "fill"]));
+    const signs = new Map([...this.#heard.signs, ...wished]);
     const silent = [...new Set([...rowsOf([], true), "guitar"])].filter((what) => (this.#solo.size ? !this.#solo.has(what) : this.#muted.has(what)));
     if (silent.join() !== [...this.#silent].join()) this.#silent = new Set(silent);
     return {
@@ -393,7 +418,6 @@ export class SongView {
       clicked: new Set(take?.edits ?? []),
       sections: analysis?.sections ?? [],
       guitar: analysis?.notes ?? [],
-      plan: take?.plan && isBuilt(take.plan) ? take.plan : [],
       locks: new Set(take?.locks ?? []),
       made: this.session.made,
       rows: rowsOf(hits.map((hit) => hit.piece), this.stage.all),
@@ -407,14 +431,16 @@ export class SongView {
     const time = performance.now();
     if (!this.#shown || !this.session.work || (!now && this.session.busy && time - this.#given < SOUND_EVERY)) return;
     this.#given = time;
-    this.#app.sound.set({ hits: [...this.#heard.hits] });
+    this.#app.sound.set({ hits: [...(this.#trial ?? this.#heard.hits)] });
   }
 
   #tick() {
     this.#frame = requestAnimationFrame(() => {
       if (this.session.work) {
         const quarter = this.#app.sound.position;
-        this.roll.at(quarter, this.#app.sound.playing);
+        const { playing } = this.#app.sound;
+        this.roll.at(quarter, playing);
+        this.asking.at(quarter, playing);
         this.transport.at(quarter);
         this.stage.tell(quarter);
       }

@@ -1,6 +1,9 @@
 /** The view of a song: its name and guitar, the takes, the picture with explanations, and the options. */
 
+import { drawing, typical } from "./cards.js";
 import { fill, h, sign } from "./dom.js";
+import { grooveName } from "./groove_names.js";
+import { signs } from "./edits.js";
 import { GRIDS } from "./places.js";
 import { mountRight } from "./right.js";
 import { barAt } from "./schedule.js";
@@ -13,7 +16,7 @@ import { said, t } from "./words.js";
  * @property {import("./roll.js").Roll} roll
  * @property {import("./transport.js").Transport} transport
  * @property {import("./downloads.js").Downloads} downloads
- * @property {import("./wishes.js").WishPanel} wishes
+ * @property {import("./asking.js").Asking} asking
  */
 /**
  * @typedef {object} Deeds
@@ -42,7 +45,8 @@ export class Stage {
     this.#session = session;
     this.#parts = parts;
     this.#seek = deeds.seek;
-    const { roll, transport, downloads, wishes } = parts;
+    const { roll, transport, downloads, asking } = parts;
+    const { form, panel, kit } = asking;
     this.name = h("h1", { class: "song-name" });
     this.right = mountRight(session, deeds.place);
     this.takes = h("div", { id: "takes", class: "tabs", role: "tablist", "aria-label": t("take.list"), onkeydown: (/** @type {KeyboardEvent} */ event) => this.#tabKey(event) });
@@ -54,6 +58,7 @@ export class Stage {
     this.words = h("p", { class: "words" });
     this.allWords = h("ol", { class: "all-words" });
     this.progress = h("div", { class: "progress" });
+    const ask = button("ask", () => this.opened(true), sign("sliders"), t("panel.label"));
     const grid = h("select", { id: "grid", onchange: () => ((this.grid = Number(grid.value)), deeds.changed()) },
       h("option", { value: "0" }, t("roll.grid.auto")), ...GRIDS.map((count) => h("option", { value: String(count) }, t(`roll.grid.${count}`)))); // prettier-ignore
     const rows = h("input", { type: "checkbox", id: "all-pieces", onchange: () => ((this.all = rows.checked), deeds.changed()) });
@@ -66,15 +71,18 @@ export class Stage {
         h("div", { class: "row" }, button("leave", deeds.leave, t("song.leave")), downloads.root)),
       h("div", { class: "work" },
         h("section", { class: "desk", "aria-label": t("roll.label") },
-          h("div", { class: "row takes" }, this.takes, h("div", { class: "row" }, this.others, this.anew, this.undo, this.redo)),
+          h("div", { class: "row takes" }, this.takes, h("div", { class: "row" }, this.others, this.anew, this.undo, this.redo, ask)),
+          form.root,
           h("div", { id: "take-panel", role: "tabpanel", "aria-label": t("take.panel") }, this.progress, roll.root),
-          h("div", { class: "row under" }, roll.status, h("span", { class: "gap" }),
-            h("label", { class: "inline" }, t("roll.grid"), grid), h("label", { class: "check" }, rows, t("roll.all")),
-            small("out", t("roll.out"), () => roll.zoom(-1), "−"), small("in", t("roll.in"), () => roll.zoom(1), "+")),
-          this.words,
-          h("details", { class: "more", open: innerHeight > HIGH }, h("summary", {}, t("song.words")), this.allWords),
-          h("details", { class: "more" }, h("summary", {}, t("roll.help")), h("p", { class: "meaning", id: "roll-keys" }, t("roll.keys")))),
-        h("aside", { class: "panel", "aria-label": t("wish.title") }, h("h2", {}, t("wish.title")), h("p", { class: "meaning" }, t("wish.lead")), wishes.root)),
+          h("div", { class: "below" }, kit.root,
+            h("div", { class: "told" },
+              h("div", { class: "row under" }, roll.status, h("span", { class: "gap" }),
+                h("label", { class: "inline" }, t("roll.grid"), grid), h("label", { class: "check" }, rows, t("roll.all")),
+                small("out", t("roll.out"), () => roll.zoom(-1), "−"), small("in", t("roll.in"), () => roll.zoom(1), "+")),
+              this.words,
+              h("details", { class: "more", open: innerHeight > HIGH }, h("summary", {}, t("song.words")), this.allWords),
+              h("details", { class: "more" }, h("summary", {}, t("roll.help")), h("p", { class: "meaning", id: "roll-keys" }, t("roll.keys")))))),
+        panel.root),
       transport.root,
     ); // prettier-ignore
   }
@@ -85,42 +93,51 @@ export class Stage {
     this.right.show();
   }
 
+  /** Whether the panel is open where it comes from below. @param {boolean} on */
+  opened(on) {
+    this.#parts.asking.panel.root.classList.toggle("open", on);
+    if (on) this.#parts.asking.panel.grooves.drawn();
+  }
+
   /** @param {import("./paint.js").Picture} picture @param {ReadonlySet<string>} solo soloed pieces */
   show(picture, solo) {
-    const { analysis, doc, take, busy, made, canUndo, canRedo } = this.#session;
+    const { analysis, take, busy, made, canUndo, canRedo } = this.#session;
     if (!analysis) return;
     const { timeline, bars } = analysis;
     this.#parts.roll.show(picture, timeline.ticksPerQuarter, solo);
     this.#parts.transport.show(picture, timeline.tempos);
-    this.#parts.wishes.show(doc.wishes);
     this.right.show();
     this.#tabs();
     this.undo.disabled = !canUndo;
     this.redo.disabled = !canRedo;
     this.others.disabled = !take;
-    this.anew.disabled = busy || !take?.locks.length || take.locks.length === bars.length;
-    this.anew.title = take?.locks.length ? "" : t("take.anew.how");
+    this.anew.hidden = !take?.locks.length;
+    this.anew.disabled = busy || take?.locks.length === bars.length;
     this.progress.classList.toggle("idle", !busy);
     this.progress.style.setProperty("--share", `${(100 * made) / Math.max(1, bars.length)}%`);
   }
 
   #tabs() {
-    const { doc } = this.#session;
-    const titles = doc.takes.map(({ grooves }) => [...new Set(grooves.map((groove) => groove.title))]);
-    const told = titles.map(([first, ...others]) => (others.length ? t("take.grooves", { first, more: others.length }) : (first ?? t("take.making"))));
-    const looks = [String(doc.chosen), ...doc.takes.map((take, index) => `${take.seed} ${take.edits.length > 0} ${told[index]}`)];
+    const { doc, analysis } = this.#session;
+    const looks = [String(doc.chosen), ...doc.takes.map(({ seed, edits, locks, midi, played }) => `${seed} ${edits.length} ${locks.length} ${midi ? played.length : "…"}`)];
     if (looks.join("\n") === this.#looks.join("\n")) return;
     this.#looks = looks;
-    const tabs = doc.takes.map(({ seed, edits }, index) => {
+    const tabs = doc.takes.map((take, index) => {
+      const { seed, edits, locks, grooves, midi, explanations } = take;
       const on = index === doc.chosen;
+      const [first] = grooves;
+      const fills = [...signs(explanations).values()].filter((sign) => sign === "fill").length;
+      const told = midi ? [first && grooveName(first.title), t(fills === 1 ? "take.fill" : "take.fills", { fills })].filter(Boolean) : [t("take.making")];
+      const { hits, bar } = typical(midi ? take.played : [], analysis?.bars ?? []);
       const made = h(
         "button",
         {
           class: "tab", type: "button", role: "tab", "aria-selected": String(on), tabIndex: on ? 0 : -1, "aria-controls": "take-panel",
-          title: `${told[index]} (${t("take.seed", { seed })})`, onclick: () => this.#session.choose(index),
+          title: `${[...new Set(grooves.map(({ title }) => title))].join("; ")} (${t("take.seed", { seed })})`, onclick: () => this.#session.choose(index),
         },
-        h("strong", {}, t("take.name", { number: index + 1 }) + (edits.length ? " *" : "")),
-        h("span", { class: "meaning" }, told[index]),
+        h("span", { class: "tab-beat" }, drawing(hits, bar)),
+        h("strong", {}, t("take.name", { number: index + 1 }) + (edits.length ? " *" : ""), locks.length > 0 && sign("lock")),
+        h("span", { class: "meaning" }, told.join(" · ")),
       ); // prettier-ignore
       made.dataset.take = String(index + 1);
       return made;

@@ -1,7 +1,6 @@
-/** The transport: play, stop and position at the foot of a song, with an overview of the whole song. */
+/** The transport: play, stop, position, loop and levels at the foot of a song. */
 
 import { h, sign } from "./dom.js";
-import { colours } from "./paint.js";
 import { spoken } from "./places.js";
 import { secondsAt } from "./schedule.js";
 import { t } from "./words.js";
@@ -20,14 +19,15 @@ export class Transport {
   #tempos = [];
   #end = 0;
   #held = false;
-  #own = false; // whether the bars of the loop were typed
 
   /**
    * @param {Sound} sound
-   * @param {{toggle: () => void, seek: (quarter: number) => void}} deeds
+   * @param {{toggle: () => void, seek: (quarter: number) => void, loop: (span: {firstBar: number, lastBar: number}) => void}} deeds
+   *   loop: bars were typed for the loop
    */
   constructor(sound, deeds) {
     this.sound = sound;
+    this.deeds = deeds;
     this.button = h("button", { id: "play", class: "button play", type: "button", "aria-pressed": "false", onclick: deeds.toggle });
     this.place = h("output", { class: "place", "aria-label": t("song.place") });
     this.range = h("input", {
@@ -35,11 +35,10 @@ export class Transport {
       oninput: () => ((this.#held = true), this.#tell(Number(this.range.value))),
       onchange: () => ((this.#held = false), deeds.seek(Number(this.range.value))),
     }); // prettier-ignore
-    this.loop = h("input", { type: "checkbox", id: "loop", onchange: () => (this.#around(), this.#heed()) });
+    this.loop = h("input", { type: "checkbox", id: "loop", onchange: () => this.heed() });
     this.first = this.#bar("loop-first", "1", t("song.loop.first"));
     this.last = this.#bar("loop-last", "4", t("song.loop.last"));
     this.looped = h("div", { class: "loop" }, h("label", { class: "check" }, this.loop, sign("loop"), t("song.loop")), this.first, h("span", { "aria-hidden": "true" }, "–"), this.last);
-    this.map = h("canvas", { class: "overview", "aria-hidden": "true" });
     const back = h("button", { class: "button quiet", type: "button", title: t("song.start"), "aria-label": t("song.start"), onclick: () => deeds.seek(0) }, sign("start"));
     const tempo = this.#tempo();
     this.mixer = h("div", { class: "menu-body" }, ...this.#levels());
@@ -48,7 +47,7 @@ export class Transport {
       "div",
       { class: "transport", role: "group", "aria-label": t("song.transport") },
       h("div", { class: "row" }, back, this.button, this.place),
-      h("div", { class: "overall" }, this.map, this.range),
+      h("div", { class: "overall" }, this.range),
       this.row,
     );
     const narrow = matchMedia(NARROW);
@@ -56,7 +55,6 @@ export class Transport {
     narrow.addEventListener("change", place);
     place();
     this.playing(false);
-    new ResizeObserver(() => this.#draw()).observe(this.map);
   }
 
   /** @param {Picture} picture @param {Tempo[]} tempos */
@@ -66,7 +64,6 @@ export class Transport {
     this.range.max = String(this.#end);
     for (const input of [this.first, this.last]) input.max = String(picture.bars.length);
     if (Number(this.last.value) > picture.bars.length) this.last.value = String(picture.bars.length);
-    this.#draw();
   }
 
   /** @param {boolean} playing */
@@ -83,11 +80,6 @@ export class Transport {
     this.#tell(quarter);
   }
 
-  /** The theme has changed. */
-  renew() {
-    this.#draw();
-  }
-
   /** @param {number} quarter */
   #tell(quarter) {
     const { bar, beat } = spoken(this.#picture?.bars ?? [], quarter);
@@ -96,58 +88,37 @@ export class Transport {
     const text = `${bar}.${beat}  ${time}`;
     if (this.place.textContent !== text) this.place.textContent = text;
     this.range.setAttribute("aria-valuetext", t("song.at", { bar, beat }));
-  }
-
-  #draw() {
-    const picture = this.#picture;
-    const { clientWidth: width, clientHeight: height } = this.map;
-    const to = this.map.getContext("2d");
-    if (!picture || !to || !width || !this.#end) return;
-    const dense = devicePixelRatio || 1;
-    [this.map.width, this.map.height] = [Math.round(width * dense), Math.round(height * dense)];
-    to.scale(dense, dense);
-    const colour = colours(this.root);
-    const x = (/** @type {number} */ quarter) => (quarter / this.#end) * width;
-    to.fillStyle = colour.ink;
-    for (const [index, { firstBar, lastBar }] of picture.sections.entries()) {
-      const [begin, end] = [picture.bars[firstBar - 1], picture.bars[lastBar - 1]];
-      if (!begin || !end) continue;
-      to.globalAlpha = index % 2 ? 0.1 : 0.2;
-      to.fillRect(x(begin.quarter), 0, x(end.quarter + end.quarters) - x(begin.quarter), height);
-    }
-    const counts = new Map();
-    for (const hit of picture.hits) counts.set(hit.bar, (counts.get(hit.bar) ?? 0) + hit.velocity);
-    const most = Math.max(1, ...counts.values());
-    for (const bar of picture.bars) {
-      const wide = Math.max(1, x(bar.quarters) - 1);
-      const tall = ((counts.get(bar.number) ?? 0) / most) * (height - 6);
-      to.globalAlpha = picture.signs.has(bar.number) ? 0.9 : 0.45;
-      to.fillStyle = picture.locks.has(bar.number) ? colour.lock : colour.ink;
-      to.fillRect(x(bar.quarter), height - tall, wide, tall);
-    }
-    to.globalAlpha = 1;
+    this.range.style.setProperty("--share", `${(100 * quarter) / Math.max(1, this.#end)}%`);
   }
 
   /** @param {string} id @param {string} value @param {string} label */
   #bar(id, value, label) {
-    return h("input", { type: "number", id, min: "1", value, "aria-label": label, onchange: () => ((this.#own = true), this.#heed()) });
+    const typed = () => {
+      const [first, last] = this.#looped();
+      this.deeds.loop({ firstBar: first.number, lastBar: last.number });
+      this.heed();
+    };
+    return h("input", { type: "number", id, min: "1", value, "aria-label": label, onchange: typed });
   }
 
-  /** The default loop: the current section, or else four bars. */
-  #around() {
-    if (!this.loop.checked || !this.#picture || this.#own) return;
-    const bar = spoken(this.#picture.bars, this.sound.position).bar;
-    const section = this.#picture.sections.find(({ firstBar, lastBar }) => firstBar <= bar && bar <= lastBar);
-    const long = !section || section.lastBar - section.firstBar >= 16;
-    this.first.value = String(long ? bar : section.firstBar);
-    this.last.value = String(Math.min(long ? bar + 3 : section.lastBar, this.#picture.bars.length));
+  /** The first and the last bar of the loop. */
+  #looped() {
+    const bars = this.#picture?.bars ?? [];
+    const numbers = [this.first, this.last].map((input) => Math.min(bars.length, Math.max(1, Number(input.value) || 1)));
+    return [bars[Math.min(...numbers) - 1], bars[Math.max(...numbers) - 1]];
+  }
+
+  /** Let these bars be those of the loop. @param {{firstBar: number, lastBar: number}} span @param {boolean} [on] */
+  span({ firstBar, lastBar }, on = this.loop.checked) {
+    this.first.value = String(firstBar);
+    this.last.value = String(lastBar);
+    this.loop.checked = on;
+    this.heed();
   }
 
   /** Apply the loop. */
-  #heed() {
-    const bars = this.#picture?.bars ?? [];
-    const [first, last] = [this.first, this.last].map((input) => Math.min(bars.length, Math.max(1, Number(input.value) || 1)));
-    const [from, to] = [bars[Math.min(first, last) - 1], bars[Math.max(first, last) - 1]];
+  heed() {
+    const [from, to] = this.#looped();
     if (!from || !to || !this.loop.checked) this.sound.loop(null);
     else this.sound.loop(from.quarter, to.quarter + to.quarters);
   }

@@ -1,14 +1,14 @@
-/** The panel of the drummer's options, each with its explanation. */
+/** What else can be asked of the whole song: the options that the panel has no better control for, each with its explanation. */
 
-import { LEVELS, MOST_PLACES } from "./address.js";
-import { fill, h, sign } from "./dom.js";
+import { LEVELS } from "./address.js";
+import { h, sign } from "./dom.js";
 import { OPTIONS } from "./options.js";
 import { t } from "./words.js";
 
 /** @typedef {import("./address.js").Wishes} Wishes */
-/** @typedef {Record<string, any>} Groove as ListGrooves has it */
 
 const STEP = 0.05;
+const ELSEWHERE = new Set(["groove", "intensity", "complexity", "time"]); // in the panel
 
 export class WishPanel {
   /** @type {Wishes} */
@@ -24,63 +24,33 @@ export class WishPanel {
    */
   constructor(styles, mostTakes, changed) {
     this.#changed = changed;
-    this.groove = h("select", { id: "groove", onchange: () => this.#set("groove", this.groove.value || undefined) });
     /** Those that are no slider and no menu of their own words. @type {Record<string, () => HTMLElement>} */
     const special = {
       style: () => this.#menu("style", styles, (name) => name),
-      groove: () => this.#groove(),
-      seed: () => this.#seed(),
+      seed: () => this.#number("seed"),
       takes: () => this.#takes(mostTakes),
     };
-    const field = (/** @type {import("./options.js").Option} */ { name, kind, words }) => {
-      if (kind === "places") return this.#places(name);
-      return special[name]?.() ?? (words ? this.#menu(name, words, (word) => t(`wish.${name}.${word}`)) : this.#level(name));
-    };
+    const field = (/** @type {import("./options.js").Option} */ { name, words }) =>
+      special[name]?.() ?? (words ? this.#menu(name, words, (word) => t(`wish.${name}.${word}`)) : this.#level(name));
+    const shown = OPTIONS.filter(({ name, kind }) => !ELSEWHERE.has(name) && (kind !== "places" || name === "enter"));
     this.root = h(
-      "div",
-      { class: "wishes" },
-      ...OPTIONS.filter(({ isRare }) => !isRare).map(field),
-      h("details", { class: "more" }, h("summary", {}, t("wish.more")), ...OPTIONS.filter(({ isRare }) => isRare).map(field)),
+      "details",
+      { class: "more" },
+      h("summary", {}, t("wish.more")),
+      h("div", { class: "wishes" }, ...shown.map((option) => (option.name === "enter" ? this.#number("enter") : field(option)))),
     );
-    this.offer([], []);
   }
 
   /** Show the options. @param {Wishes} wishes */
   show(wishes) {
     this.#wishes = wishes;
     for (const [name, field] of this.#fields) field(/** @type {Record<string, string | number>} */ (/** @type {unknown} */ (wishes))[name]);
-    if (wishes.beat) {
-      const own = [...this.groove.options].find((option) => option.value === "own") ?? this.groove.appendChild(h("option", { value: "own" }));
-      own.textContent = wishes.beat.title;
-      this.groove.value = "own";
-    }
-  }
-
-  /**
-   * The grooves to choose from.
-   *
-   * @param {readonly Groove[]} fitting those that fit the song best
-   * @param {readonly Groove[]} others in the song's metre
-   */
-  offer(fitting, others) {
-    const option = (/** @type {Groove} */ groove) => h("option", { value: groove.name }, groove.title);
-    const styles = [...new Set(others.map((groove) => groove.style ?? ""))].sort();
-    fill(
-      this.groove,
-      h("option", { value: "" }, t("wish.decides")),
-      fitting.length ? h("optgroup", { label: t("wish.groove.fit") }, ...fitting.map(option)) : null,
-      ...styles.map((style) =>
-        h("optgroup", { label: style || t("wish.groove.other") }, ...others.filter((groove) => (groove.style ?? "") === style).map(option)),
-      ),
-    );
-    this.show(this.#wishes);
   }
 
   /** @param {string} name @param {string | number | undefined} value */
   #set(name, value) {
     const next = { ...this.#wishes, [name]: value };
-    if (name === "groove" && value !== "own") delete next.beat;
-    if (value === undefined || value === "own") delete (/** @type {Record<string, unknown>} */ (next)[name]);
+    if (value === undefined) delete (/** @type {Record<string, unknown>} */ (next)[name]);
     this.#wishes = next;
     this.#changed(next, name);
   }
@@ -143,45 +113,19 @@ export class WishPanel {
     return field;
   }
 
-  /** @param {string} name */
-  #places(name) {
+  /** A whole number. @param {"enter" | "seed"} name */
+  #number(name) {
     const input = h("input", {
-      id: name, maxLength: MOST_PLACES, "aria-describedby": `${name}-what`,
-      onchange: () => this.#set(name, input.value.trim() || undefined),
+      id: name, inputMode: "numeric", pattern: "[0-9]*", maxLength: 19, placeholder: name === "seed" ? "0" : "1", "aria-describedby": `${name}-what`,
+      onchange: () => this.#set(name, /^\d+$/.test(input.value) ? input.value : undefined),
     }); // prettier-ignore
     this.#fields.set(name, (value) => (input.value = String(value ?? "")));
     return h(
       "div",
       { class: "field" },
-      h("label", { htmlFor: name }, t(`wish.${name}`)),
+      h("label", { htmlFor: name }, name === "seed" && sign("dice"), t(`wish.${name}`)),
       input,
       h("p", { class: "meaning", id: `${name}-what` }, t(`wish.${name}.what`)),
-    );
-  }
-
-  #groove() {
-    this.#fields.set("groove", (value) => (this.groove.value = String(value ?? "")));
-    return h(
-      "div",
-      { class: "field" },
-      h("label", { htmlFor: "groove" }, t("wish.groove")),
-      this.groove,
-      h("p", { class: "meaning" }, t("wish.groove.what")),
-    );
-  }
-
-  #seed() {
-    const input = h("input", {
-      id: "seed", inputMode: "numeric", pattern: "[0-9]*", maxLength: 19, placeholder: "0", "aria-describedby": "seed-what",
-      onchange: () => this.#set("seed", /^\d+$/.test(input.value) ? input.value : undefined),
-    }); // prettier-ignore
-    this.#fields.set("seed", (value) => (input.value = String(value ?? "")));
-    return h(
-      "div",
-      { class: "field" },
-      h("label", { htmlFor: "seed" }, sign("dice"), t("wish.seed")),
-      input,
-      h("p", { class: "meaning", id: "seed-what" }, t("wish.seed.what")),
     );
   }
 

@@ -2,6 +2,7 @@
 
 import { remembered, remember } from "./settings.js";
 import { BEATS_WORDS } from "./words_beats.js";
+import { FORM_WORDS } from "./words_form.js";
 import { JAM_WORDS } from "./words_jam.js";
 import { OPTION_WORDS } from "./words_options.js";
 import { RIGHT_WORDS } from "./words_right.js";
@@ -14,7 +15,7 @@ export const LANGUAGES = { en: "English", de: "Deutsch" };
 
 const CODES = /** @type {Code[]} */ (Object.keys(LANGUAGES));
 /** @type {Record<string, readonly string[]>} */
-const WORDS = { ...SONG_WORDS, ...BEATS_WORDS, ...JAM_WORDS, ...OPTION_WORDS, ...RIGHT_WORDS, ...SAID_WORDS };
+const WORDS = { ...SONG_WORDS, ...BEATS_WORDS, ...FORM_WORDS, ...JAM_WORDS, ...OPTION_WORDS, ...RIGHT_WORDS, ...SAID_WORDS };
 const KEY = "seq2drum.language";
 
 /** @type {Code} */

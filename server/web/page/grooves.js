@@ -1,0 +1,128 @@
+/** Grooves to choose from, as cards: each with its beat, heard under this guitar while the pointer rests on it. */
+
+import { drawing, typical } from "./cards.js";
+import { fill, h } from "./dom.js";
+import { grooveName, searched } from "./groove_names.js";
+import { t } from "./words.js";
+
+/** @typedef {import("./schedule.js").Hit} Hit */
+/** @typedef {import("./schedule.js").Bar} Bar */
+/** @typedef {Record<string, any>} Groove as ListGrooves has it */
+/**
+ * @typedef {object} Try
+ * @property {(name: string) => Promise<{hits: readonly Hit[], bars: readonly Bar[]}>} hits a groove under this guitar
+ * @property {(name: string) => void} hear it
+ * @property {() => void} end hear the take again
+ */
+
+const MOST = 12; // cards
+const REST = 220; // milliseconds that a pointer rests on a card before it is heard
+const WAIT = 150; // after a letter, before the cards are drawn
+
+export class Grooves {
+  /** @type {readonly Groove[]} */
+  #fitting = [];
+  /** @type {readonly Groove[]} */
+  #others = [];
+  #chosen = "";
+  #own = "";
+  /** The cards by their grooves; drawn once a song. @type {Map<string, HTMLButtonElement>} */
+  #cards = new Map();
+  #typed = 0;
+  #rests = 0;
+  #turn = 0; // of the drawing
+  #looks = "";
+  #deeds;
+
+  /** @param {{choose: (groove: Groove | null) => void, audition: Try}} deeds */
+  constructor(deeds) {
+    this.#deeds = deeds;
+    this.search = h("input", {
+      type: "search", id: "groove-search", placeholder: t("grooves.search"), "aria-label": t("grooves.search"), maxLength: 60,
+      oninput: () => (clearTimeout(this.#typed), (this.#typed = Number(setTimeout(() => this.#list(), WAIT)))),
+    }); // prettier-ignore
+    this.cards = h("div", { class: "cards", role: "group", "aria-label": t("grooves.label") });
+    this.none = h("p", { class: "meaning", hidden: true }, t("grooves.none"));
+    this.root = h("section", { class: "grooves" }, h("div", { class: "grooves-head" }, h("h2", {}, t("grooves.label")), this.search), this.cards, this.none);
+  }
+
+  /** Another song. @param {readonly Groove[]} fitting those that fit it best @param {readonly Groove[]} others in its metre */
+  offer(fitting, others) {
+    [this.#fitting, this.#others] = [fitting, others];
+    this.#cards.clear();
+    this.#list();
+  }
+
+  /** @param {string} chosen the name of a groove, "" if the drummer decides @param {string} own the title of a beat of one's own */
+  show(chosen, own) {
+    if (chosen === this.#chosen && own === this.#own) return;
+    [this.#chosen, this.#own] = [chosen, own];
+    this.#list();
+  }
+
+  #list() {
+    const text = this.search.value.trim();
+    const known = new Set(this.#fitting.map(({ name }) => name));
+    const others = this.#others.filter(({ name }) => !known.has(name));
+    const chosen = [...this.#fitting, ...others].filter(({ name }) => name === this.#chosen);
+    const all = [...chosen, ...this.#fitting, ...others];
+    const names = all.map(({ title }) => grooveName(title));
+    const list = (text ? searched([...this.#fitting, ...others], text) : all.filter((_, at) => names.indexOf(names[at]) === at)).slice(0, MOST);
+    const looks = `${list.map(({ name }) => name)} ${this.#chosen} ${this.#own} ${this.#cards.size}`;
+    this.none.hidden = list.length > 0;
+    if (looks === this.#looks) return;
+    const decide = this.#card("", t("wish.decides"), () => this.#deeds.choose(null));
+    const own = this.#own ? [this.#card("own", this.#own, () => {})] : [];
+    const cards = list.map((groove) => this.#known(groove));
+    const focused = this.cards.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null;
+    fill(this.cards, ...(text ? [] : [decide]), ...own, ...cards);
+    focused?.focus();
+    for (const card of this.cards.children) card.setAttribute("aria-pressed", String(card.getAttribute("data-groove") === (this.#own ? "own" : this.#chosen)));
+    this.#looks = `${list.map(({ name }) => name)} ${this.#chosen} ${this.#own} ${this.#cards.size}`;
+    void this.#draw(list);
+  }
+
+  /** @param {Groove} groove */
+  #known(groove) {
+    const known = this.#cards.get(groove.name);
+    if (known) return known;
+    const card = this.#card(groove.name, grooveName(groove.title), () => this.#deeds.choose(groove));
+    card.title = groove.title;
+    const leave = () => (clearTimeout(this.#rests), this.#deeds.audition.end());
+    const rest = () => (clearTimeout(this.#rests), (this.#rests = Number(setTimeout(() => this.#deeds.audition.hear(groove.name), REST))));
+    card.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && rest());
+    card.addEventListener("pointerleave", leave);
+    card.addEventListener("focus", () => card.matches(":focus-visible") && rest());
+    card.addEventListener("blur", leave);
+    card.addEventListener("click", leave);
+    this.#cards.set(groove.name, card);
+    return card;
+  }
+
+  /** @param {string} name @param {string} title @param {() => void} onclick */
+  #card(name, title, onclick) {
+    const card = h("button", { class: "card", type: "button", "aria-pressed": "false", onclick }, h("span", { class: "card-beat" }), h("span", { class: "card-name" }, title));
+    card.dataset.groove = name;
+    return card;
+  }
+
+  /** Draw their beats, one after the other, as long as they are those in sight. @param {readonly Groove[]} list */
+  async #draw(list) {
+    const turn = ++this.#turn;
+    for (const { name } of list) {
+      const place = this.#cards.get(name)?.firstElementChild;
+      if (!place || place.childElementCount || !this.root.checkVisibility()) continue;
+      const heard = await this.#deeds.audition.hits(name).catch(() => null);
+      if (turn !== this.#turn) return;
+      if (!heard) continue;
+      const { hits, bar } = typical(heard.hits, heard.bars);
+      fill(place, drawing(hits, bar));
+    }
+  }
+
+  /** The panel has come into sight. */
+  drawn() {
+    if (this.#turn) this.#looks = "";
+    this.#list();
+  }
+}
