@@ -19,6 +19,9 @@ from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Part
 
 NEAR = 0.1  # quarters around a moment in which a stroke is on it
+SKIP = (0.58, 0.8)  # quarters behind a beat between which drummers' skip notes are
+BETWEEN = 0.15  # quarters behind a beat from which a stroke before the skip note makes it a straight one
+NEAR_SIXTEENTH = 0.07  # quarters around a sixteenth, in which no triplet is
 LOUD = 50  # velocity above ghost notes
 ROLL = 0.14  # most quarters from stroke to stroke of a roll: a thirty-second is .125
 LEAST_ROLL = 3  # such gaps in a bar
@@ -45,10 +48,19 @@ class Heard:
         is_one = np.isin(self.voice, [FULL.places[name] for name in names]) & (self.velocity >= least)
         return self.at[is_one]
 
-    def count(self, names: Sequence[str], moments: Sequence[float], least: int = 1) -> int:
-        """At how many of some moments any of the pieces is struck."""
+    def count(self, names: Sequence[str], moments: Sequence[float], least: int = 1, near: float = NEAR) -> int:
+        """At how many of some moments any of the pieces is struck. near: quarters around these."""
         times = self.times(names, least)
-        return sum(bool((np.abs(times - moment) <= NEAR).any()) for moment in moments)
+        return sum(bool((np.abs(times - moment) <= near).any()) for moment in moments)
+
+    def skips(self, names: Sequence[str]) -> list[bool]:
+        """Behind each beat, whether the pieces play a skip note there, and nothing between the beat and it."""
+        found, times = list[bool](), self.times(names)
+        for beat in range(QUARTERS):
+            after = times - beat
+            is_late, is_early = (after >= SKIP[0]) & (after <= SKIP[1]), (after >= BETWEEN) & (after < SKIP[0])
+            found.append(bool(is_late.any() and not is_early.any()))
+        return found
 
     def on(self, names: Sequence[str], *moments: float, least: int = 1) -> bool:
         """Return True if any of the pieces is struck at each of the moments."""
@@ -93,16 +105,18 @@ def one_drop(bar: Heard) -> bool:
 
 def skip_note(bar: Heard) -> bool:
     """Ride, hat or a snare with brushes on three beats or more, and a skip note before one."""
+    hat = ("closed hat", "open hat")
+    if bar.skips(hat)[0] and bar.on(hat, 0):  # a hat that opens on 1 and 3
+        return True
     return any(
-        bar.count(names, range(4)) >= 3 and bar.count(names, [beat + 2 / 3 for beat in range(4)]) >= 1
-        for names in (("ride", "bell"), _HAT, ("snare",))
-    ) or (bar.on(("closed hat", "open hat"), 2 / 3) and bar.on(("closed hat", "open hat"), 0))
+        bar.count(names, range(4)) >= 3 and any(bar.skips(names)) for names in (("ride", "bell"), _HAT, ("snare",))
+    )
 
 
 def shuffle(bar: Heard) -> bool:
     """Two skip notes or more on hat or ride, and no straight second eighth."""
     straight = [beat + 0.5 for beat in range(4)]
-    return bar.count(_TIME, [beat + 2 / 3 for beat in range(4)]) >= 2 and not bar.count(_TIME, straight)
+    return sum(bar.skips(_TIME)) >= 2 and not bar.count(_TIME, straight)
 
 
 def half_time(bar: Heard) -> bool:
@@ -134,7 +148,7 @@ def stick_or_hands(bar: Heard) -> bool:
 def sixteenths(bar: Heard) -> bool:
     """Kick or snare between the eighths, ghost notes too."""
     between = [beat + part for beat in range(4) for part in (0.25, 0.75)]
-    return bar.count(("kick", "snare"), between) >= 1
+    return bar.count(("kick", "snare"), between, near=NEAR_SIXTEENTH) >= 1
 
 
 def second_line(bar: Heard) -> bool:

@@ -57,4 +57,9 @@ def test_marks_hear_moments_and_not_places() -> None:
     assert marks.rolled_hat(bar(hat=[3, 3.125, 3.25, 3.375])) and not marks.rolled_hat(bar(hat=[3, 3.25, 3.5, 3.75]))
     assert marks.double_kick(bar(kick=[place / 4 for place in range(16)]))
     assert marks.one_drop(bar(kick=[2])) and not marks.one_drop(bar(kick=[0, 2]))
+    straight = [place / 4 for place in range(16)]
+    swung = [beat + part for beat in range(4) for part in (0.0, 2 / 3)]
+    assert marks.skip_note(bar(hat=swung)) and not marks.skip_note(bar(hat=straight))
+    assert marks.shuffle(bar(hat=swung)) and not marks.shuffle(bar(hat=straight))
+    assert marks.sixteenths(bar(kick=[0, 0.75])) and not marks.sixteenths(bar(kick=[0, 2 / 3, 4 / 3]))
     assert marks.is_broken(bar(kick=[0]), "rock") and not marks.is_broken(bar(kick=[0], hat=[0, 0.5]), "rock")
