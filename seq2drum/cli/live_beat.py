@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from seq2drum.console.terminal import say
 from seq2drum.errors import MissingExtraError, OutputError
-from seq2drum.music.choices import GENRES, LEAST_BPM, MOST_BPM
+from seq2drum.music.choices import BOOK, GENRES, LEARNT, LEAST_BPM, MOST_BPM
 from seq2drum.play.generators.composer import Brief
 
 if TYPE_CHECKING:
@@ -42,9 +42,10 @@ _MOST = 32_767
 
 
 class Desk:
-    """The current settings, as changed by keys."""
+    """The current settings, as changed by keys. genres: those that a key chooses among."""
 
-    def __init__(self, brief: Brief) -> None:
+    def __init__(self, brief: Brief, genres: tuple[str, ...] = GENRES) -> None:
+        self.genres = genres
         self.brief, self.fill, self.changes, self.stopped = replace(brief, change=()), False, 0, False
 
     def press(self, key: str) -> None:
@@ -54,7 +55,7 @@ class Desk:
             bpm = asked.bpm + (-_TEMPO if key == "-" else _TEMPO)
             self.brief = replace(asked, bpm=min(max(bpm, LEAST_BPM), MOST_BPM))
         elif key in "gG":
-            names = ("", *GENRES)
+            names = ("", *self.genres)
             at = names.index(next(iter(asked.genres), ""))
             self.brief = replace(asked, genre=names[(at + (1 if key == "g" else -1)) % len(names)] or None)
         elif key in "vV":
@@ -78,7 +79,7 @@ def run(composer: Composer, brief: Brief, seed: int, primed: Pattern | None, sou
     from seq2drum.show import fluidsynth
 
     synthesiser, command = fluidsynth.find(soundfont), streamer()
-    desk = Desk(brief)
+    desk = Desk(brief, GENRES if composer.model == BOOK else LEARNT)
     sounds = bars_of_sound(
         composer, desk, seed, primed, lambda song: fluidsynth.render(synthesiser, [song], lambda share: None)[0]
     )

@@ -19,6 +19,7 @@ from seq2drum.lattice.form import lattice_of
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.patterns import FRAMES, RATE, SLICE
 from seq2drum.music import drum_maps
+from seq2drum.music.choices import LEARNT
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Song
 from seq2drum.play.grooves.book import read_groove
@@ -181,6 +182,9 @@ def test_keys_change_what_is_asked_for_within_its_ranges() -> None:
 
 
 def test_bars_are_streamed_in_their_length_and_what_rings_on_is_added_to_the_next() -> None:
+    laboratory = Desk(Brief(genre="soul"), LEARNT)
+    laboratory.press("g")  # the last that it has learnt
+    assert laboratory.brief.genre is None
     desk, asked = Desk(Brief(bpm=240, genre="rock")), []
 
     def render(song: Song) -> np.ndarray:

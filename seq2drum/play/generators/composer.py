@@ -414,7 +414,7 @@ def is_broken(bar: Velocities, brief: Brief) -> bool:
 
     Two strokes are time: on hat or ride, or on toms and snare. Jazz needs no kick.
     """
-    half = bar[: len(bar) // 2] > 0
+    half = bar[: len(bar) * 7 // 16] > 0  # without what another grid would move behind it
     strokes = max(int(half[:, voices].any(axis=1).sum()) for voices in (_TIME, _DRUMMED))
     return strokes < LEAST_STROKES or not (bar[:, _KICK].any() or "jazz" in brief.genres)
 
