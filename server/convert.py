@@ -397,15 +397,16 @@ def guitar(choice: GuitarChoice) -> pb.GuitarChoice:
 
 
 def session_of(config: pb.GenerationConfig) -> Session:
-    """Return the session options: count-in, click, split and tail.
+    """Return the session options: count-in, click, split, tail and channels.
 
     Raises:
-        Refusal: INVALID_OPTION, the count-in is too long.
+        Refusal: INVALID_OPTION, the count-in is too long, or there are channels for no tracks.
     """
     try:
         return Session(**{name: getattr(config, name) for name in SESSION})
     except OptionError as error:
-        raise Refusal("INVALID_OPTION", str(error), field="config.count_in") from None
+        field = "config.channels" if config.channels and not config.split else "config.count_in"
+        raise Refusal("INVALID_OPTION", str(error), field=field) from None
 
 
 def drum_take(take: Take, config: pb.GenerationConfig) -> pb.DrumTake:

@@ -33,11 +33,11 @@ def session(options: argparse.Namespace) -> Session:
     """The files' contents beside the drums.
 
     Raises:
-        OptionError: the count-in is too long.
+        OptionError: the count-in is too long, or there are channels for no tracks.
     """
     from seq2drum.play.session import Session
 
-    return Session(options.count_in, options.click, options.split, options.tail)
+    return Session(options.count_in, options.click, options.split, options.tail, options.channels)
 
 
 _OTHERS = (".mp3", ".ogg", ".flac", ".pdf", ".jpg", ".jpeg", ".mxl")  # formats that nothing here writes

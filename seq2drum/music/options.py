@@ -512,6 +512,9 @@ class BaseSession:
         ),
     )
     tail: bool = choice(bool, "", "let the cymbals of the last bar ring out", default=False)
+    channels: bool = choice(
+        bool, "", "with --split: a MIDI channel for each of these tracks, none the tenth", default=False
+    )
 
 
 SESSION = table_of(BaseSession)

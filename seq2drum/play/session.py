@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from seq2drum.errors import OptionError
 from seq2drum.music import duet
 from seq2drum.music.choices import FAMILIES, check_number
 from seq2drum.music.drum_maps import DrumMap
@@ -42,11 +43,14 @@ _GROUP_OF = np.array([next(at for at, names in enumerate(GROUPS.values()) if nam
 class Session(BaseSession, Shown):
     """Parts of a file beside the drums; `music.options.BaseSession` has the fields.
 
-    split: one track for each of GROUPS. tail: the cymbals of the last bar ring out, and the file lasts as long.
+    split: one track for each of GROUPS. channels: these are not on the drum channel, but on one each. tail: the cymbals
+    of the last bar ring out, and the file lasts as long.
     """
 
     def __post_init__(self) -> None:
         check_number(SESSION["count_in"], self.count_in, "the count-in")
+        if self.channels and not self.split:
+            raise OptionError("channels are for the tracks of a split take; add --split")
 
 
 PLAIN = Session()

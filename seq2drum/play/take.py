@@ -102,7 +102,7 @@ class Take(Shown):
 
     def audible(self, session: Session) -> tuple[Duet, tuple[Part, ...]]:
         """The duet behind the count-in, and the click, if there is one."""
-        given = self.delivered(replace(session, split=False))
+        given = self.delivered(replace(session, split=False, channels=False))
         drums = drum_maps.load(self.options.drum_map).read(given.drums[0])
         return Duet(given.song, tuple(given.song.parts[index] for index in self.guitar.parts), drums), given.click
 
@@ -115,7 +115,10 @@ class Take(Shown):
     def to_bytes(self, *, with_guitar: bool = False, session: Session = PLAIN) -> bytes:
         """The take as a MIDI file. With the guitar, the original file with these drums in place of its own."""
         given = self.delivered(session)
-        tracks = (*given.drums, *given.click)
+        drums = (
+            [replace(part, is_drums=False, is_xg=False) for part in given.drums] if session.channels else given.drums
+        )
+        tracks = (*drums, *given.click)
         if not with_guitar:
             return midi.serialise(replace(given.song, parts=tracks, length=given.song.end))
         if self.source is not None:

@@ -285,6 +285,7 @@ class GenerationConfig(_message.Message):
     FIRST_DOWNBEAT_FIELD_NUMBER: _builtins.int
     FOLLOW_FIELD_NUMBER: _builtins.int
     BEAT_SCALE_FIELD_NUMBER: _builtins.int
+    CHANNELS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model's id, one of ListModels. Default: "", the server's default model."""
     seed: _builtins.int
@@ -403,6 +404,8 @@ class GenerationConfig(_message.Message):
     """The factor of a tempo that is counted wrong: 0.5, 1 or 2. Bars are as much shorter or longer. Range: 0.5 to 2.
     Default: 1.
     """
+    channels: _builtins.bool
+    """With `split`: put each of these tracks on a MIDI channel of its own, none of them the tenth. Default: false."""
     @_builtins.property
     def bars(self) -> Global___BarRange:
         """Play only these bars, and keep the file's own drums elsewhere. Excludes `prime_bars`. Default: unset."""
@@ -488,10 +491,11 @@ class GenerationConfig(_message.Message):
         first_downbeat: _builtins.float | None = ...,
         follow: _builtins.bool = ...,
         beat_scale: _builtins.float | None = ...,
+        channels: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_beat_scale", b"_beat_scale", "_bpm", b"_bpm", "_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_first_downbeat", b"_first_downbeat", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "bars", b"bars", "beat_scale", b"beat_scale", "bpm", b"bpm", "complexity", b"complexity", "daring", b"daring", "enter", b"enter", "excerpt", b"excerpt", "fills", b"fills", "first_downbeat", b"first_downbeat", "humanize", b"humanize", "intensity", b"intensity", "seed", b"seed", "swing", b"swing", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_beat_scale", b"_beat_scale", "_bpm", b"_bpm", "_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_first_downbeat", b"_first_downbeat", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "arrange", b"arrange", "bars", b"bars", "beat_scale", b"beat_scale", "bpm", b"bpm", "click", b"click", "complexity", b"complexity", "complexity_places", b"complexity_places", "count_in", b"count_in", "daring", b"daring", "drum_map", b"drum_map", "ending", b"ending", "enter", b"enter", "excerpt", b"excerpt", "explain", b"explain", "fill_at", b"fill_at", "fills", b"fills", "fills_places", b"fills_places", "first_downbeat", b"first_downbeat", "follow", b"follow", "groove", b"groove", "half_time", b"half_time", "humanize", b"humanize", "intensity", b"intensity", "intensity_places", b"intensity_places", "like", b"like", "meter", b"meter", "model", b"model", "no_fills_in", b"no_fills_in", "out", b"out", "pieces", b"pieces", "plan", b"plan", "prime_bars", b"prime_bars", "sections", b"sections", "seed", b"seed", "split", b"split", "style", b"style", "swing", b"swing", "tail", b"tail", "takes", b"takes", "temperature", b"temperature", "time", b"time", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar", "without", b"without"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_beat_scale", b"_beat_scale", "_bpm", b"_bpm", "_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_first_downbeat", b"_first_downbeat", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "arrange", b"arrange", "bars", b"bars", "beat_scale", b"beat_scale", "bpm", b"bpm", "channels", b"channels", "click", b"click", "complexity", b"complexity", "complexity_places", b"complexity_places", "count_in", b"count_in", "daring", b"daring", "drum_map", b"drum_map", "ending", b"ending", "enter", b"enter", "excerpt", b"excerpt", "explain", b"explain", "fill_at", b"fill_at", "fills", b"fills", "fills_places", b"fills_places", "first_downbeat", b"first_downbeat", "follow", b"follow", "groove", b"groove", "half_time", b"half_time", "humanize", b"humanize", "intensity", b"intensity", "intensity_places", b"intensity_places", "like", b"like", "meter", b"meter", "model", b"model", "no_fills_in", b"no_fills_in", "out", b"out", "pieces", b"pieces", "plan", b"plan", "prime_bars", b"prime_bars", "sections", b"sections", "seed", b"seed", "split", b"split", "style", b"style", "swing", b"swing", "tail", b"tail", "takes", b"takes", "temperature", b"temperature", "time", b"time", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar", "without", b"without"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__beat_scale: _TypeAlias = _typing.Literal["beat_scale"]  # noqa: Y015
     _WhichOneofArgType__beat_scale: _TypeAlias = _typing.Literal["_beat_scale", b"_beat_scale"]  # noqa: Y015
@@ -2380,7 +2384,7 @@ class RenderRequest(_message.Message):
 
     @_builtins.property
     def config(self) -> Global___GenerationConfig:
-        """The options that apply are `track`, `drum_map`, `count_in`, `click`, `split`, `tail`, `plan`, `sections`, and those of
+        """The options that apply are `track`, `drum_map`, `count_in`, `click`, `split`, `tail`, `channels`, `plan`, `sections`, and those of
         the beats of `midi`. The drums have no count-in. Default: all defaults.
         """
 

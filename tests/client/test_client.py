@@ -292,7 +292,7 @@ def test_remote_options_are_those_of_drummer_with_the_same_defaults() -> None:
     here = {field.name: field.default for field in fields(Options)}
     there = {field.name: field.default for field in fields(RemoteOptions)}
     assert {name: there.get(name, "missing") for name in here} == here
-    others = {"model", "with_guitar", "explain", "plan", "count_in", "click", "split", "tail"}
+    others = {"model", "with_guitar", "explain", "plan", "count_in", "click", "split", "tail", "channels"}
     assert set(there) - set(here) == others | TIMING.keys()
 
 

@@ -12,9 +12,10 @@ import pytest
 
 from seq2drum import Drummer, Options
 from seq2drum.errors import OptionError
-from seq2drum.formats.midi import midi
+from seq2drum.formats.midi import events, midi
 from seq2drum.music import drum_maps
 from seq2drum.music.choices import PIECES
+from seq2drum.music.limits import DEFAULT_LIMITS
 from seq2drum.music.notes import Marker, Metre, Note, Part, Song
 from seq2drum.play.session import GROUPS, Session, split
 from seq2drum.play.take import VERSION, Take, as_json
@@ -168,6 +169,27 @@ def test_sections_beyond_the_song_are_refused(drummer: Drummer) -> None:
 def test_sections_that_make_no_sense_are_refused(text: str, message: str) -> None:
     with pytest.raises(OptionError, match=message):
         Options(sections=text)
+
+
+@pytest.mark.parametrize("with_guitar", [False, True])
+def test_the_tracks_of_a_split_take_may_have_a_channel_each(drummer: Drummer, *, with_guitar: bool) -> None:
+    take = drummer.accompany(midi.serialise(strummed()))
+    plain, apart = (
+        midi.parse(take.to_bytes(with_guitar=with_guitar, session=Session(split=True, click=True, channels=channels)))
+        for channels in (False, True)
+    )
+    drums = [part for part in plain.parts if part.is_drums]
+    assert len(drums) > 2 and [part.name for part in apart.parts] == [part.name for part in plain.parts]
+    assert not any(part.is_drums for part in apart.parts)
+    for part, own in zip(plain.parts, apart.parts, strict=True):
+        assert (part.rows == own.rows).all()
+    data = take.to_bytes(with_guitar=with_guitar, session=Session(split=True, click=True, channels=True))
+    used = [events.channels([track.events]) for track in events.read_tracks(data, DEFAULT_LIMITS)[1]]
+    used = [channels for channels in used if channels]
+    assert all(len(channels) == 1 for channels in used)
+    assert len(set.union(*used) - {9}) == len(used) == len(apart.parts)
+    with pytest.raises(OptionError, match="channels are for the tracks of a split take; add --split"):
+        Session(channels=True)
 
 
 def test_the_command_line_writes_a_session(tmp_path: Path, drummer: Drummer) -> None:

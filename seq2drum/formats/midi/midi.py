@@ -368,7 +368,10 @@ def with_drums(
     if all(part.is_drums for part in parts):
         return events.joined(ticks_per_quarter, [*kept, *(track.events for track in added)])
     taken = moving.channels(kept)
-    return events.joined(ticks_per_quarter, [*kept, *(moving.on_free_channel(track.events, taken) for track in added)])
+    for track in added:
+        kept.append(moving.on_free_channel(track.events, taken))
+        taken |= moving.channels(kept[-1:])
+    return events.joined(ticks_per_quarter, kept)
 
 
 # --- reading with symusic ---------------------------------------------------------------------------------------------
