@@ -35,6 +35,7 @@ from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import wishes
 from seq2drum.play.arrange.sections import numbered_spans
 from seq2drum.play.asked import reference
+from seq2drum.play.checkpoint.band import is_drummer, read_band
 from seq2drum.play.checkpoint.folder import WEIGHTS, read_config
 from seq2drum.play.grooves.book import Book, groove_of
 from seq2drum.play.listen import Guitar, with_sections
@@ -517,9 +518,14 @@ def model_info(model_id: str, folder: Path) -> pb.ModelInfo:
         CheckpointError: the configuration is invalid.
         OSError: the weights cannot be read.
     """
+    band = None
+    if is_drummer(folder):
+        band, folder = read_band(folder)
     about = read_config(folder)
     bars = about.get("progress", {}).get("bars")
     description = f"a drummer of the family {about.get('family', '?')}, with the kit {about.get('kit', '?')!r}"
+    if band is not None:
+        description = f"{band.name}, learnt from {len(band.titles)} songs: {description}"
     with (folder / WEIGHTS).open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").digest()
     return pb.ModelInfo(

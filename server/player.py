@@ -21,7 +21,8 @@ from seq2drum.errors import CheckpointError, Seq2DrumError, UnknownModelError
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Note, Part, Song, Tempo
 from seq2drum.play.checkpoint import signing
-from seq2drum.play.checkpoint.folder import SUMS, available, find, verify
+from seq2drum.play.checkpoint.band import is_checked
+from seq2drum.play.checkpoint.folder import SUMS, available, find
 from seq2drum.play.choose import choose, variants
 from seq2drum.play.decode.ensemble import Ended, Ensemble
 from seq2drum.play.drummer import Drummer, planned
@@ -252,7 +253,7 @@ def load_scheduler(name: str, folder: str, *, threads: int = 1) -> ModelSchedule
     Raises:
         ModelError: it cannot be used.
     """
-    if not verify(find(folder)):
+    if not is_checked(find(folder)):
         raise CheckpointError(
             f"the model {name!r} has no {SUMS}, and a service plays only models that it can check: write it again with"
             f" python -m seq2drum.models.checkpoint {folder}"

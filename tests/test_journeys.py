@@ -1,9 +1,9 @@
 """A newcomer who follows one job through the code has no longer way to go than before: see `python -m bench journeys`.
 
 The bounds fall. A change that makes a way longer is redesigned; one that makes it shorter lowers its bound. They rose
-twice, when something was added: from (336, 46), (489, 64) and (834, 89) for the sections of a song and their plan; from
+thrice, when something was added: from (336, 46), (489, 64) and (834, 89) for the sections of a song and their plan; from
 (377, 48), (530, 66) and (871, 92) for the style that a guitar sounds like, and for the learnt arranger, which is one
-file more on each way and seven functions when training.
+file more on each way and seven functions when training. A band's own drummer is one file more, and four functions.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import pytest
 from bench.journeys import JOBS, Journey, journey
 
 BOUNDS = {
-    "accompany": Journey(407, 52),  # with the law of repeats
-    "infer": Journey(547, 69),
-    "train": Journey(923, 96),
+    "accompany": Journey(411, 53),  # with the law of repeats
+    "infer": Journey(551, 70),
+    "train": Journey(929, 97),
     "call": Journey(109, 11),
 }
 SLACK = 6  # functions: a way differs a little with the machine and the versions of libraries

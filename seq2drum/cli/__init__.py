@@ -48,6 +48,7 @@ MODES = MappingProxyType(
         "watch": ("seq2drum.cli.watch", "make drums for files as a DAW exports them"),
         "pack": ("seq2drum.cli.pack", "pack the files of a corpus into one"),
         "prepare": ("seq2drum.cli.prepare", "read your own songs, to train on them"),
+        "adapt": ("seq2drum.cli.adapt", "make the drummer of your own band"),
         "train": ("seq2drum.cli.train", "train a drummer on your own songs"),
         "eval": ("seq2drum.cli.evaluate", "measure how good drums are"),
     }
@@ -62,6 +63,7 @@ _OTHER_WORDS = {
     **dict.fromkeys(("live", "along"), "jam"),
     **dict.fromkeys(("web", "browser", "gui", "serve"), "page"),
     **dict.fromkeys(("learn", "fit"), "train"),
+    **dict.fromkeys(("band", "teach", "personalise", "personalize"), "adapt"),
     **dict.fromkeys(("test", "measure", "judge"), "eval"),
 }
 """Other words for a mode."""

@@ -33,7 +33,7 @@ from seq2drum.errors import CheckpointError, ModelError
 from seq2drum.models.base import Config, Family, write_graph
 from seq2drum.models.families import FAMILIES, family
 from seq2drum.music.shown import visible
-from seq2drum.play.checkpoint.folder import CONFIG, FORMAT, KIND, PLAYED, SUMS, WEIGHTS, digests, find, read_config
+from seq2drum.play.checkpoint.folder import CONFIG, FORMAT, KIND, WEIGHTS, find, read_config, seal
 from seq2drum.play.checkpoint.runtime import runtime
 
 CARD = "card.md"
@@ -108,12 +108,6 @@ def export(model: Family, folder: Path) -> None:
             write_graph(graph, graph.example(), path, fold=False)
             path.write_bytes(_on_weights(_optimised(onnx.load(path)), folder / WEIGHTS).SerializeToString())
     seal(folder)
-
-
-def seal(folder: Path, names: Sequence[str] = PLAYED) -> None:
-    """Write the digests of a checkpoint's files, as `sha256sum --check` reads them."""
-    lines = [f"{digest}  {name}\n" for name, digest in digests(folder, names).items()]
-    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 
 def describe(folder: Path, config: Mapping[str, Any], card: str, files: Sequence[str]) -> None:

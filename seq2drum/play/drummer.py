@@ -144,7 +144,7 @@ class Drummer(Shown):
         Raises:
             InputError, OptionError: as `accompany`.
         """
-        options = options or Options()
+        options = replace(options or Options(), band=self.engine.band)
         guitar = listen(song, options.track, sections=options.sections, drums=drums, limits=limits)
         return guitar, resolve_options(guitar, options, limits)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from seq2drum.errors import OptionError
 from seq2drum.lattice.conditions import Controls
@@ -15,6 +15,9 @@ from seq2drum.music.options import OPTIONS, PLACED, BaseOptions, check_value, pi
 from seq2drum.music.shown import Shown
 from seq2drum.play import asked
 from seq2drum.play.decode.sampling import Sampling
+
+if TYPE_CHECKING:
+    from seq2drum.play.checkpoint.band import Band
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,13 @@ class Options(BaseOptions, Shown):
     "9-16": 0.2}; under "" that of all other bars.
     like: a file of any kind but recordings, or its bytes. no_fills_in: (first, last) of each range of bars. sections:
     unnamed bars belong to the section before them. out, half_time: sections by letter or name, and bars. drum_map: the
-    notes of a sampler, and of the file's own drums.
+    notes of a sampler, and of the file's own drums. band: set by a band's own drummer.
 
     Raises:
         OptionError: a value is out of range or not one of its words, or two options contradict each other.
     """
+
+    band: Band | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for name in PLACED:
@@ -99,6 +104,17 @@ class Options(BaseOptions, Shown):
     def in_places(self) -> dict[str, Mapping[str, Any]]:
         """The values by place of each option that has such values; the groove aside."""
         return {name: values for name in PLACED if isinstance(values := getattr(self, name), Mapping)}
+
+    def with_ways(self) -> Options:
+        """The options with the levels of the drummer's band where the request has none."""
+        filled: dict[str, Any] = {}
+        for name, level in () if self.band is None else self.band.ways.levels.items():
+            given = getattr(self, name)
+            if level is not None and isinstance(given, Mapping):  # by places
+                filled[name] = {WHOLE: level, **given}
+            elif level is not None and given is None:
+                filled[name] = level
+        return replace(self, **filled) if filled else self
 
     @property
     def forbidden(self) -> frozenset[str]:

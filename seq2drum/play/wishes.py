@@ -30,7 +30,7 @@ from seq2drum.play.asked import by_section, lettered, letters_of
 from seq2drum.play.feel.feel import moments
 from seq2drum.play.feel.humanise import swing_of
 from seq2drum.play.grooves import choosing
-from seq2drum.play.grooves.book import read_groove, read_grooves
+from seq2drum.play.grooves.book import Book, read_groove, read_grooves
 from seq2drum.play.kept import grooves_of, kept_of
 from seq2drum.play.listen import Guitar
 from seq2drum.play.options import Options
@@ -80,7 +80,7 @@ def wishes_of(song: Song) -> Wishes:
         intensity=float(measured.intensity[played].mean()),
         complexity=float(measured.complexity[played].mean()),
         fills=float(np.clip(breaks / FILLS_A_BAR / 2, 0, 1)),  # 0.5 is the average; 1 twice as often and more
-        humanize=_humanize(grid, form),
+        humanize=humanity(grid, form),
         swing=swing_of(grid, form),
     )
 
@@ -94,7 +94,7 @@ def _passages(song: Song, bars: int) -> dict[str, list[int]]:
     return bars_of(sections(SongGrid.of(song, guitar).guitar_grid), bars)
 
 
-def _humanize(grid: Grid, form: Form) -> float:
+def humanity(grid: Grid, form: Form) -> float:
     """Return how human the timing is: 0 for equal moments, 1 for the spread of human drummers, more beyond it.
 
     A constant swing or lag does not count: the measure is the mean distance of hits from the median of their voice at
@@ -168,7 +168,7 @@ def resolve_options(guitar: Guitar, options: Options, limits: Limits = DEFAULT_L
         if options.groove is None:  # its grooves lean as they do
             filled |= {"groove": _in_turn(wishes.grooves, letters), "complexity": options.complexity}
         options = replace(options, like=None, **filled)
-    return options
+    return options.with_ways()
 
 
 def _stays(guitar: Guitar, options: Options) -> Options:
@@ -190,7 +190,7 @@ def _read(groove: str | Groove, guitar: Guitar, options: Options, place: str) ->
     """Return the groove requested for a place; for a family, its likeliest groove in the section there."""
     if not isinstance(groove, str):
         return groove
-    meant = read_grooves(groove)
+    meant = read_grooves(groove, book=Book.of(options.band))
     if len(meant) == 1:
         return meant[0]
     letter = place

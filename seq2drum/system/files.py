@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -165,6 +166,29 @@ def writing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def folder_written(folder: Path) -> Iterator[Path]:
+    """Write a whole folder or nothing: one beside it is filled in the block, and gets its name at the end.
+
+    A folder that is there stays until then, and is replaced.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
+    folder = folder.absolute()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+            made = Path(temporary) / "made"
+            made.mkdir()
+            yield made
+            if folder.exists():
+                folder.rename(Path(temporary) / "before")
+            made.rename(folder)
+    except OSError as error:
+        raise OutputError(f"the folder {str(folder)!r} cannot be written ({error.strerror or error})") from None
 
 
 @contextlib.contextmanager

@@ -621,8 +621,8 @@ def test_an_input_song_is_never_overwritten(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "phrases"),
     [
-        (["--minutes", "3"], ["--minutes", "--mode train"]),
-        (["--minut", "3"], ["--minutes", "--mode train"]),
+        (["--minutes", "3"], ["--minutes", "--mode adapt or train"]),
+        (["--minut", "3"], ["--minutes", "--mode adapt or train"]),
         (["--rep=x.html"], ["does not take --report", "--mode eval"]),
         (["--resume"], ["--resume", "--mode train"]),
         (["--data", "x"], ["--data", "name the songs"]),

@@ -100,7 +100,7 @@ def named_drums(song: Song, path: str | None = None) -> Part | None:
     return Part.of(loudest(np.concatenate(rows)), name="Drums", is_drums=True)
 
 
-UNREADABLE = "not a readable file"
+UNREADABLE, NO_GUITAR, NO_DRUMS = "not a readable file", "no guitar part", "no drums"
 MOST_BYTES = max(kind.most or DEFAULT_LIMITS.file_bytes for kind in opening.KINDS if kind.suffixes[0] in NOTE_SUFFIXES)
 MIN_BARS = 4  # least number of bars in which guitar and drums both play
 MAX_GRID_ERROR = 0.03  # mean distance of drum hits from their places, in quarters; with more, the barlines are wrong
@@ -190,20 +190,25 @@ def read_manifests(paths: tuple[Path, ...]) -> Mapping[str, Listed]:
 def read_song(row: Row) -> Candidate | str:
     """The song in a file's bytes, or the reason it is left out."""
     try:
-        song = _opened(row)
-        guitar = theory.guitar_parts(song)
-    except NoGuitarError:
-        return "no guitar part"
-    except NoNotesError:
-        return "no notes"
+        return candidate_of(row, opened(row))
     except InputError:
         return UNREADABLE
     except MissingExtraError as error:
         return str(error)
+
+
+def candidate_of(row: Row, song: Song) -> Candidate | str:
+    """A file's song, or the reason it is left out. song: as `opened`."""
+    try:
+        guitar = theory.guitar_parts(song)
+    except NoGuitarError:
+        return NO_GUITAR
+    except NoNotesError:
+        return "no notes"
     drums = merge_parts(drum_maps.drum_parts(song))
     drums = drums if len(drums) else named_drums(song) or drums
     if not len(drums):
-        return "no drums"
+        return NO_DRUMS
     lattice = written_lattice(song)
     guitar_grid = SongGrid.of(song, guitar.parts, lattice).guitar_grid
     hits = encode(drums, lattice, FULL)
@@ -232,7 +237,7 @@ def read_song(row: Row) -> Candidate | str:
     return Candidate(said, pack(guitar_grid, hits), fingerprint(guitar_grid, hits))
 
 
-def _opened(row: Row) -> Song:
+def opened(row: Row) -> Song:
     """The song of a file with notes.
 
     Raises:

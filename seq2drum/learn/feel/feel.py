@@ -38,9 +38,9 @@ from seq2drum.learn.run import loop, task
 from seq2drum.learn.run.runs import BEST
 from seq2drum.learn.run.task import Logger, Progress, Scalars, StepContext, StepResult, Task
 from seq2drum.models.base import Graph, Shape, write_graph
-from seq2drum.models.checkpoint import seal
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import IntArray
+from seq2drum.play.checkpoint.folder import seal
 from seq2drum.play.feel.feel import (
     ABOUT,
     FILES,

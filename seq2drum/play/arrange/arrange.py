@@ -36,6 +36,7 @@ from seq2drum.play.arrange.sections import (
     outline_of,
     silence_of,
 )
+from seq2drum.play.checkpoint.band import ways_of
 from seq2drum.play.choose import Grooves
 from seq2drum.play.decode.engine import Computation, Playable
 from seq2drum.play.decode.memory import Pieces, pieces_for
@@ -73,7 +74,8 @@ def arrange(model: Playable, guitar: Guitar, grooves: Grooves, kept: KeptDrums) 
 
     # The song is built in one way, whatever is requested for places.
     builds = unplaced.arranges or any(place.options.arranges for place in grooves.placed)
-    outline = outline_of(grid, guitar.sections, notes, unplaced.sampling) if builds else None
+    ways = ways_of(options.band)
+    outline = outline_of(grid, guitar.sections, notes, unplaced.sampling, ways) if builds else None
     # A section whose groove is requested keeps its own plan: the bars of others continue from it.
     given = tuple(None if row.name in grooves.named else row for row in grooves.plan)
 
@@ -168,14 +170,14 @@ def make_plan(
     notes = Grid.join([guitar_grid.guitar, guitar_grid.bass]) if notes is None else notes
     numbers = np.arange(1, len(form.steps) + 1) if numbers is None else numbers
     soft = is_soft(options, next((groove for groove in plan.grooves[::-1] if groove is not None), None))
-    seed = options.sampling.seed if options.sampling.temperature else 0
+    seed, ways = options.sampling.seed if options.sampling.temperature else 0, ways_of(options.band)
     # 1. Where the drums wait, and the groove of each section, varied unless it is requested.
     entries: tuple[int, ...] = ()
     basic, pieces = plan.grooves, pieces_of(options, grooves.values(), kit)
     if options.arranges:
         allowed = _cymbals(options, pieces, kit)
-        own = outline_of(guitar_grid, sections, notes, options.sampling) if outline is None else outline
-        plans = on_cymbals(own.plans, basic, allowed, own.draw)
+        own = outline_of(guitar_grid, sections, notes, options.sampling, ways) if outline is None else outline
+        plans = on_cymbals(own.plans, basic, allowed, own.draw, ways.cymbals)
         if given:
             plans = tuple(
                 each
@@ -203,7 +205,7 @@ def make_plan(
     fills = _requested_fills(options, numbers) if options.fill_at or options.no_fills_in else None
     # 3. The same, section by section.
     rows = tuple(_row(each, basic[each.first], pieces, kit, numbers) for each in plans)
-    return replace(plan, fills=fills, gestures=gestures, pieces=pieces, sections=rows)
+    return replace(plan, fills=fills, gestures=gestures, pieces=pieces, sections=rows, crashes=ways.crashes)
 
 
 def _row(plan: SectionPlan, groove: Groove | None, pieces: Pieces, kit: Kit, numbers: IntArray) -> PlannedSection:

@@ -146,6 +146,6 @@ def plan_crashes(plan: Plan, fill: BoolArray, rng: np.random.Generator) -> BoolA
     share[plan.begins & after] = CRASHES["section after fill"]
     still = [bar for bar in plan.gestures.still if not plan.begins[bar]]
     share[still] = 0
-    share *= SOFT_CRASHES if plan.gestures.soft else 1
+    share *= plan.crashes * (SOFT_CRASHES if plan.gestures.soft else 1)
     crash: BoolArray = rng.random(len(fill)) < share
     return crash

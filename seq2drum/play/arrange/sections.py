@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from seq2drum.lattice.grooves.variation import leaned, timekeeper, varied
 from seq2drum.lattice.sections import Section, spans_of
 from seq2drum.music.notes import IntArray
 from seq2drum.play.arrange.arranger import Arranger, Outlook, Part, heard, parts_of
+from seq2drum.play.checkpoint.band import USUAL, Ways
 from seq2drum.play.decode.sampling import Sampling
 
 Numbers = NDArray[np.float64]
@@ -53,6 +55,8 @@ LIFTED: Mapping[str, Mapping[str, float]] = {
     "pop": {"ride": 0.7, "open hat": 0.3},
     "": {"ride": 1.0},
 }
+LIFTING = ("ride", "open hat", "crash")
+SONGS_OF_TASTE = 2.0  # that LIFTED counts as beside the songs of a band
 CALMED = frozenset({"rock", "pop", "funk", "metal", "dance"})  # styles whose calmer sections leave the ride for the hat
 
 
@@ -87,12 +91,14 @@ class Outline(NamedTuple):
     draw: float | None
 
 
-def outline_of(guitar_grid: GuitarGrid, sections: Sequence[Section], notes: Grid, sampling: Sampling) -> Outline:
-    """Return the outline of a song. notes: all notes but the drums."""
+def outline_of(
+    guitar_grid: GuitarGrid, sections: Sequence[Section], notes: Grid, sampling: Sampling, ways: Ways = USUAL
+) -> Outline:
+    """Return the outline of a song. notes: all notes but the drums. ways: of a band's own drummer."""
     form, (first, _) = guitar_grid.form, guitar_grid.sounding
     rng = np.random.default_rng([sampling.seed, len(form.steps), 4]) if sampling.temperature else None
     begun = int(form.bar_of(notes.step.min(keepdims=True))[0]) if len(notes.step) else 0
-    plans = list(section_plans(guitar_grid, sections, rng))
+    plans = list(section_plans(guitar_grid, sections, rng, ways))
     for number, plan in enumerate(plans):  # the drums do not wait before the guitar where the band plays
         if plan.enters > plan.first and begun < plan.stop <= first:
             plans[number] = replace(plan, enters=max(plan.first, begun))
@@ -100,13 +106,13 @@ def outline_of(guitar_grid: GuitarGrid, sections: Sequence[Section], notes: Grid
 
 
 def section_plans(
-    guitar_grid: GuitarGrid, sections: Sequence[Section], rng: np.random.Generator | None
+    guitar_grid: GuitarGrid, sections: Sequence[Section], rng: np.random.Generator | None, ways: Ways = USUAL
 ) -> tuple[SectionPlan, ...]:
     """Return the plan of each section, without cymbals. rng: draws silence; None takes what is likeliest."""
     if not sections:
         return ()
     spans = spans_in(guitar_grid, sections)
-    parts, outlook = _outlook(guitar_grid, spans)
+    parts, outlook = outlook_of(guitar_grid, spans, ways)
     # 1. Where the drums rest.
     silent = outlook.silence(parts, rng)
     waited, whole = silent @ np.array([part.stop - part.first for part in parts]), spans[-1][1] - spans[0][0]
@@ -122,7 +128,7 @@ def section_plans(
             REFRAIN_LIFT - (_mean(level, length, is_refrain) - _mean(level, length, ~is_refrain)), 0.0
         )
     # 3. The sections on the second cymbal.
-    lifted = _lifted(level, length, letters, is_refrain, rng)
+    lifted = _lifted(level, length, letters, is_refrain, rng, ways.changes)
     again = np.flatnonzero(lifted)
     if len(again) > 1:
         level[again[-1]] += LAST_LIFT
@@ -156,13 +162,20 @@ def spans_in(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> list[tuple
 
 def chances_of_silence(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> Numbers:
     """Return the probability that drummers rest throughout each section (n,)."""
-    parts, outlook = _outlook(guitar_grid, spans_in(guitar_grid, sections))
+    parts, outlook = outlook_of(guitar_grid, spans_in(guitar_grid, sections))
     return outlook.chances(parts)
 
 
-def _outlook(guitar_grid: GuitarGrid, spans: Sequence[tuple[int, int, str]]) -> tuple[list[Part], Outlook]:
+def outlook_of(
+    guitar_grid: GuitarGrid, spans: Sequence[tuple[int, int, str]], ways: Ways = USUAL
+) -> tuple[list[Part], Outlook]:
+    """Return the parts of a song, and what drummers do in them, or the drummer of a band. spans: see `parts_of`."""
     parts = parts_of(guitar_grid, spans)
-    return parts, Arranger.load().outlook(heard(guitar_grid, spans, parts))
+    silent, level, loudness = outlook = Arranger.load().outlook(heard(guitar_grid, spans, parts))
+    if ways is USUAL:
+        return parts, outlook
+    odds = silent * np.exp(ways.waits)
+    return parts, Outlook(odds / (odds + 1 - silent), ways.level * level, ways.loudness * loudness)
 
 
 def _shared(own: Numbers, length: Numbers, letters: NDArray[np.str_]) -> Numbers:
@@ -236,20 +249,23 @@ def on_cymbals(
     grooves: Sequence[Groove | None],
     allowed: frozenset[str],
     draw: float | None,
+    counted: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[SectionPlan, ...]:
     """Return plans with the piece that each section goes to for its time.
 
-    grooves (B,). allowed: pieces that may keep time. draw: see `Outline`.
+    grooves (B,). allowed: pieces that may keep time. draw: see `Outline`. counted: the cymbals of `Ways`.
     """
     if not plans:
         return ()
     longest = max(plans, key=lambda plan: plan.stop - plan.first)
-    calm, lifted = _cymbals(grooves[longest.first], allowed, draw)
+    calm, lifted = _cymbals(grooves[longest.first], allowed, draw, counted)
     has_both = any(plan.is_lifted for plan in plans)
     return tuple(replace(plan, cymbal=lifted if plan.is_lifted else calm if has_both else None) for plan in plans)
 
 
-def _cymbals(groove: Groove | None, allowed: frozenset[str], draw: float | None) -> tuple[str | None, str | None]:
+def _cymbals(
+    groove: Groove | None, allowed: frozenset[str], draw: float | None, counted: Mapping[str, float]
+) -> tuple[str | None, str | None]:
     """Return the cymbals of a song's calmer and fuller sections, where it has both; None for that of its groove."""
     keeps = None if groove is None else timekeeper(groove)
     if groove is None or keeps is None:
@@ -257,6 +273,8 @@ def _cymbals(groove: Groove | None, allowed: frozenset[str], draw: float | None)
     if keeps == "ride":
         return ("closed hat" if groove.style in CALMED and "closed hat" in allowed else None), None
     shares = LIFTED.get(groove.style or "", LIFTED[""])
+    if counted:
+        shares = {name: SONGS_OF_TASTE * shares.get(name, 0.0) + counted.get(name, 0.0) for name in LIFTING}
     shares = {name: share for name, share in shares.items() if name in allowed and name != keeps}
     if keeps != "closed hat" or not shares:
         return None, None
@@ -273,8 +291,9 @@ def _lifted(
     letters: NDArray[np.str_],
     is_refrain: NDArray[np.bool_],
     rng: np.random.Generator | None,
+    changes: float,
 ) -> NDArray[np.bool_]:
-    """Return the sections on the second cymbal: refrains, or the fullest letter, or else none."""
+    """Return the sections on the second cymbal: refrains, or the fullest letter, or else none. changes: see `Ways`."""
     none = np.zeros(len(level), dtype=np.bool_)
     names = list(dict.fromkeys(letters.tolist()))
     if len(names) < 2:
@@ -288,7 +307,7 @@ def _lifted(
         gap = _mean(level, length, chosen) - _mean(level, length, ~chosen)
         share = CLEAR_TIME if gap >= CLEAR_LIFT else ANY_TIME
     draw = 0.5 if rng is None else float(rng.random())
-    return chosen if draw < share and length[chosen].sum() <= 0.75 * length.sum() else none
+    return chosen if draw < changes * share and length[chosen].sum() <= 0.75 * length.sum() else none
 
 
 def _places(guitar_grid: GuitarGrid, plans: Sequence[SectionPlan], groove: Groove) -> tuple[int, ...]:

@@ -153,6 +153,12 @@ def digests(folder: Path, names: Sequence[str] = PLAYED) -> dict[str, str]:
     return sums
 
 
+def seal(folder: Path, names: Sequence[str] = PLAYED) -> None:
+    """Write the digests of a checkpoint's files, as `sha256sum --check` reads them."""
+    lines = [f"{digest}  {name}\n" for name, digest in digests(folder, names).items()]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+
+
 def verify(folder: Path, names: Sequence[str] = PLAYED) -> bool:
     """Check the files of a checkpoint against its digests; return False for checkpoints older than digests.
 

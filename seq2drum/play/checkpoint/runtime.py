@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -363,12 +364,15 @@ def _look_through(path: Path, beside: Collection[str]) -> None:
         )
 
 
-def session(path: Path, threads: int, beside: Collection[str] = ()) -> LoadedGraph:
+def session(
+    path: Path, threads: int, beside: Collection[str] = (), replaced: Mapping[str, bytes] = MappingProxyType({})
+) -> LoadedGraph:
     """Load a graph from its file.
 
     The graphs of the package are trusted as its code is; any other is looked through first.
 
-    beside: the files of the folder that may hold its weights: those with digests.
+    beside: the files of the folder that may hold its weights: those with digests. replaced: bytes in place of some of
+    these files.
 
     Raises:
         CheckpointError: the file is damaged, names any other file, or has features that no network here needs.
@@ -382,6 +386,10 @@ def session(path: Path, threads: int, beside: Collection[str] = ()) -> LoadedGra
     options.log_severity_level = 4  # a damaged file raises an error of ours
     # The arena of a graph that encodes whole songs would keep the memory of the longest song.
     options.enable_cpu_mem_arena = path.stem not in ("encode", FILL_PLAN)
+    if replaced:
+        options.add_external_initializers_from_files_in_memory(
+            list(replaced), list(replaced.values()), [len(data) for data in replaced.values()]
+        )
     try:
         # No fallback: it would only retry, and print that on standard output.
         session = onnxruntime.InferenceSession(

@@ -26,8 +26,18 @@ from seq2drum.lattice.features import Features
 from seq2drum.lattice.form import MAX_STEPS, FloatArray, Form
 from seq2drum.music.kit import KITS, Kit
 from seq2drum.music.notes import IntArray
+from seq2drum.play.checkpoint.band import Band, is_drummer, read_band, tuned_weights
 from seq2drum.play.checkpoint.folder import CONFIG, DEFAULT, WEIGHTS, find, read_config, read_tensors, verify
-from seq2drum.play.checkpoint.runtime import FILL_PLAN, GRAPHS, UNUSABLE, Arrays, LoadedGraph, Outputs, session
+from seq2drum.play.checkpoint.runtime import (
+    FILL_PLAN,
+    GRAPHS,
+    UNUSABLE,
+    Arrays,
+    LoadedGraph,
+    Outputs,
+    read_bytes,
+    session,
+)
 from seq2drum.play.decode.memory import GrooveRows
 
 T = TypeVar("T")
@@ -148,7 +158,7 @@ class Playable(Protocol):
 class Engine:
     """A model with loaded graphs, on any runtime; see `Playable` for its members.
 
-    conditions: the columns of CONDITIONS that it was trained with.
+    conditions: the columns of CONDITIONS that it was trained with. band: what it learnt of a band, if it is a band's.
     """
 
     name: str
@@ -159,6 +169,7 @@ class Engine:
     voice_order: FloatArray = field(repr=False)
     silence: FloatArray = field(repr=False)
     conditions: IntArray = field(repr=False, default_factory=lambda: columns_for(CONDITIONS.size))
+    band: Band | None = field(repr=False, default=None)
 
     def compute(self, call: GraphCall) -> Outputs:
         """Run a graph call."""
@@ -310,7 +321,12 @@ def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
         UnknownModelError: there is no such model.
         CheckpointError: its folder is damaged or of another version.
     """
-    folder = find(name)
+    folder, band, tuned = find(name), None, None
+    if is_drummer(folder):
+        band, base = read_band(folder)
+        if band.is_tuned:
+            tuned = tuned_weights(folder, read_bytes(base / WEIGHTS))
+        folder = base
     about = read_config(folder)
     verify(folder)
     if not (folder / "decode_bar.onnx").is_file() and any((folder / old).is_file() for old in OLDER_GRAPHS):
@@ -321,7 +337,8 @@ def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
     known = {**GRAPHS, FILL_PLAN: frozenset({"fill"})} if (folder / f"{FILL_PLAN}.onnx").is_file() else GRAPHS
     paths = {graph: folder / f"{graph}.onnx" for graph in known}
     order, silence = read_tensors(folder / WEIGHTS, ("voice_order", "silence"))
-    graphs = {graph: session(path, threads, beside=(WEIGHTS,)) for graph, path in paths.items()}
+    replaced = {} if tuned is None else {WEIGHTS: tuned}
+    graphs = {graph: session(path, threads, (WEIGHTS,), replaced) for graph, path in paths.items()}
     for graph, wanted in known.items():
         if missing := sorted(wanted.difference(graphs[graph].outputs)):
             raise CheckpointError(f"{str(paths[graph])!r} cannot be used: it does not compute {', '.join(missing)}")
@@ -332,7 +349,7 @@ def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
                 f"its weights have shapes {order.shape} and {silence.shape}, which do not fit the kit {kit.name!r}"
             )
         conditions = columns_for(about["config"]["asked"])
-        return Engine(str(name), kit, about["unit"], about["max_notes"], graphs, order, silence, conditions)
+        return Engine(str(name), kit, about["unit"], about["max_notes"], graphs, order, silence, conditions, band)
     except KeyError as error:
         raise CheckpointError(f"{str(folder)!r} is not a usable checkpoint: its {CONFIG} lacks {error}") from None
     except UNUSABLE as error:

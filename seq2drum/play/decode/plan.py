@@ -122,6 +122,7 @@ class Plan:
     logits of fills; None if the model plans none. ghosts: the ghost notes of the grooves stay soft.
     loudness (B,): factors of velocities; None for 1. change (B,): how far each bar strays from those before it, see
     `lattice.repeats`; None leaves it to the model. sections: the same, section by section, as the take tells it.
+    crashes: factor of the chance of a crash.
     """
 
     letter: tuple[str, ...]
@@ -141,6 +142,7 @@ class Plan:
     loudness: FloatArray | None = None
     change: FloatArray | None = None
     sections: SongPlan = ()
+    crashes: float = 1.0
 
     @staticmethod
     def of_sections(

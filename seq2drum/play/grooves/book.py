@@ -12,9 +12,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -33,6 +34,9 @@ from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Song
 from seq2drum.music.shown import Shown
 from seq2drum.play import asked
+
+if TYPE_CHECKING:
+    from seq2drum.play.checkpoint.band import Band
 
 FOLDER = Path(__file__).parents[2] / "grooves"
 IDIOMS, FOUND, BEATS = "idioms.txt", "book.json", "beats.txt"
@@ -68,11 +72,13 @@ class Book(Shown):
     """Grooves with unique names. popularity: the number of groups of songs in which each found groove occurs.
 
     beats: grooves that nobody chooses for a guitar; they are played by name, and to no guitar.
+    band: whose own grooves are in it, the last ones; None in the book that all drummers have.
     """
 
     grooves: tuple[Groove, ...]
     popularity: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     beats: tuple[Groove, ...] = ()
+    band: Band | None = None
 
     @staticmethod
     def load(folder: Path = FOLDER) -> Book:
@@ -82,6 +88,11 @@ class Book(Shown):
             ModelError: it is damaged.
         """
         return _loaded(folder)
+
+    @staticmethod
+    def of(band: Band | None) -> Book:
+        """The book of the package, with a band's own grooves, if there is one."""
+        return _loaded(FOLDER) if band is None else _with_own(band)
 
     def __len__(self) -> int:
         return len(self._all)
@@ -197,6 +208,18 @@ def _loaded(folder: Path) -> Book:
     )
     counts = {name: count for name, count in zip(names, popularity, strict=True) if count}
     return Book(named, MappingProxyType(counts), beats)
+
+
+@lru_cache(maxsize=8)  # bands
+def _with_own(band: Band) -> Book:
+    book = _loaded(FOLDER)
+    names = unique([*(groove.name for groove in book), *(each.groove.name for each in band.grooves)])[len(book) :]
+    own = tuple(
+        each._replace(groove=replace(each.groove, name=name)) for each, name in zip(band.grooves, names, strict=True)
+    )
+    popularity = {**book.popularity, **dict.fromkeys(names, 1)}
+    grooves = (*book.grooves, *(each.groove for each in own))
+    return Book(grooves, MappingProxyType(popularity), book.beats, replace(band, grooves=own))
 
 
 # --- grooves from files -----------------------------------------------------------------------------------------------

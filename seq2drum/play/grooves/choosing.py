@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,9 @@ from seq2drum.play.grooves.book import Book
 from seq2drum.play.grooves.ranker import Fit, Ranker, Shares, Shelf
 from seq2drum.play.options import Options
 
+if TYPE_CHECKING:
+    from seq2drum.play.checkpoint.band import Band
+
 BySection = Mapping[str, Groove]
 """Grooves by the letters of their sections."""
 
@@ -63,7 +66,7 @@ IDIOMS = (
 )  # styles whose drummers play grooves that no other style has
 OPENING_WEIGHT = 0.85  # weight, in nats, of a few bars of guitar for the first groove; the rest is the tempo's
 REPLACING_F1 = 0.5  # F1 that a groove must be expected to have to replace another during a jam
-FAMILIAR_F1 = 0.02  # F1 that a groove gains by being one that every drummer knows
+FAMILIAR_F1 = 0.02  # F1 that a groove gains by being one that every drummer knows, or of the drummer's own band
 PRICE_WEIGHT = 0.5  # of prices, where a song is heard: at 1 its grooves are as varied as drummers', at 0 the safest
 UNUSUAL = 0.25  # logarithm of the ratio of hits a bar to what drummers would play, from which a price hides no groove
 CLEAR = 0.04  # F1 by which an extreme groove must beat all others
@@ -106,7 +109,7 @@ def chosen(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Option
 
 def unheard(metre: tuple[int, int], bpm: float, options: Options) -> Groove:
     """The groove to begin with before anything was heard: the safest at a tempo, given the request."""
-    shelf = Ranker.load().shelf(Book.load(), *metre)
+    shelf = Ranker.load().shelf(Book.of(options.band), *metre)
     fit = Fit.of(shelf, shelf.prior(bpm) + _of_style(shelf.grooves, options.style))
     return fit.grooves[safest_of(fit)]
 
@@ -286,7 +289,9 @@ def _fits(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options
     offset, fits = guitar_grid.guitar.offset, {}
     bpm = median(guitar_grid.form.bpm)
     is_off_the_grid = len(offset) > 0 and float(np.abs(offset).mean()) > OFF_GRID * OFFSET_UNITS
-    for letter, fit in _figured(guitar_grid, tuple(sections), has_style=options.style is not None).items():
+    for letter, fit in _figured(
+        guitar_grid, tuple(sections), options.band, has_style=options.style is not None
+    ).items():
         with np.errstate(divide="ignore"):
             nats = np.log(fit.shares)
         if options.style is not None:
@@ -300,10 +305,12 @@ def _fits(guitar_grid: GuitarGrid, sections: Sequence[Section], options: Options
 
 
 @lru_cache(maxsize=4)  # songs: each wish asks again
-def _figured(guitar_grid: GuitarGrid, sections: tuple[Section, ...], *, has_style: bool) -> dict[str, Fit]:
+def _figured(
+    guitar_grid: GuitarGrid, sections: tuple[Section, ...], band: Band | None, *, has_style: bool
+) -> dict[str, Fit]:
     """Return the fit to each section, with its figures unless a style is requested."""
     figures = {} if has_style else figures_of(guitar_grid, sections)
-    fits = Ranker.load().fit(guitar_grid, sections, Book.load())
+    fits = Ranker.load().fit(guitar_grid, sections, Book.of(band))
     return {letter: _with_figures(fit, figures.get(letter, {})) for letter, fit in fits.items()}
 
 
@@ -316,7 +323,7 @@ def _with_figures(fit: Fit, heard: Mapping[str, float]) -> Fit:
     for name, share in heard.items():
         figure = FIGURES[name]
         of_style = np.array([figure.style == idiom for idiom in kinds.names])[kinds.idiom]
-        known = shares * of_style * (fit.shelf.popularity == 0)
+        known = shares * of_style * ((fit.shelf.popularity == 0) | fit.shelf.own)
         if known.any():
             moved = known * (shares[of_style].sum() / known.sum())
             shares = np.where(of_style, np.exp(figure.nats * share) * ((1 - share) * shares + share * moved), shares)
@@ -395,7 +402,7 @@ def expected_of(fit: Fit, price: float = 0.0, style: str | None = None) -> tuple
     price: how much of its price each groove loses. style: that of the song, see `_in_style`.
     """
     likely, able = _in_style(fit, style)
-    known = FAMILIAR_F1 * (fit.shelf.popularity == 0)
+    known = FAMILIAR_F1 * ((fit.shelf.popularity == 0) | fit.shelf.own)
     expected = likely.shelf.alike @ likely.shares + known
     if price:  # what is chosen for variety is of the idiom of the safest, and as full as what drummers would play
         kinds = _kinds(fit.shelf)
@@ -445,7 +452,7 @@ def _in_style(fit: Fit, style: str | None = None) -> tuple[Fit, NDArray[np.bool_
     able = kind & (kinds.on_kit | (style == "latin"))
     if style not in IDIOMS:  # a rock song gets no tango, and no groove without time
         able &= kinds.keeps & ~np.isin(kinds.idiom, [at for at, name in enumerate(kinds.names) if name in IDIOMS])
-    able = kinds.genuine(able)
+    able = kinds.genuine(able) | (able & fit.shelf.own)  # what a band plays is its own business
     return Fit(fit.shelf, np.where(kind, shares, 0.0) / shares[kind].sum()), able if able.any() else kind
 
 

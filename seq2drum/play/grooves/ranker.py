@@ -10,11 +10,11 @@ Letters of shapes: n grooves, S steps of a bar, V voices, E dimensions of the em
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ from seq2drum.lattice.sections import Section
 from seq2drum.play.checkpoint.folder import CONFIG, upgraded, verify
 from seq2drum.play.checkpoint.runtime import UNUSABLE, LoadedGraph, read_json, session
 from seq2drum.play.grooves.book import Book
+
+if TYPE_CHECKING:
+    from seq2drum.play.checkpoint.band import Band
 
 Shares = NDArray[np.float64]
 
@@ -52,7 +55,9 @@ class Shelf:
 
     popularity (n,): the number of groups of songs that each was found in, 0 for an idiom. points (n, E): their
     embeddings. prices (n,): the F1 that each loses so that over many songs it is chosen as often as by drummers.
-    style_prices: likewise the nats that each style loses, by its name; 0 for others.
+    style_prices: likewise the nats that each style loses, by its name; 0 for others. songs (n,): of a
+    band's drummer, how many of the band's songs are played on each; None of any other. taste: how many songs the
+    drummer's own taste counts as beside these.
     """
 
     grooves: tuple[Groove, ...]
@@ -60,6 +65,14 @@ class Shelf:
     points: FloatArray = field(repr=False)
     prices: Shares = field(repr=False)
     style_prices: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    songs: Shares | None = field(default=None, repr=False)
+    taste: float = 1.0
+
+    @cached_property
+    def own(self) -> NDArray[np.bool_]:
+        """(n,): the grooves of the drummer's band; none of any other drummer."""
+        mine: NDArray[np.bool_] = np.zeros(len(self.grooves), dtype=bool) if self.songs is None else self.songs > 0
+        return mine
 
     @cached_property
     def hits(self) -> FloatArray:
@@ -94,7 +107,13 @@ class Shelf:
         """
         idiom = np.log(IDIOM) - OUT_OF_TEMPO * self.beyond(bpm)
         prior: Shares = np.where(self.popularity > 0, np.log(np.maximum(self.popularity, 1)), idiom)
-        return prior
+        if self.songs is None:
+            return prior
+        usual = np.where(self.songs > 0, 0.0, np.exp(prior - prior.max()))
+        shares = self.taste * usual / usual.sum() + self.songs
+        with np.errstate(divide="ignore"):
+            moved: Shares = np.log(shares / shares.sum())
+        return moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +185,8 @@ class Ranker:
     def shelf(self, book: Book, numerator: int, denominator: int) -> Shelf:
         """The grooves of a book in a metre, in the book's order; cached by book and metre.
 
+        Those of a band's book lose less of their prices: prices are for the variety of many bands' songs.
+
         Raises:
             ValueError: the metre is impossible.
         """
@@ -177,7 +198,8 @@ class Ranker:
             metre = f"{numerator}/{denominator}"
             known, style_prices = self.prices.get(metre, {}), self.style_prices.get(metre, {})
             prices = np.array([known.get(groove.name, 0.0) for groove in grooves], dtype=np.float64)
-            self._shelves[key] = book, Shelf(grooves, popularity, points, prices, style_prices)
+            shelf = Shelf(grooves, popularity, points, prices, style_prices)
+            self._shelves[key] = book, shelf if book.band is None else _of_band(shelf, book.band)
         return self._shelves[key][1]
 
     def fit(self, guitar_grid: GuitarGrid, sections: Sequence[Section], book: Book) -> dict[str, Fit]:
@@ -200,6 +222,13 @@ class Ranker:
                 nats = nats + shelf.points @ point
             fits[letter] = Fit.of(shelf, nats)
         return fits
+
+
+def _of_band(shelf: Shelf, band: Band) -> Shelf:
+    """Return a shelf whose last grooves are a band's own."""
+    songs = np.array([band.by_name[one.name].share if one.name in band.by_name else 0.0 for one in shelf.grooves])
+    style_prices = {name: price * band.trust for name, price in shelf.style_prices.items()}
+    return replace(shelf, prices=shelf.prices * band.trust, style_prices=style_prices, songs=songs, taste=band.prior)
 
 
 # --- the folder -------------------------------------------------------------------------------------------------------

@@ -95,7 +95,8 @@ class Jam:
     ) -> None:
         if engine.unit != "song":
             raise OptionError(f"the model {engine.name!r} cannot play along; wanted one such as live or default")
-        self._engine, self._options = engine, _with_grooves(options or Options())
+        self._engine = engine
+        self._options = _with_grooves(replace(options or Options(), band=engine.band).with_ways())
         self.score, self._program = replace(score or Song(480), parts=(), markers=(), length=0), program
         self._told, self._ear = list[Told](), LiveInput(self.score.ticks_per_quarter)
         self._fills, self._asked, self._turning = Fills(self._options.controls.fills), set[str](), False

@@ -1,0 +1,1 @@
+"""A band's own drummer, from its songs: the grooves, how songs are built, and how a model plays."""
