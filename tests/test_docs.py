@@ -383,7 +383,7 @@ def test_options_that_a_page_names_exist(page):
 def test_the_section_of_a_mode_on_the_page_of_options_names_all_of_its_options_and_no_other():
     page = (DOCS / "guitarists" / "options.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"^## [^\n]*`--mode (\w+)`\n(.*?)(?=^## |\Z)", page, flags=re.DOTALL | re.MULTILINE))
-    modes = {"infer", "jam", "show", "play", "grooves", "generate", "page", "watch", "demo", "humanize"}
+    modes = {"infer", "jam", "show", "play", "grooves", "generate", "page", "watch", "demo", "humanize", "adapt"}
     assert sections.keys() == modes
     for mode, section in sections.items():
         firsts = [row.split(" | ")[0] for row in section.splitlines() if row.startswith("| ")]

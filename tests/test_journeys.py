@@ -1,7 +1,7 @@
 """A newcomer who follows one job through the code has no longer way to go than before: see `python -m bench journeys`.
 
 The bounds fall. A change that makes a way longer is redesigned; one that makes it shorter lowers its bound. They rose
-thrice, when something was added: from (336, 46), (489, 64) and (834, 89) for the sections of a song and their plan; from
+thrice, when something came in: from (336, 46), (489, 64) and (834, 89) for the sections of a song and their plan; from
 (377, 48), (530, 66) and (871, 92) for the style that a guitar sounds like, and for the learnt arranger, which is one
 file more on each way and seven functions when training. A band's own drummer is one file more, and four functions.
 """
