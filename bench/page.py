@@ -175,7 +175,8 @@ def pictures(folder: Path) -> Iterator[str]:
         page.run("seq2drum.song.session.edit((take) => ({ ...take, locks: [8] }));")
         for name in SIZES:
             _sized(page, name)
-            _choose(page, 2)
+            page.run("document.querySelector('#panel-close').click(); scrollTo(0, 0);")
+            page.run(CHOSEN, 2)
             yield shown(page, folder / f"page-{name}.png", name)
         page.touch("#to-beats")
         page.touch("#beats-play")
@@ -191,12 +192,6 @@ for (let at = 0; at < 100 && document.querySelectorAll('.card .beat').length < 8
 seq2drum.app.sound.stop(); await seq2drum.app.sound.seek(29.5); seq2drum.song.roll.reveal(29.5);
 document.activeElement.blur();
 """
-
-
-def _choose(page: Page, part: int) -> None:
-    """Choose a part of the form, from 1, unless it is chosen."""
-    if not page.run(f"return document.querySelectorAll('.block')[{part - 1}].matches('[aria-pressed=true]');"):
-        page.run(CHOSEN, part)
 
 
 def _sized(page: Page, size: str) -> None:
@@ -261,7 +256,11 @@ def shown(page: Page, path: Path, size: str) -> str:
     from PIL import Image
 
     _sized(page, size)
-    page.run("scrollTo(0, 0); for (let at = 0; at < 3; at++) await new Promise(requestAnimationFrame);")
+    page.run(
+        "const frames = async () => { for (let at = 0; at < 3; at++) await new Promise(requestAnimationFrame); };"
+        "await frames(); if (given[0]) document.querySelector('.form').scrollIntoView(); await frames();",
+        size == "phone",
+    )
     seen = Image.open(io.BytesIO(page.driver.get_screenshot_as_png())).convert("RGB")
     seen.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
     return f"{path}: {seen.width} x {seen.height}, {path.stat().st_size} bytes"

@@ -184,6 +184,18 @@ test("bars that are played anew alone leave the others, and locked ones among th
   assert.deepEqual(seedsHeard(session), [6, 50, 6, 50]);
 });
 
+test("bars without drums are silent, and not asked for, where others are locked", async () => {
+  const { session, api } = made();
+  await session.open(FILE);
+  await until(() => session.take?.midi);
+  session.edit((take) => ({ ...take, locks: [3] }));
+  const asked = api.calls.length;
+  session.wish({ ...session.doc.wishes, out: "1-2" });
+  await until(() => api.calls.length === asked + 1 && !session.busy);
+  assert.deepEqual(session.take.played.map(({ bar }) => bar), [3, 4]);
+  assert.deepEqual(api.calls.at(-1)[1].bars, { firstBar: 4, lastBar: 4 });
+});
+
 test("a take that is refused leaves everything as it was, and says why", async () => {
   const { session, api, told } = made();
   await session.open(FILE);

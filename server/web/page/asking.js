@@ -83,7 +83,7 @@ export class Asking {
     const { wishes } = doc;
     const sections = this.#sections();
     const bars = analysis.bars.length;
-    this.form.show(picture, blocksOf(sections, take?.plan ?? [], wishes, (name) => this.#titles.get(name) ?? name), this.#span);
+    this.form.show(picture, blocksOf(sections, take?.plan ?? [], wishes, (name) => take?.grooves.find((one) => one.name === name)?.title ?? this.#titles.get(name) ?? name), this.#span);
     this.#view.wishes.show(wishes);
     this.panel.show({ wishes, span: this.#span, sections, bars, isBusy: busy });
     this.kit.show(picture.hits, muted, solo, new Set((wishes.without ?? "").split(",")));

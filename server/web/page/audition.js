@@ -12,6 +12,7 @@
  */
 
 const BARS = 8;
+const PAUSE = 150; // milliseconds
 
 export class Audition {
   #stand;
@@ -39,6 +40,16 @@ export class Audition {
     const { track } = doc.wishes;
     const config = { groove: [{ name }], seed: take?.seed ?? "0", ...(track ? { track } : {}) };
     return { hits: await this.#stand.audition(song, analysis.bars, this.#excerpt(), config), bars: analysis.bars };
+  }
+
+  /** Wait until the drummer has nothing else to do. */
+  async idle() {
+    const { session } = this.#stand;
+    do {
+      await new Promise((resolve) => {
+        setTimeout(resolve, PAUSE);
+      });
+    } while (session.busy || !session.settled);
   }
 
   /** @param {string} name */

@@ -3,6 +3,7 @@
 import { beatsOf, configOf, configOfTake } from "./address.js";
 import { replaced, sounding } from "./edits.js";
 import { isSameForm } from "./sections.js";
+import { placedOf, valueIn } from "./spans.js";
 
 /** @typedef {import("./edits.js").Take} Take */
 /** @typedef {import("./edits.js").Hit} Hit */
@@ -54,6 +55,11 @@ export const asked = ({ track, sections }) => ({ ...(track ? { track } : {}), ..
 export async function anew(api, file, take, ranges, wishes, { signal, onTake }) {
   let now = take;
   for (const range of ranges) {
+    if (valueIn(placedOf(wishes.out), range) !== undefined) {
+      const { firstBar, lastBar } = range; // no drums in all of it: nothing is left to play
+      now = { ...now, midi: null, played: now.played.filter(({ bar }) => bar < firstBar || bar > lastBar) };
+      continue;
+    }
     const drums = await midiOf(api, file, now, wishes);
     const summary = await api.play(file, { ...configOf(wishes), takes: 1, bars: range }, {
       drums,
@@ -67,8 +73,8 @@ export async function anew(api, file, take, ranges, wishes, { signal, onTake }) 
     const [made] = summary.takes;
     now = { ...now, midi: made.midi, explanations: made.explanations, grooves: made.grooves, plan: made.plan };
   }
-  const { played, midi, explanations, grooves, plan } = now;
-  return { played, midi, explanations, grooves, plan };
+  const { played, explanations, grooves, plan } = now;
+  return { played, midi: now.midi ?? (await midiOf(api, file, { ...now, edits: [] }, wishes)), explanations, grooves, plan };
 }
 
 /**

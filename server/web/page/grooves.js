@@ -11,6 +11,7 @@ import { t } from "./words.js";
 /**
  * @typedef {object} Try
  * @property {(name: string) => Promise<{hits: readonly Hit[], bars: readonly Bar[]}>} hits a groove under this guitar
+ * @property {() => Promise<void>} idle the drummer has nothing else to do
  * @property {(name: string) => void} hear it
  * @property {() => void} end hear the take again
  */
@@ -112,6 +113,8 @@ export class Grooves {
     for (const { name } of list) {
       const place = this.#cards.get(name)?.firstElementChild;
       if (!place || place.childElementCount || !this.root.checkVisibility()) continue;
+      await this.#deeds.audition.idle();
+      if (turn !== this.#turn) return;
       const heard = await this.#deeds.audition.hits(name).catch(() => null);
       if (turn !== this.#turn) return;
       if (!heard) continue;

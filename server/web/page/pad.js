@@ -31,7 +31,7 @@ export class Pad {
       h("input", { type: "range", id, class: "hidden-input", min: "0", max: "1", step: String(STEP), "aria-label": name, oninput: () => this.#draw(), onchange: () => this.#tell([at]) }),
     );
     const [across, up] = axes;
-    const word = (/** @type {string} */ where, /** @type {string} */ text) => h("span", { class: `pad-word ${where}`, "aria-hidden": "true" }, text);
+    const word = (/** @type {string} */ where, /** @type {string} */ text) => h("span", { class: `pad-word pad-${where}`, "aria-hidden": "true" }, text);
     this.field = h("div", { class: "pad", onpointerdown: (/** @type {PointerEvent} */ event) => this.#press(event) },
       word("low", up.least), word("high", up.most), word("left", across.least), word("right", across.most), this.#dot, ...this.#ranges); // prettier-ignore
     this.root = this.field;

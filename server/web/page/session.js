@@ -32,7 +32,7 @@ import * as works from "./work.js";
 
 export const USUAL_TAKES = 3;
 const WAIT_WISH = 500; // milliseconds from the last change of an option to playing
-const WAIT_PLACE = 80; // of one for some bars
+const WAIT_PLACE = 20; // of one for some bars
 const WAIT_KEEP = 400;
 
 export class Session {
@@ -310,9 +310,9 @@ export class Session {
       this.keepSoon();
     } catch (error) {
       if (call.signal.aborted) return;
-      this.#call = null;
-      this.#within = undefined;
+      [this.#call, this.#within] = [null, undefined];
       if (this.work && this.canUndo) this.work = { ...this.work, history: { ...edits.undone(this.work.history), future: [] } };
+      this.#partial = !works.finished(this.take);
       this.#fail(error, () => void this.#playing(start, false, make));
     }
   }

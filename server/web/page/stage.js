@@ -96,7 +96,10 @@ export class Stage {
   /** Whether the panel is open where it comes from below. @param {boolean} on */
   opened(on) {
     this.#parts.asking.panel.root.classList.toggle("open", on);
-    if (on) this.#parts.asking.panel.grooves.drawn();
+    if (!on) return;
+    const { panel, form } = this.#parts.asking;
+    panel.grooves.drawn();
+    if (getComputedStyle(panel.root).position === "fixed") form.root.scrollIntoView({ block: "start" });
   }
 
   /** @param {import("./paint.js").Picture} picture @param {ReadonlySet<string>} solo soloed pieces */
