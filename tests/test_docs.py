@@ -99,6 +99,7 @@ SMALL = {
 }
 SMALL_NUMBERS = {"--minutes": "0.02", "--epochs": "1"}
 OTHERS_OPTIONS = {
+    "--artist",  # of learn.adapt.judging
     "--nproc-per-node",
     "--standalone",
     "--job-name",

@@ -12,9 +12,10 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
+from seq2drum.data.corpus.cache import save
 from seq2drum.errors import CheckpointError, CorpusError, UnknownModelError
 from seq2drum.formats.midi import midi
-from seq2drum.learn.adapt import band, playing, songs, ways
+from seq2drum.learn.adapt import band, judging, playing, songs, ways
 from seq2drum.models import checkpoint
 from seq2drum.music.notes import Marker, Song
 from seq2drum.play.checkpoint.band import FILES, TUNED, Band, Ways, read_band, ways_of
@@ -243,3 +244,24 @@ def test_tuning_makes_a_left_out_song_likelier_or_changes_nothing() -> None:
     if tuned is not None:
         assert tuned.nats is not None and tuned.nats[1] < tuned.nats[0]
         assert sum(each.nbytes for each in tuned.tensors.values()) < 100_000
+
+
+# --- judging ----------------------------------------------------------------------------------------------------------
+
+
+def test_grooves_that_a_band_plays_itself_agree_with_its_song(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = [each.song for each in songs.hear(FUNK) if each.song is not None]
+    sides = [replace(song, split=split) for song, split in zip(known, ("test", "train", "train"), strict=True)]
+    bands = judging.bands_of(sides, ["Funk", "Nobody"])
+    assert [len(bands[name]) for name in ("Funk", "Nobody")] == [2, 0]
+    usual, own = judging.judged(bands, 1, draws=1)
+    assert len(usual) == len(own) == 1 and 0 < own[0] <= 1
+    assert len(judging.judged(bands, 2)[0]) == 0  # there is one other song alone
+    everything = band.band_of("band", songs.understood(songs.hear(FUNK[:1])))
+    assert judging.agreement(sides[0], replace(everything, prior=0.01)) > usual[0]
+    save(sides, tmp_path / "songs.s2d")
+    words = ["--cache", str(tmp_path / "songs.s2d"), "--artist", "Funk", "--known", "1"]
+    assert judging.main(words) == 0 and "1 songs known, 1 played to" in capsys.readouterr().out
+    assert judging.main([*words[:3], "Nobody"]) == 2
