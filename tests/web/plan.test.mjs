@@ -1,7 +1,7 @@
 // The blocks of a form: how tall they are, what is played and what is asked for in each.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { blocksOf, fullness, sectionAt, spansOf } from "../../server/web/page/plan.js";
+import { blocksOf, filledUp, fullness, sectionAt, spansOf } from "../../server/web/page/plan.js";
 
 const PLAIN = { firstBar: 1, lastBar: 8, name: "A", enters: 1, cymbal: "closed hat", level: 1, loudness: 1 };
 
@@ -32,4 +32,10 @@ test("a block has its groove, by a wish for its bars before the one of the plan,
   assert.deepEqual([verse.groove, verse.isHalf, verse.isOut, verse.isWished], ["ROCK-HAT", false, false, true]);
   assert.deepEqual([chorus.groove, chorus.isHalf, chorus.isOut, chorus.isWished], ["ONE-DROP", true, false, true]);
   assert.equal(blocksOf(form, [], {}, (name) => name)[0].isWished, false);
+});
+
+test("bars without a section have one of their own", () => {
+  const form = [{ name: "A", firstBar: 5, lastBar: 8 }, { name: "B", firstBar: 11, lastBar: 12 }];
+  assert.deepEqual(filledUp(form, 14, "-").map(({ name, firstBar, lastBar }) => [name, firstBar, lastBar]), [["-", 1, 4], ["A", 5, 8], ["-", 9, 10], ["B", 11, 12], ["-", 13, 14]]);
+  assert.deepEqual(filledUp(form.slice(0, 1), 8, "-").length, 2);
 });

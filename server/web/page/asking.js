@@ -4,7 +4,7 @@ import { Audition } from "./audition.js";
 import { Drumkit } from "./drumkit.js";
 import { Form } from "./form.js";
 import { Panel } from "./panel.js";
-import { blocksOf } from "./plan.js";
+import { blocksOf, filledUp } from "./plan.js";
 import { barAt } from "./schedule.js";
 import { joined, moved, renamed, split, textOf } from "./sections.js";
 import { isSame } from "./spans.js";
@@ -48,7 +48,7 @@ export class Asking {
     this.form = new Form({
       choose: (span) => this.#choose(span),
       drag: (span) => this.#choose(span, true),
-      move: (index, bar) => this.#shape((sections) => moved(sections, index, bar)),
+      move: (firstBar, bar) => this.#shape((sections) => moved(sections, sections.findIndex((one) => one.firstBar === firstBar), bar)),
     });
     this.kit = new Drumkit({
       hear: (piece, velocity) => void app.sound.strike(piece, velocity).catch(deeds.fail),
@@ -83,7 +83,8 @@ export class Asking {
     const { wishes } = doc;
     const sections = this.#sections();
     const bars = analysis.bars.length;
-    this.form.show(picture, blocksOf(sections, take?.plan ?? [], wishes, (name) => take?.grooves.find((one) => one.name === name)?.title ?? this.#titles.get(name) ?? name), this.#span);
+    const blocks = filledUp(sections, bars, t("form.rest"));
+    this.form.show(picture, blocksOf(blocks, take?.plan ?? [], wishes, (name) => take?.grooves.find((one) => one.name === name)?.title ?? this.#titles.get(name) ?? name), this.#span);
     this.#view.wishes.show(wishes);
     this.panel.show({ wishes, span: this.#span, sections, bars, isBusy: busy });
     this.kit.show(picture.hits, muted, solo, new Set((wishes.without ?? "").split(",")));

@@ -25,12 +25,15 @@ export class Audition {
     this.#stand = stand;
   }
 
-  /** The bars that are tried: the first of those chosen, or from the guitar's first note on. @returns {Span} */
+  /** The bars that are tried: the first of those chosen, or, where no guitar plays, from its first note on. @returns {Span} */
   #excerpt() {
-    const { session, span } = this.#stand;
-    const { bars = [], notes = [] } = session.analysis ?? {};
-    const first = span()?.firstBar ?? bars.findLast(({ quarter }) => quarter <= (notes[0]?.quarter ?? 0) + 0.1)?.number ?? 1;
-    return { firstBar: first, lastBar: Math.min(first + BARS - 1, span()?.lastBar ?? bars.length, bars.length) };
+    const { bars = [], notes = [] } = this.#stand.session.analysis ?? {};
+    const chosen = this.#stand.span() ?? { firstBar: 1, lastBar: 0 };
+    const tried = { firstBar: chosen.firstBar, lastBar: Math.min(chosen.firstBar + BARS - 1, chosen.lastBar) };
+    const [begin, last] = [bars[tried.firstBar - 1], bars[tried.lastBar - 1]];
+    if (begin && last && notes.some(({ quarter }) => begin.quarter <= quarter && quarter < last.quarter + last.quarters)) return tried;
+    const firstBar = bars.findLast(({ quarter }) => quarter <= (notes[0]?.quarter ?? 0) + 0.1)?.number ?? 1;
+    return { firstBar, lastBar: Math.min(firstBar + BARS - 1, bars.length) };
   }
 
   /** @param {string} name of a groove @returns {Promise<{hits: readonly Hit[], bars: readonly import("./schedule.js").Bar[]}>} */

@@ -16,7 +16,7 @@ import { t } from "./words.js";
  * @typedef {object} Deeds
  * @property {(span: Span | null) => void} choose a block, or none any more
  * @property {(span: Span) => void} drag bars: they are chosen, and looped
- * @property {(index: number, bar: number) => void} move the border before a section
+ * @property {(firstBar: number, bar: number) => void} move the border before the section with this first bar
  */
 
 const LEAST_WIDE = 46; // pixels a section has in the mean; with more sections the strip scrolls
@@ -94,7 +94,7 @@ export class Form {
       button.style.left = `${left}%`;
       button.style.width = `calc(${right - left}% - 2px)`;
       if (!index) return [button];
-      const border = h("span", { class: "form-border", title: t("form.border"), onpointerdown: (/** @type {PointerEvent} */ event) => this.#move(event, index) });
+      const border = h("span", { class: "form-border", title: t("form.border"), onpointerdown: (/** @type {PointerEvent} */ event) => this.#move(event, block.firstBar) });
       border.style.left = `${left}%`;
       return [button, border];
     });
@@ -155,8 +155,8 @@ export class Form {
     }, (now) => this.#deeds.drag(spanTo(now))); // prettier-ignore
   }
 
-  /** @param {PointerEvent} event @param {number} index of the section after the border */
-  #move(event, index) {
+  /** @param {PointerEvent} event @param {number} firstBar of the section after the border */
+  #move(event, firstBar) {
     if (event.button) return;
     const border = /** @type {HTMLElement} */ (event.currentTarget);
     border.setPointerCapture(event.pointerId);
@@ -167,7 +167,7 @@ export class Form {
       bar = this.#barAt(now);
       border.style.left = `${this.#edges({ firstBar: bar, lastBar: bar })[0]}%`;
     };
-    this.#follow(border, move, () => bar && this.#deeds.move(index, bar));
+    this.#follow(border, move, () => bar && this.#deeds.move(firstBar, bar));
   }
 
   /** @param {HTMLElement} element @param {(event: PointerEvent) => void} move @param {(event: PointerEvent) => void} up */

@@ -54,3 +54,21 @@ export function blocksOf(sections, plan, wishes, titleOf) {
     };
   });
 }
+
+/**
+ * The same sections, and one of this name wherever none is, as before the guitar begins.
+ *
+ * @param {readonly import("./api.js").Section[]} sections
+ * @param {number} bars of the song
+ * @param {string} name
+ */
+export function filledUp(sections, bars, name) {
+  const filled = [];
+  let next = 1;
+  for (const section of [...sections, { name: "", firstBar: bars + 1, lastBar: bars + 1 }]) {
+    if (section.firstBar > next) filled.push({ name, firstBar: next, lastBar: section.firstBar - 1 });
+    if (section.firstBar <= bars) filled.push(section);
+    next = section.lastBar + 1;
+  }
+  return filled;
+}

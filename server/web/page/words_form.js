@@ -3,6 +3,7 @@ export const FORM_WORDS = {
   "form.label": ["The form of the song", "Der Aufbau des Songs"],
   "form.song": ["Song", "Song"],
   "form.bars": ["bars {first}–{last}", "Takte {first}–{last}"],
+  "form.rest": ["no guitar", "ohne Gitarre"],
   "form.out": ["no drums", "ohne Drums"],
   "form.half": ["half-time", "Half-Time"],
   "form.fill": ["ends with a fill", "endet mit einem Fill"],
