@@ -247,7 +247,7 @@ def play_heard(
     on their typical bars. wishes: fields of `Options`, with grooves as values. Returns hits whose keys are voices of
     the full kit.
     """
-    form, options = guitar_grid.form, Options(**wishes)
+    form, options = guitar_grid.form, Options(**wishes, band=player.band).with_ways()
     first, stop = guitar_grid.sounding
     if given:
         first, stop = min(first, *given), max(stop, max(given) + 1)

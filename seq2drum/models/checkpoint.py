@@ -33,6 +33,7 @@ from seq2drum.errors import CheckpointError, ModelError
 from seq2drum.models.base import Config, Family, write_graph
 from seq2drum.models.families import FAMILIES, family
 from seq2drum.music.shown import visible
+from seq2drum.play.checkpoint.band import TUNED, is_drummer, read_band
 from seq2drum.play.checkpoint.folder import CONFIG, FORMAT, KIND, WEIGHTS, find, read_config, seal
 from seq2drum.play.checkpoint.runtime import runtime
 
@@ -74,16 +75,19 @@ def save(model: Family, folder: Path, about: dict[str, Any], *, graphs: bool = T
 
 
 def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Family, dict[str, Any]]:
-    """The model of a checkpoint folder, and its `config.json`.
+    """The model of a checkpoint folder, and its `config.json`; of a band's drummer, those of its model, tuned as it is.
 
     Raises:
         CheckpointError: the folder is not a checkpoint, is damaged, or has another format.
     """
-    about = read_config(folder)
+    band, base = read_band(folder) if is_drummer(folder) else (None, folder)
+    about = read_config(base)
     try:
         kind = family(about["family"])
         model = kind(kind.config_type(**_completed(kind.config_type, about["config"])))
-        weights = load_file(folder / WEIGHTS, device=str(device))
+        weights = load_file(base / WEIGHTS, device=str(device))
+        if band is not None and band.is_tuned:
+            weights |= load_file(folder / TUNED, device=str(device))
         for derived in ("voice_order", "silence"):
             weights.pop(derived, None)
         model.load_state_dict(weights)

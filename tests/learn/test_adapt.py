@@ -18,12 +18,13 @@ from seq2drum.formats.midi import midi
 from seq2drum.learn.adapt import band, judging, playing, songs, ways
 from seq2drum.models import checkpoint
 from seq2drum.music.notes import Marker, Song
-from seq2drum.play.checkpoint.band import FILES, TUNED, Band, Ways, read_band, ways_of
+from seq2drum.play.checkpoint.band import FILES, TUNED, Band, Ways, is_checked, read_band, ways_of
 from seq2drum.play.checkpoint.folder import CONFIG, find, seal
 from seq2drum.play.decode import engine
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.grooves.book import Book
 from seq2drum.play.options import Options
+from server import convert
 from tests.conftest import ROOT
 
 TRAINING = ROOT / "examples" / "training"
@@ -230,6 +231,8 @@ def test_tuned_tensors_play_as_a_model_that_was_saved_with_them(drummer: Path, t
     take = learnt.accompany(TRAINING / "rock_riff_2.mid").part
     assert take == whole.accompany(TRAINING / "rock_riff_2.mid").part
     assert take != Drummer.load(drummer).accompany(TRAINING / "rock_riff_2.mid").part
+    weights, _ = checkpoint.load(tuned)
+    assert all(torch.equal(value, weights.state_dict()[name]) for name, value in model.state_dict().items())
     # A tensor that fits nothing is refused.
     save_file({"think.bias": np.zeros(3, np.float32)}, tuned / TUNED)
     seal(tuned, FILES)
@@ -265,3 +268,9 @@ def test_grooves_that_a_band_plays_itself_agree_with_its_song(
     words = ["--cache", str(tmp_path / "songs.s2d"), "--artist", "Funk", "--known", "1"]
     assert judging.main(words) == 0 and "1 songs known, 1 played to" in capsys.readouterr().out
     assert judging.main([*words[:3], "Nobody"]) == 2
+
+
+def test_a_service_lists_a_drummer_by_its_name_and_its_songs(drummer: Path) -> None:
+    info = convert.model_info("mine", drummer)
+    assert info.id == "mine" and info.description.startswith("the band, learnt from 3 songs")
+    assert is_checked(drummer) and is_checked(find("default"))
