@@ -42,9 +42,16 @@ _MAKERS: Mapping[int, Callable[[Played], bytes]] = MappingProxyType(
         pb.RENDER_FORMAT_PICTURE: lambda played: EXPORTS["picture"].make(played, ".png"),
         pb.RENDER_FORMAT_RPP: lambda played: EXPORTS["rpp"].make(played, ".rpp"),
         pb.RENDER_FORMAT_DAWPROJECT: lambda played: EXPORTS["dawproject"].make(played, ".dawproject"),
+        pb.RENDER_FORMAT_FLAC: lambda played: EXPORTS["wav"].make(played, ".flac"),
+        pb.RENDER_FORMAT_TAB: lambda played: EXPORTS["score"].make(played, ".txt"),
+        pb.RENDER_FORMAT_GUITAR_PRO: lambda played: EXPORTS["gp"].make(played, ".gp5"),
     }
 )
-_AUDIBLE = (pb.RENDER_FORMAT_WAV, pb.RENDER_FORMAT_STEMS)
+_AUDIBLE = (pb.RENDER_FORMAT_WAV, pb.RENDER_FORMAT_STEMS, pb.RENDER_FORMAT_FLAC)
+_CHECKS: Mapping[int, tuple[str, str]] = MappingProxyType(
+    {pb.RENDER_FORMAT_FLAC: ("wav", ".flac"), pb.RENDER_FORMAT_GUITAR_PRO: ("gp", ".gp5")}
+)
+"""The exports of formats that need a library, and their suffixes."""
 
 
 def render(body: bytes, limits: Limits, max_bars: int) -> bytes:
@@ -70,6 +77,7 @@ def render(body: bytes, limits: Limits, max_bars: int) -> bytes:
     played = Played((take,), request.title or "drums", session, recording=recording)
     if request.format in _AUDIBLE:
         _check_sound(take)
+    _check_library(request.format)
     # 3. Render it.
     return make(played)
 
@@ -138,6 +146,16 @@ def _check_sound(take: Take) -> None:
     if (lasts := sound.seconds(take.duet)) > sound.MOST_SECONDS:
         text = f"it lasts {sound.clock(lasts)}, and at most {sound.clock(sound.MOST_SECONDS)} are made as sound"
         raise Refusal("INVALID_OPTION", text, field="format")
+
+
+def _check_library(format: int) -> None:
+    """Refuse a format whose library is not installed."""
+    if format in _CHECKS:
+        name, suffix = _CHECKS[format]
+        try:
+            EXPORTS[name].check(suffix, None)
+        except MissingExtraError as error:
+            raise Refusal("READER_MISSING", str(error), field="format") from None
 
 
 def _zipped(played: Played) -> bytes:

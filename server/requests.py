@@ -112,6 +112,9 @@ _FORMATS: Mapping[int, tuple[str, str]] = MappingProxyType(
         pb.RENDER_FORMAT_PICTURE: (".png", "image/png"),
         pb.RENDER_FORMAT_RPP: (".rpp", "application/octet-stream"),
         pb.RENDER_FORMAT_DAWPROJECT: (".dawproject", "application/octet-stream"),
+        pb.RENDER_FORMAT_FLAC: (".flac", "audio/flac"),
+        pb.RENDER_FORMAT_TAB: (".txt", "text/plain; charset=utf-8"),
+        pb.RENDER_FORMAT_GUITAR_PRO: (".gp5", "application/octet-stream"),
     }
 )
 

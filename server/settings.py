@@ -318,7 +318,7 @@ class Settings:
         60.0, "limits of a file", "time that reading a recording may take", least=0.1, most=3600, metavar="SECONDS"
     )
     render_seconds: float = _set(
-        120.0,
+        240.0,
         "limits of a file",
         "time that rendering a file may take",
         least=0.1,

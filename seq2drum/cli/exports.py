@@ -40,7 +40,7 @@ def session(options: argparse.Namespace) -> Session:
     return Session(options.count_in, options.click, options.split, options.tail, options.channels)
 
 
-_OTHERS = (".mp3", ".ogg", ".flac", ".pdf", ".jpg", ".jpeg", ".mxl")  # formats that nothing here writes
+_OTHERS = (".mp3", ".ogg", ".pdf", ".jpg", ".jpeg", ".mxl")  # formats that nothing here writes
 
 
 def add_options(to: Container) -> None:
@@ -51,7 +51,9 @@ def add_options(to: Container) -> None:
         help="also write the drums as a score: .musicxml, .svg to look at, or drum tablature, .txt",
     )
     to.add_argument("--picture", metavar="FILE", help="also draw the guitar and the drums: .png or .svg")
-    to.add_argument("--wav", metavar="FILE", help="also write guitar and drums as sound (needs FluidSynth)")
+    to.add_argument(
+        "--wav", metavar="FILE", help="also write guitar and drums as sound, .wav or .flac (needs FluidSynth)"
+    )
     to.add_argument(
         "--stems",
         metavar="DIR",

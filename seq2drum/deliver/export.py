@@ -97,7 +97,12 @@ def _wav(played: Played, suffix: str) -> bytes:
 
     duet, click = played.takes[0].audible(played.session)
     recording = _recording(played, duet.song, duet.guitars)
-    return sound.wav(duet, sounds=played.sounds, beside=click, recording=recording)
+    data = sound.wav(duet, sounds=played.sounds, beside=click, recording=recording)
+    if suffix != ".flac":
+        return data
+    from seq2drum.formats.audio import recording as soundfiles
+
+    return soundfiles.flac(data)
 
 
 def _recording(played: Played, song: Song, guitars: Sequence[Part]) -> Sound | None:
@@ -122,6 +127,10 @@ def _check_wav(suffix: str, sounds: Sounds | None) -> None:
     from seq2drum.show import sound
 
     sound.check(sounds)
+    if suffix == ".flac":
+        from seq2drum.formats.audio import recording as soundfiles
+
+        soundfiles.check_library()
 
 
 def _rpp(played: Played, suffix: str) -> bytes:
@@ -182,7 +191,7 @@ EXPORTS: Mapping[str, Export] = MappingProxyType(
     {
         "score": Export((".musicxml", ".xml", ".svg", ".txt"), _score, _check_score),
         "picture": Export((".png", ".svg"), _picture),
-        "wav": Export((".wav",), _wav, _check_wav),
+        "wav": Export((".wav", ".flac"), _wav, _check_wav),
         "rpp": Export((".rpp",), _rpp),
         "dawproject": Export((".dawproject",), _dawproject),
         "json_take": Export((".json",), _json_take),

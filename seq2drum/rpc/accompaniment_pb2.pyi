@@ -48,6 +48,12 @@ class _RenderFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RenderFo
     """A REAPER project."""
     RENDER_FORMAT_DAWPROJECT: _RenderFormat.ValueType  # 8
     """A DAWproject."""
+    RENDER_FORMAT_FLAC: _RenderFormat.ValueType  # 9
+    """Sound, as FLAC."""
+    RENDER_FORMAT_TAB: _RenderFormat.ValueType  # 10
+    """Drum tablature, as text."""
+    RENDER_FORMAT_GUITAR_PRO: _RenderFormat.ValueType  # 11
+    """A Guitar Pro 5 tab of the song with its drums."""
 
 class RenderFormat(_RenderFormat, metaclass=_RenderFormatEnumTypeWrapper):
     """The format of an exported file."""
@@ -70,6 +76,12 @@ RENDER_FORMAT_RPP: RenderFormat.ValueType  # 7
 """A REAPER project."""
 RENDER_FORMAT_DAWPROJECT: RenderFormat.ValueType  # 8
 """A DAWproject."""
+RENDER_FORMAT_FLAC: RenderFormat.ValueType  # 9
+"""Sound, as FLAC."""
+RENDER_FORMAT_TAB: RenderFormat.ValueType  # 10
+"""Drum tablature, as text."""
+RENDER_FORMAT_GUITAR_PRO: RenderFormat.ValueType  # 11
+"""A Guitar Pro 5 tab of the song with its drums."""
 Global___RenderFormat: _TypeAlias = RenderFormat  # noqa: Y015
 
 class _AuthMode:

@@ -26,8 +26,8 @@ from seq2drum.show.fluidsynth import Job
 from seq2drum.show.kits import Sounds
 from seq2drum.show.loudness import CEILING, RATE, Sound, factor, limited, peak, wav_file
 
-MOST_SECONDS = 600.0
-"""Longer songs are cut here: ten minutes are 106 MB of WAV, and take 0.7 GB of memory to make."""
+MOST_SECONDS = 900.0
+"""Longer songs are cut here, as long as a recording may be: 159 MB of WAV. Stems take up to 3.6 GB to make."""
 LOUDNESS = -14.0
 """The loudness of the mix in LUFS, that of music where it is streamed."""
 DRUMS_OVER_GUITAR = 0.0

@@ -181,6 +181,7 @@ class HttpTransport:
         self._method, self._scope, self._receive, self._send = method, scope, receive, send
         self._upload, self._most_chunk = upload, settings.max_chunk_bytes
         self._idle_seconds = settings.idle_seconds
+        self._render_seconds = 2 * settings.render_seconds + settings.default_deadline_seconds
         self._most_line = settings.max_message_bytes * 4 // 3  # files in it are in base64
         self._id = ""
         self.gone = False
@@ -192,8 +193,8 @@ class HttpTransport:
         self._call = asyncio.current_task()
 
     def time_remaining(self) -> float | None:
-        """Return None: a browser sends no deadline."""
-        return None
+        """Return the time for any sound to be made and sent; None for other methods: a browser sends no deadline."""
+        return self._render_seconds if self._method.name == "Render" else None
 
     async def read(self) -> bytes | None:
         """Return the next message: of a unary method the only one, else a configuration, then chunks of the file."""

@@ -244,10 +244,10 @@ def test_the_soundfont_option_is_used(path, asked, tmp_path):
 
 
 def test_a_line_says_that_a_long_song_is_cut(path, asked, tmp_path, capsys):
-    long = Part.of([Note(480 * i, 100, 60, 90) for i in range(1500)], program=25)
+    long = Part.of([Note(480 * i, 100, 60, 90) for i in range(2100)], program=25)
     (tmp_path / "long.mid").write_bytes(midi.serialise(Song(480, (long,))))
     assert plays(tmp_path / "long.mid", "-o", tmp_path / "a.wav") == 0
-    assert "it lasts 12:29; the first 10:00 of it can be heard" in capsys.readouterr().err
+    assert "it lasts 17:29; the first 15:00 of it can be heard" in capsys.readouterr().err
     assert plays(tmp_path / "long.mid", "-o", tmp_path / "b.wav", "--bars", "1:8") == 0
     assert "can be heard" not in capsys.readouterr().err
 

@@ -144,12 +144,34 @@ def _mixed(block: Samples, channels: int) -> Samples:
     return np.ascontiguousarray(np.repeat(block, 2, axis=1) if block.shape[1] == 1 else block[:, :2])
 
 
+def check_library() -> None:
+    """Refuse what `flac` would refuse.
+
+    Raises:
+        MissingExtraError: the library of sound files is not installed.
+    """
+    _libraries()
+
+
+def flac(wav: bytes) -> bytes:
+    """Return a WAV file of 16 bits as FLAC, without loss.
+
+    Raises:
+        MissingExtraError: the library of sound files is not installed.
+    """
+    soundfile, _ = _libraries()
+    samples, rate = soundfile.read(io.BytesIO(wav), dtype="int16")
+    data = io.BytesIO()
+    soundfile.write(data, samples, rate, format="FLAC", subtype="PCM_16")
+    return data.getvalue()
+
+
 def _libraries() -> tuple[Any, Any]:
     try:
         import soundfile
         import soxr
     except (ImportError, OSError) as error:  # OSError: soundfile without its library
-        raise MissingExtraError(f"a recording needs soundfile and soxr ({error}): {foreign.GET_AUDIO}") from None
+        raise MissingExtraError(f"recordings and FLAC need soundfile and soxr ({error}): {foreign.GET_AUDIO}") from None
     return soundfile, soxr
 
 

@@ -34,6 +34,7 @@
 
 import { fromBase64, joined, toBase64, withBase64 } from "./bytes.js";
 import { hitOf, keepKits, piecesOf } from "./kit.js";
+import { received, receivedAside } from "./rendering.js";
 import { ask, messages, post, Refused, unreachable, wait } from "./wire.js";
 
 export { fromBase64, toBase64 } from "./bytes.js";
@@ -43,6 +44,7 @@ export { Refused, watchServer } from "./wire.js";
 
 const STARTING_SECONDS = 120;
 const MOST_TITLE = 100;
+const SOUND = new Set(["wav", "stems", "flac"]); // formats of many mebibytes
 
 // --- the server ------------------------------------------------------------------------------------------------------
 
@@ -129,21 +131,14 @@ export async function play(file, config, { drums = null, onAccepted, onProgress,
  * @param {FileLike | null} file null: drums alone, which then are MIDI
  * @param {{midi: Uint8Array} | {hits: Hit[]}} drums
  * @param {Json} config
- * @param {"midi" | "midi_with_guitar" | "wav" | "stems" | "musicxml" | "picture" | "rpp" | "dawproject"} format
- * @returns {Promise<{blob: Blob, name: string}>}
+ * @param {"midi" | "midi_with_guitar" | "wav" | "stems" | "musicxml" | "picture" | "rpp" | "dawproject" | "flac" | "tab" | "guitar_pro"} format
+ * @returns {Promise<import("./rendering.js").Rendered>}
  */
 export async function render(file, drums, config, format) {
   const title = file instanceof File ? titleOf(file.name) : "";
   const given = "midi" in drums ? { drums: toBase64(drums.midi) } : { hits: { hits: drums.hits.map(plainHit) } };
   const request = { ...given, title, config: withBase64(config), format: "RENDER_FORMAT_" + format.toUpperCase() };
-  const reply = await post("Render", request, file);
-  let about = { name: "drums", mediaType: "application/octet-stream" };
-  const parts = [];
-  for await (const message of messages(reply)) {
-    if (message.file) about = message.file;
-    if (message.chunk) parts.push(fromBase64(message.chunk));
-  }
-  return { blob: new Blob(parts, { type: about.mediaType }), name: about.name };
+  return SOUND.has(format) ? receivedAside(request, file) : received(request, file);
 }
 
 /**

@@ -82,7 +82,7 @@ export class SongView {
       changed: () => this.#refresh(),
       fail: (error) => this.#fail(error),
     });
-    this.downloads = new Downloads(app.api, () => this.#wanted(), app, app.info.maps);
+    this.downloads = new Downloads(app.api, (quietly) => this.#wanted(quietly), app, app.info.maps, app.info.info.missingReaders);
     this.stage = new Stage(this.session, this, {
       leave: () => this.#leave(),
       changed: () => this.#refresh(),
@@ -341,10 +341,10 @@ export class SongView {
     if (!this.#app.sound.playing) this.session.stand(this.#app.sound.position);
   }
 
-  #wanted() {
+  #wanted(quietly = false) {
     const { file, song, take, doc, busy } = this.session;
     if (!busy && file && song && take) return { file, song, take, config: asked(doc.wishes) };
-    this.#app.say(t("save.wait"), { kind: "note" });
+    if (!quietly) this.#app.say(t("save.wait"), { kind: "note" });
     return null;
   }
 

@@ -27,7 +27,7 @@ export class Refused extends Error {
 
 // --- the token -------------------------------------------------------------------------------------------------------
 
-const pages = typeof location === "undefined" ? null : new BroadcastChannel("seq2drum");
+const pages = typeof document === "undefined" ? null : new BroadcastChannel("seq2drum");
 export let token = takeToken();
 if (pages) {
   // A restarted server has a new token: the page that it opens informs the older ones.
@@ -38,7 +38,7 @@ if (pages) {
 
 /** The token after the # of the address, from which it is removed immediately; else the stored one. */
 function takeToken() {
-  if (typeof location === "undefined") return "";
+  if (typeof document === "undefined") return ""; // in a worker, or in Node
   const given = new URLSearchParams(location.hash.slice(1));
   const found = given.get("token");
   if (!found) return sessionStorage.getItem(KEY) ?? "";
@@ -48,6 +48,11 @@ function takeToken() {
   sessionStorage.setItem(KEY, found);
   pages?.postMessage({ token: found });
   return found;
+}
+
+/** Use a token in a worker, which knows no address of a page. @param {string} given */
+export function useToken(given) {
+  token = given;
 }
 
 /** @param {string} found */

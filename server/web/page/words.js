@@ -7,6 +7,7 @@ import { JAM_WORDS } from "./words_jam.js";
 import { OPTION_WORDS } from "./words_options.js";
 import { RIGHT_WORDS } from "./words_right.js";
 import { SAID_WORDS } from "./words_said.js";
+import { SAVE_WORDS } from "./words_save.js";
 import { SONG_WORDS } from "./words_song.js";
 
 /** Languages by their codes. */
@@ -15,7 +16,7 @@ export const LANGUAGES = { en: "English", de: "Deutsch" };
 
 const CODES = /** @type {Code[]} */ (Object.keys(LANGUAGES));
 /** @type {Record<string, readonly string[]>} */
-const WORDS = { ...SONG_WORDS, ...BEATS_WORDS, ...FORM_WORDS, ...JAM_WORDS, ...OPTION_WORDS, ...RIGHT_WORDS, ...SAID_WORDS };
+const WORDS = { ...SONG_WORDS, ...BEATS_WORDS, ...FORM_WORDS, ...JAM_WORDS, ...OPTION_WORDS, ...RIGHT_WORDS, ...SAID_WORDS, ...SAVE_WORDS };
 const KEY = "seq2drum.language";
 
 /** @type {Code} */
