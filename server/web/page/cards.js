@@ -51,7 +51,7 @@ export function typical(hits, bars) {
   /** @type {Map<string, number[]>} */
   const patterns = new Map();
   for (const [number, own] of byBar) {
-    const { quarter, quarters } = bars[number - 1];
+    const { quarter, quarters } = bars[number - 1] ?? { quarter: 0, quarters: 4 }; // none while a song is brought to other beats
     const pattern = own.map((hit) => `${hit.piece} ${Math.round(((hit.quarter - quarter) / quarters) * PLACES)}`).sort().join(); // prettier-ignore
     patterns.set(pattern, [...(patterns.get(pattern) ?? []), number]);
   }

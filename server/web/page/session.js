@@ -397,8 +397,8 @@ export class Session {
     this.#within = undefined;
     this.work = { ...this.work, history: way(this.work.history) };
     this.#partial = !works.finished(this.take);
-    if (isHeardAnew(before, this.doc.wishes)) void this.#listenAnew();
-    this.ears.changed();
+    if (isHeardAnew(before, this.doc.wishes)) void this.#listenAnew(); // which tells the view, once there are the bars
+    else this.ears.changed();
     this.keepSoon();
   }
 
