@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from client.connection import DEFAULT_ADDRESS, is_local, is_several, normalize_address
 from client.errors import ServerUnavailable
 from seq2drum.errors import OptionError
+from seq2drum.system.places import state_folder
 
 VARIABLE = "SEQ2DRUM_SERVER"
 STATE_VARIABLE = "SEQ2DRUM_STATE_FILE"  # the server's variable, for environments shared with it
@@ -45,11 +46,7 @@ def state_file(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the path of the state file: from the variable, or in the state folder."""
     if (place := environ.get(STATE_VARIABLE)) and place != "none":  # the server's value for no file
         return Path(place)
-    if sys.platform == "win32":
-        base = Path(environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    else:
-        base = Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return base / "seq2drum" / "server.json"
+    return state_folder(environ) / "server.json"
 
 
 def find(server: str | None, environ: Mapping[str, str] = os.environ) -> Location:

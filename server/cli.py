@@ -22,6 +22,7 @@ from seq2drum.console.terminal import open_closed_streams, say
 from seq2drum.errors import MissingExtraError, OptionError, Seq2DrumError
 from seq2drum.music.limits import Limits
 from seq2drum.music.shown import visible
+from seq2drum.system.places import state_folder
 from server import logs, settings
 from server.settings import LIMITS, Settings, label, read_tokens, table, variable
 
@@ -162,12 +163,8 @@ def read_settings(given: Mapping[str, Any], environ: Mapping[str, str]) -> Setti
 
 
 def default_state_file(environ: Mapping[str, str]) -> Path:
-    """Return the default state file: in %LOCALAPPDATA%, $XDG_STATE_HOME or ~/.local/state, by the system."""
-    if sys.platform == "win32":
-        folder = environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
-    else:
-        folder = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(folder) / "seq2drum" / "server.json"
+    """Return the default state file, in the folder of this system for such files."""
+    return state_folder(environ) / "server.json"
 
 
 def _text(name: str, given: Mapping[str, Any], environ: Mapping[str, str]) -> Any:

@@ -96,7 +96,8 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
             stack.push_async_callback(_ended, reading)
             watching = asyncio.ensure_future(_watch(front, changed, pools))
             stack.push_async_callback(_ended, watching)
-            await wait_first(signals.asked.wait(), _idle(front, settings.idle_exit_seconds))
+            idle = _idle(front, settings.idle_exit_seconds)
+            await wait_first(signals.asked.wait(), idle, _left(entrance, settings.page_exit_seconds))
         # 4. One server of several first lets its callers go elsewhere; then the active calls end.
         if settings.drain_delay_seconds and starting.done() and signals.asked.is_set():
             log("draining", calls=len(front.guard.inside), seconds=settings.drain_delay_seconds)
@@ -203,6 +204,14 @@ async def _idle(front: Front, seconds: float) -> None:
     began = time.monotonic()  # start-up does not count
     while (left := max(front.guard.last_end, began) + seconds - time.monotonic()) > 0 or front.guard.inside:
         await asyncio.sleep(max(left, min(seconds, 1.0)))
+
+
+async def _left(entrance: WebServer | None, seconds: float) -> None:
+    """Wait until the page's last tab has been closed for this many seconds; 0, or no page: forever."""
+    if not seconds or entrance is None:
+        await asyncio.Event().wait()
+    else:
+        await entrance.tabs.closed(seconds)
 
 
 async def _ended(task: asyncio.Future[Any]) -> None:

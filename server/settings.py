@@ -172,6 +172,9 @@ class Settings:
         0.0, "network", "exit after so many seconds without a call; 0: never", metavar="SECONDS"
     )
 
+    page_exit_seconds: float = _set(
+        0.0, "network", "exit so many seconds after the page's last tab was closed; 0: never", metavar="SECONDS"
+    )
     hold_until_ready: bool = _set(
         False,
         "network",
@@ -392,7 +395,10 @@ class Settings:
 
 
 _SHORT = MappingProxyType(  # flags and variables whose names lack the unit
-    {f"{name}_seconds": name for name in ("drain_delay", "idle_exit", "max_connection_age", "max_connection_age_grace")}
+    {
+        f"{name}_seconds": name
+        for name in ("drain_delay", "idle_exit", "page_exit", "max_connection_age", "max_connection_age_grace")
+    }
 )
 
 

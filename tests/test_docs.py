@@ -61,6 +61,7 @@ NOT_RUN = {
     r"seq2drum --mode eval .*--listen ": "wants listeners; test_comparison.py makes a page and reads votes",
     r'seq2drum --mode jam (--ports|.*--out "EZ)': "wants MIDI ports; tests/cli/test_jam.py has a stand-in for them",
     r"\(echo ": "wants a token and curl; tests/server/test_web.py asks over HTTP",
+    r"seq2drum --mode shortcut": "writes into a home; tests/cli/test_shortcut.py writes into others",
     r"(seq2drum|python main\.py) --mode page": "serves a page until it is ended; tests/web is in a browser",
     r"python -m client mcp ": "serves an assistant; test_mcp.py is one",
     r"python -m server --model mine=runs/mine --trust ": "serves until it is ended; test_untrusted.py trusts",
@@ -78,7 +79,7 @@ NOT_RUN = {
     r"grpcurl |echo .*\| grpcurl": "a program of others; docs/service.md says that it was not tried",
 }
 SUFFIXES = {"html", "js", "json", "md", "mid", "onnx", "png", "py", "svg", "txt", "wav"}  # of names of files
-WINDOWS = ("py -m venv .venv", r".venv\Scripts\activate", "pip install .", "choco install fluidsynth")
+WINDOWS = ("py -m venv .venv", r".venv\Scripts\activate", "pip install .", "winget install FluidSynth.FluidSynth")
 # Settings that make a command small; of an option that is given twice, the last holds.
 SMALL = {
     "prepare": ["--workers", "1"],

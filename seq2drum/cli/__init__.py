@@ -31,7 +31,7 @@ from seq2drum.console.terminal import (
     say,
     say_any_letters,
 )
-from seq2drum.errors import OptionError, Seq2DrumError
+from seq2drum.errors import MissingExtraError, OptionError, Seq2DrumError
 from seq2drum.music import choices
 
 MODES = MappingProxyType(
@@ -44,8 +44,10 @@ MODES = MappingProxyType(
         "grooves": ("seq2drum.cli.grooves", "see and hear the drummer's grooves"),
         "generate": ("seq2drum.cli.generate", "make beats without a guitar"),
         "humanize": ("seq2drum.cli.humanize", "give stiff drums the feel of a drummer"),
-        "page": ("seq2drum.cli.page", "open a page in the browser, without a terminal"),
+        "page": ("seq2drum.cli.page", "open a page in the browser; so does seq2drum alone"),
         "watch": ("seq2drum.cli.watch", "make drums for files as a DAW exports them"),
+        "shortcut": ("seq2drum.cli.shortcut", "put an icon that opens the page into the menu"),
+        "doctor": ("seq2drum.cli.doctor", "see what is missing, and how to get it"),
         "pack": ("seq2drum.cli.pack", "pack the files of a corpus into one"),
         "prepare": ("seq2drum.cli.prepare", "read your own songs, to train on them"),
         "adapt": ("seq2drum.cli.adapt", "make the drummer of your own band"),
@@ -62,6 +64,8 @@ _OTHER_WORDS = {
     **dict.fromkeys(("see", "view", "draw", "picture"), "show"),
     **dict.fromkeys(("live", "along"), "jam"),
     **dict.fromkeys(("web", "browser", "gui", "serve"), "page"),
+    **dict.fromkeys(("icon", "launcher", "desktop"), "shortcut"),
+    **dict.fromkeys(("check", "diagnose", "health"), "doctor"),
     **dict.fromkeys(("learn", "fit"), "train"),
     **dict.fromkeys(("band", "teach", "personalise", "personalize"), "adapt"),
     **dict.fromkeys(("test", "measure", "judge"), "eval"),
@@ -69,7 +73,6 @@ _OTHER_WORDS = {
 """Other words for a mode."""
 
 _HELP = """usage: seq2drum [MODE | --mode MODE] [SONG ...] [-o FILE|DIR] [options]
-
 A drummer for your guitar: a guitar MIDI file goes in, drums come out.
 
 modes (a SONG alone means infer):
@@ -77,7 +80,6 @@ modes (a SONG alone means infer):
 
 seq2drum --mode infer --help lists the options of infer; so with each mode.
 --version prints the version, --print-completion bash|zsh|tcsh is for shells.
-
 example: seq2drum song.mid --style rock
 """
 """The first help: no longer than a screen of 24 lines."""
@@ -146,7 +148,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
-    mode, others = mode_of(words)
+    mode, others = mode_of(words or _alone())
     if mode is None and not _names_a_song(others):
         return _without_mode(others)
     mode = "infer" if mode is None else mode
@@ -198,13 +200,33 @@ def _names_a_song(words: Sequence[str]) -> bool:
     return True
 
 
+def _alone() -> Sequence[str]:
+    """The words that seq2drum alone stands for: those of the page.
+
+    Raises:
+        MissingExtraError: the page is not installed.
+    """
+    from seq2drum.cli import page  # here: what takes a song knows no page
+    from seq2drum.system import packages
+
+    if page.missing():
+        raise MissingExtraError(
+            f"seq2drum alone opens its page in the browser, which is not installed: {packages.install_extra('page')};"
+            " without it, seq2drum demo shows what it does, seq2drum SONG.mid makes drums, seq2drum --help lists all"
+        )
+    return ("page",)
+
+
 def _without_mode(words: Sequence[str]) -> int:
     first = _First()
     options, _ = first.parse_known(words)  # --help and --version end the program
     if options.mode is not None:  # by a short form, which can stand for --model with a mode
         raise OptionError(f"--mode takes whole names; did you mean --mode {options.mode}?")
     if options.print_completion is None:
-        first.error("say what to do: seq2drum --mode demo shows what it does, seq2drum SONG.mid makes drums")
+        first.error(
+            "say what to do: seq2drum alone opens the page, seq2drum --mode demo shows what it does, "
+            "seq2drum SONG.mid makes drums"
+        )
     from seq2drum.console import arguments
 
     arguments.show(options.print_completion, "seq2drum", first, {mode: parser_of(mode) for mode in MODES})

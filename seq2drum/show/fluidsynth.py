@@ -14,9 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -26,6 +25,7 @@ from seq2drum.formats.midi import midi
 from seq2drum.music.notes import IntArray, Part, Song, Tempo
 from seq2drum.music.theory import GUITAR_PROGRAMS
 from seq2drum.show.loudness import RATE, Sound
+from seq2drum.system import packages
 
 VARIABLE = "SEQ2DRUM_SOUNDFONT"
 """The environment variable for the path of a soundfont."""
@@ -170,27 +170,22 @@ def find(soundfont: str | os.PathLike[str] | None = None, *, guitars: bool = Tru
     )
 
 
-_PACKAGES: Mapping[str, str] = MappingProxyType(
-    {
-        "apt-get": "sudo apt install fluidsynth fluid-soundfont-gm",
-        "dnf": "sudo dnf install fluidsynth fluid-soundfont-gm",
-        "pacman": "sudo pacman -S fluidsynth soundfont-fluid",
-        "zypper": "sudo zypper install fluidsynth fluid-soundfont-gm",
-    }
-)
-_A_SOUNDFONT = "a General MIDI soundfont such as FluidR3_GM.sf2 or GeneralUser GS in {}"
+_LINUX = "~/.local/share/soundfonts"
 
 
 def how_to_get() -> str:
     """The installation of FluidSynth and a soundfont on this machine, in a few words."""
-    if sys.platform == "darwin":
-        return f"brew install fluid-synth, and put {_A_SOUNDFONT.format('~/Library/Audio/Sounds/Banks')}"
-    if sys.platform == "win32":
-        return f"choco install fluidsynth, and put {_A_SOUNDFONT.format('C:/soundfonts')}"
-    for manager, command in _PACKAGES.items():
-        if shutil.which(manager):
-            return command
-    return f"install fluidsynth, and put {_A_SOUNDFONT.format('~/.local/share/soundfonts')}"
+    if command := packages.install("fluidsynth", "soundfont"):
+        return command
+    usual = {"darwin": "brew install fluid-synth", "win32": "winget install FluidSynth.FluidSynth"}
+    program = packages.install("fluidsynth") or usual.get(sys.platform, "install fluidsynth")
+    return f"{program}, and put {a_soundfont()}"
+
+
+def a_soundfont() -> str:
+    """What to put where, for FluidSynth to have a soundfont on this system."""
+    places = {"darwin": "~/Library/Audio/Sounds/Banks", "win32": "C:/soundfonts"}
+    return f"a General MIDI soundfont such as FluidR3_GM.sf2 or GeneralUser GS in {places.get(sys.platform, _LINUX)}"
 
 
 # --- from ticks to milliseconds ---------------------------------------------------------------------------------------

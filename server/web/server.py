@@ -44,6 +44,7 @@ from server.service import Service
 from server.settings import Settings, Token
 from server.statuses import Refusal, trace_of
 from server.web.connections import Connection, SocketConnection
+from server.web.tabs import Tabs
 from server.web.transports import METHODS, HttpTransport, WebSocketTransport, abort, peer_of, refuse
 
 # --- which requests are answered --------------------------------------------------------------------------------------
@@ -264,9 +265,11 @@ class WebServer:
 
     def __init__(self, settings: Settings, service: Service, guard: CallGuard, token: str) -> None:
         api = self._api = Api(settings, service, guard, token)
+        self.tabs = Tabs(lambda: api.tokens)
         routes = [
             Route("/api/{method}", api, methods=["POST"]),
             WebSocketRoute("/api/{method}", api),
+            WebSocketRoute("/tab", self.tabs),
             Route("/{name:path}", PageFiles().answer, methods=["GET"]),
         ]
         names = settings.web_names.replace(",", " ").split()

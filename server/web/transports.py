@@ -333,7 +333,7 @@ class WebSocketTransport:
 
     def __init__(self, method: Method, request: tuple[Scope, Receive, Send]) -> None:
         scope, receive, send = request
-        self.headers: Iterable[tuple[str, str | bytes]] = [*headers_of(scope), *_token_header(scope)]
+        self.headers: Iterable[tuple[str, str | bytes]] = [*headers_of(scope), *token_header(scope)]
         self.peer = peer_of(scope)
         self.certificate_names: Sequence[str] = scope["state"]["names"]
         self._method, self._scope, self._receive, self._send = method, scope, receive, send
@@ -411,7 +411,7 @@ class WebSocketTransport:
         await self._send({"type": "websocket.send", "text": body.decode()})
 
 
-def _token_header(scope: Scope) -> list[tuple[str, str | bytes]]:
+def token_header(scope: Scope) -> list[tuple[str, str | bytes]]:
     """Return the token among the subprotocols of a WebSocket, as the header of other calls."""
     found = [name.removeprefix(BEARER) for name in scope.get("subprotocols", ()) if name.startswith(BEARER)]
     shown: list[tuple[str, str | bytes]] = []

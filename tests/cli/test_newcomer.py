@@ -105,7 +105,7 @@ def test_a_mode_after_two_dashes_is_an_argument() -> None:
         ),
         (
             ["--mode", "show", "--json", "--seed", "1"],
-            "does not take --json; did you mean --mode infer or jam or grooves or generate or watch or eval?",
+            "does not take --json; did you mean --mode infer or jam or grooves or generate or watch or doctor or eval?",
         ),
         (["--mode", "infer", "--s", "1"], "ambiguous option: --s"),
         (["--mode", "train", "-o", "x"], "does not take -o; did you mean --mode demo or infer"),

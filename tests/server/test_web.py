@@ -686,6 +686,7 @@ async def socket_of(
     origin: str = "",
     protocols: bool = True,
     headers: Sequence[tuple[bytes, bytes]] = (),
+    target: str = "/api/StreamCompose",
 ) -> AsyncIterator[Socket]:
     reader, writer = await opened.connect()
     line = Socket(reader, writer)
@@ -693,7 +694,7 @@ async def socket_of(
     shown = "bearer." + base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
     extra = [(b"Origin", (origin or f"http://{host}").encode()), *headers]
     names = ["seq2drum.v1", shown] if protocols else []
-    line.send(events.Request(host=host, target="/api/StreamCompose", subprotocols=names, extra_headers=extra))
+    line.send(events.Request(host=host, target=target, subprotocols=names, extra_headers=extra))
     try:
         yield line
     finally:
@@ -726,6 +727,23 @@ def test_a_websocket_of_another_site_or_without_the_token_is_refused(how: dict[s
             refused = await line.next()
             assert isinstance(refused, events.RejectConnection) and refused.status_code == status
         assert not opened.server.players.beats
+
+    against(body)
+
+
+def test_tabs_are_counted_until_the_last_one_is_closed() -> None:
+    async def body(opened: Page) -> None:
+        async with socket_of(opened, token=TOKEN + "x", target="/tab") as line:
+            assert isinstance(await line.next(), events.RejectConnection)
+        closed = asyncio.ensure_future(opened.web.tabs.closed(0.1))
+        async with socket_of(opened, target="/tab") as first:
+            assert isinstance(await first.next(), events.AcceptConnection)
+            async with socket_of(opened, target="/tab") as second:
+                assert isinstance(await second.next(), events.AcceptConnection)
+                second.send(events.TextMessage("anything"))
+            await asyncio.sleep(0.3)
+            assert not closed.done()
+        await asyncio.wait_for(closed, 60)
 
     against(body)
 

@@ -342,7 +342,9 @@ def test_without_a_soundfont_the_error_says_how_to_install_one(program, monkeypa
         ("linux", "zypper", "sudo zypper install fluidsynth fluid-soundfont-gm"),
         ("linux", None, "install fluidsynth"),
         ("darwin", None, "brew install fluid-synth"),
-        ("win32", None, "choco install fluidsynth"),
+        ("win32", None, "winget install FluidSynth.FluidSynth"),
+        ("win32", "winget", "winget install FluidSynth.FluidSynth"),
+        ("win32", "choco", "choco install fluidsynth"),
     ],
 )
 def test_without_fluidsynth_the_error_says_how_to_install_it_on_this_platform(monkeypatch, platform, manager, advice):

@@ -40,7 +40,7 @@ import { ask, messages, post, Refused, unreachable, wait } from "./wire.js";
 export { fromBase64, toBase64 } from "./bytes.js";
 export { jam } from "./along.js";
 export { stream } from "./endless.js";
-export { Refused, watchServer } from "./wire.js";
+export { holdTab, Refused, watchServer } from "./wire.js";
 
 const STARTING_SECONDS = 120;
 const MOST_TITLE = 100;

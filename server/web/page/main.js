@@ -219,6 +219,7 @@ async function start() {
   frame();
   api.watchServer((there) => gone(!there));
   const info = await answered();
+  api.holdTab();
   say("");
   app = { api, sound: new Sound(), info, say, fail, goTo, setAddress, useAsGroove: (beat) => (goTo("song"), views?.song.useAsGroove(beat)) };
   void app.sound.load("drums").catch(fail); // so that nobody waits for it

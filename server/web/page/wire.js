@@ -89,14 +89,29 @@ export async function post(method, request, file = null, signal = undefined) {
 }
 
 /**
- * Open a WebSocket for a method with messages both ways.
+ * Open a WebSocket for a method with messages both ways, or for the tab.
  * @param {string} method
  */
 export function socketOf(method) {
-  const address = new URL("/api/" + method, location.href);
+  const address = new URL(method === "tab" ? "/tab" : "/api/" + method, location.href);
   address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
   const shown = "bearer." + toBase64(new TextEncoder().encode(token)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
   return new WebSocket(address, [PROTOCOL, shown]);
+}
+
+/**
+ * Hold a WebSocket as long as this tab is open: a server may end with its last tab. While the server is watched, one
+ * that breaks is opened again.
+ * @param {number} [pause] before the next attempt, in milliseconds
+ */
+export function holdTab(pause = 1000) {
+  const socket = socketOf("tab");
+  socket.onopen = () => (pause = 1000);
+  socket.onclose = async () => {
+    do await wait(pause);
+    while (!there);
+    holdTab(Math.min(2 * pause, 60_000));
+  };
 }
 
 /**
