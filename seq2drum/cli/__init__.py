@@ -77,7 +77,6 @@ A drummer for your guitar: a guitar MIDI file goes in, drums come out.
 
 modes (a SONG alone means infer):
 {modes}
-
 seq2drum --mode infer --help lists the options of infer; so with each mode.
 --version prints the version, --print-completion bash|zsh|tcsh is for shells.
 example: seq2drum song.mid --style rock

@@ -730,7 +730,7 @@ def test_a_cache_that_cannot_be_written_is_refused_before_any_song_is_read(run: 
 @pytest.mark.parametrize(
     ("words", "phrases"),
     [
-        (["--seed", "3"], ["say what to do: seq2drum alone opens the page, seq2drum --mode demo", "--help"]),
+        (["--force"], ["say what to do: seq2drum alone opens the page, seq2drum --mode demo", "--help"]),
         (["infr", "song.mid"], ["no mode and no song 'infr'; did you mean infer?"]),
         (["beats", "--bpm", "90"], ["no mode and no song 'beats'; did you mean generate?"]),
         (["infer", "none.mid"], ["none.mid does not exist"]),

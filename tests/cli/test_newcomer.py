@@ -139,7 +139,7 @@ def test_every_example_of_help_is_a_valid_command(
 
 
 def test_without_a_mode_and_a_song_the_message_names_commands_to_begin_with(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = called(["--seed", "3"], capsys)
+    code, out, err = called(["--force"], capsys)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "--mode demo" in err
     assert "seq2drum SONG.mid" in err
@@ -383,7 +383,7 @@ def test_the_modes_are_completed(complete) -> None:
     assert complete("seq2drum", "--mode", "") == sorted(cli.MODES)
     assert complete("seq2drum", "--mode", "inf") == ["infer"]
     assert complete("seq2drum", "inf") == ["infer"]
-    assert complete("seq2drum", "s") == ["show", "song.mid", "songs"]
+    assert complete("seq2drum", "s") == ["shortcut", "show", "song.mid", "songs"]
     assert complete("seq2drum", "--mode", "=", "infer", "--te") == ["--temperature"]  # bash cuts --mode=infer in words
 
 
