@@ -33,7 +33,7 @@ from seq2drum.play.decode.plan import Plan
 from seq2drum.play.drummer import play_grid
 from seq2drum.play.grooves import choosing
 from seq2drum.play.jam.guitarist import jammed_bars
-from seq2drum.play.options import Options
+from seq2drum.play.options import Options, of_band
 from seq2drum.system.workers import results_of
 
 
@@ -247,7 +247,7 @@ def play_heard(
     on their typical bars. wishes: fields of `Options`, with grooves as values. Returns hits whose keys are voices of
     the full kit.
     """
-    form, options = guitar_grid.form, Options(**wishes, band=player.band).with_ways()
+    form, options = guitar_grid.form, of_band(Options(**wishes), player.band).with_ways()
     first, stop = guitar_grid.sounding
     if given:
         first, stop = min(first, *given), max(stop, max(given) + 1)

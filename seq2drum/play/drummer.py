@@ -40,7 +40,7 @@ from seq2drum.play.decode.sampling import Sampling
 from seq2drum.play.grooves import choosing
 from seq2drum.play.kept import kept_of
 from seq2drum.play.listen import Guitar, listen
-from seq2drum.play.options import Options
+from seq2drum.play.options import Options, of_band
 from seq2drum.play.take import DrumBar, Take, ranked
 from seq2drum.play.wishes import resolve_options
 from seq2drum.play.write import take_of, write
@@ -144,7 +144,7 @@ class Drummer(Shown):
         Raises:
             InputError, OptionError: as `accompany`.
         """
-        options = replace(options or Options(), band=self.engine.band)
+        options = of_band(options or Options(), self.engine.band)
         guitar = listen(song, options.track, sections=options.sections, drums=drums, limits=limits)
         return guitar, resolve_options(guitar, options, limits)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from seq2drum.errors import OptionError
 from seq2drum.lattice.conditions import Controls
@@ -14,10 +14,8 @@ from seq2drum.music.choices import ALL, AUTO, ON, PIECES, WHOLE, places_of, rang
 from seq2drum.music.options import OPTIONS, PLACED, BaseOptions, check_value, pieces_of, placed
 from seq2drum.music.shown import Shown
 from seq2drum.play import asked
+from seq2drum.play.checkpoint.band import Band, ways_of
 from seq2drum.play.decode.sampling import Sampling
-
-if TYPE_CHECKING:
-    from seq2drum.play.checkpoint.band import Band
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +30,11 @@ class Options(BaseOptions, Shown):
     "9-16": 0.2}; under "" that of all other bars.
     like: a file of any kind but recordings, or its bytes. no_fills_in: (first, last) of each range of bars. sections:
     unnamed bars belong to the section before them. out, half_time: sections by letter or name, and bars. drum_map: the
-    notes of a sampler, and of the file's own drums. band: set by a band's own drummer.
+    notes of a sampler, and of the file's own drums.
 
     Raises:
         OptionError: a value is out of range or not one of its words, or two options contradict each other.
     """
-
-    band: Band | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for name in PLACED:
@@ -105,10 +101,15 @@ class Options(BaseOptions, Shown):
         """The values by place of each option that has such values; the groove aside."""
         return {name: values for name in PLACED if isinstance(values := getattr(self, name), Mapping)}
 
+    @property
+    def band(self) -> Band | None:
+        """What the drummer learnt of its band, if it is a band's own; see `of_band`."""
+        return None
+
     def with_ways(self) -> Options:
         """The options with the levels of the drummer's band where the request has none."""
         filled: dict[str, Any] = {}
-        for name, level in () if self.band is None else self.band.ways.levels.items():
+        for name, level in ways_of(self.band).levels.items():
             given = getattr(self, name)
             if level is not None and isinstance(given, Mapping):  # by places
                 filled[name] = {WHOLE: level, **given}
@@ -125,6 +126,21 @@ class Options(BaseOptions, Shown):
     def sampling(self) -> Sampling:
         """The sampling of the take. Fills stay free where a given groove makes bars plain."""
         return Sampling(self.seed, self.freedom, self.top_p, 1.0 if self.temperature is None else None)
+
+
+@dataclass(frozen=True, slots=True)
+class BandOptions(Options):
+    """The options of a take by a band's own drummer."""
+
+    band: Band | None = field(default=None, repr=False)
+
+
+def of_band(options: Options, band: Band | None) -> Options:
+    """Return the options for a drummer: with what it learnt of its band, or without."""
+    if options.band is band:
+        return options
+    given = {each.name: getattr(options, each.name) for each in fields(Options)}
+    return Options(**given) if band is None else BandOptions(**given, band=band)
 
 
 def in_words(name: str, value: object) -> str:

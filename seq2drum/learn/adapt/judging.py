@@ -29,7 +29,7 @@ from seq2drum.learn.adapt.band import band_of
 from seq2drum.learn.adapt.songs import Heard, title_of_file
 from seq2drum.play.checkpoint.band import Band
 from seq2drum.play.grooves import choosing
-from seq2drum.play.options import Options
+from seq2drum.play.options import Options, of_band
 
 KNOWN = (1, 3, 5)
 DRAWS = 3
@@ -55,7 +55,7 @@ def _words(text: str) -> str:
 def agreement(song: Prepared, band: Band | None) -> float:
     """Return the mean F1 of the hits of the chosen grooves with the song's drums, over bars with both; nan for none."""
     form, passages = song.guitar_grid.form, sections(song.guitar_grid)
-    chosen = choosing.chosen(song.guitar_grid, passages, Options(band=band))
+    chosen = choosing.chosen(song.guitar_grid, passages, of_band(Options(), band))
     drums, values = bars_of(drums_of(song.drums, form)) > 0, list[float]()
     for letter, bars in bars_by_letter(passages, len(form.steps)).items():
         if (groove := chosen.get(letter)) is None:

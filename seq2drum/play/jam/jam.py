@@ -39,7 +39,7 @@ from seq2drum.play.jam.foreseeing import FIRST, Fills, Passages, crashes
 from seq2drum.play.jam.live_input import LiveInput, Strike
 from seq2drum.play.jam.signs import FILL, INTENSITY, SECTION, STOP, TEMPO, Sign
 from seq2drum.play.kept import kept_of
-from seq2drum.play.options import Options
+from seq2drum.play.options import Options, of_band
 from seq2drum.play.take import TRACK_NAME
 from seq2drum.play.write import DrumMerger
 
@@ -96,7 +96,7 @@ class Jam:
         if engine.unit != "song":
             raise OptionError(f"the model {engine.name!r} cannot play along; wanted one such as live or default")
         self._engine = engine
-        self._options = _with_grooves(replace(options or Options(), band=engine.band).with_ways())
+        self._options = _with_grooves(of_band(options or Options(), engine.band).with_ways())
         self.score, self._program = replace(score or Song(480), parts=(), markers=(), length=0), program
         self._told, self._ear = list[Told](), LiveInput(self.score.ticks_per_quarter)
         self._fills, self._asked, self._turning = Fills(self._options.controls.fills), set[str](), False
