@@ -59,6 +59,8 @@ def run(options: argparse.Namespace) -> int:
         raise OptionError(f"--minutes is {options.minutes}, wanted 0 or more")
     if not 0 <= options.seed < 1 << 64:
         raise OptionError(f"the seed is {options.seed}, wanted 0 or more, and less than 2^64")
+    if options.minutes and importlib.util.find_spec("torch") is None:
+        raise MissingExtraError("tuning the playing needs torch: pip install 'seq2drum[train]', or leave out --minutes")
     out = Path(options.out)
     check_out(out, force=options.force)
     from seq2drum.learn.adapt import band, songs
@@ -115,8 +117,6 @@ def _tell(heard: Sequence[Heard], known: Sequence[Heard]) -> None:
 
 def _tuned(known: Sequence[Heard], options: argparse.Namespace) -> Tuned | None:
     """Tune how a drummer plays; None, with a word about it, where that cannot be or gains nothing."""
-    if importlib.util.find_spec("torch") is None:
-        raise MissingExtraError("tuning the playing needs torch: pip install 'seq2drum[train]', or leave out --minutes")
     from seq2drum.learn.adapt import playing
 
     songs = [each.song for each in known if each.song is not None]

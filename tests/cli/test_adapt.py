@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +72,26 @@ def test_what_cannot_be_is_refused_in_a_sentence(
     code, _, err = called(["adapt", *words], capsys)
     assert code == 2 and said in err, err
     assert not (tmp_path / "x").exists()
+
+
+HIDING = """
+import sys
+from importlib.machinery import PathFinder
+class Hiding(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] == "torch" else PathFinder.find_spec(name, path, target)
+sys.meta_path[sys.meta_path.index(PathFinder)] = Hiding
+from seq2drum.cli import program
+sys.exit(program())
+"""
+
+
+def test_grooves_and_ways_are_learnt_without_torch_and_tuning_says_how_to_get_it(tmp_path: Path) -> None:
+    songs, out = band_of(tmp_path / "songs", "funk_1", "funk_2", "rock_riff_1"), tmp_path / "out"
+    words = [sys.executable, "-c", HIDING, "--mode", "adapt", "--data", str(songs), "--out", str(out)]
+    tuned = subprocess.run([*words, "--minutes", "1"], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert tuned.returncode == 2 and "pip install 'seq2drum[train]', or leave out --minutes" in tuned.stderr, tuned
+    assert "Traceback" not in tuned.stderr and not out.exists()
+    plain = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert plain.returncode == 0 and (out / "config.json").is_file(), plain.stderr
