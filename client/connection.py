@@ -135,6 +135,8 @@ _UNARY = (
     "ListGenerators",
     "ListGrooves",
     "ListDrumMaps",
+    "RenameDrummer",
+    "RemoveDrummer",
     "GetServerInfo",
 )
 

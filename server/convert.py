@@ -35,7 +35,7 @@ from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import wishes
 from seq2drum.play.arrange.sections import numbered_spans
 from seq2drum.play.asked import reference
-from seq2drum.play.checkpoint.band import is_drummer, read_band
+from seq2drum.play.checkpoint.band import Band, is_drummer, read_band
 from seq2drum.play.checkpoint.folder import WEIGHTS, read_config
 from seq2drum.play.grooves.book import Book, groove_of
 from seq2drum.play.listen import Guitar, with_sections
@@ -525,7 +525,7 @@ def model_info(model_id: str, folder: Path) -> pb.ModelInfo:
     bars = about.get("progress", {}).get("bars")
     description = f"a drummer of the family {about.get('family', '?')}, with the kit {about.get('kit', '?')!r}"
     if band is not None:
-        description = f"{band.name}, learnt from {len(band.titles)} songs: {description}"
+        description = band_description(band, description)
     with (folder / WEIGHTS).open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").digest()
     return pb.ModelInfo(
@@ -535,7 +535,31 @@ def model_info(model_id: str, folder: Path) -> pb.ModelInfo:
         license=str(about.get("license", "")),
         styles=STYLES,
         live=about.get("unit") == "song" and bool(about.get("recipe", {}).get("future_hidden")),
+        band=None if band is None else band_info(band, is_taught=False),
     )
+
+
+def taught_info(model_id: str, band: Band, base: pb.ModelInfo, *, is_live: bool) -> pb.ModelInfo:
+    """Return the description of a drummer that a server was taught.
+
+    base: of the model that it plays through. is_live: whether it can jam.
+    """
+    info = pb.ModelInfo()
+    info.CopyFrom(base)
+    info.id, info.live, info.description = model_id, is_live, band_description(band, base.description)
+    info.band.CopyFrom(band_info(band, is_taught=True))
+    return info
+
+
+def band_description(band: Band, base: str) -> str:
+    """Return a sentence about a band's drummer. base: about its model."""
+    return plain(f"{band.name}, learnt from {len(band.titles)} songs: {base}")
+
+
+def band_info(band: Band, *, is_taught: bool) -> pb.BandInfo:
+    """Return what a drummer learnt of a band."""
+    songs = [plain(title) for title in band.titles]
+    return pb.BandInfo(name=plain(band.name), songs=songs, grooves=len(band.grooves), taught=is_taught)
 
 
 def plain(text: str) -> str:

@@ -6,7 +6,8 @@ All values of messages are checked here, except how much they hold and when they
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +17,7 @@ from seq2drum.music import drum_maps, duet
 from seq2drum.music.limits import MOST_TICKS_PER_QUARTER, Limits
 from seq2drum.music.notes import Metre, Part, Song, Tempo
 from seq2drum.music.options import OPTIONS
+from seq2drum.play.checkpoint.band import Band
 from seq2drum.play.decode.engine import Engine
 from seq2drum.play.jam.jam import LEAD, Jam, JamBar, Told
 from seq2drum.play.jam.live_input import Strike, in_order
@@ -67,11 +69,18 @@ class JamRunner:
     """The jams of a worker.
 
     engines: the models that can play along, by their ids, the default first. infos: of all models. limits: of tempos
-    and metres.
+    and metres. taught: what a drummer that the server was taught learnt of its band, and its description, by its id;
+    None for no such id.
     """
 
-    def __init__(self, engines: Mapping[str, Engine], infos: Sequence[pb.ModelInfo], limits: Limits) -> None:
-        self._engines, self._limits = engines, limits
+    def __init__(
+        self,
+        engines: Mapping[str, Engine],
+        infos: Sequence[pb.ModelInfo],
+        limits: Limits,
+        taught: Callable[[str], tuple[Band, pb.ModelInfo] | None] = lambda model: None,
+    ) -> None:
+        self._engines, self._limits, self._taught = engines, limits, taught
         self._infos = {info.id: info for info in infos}
         self._jams: dict[int, _RunningJam] = {}
 
@@ -117,31 +126,35 @@ class JamRunner:
         if any(groove.WhichOneof("source") != "name" or groove.HasField("bars") for groove in config.groove):
             text = "a groove has the bytes of a file, or bars of one; a jam takes grooves by name"
             raise Refusal("INVALID_OPTION", text, field="config.groove")
-        model = self._model(config)
+        engine, info = self._model(config)
         options, song = convert.options_of(config, self._limits), _timeline(asked, self._limits)
         program = asked.program if asked.HasField("program") else 24
         if program > 127:
             raise Refusal("INVALID_OPTION", f"program is {program}, wanted 0 to 127", field="config.program")
         # 2. Make the drummer and the count-in.
-        running = _RunningJam(self._engines[model], options, song, program)
+        running = _RunningJam(engine, options, song, program)
         begun = pb.JamBegun(
-            model=self._infos[model],
-            effective_config=convert.effective(config, options, model),
+            model=info,
+            effective_config=convert.effective(config, options, info.id),
             request_id=asked.request_id,
             count_in=_count_in(song, convert.session_of(config).count_in, options.drum_map),
         )
         return running, begun
 
-    def _model(self, config: pb.GenerationConfig) -> str:
+    def _model(self, config: pb.GenerationConfig) -> tuple[Engine, pb.ModelInfo]:
+        """Return what plays, and its description."""
         live = ", ".join(self._engines)
         if not live:
             text = "no model of this server can play along; serve one that can, such as live=live"
             raise Refusal("UNKNOWN_MODEL", text, field="config.model")
+        if config.model not in self._infos and (found := self._taught(config.model)) is not None:
+            band, info = found
+            return replace(next(iter(self._engines.values())), band=band), info
         model = convert.model_of(config, tuple(self._infos), next(iter(self._engines)))
         if model not in self._engines:
             text = f"the model {model!r} cannot play along; wanted {live}"
             raise Refusal("INVALID_OPTION", text, field="config.model")
-        return model
+        return self._engines[model], self._infos[model]
 
 
 def _timeline(asked: pb.JamConfig, limits: Limits) -> Song:

@@ -41,6 +41,7 @@ from seq2drum.rpc import accompaniment_pb2 as pb
 from server import composing, convert, ipc, logs, statuses
 from server.ipc import Frame, bound_memory
 from server.statuses import Refusal
+from server.taught import drummers_in
 
 # Milliseconds of one take on one core of a small server; measured, right within a factor of three.
 _MS_A_CALL, _MS_A_QUARTER, _MS_A_STILL_QUARTER = 10.0, 1.2, 0.15
@@ -48,19 +49,30 @@ _MS_A_CALL, _MS_A_QUARTER, _MS_A_STILL_QUARTER = 10.0, 1.2, 0.15
 
 @dataclass(frozen=True, slots=True)
 class RequestRules:
-    """The rules for requests: limits of a file, most bars and takes, ids of the models and the default one."""
+    """The rules for requests: limits of a file, most bars and takes, ids of the models and the default one.
+
+    drummers: the folder of those that the server is taught; "": none.
+    """
 
     limits: Limits
     max_bars: int
     max_takes: int
     models: tuple[str, ...]
     default: str
+    drummers: str = ""
 
     @staticmethod
     def of(start: Mapping[str, Any]) -> RequestRules:
         """Return the rules in the head of the first frame."""
         limits = Limits(**start["limits"])
-        return RequestRules(limits, start["max_bars"], start["max_takes"], tuple(start["models"]), start["default"])
+        models, default = tuple(start["models"]), start["default"]
+        return RequestRules(limits, start["max_bars"], start["max_takes"], models, default, start.get("drummers", ""))
+
+    def known(self, wanted: str) -> tuple[str, ...]:
+        """Return the ids of the models that may be meant, for `convert.model_of`."""
+        if wanted in self.models or not self.drummers:
+            return self.models
+        return (*self.models, *drummers_in(self.drummers))
 
 
 def analyze(body: bytes, rules: RequestRules, *, music: bool = False) -> pb.AnalyzeGuitarResponse:
@@ -77,7 +89,7 @@ def analyze(body: bytes, rules: RequestRules, *, music: bool = False) -> pb.Anal
     options, plan = convert.options_of(request.config, rules.limits), convert.plan_of(request.config)
     convert.takes_of(request.config, rules.max_takes)
     convert.session_of(request.config)
-    convert.model_of(request.config, rules.models, rules.default)
+    convert.model_of(request.config, rules.known(request.config.model or rules.default), rules.default)
     song, written, track = _song_of(request, options, rules)
     drums = convert.drums_of(request, rules.limits)
     if drums is not None:
@@ -183,6 +195,21 @@ def _rendered(body: bytes, rules: RequestRules) -> bytes:
     return rendering.render(body, rules.limits, rules.max_bars)
 
 
+def _learnt(what: str) -> Callable[[bytes, RequestRules], bytes]:
+    """Return the answer to a frame that is about a band's drummer."""
+
+    def answer_of(body: bytes, rules: RequestRules) -> bytes:
+        from server import learning  # lazily: it imports all that learns without torch
+
+        if what == "hear":
+            return learning.hear(body)
+        if what == "teach":
+            return learning.teach(body, rules.drummers, rules.models)
+        return (learning.rename if what == "rename" else learning.remove)(body, rules.drummers)
+
+    return answer_of
+
+
 _ANSWERS: Mapping[str, Callable[[bytes, RequestRules], bytes]] = MappingProxyType(
     {
         "analyze": lambda body, rules: analyze(body, rules).SerializeToString(),
@@ -190,6 +217,7 @@ _ANSWERS: Mapping[str, Callable[[bytes, RequestRules], bytes]] = MappingProxyTyp
         "brief": lambda body, rules: check_brief(body, rules).SerializeToString(),
         "convert": convert_to_midi,
         "render": _rendered,
+        **{what: _learnt(what) for what in ("hear", "teach", "rename", "remove")},
     }
 )
 

@@ -139,6 +139,16 @@ class ParserPool(Pool):
         """
         return await self._submit("render", request_bytes, seconds, None)
 
+    async def learn(self, what: str, body: bytes, seconds: float, most: float | None = None) -> bytes:
+        """Return the answer of `server.learning` to a job, within `seconds`. what: "hear" a song, "teach", and so on.
+
+        most: the time limit of the job, if it is not the usual one.
+
+        Raises:
+            StatusError, Refusal: as `analyze`.
+        """
+        return b"".join(await self._submit(what, body, seconds, most))
+
     async def convert(self, file: bytes, seconds: float, *, notation: bool = False, caller: str = "") -> bytes:
         """Return a song with drums, of any kind, as a MIDI file, within `seconds`.
 
@@ -295,7 +305,10 @@ class ParserPool(Pool):
 
 
 class RenderPool:
-    """A single child process that renders files, with more time and memory than the parsers. It starts on first use."""
+    """A child process that renders files and learns from songs, with more time and memory than the parsers.
+
+    It starts on first use.
+    """
 
     def __init__(self, settings: Settings) -> None:
         seconds, mebibytes = settings.render_seconds, settings.render_mebibytes
@@ -309,6 +322,13 @@ class RenderPool:
         Raises:
             StatusError, Refusal: as `ParserPool.render`.
         """
+        return await (await self._started()).render(request_bytes, seconds)
+
+    async def learn(self, what: str, body: bytes, seconds: float, most: float | None = None) -> bytes:
+        """Return the answer to a job of learning, as `ParserPool.learn`."""
+        return await (await self._started()).learn(what, body, seconds, most)
+
+    async def _started(self) -> ParserPool:
         if self._parsers is None or self._starting is None:
             self._parsers = ParserPool()
             self._starting = asyncio.ensure_future(self._parsers.start(self._settings))
@@ -316,9 +336,9 @@ class RenderPool:
             await asyncio.shield(self._starting)
         except StartError:
             self._parsers = None  # the next call tries again
-            text = "the process that renders files could not be started; try again"
+            text = "the process that renders files and learns could not be started; try again"
             raise Refusal("WORKER_DIED", text, retry_seconds=RETRY_SECONDS) from None
-        return await self._parsers.render(request_bytes, seconds)
+        return self._parsers
 
     async def stop(self) -> None:
         """End the process, if it was started."""

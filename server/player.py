@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,7 +22,7 @@ from seq2drum.errors import CheckpointError, Seq2DrumError, UnknownModelError
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Note, Part, Song, Tempo
 from seq2drum.play.checkpoint import signing
-from seq2drum.play.checkpoint.band import is_checked
+from seq2drum.play.checkpoint.band import Band, is_checked
 from seq2drum.play.checkpoint.folder import SUMS, available, find
 from seq2drum.play.choose import choose, variants
 from seq2drum.play.decode.ensemble import Ended, Ensemble
@@ -40,6 +41,7 @@ from server.ipc import Frame, HeapTrimmer, bound_memory, resident_mebibytes
 from server.jamming import JamRunner
 from server.scheduler import ModelScheduler, PlayedCall, RoundRobin
 from server.statuses import Refusal
+from server.taught import TaughtDrummers, bases_of
 
 LOG = logging.getLogger(__name__)
 PROGRESS_SECONDS = 0.1  # between two progress frames of a call
@@ -59,6 +61,7 @@ class Player:
         limits: Limits,
         most_takes: int,
         send: Callable[[Frame], None],
+        taught: TaughtDrummers | None = None,
     ) -> None:
         self._schedulers = schedulers
         self._limits = limits
@@ -71,7 +74,8 @@ class Player:
         self._composing = BeatComposer(composers, limits, most_takes)
         infos = [scheduler.info for scheduler in schedulers.values()]
         live = {info.id: schedulers[info.id].drummer.engine for info in infos if info.live}
-        self._jamming = JamRunner(live, infos, limits)
+        self._taught, self._has_live = taught or TaughtDrummers("", {}), bool(live)
+        self._jamming = JamRunner(live, infos, limits, self._taught_band)
 
     @property
     def busy(self) -> bool:
@@ -97,6 +101,9 @@ class Player:
             if frame.head["what"] == "grooves":
                 self._send(Frame({"what": "done", "job": job}, self._fitting_grooves(frame)))
                 return
+            if frame.head["what"] == "models":
+                self._send(Frame({"what": "done", "job": job}, self._listed().SerializeToString()))
+                return
             if frame.head["what"] == "compose":
                 self._round_robin.begin(job, self._composing.compose(job, frame.body))
                 return
@@ -106,11 +113,11 @@ class Player:
             if frame.head["what"] == "jam":
                 self._round_robin.begin(job, self._jamming.advance(job, frame.head["held"], frame.body))
                 return
-            call = self._begin(job, frame)
+            scheduler, call = self._begin(job, frame)
         except Exception as error:
             self._fail(job, error)
         else:
-            self._schedulers[call.model].add(call)
+            scheduler.add(call)
 
     def advance(self) -> None:
         """Play one step of the calls, one bar of each beat and jam, and write one take of each finished call."""
@@ -136,32 +143,54 @@ class Player:
         self._sink(frame)
 
     def _fitting_grooves(self, frame: Frame) -> bytes:
-        _, _, guitar, options = self._parse(frame)
+        _, _, _, guitar, options = self._parse(frame)
         offered = choosing.offered(guitar.song_grid.guitar_grid, guitar.sections, options)
         return convert.offered(offered).SerializeToString()
 
-    def _parse(self, frame: Frame) -> tuple[pb.GenerateDrumsRequest, str, Guitar, Options]:
-        """Return the request of a frame, its model, its guitar and its options."""
-        request = pb.GenerateDrumsRequest.FromString(frame.body)
-        model = request.config.model or next(iter(self._schedulers))
-        if model not in self._schedulers:
+    def _listed(self) -> pb.ListModelsResponse:
+        """Return all models: those of the start, then those that the server was taught."""
+        listed = pb.ListModelsResponse(default_model=next(iter(self._schedulers)))
+        listed.models.extend(scheduler.info for scheduler in self._schedulers.values())
+        for model in self._taught.ids():
+            if model not in self._schedulers and (found := self._taught_band(model)) is not None:
+                listed.models.append(found[1])
+        return listed
+
+    def _taught_band(self, model: str) -> tuple[Band, pb.ModelInfo] | None:
+        """Return what a taught drummer learnt of its band, and its description; None if there is none of this id."""
+        try:
+            band, base = self._taught.find(model)
+        except UnknownModelError:
+            return None
+        return band, convert.taught_info(model, band, self._schedulers[base].info, is_live=self._has_live)
+
+    def _drummer(self, model: str) -> tuple[ModelScheduler, Drummer, pb.ModelInfo]:
+        """Return where a model plays, how it listens, and its description. A taught drummer plays through its base."""
+        if (scheduler := self._schedulers.get(model)) is not None:
+            return scheduler, scheduler.drummer, scheduler.info
+        if (found := self._taught_band(model)) is None:
             raise UnknownModelError(f"there is no model {model!r}; there are {', '.join(self._schedulers)}")
+        band, info = found
+        scheduler = self._schedulers[self._taught.find(model).base]
+        return scheduler, Drummer(replace(scheduler.drummer.engine, band=band)), info
+
+    def _parse(self, frame: Frame) -> tuple[pb.GenerateDrumsRequest, ModelScheduler, pb.ModelInfo, Guitar, Options]:
+        """Return the request of a frame, where it plays, its model, its guitar and its options."""
+        request = pb.GenerateDrumsRequest.FromString(frame.body)
+        scheduler, drummer, info = self._drummer(request.config.model or next(iter(self._schedulers)))
         options = convert.options_of(request.config, self._limits)
         drums = convert.drums_of(request, self._limits)
-        guitar, options = self._schedulers[model].drummer.listen(
-            request.midi, options, limits=self._limits, drums=drums
-        )
-        return request, model, guitar, options
+        guitar, options = drummer.listen(request.midi, options, limits=self._limits, drums=drums)
+        return request, scheduler, info, guitar, options
 
-    def _begin(self, job: int, frame: Frame) -> PlayedCall:
-        request, model, guitar, options = self._parse(frame)
+    def _begin(self, job: int, frame: Frame) -> tuple[ModelScheduler, PlayedCall]:
+        request, scheduler, info, guitar, options = self._parse(frame)
         count = convert.takes_of(request.config, self._most_takes)
         plan = convert.plan_of(request.config)
         takes = [planned(guitar, choose(guitar, own), plan) for own in variants(guitar, options, count)]
         wants_bars, caller = bool(frame.head.get("bars")), str(frame.head.get("caller", ""))
-        return PlayedCall(
-            job, caller, model, request, wants_bars, guitar, takes, [[] for _ in takes], time.perf_counter()
-        )
+        bars: list[list[DrumBar]] = [[] for _ in takes]
+        return scheduler, PlayedCall(job, caller, info, request, wants_bars, guitar, takes, bars, time.perf_counter())
 
     def _on_item(self, scheduler: ModelScheduler, call: PlayedCall, take: int, item: DrumBar | Ended) -> None:
         if isinstance(item, DrumBar):
@@ -174,7 +203,7 @@ class Player:
             call.ended += 1
             if call.ended == len(call.takes):
                 scheduler.drop(call)
-                self._replies[call.job] = self._reply(scheduler, call)
+                self._replies[call.job] = self._reply(call)
 
     def _write_next_take(self, job: int, reply: Iterator[Frame | None]) -> None:
         """Write the next take of a call that has been played."""
@@ -200,7 +229,7 @@ class Player:
             call.last_progress = now
             self._send(Frame({"what": "progress", "job": call.job, "done": call.done, "total": call.total}))
 
-    def _reply(self, scheduler: ModelScheduler, call: PlayedCall) -> Iterator[Frame | None]:
+    def _reply(self, call: PlayedCall) -> Iterator[Frame | None]:
         """Write the reply of a call that has been played: yield None after each take, and at last the frame."""
         guitar = call.guitar
         began, config, options = time.process_time(), call.request.config, call.takes[0].options
@@ -221,9 +250,9 @@ class Player:
                 generate_ms=1000 * (time.perf_counter() - call.begun),
                 batch_size=call.batch_size,
             ),
-            model=scheduler.info,
+            model=call.model,
             request_id=call.request.request_id,
-            effective_config=convert.effective(config, options, call.model),
+            effective_config=convert.effective(config, options, call.model.id),
         )
         call.seconds += time.process_time() - began
         head = {"what": "done", "job": call.job, "seconds": call.seconds, "mebibytes": resident_mebibytes()}
@@ -324,7 +353,9 @@ def serve(source: BinaryIO, sink: BinaryIO) -> int:
     menus = (listed, convert.maps(), convert.grooves(), composing.generator_list())
     tables = [each.SerializeToString() for each in menus]
     limits = Limits(**head["limits"])
-    player = Player(schedulers, composers, limits, head["max_takes"], lambda frame: ipc.write_frame(sink, frame))
+    taught = TaughtDrummers(head.get("drummers", ""), bases_of({name: models[name] for name in order}))
+    send = lambda frame: ipc.write_frame(sink, frame)  # noqa: E731
+    player = Player(schedulers, composers, limits, head["max_takes"], send, taught)
     bound_memory(head.get("player_mebibytes"))
     about = {"what": "ready", "sizes": [len(table) for table in tables], "mebibytes": resident_mebibytes()}
     ipc.write_frame(sink, Frame(about, b"".join(tables)))

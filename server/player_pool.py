@@ -123,6 +123,15 @@ class PlayerPool(Pool):
             worker.post(Frame({"what": "forget", "job": 0, "held": number}))
             worker.post(_PING)
 
+    async def listed(self) -> bytes:
+        """Return a ListModelsResponse with the models and the drummers that the server was taught.
+
+        Raises:
+            StatusError, Refusal: as `play`.
+        """
+        async with contextlib.aclosing(self._submit({"what": "models"}, b"")) as frames:
+            return [frame.body async for frame in frames][-1]
+
     async def fitting_grooves(self, request_bytes: bytes) -> bytes:
         """Return the ListGroovesResponse with the grooves that fit the song of a request.
 

@@ -39,12 +39,13 @@ TakeKey = tuple[int, int]  # job and take
 class PlayedCall:
     """A call at play: its unfinished takes, and the values for its frames.
 
-    active: the takes that play now, least recently moved first. seconds: processor time so far.
+    model: that plays, or a band's drummer that plays through it. active: the takes that play now, least recently moved
+    first. seconds: processor time so far.
     """
 
     job: int
     caller: str
-    model: str
+    model: pb.ModelInfo
     request: pb.GenerateDrumsRequest
     wants_bars: bool
     guitar: Guitar

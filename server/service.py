@@ -23,6 +23,7 @@ from server.requests import HEAD_BYTES, SizeLimits, Upload, is_recording, server
 from server.sessions import BeatMethods, BeatPlayers, BriefChecker, JamMethod, JamPlayers
 from server.settings import Settings
 from server.statuses import Refusal, StatusError, with_field
+from server.teaching import TeachMethods
 
 NAME = "seq2drum.v1.AccompanimentService"
 OPEN_TO_ALL = frozenset({"GetServerInfo"})
@@ -63,12 +64,14 @@ class Players(BeatPlayers, JamPlayers, Protocol):
     @property
     def generators(self) -> bytes: ...
     async def fitting_grooves(self, request: bytes) -> bytes: ...
+    async def listed(self) -> bytes: ...
     def play(self, request: bytes, *, bars: bool, caller: str) -> AsyncGenerator[Frame, None]: ...
 
 
 class Renderers(Protocol):
-    """A rendering process: `server.parser_pool.RenderPool`."""
+    """A process that renders and learns: `server.parser_pool.RenderPool`."""
 
+    async def learn(self, what: str, body: bytes, seconds: float, most: float | None = None) -> bytes: ...
     async def render(self, request: bytes, seconds: float) -> list[bytes]: ...
 
 
@@ -91,6 +94,7 @@ class Service:
         self.sizes = SizeLimits(settings)
         self.beats = BeatMethods(parsers, players, admission, metrics, clock)
         self.jams = JamMethod(players, admission, metrics, settings.engines, clock)
+        self.teaching = TeachMethods(settings, renders, players)
         self.uploads = ConcurrencyLimit(settings.uploads, "files are arriving")
         self.open_calls = ConcurrencyLimit(settings.uploads, "calls without credentials are answered")
         self.large_uploads = ConcurrencyLimit(settings.recordings, "recordings are arriving")
@@ -112,6 +116,9 @@ class Service:
             "ListGenerators": self.list_generators,
             "ListGrooves": self.list_grooves,
             "ListDrumMaps": self.list_drum_maps,
+            "TeachDrummer": self.teaching.teach,
+            "RenameDrummer": self.teaching.rename,
+            "RemoveDrummer": self.teaching.remove,
             "GetServerInfo": self.server_info,
         }
 
@@ -225,7 +232,8 @@ class Service:
     async def list_models(self, call: Call) -> None:
         """Send the models."""
         await self._one(call, pb.ListModelsRequest)
-        await call.write(self._known(self._players.models))
+        models = self._known(self._players.models)
+        await call.write(await self.teaching.models() if self._settings.drummers else models)
 
     async def list_grooves(self, call: Call) -> None:
         """Send all grooves, or those that fit a song."""

@@ -219,6 +219,13 @@ class Settings:
 
     models: Mapping[str, str] = field(default_factory=lambda: {"default": "default", "live": "live"})
     default_model: str = _set("", "models", "the model of calls that name none (default: the first)", metavar="ID")
+    drummers: str = _set(
+        "",
+        "models",
+        "folder of drummers that callers may make of their songs, rename and remove, and that play beside the models "
+        "(default: nobody can teach the server)",
+        metavar="FOLDER",
+    )
     engines: int = _set(
         0, "models", "processes that play, each with all models in memory (default: one per core, at most 4)", most=256
     )
@@ -462,6 +469,12 @@ def _check_models(settings: Settings) -> None:
     if settings.default_model not in settings.models:
         raise OptionError(
             f"{label('default_model')} is {settings.default_model!r}, wanted one of {', '.join(settings.models)}"
+        )
+
+    if settings.drummers and settings.trust:
+        raise OptionError(
+            f"{label('drummers')} and {label('trust')} exclude each other: nobody has signed a drummer that a caller"
+            " made; give one of them"
         )
 
 

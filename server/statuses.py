@@ -91,6 +91,15 @@ REASONS: Mapping[str, tuple[StatusCode, str]] = MappingProxyType(
         "UNKNOWN_DRUM_MAP": (_MISSING, "There is no drum map of this id; `drum_maps` in the metadata lists them."),
         "UPLOAD_STALLED": (_TOO_LATE, "A stream paused for too long."),
         "JAM_SILENT": (_TOO_LATE, "The jam ended because nobody played for too long."),
+        "NO_SONGS": (
+            StatusCode.FAILED_PRECONDITION, "No song has a guitar and drums to learn from; the message says why."
+        ),
+        "TEACHING_OFF": (
+            StatusCode.PERMISSION_DENIED, "The server cannot be taught: its operator names no folder for drummers."
+        ),
+        "DRUMMER_NOT_KEPT": (
+            StatusCode.FAILED_PRECONDITION, "The drummer cannot be written, or there are too many; the others stay."
+        ),
         "CREDENTIALS_MISSING": (_UNKNOWN_CALLER, "The server needs a token, and the call has none."),
         "CREDENTIALS_WRONG": (_UNKNOWN_CALLER, "The token is not the server's."),
         "UNKNOWN_METHOD": (StatusCode.UNIMPLEMENTED, "There is no method of this name."),

@@ -67,6 +67,7 @@ def start_frame(settings: Settings) -> Frame:
             "default": settings.default_model,
             "threads": settings.threads,
             "trust": settings.trust,
+            "drummers": settings.drummers,
             "screen_mebibytes": settings.screen_mebibytes,
             "player_mebibytes": settings.player_mebibytes,
         }

@@ -61,6 +61,12 @@ class FakeParsers:
         timeline = pb.TimelineInfo(bars=brief.bars, ticks_per_quarter=480)
         return pb.AnalyzeGuitarResponse(timeline=timeline, estimated_ms=self.estimated_ms).SerializeToString()
 
+    async def learn(self, what: str, body: bytes, seconds: float, most: float | None = None) -> bytes:
+        await self.go.wait()
+        if self.error:
+            raise self.error
+        return b""
+
     async def render(self, request: bytes, seconds: float) -> list[bytes]:
         self.renders.append(pb.RenderRequest.FromString(request))
         await self.go.wait()
@@ -186,6 +192,9 @@ class FakePlayers:
             yield more
         finally:
             self.jams -= 1
+
+    async def listed(self) -> bytes:
+        return self.models
 
     async def fitting_grooves(self, request: bytes) -> bytes:
         self.asked.append(pb.GenerateDrumsRequest.FromString(request))

@@ -163,6 +163,7 @@ def _opened_soon(state: Path) -> str | None:
 def _server(options: argparse.Namespace, folder: Path, state: Path) -> Any:
     """The server as a child process, which ends with the context. Its output is in the folder."""
     command = [sys.executable, "-m", "server", "--port", "0", "--web-port", str(options.port), "--grace-seconds", "2"]
+    command += ["--drummers", str(places.drummers_folder())]
     if options.until_closed:
         command += ["--page-exit", str(_CLOSED_SECONDS)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SEQ2DRUM_")}

@@ -2497,6 +2497,7 @@ class ModelInfo(_message.Message):
     LICENSE_FIELD_NUMBER: _builtins.int
     STYLES_FIELD_NUMBER: _builtins.int
     LIVE_FIELD_NUMBER: _builtins.int
+    BAND_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id, for GenerationConfig.model."""
     sha256: _builtins.bytes
@@ -2507,11 +2508,15 @@ class ModelInfo(_message.Message):
     """The license of the weights, as an SPDX expression; empty if unknown."""
     live: _builtins.bool
     """Whether it was trained to play along, without seeing the guitar's future. A jam needs such a model. All models play
-    to whole songs.
+    to whole songs. A taught drummer jams through the server's own live model, if there is one.
     """
     @_builtins.property
     def styles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The styles that a request can name."""
+
+    @_builtins.property
+    def band(self) -> Global___BandInfo:
+        """What it learnt of a band. Default: unset, it is no band's own drummer."""
 
     def __init__(
         self,
@@ -2522,14 +2527,85 @@ class ModelInfo(_message.Message):
         license: _builtins.str = ...,
         styles: _abc.Iterable[_builtins.str] | None = ...,
         live: _builtins.bool = ...,
+        band: Global___BandInfo | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["band", b"band"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "id", b"id", "license", b"license", "live", b"live", "sha256", b"sha256", "styles", b"styles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["band", b"band", "description", b"description", "id", b"id", "license", b"license", "live", b"live", "sha256", b"sha256", "styles", b"styles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ModelInfo: _TypeAlias = ModelInfo  # noqa: Y015
+
+@_typing.final
+class BandInfo(_message.Message):
+    """What a drummer learnt of a band."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SONGS_FIELD_NUMBER: _builtins.int
+    GROOVES_FIELD_NUMBER: _builtins.int
+    TAUGHT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The drummer's name, for people."""
+    grooves: _builtins.int
+    """The number of grooves of its own, see ListGrooves."""
+    taught: _builtins.bool
+    """Whether TeachDrummer made it, so that RenameDrummer and RemoveDrummer take it."""
+    @_builtins.property
+    def songs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The names of the songs."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        songs: _abc.Iterable[_builtins.str] | None = ...,
+        grooves: _builtins.int = ...,
+        taught: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grooves", b"grooves", "name", b"name", "songs", b"songs", "taught", b"taught"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BandInfo: _TypeAlias = BandInfo  # noqa: Y015
+
+@_typing.final
+class Teaching(_message.Message):
+    """Where a server keeps the drummers that it is taught, and its limits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDER_FIELD_NUMBER: _builtins.int
+    MAX_SONGS_FIELD_NUMBER: _builtins.int
+    MAX_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_DRUMMERS_FIELD_NUMBER: _builtins.int
+    folder: _builtins.str
+    """The folder on the machine of the server, for people."""
+    max_songs: _builtins.int
+    """Songs of a drummer."""
+    max_bytes: _builtins.int
+    """Size of all of its songs in bytes; each is at most Limits.max_midi_bytes."""
+    max_drummers: _builtins.int
+    """Drummers."""
+    def __init__(
+        self,
+        *,
+        folder: _builtins.str = ...,
+        max_songs: _builtins.int = ...,
+        max_bytes: _builtins.int = ...,
+        max_drummers: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder", "max_bytes", b"max_bytes", "max_drummers", b"max_drummers", "max_songs", b"max_songs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Teaching: _TypeAlias = Teaching  # noqa: Y015
 
 @_typing.final
 class ListModelsRequest(_message.Message):
@@ -2556,25 +2632,308 @@ class ListModelsResponse(_message.Message):
 
     MODELS_FIELD_NUMBER: _builtins.int
     DEFAULT_MODEL_FIELD_NUMBER: _builtins.int
+    TEACHING_FIELD_NUMBER: _builtins.int
     default_model: _builtins.str
     """The id of the default."""
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelInfo]:
         """All of them, the default first."""
 
+    @_builtins.property
+    def teaching(self) -> Global___Teaching:
+        """Default: unset, the server cannot be taught."""
+
     def __init__(
         self,
         *,
         models: _abc.Iterable[Global___ModelInfo] | None = ...,
         default_model: _builtins.str = ...,
+        teaching: Global___Teaching | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["teaching", b"teaching"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_model", b"default_model", "models", b"models"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_model", b"default_model", "models", b"models", "teaching", b"teaching"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
+
+@_typing.final
+class BandSong(_message.Message):
+    """A song of a band."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name, such as that of its file with the suffix: "Cold_Gin.gp5". At most 200 characters."""
+    data: _builtins.bytes
+    """A Standard MIDI File, a score or a tablature, or its first bytes, which `chunk`s go on. At most
+    Limits.max_midi_bytes bytes.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        data: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BandSong: _TypeAlias = BandSong  # noqa: Y015
+
+@_typing.final
+class TeachConfig(_message.Message):
+    """What to do with the songs that came before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name of the drummer, at most 60 characters. No other drummer may have it. Default: "", make none, only tell
+    which songs are understood.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TeachConfig: _TypeAlias = TeachConfig  # noqa: Y015
+
+@_typing.final
+class TeachDrummerRequest(_message.Message):
+    """A piece of a request to teach a drummer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    TEACH_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The next bytes of that song, at most Limits.max_chunk_bytes."""
+    @_builtins.property
+    def song(self) -> Global___BandSong:
+        """The next song."""
+
+    @_builtins.property
+    def teach(self) -> Global___TeachConfig:
+        """The last message."""
+
+    def __init__(
+        self,
+        *,
+        song: Global___BandSong | None = ...,
+        chunk: _builtins.bytes = ...,
+        teach: Global___TeachConfig | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "piece", b"piece", "song", b"song", "teach", b"teach"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "piece", b"piece", "song", b"song", "teach", b"teach"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_piece: _TypeAlias = _typing.Literal["song", "chunk", "teach"]  # noqa: Y015
+    _WhichOneofArgType_piece: _TypeAlias = _typing.Literal["piece", b"piece"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_piece) -> _WhichOneofReturnType_piece | None: ...
+
+Global___TeachDrummerRequest: _TypeAlias = TeachDrummerRequest  # noqa: Y015
+
+@_typing.final
+class HeardSong(_message.Message):
+    """A song as it was understood."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    UNDERSTOOD_FIELD_NUMBER: _builtins.int
+    REMARK_FIELD_NUMBER: _builtins.int
+    BARS_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Its place among the songs, from 1."""
+    title: _builtins.str
+    """Its name for people."""
+    understood: _builtins.bool
+    """Whether a drummer can learn from it."""
+    remark: _builtins.str
+    """Why not, or what was unusual about it; may be empty."""
+    bars: _builtins.int
+    """Its number of bars; 0 if it was not understood."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        title: _builtins.str = ...,
+        understood: _builtins.bool = ...,
+        remark: _builtins.str = ...,
+        bars: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bars", b"bars", "number", b"number", "remark", b"remark", "title", b"title", "understood", b"understood"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeardSong: _TypeAlias = HeardSong  # noqa: Y015
+
+@_typing.final
+class TaughtDrummer(_message.Message):
+    """A drummer that was made, or would be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONGS_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def songs(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeardSong]:
+        """All songs in their order; of several copies of a song, one is understood."""
+
+    @_builtins.property
+    def model(self) -> Global___ModelInfo:
+        """The drummer. Default: unset, none was asked for."""
+
+    def __init__(
+        self,
+        *,
+        songs: _abc.Iterable[Global___HeardSong] | None = ...,
+        model: Global___ModelInfo | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "songs", b"songs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaughtDrummer: _TypeAlias = TaughtDrummer  # noqa: Y015
+
+@_typing.final
+class TeachDrummerResponse(_message.Message):
+    """An event of teaching a drummer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEARD_FIELD_NUMBER: _builtins.int
+    TAUGHT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def heard(self) -> Global___HeardSong:
+        """A song was read by itself."""
+
+    @_builtins.property
+    def taught(self) -> Global___TaughtDrummer:
+        """The last message."""
+
+    def __init__(
+        self,
+        *,
+        heard: Global___HeardSong | None = ...,
+        taught: Global___TaughtDrummer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heard", b"heard", "taught", b"taught"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heard", b"heard", "taught", b"taught"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["heard", "taught"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___TeachDrummerResponse: _TypeAlias = TeachDrummerResponse  # noqa: Y015
+
+@_typing.final
+class RenameDrummerRequest(_message.Message):
+    """Gives a taught drummer another name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Its id."""
+    name: _builtins.str
+    """Its new name, as in TeachConfig."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenameDrummerRequest: _TypeAlias = RenameDrummerRequest  # noqa: Y015
+
+@_typing.final
+class RenameDrummerResponse(_message.Message):
+    """A renamed drummer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def model(self) -> Global___ModelInfo:
+        """The drummer."""
+
+    def __init__(
+        self,
+        *,
+        model: Global___ModelInfo | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenameDrummerResponse: _TypeAlias = RenameDrummerResponse  # noqa: Y015
+
+@_typing.final
+class RemoveDrummerRequest(_message.Message):
+    """Removes a taught drummer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Its id."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveDrummerRequest: _TypeAlias = RemoveDrummerRequest  # noqa: Y015
+
+@_typing.final
+class RemoveDrummerResponse(_message.Message):
+    """A drummer was removed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveDrummerResponse: _TypeAlias = RemoveDrummerResponse  # noqa: Y015
 
 @_typing.final
 class GeneratorInfo(_message.Message):

@@ -94,6 +94,21 @@ class AccompanimentServiceStub:
                 request_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListDrumMapsRequest.SerializeToString,
                 response_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListDrumMapsResponse.FromString,
                 _registered_method=True)
+        self.TeachDrummer = channel.stream_stream(
+                '/seq2drum.v1.AccompanimentService/TeachDrummer',
+                request_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.TeachDrummerRequest.SerializeToString,
+                response_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.TeachDrummerResponse.FromString,
+                _registered_method=True)
+        self.RenameDrummer = channel.unary_unary(
+                '/seq2drum.v1.AccompanimentService/RenameDrummer',
+                request_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.RenameDrummerRequest.SerializeToString,
+                response_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.RenameDrummerResponse.FromString,
+                _registered_method=True)
+        self.RemoveDrummer = channel.unary_unary(
+                '/seq2drum.v1.AccompanimentService/RemoveDrummer',
+                request_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.RemoveDrummerRequest.SerializeToString,
+                response_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.RemoveDrummerResponse.FromString,
+                _registered_method=True)
         self.GetServerInfo = channel.unary_unary(
                 '/seq2drum.v1.AccompanimentService/GetServerInfo',
                 request_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.GetServerInfoRequest.SerializeToString,
@@ -196,6 +211,30 @@ class AccompanimentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TeachDrummer(self, request_iterator, context):
+        """Makes the drummer of a band from its songs, each with a guitar and drums, or only tells which of them it understands.
+        The client sends each song as `song` and any number of `chunk`s, and last `teach`. The server sends `heard` for each
+        song as it reads it, and last `taught`. The drummer is one of ListModels from then on. The server keeps its grooves
+        and how it builds songs, not the songs. A server without ListModelsResponse.teaching refuses.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenameDrummer(self, request, context):
+        """Gives a taught drummer another name. Its id stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveDrummer(self, request, context):
+        """Removes a taught drummer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetServerInfo(self, request, context):
         """Returns versions, limits and the authentication mode. Needs no credentials.
         """
@@ -260,6 +299,21 @@ def add_AccompanimentServiceServicer_to_server(servicer, server):
                     servicer.ListDrumMaps,
                     request_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListDrumMapsRequest.FromString,
                     response_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListDrumMapsResponse.SerializeToString,
+            ),
+            'TeachDrummer': grpc.stream_stream_rpc_method_handler(
+                    servicer.TeachDrummer,
+                    request_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.TeachDrummerRequest.FromString,
+                    response_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.TeachDrummerResponse.SerializeToString,
+            ),
+            'RenameDrummer': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenameDrummer,
+                    request_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.RenameDrummerRequest.FromString,
+                    response_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.RenameDrummerResponse.SerializeToString,
+            ),
+            'RemoveDrummer': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveDrummer,
+                    request_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.RemoveDrummerRequest.FromString,
+                    response_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.RemoveDrummerResponse.SerializeToString,
             ),
             'GetServerInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.GetServerInfo,
@@ -569,6 +623,87 @@ class AccompanimentService:
             '/seq2drum.v1.AccompanimentService/ListDrumMaps',
             seq2drum_dot_v1_dot_accompaniment__pb2.ListDrumMapsRequest.SerializeToString,
             seq2drum_dot_v1_dot_accompaniment__pb2.ListDrumMapsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TeachDrummer(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/seq2drum.v1.AccompanimentService/TeachDrummer',
+            seq2drum_dot_v1_dot_accompaniment__pb2.TeachDrummerRequest.SerializeToString,
+            seq2drum_dot_v1_dot_accompaniment__pb2.TeachDrummerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenameDrummer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/seq2drum.v1.AccompanimentService/RenameDrummer',
+            seq2drum_dot_v1_dot_accompaniment__pb2.RenameDrummerRequest.SerializeToString,
+            seq2drum_dot_v1_dot_accompaniment__pb2.RenameDrummerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveDrummer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/seq2drum.v1.AccompanimentService/RemoveDrummer',
+            seq2drum_dot_v1_dot_accompaniment__pb2.RemoveDrummerRequest.SerializeToString,
+            seq2drum_dot_v1_dot_accompaniment__pb2.RemoveDrummerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -80,6 +80,16 @@ class AccompanimentServiceStub:
     """Lists the grooves that a request can name: all of them, or those that fit a song best."""
     ListDrumMaps: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ListDrumMapsRequest, _accompaniment_pb2.ListDrumMapsResponse]
     """Lists the drum maps: the notes on which each sampler has the pieces of the kit."""
+    TeachDrummer: _grpc.StreamStreamMultiCallable[_accompaniment_pb2.TeachDrummerRequest, _accompaniment_pb2.TeachDrummerResponse]
+    """Makes the drummer of a band from its songs, each with a guitar and drums, or only tells which of them it understands.
+    The client sends each song as `song` and any number of `chunk`s, and last `teach`. The server sends `heard` for each
+    song as it reads it, and last `taught`. The drummer is one of ListModels from then on. The server keeps its grooves
+    and how it builds songs, not the songs. A server without ListModelsResponse.teaching refuses.
+    """
+    RenameDrummer: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.RenameDrummerRequest, _accompaniment_pb2.RenameDrummerResponse]
+    """Gives a taught drummer another name. Its id stays."""
+    RemoveDrummer: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.RemoveDrummerRequest, _accompaniment_pb2.RemoveDrummerResponse]
+    """Removes a taught drummer."""
     GetServerInfo: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.GetServerInfoRequest, _accompaniment_pb2.GetServerInfoResponse]
     """Returns versions, limits and the authentication mode. Needs no credentials."""
 
@@ -130,6 +140,16 @@ class AccompanimentServiceAsyncStub(AccompanimentServiceStub):
     """Lists the grooves that a request can name: all of them, or those that fit a song best."""
     ListDrumMaps: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.ListDrumMapsRequest, _accompaniment_pb2.ListDrumMapsResponse]  # type: ignore[assignment]
     """Lists the drum maps: the notes on which each sampler has the pieces of the kit."""
+    TeachDrummer: _aio.StreamStreamMultiCallable[_accompaniment_pb2.TeachDrummerRequest, _accompaniment_pb2.TeachDrummerResponse]  # type: ignore[assignment]
+    """Makes the drummer of a band from its songs, each with a guitar and drums, or only tells which of them it understands.
+    The client sends each song as `song` and any number of `chunk`s, and last `teach`. The server sends `heard` for each
+    song as it reads it, and last `taught`. The drummer is one of ListModels from then on. The server keeps its grooves
+    and how it builds songs, not the songs. A server without ListModelsResponse.teaching refuses.
+    """
+    RenameDrummer: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.RenameDrummerRequest, _accompaniment_pb2.RenameDrummerResponse]  # type: ignore[assignment]
+    """Gives a taught drummer another name. Its id stays."""
+    RemoveDrummer: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.RemoveDrummerRequest, _accompaniment_pb2.RemoveDrummerResponse]  # type: ignore[assignment]
+    """Removes a taught drummer."""
     GetServerInfo: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.GetServerInfoRequest, _accompaniment_pb2.GetServerInfoResponse]  # type: ignore[assignment]
     """Returns versions, limits and the authentication mode. Needs no credentials."""
 
@@ -243,6 +263,34 @@ class AccompanimentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_accompaniment_pb2.ListDrumMapsResponse, _abc.Awaitable[_accompaniment_pb2.ListDrumMapsResponse]]:
         """Lists the drum maps: the notes on which each sampler has the pieces of the kit."""
+
+    @_abc_1.abstractmethod
+    def TeachDrummer(
+        self,
+        request_iterator: _MaybeAsyncIterator[_accompaniment_pb2.TeachDrummerRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_accompaniment_pb2.TeachDrummerResponse], _abc.AsyncIterator[_accompaniment_pb2.TeachDrummerResponse]]:
+        """Makes the drummer of a band from its songs, each with a guitar and drums, or only tells which of them it understands.
+        The client sends each song as `song` and any number of `chunk`s, and last `teach`. The server sends `heard` for each
+        song as it reads it, and last `taught`. The drummer is one of ListModels from then on. The server keeps its grooves
+        and how it builds songs, not the songs. A server without ListModelsResponse.teaching refuses.
+        """
+
+    @_abc_1.abstractmethod
+    def RenameDrummer(
+        self,
+        request: _accompaniment_pb2.RenameDrummerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accompaniment_pb2.RenameDrummerResponse, _abc.Awaitable[_accompaniment_pb2.RenameDrummerResponse]]:
+        """Gives a taught drummer another name. Its id stays."""
+
+    @_abc_1.abstractmethod
+    def RemoveDrummer(
+        self,
+        request: _accompaniment_pb2.RemoveDrummerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accompaniment_pb2.RemoveDrummerResponse, _abc.Awaitable[_accompaniment_pb2.RemoveDrummerResponse]]:
+        """Removes a taught drummer."""
 
     @_abc_1.abstractmethod
     def GetServerInfo(

@@ -17,6 +17,13 @@ def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(base) / "seq2drum"
 
 
+def drummers_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder of the drummers that the page is taught: in %LOCALAPPDATA%, $XDG_DATA_HOME or ~/.local/share."""
+    if sys.platform == "win32":
+        return state_folder(environ) / "drummers"
+    return data_folder(environ) / "seq2drum" / "drummers"
+
+
 def data_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """The folder of what a user has installed: $XDG_DATA_HOME or ~/.local/share. Linux alone has it."""
     return Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")

@@ -69,7 +69,7 @@ class Method:
     @property
     def by_socket(self) -> bool:
         """True if it is called over a WebSocket: messages alternate."""
-        return self.name in ("StreamCompose", "Jam")
+        return self.name in ("StreamCompose", "Jam", "TeachDrummer")
 
 
 def _method(described: Any) -> Method:

@@ -27,7 +27,9 @@ def drummer(tmp_path_factory: pytest.TempPathFactory) -> Drummer:
 def call(drummer: Drummer, job: int, bars: int, takes: int = 1, caller: str = "one") -> PlayedCall:
     guitar, options = drummer.listen(strummed(bars), Options())
     chosen = [choose(guitar, own) for own in variants(guitar, options, takes)]
-    return PlayedCall(job, caller, "", pb.GenerateDrumsRequest(), False, guitar, chosen, [[] for _ in chosen], 0.0)
+    return PlayedCall(
+        job, caller, pb.ModelInfo(), pb.GenerateDrumsRequest(), False, guitar, chosen, [[] for _ in chosen], 0.0
+    )
 
 
 class Playing:
@@ -136,7 +138,9 @@ def test_bars_for_which_nothing_is_asked_hold_up_nobody(drummer: Drummer) -> Non
     guitar, options = drummer.listen(song, Options())
     playing = Playing(drummer)
     playing.scheduler.add(
-        PlayedCall(1, "one", "", pb.GenerateDrumsRequest(), False, guitar, [choose(guitar, options)], [[]], 0.0)
+        PlayedCall(
+            1, "one", pb.ModelInfo(), pb.GenerateDrumsRequest(), False, guitar, [choose(guitar, options)], [[]], 0.0
+        )
     )
     made = 0
     while playing.scheduler.busy:

@@ -152,7 +152,9 @@ def test_every_method_but_get_server_info_asks_for_the_token() -> None:
                 "ListDrumMaps": lambda **how: server.stub.ListDrumMaps(pb.ListDrumMapsRequest(), **how),
             }
             methods = {method.name for method in pb.DESCRIPTOR.services_by_name["AccompanimentService"].methods}
-            assert methods == {*calls, "StreamGenerateDrums", "StreamCompose", "Jam", "Render", "GetServerInfo"}
+            others = {"StreamGenerateDrums", "StreamCompose", "Jam", "Render", "GetServerInfo"}
+            teaching = {"TeachDrummer", "RenameDrummer", "RemoveDrummer"}
+            assert methods == {*calls, *others, *teaching}
             for name, call in calls.items():
                 status = await refused(call())
                 assert reason_of(status) == "CREDENTIALS_MISSING", name
@@ -167,6 +169,12 @@ def test_every_method_but_get_server_info_asks_for_the_token() -> None:
             more = pb.StreamComposeRequest(bars=1)
             assert reason_of(await refused_stream(server, [more], "StreamCompose")) == "CREDENTIALS_MISSING"
             assert (await server.stub.StreamCompose(iter([more]), metadata=bearer(TOKEN)).read()).bar == 1
+            assert reason_of(await refused_stream(server, [], "TeachDrummer")) == "CREDENTIALS_MISSING"
+            for changing in (
+                server.stub.RenameDrummer(pb.RenameDrummerRequest()),
+                server.stub.RemoveDrummer(pb.RemoveDrummerRequest()),
+            ):
+                assert reason_of(await refused(changing)) == "CREDENTIALS_MISSING"
 
     asyncio.run(run())
 

@@ -10,6 +10,7 @@ The folder names its model and the model's digest; it holds no note of a song be
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -25,8 +26,9 @@ from seq2drum.learn.adapt.songs import MOST_TITLE, Heard
 from seq2drum.learn.adapt.ways import ways_of
 from seq2drum.learn.grooves.book import examples_of
 from seq2drum.music.shown import one_line, visible
-from seq2drum.play.checkpoint.band import FILES, FORMAT, KIND, TUNED, Band, Learnt, digest_of
+from seq2drum.play.checkpoint.band import FILES, FORMAT, KIND, TUNED, Band, Learnt, digest_of, read_band
 from seq2drum.play.checkpoint.folder import CONFIG, DEFAULT, find, seal
+from seq2drum.play.checkpoint.runtime import read_json
 from seq2drum.play.grooves.book import Book
 from seq2drum.system import files
 
@@ -124,13 +126,33 @@ def save(
         "grooves": [{**to_json(own.groove), "song": own.song, "share": round(own.share, 4)} for own in band.grooves],
     }
     with files.folder_written(folder) as made:
-        (made / CONFIG).write_text(_as_json(config), encoding="utf-8")
         if tuned is not None:
             from safetensors.numpy import save_file
 
             save_file(dict(tuned.tensors), made / TUNED)
-        (made / CARD).write_text(card(config), encoding="utf-8")
-        seal(made, FILES)
+        _write(made, config)
+
+
+def rename(folder: Path, name: str) -> None:
+    """Give a drummer another name, whole or not at all; its songs, grooves and what is tuned stay.
+
+    Raises:
+        CheckpointError: the folder is damaged.
+        OutputError: it cannot be written.
+    """
+    read_band(folder)
+    config = {**read_json(folder / CONFIG), "name": name}
+    with files.folder_written(folder) as made:
+        if config["is_tuned"]:
+            shutil.copy(folder / TUNED, made)
+        _write(made, config)
+
+
+def _write(made: Path, config: Mapping[str, Any]) -> None:
+    """Write a drummer's config and card, and the digests of all that is there."""
+    (made / CONFIG).write_text(_as_json(config), encoding="utf-8")
+    (made / CARD).write_text(card(config), encoding="utf-8")
+    seal(made, FILES)
 
 
 def _as_json(config: Mapping[str, Any]) -> str:
