@@ -21,7 +21,8 @@ COPY pyproject.toml README.md LICENSE ./
 COPY seq2drum seq2drum
 COPY server server
 COPY client client
-RUN python -m pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /wheels . \
+COPY packages packages
+RUN python -m pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /wheels . ./packages/generators \
     && /opt/seq2drum/bin/pip install --no-deps --no-index /wheels/*.whl
 
 FROM ${BASE}

@@ -33,6 +33,10 @@ docs *command="serve":
 play song *flags:
     python main.py infer {{song}} {{flags}}
 
+# Build a release into an empty folder, and check what is in it.
+release folder="dist":
+    python .ci/release.py {{folder}}
+
 # Lock what the image and the checks install, with hashes; `just lock --upgrade` takes the newest.
 lock *flags:
     uv pip compile pyproject.toml --extra page --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet {{flags}} -o requirements/server.txt

@@ -53,6 +53,7 @@ NOT_RUN = {
     r"python3(\.11)? -m venv \.venv": ".ci/run makes environments",
     r"\. \.venv/bin/activate": ".ci/run makes environments",
     r"pip install ": "installs; that what it names exists is tested below, and .ci/run installs",
+    r"uvx |pipx |seq2drum$": "installs, or opens the page; .ci/run does, and tests/web",
     r"pytest": "this is it",
     r"seq2drum .*riff\.wav": "wants the extra audio; tests/formats/test_audio.py plays to recordings",
     r"sudo apt": "installs programs",
@@ -116,9 +117,10 @@ OTHERS_OPTIONS = {
     "--rdzv-id",
     "--logdir",
     "--no-deps",
+    "--from",
     "--steps",
     "--data-binary",
-}  # of torchrun, tensorboard, pip, seq2drum.learn, curl
+}  # of torchrun, tensorboard, pip, uvx, seq2drum.learn, curl
 
 
 class Block(NamedTuple):

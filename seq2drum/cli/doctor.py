@@ -128,6 +128,7 @@ def _installation() -> Iterator[Check]:
         import onnxruntime
 
         from seq2drum.play.checkpoint import folder
+        from seq2drum.play.generators import composer
 
         names = folder.available()
         for name in names:
@@ -138,6 +139,11 @@ def _installation() -> Iterator[Check]:
         yield Check(group, "models", "wrong", f"{error}", "install seq2drum again")
     else:
         yield Check(group, "models", "ok", f"{', '.join(names)}, unchanged; ONNX Runtime {onnxruntime.__version__}")
+        if lacking := composer.lacking():
+            mend = packages.install_companion(composer.PACKAGE)
+            yield Check(group, "generators", "missing", f"of learnt beats: without {', '.join(lacking)}", mend)
+        else:
+            yield Check(group, "generators", "ok", "of learnt beats, and of audio loops")
 
 
 def _system() -> str:

@@ -67,18 +67,46 @@ def is_passing() -> bool:
 
 def install_extra(*extras: str) -> str:
     """The command that adds optional packages of seq2drum to this environment of Python."""
-    wanted = f"seq2drum[{','.join(extras)}]"
-    return f"uvx --from {_quoted(wanted)} seq2drum" if is_passing() else install_package(wanted)
+    wanted = f"[{','.join(extras)}]"
+    if is_passing():  # which begins anew each time, and knows only what it is told
+        return f"uvx --from {_quoted(f'{_source()}{wanted}')} seq2drum"
+    return install_package(f"seq2drum{wanted}")
 
 
 def install_package(requirement: str, *flags: str) -> str:
     """The command that installs a package into this environment of Python."""
     wanted = " ".join([_quoted(requirement), *flags])
+    if is_passing():
+        return f"uvx --from {_quoted(_source())} --with {wanted} seq2drum"
     if "pipx" in Path(sys.prefix).parts:
         return f"pipx runpip seq2drum install {wanted}"
     if importlib.util.find_spec("pip") is None:
         return f"uv pip install --python {_quoted(sys.executable)} {wanted}"
     return f"pip install {wanted}"
+
+
+def install_companion(name: str) -> str:
+    """The command that installs a package that is released with this one, from beside this one's file or folder."""
+    source = Path(_source())
+    files = source.parent.glob(f"{name.replace('-', '_')}-*.whl") if source.suffix == ".whl" else ()
+    folder = source / "packages" / name.removeprefix("seq2drum-")
+    return install_package(str(next(iter(files), folder if folder.is_dir() else name)))
+
+
+def _source() -> str:
+    """The file or folder that this package was installed from, or its name if it came from an index."""
+    import json  # here, as only `uvx` wants it
+    from importlib import metadata
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    try:
+        told = json.loads(metadata.distribution("seq2drum").read_text("direct_url.json") or "{}")
+    except (metadata.PackageNotFoundError, OSError, ValueError):
+        return "seq2drum"
+    url = urlsplit(str(told.get("url", "")))
+    path = Path(url2pathname(url.path))
+    return str(path) if url.scheme == "file" and path.exists() else "seq2drum"
 
 
 def _quoted(text: str) -> str:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shlex
 import socket
 import sys
 import webbrowser
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from seq2drum.cli import doctor
 from seq2drum.play.checkpoint import folder
+from seq2drum.play.generators import composer
 from seq2drum.show import fluidsynth
 from seq2drum.system import packages
 from tests.commands import called
@@ -67,6 +70,14 @@ def test_json_and_text_tell_the_same(capsys: pytest.CaptureFixture[str]) -> None
 def test_every_extra_of_the_project_is_told_of() -> None:
     stated = set(metadata.metadata("seq2drum").get_all("Provides-Extra") or ())
     assert set(doctor.EXTRAS) == stated - {"all", "dev", "audit", "notebooks", "torchtext"}
+
+
+def test_generators_that_are_not_installed_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found()["generators"].state == "ok"
+    monkeypatch.setattr(composer, "lacking", lambda: ["bar", "step"])
+    check = found()["generators"]
+    assert (check.state, check.found) == ("missing", "of learnt beats: without bar, step")
+    assert "generators" in check.mend
 
 
 def test_a_missing_extra_is_told_with_what_it_lacks_and_the_command_that_adds_it(
@@ -172,7 +183,6 @@ def test_a_machine_without_a_browser_is_told(monkeypatch: pytest.MonkeyPatch) ->
         ("/home/me/.venv", True, "pip install 'seq2drum[page]'"),
         ("/home/me/.venv", False, f"uv pip install --python {sys.executable} 'seq2drum[page]'"),
         ("/home/me/.local/share/pipx/venvs/seq2drum", True, "pipx runpip seq2drum install 'seq2drum[page]'"),
-        ("/home/me/.cache/uv/archive-v0/abc", False, "uvx --from 'seq2drum[page]' seq2drum"),
     ],
 )
 def test_an_extra_is_added_to_the_environment_that_runs(
@@ -181,6 +191,39 @@ def test_an_extra_is_added_to_the_environment_that_runs(
     monkeypatch.setattr(sys, "prefix", prefix)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if has_pip else None)
     assert packages.install_extra("page") == command
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_uvx_which_begins_anew_each_time_is_given_the_file_it_was_started_with(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_there: bool
+) -> None:
+    wheel = tmp_path / "my files" / "seq2drum-0.2.0-py3-none-any.whl"
+    if is_there:
+        wheel.parent.mkdir()
+        wheel.touch()
+    told = json.dumps({"url": wheel.as_uri(), "archive_info": {}})
+    monkeypatch.setattr(metadata, "distribution", lambda name: SimpleNamespace(read_text=lambda file: told))
+    monkeypatch.setattr(sys, "prefix", "/home/me/.cache/uv/archive-v0/abc")
+    source = str(wheel) if is_there else "seq2drum"
+    extra, package = shlex.split(packages.install_extra("page")), shlex.split(packages.install_package("this>=1"))
+    assert extra == ["uvx", "--from", f"{source}[page]", "seq2drum"]
+    assert package == ["uvx", "--from", source, "--with", "this>=1", "seq2drum"]
+
+
+@pytest.mark.parametrize(
+    ("installed", "beside"),
+    [("seq2drum-0.2.0-py3-none-any.whl", "seq2drum_generators-0.2.0-py3-none-any.whl"), ("", "packages/generators")],
+)
+@pytest.mark.parametrize("is_there", [True, False])
+def test_what_is_released_with_it_is_installed_from_beside_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed: str, beside: str, is_there: bool
+) -> None:
+    for name in (installed, beside) if is_there else (installed,):
+        (tmp_path / name).mkdir(parents=True, exist_ok=True)
+    told = json.dumps({"url": (tmp_path / installed).as_uri()})
+    monkeypatch.setattr(metadata, "distribution", lambda name: SimpleNamespace(read_text=lambda file: told))
+    wanted = str(tmp_path / beside) if is_there else "seq2drum-generators"
+    assert shlex.split(packages.install_companion("seq2drum-generators"))[-1] == wanted
 
 
 def test_a_shell_of_windows_gets_its_own_quotes(monkeypatch: pytest.MonkeyPatch) -> None:

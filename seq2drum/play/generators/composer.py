@@ -42,7 +42,7 @@ from seq2drum.lattice.patterns import (
 )
 from seq2drum.music import choices, drum_maps, theory
 from seq2drum.music.brief import BaseBrief, check_brief
-from seq2drum.music.choices import BOOK, LEARNT
+from seq2drum.music.choices import BOOK, LABORATORIES, LEARNT
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.duet import DRUMS, Duet
 from seq2drum.music.kit import FULL, NINE
@@ -128,6 +128,8 @@ GENERATORS: MappingProxyType[str, str] = MappingProxyType(
     }
 )
 """The class that plays each generator."""
+PACKAGE = "seq2drum-generators"
+"""The package of the learnt ones, which puts their checkpoints beside the others."""
 
 
 class Generator(Protocol):
@@ -453,13 +455,18 @@ _SHIPPED = Path(__file__).parents[2] / "checkpoints"
 
 def available() -> list[str]:
     """The names of the shipped generators, the default first."""
-    return [name for name in GENERATORS if (find(name) / CONFIG).is_file()]
+    return [name for name in GENERATORS if (_shipped(name) / CONFIG).is_file()]
+
+
+def lacking() -> list[str]:
+    """The names of the learnt generators that are not installed."""
+    return [name for name in LABORATORIES if not _shipped(name).is_dir()]
 
 
 def is_generator(name: str) -> bool:
     """Return True if a name or a folder is that of a generator for `Composer`."""
     try:
-        return name == BOOK or bool(_kind(find(name)))
+        return name in GENERATORS or bool(_kind(find(name)))
     except (UnknownModelError, CheckpointError):
         return False
 
@@ -468,16 +475,36 @@ def find(name: str) -> Path:
     """The checkpoint of a name, of a folder, or of a run (its best). The book's is that of the drummer who plays it.
 
     Raises:
-        UnknownModelError: there is no such checkpoint.
+        UnknownModelError: there is no such checkpoint, or it is in a package that is not installed.
     """
     if name in GENERATORS:
-        return _SHIPPED / (DEFAULT if name == BOOK else name)
+        return there(_shipped(name))
     if (place := place_in(name)) is not None:
         return place
     raise UnknownModelError(
         f"there is no generator {name[:80]!r}: wanted one of {', '.join(available())},"
         f" or a folder that --mode train made of one{meant(name, available())}"
     )
+
+
+def there(place: Path) -> Path:
+    """The same folder of a shipped generator.
+
+    Raises:
+        UnknownModelError: it is not there: the learnt generators are in a package of their own.
+    """
+    if not place.is_dir():
+        from seq2drum.system import packages
+
+        raise UnknownModelError(
+            f"the generator {place.name!r} is not installed: {packages.install_companion(PACKAGE)},"
+            f" or leave out --model: {BOOK} makes beats of all genres"
+        )
+    return place
+
+
+def _shipped(name: str) -> Path:
+    return _SHIPPED / (DEFAULT if name == BOOK else name)
 
 
 def _kind(folder: Path) -> str:

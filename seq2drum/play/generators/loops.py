@@ -22,7 +22,7 @@ from seq2drum.lattice.patterns import SLICE, SLICES, Samples, resampled, respace
 from seq2drum.music.choices import LEARNT
 from seq2drum.play.checkpoint.folder import CONFIG, place_in, upgraded, verify
 from seq2drum.play.checkpoint.runtime import UNUSABLE, LoadedGraph, read_json, session
-from seq2drum.play.generators.composer import Brief, wish
+from seq2drum.play.generators.composer import Brief, there, wish
 
 SHIPPED = Path(__file__).parents[2] / "checkpoints" / "loop"
 KIND = "loop"
@@ -83,8 +83,9 @@ class LoopMaker:
 
         Raises:
             CheckpointError: the folder is damaged, or of another kind or version.
+            UnknownModelError: the shipped one is not installed.
         """
-        folder = folder or SHIPPED
+        folder = there(SHIPPED) if folder in (None, SHIPPED) else folder
         try:
             about: dict[str, Any] = read_json(folder / CONFIG)
             about = upgraded(about, KIND, FORMAT, {})
