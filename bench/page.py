@@ -12,7 +12,7 @@ A real server with the page, and Chromium without a network. Measured are
     memory       of the page's values and of the browser's processes while a song is played round and round, minute by
                  minute; the bound is a tenth more after the last than after the first
 
-With --pictures, nothing is measured: the screenshots of docs/guitarists/page.md are made, at three sizes. With
+With --pictures, nothing is measured: the screenshots of docs/guitarists/page.md are made. With
 --components, those of docs/developers/page-components.md: each part of the page in its states, light and dark.
 """
 
@@ -183,6 +183,12 @@ def pictures(folder: Path) -> Iterator[str]:
         page.until("document.querySelectorAll('.beat-bar').length > 5")
         page.touch("#beats-play")
         yield shown(page, folder / "page-beats.png", "wide")
+        page.touch("#to-jam")
+        for size in ("wide", "phone"):
+            _sized(page, size)
+            page.run(JAM)
+            yield shown(page, folder / f"page-jam-{size}.png", size)
+            page.touch("#jam-play")
 
 
 CHOSEN = """
@@ -191,6 +197,15 @@ for (let at = 0; at < 100 && document.querySelectorAll('.card .beat').length < 8
   await new Promise((done) => setTimeout(done, 50));
 seq2drum.app.sound.stop(); await seq2drum.app.sound.seek(29.5); seq2drum.song.roll.reveal(29.5);
 document.activeElement.blur();
+"""
+JAM = """
+const wait = () => new Promise((done) => setTimeout(done, 20)), input = document.querySelector("#jam-file");
+const data = new DataTransfer(), play = document.querySelector("#jam-play");
+data.items.add(new File([await (await fetch("example.mid")).blob()], "example.mid"));
+input.files = data.files; input.dispatchEvent(new Event("change"));
+while (play.disabled) await wait();
+play.click();
+while (seq2drum.jam.jamming.now < 6.1) await wait();
 """
 
 
@@ -214,6 +229,7 @@ STATES: tuple[tuple[str, str, str], ...] = (  # name, selector, what is done bef
         "seq2drum.app.say('A note goes by itself.'); seq2drum.app.say('Work is going on.', { kind: 'work' });"
         "seq2drum.app.say('An error says what to do.', { kind: 'error' });",
     ),
+    ("jam", ".jam-board", f"document.querySelector('#to-jam').click(); {JAM}"),
 )
 WISHES = "{ half_time: '25-32', out: '1-8', fill_at: '16-16' }"
 

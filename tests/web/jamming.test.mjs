@@ -103,7 +103,7 @@ test("there are always bars to go on in, until the last", async () => {
     to(4 * number - 0.5);
     assert.ok(engine.song.bars.length > number);
   }
-  jamming.show("stop");
+  jamming.show({ stop: true });
   assert.ok(line.told.some(({ signs }) => signs?.[0].stop));
   give(10, { last: true });
   assert.equal(engine.song.bars.length, 10);

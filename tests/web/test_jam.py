@@ -34,6 +34,10 @@ NOTE = (
 )
 
 
+WITHOUT = "delete Navigator.prototype.requestMIDIAccess; delete navigator.requestMIDIAccess;"
+FORBIDDEN = "navigator.requestMIDIAccess = async () => { throw new DOMException('no', 'NotAllowedError'); };"
+
+
 @pytest.fixture
 def jam(page: Page) -> Page:
     """The page at the jam, with ports, at a tempo at which nobody waits for long."""
@@ -125,7 +129,7 @@ def test_the_tempo_of_a_file_is_shown_and_another_one_holds(jam: Page) -> None:
 
 
 def test_ports_that_the_browser_refuses_are_told_in_a_sentence(jam: Page) -> None:
-    jam.run("navigator.requestMIDIAccess = async () => { throw new DOMException('no', 'NotAllowedError'); };")
+    jam.run(FORBIDDEN)
     jam.touch("#jam-find")
     jam.says("Allow MIDI in the settings of this page")
 
@@ -152,3 +156,96 @@ def test_a_browser_that_forbids_to_remember_shows_the_page(blank: Page) -> None:
         blank.says("Mit Gitarre")
     finally:
         blank.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", told)
+
+
+def test_the_kit_the_beat_and_the_level_move_and_the_next_bar_is_drawn(jam: Page) -> None:
+    jam.touch("#jam-find")
+    jam.until("document.querySelector('#jam-in').value === 'in'")
+    jam.run(NOTE)  # the level moves before anything is started
+    jam.until("document.querySelector('#jam-level span').dataset.last === '100'")
+    jam.run(
+        "window.lit = new Set(); window.struck = new Set();"
+        "const animate = Element.prototype.animate; Element.prototype.animate = function (...given) {"
+        " const drum = this.closest('[data-drum]'); if (drum) struck.add(drum.dataset.drum);"
+        " return animate.apply(this, given); };"
+        "const look = () => { [...document.querySelectorAll('.beat-lights span')].forEach((light, at) =>"
+        " light.classList.contains('on') && lit.add(at)); requestAnimationFrame(look); }; look();"
+    )
+    jam.touch("#jam-play")
+    jam.until("lit.size === 4 && struck.has('kick') && struck.has('snare')")
+    jam.until("document.querySelectorAll('.jam-drawing .beat rect[class^=hit-]').length > 4")
+    jam.touch("#jam-play")
+    jam.until("!seq2drum.jam.jamming.playing && !document.querySelector('.beat-lights .on')")
+
+
+def test_softer_and_louder_are_heard_and_end_at_the_edges(jam: Page) -> None:
+    jam.touch("#jam-find")
+    jam.until("document.querySelector('#jam-in').value === 'in'")
+    jam.touch("#jam-play")
+    jam.until("seq2drum.jam.jamming.bars.length > 1")
+    jam.run("for (let press = 0; press < 4; press++) document.querySelector('#jam-louder').click();")
+    assert jam.find("#jam-louder").get_property("disabled")
+    louder = jam.run("return seq2drum.jam.jamming.bars.length;")
+    jam.until("seq2drum.jam.jamming.bars.length > given[0] + 3", louder)
+    jam.press("-", "-", "-", "-", "-", "-", "-")
+    jam.until("document.querySelector('#jam-softer').disabled")
+    softer = jam.run("return seq2drum.jam.jamming.bars.length;")
+    jam.until("seq2drum.jam.jamming.bars.length > given[0] + 3", softer)
+    loud, soft = jam.run(
+        "const mean = (bars) => { const all = bars.flatMap(({ hits }) => hits.map(({ velocity }) => velocity));"
+        " return all.reduce((sum, one) => sum + one, 0) / all.length; };"
+        "const { bars } = seq2drum.jam.jamming;"
+        "return [mean(bars.slice(given[0] + 1, given[1])), mean(bars.slice(given[1] + 1))];",
+        louder,
+        softer,
+    )
+    assert loud > soft + 10
+    jam.touch("#jam-play")
+
+
+@pytest.mark.parametrize(
+    ("why", "says"),
+    [
+        (WITHOUT, "gives pages no MIDI ports"),
+        (FORBIDDEN, "Allow MIDI"),
+        ("ports.access.inputs = new Map();", "No MIDI input found"),
+        ("for (const model of seq2drum.app.info.models.models) model.live = false;", "no drummer who plays along"),
+        ("window.AudioContext = undefined;", "cannot play sound"),
+        ("", "Press Find MIDI ports"),
+    ],
+)
+def test_where_a_jam_cannot_start_the_page_says_why(jam: Page, why: str, says: str) -> None:
+    jam.run(why + "seq2drum.jam.show();")
+    if why == FORBIDDEN or "inputs" in why:
+        jam.touch("#jam-find")
+    jam.says(says, selector="#jam-why")
+    assert jam.find("#jam-play").get_property("disabled")
+    assert jam.find("#jam-play").get_attribute("aria-describedby") == "jam-why"
+
+
+def test_a_jam_whose_server_is_gone_before_the_first_bar_ends(jam: Page) -> None:
+    jam.run(
+        "const Real = WebSocket;window.WebSocket = class extends Real { constructor() { super('ws://127.0.0.1:9'); } };"
+    )
+    jam.run(
+        "await seq2drum.jam.jamming.start(given[0]);",
+        {"bpm": 240, "metre": "4/4", "style": "", "countIn": 1, "seed": 1, "guitarist": None},
+    )
+    jam.until("!seq2drum.jam.jamming.playing && !seq2drum.jam.sound.playing")
+    assert jam.run("return seq2drum.jam.jamming.bars.length;") == 0
+
+
+def test_fingers_hit_the_buttons_of_a_jam_on_a_phone(jam: Page) -> None:
+    screen = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    jam.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    try:
+        boxes = jam.run(
+            "return [...document.querySelectorAll('.jam-pads button')].map((one) => one.getBoundingClientRect())"
+            ".map(({ left, right, top, bottom }) => [left, right, top, bottom]);"
+        )
+        assert len(boxes) == 6
+        for left, right, top, bottom in boxes:
+            assert left >= 0 and right <= 390 and bottom <= 844 and right - left >= 100 and bottom - top >= 56
+        assert jam.run("return document.documentElement.scrollWidth;") <= 390
+    finally:
+        jam.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

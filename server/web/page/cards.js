@@ -4,6 +4,7 @@ import { family } from "./places.js";
 
 /** @typedef {import("./schedule.js").Hit} Hit */
 /** @typedef {import("./schedule.js").Bar} Bar */
+/** @typedef {Pick<Hit, "quarter" | "piece" | "velocity">} Stroke */
 
 const SVG = "http://www.w3.org/2000/svg";
 const [WIDE, HIGH] = [128, 36];
@@ -14,7 +15,7 @@ const PLACES = 24; // to a bar: hits of a pattern that are nearer than that are 
 /**
  * A bar of drums as a drawing.
  *
- * @param {readonly Hit[]} hits of the bar
+ * @param {readonly Stroke[]} hits of the bar
  * @param {Bar | undefined} bar
  */
 export function drawing(hits, bar) {

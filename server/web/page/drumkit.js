@@ -5,7 +5,7 @@ import { fill, h } from "./dom.js";
 import { before, family } from "./places.js";
 import { t } from "./words.js";
 
-/** @typedef {import("./schedule.js").Hit} Hit */
+/** @typedef {import("./cards.js").Stroke} Stroke */
 /**
  * @typedef {object} Deeds
  * @property {(piece: string, velocity: number) => void} hear
@@ -36,7 +36,7 @@ export class Drumkit {
   #lights = new Map();
   /** @type {Map<string, Element>} */
   #drums = new Map();
-  /** @type {readonly Hit[]} */
+  /** @type {readonly Stroke[]} */
   #hits = [];
   #at = 0;
   /** @type {Drum | null} */
@@ -44,16 +44,16 @@ export class Drumkit {
   /** @type {{muted: ReadonlySet<string>, solo: ReadonlySet<string>, without: ReadonlySet<string>}} */
   #state = { muted: new Set(), solo: new Set(), without: new Set() };
 
-  /** @param {Deeds} deeds */
+  /** @param {Deeds | null} deeds null: the kit is only to be seen */
   constructor(deeds) {
     this.#deeds = deeds;
-    const svg = made("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, class: "kit", role: "group", "aria-label": t("kit.label") });
+    const svg = made("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, class: "kit", role: deeds ? "group" : "img", "aria-label": t("kit.label") });
     for (const drum of DRUMS) svg.append(this.#drum(drum));
     this.menu = h("div", { class: "kit-menu", hidden: true });
     this.root = h("section", { class: "drumkit", "aria-label": t("kit.label") }, svg, this.menu);
   }
 
-  /** @param {readonly Hit[]} hits in order @param {ReadonlySet<string>} muted @param {ReadonlySet<string>} solo @param {ReadonlySet<string>} without */
+  /** @param {readonly Stroke[]} hits in order @param {ReadonlySet<string>} muted @param {ReadonlySet<string>} solo @param {ReadonlySet<string>} without */
   show(hits, muted, solo, without) {
     this.#hits = hits;
     this.#state = { muted, solo, without };
@@ -61,7 +61,7 @@ export class Drumkit {
       const off = this.#is(drum, without) ? "without" : (solo.size ? !this.#is(drum, solo) : this.#is(drum, muted)) ? "silent" : "";
       const element = this.#drums.get(drum.name);
       element?.setAttribute("class", `drum ${off}`);
-      element?.setAttribute("aria-label", t(`piece.${drum.name}`) + (off ? `: ${t(`kit.${off}`)}` : ""));
+      if (this.#deeds) element?.setAttribute("aria-label", t(`piece.${drum.name}`) + (off ? `: ${t(`kit.${off}`)}` : ""));
     }
     this.#tell();
   }
@@ -83,7 +83,7 @@ export class Drumkit {
   /** @param {Drum} drum */
   #drum(drum) {
     const { name, pieces, x, y, w, h: high } = drum;
-    const group = made("g", { class: "drum", role: "button", tabindex: 0, "data-drum": name, "aria-label": t(`piece.${name}`), "aria-expanded": "false" });
+    const group = made("g", { class: "drum", "data-drum": name });
     const shell = { cx: x, cy: y, rx: w, ry: high };
     const isTom = family(name) === "tom" || name === "snare";
     if (isTom) group.append(made("path", { class: "shell", d: `M${x - w} ${y}v${high}a${w} ${high} 0 0 0 ${2 * w} 0v${-high}z` }));
@@ -91,8 +91,12 @@ export class Drumkit {
     const light = made("ellipse", { class: `light hit-${family(name)}`, ...shell, opacity: 0 });
     group.append(made("ellipse", { class: "skin", ...shell }), light, made("ellipse", { class: "rim", ...shell }));
     for (const piece of pieces) this.#lights.set(piece, light);
+    this.#drums.set(name, group);
+    const deeds = this.#deeds;
+    if (!deeds) return group;
+    for (const [attribute, value] of Object.entries({ role: "button", tabindex: "0", "aria-label": t(`piece.${name}`), "aria-expanded": "false" })) group.setAttribute(attribute, value);
     const open = () => {
-      this.#deeds.hear(pieces[0], USUAL);
+      deeds.hear(pieces[0], USUAL);
       this.#open = this.#open === drum ? null : drum;
       this.#tell();
     };
@@ -104,20 +108,20 @@ export class Drumkit {
       event.stopPropagation();
       open();
     });
-    this.#drums.set(name, group);
     return group;
   }
 
   /** What can be done with the drum that was clicked. */
   #tell() {
-    const drum = this.#open;
+    const [drum, deeds] = [this.#open, this.#deeds];
+    if (!deeds) return;
     for (const { name } of DRUMS) this.#drums.get(name)?.setAttribute("aria-expanded", String(name === drum?.name));
     this.menu.hidden = !drum;
     if (!drum) return;
     const focused = /** @type {HTMLElement | null} */ (this.menu.contains(document.activeElement) ? document.activeElement : null)?.dataset.deed;
     const button = (/** @type {"mute" | "solo" | "leaveOut"} */ deed, /** @type {ReadonlySet<string>} */ among) => {
       const on = this.#is(drum, among);
-      const made = h("button", { class: "button toggle", type: "button", "aria-pressed": String(on), onclick: () => this.#deeds[deed](drum.pieces, !on) }, t(`kit.${deed}`));
+      const made = h("button", { class: "button toggle", type: "button", "aria-pressed": String(on), onclick: () => deeds[deed](drum.pieces, !on) }, t(`kit.${deed}`));
       made.dataset.deed = deed;
       return made;
     };

@@ -1,24 +1,29 @@
-/** The jam view: the guitarist, the options, the current and the next bar, and the notes heard. */
+/** The jam view: who plays the guitar, the options, and large buttons for signs; its board shows what is played. */
 
 import { parts } from "./address.js";
 import { fill, h, sign } from "./dom.js";
 import { offer } from "./downloads.js";
+import { Board } from "./jam_board.js";
 import { faster, Jamming } from "./jamming.js";
 import { hasMidi, Ports } from "./midi.js";
-import { heardOf, jamFile } from "./record.js";
+import { jamFile } from "./record.js";
 import { guitarOf, Sound } from "./sound.js";
 import { t } from "./words.js";
 
 /** @import {App} from "./main.js" */
 /** @import {Due, Guitarist} from "./jamming.js" */
-/** @import {JamBar} from "./record.js" */
+/** @import {Struck} from "./midi.js" */
 /** @typedef {{bpm: number, metre: string, style: string, countIn: number}} Wishes */
-/** @typedef {{wishes: Wishes, sound: Sound, jamming: Jamming, ports: Ports | null, input: string, output: string, file: {name: string, guitarist: Guitarist, bpm: number} | null, view: JamView | null, gone: AbortController}} Kept survives a change of language */
+/** @typedef {"fill" | "section" | "softer" | "louder" | "stop"} Deed */
+/** @typedef {{wishes: Wishes, intensity: number, sound: Sound, jamming: Jamming, ports: Ports | null, refused: boolean, input: string, output: string, file: {name: string, guitarist: Guitarist, bpm: number} | null, view: JamView | null, gone: AbortController}} Kept survives a change of language */
 
 const METRES = ["4/4", "3/4", "6/8", "12/8", "5/4", "7/8", "2/4"];
 const BPM = { least: 30, most: 300, usual: 110 };
 const COUNTS = [0, 1, 2];
 const FILE = "file"; // in place of the id of an input
+const DEEDS = /** @type {const} */ (["fill", "section", "softer", "louder", "stop"]);
+const KEYS = /** @type {Record<string, Deed>} */ ({ f: "fill", n: "section", "-": "softer", "+": "louder", "=": "louder", e: "stop" });
+const INTENSITY = { usual: 0.5, step: 0.15 };
 
 /** @type {WeakMap<App, Kept>} */
 const kept = new WeakMap();
@@ -41,7 +46,7 @@ function begun(app) {
   const sound = new Sound();
   /** @type {Kept} */
   const found = {
-    wishes: wishesOf(view === "jam" ? values : {}), sound, ports: null, input: FILE, output: "", file: null, view: null, gone: new AbortController(),
+    wishes: wishesOf(view === "jam" ? values : {}), intensity: INTENSITY.usual, sound, ports: null, refused: false, input: FILE, output: "", file: null, view: null, gone: new AbortController(),
     jamming: new Jamming(sound, app.api.jam, {
       changed: () => found.view?.show(),
       failed: app.fail,
@@ -70,7 +75,7 @@ class JamView {
   #app;
   #kept;
   #shown = false;
-  #play = h("button", { id: "jam-play", class: "button play", type: "button", onclick: () => this.#toggle() });
+  #play = h("button", { id: "jam-play", class: "button play", type: "button", "aria-describedby": "jam-why", onclick: () => this.#toggle() });
   #input = h("select", { id: "jam-in", "aria-describedby": "jam-in-about", onchange: () => this.#listen(this.#input.value) });
   #output = h("select", { id: "jam-out", onchange: () => this.#send(this.#output.value) });
   #find = h("button", { id: "jam-find", class: "button", type: "button", onclick: () => this.#ask() }, t("jam.find"));
@@ -78,15 +83,15 @@ class JamView {
   #file = h("input", { type: "file", id: "jam-file", onchange: () => void this.#open() });
   #bpm = h("input", { type: "number", id: "jam-bpm", min: `${BPM.least}`, max: `${BPM.most}`, step: "1" });
   #metre = h("select", { id: "jam-metre" });
-  #now = h("p", { class: "jam-bar" });
-  #next = h("p", { class: "jam-bar" });
-  #heard = h("p", { class: "jam-heard" });
-  #place = h("output", { class: "place", "aria-label": t("song.place") });
+  #board = new Board();
+  #stage;
+  #frame = 0;
+  /** The sign that was given last, and how many bars were decided then. @type {{what: Deed, bars: number} | null} */
+  #given = null;
+  #why = h("p", { id: "jam-why", class: "jam-why" });
   #status = h("p", { class: "roll-status", role: "status" });
   #save = h("button", { id: "jam-save", class: "button", type: "button", title: t("jam.save.how"), onclick: () => this.#download() }, sign("save"), t("jam.save"));
-  #signs = /** @type {const} */ (["fill", "section", "stop"]).map((what) =>
-    h("button", { id: `jam-${what}`, class: "button", type: "button", title: t(`jam.${what}.how`), onclick: () => this.#show(what) }, t(`jam.${what}`)),
-  );
+  #signs = DEEDS.map((what) => h("button", { id: `jam-${what}`, class: "button", type: "button", title: t(`jam.${what}.how`), onclick: () => this.#show(what) }, t(`jam.${what}`)));
 
   /**
    * @param {HTMLElement} root
@@ -96,8 +101,9 @@ class JamView {
   constructor(root, app, found) {
     this.#app = app;
     this.#kept = found;
-    const stage = h("div", { class: "stage" }, this.#head(), h("div", { class: "work" }, this.#board(), this.#panel()), this.#transport());
-    fill(root, stage);
+    const desk = h("div", { class: "desk" }, this.#board.root, this.#status, h("p", { class: "meaning jam-keys" }, t("jam.keys")));
+    this.#stage = h("div", { class: "stage jam" }, this.#head(), h("div", { class: "work" }, desk, this.#panel()), this.#foot());
+    fill(root, this.#stage);
     const { signal } = found.gone;
     document.addEventListener("keydown", (event) => this.#key(event), { signal });
     for (const name of ["play", "stop", "end"]) found.sound.addEventListener(name, () => this.show(), { signal });
@@ -135,20 +141,50 @@ class JamView {
 
   /** Draw the present state. */
   show() {
-    const { jamming, file, input } = this.#kept;
-    const { playing, index, bars, told } = jamming;
+    const { playing, index, bars } = this.jamming;
+    const why = playing ? "" : this.#obstacle();
     fill(this.#play, sign(playing ? "stop" : "play"), h("span", {}, t(playing ? "jam.halt" : "jam.start")));
     this.#play.setAttribute("aria-pressed", String(playing));
-    this.#play.disabled = !playing && input === FILE && !file;
-    for (const button of this.#signs) button.disabled = !playing;
+    this.#play.disabled = Boolean(why);
+    this.#why.textContent = why && t(why);
+    this.#why.hidden = !why;
+    this.#stage.classList.toggle("playing", playing);
+    const { intensity } = this.#kept;
+    const given = playing && this.#given?.bars === bars.length ? this.#given.what : null;
+    for (const [at, what] of DEEDS.entries()) {
+      this.#signs[at].disabled = !playing || (what === "softer" && intensity <= 0) || (what === "louder" && intensity >= 1);
+      this.#signs[at].classList.toggle("asked", what === given);
+    }
     this.#save.disabled = playing || !bars.length;
-    this.#now.textContent = index < 0 ? t(playing ? "jam.counting" : "jam.nothing") : said(bars[index]);
-    this.#next.textContent = playing ? said(bars[index + 1]) : t("jam.nothing");
-    this.#heard.textContent = heardOf(told) || t("jam.nothing");
-    this.#place.textContent = index < 0 ? "" : t("beats.now", { bar: index + 1 });
+    this.#board.show(this.jamming);
     const coming = playing ? bars[index + 1] : undefined;
-    const sentence = coming?.last ? t("jam.says.last") : coming?.fill ? t("jam.says.fill") : bars[index] && coming && coming.section !== bars[index].section ? t("jam.says.section", { section: coming.section }) : "";
+    const wish = given ? t(`jam.${given}.how`, { level: Math.round(100 * intensity) }) : "";
+    const sentence = coming?.last ? t("jam.says.last") : coming?.fill ? t("jam.says.fill") : bars[index] && coming && coming.section !== bars[index].section ? t("jam.says.section", { section: coming.section }) : wish;
     if (this.#status.textContent !== sentence) this.#status.textContent = sentence;
+    if (playing && !this.#frame) this.#tick();
+  }
+
+  /** Move what moves, as long as a jam runs in sight. */
+  #tick() {
+    const { jamming, input, file } = this.#kept;
+    this.#frame = this.#shown && jamming.playing && this.#kept.view === this ? requestAnimationFrame(() => this.#tick()) : 0;
+    if (this.#frame) this.#board.at(jamming, (input === FILE && file?.guitarist.notes) || []);
+  }
+
+  /** Why a jam cannot start, as the key of a sentence; "" if it can. */
+  #obstacle() {
+    const { ports, input, file, refused } = this.#kept;
+    if (!this.#model) return "jam.why.model";
+    if (typeof AudioContext === "undefined") return "jam.why.sound";
+    if (input !== FILE || file) return "";
+    if (!hasMidi()) return isSecureContext ? "jam.in.without" : "jam.why.insecure";
+    if (!ports) return refused ? "jam.refused" : "jam.why.ask";
+    return ports.inputs.length ? "jam.why.choose" : "jam.none";
+  }
+
+  /** The model that plays along; undefined if the server has none. */
+  get #model() {
+    return this.#app.info.models.models.find((/** @type {{live: boolean}} */ model) => model.live);
   }
 
   // --- actions -------------------------------------------------------------------------------------------------------
@@ -158,6 +194,7 @@ class JamView {
     else {
       const { wishes, input, file, sound, output } = this.#kept;
       sound.mute("drums", Boolean(output));
+      this.#kept.intensity = INTENSITY.usual;
       const seed = crypto.getRandomValues(new Uint32Array(1))[0];
       const guitarist = input === FILE && file ? { ...file.guitarist, tempos: faster(file.guitarist.tempos, wishes.bpm / file.bpm) } : null;
       await this.jamming.start({ ...wishes, seed, guitarist }).catch(this.#app.fail);
@@ -171,10 +208,15 @@ class JamView {
     if (output) ports?.hush(output);
   }
 
-  /** @param {"fill" | "section" | "stop"} what */
+  /** @param {Deed} what */
   #show(what) {
-    this.jamming.show(what);
-    this.#status.textContent = t(`jam.${what}.how`);
+    if (what === "softer" || what === "louder") {
+      const wanted = this.#kept.intensity + (what === "louder" ? INTENSITY.step : -INTENSITY.step);
+      const intensity = (this.#kept.intensity = Math.min(Math.max(wanted, 0), 1));
+      this.jamming.show({ intensity });
+    } else this.jamming.show(what === "fill" ? { fill: true } : what === "stop" ? { stop: true } : { section: "" });
+    this.#given = { what, bars: this.jamming.bars.length };
+    this.show();
   }
 
   async #ask() {
@@ -184,11 +226,12 @@ class JamView {
       ports.changed = () => this.#kept.view?.changed();
       const [first] = ports.inputs;
       this.#menus();
+      this.#kept.refused = false;
       if (first) this.#listen((this.#input.value = first.id));
-      else this.#app.say(t("jam.none"));
     } catch {
-      this.#app.say(t("jam.refused"), { kind: "error" });
+      this.#kept.refused = true;
     }
+    this.show();
   }
 
   /** A MIDI port has come or gone. */
@@ -197,14 +240,26 @@ class JamView {
     const there = (/** @type {{id: string}[] | undefined} */ list, /** @type {string} */ id) => list?.some((one) => one.id === id);
     const lost = (input !== FILE && !there(ports?.inputs, input)) || (output && !there(ports?.outputs, output));
     if (lost) this.#app.say(t("jam.lost"), { kind: "error" });
-    if (input !== FILE && !lost) ports?.listen(input, (note, at) => this.jamming.hear(note, at));
+    if (input !== FILE && !lost) ports?.listen(input, this.#hear);
     this.#menus();
+    this.show();
+  }
+
+  /** A note at the chosen port. @param {Struck} note @param {number} at */
+  #hear = (note, at) => {
+    if (note.velocity) this.#kept.view?.heard(note.velocity);
+    this.jamming.hear(note, at);
+  };
+
+  /** Move the level. @param {number} velocity */
+  heard(velocity) {
+    this.#board.struck(velocity);
   }
 
   /** @param {string} input */
   #listen(input) {
     this.#kept.input = input;
-    this.#kept.ports?.listen(input === FILE ? "" : input, (note, at) => this.jamming.hear(note, at));
+    this.#kept.ports?.listen(input === FILE ? "" : input, this.#hear);
     this.#menus();
     this.show();
   }
@@ -242,11 +297,12 @@ class JamView {
   #key(event) {
     const target = /** @type {HTMLElement} */ (event.target);
     if (!this.#shown || target.matches("input, select") || event.ctrlKey || event.metaKey || event.altKey) return;
-    const deeds = /** @type {Record<string, () => unknown>} */ ({ f: () => this.#show("fill"), n: () => this.#show("section"), e: () => this.#show("stop"), p: () => this.#toggle() });
-    const deed = deeds[event.key.toLowerCase()];
-    if (!deed || (event.key !== "p" && !this.jamming.playing)) return;
+    const key = event.key.toLowerCase();
+    const deed = this.jamming.playing ? KEYS[key] : undefined;
+    if (!deed && key !== "p") return;
     event.preventDefault();
-    void deed();
+    if (!deed) void this.#toggle();
+    else if (!this.#signs[DEEDS.indexOf(deed)].disabled) this.#show(deed);
   }
 
   // --- elements ------------------------------------------------------------------------------------------------------
@@ -260,7 +316,7 @@ class JamView {
     this.#output.value = output;
     if (!this.#input.value) this.#input.value = this.#kept.input = FILE;
     if (output && !this.#output.value) this.#output.value = this.#kept.output = "";
-    this.#about.textContent = t(hasMidi() ? (ports ? "jam.in.how" : "jam.in.ask") : "jam.in.without");
+    this.#about.textContent = hasMidi() ? t(ports ? "jam.in.how" : "jam.in.ask") : "";
     this.#find.hidden = !hasMidi();
     const own = input === FILE ? file?.guitarist.meters[0] : undefined;
     const metres = own ? [`${own.numerator}/${own.denominator}`] : METRES;
@@ -270,13 +326,7 @@ class JamView {
   }
 
   #head() {
-    return h("div", { class: "songbar" }, h("div", { class: "song-title" }, h("h1", {}, t("jam.title")), h("p", { class: "meaning" }, t("jam.lead"))));
-  }
-
-  #board() {
-    const card = (/** @type {string} */ key, /** @type {HTMLElement} */ text) => h("section", { class: "panel jam-card" }, h("h2", {}, t(key)), text);
-    const cards = h("div", { class: "jam-cards" }, card("jam.now", this.#now), card("jam.next", this.#next), card("jam.heard", this.#heard));
-    return h("div", { class: "desk" }, cards, this.#status, h("p", { class: "meaning" }, t("jam.keys")));
+    return h("div", { class: "songbar" }, h("div", { class: "song-title" }, h("h1", {}, t("jam.title")), h("p", { class: "meaning" }, t("jam.lead"))), this.#save);
   }
 
   #panel() {
@@ -294,8 +344,7 @@ class JamView {
       select.value = value;
       return select;
     };
-    const live = this.#app.info.models.models.find((/** @type {{live: boolean}} */ model) => model.live);
-    const styles = /** @type {[string, string][]} */ ([["", t("jam.style.any")], ...(live?.styles ?? []).map((/** @type {string} */ name) => [name, name])]);
+    const styles = /** @type {[string, string][]} */ ([["", t("jam.style.any")], ...(this.#model?.styles ?? []).map((/** @type {string} */ name) => [name, name])]);
     const counts = COUNTS.map((count) => /** @type {[string, string]} */ ([`${count}`, t(`jam.count.${count}`)]));
     const field = (/** @type {string} */ key, /** @type {HTMLElement} */ control, /** @type {HTMLElement[]} */ ...more) =>
       h("div", { class: "field" }, h("label", { htmlFor: control.id }, t(key)), control, ...more);
@@ -313,24 +362,10 @@ class JamView {
     );
   }
 
-  #transport() {
-    return h(
-      "div",
-      { class: "transport beats-bar", role: "group", "aria-label": t("song.transport") },
-      h("div", { class: "row" }, this.#play, ...this.#signs),
-      this.#place,
-      h("span", { class: "gap" }),
-      this.#save,
-    );
+  #foot() {
+    return h("div", { class: "transport jam-foot", role: "group", "aria-label": t("song.transport") }, this.#why, h("div", { class: "jam-pads" }, this.#play, ...this.#signs));
   }
 }
 
 /** Clamp a tempo to its range. @param {number} bpm */
 const within = (bpm) => Math.min(Math.max(Math.round(bpm) || BPM.usual, BPM.least), BPM.most);
-
-/** A bar in words. @param {JamBar | undefined} bar */
-function said(bar) {
-  if (!bar) return t("jam.undecided");
-  const what = bar.last ? t("jam.bar.last") : bar.fill ? t("jam.bar.fill") : bar.again ? t("jam.bar.again") : bar.groove;
-  return t("jam.bar", { bar: bar.number, section: bar.section, what });
-}

@@ -95,6 +95,14 @@ export class Jamming {
     return now < 0 ? -1 : Math.max(this.#layout.findLastIndex(({ quarter }) => quarter <= now + 1e-6), 0);
   }
 
+  /** The beat of the bar that is played or counted in, from 0, and how many it has. */
+  get beat() {
+    const bar = this.#layout[Math.max(this.index, 0)];
+    const beats = bar?.beats ?? 4;
+    const beat = bar ? Math.floor(((this.now - bar.quarter) / bar.quarters) * beats + 1e-6) : 0;
+    return { beat: ((beat % beats) + beats) % beats, beats };
+  }
+
   /** What was played, as a file. */
   get record() {
     const heard = this.bars.filter(({ quarter }) => quarter < this.#scheduled);
@@ -122,6 +130,8 @@ export class Jamming {
       this.stop();
       throw error;
     });
+    if (!this.#line) this.#sound.stop(); // it has failed meanwhile
+    if (this.#line !== line) return;
     this.#timer = globalThis.setInterval(() => this.#look(), EVERY);
     this.#look();
   }
@@ -148,10 +158,10 @@ export class Jamming {
     this.#tell([{ quarter: Math.max(now, 0), pitch, velocity }]);
   }
 
-  /** Give a sign. @param {"fill" | "section" | "stop"} what */
-  show(what) {
+  /** Give a sign. @param {{fill: true} | {section: string} | {stop: true} | {intensity: number}} sign as JamSign has it */
+  show(sign) {
     const quarter = Math.max(this.now, 0);
-    this.#line?.tell({ signs: [{ quarter, [what]: what === "section" ? "" : true }], until: Math.max(quarter, this.#asked) });
+    this.#line?.tell({ signs: [{ quarter, ...sign }], until: Math.max(quarter, this.#asked) });
   }
 
   // --- what comes ----------------------------------------------------------------------------------------------------
@@ -238,6 +248,7 @@ export class Jamming {
   #ended(error) {
     this.#line = null;
     if (error) this.#tellers.failed(error);
+    if (error && !this.bars.length) this.stop(); // there is no bar to repeat
   }
 
   /** Quarters per second at a place. @param {number} quarter */

@@ -108,8 +108,10 @@ export function holdTab(pause = 1000) {
   const socket = socketOf("tab");
   socket.onopen = () => (pause = 1000);
   socket.onclose = async () => {
-    do await wait(pause);
-    while (!there);
+    for (;;) {
+      await wait(pause);
+      if (there) break;
+    }
     holdTab(Math.min(2 * pause, 60_000));
   };
 }
