@@ -205,7 +205,7 @@ data.items.add(new File([await (await fetch("example.mid")).blob()], "example.mi
 input.files = data.files; input.dispatchEvent(new Event("change"));
 while (play.disabled) await wait();
 play.click();
-while (seq2drum.jam.jamming.now < 6.1) await wait();
+while (seq2drum.jam.jamming.bars.length < 2 || seq2drum.jam.jamming.now < 6.1) await wait();
 """
 
 
