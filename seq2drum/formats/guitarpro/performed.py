@@ -27,8 +27,8 @@ from seq2drum.music.notes import Marker, Metre, Note, Part, Song, Tempo
 _GRACES = Fraction(1, 8)  # the length of all graces of a beat together, in quarters, as in alphaTab
 
 
-def song_of(tab: Tab) -> Song:
-    """The song of a tab. Every beat falls on a tick, see `tab.ticks_per_quarter`.
+def song_of(tab: Tab, order: Sequence[int] | None = None) -> Song:
+    """The song of a tab. order: its measures as they are played; by default, as their repeats say. Every beat falls on a tick, see `tab.ticks_per_quarter`.
 
     Every measure is one bar of `Song.bars()`; a short one (a pickup) has its metre and its own length. A tied note is
     one with the note before it on its string. Section names become markers each time they are played. Notes beyond
@@ -40,7 +40,7 @@ def song_of(tab: Tab) -> Song:
     # 1. The measures as played, and their times.
     _check(tab)
     tab, remarks = _fitted(tab)
-    order = played(tab.measures)
+    order = played(tab.measures) if order is None else order
     starts = [Fraction(0)]
     for index in order:
         starts.append(starts[-1] + tab.measures[index].length)

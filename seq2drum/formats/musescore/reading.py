@@ -1,0 +1,557 @@
+"""MuseScore 2 to 4 -> Song: the measures of a .mscx file, or of a .mscz that packs one, as a tab, by a reader of our own.
+
+A pitch is as it sounds. The score is read measure by measure, and a measure is dropped when it has been read.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NamedTuple
+
+from seq2drum.errors import NotationError
+from seq2drum.formats import foreign
+from seq2drum.formats.archives import Packed, archive_of, member
+from seq2drum.formats.guitarpro.performed import song_of
+from seq2drum.formats.guitarpro.tab import Beat, Feel, Measure, Tab, TabNote, TempoMark, Track
+from seq2drum.formats.musescore.form import Jump, Signs, order
+from seq2drum.music.limits import TAB_LIMITS
+from seq2drum.music.notes import Song
+
+_PACKED = Packed("score", "save it again", "export it as MusicXML", TAB_LIMITS.score_bytes, TAB_LIMITS.packing)
+_WAY_OUT = "open it in MuseScore and choose File > Export, as MusicXML or MIDI"
+_VALUES = {
+    "long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2),
+    **{f"{part}{'nd' if part in (32, 512) else 'th'}": Fraction(4, part) for part in (16, 32, 64, 128, 256, 512, 1024)},
+}  # fmt: skip
+_GRACES = ("acciaccatura", "appoggiatura", "grace4", "grace16", "grace32")
+_LATE_GRACES = ("grace8after", "grace16after", "grace32after")
+_DYNAMICS = {
+    "pppppp": 1, "ppppp": 5, "pppp": 10, "ppp": 16, "pp": 33, "p": 49, "mp": 64, "mf": 80, "f": 96, "ff": 112,
+    "fff": 126, "ffff": 127, "fffff": 127, "ffffff": 127, "sf": 112, "sfz": 112, "sff": 126, "sffz": 126, "fz": 112,
+    "rf": 112, "rfz": 112, "fp": 96, "sfp": 112, "sfpp": 112,
+}  # fmt: skip
+"""MuseScore's velocities of its dynamics."""
+_LOUDNESS = 80  # of a note before the first dynamic
+_OTTAVAS = {"8va": 12, "8vb": -12, "15ma": 24, "15mb": -24, "22ma": 36, "22mb": -36}
+_TREMOLOS = {"r8": Fraction(1, 2), "r16": Fraction(1, 4), "r32": Fraction(1, 8), "r64": Fraction(1, 16)}
+_SWUNG = {"eighth": Fraction(1, 2), "16th": Fraction(1, 4)}
+_TICKS = 480  # of a quarter, in MuseScore's files
+_MOST_IN_MEASURE = 100_000  # XML elements
+_LONGEST_NAME = 1000  # letters
+_MOST_PASSES = 64  # of a repeated passage
+_MOST_VOLTAS = 1000
+_MOST_NUMBER = 10_000  # of a fraction's two numbers
+
+
+def read_musescore(data: bytes) -> Song:
+    """The song of a file's bytes (.mscz, .mscx), as `guitarpro.performed.song_of` plays it.
+
+    Raises:
+        NotationError: another kind of file, damaged, of MuseScore 1, or beyond TAB_LIMITS.
+    """
+    score = _scanned(_text_of(data))
+    for volta in score.voltas:
+        for frame in score.frames[volta.first : volta.behind]:
+            frame.signs.endings = volta.passes
+    return song_of(_tab(score), order([frame.signs for frame in score.frames]))
+
+
+def _text_of(data: bytes) -> bytes:
+    """The XML text of the score: in a packed file, that which lies in no folder; parts lie in folders."""
+    if not data.startswith(b"PK\x03\x04"):
+        return data
+    with archive_of(data, _PACKED) as archive:
+        for info in archive.infolist():
+            if info.filename.lower().endswith(".mscx") and "/" not in info.filename:
+                return member(archive, info, _PACKED)
+    raise NotationError(f"the zip file has no .mscx in it; wanted a score of MuseScore (.mscz): {_WAY_OUT}")
+
+
+# --- what is kept of the XML ------------------------------------------------------------------------------------------
+
+
+class _Part(NamedTuple):
+    """An instrument. staves: for each of its staves, whether its notes are those of another, as a linked tab's are."""
+
+    name: str
+    program: int
+    is_drums: bool
+    staves: tuple[bool, ...]
+
+
+@dataclass
+class _Frame:
+    """The properties of a measure that the staves share, as the first staff has them."""
+
+    metre: tuple[int, int]
+    length: Fraction
+    section: str = ""
+    signs: Signs = field(default_factory=Signs)
+
+
+class _Volta(NamedTuple):
+    """The measures of an ending, the first and that behind it, and the passes on which it is played."""
+
+    first: int
+    behind: int
+    passes: frozenset[int]
+
+
+Voices = tuple[tuple[Beat, ...], ...]
+
+
+@dataclass
+class _Score:
+    """What has been read so far. staves: the voices of each measure of each staff."""
+
+    parts: list[_Part] = field(default_factory=list)
+    frames: list[_Frame] = field(default_factory=list)
+    staves: list[list[Voices]] = field(default_factory=list)
+    tempos: list[TempoMark] = field(default_factory=list)
+    feel: Feel | None = None
+    voltas: list[_Volta] = field(default_factory=list)
+    swings: dict[int, Feel | None] = field(default_factory=dict)  # of all staves, by the measure from which on
+    notes: int = 0
+    beats: int = 0
+
+    def count(self, notes: int) -> None:
+        """Count a beat and its notes."""
+        self.beats += 1
+        self.notes += notes
+        if self.notes > TAB_LIMITS.notes or self.beats > TAB_LIMITS.beats:
+            raise NotationError(
+                f"the score has more than {TAB_LIMITS.notes:,} notes or {TAB_LIMITS.beats:,} chords and rests;"
+                " wanted at most that"
+            )
+
+
+def _scanned(text: bytes) -> _Score:
+    """The score in an XML text.
+
+    Raises:
+        NotationError: not a score of MuseScore 2 to 4, damaged, or too large.
+    """
+    if len(text) > TAB_LIMITS.score_bytes:
+        raise NotationError(f"the score has {len(text):,} bytes; at most {TAB_LIMITS.score_bytes:,} are read")
+    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
+        raise NotationError("the score declares its own XML entities or types, which no score of MuseScore needs")
+    if not text.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
+        raise NotationError(f"this is not a score of MuseScore: it begins with {foreign.beginning(text)}; {_WAY_OUT}")
+    score, path, count, inside = _Score(), list[ET.Element](), 0, 0
+    reader: _StaffReader | None = None
+    try:
+        for event, element in ET.iterparse(io.BytesIO(text), events=("start", "end")):
+            if event == "start":
+                path.append(element)
+                count, inside = count + 1, inside + 1
+                if len(path) == 1:
+                    _check_root(element)
+                if len(path) == 3 and element.tag == "Staff" and path[1].tag == "Score":
+                    reader = _StaffReader(score)
+                if len(path) > TAB_LIMITS.depth or count > TAB_LIMITS.elements or inside > _MOST_IN_MEASURE:
+                    raise NotationError(
+                        f"the score has more than {TAB_LIMITS.elements:,} XML elements, {_MOST_IN_MEASURE:,} in one"
+                        f" measure or {TAB_LIMITS.depth} in one another; wanted a score of at most that"
+                    )
+                continue
+            path.pop()
+            if len(path) == 3 and reader is not None and path[2].tag == "Staff":
+                if element.tag == "Measure" and element.find("multiMeasureRest") is None:
+                    reader.read(element)
+                path[2].clear()
+                inside = 0
+            elif len(path) == 2 and path[1].tag == "Score":
+                _take(score, element)
+                path[1].clear()
+                inside = 0
+    except (ET.ParseError, ValueError, LookupError) as error:
+        raise NotationError(f"the score is damaged ({str(error)[:80]}); {_WAY_OUT}") from error
+    return score
+
+
+def _check_root(root: ET.Element) -> None:
+    version = root.get("version", "")
+    if root.tag != "museScore":
+        raise NotationError(f"the file is XML, but its root is <{root.tag[:40]}>; wanted a score of MuseScore (.mscx)")
+    if not re.match(r"[234]\.\d", version):
+        raise NotationError(
+            f"the score has the format {version[:20] or 'of an unknown version'}, and those of MuseScore 2 to 4 are"
+            f" read; {_WAY_OUT}"
+        )
+
+
+def _take(score: _Score, item: ET.Element) -> None:
+    """Store a part, or the swing of the whole score."""
+    if item.tag == "Part":
+        if len(score.parts) == TAB_LIMITS.tracks:
+            raise NotationError(f"the score has more than {TAB_LIMITS.tracks} instruments; wanted at most that")
+        score.parts.append(_part(item))
+    elif item.tag == "Style" and (unit := _SWUNG.get(item.findtext("swingUnit") or "")):
+        score.feel = _feel(unit, item.findtext("swingRatio") or "60")
+
+
+def _part(item: ET.Element) -> _Part:
+    instrument = item.find("Instrument")
+    instrument = ET.Element("Instrument") if instrument is None else instrument
+    names = (item.findtext("trackName"), instrument.findtext("longName"), instrument.findtext("trackName"))
+    channel = instrument.find("Channel/program")
+    program = _whole(None if channel is None else channel.get("value"), 0)
+    return _Part(
+        next((found for name in names if (found := _line(name or ""))), ""),
+        program if 0 <= program <= 127 else 0,
+        _whole(instrument.findtext("useDrumset"), 0) == 1,
+        tuple(staff.find("linkedTo") is not None for staff in item.findall("Staff")[: TAB_LIMITS.staves]),
+    )
+
+
+def _feel(unit: Fraction, ratio: str) -> Feel | None:
+    share = Fraction(_whole(ratio, 60), 100)
+    return Feel(unit, share) if Fraction(1, 2) < share < 1 else None
+
+
+# --- texts ------------------------------------------------------------------------------------------------------------
+
+
+def _line(text: str) -> str:
+    """A name in one line."""
+    return " ".join(text[:_LONGEST_NAME].split())
+
+
+def _all_text(item: ET.Element | None) -> str:
+    """The text of an element and of those in it, which set its letters."""
+    return "" if item is None else _line("".join(item.itertext()))
+
+
+def _whole(text: str | None, default: int) -> int:
+    return int(text) if text and re.fullmatch(r"-?\d{1,9}", text.strip()) else default
+
+
+def _fraction(text: str | None) -> Fraction:
+    """A text such as 3/8 as quarters.
+
+    Raises:
+        NotationError: it is none.
+    """
+    found = re.fullmatch(r"(-?\d{1,5})/(\d{1,5})", (text or "").strip())
+    if found is None or not 0 < int(found[2]) <= _MOST_NUMBER:
+        raise NotationError(f"the score has a length of {(text or '')[:20]!r}, wanted one such as 3/8; {_WAY_OUT}")
+    return Fraction(4 * int(found[1]), int(found[2]))
+
+
+# --- a staff ----------------------------------------------------------------------------------------------------------
+
+
+class _Ottava(NamedTuple):
+    """A line above or below the notes that shifts them: from a place to another, each (measure, quarters in it)."""
+
+    first: tuple[int, Fraction]
+    last: tuple[int, Fraction]
+    shift: int
+
+
+_FOR_EVER = (1 << 30, Fraction(0))
+
+
+class _Voice:
+    """The beats of a voice in a measure. feel: where they swing, what begins or ends on the off-beat comes later."""
+
+    def __init__(self, number: int, feel: Feel | None) -> None:
+        self.number, self._feel = number, feel
+        self.beats: list[Beat] = []
+        self.filled = Fraction(0)
+        self.graces: list[tuple[TabNote, ...]] = []
+
+    def add(self, at: Fraction, duration: Fraction, notes: tuple[TabNote, ...]) -> None:
+        """Add a beat, after a rest up to its place."""
+        first, last = self._swung(at), self._swung(at + duration)
+        if first > self.filled:
+            self.beats.append(Beat(first - self.filled))
+        first = max(first, self.filled)
+        self.beats.append(Beat(max(last - first, Fraction(0)), notes, tuple(self.graces)))
+        self.graces = []
+        self.filled = max(first, last)
+
+    def _swung(self, place: Fraction) -> Fraction:
+        if self._feel is None or place % (2 * self._feel.unit) != self._feel.unit:
+            return place
+        return place + (2 * self._feel.share - 1) * self._feel.unit
+
+
+class _StaffReader:
+    """Reads the measures of a staff, one after the other, into the score."""
+
+    def __init__(self, score: _Score) -> None:
+        self._score = score
+        self._is_first = not score.staves
+        self._bars: list[Voices] = []
+        score.staves.append(self._bars)
+        if len(score.staves) > TAB_LIMITS.staves:
+            raise NotationError(f"the score has more than {TAB_LIMITS.staves} staves; wanted at most that")
+        self._metre = (4, 4)
+        self._loudness = _LOUDNESS
+        self._feel = score.feel
+        self._ottavas: list[_Ottava] = []
+        self._numbered: dict[str, int] = {}  # MuseScore 2: the lines that are open, by their numbers
+        self._voltas: dict[str, int] = {}
+        self._ties: set[str] = set()
+        self._tuplets: dict[str, Fraction] = {}
+        self._begun = Fraction(0)  # the start of the measure, as written
+        self._ends: dict[tuple[int, int], Fraction] = {}  # of the last note of each voice and pitch, as written
+        self._voices: dict[int, _Voice] = {}
+        self._frame = _Frame(self._metre, Fraction(4))
+        self._at = Fraction(0)
+        self._like = 0  # distance back to the measure that is played in this one's place
+
+    def read(self, item: ET.Element) -> None:
+        """Read a measure."""
+        number = len(self._bars)
+        if number >= TAB_LIMITS.measures or (number + 1) * len(self._score.staves) > TAB_LIMITS.bars:
+            raise NotationError(
+                f"the score has more than {TAB_LIMITS.measures:,} measures or {TAB_LIMITS.bars:,} in all staves;"
+                " wanted at most that"
+            )
+        # 1. Its length: that of the metre, which may be given in it, unless it has its own.
+        sign = next((each for each in item.iter("TimeSig") if each.findtext("sigN")), None)
+        if sign is not None:
+            self._metre = _whole(sign.findtext("sigN"), 0), _whole(sign.findtext("sigD"), 0)
+            if not (0 < self._metre[0] <= _MOST_NUMBER and 0 < self._metre[1] <= _MOST_NUMBER):
+                raise NotationError(f"measure {number + 1} is in {self._metre[0]}/{self._metre[1]}; no bar is so long")
+        length = Fraction(4 * self._metre[0], self._metre[1])
+        if item.get("len"):
+            length = _fraction(item.get("len"))
+        if length <= 0:
+            raise NotationError(f"measure {number + 1} has no length; {_WAY_OUT}")
+        self._frame = _Frame(self._metre, length)
+        self._feel = self._score.swings.get(number, self._feel)
+        # 2. What is in it: in voices since MuseScore 3, else one after the other, with tracks.
+        self._voices, self._like = {}, 0
+        voices = item.findall("voice")
+        for index, voice in enumerate(voices[:4]):
+            self._walk(voice, index)
+        self._walk(item, None if not voices else 0)
+        # 3. Its place among the others.
+        bar: Voices = tuple(tuple(self._voices[index].beats) if index in self._voices else () for index in range(4))
+        if 0 < self._like <= number:
+            bar = self._bars[number - self._like]
+            for voice_beats in bar:
+                for beat in voice_beats:
+                    self._score.count(len(beat.notes))
+        self._bars.append(bar)
+        if self._is_first:
+            self._score.frames.append(self._frame)
+        self._begun += length
+
+    def _walk(self, items: ET.Element, voice: int | None) -> None:
+        """Read what stands in a voice, or in a measure. voice: None if each element says its own."""
+        ratios = [Fraction(1)]
+        self._at = Fraction(0)
+        for item in items:
+            match item.tag:
+                case "Chord" | "Rest":
+                    own = _whole(item.findtext("track"), 0) % 4 if voice is None else voice
+                    ratio = ratios[-1] if voice is not None else self._tuplets.get(item.findtext("Tuplet") or "", 1)
+                    self._strike(item, self._voice(own), Fraction(ratio))
+                case "Tuplet":
+                    normal, actual = _whole(item.findtext("normalNotes"), 0), _whole(item.findtext("actualNotes"), 0)
+                    if not (0 < normal <= _MOST_NUMBER and 0 < actual <= _MOST_NUMBER):
+                        raise NotationError(f"the score has a tuplet of {actual} in {normal}; {_WAY_OUT}")
+                    outer = ratios[-1] if voice is not None else self._tuplets.get(item.findtext("Tuplet") or "", 1)
+                    ratio = Fraction(outer) * Fraction(normal, actual)
+                    if max(ratio.numerator, ratio.denominator) > _MOST_NUMBER:
+                        raise NotationError(f"the score has a tuplet of {ratio}, which is no rhythm; {_WAY_OUT}")
+                    ratios.append(ratio)
+                    self._tuplets[item.get("id", "")] = ratio
+                case "endTuplet":
+                    del ratios[max(len(ratios) - 1, 1) :]
+                case "location":
+                    self._at += self._moved(item)
+                case "tick":
+                    self._at = Fraction(_whole(item.text, 0), _TICKS) - self._begun
+                case "RepeatMeasure" | "MeasureRepeat":
+                    self._like = max(_whole(item.findtext("subtype"), 1), 1)
+                    self._at += self._frame.length
+                case _:
+                    self._mark(item)
+
+    def _voice(self, number: int) -> _Voice:
+        return self._voices.setdefault(number, _Voice(number, self._feel))
+
+    def _moved(self, location: ET.Element) -> Fraction:
+        text = location.findtext("fractions")
+        return _fraction(text) if text else Fraction(0)
+
+    # --- notes --------------------------------------------------------------------------------------------------------
+
+    def _strike(self, item: ET.Element, voice: _Voice, ratio: Fraction) -> None:
+        """Add a chord or a rest to a voice; a grace waits for the chord behind it."""
+        kinds = {each.tag for each in item}
+        if kinds & {"Spanner", "Slur", "endSpanner"}:
+            for each in item:
+                if each.tag != "Note":
+                    self._mark(each)
+        if not kinds.isdisjoint(_LATE_GRACES):
+            return
+        is_grace = not kinds.isdisjoint(_GRACES)
+        duration = Fraction(0) if is_grace else self._duration(item) * ratio
+        tremolo = _TREMOLOS.get(
+            item.findtext("Tremolo/subtype") or item.findtext("TremoloSingleChord/subtype") or "", Fraction(0)
+        )
+        here = (len(self._bars), self._at)
+        shift = sum(ottava.shift for ottava in self._ottavas if ottava.first <= here < ottava.last)
+        sounding = (self._note(each, shift, tremolo) for each in item.findall("Note") if each.findtext("play") != "0")
+        notes = tuple(note for note in sounding if not (note.is_tied and self._goes_on_elsewhere(note, voice)))
+        if is_grace:
+            if notes:
+                voice.graces.append(notes)
+                self._score.count(len(notes))
+            return
+        voice.add(self._at, duration, notes)
+        self._score.count(len(notes))
+        self._at += duration
+        for note in notes:
+            self._ends[voice.number, note.pitch] = self._begun + self._at
+
+    def _goes_on_elsewhere(self, note: TabNote, voice: _Voice) -> bool:
+        """Return whether a tied note continues one of another voice; it is left out, and that one ends here."""
+        now = self._begun + self._at
+        there = [number for number in range(4) if self._ends.get((number, note.pitch)) == now]
+        return bool(there) and voice.number not in there
+
+    def _duration(self, item: ET.Element) -> Fraction:
+        """The written length of a chord or rest, in quarters, without its tuplet."""
+        kind = item.findtext("durationType") or ""
+        if kind == "measure":
+            own = item.find("duration")
+            if own is None:
+                return self._frame.length
+            return _fraction(own.text if own.get("z") is None else f"{own.get('z')}/{own.get('n')}")
+        if kind not in _VALUES:
+            raise NotationError(f"the score has a note of the length {kind[:20]!r}; {_WAY_OUT}")
+        dots = max(0, min(_whole(item.findtext("dots"), 0), 4))
+        return _VALUES[kind] * (2 - Fraction(1, 2**dots))
+
+    def _note(self, item: ET.Element, shift: int, tremolo: Fraction) -> TabNote:
+        velocity, own = self._loudness, _whole(item.findtext("velocity"), 0)
+        if own:
+            velocity = own if item.findtext("veloType") == "user" else velocity + velocity * own // 100
+        tied = any(each.get("type") == "Tie" and each.find("prev") is not None for each in item.iterfind("Spanner"))
+        for each in item:  # MuseScore 2
+            if each.tag == "Tie":
+                self._ties.add(each.get("id", ""))
+            elif each.tag == "endSpanner":
+                tied |= each.get("id", "") in self._ties
+        pitch = _whole(item.findtext("pitch"), -1) + shift
+        return TabNote(pitch, pitch, max(1, min(127, velocity)), tied, tremolo=tremolo)
+
+    # --- signs --------------------------------------------------------------------------------------------------------
+
+    def _mark(self, item: ET.Element) -> None:
+        """Note a sign: of loudness, tempo, form or swing."""
+        here = (len(self._bars), self._at)
+        match item.tag:
+            case "Dynamic":
+                usual = _DYNAMICS.get(item.findtext("subtype") or "", self._loudness)
+                self._loudness = max(1, min(127, _whole(item.findtext("velocity"), usual)))
+            case "Tempo":
+                self._tempo(item)
+            case "StaffText" | "SystemText" if (swing := item.find("swing")) is not None:
+                unit = _SWUNG.get(swing.get("unit", "")) or Fraction(_whole(swing.get("unit"), 0), _TICKS)
+                self._feel = _feel(unit, swing.get("ratio", "")) if unit in _SWUNG.values() else None
+                if item.tag == "SystemText":
+                    self._score.swings[here[0]] = self._feel
+            case "RehearsalMark" if self._is_first:
+                self._frame.section = _all_text(item.find("text"))
+            case "startRepeat":
+                self._frame.signs.opens = True
+            case "endRepeat":
+                self._frame.signs.count = max(2, min(_whole(item.text, 2), _MOST_PASSES))
+            case "Marker":
+                self._frame.signs.labels |= {_line(item.findtext("label") or "")}
+            case "Jump":
+                to, until, go_on = (_line(item.findtext(tag) or "") for tag in ("jumpTo", "playUntil", "continueAt"))
+                self._frame.signs.jump = Jump(to, until, go_on, _whole(item.findtext("playRepeats"), 0) == 1)
+            case "Spanner":
+                self._span(item, here)
+            case "Volta" if self._is_first:
+                self._voltas[item.get("id", "")] = len(self._score.voltas)
+                self._volta(_Volta(here[0], here[0] + 1, _endings(item)))
+            case "Ottava":
+                self._numbered[item.get("id", "")] = len(self._ottavas)
+                self._ottavas.append(_Ottava(here, _FOR_EVER, _shift(item)))
+            case "endSpanner" if (at := self._voltas.pop(item.get("id", ""), None)) is not None:
+                behind = here[0] if not here[1] else here[0] + 1
+                self._score.voltas[at] = self._score.voltas[at]._replace(behind=behind)
+            case "endSpanner" if (index := self._numbered.pop(item.get("id", ""), None)) is not None:
+                self._ottavas[index] = self._ottavas[index]._replace(last=here)
+            case _:
+                pass
+
+    def _tempo(self, item: ET.Element) -> None:
+        try:
+            bpm = round(60 * float(item.findtext("tempo") or "nan"), 3)
+        except ValueError:
+            return
+        if 0 <= self._at < self._frame.length and bpm == bpm:
+            self._score.tempos.append(TempoMark(len(self._bars), self._at, bpm))
+        if len(self._score.tempos) > TAB_LIMITS.tempos:
+            raise NotationError(f"the score has more than {TAB_LIMITS.tempos:,} tempos; wanted at most that")
+
+    def _span(self, item: ET.Element, here: tuple[int, Fraction]) -> None:
+        """Note a line of MuseScore 3 or 4 where it begins; it says where it ends."""
+        volta, ottava = item.find("Volta"), item.find("Ottava")
+        if volta is not None and self._is_first:
+            measures = _whole(item.findtext("next/location/measures"), 0)
+            self._volta(_Volta(here[0], here[0] + max(measures, 1), _endings(volta)))
+        if ottava is not None and (location := item.find("next/location")) is not None:
+            measures = _whole(location.findtext("measures"), 0)
+            last = (here[0] + measures, here[1] + self._moved(location))
+            self._ottavas.append(_Ottava(here, last, _shift(ottava)))
+        if len(self._ottavas) > _MOST_NUMBER:
+            raise NotationError(f"the score has more than {_MOST_NUMBER:,} ottava lines in a staff; wanted fewer")
+
+    def _volta(self, volta: _Volta) -> None:
+        self._score.voltas.append(volta)
+        if len(self._score.voltas) > _MOST_VOLTAS:
+            raise NotationError(f"the score has more than {_MOST_VOLTAS:,} endings; wanted fewer")
+
+
+def _endings(volta: ET.Element) -> frozenset[int]:
+    """The passes on which an ending is played."""
+    numbers = re.findall(r"\d{1,3}", (volta.findtext("endings") or "")[:_LONGEST_NAME])
+    return frozenset(number for text in numbers if 0 < (number := int(text)) <= _MOST_PASSES)
+
+
+def _shift(ottava: ET.Element) -> int:
+    return _OTTAVAS.get((ottava.findtext("subtype") or "").strip(), 0)
+
+
+# --- the tab ----------------------------------------------------------------------------------------------------------
+
+
+def _tab(score: _Score) -> Tab:
+    """The score as a tab: a track for each part, with the voices of its staves."""
+    measures = tuple(Measure(*frame.metre, frame.length, section=frame.section) for frame in score.frames)
+    tracks, left = [], iter(score.staves)
+    for part in score.parts:
+        staves = [(is_linked, bars) for is_linked, bars in zip(part.staves or (False,), left, strict=False)]
+        tracks.append(Track(part.name, part.program, part.is_drums, _joined(staves, len(measures))))
+    tempos = score.tempos if any(not mark.measure and not mark.place for mark in score.tempos) else []
+    first = () if tempos else (TempoMark(0, Fraction(0), 120.0),)
+    return Tab(measures, tuple(tracks), (*first, *score.tempos))
+
+
+def _joined(staves: Sequence[tuple[bool, list[Voices]]], measures: int) -> tuple[Voices, ...]:
+    """The voices of several staves side by side; a staff with the notes of one before it is left out."""
+    own: list[list[Voices]] = []
+    for is_linked, bars in staves:
+        if not (is_linked and own) and bars not in own:
+            own.append(bars)
+    return tuple(
+        tuple(voice for bars in own for voice in (bars[index] if index < len(bars) else ((),) * 4))
+        for index in range(measures)
+    )
