@@ -24,6 +24,7 @@ from seq2drum.music.limits import (
     GPIF_SUFFIXES,
     GUITARPRO_SUFFIXES,
     HUMDRUM_SUFFIXES,
+    MUSESCORE_SUFFIXES,
     PICTURE_SUFFIXES,
     RECORDING_SUFFIXES,
     SCORE_SUFFIXES,
@@ -91,7 +92,7 @@ _OLD_GUITAR_PRO = Kind(
     "a file of Guitar Pro 1 or 2",
     "open it in a later Guitar Pro or in TuxGuitar, and save it as .gp5 or export it as MIDI",
 )
-_MUSESCORE = Kind("a MuseScore file", _ENGRAVED)
+_MUSESCORE = Kind("a score of MuseScore", _READ, MUSESCORE_SUFFIXES)
 _SIBELIUS = Kind("a Sibelius file", _ENGRAVED)
 _FINALE = Kind("a Finale file", _ENGRAVED)
 _MUSICXML = Kind(
@@ -172,7 +173,7 @@ _BY_SUFFIX: Mapping[str, Kind] = MappingProxyType(
         ".song": _STUDIO_ONE, ".bwproject": _BITWIG, ".reason": _REASON, ".rns": _REASON, ".cwp": _CAKEWALK,
         ".dawproject": _DAWPROJECT, ".gtp": _OLD_GUITAR_PRO, **dict.fromkeys(GUITARPRO_SUFFIXES, _GUITAR_PRO),
         **dict.fromkeys(GPIF_SUFFIXES, _GPIF), ".tg": _TUXGUITAR, ".ptb": _POWER_TAB, ".pt2": _POWER_TAB,
-        ".mscz": _MUSESCORE, ".mscx": _MUSESCORE, ".sib": _SIBELIUS, ".mus": _FINALE, ".musx": _FINALE,
+        **dict.fromkeys(MUSESCORE_SUFFIXES, _MUSESCORE), ".sib": _SIBELIUS, ".mus": _FINALE, ".musx": _FINALE,
     }
 )  # fmt: skip
 """Kinds by suffix, if the bytes do not identify them. Projects of Logic and GarageBand are folders on most systems."""

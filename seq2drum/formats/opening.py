@@ -23,6 +23,7 @@ from seq2drum.music.limits import (
     GUITARPRO_SUFFIXES,
     HUMDRUM_SUFFIXES,
     MIDI_SUFFIXES,
+    MUSESCORE_SUFFIXES,
     PICTURE_BYTES,
     PICTURE_SUFFIXES,
     PROJECT_LIMITS,
@@ -86,6 +87,12 @@ def _read_gpif(data: bytes, _: Limits) -> Song:
     return gpif.read_gpif(data)
 
 
+def _read_musescore(data: bytes, _: Limits) -> Song:
+    from seq2drum.formats.musescore import reading
+
+    return reading.read_musescore(data)
+
+
 def _read_dawproject(data: bytes, limits: Limits) -> Song:
     from seq2drum.formats.dawproject import reading
 
@@ -119,6 +126,7 @@ KINDS = (
     Kind("file in Humdrum", HUMDRUM_SUFFIXES, SCORE_LIMITS.text_bytes, _read_humdrum),
     Kind("Guitar Pro file", GUITARPRO_SUFFIXES, TAB_LIMITS.binary_bytes, _read_guitarpro),
     Kind("Guitar Pro file", GPIF_SUFFIXES, TAB_LIMITS.file_bytes, _read_gpif),
+    Kind("score of MuseScore", MUSESCORE_SUFFIXES, TAB_LIMITS.score_bytes, _read_musescore),
     Kind("DAWproject", DAWPROJECT_SUFFIXES, PROJECT_LIMITS.file_bytes, _read_dawproject),
     RECORDING,
     Kind("drum text", DRUM_TEXT_SUFFIXES, DRUM_TEXT_BYTES, _read_drum_text),

@@ -26,6 +26,9 @@ GUITARPRO_SUFFIXES = (".gp3", ".gp4", ".gp5")
 GPIF_SUFFIXES = (".gp", ".gpx")
 """Suffixes of Guitar Pro 6 to 8, in lower case."""
 
+MUSESCORE_SUFFIXES = (".mscz", ".mscx")
+"""Suffixes of MuseScore, in lower case."""
+
 DAWPROJECT_SUFFIXES = (".dawproject",)
 """Suffixes of DAWproject, in lower case."""
 
@@ -40,7 +43,7 @@ PICTURE_SUFFIXES = (".png",)
 
 NOTE_SUFFIXES = (
     *(MIDI_SUFFIXES + SCORE_SUFFIXES + ABC_SUFFIXES + HUMDRUM_SUFFIXES + GUITARPRO_SUFFIXES + GPIF_SUFFIXES),
-    *DAWPROJECT_SUFFIXES,
+    *(MUSESCORE_SUFFIXES + DAWPROJECT_SUFFIXES),
 )
 """Suffixes of files with notes, and possibly drums, in lower case."""
 
@@ -144,7 +147,7 @@ SCORE_LIMITS = ScoreLimits()
 
 
 class TabLimits(NamedTuple):
-    """The limits of a Guitar Pro tab. One beyond them is refused with a `NotationError`."""
+    """The limits of a tab, and of a score of MuseScore. One beyond them is refused with a `NotationError`."""
 
     file_bytes: int = 32 * 2**20
     """Size of the file; Guitar Pro 8 may pack a recording with the tab, which is not read."""

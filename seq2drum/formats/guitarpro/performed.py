@@ -28,7 +28,9 @@ _GRACES = Fraction(1, 8)  # the length of all graces of a beat together, in quar
 
 
 def song_of(tab: Tab, order: Sequence[int] | None = None) -> Song:
-    """The song of a tab. order: its measures as they are played; by default, as their repeats say. Every beat falls on a tick, see `tab.ticks_per_quarter`.
+    """The song of a tab. Every beat falls on a tick, see `tab.ticks_per_quarter`.
+
+    order: the indices of the measures as they are played; by default, as their repeats say.
 
     Every measure is one bar of `Song.bars()`; a short one (a pickup) has its metre and its own length. A tied note is
     one with the note before it on its string. Section names become markers each time they are played. Notes beyond

@@ -1,4 +1,4 @@
-"""MuseScore 2 to 4 -> Song: the measures of a .mscx file, or of a .mscz that packs one, as a tab, by a reader of our own.
+"""MuseScore 2 to 4 -> Song: the measures of a .mscx file, or of a .mscz that packs one, as a tab.
 
 A pitch is as it sounds. The score is read measure by measure, and a measure is dropped when it has been read.
 """
@@ -18,14 +18,15 @@ from seq2drum.formats import foreign
 from seq2drum.formats.archives import Packed, archive_of, member
 from seq2drum.formats.guitarpro.performed import song_of
 from seq2drum.formats.guitarpro.tab import Beat, Feel, Measure, Tab, TabNote, TempoMark, Track
-from seq2drum.formats.musescore.form import Jump, Signs, order
+from seq2drum.formats.musescore.form import Jump, Signs, Volta, order
 from seq2drum.music.limits import TAB_LIMITS
 from seq2drum.music.notes import Song
 
 _PACKED = Packed("score", "save it again", "export it as MusicXML", TAB_LIMITS.score_bytes, TAB_LIMITS.packing)
 _WAY_OUT = "open it in MuseScore and choose File > Export, as MusicXML or MIDI"
 _VALUES = {
-    "long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2),
+    "long": Fraction(16), "breve": Fraction(8), "whole": Fraction(4), "half": Fraction(2), "quarter": Fraction(1),
+    "eighth": Fraction(1, 2),
     **{f"{part}{'nd' if part in (32, 512) else 'th'}": Fraction(4, part) for part in (16, 32, 64, 128, 256, 512, 1024)},
 }  # fmt: skip
 _GRACES = ("acciaccatura", "appoggiatura", "grace4", "grace16", "grace32")
@@ -40,6 +41,7 @@ _LOUDNESS = 80  # of a note before the first dynamic
 _OTTAVAS = {"8va": 12, "8vb": -12, "15ma": 24, "15mb": -24, "22ma": 36, "22mb": -36}
 _TREMOLOS = {"r8": Fraction(1, 2), "r16": Fraction(1, 4), "r32": Fraction(1, 8), "r64": Fraction(1, 16)}
 _SWUNG = {"eighth": Fraction(1, 2), "16th": Fraction(1, 4)}
+_SHORT = Fraction(1, 16)  # quarters of a short grace
 _TICKS = 480  # of a quarter, in MuseScore's files
 _MOST_IN_MEASURE = 100_000  # XML elements
 _LONGEST_NAME = 1000  # letters
@@ -54,22 +56,32 @@ def read_musescore(data: bytes) -> Song:
     Raises:
         NotationError: another kind of file, damaged, of MuseScore 1, or beyond TAB_LIMITS.
     """
-    score = _scanned(_text_of(data))
-    for volta in score.voltas:
-        for frame in score.frames[volta.first : volta.behind]:
-            frame.signs.endings = volta.passes
-    return song_of(_tab(score), order([frame.signs for frame in score.frames]))
+    text, feel = _text_of(data)
+    score = _scanned(text, feel)
+    return song_of(_tab(score), order([frame.signs for frame in score.frames], score.voltas))
 
 
-def _text_of(data: bytes) -> bytes:
-    """The XML text of the score: in a packed file, that which lies in no folder; parts lie in folders."""
+def _text_of(data: bytes) -> tuple[bytes, Feel | None]:
+    """The XML text of the score, and the swing of the style beside it.
+
+    In a packed file the score lies in no folder, and its parts do.
+    """
     if not data.startswith(b"PK\x03\x04"):
-        return data
+        return data, None
     with archive_of(data, _PACKED) as archive:
-        for info in archive.infolist():
+        listed = archive.infolist()
+        style = next((info for info in listed if info.filename == "score_style.mss"), None)  # MuseScore 4
+        for info in listed:
             if info.filename.lower().endswith(".mscx") and "/" not in info.filename:
-                return member(archive, info, _PACKED)
+                text = member(archive, info, _PACKED)
+                return text, _styled(member(archive, style, _PACKED)) if style is not None else None
     raise NotationError(f"the zip file has no .mscx in it; wanted a score of MuseScore (.mscz): {_WAY_OUT}")
+
+
+def _styled(style: bytes) -> Feel | None:
+    unit, ratio = (re.search(rb"<swing%b>(\w{1,20})<" % tag, style) for tag in (b"Unit", b"Ratio"))
+    known = _SWUNG.get(unit[1].decode("latin-1")) if unit else None
+    return _feel(known, ratio[1].decode("latin-1") if ratio else "60") if known else None
 
 
 # --- what is kept of the XML ------------------------------------------------------------------------------------------
@@ -94,14 +106,6 @@ class _Frame:
     signs: Signs = field(default_factory=Signs)
 
 
-class _Volta(NamedTuple):
-    """The measures of an ending, the first and that behind it, and the passes on which it is played."""
-
-    first: int
-    behind: int
-    passes: frozenset[int]
-
-
 Voices = tuple[tuple[Beat, ...], ...]
 
 
@@ -114,7 +118,7 @@ class _Score:
     staves: list[list[Voices]] = field(default_factory=list)
     tempos: list[TempoMark] = field(default_factory=list)
     feel: Feel | None = None
-    voltas: list[_Volta] = field(default_factory=list)
+    voltas: list[Volta] = field(default_factory=list)
     swings: dict[int, Feel | None] = field(default_factory=dict)  # of all staves, by the measure from which on
     notes: int = 0
     beats: int = 0
@@ -130,7 +134,7 @@ class _Score:
             )
 
 
-def _scanned(text: bytes) -> _Score:
+def _scanned(text: bytes, feel: Feel | None = None) -> _Score:
     """The score in an XML text.
 
     Raises:
@@ -140,9 +144,11 @@ def _scanned(text: bytes) -> _Score:
         raise NotationError(f"the score has {len(text):,} bytes; at most {TAB_LIMITS.score_bytes:,} are read")
     if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
         raise NotationError("the score declares its own XML entities or types, which no score of MuseScore needs")
+    if b"\0" in text:
+        raise NotationError(f"the score is damaged, or in other letters than UTF-8; {_WAY_OUT}")
     if not text.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
         raise NotationError(f"this is not a score of MuseScore: it begins with {foreign.beginning(text)}; {_WAY_OUT}")
-    score, path, count, inside = _Score(), list[ET.Element](), 0, 0
+    score, path, count, inside = _Score(feel=feel), list[ET.Element](), 0, 0
     reader: _StaffReader | None = None
     try:
         for event, element in ET.iterparse(io.BytesIO(text), events=("start", "end")):
@@ -163,6 +169,9 @@ def _scanned(text: bytes) -> _Score:
             if len(path) == 3 and reader is not None and path[2].tag == "Staff":
                 if element.tag == "Measure" and element.find("multiMeasureRest") is None:
                     reader.read(element)
+                elif element.tag.endswith("Box") and element.findtext("LayoutBreak/subtype") == "section":
+                    for frame in score.frames[-1:]:
+                        frame.signs.ends_section = True
                 path[2].clear()
                 inside = 0
             elif len(path) == 2 and path[1].tag == "Score":
@@ -257,29 +266,61 @@ class _Ottava(NamedTuple):
 _FOR_EVER = (1 << 30, Fraction(0))
 
 
-class _Voice:
-    """The beats of a voice in a measure. feel: where they swing, what begins or ends on the off-beat comes later."""
+class _Chord(NamedTuple):
+    """A chord or a rest in its measure, in quarters; graces: the notes before it, and whether they are short ones."""
 
-    def __init__(self, number: int, feel: Feel | None) -> None:
-        self.number, self._feel = number, feel
-        self.beats: list[Beat] = []
-        self.filled = Fraction(0)
-        self.graces: list[tuple[TabNote, ...]] = []
+    at: Fraction
+    duration: Fraction
+    notes: tuple[TabNote, ...]
+    graces: tuple[tuple[bool, tuple[TabNote, ...]], ...] = ()
+
+
+class _Voice:
+    """The chords of a voice in a measure. number: from 0."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.chords: list[_Chord] = []
+        self.graces: list[tuple[bool, tuple[TabNote, ...]]] = []  # those that wait for their chord
 
     def add(self, at: Fraction, duration: Fraction, notes: tuple[TabNote, ...]) -> None:
-        """Add a beat, after a rest up to its place."""
-        first, last = self._swung(at), self._swung(at + duration)
-        if first > self.filled:
-            self.beats.append(Beat(first - self.filled))
-        first = max(first, self.filled)
-        self.beats.append(Beat(max(last - first, Fraction(0)), notes, tuple(self.graces)))
+        """Add a chord or a rest."""
+        self.chords.append(_Chord(at, duration, notes, tuple(self.graces)))
         self.graces = []
-        self.filled = max(first, last)
 
-    def _swung(self, place: Fraction) -> Fraction:
-        if self._feel is None or place % (2 * self._feel.unit) != self._feel.unit:
-            return place
-        return place + (2 * self._feel.share - 1) * self._feel.unit
+    def beats(self, feel: Feel | None, pickup: Fraction) -> tuple[Beat, ...]:
+        """Its beats, one after the other, with rests between them. pickup: what the measure lacks at its start."""
+        out, filled = list[Beat](), Fraction(0)
+        lengths = [chord.duration for chord in self.chords]
+        for number, chord in enumerate(self.chords):
+            before, behind = lengths[max(number - 1, 0)], lengths[min(number + 1, len(lengths) - 1)]
+            first = _swung(chord.at, pickup, feel, min(before, chord.duration))
+            last = _swung(chord.at + chord.duration, pickup, feel, min(chord.duration, behind))
+            if first > filled:
+                out.append(Beat(first - filled))
+            filled = max(first, filled)
+            graces, shares = _shared(chord.graces, max(last - filled, Fraction(0)))
+            out += [Beat(share, notes) for (_, notes), share in zip(graces, shares, strict=True)]
+            filled += sum(shares)
+            out.append(Beat(max(last - filled, Fraction(0)), chord.notes))
+            filled = max(filled, last)
+        return tuple(out)
+
+
+def _swung(place: Fraction, pickup: Fraction, feel: Feel | None, shortest: Fraction) -> Fraction:
+    """A place in a measure as it is played: an off-beat comes later, unless one of its two notes is a shorter one."""
+    if feel is None or shortest < feel.unit or (place + pickup) % (2 * feel.unit) != feel.unit:
+        return place
+    return place + (2 * feel.share - 1) * feel.unit
+
+
+def _shared(
+    graces: tuple[tuple[bool, tuple[TabNote, ...]], ...], length: Fraction
+) -> tuple[tuple[tuple[bool, tuple[TabNote, ...]], ...], list[Fraction]]:
+    """The graces of a chord that sounds so long, and the length of each: one long grace takes half of the chord."""
+    if len(graces) == 1 and not graces[0][0]:
+        return graces, [length / 2]
+    return graces, [min(_SHORT, length / 2 / len(graces)) for _ in graces]
 
 
 class _StaffReader:
@@ -328,6 +369,10 @@ class _StaffReader:
             raise NotationError(f"measure {number + 1} has no length; {_WAY_OUT}")
         self._frame = _Frame(self._metre, length)
         self._feel = self._score.swings.get(number, self._feel)
+        begins = number == 0 or (
+            number <= len(self._score.frames) and self._score.frames[number - 1].signs.ends_section
+        )
+        pickup = max(Fraction(4 * self._metre[0], self._metre[1]) - length, Fraction(0)) if begins else Fraction(0)
         # 2. What is in it: in voices since MuseScore 3, else one after the other, with tracks.
         self._voices, self._like = {}, 0
         voices = item.findall("voice")
@@ -335,7 +380,9 @@ class _StaffReader:
             self._walk(voice, index)
         self._walk(item, None if not voices else 0)
         # 3. Its place among the others.
-        bar: Voices = tuple(tuple(self._voices[index].beats) if index in self._voices else () for index in range(4))
+        bar: Voices = tuple(
+            self._voices[index].beats(self._feel, pickup) if index in self._voices else () for index in range(4)
+        )
         if 0 < self._like <= number:
             bar = self._bars[number - self._like]
             for voice_beats in bar:
@@ -379,7 +426,7 @@ class _StaffReader:
                     self._mark(item)
 
     def _voice(self, number: int) -> _Voice:
-        return self._voices.setdefault(number, _Voice(number, self._feel))
+        return self._voices.setdefault(number, _Voice(number))
 
     def _moved(self, location: ET.Element) -> Fraction:
         text = location.findtext("fractions")
@@ -407,7 +454,7 @@ class _StaffReader:
         notes = tuple(note for note in sounding if not (note.is_tied and self._goes_on_elsewhere(note, voice)))
         if is_grace:
             if notes:
-                voice.graces.append(notes)
+                voice.graces.append(("acciaccatura" in kinds, notes))
                 self._score.count(len(notes))
             return
         voice.add(self._at, duration, notes)
@@ -470,6 +517,8 @@ class _StaffReader:
                 self._frame.signs.opens = True
             case "endRepeat":
                 self._frame.signs.count = max(2, min(_whole(item.text, 2), _MOST_PASSES))
+            case "LayoutBreak" if item.findtext("subtype") == "section":
+                self._frame.signs.ends_section = True
             case "Marker":
                 self._frame.signs.labels |= {_line(item.findtext("label") or "")}
             case "Jump":
@@ -479,13 +528,13 @@ class _StaffReader:
                 self._span(item, here)
             case "Volta" if self._is_first:
                 self._voltas[item.get("id", "")] = len(self._score.voltas)
-                self._volta(_Volta(here[0], here[0] + 1, _endings(item)))
+                self._volta(Volta(here[0], here[0] + 1, _endings(item), _is_open(item)))
             case "Ottava":
                 self._numbered[item.get("id", "")] = len(self._ottavas)
                 self._ottavas.append(_Ottava(here, _FOR_EVER, _shift(item)))
             case "endSpanner" if (at := self._voltas.pop(item.get("id", ""), None)) is not None:
-                behind = here[0] if not here[1] else here[0] + 1
-                self._score.voltas[at] = self._score.voltas[at]._replace(behind=behind)
+                behind, volta = here[0] if not here[1] else here[0] + 1, self._score.voltas[at]
+                self._score.voltas[at] = volta._replace(behind=max(behind, volta.first + 1))
             case "endSpanner" if (index := self._numbered.pop(item.get("id", ""), None)) is not None:
                 self._ottavas[index] = self._ottavas[index]._replace(last=here)
             case _:
@@ -506,7 +555,8 @@ class _StaffReader:
         volta, ottava = item.find("Volta"), item.find("Ottava")
         if volta is not None and self._is_first:
             measures = _whole(item.findtext("next/location/measures"), 0)
-            self._volta(_Volta(here[0], here[0] + max(measures, 1), _endings(volta)))
+            measures += _fraction(item.findtext("next/location/fractions") or "0/1") > 0
+            self._volta(Volta(here[0], here[0] + max(measures, 1), _endings(volta), _is_open(volta)))
         if ottava is not None and (location := item.find("next/location")) is not None:
             measures = _whole(location.findtext("measures"), 0)
             last = (here[0] + measures, here[1] + self._moved(location))
@@ -514,7 +564,7 @@ class _StaffReader:
         if len(self._ottavas) > _MOST_NUMBER:
             raise NotationError(f"the score has more than {_MOST_NUMBER:,} ottava lines in a staff; wanted fewer")
 
-    def _volta(self, volta: _Volta) -> None:
+    def _volta(self, volta: Volta) -> None:
         self._score.voltas.append(volta)
         if len(self._score.voltas) > _MOST_VOLTAS:
             raise NotationError(f"the score has more than {_MOST_VOLTAS:,} endings; wanted fewer")
@@ -524,6 +574,11 @@ def _endings(volta: ET.Element) -> frozenset[int]:
     """The passes on which an ending is played."""
     numbers = re.findall(r"\d{1,3}", (volta.findtext("endings") or "")[:_LONGEST_NAME])
     return frozenset(number for text in numbers if 0 < (number := int(text)) <= _MOST_PASSES)
+
+
+def _is_open(volta: ET.Element) -> bool:
+    """Return whether the line of an ending has no hook at its end."""
+    return _whole(volta.findtext("endHookType") or volta.findtext("endHook"), 0) == 0
 
 
 def _shift(ottava: ET.Element) -> int:

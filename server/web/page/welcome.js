@@ -4,7 +4,7 @@ import { fill, h, sign } from "./dom.js";
 import { language, t } from "./words.js";
 
 /** Suffixes that the file chooser offers. Other files can still be dropped; the server judges them. */
-export const SUFFIXES = ".mid,.midi,.kar,.rmi,.musicxml,.mxl,.xml,.abc,.krn,.gp,.gp3,.gp4,.gp5,.gpx,.dawproject,.wav,.flac,.ogg,.mp3,.aif,.aiff";
+export const SUFFIXES = ".mid,.midi,.kar,.rmi,.musicxml,.mxl,.xml,.abc,.krn,.gp,.gp3,.gp4,.gp5,.gpx,.mscz,.mscx,.dawproject,.wav,.flac,.ogg,.mp3,.aif,.aiff";
 
 export class Welcome {
   /**
