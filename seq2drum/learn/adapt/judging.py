@@ -2,8 +2,9 @@
 
     python -m seq2drum.learn.adapt.judging --cache FILE --artist "Iron Maiden" "Jethro Tull"
 
-A band is the songs whose file names begin or end with an artist's name. Played to are its songs on the validation and
-test sides, each by drummers that know some of the others; the figures are F1 of grooves, bar by bar, without playing.
+A band is the songs whose file names begin or end with an artist's name, or whose origin in the manifest begins with it.
+Played to are its songs on the validation and test sides, each by drummers that know some of the others; the figures are
+F1 of grooves, bar by bar, without playing.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ DRAWS = 3
 
 
 def bands_of(songs: Sequence[Prepared], artists: Sequence[str]) -> dict[str, list[Prepared]]:
-    """Return the songs of each artist, one of each group."""
+    """Return the songs of each artist, one of each group: those with the name in the file's name or in the origin."""
     found: dict[str, dict[str, Prepared]] = {artist: {} for artist in artists}
     for song in songs:
         title = _words(title_of_file(song.path))
         for artist in artists:
             name = _words(artist)
-            is_one = title.startswith(f"{name} ") or title.endswith(f" {name}")
+            is_one = title.startswith(f"{name} ") or title.endswith(f" {name}") or song.origin.startswith(artist)
             if is_one and song.guitar_grid.form.steps.max() <= MAX_STEPS:
                 found[artist].setdefault(song.group, song)
     return {artist: list(own.values()) for artist, own in found.items()}
