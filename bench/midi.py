@@ -17,7 +17,7 @@ from symusic import Score
 
 from bench.harness import BenchError, Row, Table
 from bench.machine import ROOT, spent
-from seq2drum.formats.midi import midi
+from seq2drum.formats.midi import midi, streams
 
 SAMPLE = ROOT.parent / "shared" / "corpus" / "sample"
 TIMES = Table(
@@ -70,6 +70,12 @@ def write_music21(file: Any) -> bytes:
     return bytes(file.writestr())
 
 
+def read_streams(data: bytes) -> Any:
+    import music21  # noqa: F401  # so that its absence is known as that of the others
+
+    return streams.parse(data)
+
+
 Library = tuple[Callable[[bytes], Any], Callable[[Any], bytes], int]
 """A reader, a writer, and how many rounds are timed."""
 
@@ -79,6 +85,7 @@ LIBRARIES: dict[str, Library] = {
     "mido": (read_mido, write_mido, 1),
     "pretty_midi": (read_pretty_midi, write_pretty_midi, 1),
     "music21 (events only)": (read_music21, write_music21, 1),
+    "--reader music21": (read_streams, midi.serialise, 1),
 }
 
 

@@ -3,7 +3,8 @@
 The bounds fall. A change that makes a way longer is redesigned; one that makes it shorter lowers its bound. They rose
 thrice, when something came in: from (336, 46), (489, 64) and (834, 89) for the sections of a song and their plan; from
 (377, 48), (530, 66) and (871, 92) for the style that a guitar sounds like, and for the learnt arranger, which is one
-file more on each way and seven functions when training. A band's own drummer is one file more, and four functions.
+file more on each way and seven functions when training. A band's own drummer is one file more, and four functions. The
+page that opens by itself and the reader of MIDI are nine functions of a command line.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from bench.journeys import JOBS, Journey, journey
 
 BOUNDS = {
     "accompany": Journey(411, 53),  # with the law of repeats
-    "infer": Journey(551, 70),
+    "infer": Journey(560, 70),
     "train": Journey(929, 97),
     "call": Journey(109, 11),
 }

@@ -13,11 +13,13 @@ from seq2drum.console import arguments, maps, paths, shared
 from seq2drum.console.terminal import as_text, say
 from seq2drum.deliver.export import Played
 from seq2drum.errors import OptionError, PartNotFoundError
+from seq2drum.music.choices import SYMUSIC
 from seq2drum.music.limits import RECORDING_SUFFIXES, SONG_SUFFIXES
 from seq2drum.music.options import STAYS, TIMING, WHAT, check
 from seq2drum.system import files
 
 if TYPE_CHECKING:
+    from seq2drum.formats.opening import Opened
     from seq2drum.lattice.beats.performance import Timing
     from seq2drum.music.notes import Song
     from seq2drum.music.song_plan import SongPlan
@@ -60,11 +62,12 @@ def _check_track(track: str | None) -> None:
 class Given(NamedTuple):
     """A file as the drummer's input.
 
-    song: that of a recording, or of a file whose beats were tracked or put right; else the file itself. recording: the
-    bytes of the file, if it is a recording. found: whether its beats were tracked or put right.
+    song: that of a recording, of a file whose beats were tracked or put right, or as read by another reader than the
+    usual one; else the file itself. recording: the bytes of the file, if it is a recording. found: whether its beats
+    were tracked or put right.
     """
 
-    song: Song | bytes | str
+    song: Song | Opened | bytes | str
     recording: bytes | None = None
     found: bool = False
 
@@ -86,7 +89,7 @@ def read_given(source: str, options: argparse.Namespace) -> Given:
     if kind is opening.RECORDING:
         _check_track(options.track)
     elif said == Timing() and not options.follow:
-        return Given(file)
+        return Given(file if options.reader == SYMUSIC else opening.open_song(file, reader=options.reader))
     from seq2drum.formats.timed import open_timed  # what finds beats is loaded where there are some to be found
 
     heard = open_timed(file, said, follow=options.follow, track=options.track)
@@ -136,6 +139,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="a shipped model, or the folder of a training run (default: default)",
     )
     shared.add_timing(parser)
+    shared.add_reader(parser)
     output = parser.add_argument_group("output")
     shared.add_output(output, shared.where_drums_go())
     shared.add_with_guitar(output)
@@ -154,7 +158,9 @@ def run(options: argparse.Namespace) -> int:
 
     wanted, count = Options(**shared.chosen(options)), options.takes
     check("takes", count, "--takes")
-    timing(options)
+    said = timing(options)
+    if options.reader != SYMUSIC and (options.follow or said != type(said)()):
+        raise OptionError(f"--reader {options.reader} takes the beats of the file; leave it out to give or find them")
     exports.session(options)  # refuses impossible options before anything is played
     if not options.files:
         raise OptionError(

@@ -9,10 +9,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from seq2drum.console import shared
 from seq2drum.console.arguments import check_least, named
 from seq2drum.console.shared import Container
 from seq2drum.console.terminal import bar, say
 from seq2drum.errors import CorpusError, MissingExtraError, OptionError, OutputError
+from seq2drum.music.choices import SYMUSIC
 from seq2drum.system import files
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
   seq2drum --mode prepare --data millions.parquet --data-out shards --tasks 64
   seq2drum --mode prepare --data all.parquet --data-out shards --engine slurm"""
     add_data(parser)
+    shared.add_reader(parser)
     many = parser.add_argument_group("shards and an index, for more songs than memory holds")
     many.add_argument(
         "--data-out", type=named, metavar="DIR", help="the folder of the shards, instead of one file (--cache)"
@@ -99,6 +102,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _shards(options: argparse.Namespace) -> int:
     """Prepare shards into a folder, or hand the job to a cluster; returns the exit code."""
+    if options.reader != SYMUSIC:
+        raise OptionError(
+            f"--reader {options.reader} is too slow for shards; leave it out, or write one file (--cache)"
+        )
     if options.cache:
         raise OptionError("--cache is one file and --data-out a folder of shards; leave one of them out")
     settings = _slurm(options)
@@ -227,7 +234,13 @@ def cache_of(data: Sequence[str | Path], options: argparse.Namespace) -> Path:
         return Path(options.cache)
     manifest = Path(options.manifest) if options.manifest else None
     known = digests_of(manifests_of(manifest, [source_of(word).path for word in data]))
-    return CACHES / f"{digest(parts_of(data), *known, *Licences(options.licence).names)}.s2d"
+    others = [reader] if (reader := _reader(options)) != SYMUSIC else []
+    return CACHES / f"{digest(parts_of(data), *known, *Licences(options.licence).names, *others)}.s2d"
+
+
+def _reader(options: argparse.Namespace) -> str:
+    """The reader of MIDI; modes that read songs on the way have no choice of it."""
+    return str(getattr(options, "reader", SYMUSIC))
 
 
 def _prepare(data: Sequence[str | Path], options: argparse.Namespace, path: Path) -> list[Packed]:
@@ -250,6 +263,7 @@ def _prepare(data: Sequence[str | Path], options: argparse.Namespace, path: Path
             workers=options.workers or os.cpu_count() or 1,
             manifest=Path(options.manifest) if options.manifest else None,
             licences=Licences(options.licence),
+            reader=_reader(options),
             progress=lambda done, total: advance(1 / total, f"{done} of {total}"),
         )
     save_packed(songs, path)

@@ -10,7 +10,7 @@ from seq2drum import __version__
 from seq2drum.console import paths
 from seq2drum.console.arguments import named
 from seq2drum.errors import OptionError
-from seq2drum.music.choices import AUTO, Choice, placed_of, values_of
+from seq2drum.music.choices import AUTO, MUSIC21, READERS, SYMUSIC, Choice, placed_of, values_of
 from seq2drum.music.options import BEATS, CHOICES, OPTIONS, OUTPUT, SECTIONS, SESSION, TIMING, WHAT, names_in
 
 if TYPE_CHECKING:
@@ -221,6 +221,17 @@ def add_timing(to: argparse.ArgumentParser) -> None:
     group = to.add_argument_group(BEATS, "In a recording, the drummer detects what you leave out.")
     for name in TIMING:
         add_choice(group, name, table=TIMING)
+
+
+def add_reader(to: Container) -> None:
+    """Add the reader of MIDI."""
+    to.add_argument(
+        "--reader",
+        choices=READERS,
+        default=SYMUSIC,
+        help=f"who reads MIDI: {SYMUSIC}, or {MUSIC21} through its streams, hundreds of times slower, to compare"
+        f" (default: {SYMUSIC})",
+    )
 
 
 def where_drums_go(suffix: str = paths.OUTPUT_SUFFIX) -> str:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from seq2drum.errors import InputError
 from seq2drum.formats import foreign
 from seq2drum.formats.midi import midi
+from seq2drum.music.choices import SYMUSIC
 from seq2drum.music.limits import (
     ABC_SUFFIXES,
     DAWPROJECT_SUFFIXES,
@@ -55,6 +56,21 @@ class Kind(NamedTuple):
     suffixes: tuple[str, ...]
     most: int | None
     read: Callable[[bytes, Limits], Song]
+
+    def song(self, data: bytes, limits: Limits, reader: str = SYMUSIC) -> Song:
+        """Return the song in the bytes of a file of this kind. reader: of MIDI, one of `choices.READERS`.
+
+        Raises:
+            InputError: the bytes are damaged, or beyond the limits.
+            MissingExtraError: the reader needs a package that is not installed.
+        """
+        return self.read(data, limits) if reader == SYMUSIC or self is not _MIDI else _read_streams(data, limits)
+
+
+def _read_streams(data: bytes, limits: Limits) -> Song:
+    from seq2drum.formats.midi import streams  # music21: only where it is used
+
+    return streams.parse(data, limits=limits)
 
 
 def _read_score(data: bytes, _: Limits) -> Song:
@@ -146,15 +162,17 @@ def kind_of(head: bytes, suffix: str = "") -> Kind:
     return next((kind for kind in KINDS if suffix in kind.suffixes), _MIDI)
 
 
-def open_song(source: str | os.PathLike[str] | bytes, *, limits: Limits = DEFAULT_LIMITS) -> Opened:
-    """The song in a file of any kind, or in its bytes.
+def open_song(
+    source: str | os.PathLike[str] | bytes, *, limits: Limits = DEFAULT_LIMITS, reader: str = SYMUSIC
+) -> Opened:
+    """The song in a file of any kind, or in its bytes. reader: of MIDI, one of `choices.READERS`.
 
     Raises:
         InputError: no such file, not readable, too large, or not what its beginning or name says.
         MissingExtraError: its reader needs a package that is not installed.
     """
     kind, data = recognised(source, limits=limits)
-    return Opened(kind.read(data, limits), data if kind is _MIDI else None)
+    return Opened(kind.song(data, limits, reader), data if kind is _MIDI else None)
 
 
 def open_drums(source: str | os.PathLike[str] | bytes, *, limits: Limits = DEFAULT_LIMITS) -> Opened:

@@ -31,6 +31,7 @@ OTHER_STYLES = MappingProxyType(
 )
 """Words of guitarists for styles that do not exist here, each with the nearest style."""
 MOST_TAKES = 1000
+READERS = SYMUSIC, MUSIC21 = "symusic", "music21"  # of MIDI
 AUTO = "auto"  # in place of a word: it is decided for each song
 RING, CHOKE, RITARD, NO_ENDING = "ring", "choke", "ritard", "none"
 ENDINGS = (AUTO, RING, CHOKE, RITARD, NO_ENDING)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from seq2drum.errors import OptionError
+from seq2drum.formats.opening import Opened
 from seq2drum.lattice.conditions import Controls
 from seq2drum.lattice.features import GuitarGrid, features
 from seq2drum.lattice.grid import Grid
@@ -96,7 +97,7 @@ class Drummer(Shown):
 
     def takes(
         self,
-        song: Song | bytes | str | os.PathLike[str],
+        song: Song | Opened | bytes | str | os.PathLike[str],
         options: Options | None = None,
         count: int = 1,
         *,
@@ -131,7 +132,7 @@ class Drummer(Shown):
 
     def listen(
         self,
-        song: Song | bytes | str | os.PathLike[str],
+        song: Song | Opened | bytes | str | os.PathLike[str],
         options: Options | None = None,
         *,
         limits: Limits = DEFAULT_LIMITS,

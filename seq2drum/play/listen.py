@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from seq2drum.errors import InputError, OptionError
-from seq2drum.formats.opening import open_song
+from seq2drum.formats.opening import Opened, open_song
 from seq2drum.lattice.features import Features, SongGrid, features
 from seq2drum.lattice.gestures import rests
 from seq2drum.lattice.grid import Grid, encode
@@ -108,7 +108,7 @@ class Guitar:
 
 
 def listen(
-    song: Song | bytes | str | os.PathLike[str],
+    song: Song | Opened | bytes | str | os.PathLike[str],
     track: str | None = None,
     *,
     sections: str | None = None,
@@ -118,7 +118,7 @@ def listen(
     """Read a song and find its guitar.
 
     Args:
-        song: A song, or a file of any kind that `formats.opening` knows, its path or its bytes.
+        song: A song, opened or not, or a file of any kind that `formats.opening` knows, its path or its bytes.
         track: The guitar parts; by default those that look like one.
         sections: Sections by name, in place of the file's markers, as in `Options.sections`.
         drums: A file whose drums replace the song's own.
@@ -128,7 +128,9 @@ def listen(
         InputError: the song cannot be read or has no guitar. The message says what to do.
         OptionError: there is no such track, or a section is longer than the song.
     """
-    song, source = (song, None) if isinstance(song, Song) else open_song(song, limits=limits)
+    if not isinstance(song, Opened):
+        song = Opened(song, None) if isinstance(song, Song) else open_song(song, limits=limits)
+    song, source = song
     if drums is not None:
         song = redrummed(song, drums)
     choice = theory.choose_parts(song, track)

@@ -15,7 +15,8 @@ from safetensors.numpy import save_file
 from seq2drum.data.corpus.cache import save
 from seq2drum.errors import CheckpointError, CorpusError, UnknownModelError
 from seq2drum.formats.midi import midi
-from seq2drum.learn.adapt import band, judging, playing, songs, ways
+from seq2drum.lattice.conditions import drums_of
+from seq2drum.learn.adapt import band, judging, playing, songs, takes, ways
 from seq2drum.models import checkpoint
 from seq2drum.music.notes import Marker, Song
 from seq2drum.play.checkpoint.band import FILES, TUNED, Band, Ways, is_checked, read_band, ways_of
@@ -268,6 +269,70 @@ def test_grooves_that_a_band_plays_itself_agree_with_its_song(
     words = ["--cache", str(tmp_path / "songs.s2d"), "--artist", "Funk", "--known", "1"]
     assert judging.main(words) == 0 and "1 songs known, 1 played to" in capsys.readouterr().out
     assert judging.main([*words[:3], "Nobody"]) == 2
+
+
+def test_an_origin_names_a_band_as_well() -> None:
+    known = [each.song for each in songs.hear(FUNK) if each.song is not None]
+    made = [replace(song, origin="my band; CC0") for song in known[:2]]
+    assert [len(own) for own in judging.bands_of([*made, known[2]], ["my band", "Rock"]).values()] == [2, 1]
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> list[takes.Row]:
+    folder = tmp_path_factory.mktemp("takes")
+    known = [each.song for each in songs.hear([TRAINING]) if each.song is not None]
+    sides = [replace(song, split="test" if "funk_1" in song.path else "train") for song in known]
+    save(sides, folder / "songs.s2d")
+    words = ["--cache", str(folder / "songs.s2d"), "--artist", "Funk", "--known", "1", "3"]
+    assert takes.main([*words, "--json", str(folder / "takes.json")]) == 0
+    rows: list[takes.Row] = json.loads((folder / "takes.json").read_text())
+    return rows
+
+
+def test_whole_takes_of_a_band_are_judged_beside_the_default_and_the_real_drums(judged: list[takes.Row]) -> None:
+    by_name = {row["drummer"]: row for row in judged}
+    assert {takes.REAL, takes.USUALLY, takes.NEAREST, "1", "all", takes.GROOVES_ALONE} <= by_name.keys()
+    real, usual, own = (by_name[name] for name in (takes.REAL, takes.USUALLY, "all"))
+    assert real["f1"] == 1 and 0 < usual["f1"] < 1 and 0 < own["f1 plain"] <= 1
+    assert usual["free nats"] == own["free nats"], "the network is the same"
+    assert usual["nats"] != own["nats"], "the grooves are not"
+    assert all(0 <= row["copies"] <= 1 and row["distance"] >= 0 for row in judged)
+    assert 0 <= real["further"] <= 1 and 0 <= real["less alike"] <= 1
+    lines = takes.table(judged)
+    assert "all: 1 songs of 1 bands" in lines and any(line.startswith("  nats") for line in lines)
+
+
+def test_intervals_of_takes_are_over_bands_and_draws_of_a_song_are_averaged() -> None:
+    def row(band: str, drummer: str, f1: float) -> takes.Row:
+        return {"band": band, "song": "x", "drummer": drummer, "f1": f1}
+
+    usual = [row(name, takes.USUALLY, 0.5) for name in "ab"]
+    told = takes.table([*usual, row("a", "3", 0.6), row("a", "3", 0.8), row("b", "3", 0.5)])
+    (line,) = [line for line in told[told.index("3: 2 songs of 2 bands") :] if line.startswith("  f1:")]
+    assert line == "  f1: 0.600, default 0.500; +0.100 (+0.000 to +0.200); lower in 0%, higher in 50%"
+
+
+def test_the_habits_of_a_band_are_like_its_own_and_far_from_others() -> None:
+    known = [each.song for each in songs.hear([TRAINING]) if each.song is not None]
+    usual = takes.Habits.of(known)
+    read = [usual.read(song, drums_of(song.drums, song.guitar_grid.form)) for song in known]
+    first, second = (each for each in read[:2] if each is not None)
+    assert takes.likeness(first, first) == pytest.approx(1) and takes.away(first, first) == 0
+    assert takes.away(first, second) > 0 and takes.likeness(second, first) < 1
+    assert np.isnan(takes.likeness(None, first))
+
+
+def test_of_a_band_the_song_with_the_same_guitar_is_the_nearest() -> None:
+    known = [each.song for each in songs.hear([TRAINING]) if each.song is not None]
+    assert takes.nearest(known[0], [*known[2:], known[0]]).path == known[0].path
+
+
+@pytest.mark.slow
+def test_what_learns_by_gradients_is_judged_as_well(tmp_path: Path) -> None:
+    known = [each.song for each in songs.hear(FUNK) if each.song is not None]
+    who = list(takes.learners(known, 0.02, tmp_path))
+    assert who[-1].name == takes.TRAINED
+    assert all(np.isfinite(takes.nats_of(known[0], each)).all() for each in who)
 
 
 def test_a_service_lists_a_drummer_by_its_name_and_its_songs(drummer: Path) -> None:

@@ -21,6 +21,7 @@ from seq2drum.data.corpus.parts import Part, parts_of, rows_of
 from seq2drum.data.corpus.prepared import Prepared, split_of
 from seq2drum.data.corpus.reading import manifests_of, read_manifests, read_song
 from seq2drum.errors import CorpusError
+from seq2drum.music.choices import SYMUSIC
 from seq2drum.music.shown import Shown
 from seq2drum.system.workers import results_of
 
@@ -65,6 +66,7 @@ def prepare_packed(
     workers: int = 1,
     manifest: Path | None = None,
     licences: Licences = ANY,
+    reader: str = SYMUSIC,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[list[Packed], Account]:
     """Read all songs of a corpus, packed as `cache.save_packed` wants them.
@@ -72,7 +74,7 @@ def prepare_packed(
     The result depends neither on the number of workers nor on where the folders lie.
 
     data: folders, files, Parquet files, and named corpora such as "lakh:DIR". licences: those that songs may have.
-    progress: called with the number of files read, and of all files.
+    reader: of MIDI, one of `choices.READERS`. progress: called with the number of files read, and of all files.
 
     Raises:
         CorpusError: there is nothing to read, it is damaged, the manifest is unusable, or no song is left.
@@ -84,7 +86,7 @@ def prepare_packed(
     account = Account()
     candidates: list[Candidate] = []
     total = sum(part.size for part in parts)
-    for found in results_of(Reader(manifests, licences), parts, workers):
+    for found in results_of(Reader(manifests, licences, reader), parts, workers):
         for _ in found:
             account.files += 1
             progress(account.files, total)
@@ -109,11 +111,12 @@ def prepare_packed(
 class Reader:
     """A picklable reader of the songs of a part of a corpus, for worker processes.
 
-    manifests: tables with more about songs. licences: allowed ones.
+    manifests: tables with more about songs. licences: allowed ones. name: the reader of MIDI.
     """
 
     manifests: tuple[Path, ...]
     licences: Licences
+    name: str = SYMUSIC
 
     def __call__(self, part: Part) -> list[Candidate | str]:
         """For each song, in order, a candidate or the reason it is left out."""
@@ -121,7 +124,7 @@ class Reader:
         return [row if isinstance(row, str) else self._song(row) for row in rows]
 
     def _song(self, row: Row) -> Candidate | str:
-        return read_song(row) if row.licence in self.licences else OTHER_LICENCE
+        return read_song(row, self.name) if row.licence in self.licences else OTHER_LICENCE
 
 
 def _packed(candidate: Candidate, group: str) -> Packed:

@@ -22,6 +22,7 @@ from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.form import MAX_STEPS, written_lattice
 from seq2drum.lattice.grid import encode
 from seq2drum.music import drum_maps, theory
+from seq2drum.music.choices import SYMUSIC
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS, NOTE_SUFFIXES
 from seq2drum.music.notes import Part, Song, loudest, merge_parts
@@ -187,10 +188,10 @@ def read_manifests(paths: tuple[Path, ...]) -> Mapping[str, Listed]:
     return listed
 
 
-def read_song(row: Row) -> Candidate | str:
-    """The song in a file's bytes, or the reason it is left out."""
+def read_song(row: Row, reader: str = SYMUSIC) -> Candidate | str:
+    """The song in a file's bytes, or the reason it is left out. reader: of MIDI, one of `choices.READERS`."""
     try:
-        return candidate_of(row, opened(row))
+        return candidate_of(row, opened(row, reader))
     except InputError:
         return UNREADABLE
     except MissingExtraError as error:
@@ -237,8 +238,8 @@ def candidate_of(row: Row, song: Song) -> Candidate | str:
     return Candidate(said, pack(guitar_grid, hits), fingerprint(guitar_grid, hits))
 
 
-def opened(row: Row) -> Song:
-    """The song of a file with notes.
+def opened(row: Row, reader: str = SYMUSIC) -> Song:
+    """The song of a file with notes. reader: of MIDI, one of `choices.READERS`.
 
     Raises:
         InputError: the file has no notes, is too large, damaged, or of an unknown kind.
@@ -247,4 +248,4 @@ def opened(row: Row) -> Song:
     kind = opening.kind_of(row.data[: foreign.HEAD_BYTES], Path(row.path).suffix.lower())
     if kind.suffixes[0] not in NOTE_SUFFIXES or len(row.data) > (kind.most or DEFAULT_LIMITS.file_bytes):
         raise InputError("no file with notes, or too large a one")
-    return kind.read(row.data, DEFAULT_LIMITS)
+    return kind.song(row.data, DEFAULT_LIMITS, reader)
