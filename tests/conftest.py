@@ -26,6 +26,7 @@ _T = TypeVar("_T")
 # Several processes share the tests: each of them, and each program that is started, computes with one thread. Torch and
 # NumPy read this when they are loaded, which is later.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for tests that import ONNX Runtime themselves
 
 # A shell that starts tests in the background has Ctrl-C ignored, and the programs that are tried would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -125,20 +125,19 @@ def _installation() -> Iterator[Check]:
         except metadata.PackageNotFoundError:
             yield Check(group, name, "wrong", f"{needed} is not installed", packages.install_package(needed))
     try:
-        import onnxruntime
-
-        from seq2drum.play.checkpoint import folder
+        from seq2drum.play.checkpoint import folder, runtime
         from seq2drum.play.generators import composer
 
         names = folder.available()
         for name in names:
             folder.verify(folder.find(name))
+        version = runtime.runtime().__version__
     except ImportError as error:
         yield Check(group, "player", "wrong", f"{error}", packages.install_package("onnxruntime"))
     except Seq2DrumError as error:
         yield Check(group, "models", "wrong", f"{error}", "install seq2drum again")
     else:
-        yield Check(group, "models", "ok", f"{', '.join(names)}, unchanged; ONNX Runtime {onnxruntime.__version__}")
+        yield Check(group, "models", "ok", f"{', '.join(names)}, unchanged; ONNX Runtime {version}")
         if lacking := composer.lacking():
             mend = packages.install_companion(composer.PACKAGE)
             yield Check(group, "generators", "missing", f"of learnt beats: without {', '.join(lacking)}", mend)
