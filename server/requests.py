@@ -173,6 +173,7 @@ def server_info(settings: Settings) -> pb.GetServerInfoResponse:
         ),
         auth=_auth(settings),
         missing_readers=[pb.MissingReader(kind=kind, install=install) for kind, install in foreign.missing().items()],
+        readers=[pb.Reader(kind=kind, suffixes=suffixes) for kind, suffixes in foreign.readable().items()],
     )
 
 

@@ -24,6 +24,7 @@ from seq2drum.music.limits import (
     GPIF_SUFFIXES,
     GUITARPRO_SUFFIXES,
     HUMDRUM_SUFFIXES,
+    MIDI_SUFFIXES,
     MUSESCORE_SUFFIXES,
     PICTURE_SUFFIXES,
     RECORDING_SUFFIXES,
@@ -297,3 +298,15 @@ def missing() -> dict[str, str]:
     recording = [] if find_spec("soundfile") and find_spec("soxr") else [GET_AUDIO]
     recording += [] if network() else [GET_NETWORK]
     return {kind: " && ".join(commands) for kind, commands in (("tab", tab), ("recording", recording)) if commands}
+
+
+def readable() -> dict[str, tuple[str, ...]]:
+    """The suffixes of songs that this installation can open, by the words for their kinds, as in `missing`."""
+    kinds = {
+        "midi": MIDI_SUFFIXES,
+        "score": SCORE_SUFFIXES + ABC_SUFFIXES + HUMDRUM_SUFFIXES + MUSESCORE_SUFFIXES,
+        "tab": GUITARPRO_SUFFIXES + GPIF_SUFFIXES,
+        "dawproject": DAWPROJECT_SUFFIXES,
+        "recording": RECORDING_SUFFIXES,
+    }
+    return {kind: suffixes for kind, suffixes in kinds.items() if kind not in missing()}

@@ -3369,6 +3369,7 @@ class GetServerInfoResponse(_message.Message):
     LIMITS_FIELD_NUMBER: _builtins.int
     AUTH_FIELD_NUMBER: _builtins.int
     MISSING_READERS_FIELD_NUMBER: _builtins.int
+    READERS_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The version of seq2drum."""
     auth: Global___AuthMode.ValueType
@@ -3385,6 +3386,10 @@ class GetServerInfoResponse(_message.Message):
     def missing_readers(self) -> _containers.RepeatedCompositeFieldContainer[Global___MissingReader]:
         """The kinds of files that this server cannot read, because a reader is not installed."""
 
+    @_builtins.property
+    def readers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reader]:
+        """The kinds of songs that this server can read."""
+
     def __init__(
         self,
         *,
@@ -3393,14 +3398,43 @@ class GetServerInfoResponse(_message.Message):
         limits: Global___Limits | None = ...,
         auth: Global___AuthMode.ValueType = ...,
         missing_readers: _abc.Iterable[Global___MissingReader] | None = ...,
+        readers: _abc.Iterable[Global___Reader] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_versions", b"api_versions", "auth", b"auth", "limits", b"limits", "missing_readers", b"missing_readers", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_versions", b"api_versions", "auth", b"auth", "limits", b"limits", "missing_readers", b"missing_readers", "readers", b"readers", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetServerInfoResponse: _TypeAlias = GetServerInfoResponse  # noqa: Y015
+
+@_typing.final
+class Reader(_message.Message):
+    """A kind of song that a server can read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    SUFFIXES_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """"midi", "score" (MusicXML, ABC, Humdrum, MuseScore), "tab" (Guitar Pro), "dawproject" or "recording"."""
+    @_builtins.property
+    def suffixes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The suffixes of its files, in lower case, with their dots."""
+
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        suffixes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "suffixes", b"suffixes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reader: _TypeAlias = Reader  # noqa: Y015
 
 @_typing.final
 class MissingReader(_message.Message):

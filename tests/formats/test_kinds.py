@@ -18,6 +18,7 @@ from seq2drum.console import paths
 from seq2drum.data.corpus import cache, parquet, reading
 from seq2drum.data.corpus.parquet import Row
 from seq2drum.errors import InputError, LimitError, Seq2DrumError
+from seq2drum.formats import foreign
 from seq2drum.formats.dawproject.writing import write_dawproject
 from seq2drum.formats.guitarpro.binary import write_guitarpro
 from seq2drum.formats.midi import midi
@@ -303,3 +304,13 @@ def test_a_tab_with_guitar_and_drums_is_read_to_learn_from(tmp_path) -> None:
     found = reading.read_song(Row("tabs/song.gp5", "", path.read_bytes(), "", ""))
     assert not isinstance(found, str), found
     assert found.said.drum_notes == len(drums)
+
+
+def test_what_can_be_opened_is_what_has_a_reader_less_what_is_not_installed(monkeypatch):
+    monkeypatch.setattr(foreign, "missing", dict)
+    readable = foreign.readable()
+    suffixes = [suffix for kind in readable.values() for suffix in kind]
+    assert sorted(suffixes) == sorted(SONG_SUFFIXES)
+    assert set(suffixes) <= {suffix for kind in KINDS for suffix in kind.suffixes}
+    monkeypatch.setattr(foreign, "missing", lambda: {"tab": "", "recording": ""})
+    assert foreign.readable() == {kind: those for kind, those in readable.items() if kind not in ("tab", "recording")}

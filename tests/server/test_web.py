@@ -144,6 +144,9 @@ def test_a_page_is_told_what_its_server_cannot_read(monkeypatch: pytest.MonkeyPa
     async def body(opened: Page) -> None:
         told = (await opened.post("GetServerInfo")).told
         assert told["missingReaders"] == [{"kind": "recording", "install": foreign.GET_NETWORK}]
+        kinds = {each["kind"]: each["suffixes"] for each in told["readers"]}
+        assert list(kinds) == ["midi", "score", "tab", "dawproject"]
+        assert kinds["score"] == [".musicxml", ".mxl", ".xml", ".abc", ".krn", ".kern", ".mscz", ".mscx"]
 
     against(body)
 

@@ -196,14 +196,21 @@ def test_the_first_screen_says_what_cannot_be_read_and_the_command_that_changes_
     assert page.run("return document.querySelectorAll('.welcome .notice:not([hidden])').length;") == len(
         foreign.missing()
     )
+    listed, offered = page.run(
+        "return [document.querySelector('.kinds').textContent, document.querySelector('#file').accept.split(',')];"
+    )
+    assert offered == [suffix for suffixes in foreign.readable().values() for suffix in suffixes]
+    assert all(suffix in listed for suffix in offered)
     page.run(
         "const { Welcome } = await import('/welcome.js');"
-        "const { root } = new Welcome(given[0].map(([kind, install]) => ({ kind, install })), {});"
+        "const missingReaders = given[0].map(([kind, install]) => ({ kind, install }));"
+        "const { root } = new Welcome({ readers: [{ kind: 'midi', suffixes: ['.mid'] }], missingReaders }, {});"
         "document.querySelector('.welcome').replaceWith(root);",
         [["tab", foreign.GET_GUITARPRO], ["recording", foreign.GET_NETWORK]],
     )
-    page.says("To open Guitar Pro tabs", foreign.GET_GUITARPRO, selector=".drop")
-    page.says("To open recordings", foreign.GET_NETWORK, selector=".drop")
+    page.says("To open Guitar Pro tabs", foreign.GET_GUITARPRO, selector=".welcome")
+    page.says("To open recordings", foreign.GET_NETWORK, selector=".welcome")
+    assert page.text(".kinds").split() == ["MIDI", ".mid"]
 
 
 def test_a_file_that_is_too_large_is_refused_in_a_sentence(page, tmp_path):

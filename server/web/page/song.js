@@ -58,7 +58,7 @@ export class SongView {
     this.#app = app;
     this.session = earlier?.session ?? new Session(app.api, this.#store, this.#ears());
     this.session.ears = this.#ears();
-    this.welcome = new Welcome(app.info.info.missingReaders, {
+    this.welcome = new Welcome(app.info.info, {
       file: (file) => void this.open(file),
       example: () => void this.#example(),
       open: (id) => void this.session.resume(id),

@@ -3,18 +3,16 @@
 import { fill, h, sign } from "./dom.js";
 import { language, t } from "./words.js";
 
-/** Suffixes that the file chooser offers. Other files can still be dropped; the server judges them. */
-export const SUFFIXES = ".mid,.midi,.kar,.rmi,.musicxml,.mxl,.xml,.abc,.krn,.gp,.gp3,.gp4,.gp5,.gpx,.mscz,.mscx,.dawproject,.wav,.flac,.ogg,.mp3,.aif,.aiff";
-
 export class Welcome {
   /**
-   * @param {readonly {kind: string, install: string}[]} missing kinds of files that the server cannot read until more is installed
+   * @param {Record<string, any>} info of the server: `readers`, the kinds of songs that it can read, and `missingReaders`,
+   *   those that it cannot until more is installed. Any file may be dropped; the server judges it
    * @param {{file: (file: File) => void, example: () => void, open: (id: string) => void, forget: (id: string) => void}} deeds
    */
-  constructor(missing, deeds) {
+  constructor({ readers, missingReaders }, deeds) {
     this.deeds = deeds;
     const input = h("input", {
-      type: "file", id: "file", class: "hidden-input", accept: SUFFIXES,
+      type: "file", id: "file", class: "hidden-input", accept: readers.flatMap((/** @type {Record<string, any>} */ { suffixes }) => suffixes).join(),
       onchange: () => {
         const [file] = input.files ?? [];
         input.value = ""; // so that the same file can be chosen again
@@ -35,8 +33,6 @@ export class Welcome {
         { id: "drop", class: "drop" },
         sign("note"),
         h("p", { class: "drop-title" }, t("song.drop")),
-        h("p", { class: "meaning" }, t("song.kinds")),
-        ...missing.map(({ kind, install }) => h("p", { class: "notice" }, t(`song.missing.${kind}`), " ", h("code", {}, install))),
         h(
           "div",
           { class: "row" },
@@ -44,6 +40,9 @@ export class Welcome {
           h("button", { id: "example", class: "button big", type: "button", onclick: deeds.example }, t("song.example")),
         ),
       ),
+      h("h2", { class: "kinds-title" }, t("song.kinds")),
+      h("ul", { class: "kinds" }, ...readers.map((/** @type {Record<string, any>} */ { kind, suffixes }) => h("li", {}, h("strong", {}, t(`song.kind.${kind}`)), h("span", { class: "meaning" }, suffixes.join(" "))))),
+      ...missingReaders.map((/** @type {Record<string, any>} */ { kind, install }) => h("p", { class: "notice" }, t(`song.missing.${kind}`), " ", h("code", {}, install))),
       h("p", { class: "meaning" }, t("song.private")),
       this.songs,
     );
