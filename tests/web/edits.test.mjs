@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as edits from "../../server/web/page/edits.js";
+import { without } from "../../server/web/page/spans.js";
 import { emptyTake } from "../../server/web/page/work.js";
 
 const hit = (quarter, piece = "snare", velocity = 100) => ({ tick: quarter * 480, quarter, bar: 1 + Math.floor(quarter / 4), piece, velocity });
@@ -47,8 +48,8 @@ test("bars that come in replace their own hits and no others, in any order", () 
 test("locks are given and taken by ranges from either end, and what is free comes as ranges", () => {
   const locks = edits.withLocks([2], 6, 4, true);
   assert.deepEqual(locks, [2, 4, 5, 6]);
-  assert.deepEqual(edits.free(8, locks), [{ firstBar: 1, lastBar: 1 }, { firstBar: 3, lastBar: 3 }, { firstBar: 7, lastBar: 8 }]);
-  assert.deepEqual(edits.free(3, edits.withLocks([], 1, 3, true)), []);
+  assert.deepEqual(without([{ firstBar: 1, lastBar: 8 }], locks), [{ firstBar: 1, lastBar: 1 }, { firstBar: 3, lastBar: 3 }, { firstBar: 7, lastBar: 8 }]);
+  assert.deepEqual(without([{ firstBar: 1, lastBar: 3 }], edits.withLocks([], 1, 3, true)), []);
   assert.deepEqual(edits.withLocks(locks, 5, 5, false), [2, 4, 6]);
 });
 

@@ -235,24 +235,3 @@ export function barsOf({ bars, meters }) {
   }
   return found;
 }
-
-// --- a beat ----------------------------------------------------------------------------------------------------------
-
-/**
- * Beats without a guitar.
- * @param {Json} brief a Brief
- * @param {{count?: number, guitar?: FileLike | null, config?: Json, signal?: AbortSignal}} [how]
- *   guitar: a file that the beat is played to, as `accompaniment`
- * @returns {Promise<{beats: {midi: Uint8Array, seed: string, stats: Json}[], timeline: Timeline, effectiveBrief: Json,
- *   accompaniment: Summary | null}>}
- */
-export async function compose(brief, { count = 1, guitar = null, config = {}, signal } = {}) {
-  const told = await ask("Compose", { brief: { ...brief, takes: count }, config: withBase64(config) }, guitar, signal);
-  const withBytes = (/** @type {Json} */ made) => ({ ...made, midi: fromBase64(made.midi) });
-  const played = told.accompaniment;
-  return /** @type {any} */ ({
-    ...told,
-    beats: told.beats.map(withBytes),
-    accompaniment: played ? { ...played, takes: played.takes.map(withBytes) } : null,
-  });
-}

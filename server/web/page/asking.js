@@ -6,8 +6,7 @@ import { Form } from "./form.js";
 import { Panel } from "./panel.js";
 import { blocksOf, filledUp } from "./plan.js";
 import { barAt } from "./schedule.js";
-import { joined, moved, renamed, split, textOf } from "./sections.js";
-import { isSame } from "./spans.js";
+import { isSame, joined, moved, renamed, sectionsText, split } from "./spans.js";
 import { t } from "./words.js";
 
 /** @typedef {import("./spans.js").Span} Span */
@@ -131,10 +130,10 @@ export class Asking {
     const before = this.#sections();
     const index = before.findIndex((one) => this.#span && isSame(one, this.#span));
     const sections = deed(before, index);
-    if (textOf(sections) === textOf(before)) return;
+    if (sectionsText(sections) === sectionsText(before)) return;
     const now = sections[index];
     if (now) this.#span = { firstBar: now.firstBar, lastBar: now.lastBar };
-    session.wish({ ...session.doc.wishes, sections: textOf(sections) });
+    session.wish({ ...session.doc.wishes, sections: sectionsText(sections) });
   }
 
   /** @param {readonly string[]} pieces @param {boolean} on whether they are never played */

@@ -2,11 +2,11 @@
 
 import { parts } from "./address.js";
 import { addressOf, briefOf, briefPanel, wishesOf } from "./brief.js";
+import { drawing } from "./cards.js";
 import { fill, h, sign } from "./dom.js";
 import { offer } from "./downloads.js";
 import { GridView } from "./grid.js";
 import { Machine } from "./machine.js";
-import { colours } from "./paint.js";
 import { GRIDS, QUARTERS, VOICES, barOf, cell, hitsOf } from "./patterns.js";
 import { Sound } from "./sound.js";
 import { Supply } from "./supply.js";
@@ -19,22 +19,9 @@ import { looped, midiOf, wavOf } from "./writing.js";
 /** @typedef {{wishes: Wishes, machine: Machine, sound: Sound, muted: Set<string>, alone: Set<string>, metronome: boolean, volume: number, take: number, gone: AbortController}} Kept survives a change of language */
 
 const TAKES = [1, 2, 4, 8];
-const COLOURS = ["cymbal", "cymbal", "hat", "hat", "tom", "tom", "tom", "snare", "kick"].map((kind) => `hit-${kind}`);
 
-/** @type {WeakMap<App, Kept>} */
-const kept = new WeakMap();
-
-/**
- * @param {HTMLElement} root
- * @param {App} app
- */
-export function mountBeats(root, app) {
-  const found = kept.get(app) ?? begun(app);
-  kept.set(app, found);
-  found.gone.abort(); // the view in the language before
-  found.gone = new AbortController();
-  return new Beats(root, app, found);
-}
+/** @param {HTMLElement} root @param {App} app @param {Beats} [earlier] the same view in another language */
+export const mountBeats = (root, app, earlier) => new Beats(root, app, earlier);
 
 /** @param {App} app @returns {Kept} */
 function begun(app) {
@@ -46,7 +33,7 @@ function begun(app) {
   return { wishes, machine, sound, muted: new Set(), alone: new Set(), metronome: false, volume: 0.9, take: 4, gone: new AbortController() };
 }
 
-class Beats {
+export class Beats {
   #app;
   #kept;
   #frame = 0;
@@ -64,11 +51,13 @@ class Beats {
   /**
    * @param {HTMLElement} root
    * @param {App} app
-   * @param {Kept} found
+   * @param {Beats} [earlier]
    */
-  constructor(root, app, found) {
+  constructor(root, app, earlier) {
     this.#app = app;
-    this.#kept = found;
+    const found = (this.#kept = earlier ? earlier.#kept : begun(app));
+    found.gone.abort();
+    found.gone = new AbortController();
     this.#grid = new GridView({
       strike: (row, place, velocity) => this.#strike(row, place, velocity),
       hear: (piece) => this.#hear(piece, 100),
@@ -110,10 +99,7 @@ class Beats {
   }
 
   /** The theme has changed. */
-  renew() {
-    this.#drawn = [];
-    this.#show();
-  }
+  renew() {}
 
   address() {
     return addressOf(this.#kept.wishes);
@@ -254,21 +240,9 @@ class Beats {
   #draw(played) {
     if (played.length === this.#drawn.length && played.every(({ grid }, at) => grid === this.#drawn[at].grid)) return;
     this.#drawn = played;
-    const colour = colours(this.#strip);
     const small = played.map(({ grid, index }) => {
-      const canvas = h("canvas", { width: 96, height: 36, "aria-hidden": "true" });
-      const to = canvas.getContext("2d");
-      grid.forEach((cells, row) =>
-        cells.forEach((velocity, place) => {
-          if (!to || !velocity) return;
-          const wide = 96 / cells.length;
-          to.fillStyle = colour[COLOURS[row]];
-          to.globalAlpha = 0.35 + (0.65 * velocity) / 127;
-          to.fillRect(place * wide, row * 4, Math.max(wide - 0.6, 1.4), 3.2);
-        }),
-      );
       const name = t("beats.bar", { bar: index + 1 });
-      return h("button", { class: "beat-bar", type: "button", title: name, "aria-label": name, onclick: () => this.#machine.bringBack(index) }, canvas);
+      return h("button", { class: "beat-bar", type: "button", title: name, "aria-label": name, onclick: () => this.#machine.bringBack(index) }, drawing(hitsOf(grid, 0), barOf(0)));
     });
     fill(this.#strip, ...small);
   }

@@ -2,8 +2,7 @@
 
 import { beatsOf, configOf, configOfTake } from "./address.js";
 import { replaced, sounding } from "./edits.js";
-import { isSameForm } from "./sections.js";
-import { placedOf, valueIn } from "./spans.js";
+import { isSameForm, placedOf, valueIn } from "./spans.js";
 
 /** @typedef {import("./edits.js").Take} Take */
 /** @typedef {import("./edits.js").Hit} Hit */

@@ -113,30 +113,6 @@ export function withLocks(locks, first, last, locked) {
 }
 
 /**
- * The unlocked bars, as ranges from a first to a last bar.
- *
- * @param {number} bars how many the song has
- * @param {readonly number[]} locks
- * @returns {{firstBar: number, lastBar: number}[]}
- */
-export function free(bars, locks) {
-  const locked = new Set(locks);
-  /** @type {{firstBar: number, lastBar: number}[]} */
-  const ranges = [];
-  for (let bar = 1; bar <= bars; bar++) {
-    if (locked.has(bar)) continue;
-    const last = ranges.at(-1);
-    if (last?.lastBar === bar - 1) last.lastBar = bar;
-    else ranges.push({ firstBar: bar, lastBar: bar });
-  }
-  return ranges;
-}
-
-/** Parts of ranges without the locked bars. @param {readonly {firstBar: number, lastBar: number}[]} ranges @param {readonly number[]} locks */
-export const unlocked = (ranges, locks) =>
-  ranges.flatMap(({ firstBar, lastBar }) => free(lastBar, locks).map((one) => ({ ...one, firstBar: Math.max(one.firstBar, firstBar) })).filter((one) => one.firstBar <= one.lastBar)); // prettier-ignore
-
-/**
  * The bars with a fill or a break.
  *
  * @param {Take["explanations"]} explanations

@@ -4,6 +4,7 @@
 
 import { h } from "./dom.js";
 import { VOICES, placeAt } from "./patterns.js";
+import { family } from "./places.js";
 import { t } from "./words.js";
 
 /** @import {Grid} from "./patterns.js" */
@@ -18,7 +19,6 @@ import { t } from "./words.js";
 const USUAL = 100;
 const STEP = 12; // of velocity, by a key
 const DRAG = 5; // pixels, before a click is a drag
-const KINDS = ["cymbal", "cymbal", "hat", "hat", "tom", "tom", "tom", "snare", "kick"];
 const MOVES = /** @type {Record<string, [number, number]>} */ ({
   ArrowLeft: [0, -1],
   ArrowRight: [0, 1],
@@ -106,7 +106,7 @@ export class GridView {
     this.#cells = VOICES.map((_, row) =>
       Array.from({ length: places }, (_, place) =>
         h("div", {
-          class: `cell ${KINDS[row]}${(place * 4) % places ? "" : " first"}${Math.floor((place * 4) / places) % 2 ? " odd" : ""}`,
+          class: `cell ${family(VOICES[row][0])}${(place * 4) % places ? "" : " first"}${Math.floor((place * 4) / places) % 2 ? " odd" : ""}`,
           role: "gridcell",
           tabIndex: row === this.#at.row && place === this.#at.place ? 0 : -1,
           "data-row": row,

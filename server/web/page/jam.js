@@ -25,20 +25,8 @@ const DEEDS = /** @type {const} */ (["fill", "section", "softer", "louder", "sto
 const KEYS = /** @type {Record<string, Deed>} */ ({ f: "fill", n: "section", "-": "softer", "+": "louder", "=": "louder", e: "stop" });
 const INTENSITY = { usual: 0.5, step: 0.15 };
 
-/** @type {WeakMap<App, Kept>} */
-const kept = new WeakMap();
-
-/**
- * @param {HTMLElement} root
- * @param {App} app
- */
-export function mountJam(root, app) {
-  const found = kept.get(app) ?? begun(app);
-  kept.set(app, found);
-  found.gone.abort(); // the view in the language before
-  found.gone = new AbortController();
-  return (found.view = new JamView(root, app, found));
-}
+/** @param {HTMLElement} root @param {App} app @param {JamView} [earlier] the same view in another language */
+export const mountJam = (root, app, earlier) => new JamView(root, app, earlier);
 
 /** @param {App} app @returns {Kept} */
 function begun(app) {
@@ -71,7 +59,7 @@ function strike({ ports, output }, due) {
   for (const { note, velocity, at } of due) if (output) ports?.strike(output, note, velocity, at);
 }
 
-class JamView {
+export class JamView {
   #app;
   #kept;
   #shown = false;
@@ -96,11 +84,14 @@ class JamView {
   /**
    * @param {HTMLElement} root
    * @param {App} app
-   * @param {Kept} found
+   * @param {JamView} [earlier]
    */
-  constructor(root, app, found) {
+  constructor(root, app, earlier) {
     this.#app = app;
-    this.#kept = found;
+    const found = (this.#kept = earlier ? earlier.#kept : begun(app));
+    found.gone.abort();
+    found.gone = new AbortController();
+    found.view = this;
     const desk = h("div", { class: "desk" }, this.#board.root, this.#status, h("p", { class: "meaning jam-keys" }, t("jam.keys")));
     this.#stage = h("div", { class: "stage jam" }, this.#head(), h("div", { class: "work" }, desk, this.#panel()), this.#foot());
     fill(root, this.#stage);

@@ -122,8 +122,8 @@ function mount() {
   frame();
   views = null; // no address from half a page
   const song = mountSong(element("song"), app, earlier?.song);
-  const beats = mountBeats(element("beats"), app);
-  views = { song, beats, jam: mountJam(element("jam"), app) };
+  const beats = mountBeats(element("beats"), app, earlier?.beats);
+  views = { song, beats, jam: mountJam(element("jam"), app, earlier?.jam) };
   goTo(view);
 }
 

@@ -5,8 +5,7 @@
 import { configOf, isHeardAnew, isOfAllTakes, isOnSameBeats } from "./address.js";
 import { again, anew, anySeed, fileOf, heardAnew, regrooved, understood } from "./drumming.js";
 import * as edits from "./edits.js";
-import { isSameForm } from "./sections.js";
-import { barsIn } from "./spans.js";
+import { barsIn, isSameForm, without } from "./spans.js";
 import * as works from "./work.js";
 
 /** @typedef {import("./address.js").Wishes} Wishes */
@@ -263,7 +262,7 @@ export class Session {
    */
   async anew(wishes = { ...this.doc.wishes, seed: anySeed() }, stepped = false, spans = [{ firstBar: 1, lastBar: this.analysis?.bars.length ?? 0 }]) {
     const { take } = this;
-    const ranges = take ? edits.unlocked(spans, take.locks) : [];
+    const ranges = take ? without(spans, take.locks) : [];
     if (!take || !ranges.length) return;
     const held = { ...this.doc.wishes, ...wishes, seed: this.doc.wishes.seed };
     await this.#remade(held, stepped, (file, ways) => anew(this.api, file, take, ranges, wishes, ways));
