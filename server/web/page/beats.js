@@ -35,6 +35,7 @@ function begun(app) {
 
 export class Beats {
   #app;
+  /** @type {Kept} */
   #kept;
   #frame = 0;
   #shown = false;

@@ -61,6 +61,7 @@ function strike({ ports, output }, due) {
 
 export class JamView {
   #app;
+  /** @type {Kept} */
   #kept;
   #shown = false;
   #play = h("button", { id: "jam-play", class: "button play", type: "button", "aria-describedby": "jam-why", onclick: () => this.#toggle() });
