@@ -123,19 +123,28 @@ def remote_options(options: argparse.Namespace, *, explain: bool = False) -> Rem
     return wanted
 
 
+def _print_for_shells(shell: str | None) -> None:
+    """Print the completion script for a shell, or without one the page of the manual."""
+    from seq2drum.console import arguments, manual
+
+    prog, first = "seq2drum-client", song_parser()
+    verbs = {
+        "watch": ("make drums for every song of a folder", watch_parser()),
+        "compose": ("make beats without a guitar", compose_parser()),
+        "mcp": ("serve an assistant", mcp_parser()),
+    }
+    if shell:
+        arguments.show(shell, prog, first, {name: parser for name, (_, parser) in verbs.items()})
+    else:
+        manual.show(prog, "asks a drummer that runs as a server", first, verbs)
+
+
 # --- songs ------------------------------------------------------------------------------------------------------------
 
 
 def _run(options: argparse.Namespace, status: StatusFile) -> int:
-    if options.print_completion:
-        from seq2drum.console import arguments as completion
-
-        completion.show(
-            options.print_completion,
-            "seq2drum-client",
-            song_parser(),
-            {"watch": watch_parser(), "compose": compose_parser(), "mcp": mcp_parser()},
-        )
+    if options.print_completion or options.print_manual:
+        _print_for_shells(options.print_completion)
         return 0
     lists = (
         options.list_models or options.list_generators or options.list_grooves or options.list_drum_maps or options.info

@@ -58,7 +58,7 @@ NOT_RUN = {
     r"seq2drum .*riff\.wav": "wants the extra audio; tests/formats/test_audio.py plays to recordings",
     r"sudo apt": "installs programs",
     r"brew ": "installs programs",
-    r"seq2drum --print-completion |mkdir -p ~/\.zfunc$": "writes into a home; test_newcomer.py tries it",
+    r"seq2drum --print-|mkdir -p ~/|man seq2drum$": "writes into a home; test_newcomer.py tries it",
     r"seq2drum --mode eval .*--listen ": "wants listeners; test_comparison.py makes a page and reads votes",
     r'seq2drum --mode jam (--ports|.*--out "EZ)': "wants MIDI ports; tests/cli/test_jam.py has a stand-in for them",
     r"\(echo ": "wants a token and curl; tests/server/test_web.py asks over HTTP",
@@ -79,7 +79,13 @@ NOT_RUN = {
     r"grpcurl |echo .*\| grpcurl": "a program of others; docs/service.md says that it was not tried",
 }
 SUFFIXES = {"html", "js", "json", "md", "mid", "onnx", "png", "py", "svg", "txt", "wav"}  # of names of files
-WINDOWS = ("py -m venv .venv", r".venv\Scripts\activate", "pip install .", "winget install FluidSynth.FluidSynth")
+WINDOWS = (
+    "py -m venv .venv",
+    r".venv\Scripts\activate",
+    "pip install .",
+    "winget install FluidSynth.FluidSynth",
+    "seq2drum --print-completion powershell >> $PROFILE",
+)
 # Settings that make a command small; of an option that is given twice, the last holds.
 SMALL = {
     "prepare": ["--workers", "1"],

@@ -78,7 +78,7 @@ A drummer for your guitar: a guitar MIDI file goes in, drums come out.
 modes (a SONG alone means infer):
 {modes}
 seq2drum --mode infer --help lists the options of infer; so with each mode.
---version prints the version, --print-completion bash|zsh|tcsh is for shells.
+--version is the version, --print-completion for shells, --print-manual for man.
 example: seq2drum song.mid --style rock
 """
 """The first help: no longer than a screen of 24 lines."""
@@ -173,7 +173,7 @@ class _First(Parser):
     """The options that need no mode. Its help is not a list of options."""
 
     def __init__(self) -> None:
-        super().__init__(prog="seq2drum")
+        super().__init__(prog="seq2drum", description="A SONG alone is played to, as with infer.")
         shared.add_program(self)
         shared.add_songs(self, "MIDI files")
         self.add_argument("--mode", choices=tuple(MODES), help="what to do")
@@ -189,7 +189,9 @@ def _names_a_song(words: Sequence[str]) -> bool:
         OptionError: the first is nearly the name of a mode.
     """
     plain = [word for word in words if not word.startswith("-") or word == "-"]
-    early = {"--help", "-h", "--version", "--print-completion", "--mod", "--mo"}.intersection(arguments.names_of(words))
+    early = {"--help", "-h", "--version", "--print-completion", "--print-manual", "--mod", "--mo"}.intersection(
+        arguments.names_of(words)
+    )
     if not plain or early:
         return False
     first = plain[0]
@@ -221,14 +223,19 @@ def _without_mode(words: Sequence[str]) -> int:
     options, _ = first.parse_known(words)  # --help and --version end the program
     if options.mode is not None:  # by a short form, which can stand for --model with a mode
         raise OptionError(f"--mode takes whole names; did you mean --mode {options.mode}?")
-    if options.print_completion is None:
+    if not (options.print_completion or options.print_manual):
         first.error(
             "say what to do: seq2drum alone opens the page, seq2drum --mode demo shows what it does, "
             "seq2drum SONG.mid makes drums"
         )
-    from seq2drum.console import arguments
+    parsers = {mode: parser_of(mode) for mode in MODES}
+    if options.print_manual:
+        from seq2drum.console import manual
 
-    arguments.show(options.print_completion, "seq2drum", first, {mode: parser_of(mode) for mode in MODES})
+        told = {mode: (about, parsers[mode]) for mode, (_, about) in MODES.items()}
+        manual.show("seq2drum", "a drummer for your guitar", first, told)
+    else:
+        arguments.show(options.print_completion, "seq2drum", first, parsers)
     return 0
 
 

@@ -146,8 +146,11 @@ def show(shell: str, prog: str, first: Parser, commands: Mapping[str, Parser]) -
     import shtab  # imported on use: it is slow
 
     whole = (_nested if shell == "bash" else _flat)(prog, first, commands)
+    script = shtab.complete(whole, shell)
+    if shell == "fish":  # a command stands where a file can stand
+        script += f"\ncomplete -c {prog} -n __fish_use_subcommand -a '{' '.join(commands)}'"
     with standard_output():
-        print(shtab.complete(whole, shell), flush=True)
+        print(script, flush=True)
 
 
 def _nested(prog: str, first: Parser, commands: Mapping[str, Parser]) -> argparse.ArgumentParser:

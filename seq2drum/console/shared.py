@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Container = argparse.ArgumentParser | argparse._ArgumentGroup  # both have `add_argument`
 
-SHELLS = ("bash", "zsh", "tcsh")
+SHELLS = ("bash", "zsh", "fish", "tcsh", "powershell")
 _ABOUT = {WHAT: "The model decides everything that you leave out."}
 
 
@@ -243,6 +243,7 @@ def where_drums_go(suffix: str = paths.OUTPUT_SUFFIX) -> str:
 
 
 def add_program(to: Container) -> None:
-    """Add --version, and --print-completion for shells."""
+    """Add --version, --print-completion for shells, and --print-manual for `man`."""
     to.add_argument("--version", action="version", version=f"seq2drum {__version__}")
     to.add_argument("--print-completion", choices=SHELLS, help="print the shell's completion script and exit")
+    to.add_argument("--print-manual", action="store_true", help="print the page of the manual, for man, and exit")

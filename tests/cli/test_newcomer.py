@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shlex
@@ -429,6 +430,60 @@ def test_every_shell_gets_a_script_with_all_options(
     names = {name for parser in parsers for name in parser.option_names if name.startswith("--")} - {"--version"}
     assert [name for name in sorted(names) if name.lstrip("-") not in script] == []
     assert program in script
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish")
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("seq2drum --mode in", {"infer"}),
+        ("seq2drum inf", {"infer"}),
+        ("seq2drum song", {"song.mid"}),
+        ("seq2drum infer song.mid --style r", {"reggae", "rock"}),
+        ("seq2drum --temp", {"--temperature"}),
+        ("seq2drum-client wat", {"watch"}),
+    ],
+)
+def test_fish_completes_modes_options_and_files(line: str, found: set[str], tmp_path: Path, capsys) -> None:
+    (tmp_path / "song.mid").touch()
+    program = f"{script_of(line.split()[0], 'fish', capsys)}\ncomplete -C '{line}'"
+    done = subprocess.run(["fish", "-N", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert {told.split("\t")[0] for told in done.stdout.splitlines()} == found
+
+
+# --- the page of the manual -------------------------------------------------------------------------------------------
+
+
+MACROS = {".TH", ".SH", ".SS", ".TP", ".PP", ".B", ".br", ".nf", ".fi"}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_manual_has_all_options_of_a_program_and_no_macro_by_accident(program: str, capsys) -> None:
+    assert PROGRAMS[program](["--print-manual"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert {line.split()[0] for line in out.splitlines() if line.startswith(".")} <= MACROS
+    assert [line for line in out.splitlines() if line.startswith("'")] == []
+    seq2drum = [(f".SH {mode.upper()}", cli.parser_of(mode)) for mode in cli.MODES]
+    client = [(".SH WHAT TO PLAY", song_parser()), (".SH WATCH", watch_parser()), (".SH COMPOSE", compose_parser())]
+    for heading, parser in seq2drum if program == "seq2drum" else client:
+        told = out.split(f"{heading}\n")[1]
+        if parser is not client[0][1]:  # whose sections are those of the page
+            told = told.split("\n.SH ")[0]
+        names = re.findall(r"\\fB(\S+?)\\fR", told.replace("\\-", "-"))
+        own = {name for action in parser.actions if action.help != argparse.SUPPRESS for name in action.option_strings}
+        assert own - set(names) - {"-h", "--help", "--version", "--print-completion", "--print-manual"} == set()
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="there is no groff")
+def test_the_manual_is_set_without_a_warning(capsys) -> None:
+    assert cli.main(["--print-manual"]) == 0
+    words = ["groff", "-man", "-ww", "-K", "utf8", "-T", "utf8"]
+    done = subprocess.run(words, input=capsys.readouterr().out.encode(), capture_output=True, check=True)
+    assert done.stderr == b""
+    text = re.sub(r"\x1b\[[0-9;]*m|.\x08", "", done.stdout.decode())
+    for said in ("--mode infer song.mid --style rock", "stopped by Ctrl-C", "put an icon that opens the page"):
+        assert said in text
 
 
 @pytest.mark.parametrize("mode", cli.MODES)
