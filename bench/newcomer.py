@@ -1,4 +1,4 @@
-"""From the built wheel to the first sound of the page, in one command, as somebody without seq2drum goes.
+"""A newcomer's way: one command, from the built wheel to the first sound of the page.
 
 The wheel is built, or named with --wheel. Then a browser is opened, and in an empty home and cache one of
 
