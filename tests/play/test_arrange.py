@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,12 +65,26 @@ def test_each_bar_belongs_to_a_section_and_has_its_groove() -> None:
     assert plan.grooves == (None,) * 4 + (GROOVE,) * 4
 
 
+def crashes_of(seeds: Sequence[int], *, soft: bool = False) -> np.ndarray:
+    """(seeds, 4, 16): the crashes of songs of four sections, A B A B, with a fill in the twelfth bar of each."""
+    plan = Plan.of_sections(64, [Section(bar, "AB"[bar // 16 % 2]) for bar in range(0, 64, 16)])
+    plan = replace(plan, gestures=Gestures(soft=soft))
+    fill = np.arange(64) % 16 == 11
+    return np.stack([plan_crashes(plan, fill, np.random.default_rng(seed)).reshape(4, 16) for seed in seeds])
+
+
 def test_cymbals_crash_where_sections_begin_and_after_fills_and_seldom_else() -> None:
-    plan = Plan.of_sections(1600, [Section(bar, "AB"[bar // 16 % 2]) for bar in range(0, 1600, 16)])
-    fill = np.arange(1600) % 16 == 11
-    crash = plan_crashes(plan, fill, np.random.default_rng(0)).reshape(-1, 16).mean(axis=0)
-    assert crash[0] > 0.3 and crash[12] > 0.3
-    assert np.delete(crash, [0, 8, 12]).max() < 0.12
+    crash = crashes_of(range(600)).mean(axis=(0, 1))
+    assert 0.3 < crash[0] < 0.5 and 0.4 < crash[12] < 0.6 and 0.15 < crash[8] < 0.35
+    assert np.delete(crash, [0, 4, 8, 12]).max() < 0.05 and crash[4] < 0.2
+    assert np.all(crashes_of(range(600), soft=True).mean(axis=(0, 1))[[0, 8, 12]] < 0.5 * crash[[0, 8, 12]])
+
+
+def test_a_song_has_many_crashes_or_few_and_a_section_that_returns_has_them_where_it_had_them() -> None:
+    crash = crashes_of(range(600))
+    assert np.array_equal(crash[:, :2], crash[:, 2:])
+    marks = crash[:, 0, [0, 12]].sum(axis=1), crash[:, 1, [0, 8, 12]].sum(axis=1)
+    assert np.corrcoef(*marks)[0, 1] > 0.25
 
 
 NONE = np.zeros((24, len(FULL)), dtype=np.float32)

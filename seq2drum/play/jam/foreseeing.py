@@ -15,7 +15,7 @@ from seq2drum.lattice.features import GuitarGrid
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.sections import Section, sections
-from seq2drum.play.arrange.fills import CRASHES, FILL_GAP, PHRASE, PLANNED_PER_FILL, SOFT_CRASHES, USUAL_FILLS
+from seq2drum.play.arrange.fills import CRASHES, FILL_GAP, PLANNED_PER_FILL, SOFT_CRASHES, USUAL_FILLS, occasion
 from seq2drum.play.grooves import choosing
 from seq2drum.play.options import Options
 
@@ -59,9 +59,7 @@ def crashes(place: int, *, begins: bool, after_fill: bool, soft: bool, rng: np.r
 
     place: the bar's number in its section. begins: the bar begins a section, as far as is known.
     """
-    share = CRASHES["phrase" if place % PHRASE == 0 else "other"]
-    if begins or after_fill:
-        share = CRASHES["section after fill" if begins and after_fill else "section" if begins else "fill"]
+    share = CRASHES[occasion(place, begins=begins, after_fill=after_fill)]
     return bool(rng.random() < share * (SOFT_CRASHES if soft else 1))
 
 
