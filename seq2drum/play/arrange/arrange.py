@@ -237,7 +237,9 @@ def _given(
         enters = plan.stop if heard.enters is None else max(int(np.searchsorted(numbers, heard.enters)), plan.first)
         early = True
     cymbal = row.cymbal if row.cymbal in allowed and row.cymbal != time else None
-    return replace(plan, enters=enters, early=early, level=row.log_level, loudness=row.loudness, cymbal=cymbal)
+    second = plan.second if cymbal == plan.cymbal else None  # a requested cymbal is that of the whole section
+    own = replace(plan, cymbal=cymbal, second=second)
+    return replace(own, enters=enters, early=early, level=row.log_level, loudness=row.loudness)
 
 
 def _time(groove: Groove | None, pieces: Pieces, kit: Kit, cymbal: str | None = None) -> str | None:

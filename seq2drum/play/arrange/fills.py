@@ -69,7 +69,8 @@ def at_level(plan: Plan, level: float, bars: BoolArray, sampling: Sampling) -> P
 def with_fills(plan: Plan, fill: BoolArray, sampling: Sampling) -> Plan:
     """Return the plan with fills in some bars (B,), and the crashes that they cause."""
     seed = sampling.seed if sampling.temperature else 0  # the most likely take is the same for every seed
-    return replace(plan, fill=fill, crash=plan_crashes(plan, fill, np.random.default_rng([seed, len(fill), 2])))
+    key = [seed, len(fill), int(np.flatnonzero(plan.begins).sum()), 2]
+    return replace(plan, fill=fill, crash=plan_crashes(plan, fill, np.random.default_rng(key)))
 
 
 def with_requests(plan: Plan, sampling: Sampling) -> Plan:

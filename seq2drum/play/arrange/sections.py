@@ -1,7 +1,8 @@
 """The sections of a song as its drummer builds them: where the drums wait, how full they are, and on which cymbal.
 
 The arranger predicts how full and how loud each section is, and how likely the drums rest in it. Fullness and loudness
-are played as predicted, a little stretched; silence and the second cymbal are drawn from the seed. Numbers were fitted
+are played as predicted, a little stretched; silence and the second cymbal are drawn from the seed. A long section is
+built in phrases: the arranger hears each of them, too. Numbers were fitted
 on songs with drums, see `notebooks/LOG.md`, 2026-11-24.
 
 Letters of shapes: B bars.
@@ -33,15 +34,20 @@ Numbers = NDArray[np.float64]
 
 LEAST_BARS = 24  # of a song in which they wait
 MOST_WAITED = 0.34  # of the bars
+LONGEST_WAIT = 8  # bars before the drums enter: of longer waits .38 are right, and a wrong one is worse than none
 STRETCH = 2.0  # of predicted levels: a variation plays about half of one
 MOST_LEVEL = 1.0  # of a section, or least if negative
+PHRASE = 8  # bars of a phrase; a section of fewer than two is played as one
+TURN_PHRASES = 4  # of a section that may go to the second cymbal half-way
+SWELL, MOST_SWELL = 0.2, 0.4  # steps of the level of a phrase above its section's or below it, and the most
 OWN = 0.35  # share of a section's own level; the rest is that of all that share its letter
 REFRAIN = re.compile(r"chorus|refrain|hook|kehrreim|estribillo|ritornello", re.IGNORECASE)
 REFRAIN_LIFT = 0.12  # level of a named chorus above the others', at least
 LAST_LIFT = 0.05  # level that the last of several refrains gains
 # Probability that a song has a second cymbal: for refrains that the file names, for a letter whose level is CLEAR_LIFT
-# above the others', and else. Drummers change at a fifth of all sections; which is hardly to be known.
-REFRAIN_TIME, CLEAR_TIME, ANY_TIME = 0.75, 0.5, 0.33
+# above the others', and else; and that a song with none has it half-way through long sections. Drummers change at a
+# fifth of all sections and at .07 of the phrases inside them; which is hardly to be known, and half of that is dared.
+REFRAIN_TIME, CLEAR_TIME, ANY_TIME, TURN_TIME = 0.75, 0.5, 0.33, 0.15
 CLEAR_LIFT = 0.12
 BUSIER, USUAL_INTENSITY = 1.5, 0.5  # level that goes with an intensity of 1 above the usual one
 SLOW = 112.0  # quarters a minute up to which a fuller groove has sixteenths on its cymbal
@@ -67,7 +73,9 @@ class SectionPlan:
     Bars [first, stop). enters: the bar in which the drums enter: `first`, a later one, or `stop` if they wait
     throughout. level: the logarithm of its hits against the song's, in hundredths. loudness: the factor of its
     velocities. cymbal: the piece to which its time goes; None leaves that of its groove. early: whether they also wait
-    in its bars before the guitar, in which the band plays.
+    in its bars before the guitar, in which the band plays. swells: what the level of each PHRASE has above that of the
+    section; () for a section of one. turns: its phrase from which the time goes to the second cymbal; None for none.
+    second: that cymbal, if it may be played.
     """
 
     first: int
@@ -79,6 +87,23 @@ class SectionPlan:
     is_lifted: bool = False
     cymbal: str | None = None
     early: bool = False
+    swells: tuple[float, ...] = ()
+    turns: int | None = None
+    second: str | None = None
+
+    @property
+    def phrases(self) -> list[SectionPlan]:
+        """The plan phrase by phrase."""
+        if not self.swells:
+            return [self]
+        cuts = [*range(self.first, self.stop, PHRASE)][: len(self.swells)]
+        found = []
+        for number, (first, stop, swell) in enumerate(zip(cuts, [*cuts[1:], self.stop], self.swells, strict=True)):
+            cymbal = self.cymbal if self.second is None or number < (self.turns or 0) else self.second
+            loudness = self.loudness * (1 + LOUDER * swell / MEAN_VELOCITY)
+            own = replace(self, first=first, stop=stop, level=round(self.level + swell, 2), loudness=loudness)
+            found.append(replace(own, cymbal=cymbal, swells=(), turns=None, second=None))
+        return found
 
 
 class Outline(NamedTuple):
@@ -96,7 +121,8 @@ def outline_of(
 ) -> Outline:
     """Return the outline of a song. notes: all notes but the drums. ways: of a band's own drummer."""
     form, (first, _) = guitar_grid.form, guitar_grid.sounding
-    rng = np.random.default_rng([sampling.seed, len(form.steps), 4]) if sampling.temperature else None
+    key = [sampling.seed, len(form.steps), len(guitar_grid.guitar.step), 4]
+    rng = np.random.default_rng(key) if sampling.temperature else None
     begun = int(form.bar_of(notes.step.min(keepdims=True))[0]) if len(notes.step) else 0
     plans = list(section_plans(guitar_grid, sections, rng, ways))
     for number, plan in enumerate(plans):  # the drums do not wait before the guitar where the band plays
@@ -138,8 +164,43 @@ def section_plans(
     for part, rests in zip(parts, silent.tolist(), strict=True):
         if rests:
             enters[part.section] = part.stop
+    for number, (first, stop, _) in enumerate(spans):
+        enters[number] = min(enters[number], max(first, spans[0][0] + LONGEST_WAIT))
+        if enters[number] < stop:
+            break
     rows = zip(spans, enters, level.round(2).tolist(), factor.tolist(), lifted.tolist(), strict=True)
-    return tuple(SectionPlan(*span, *row) for span, *row in rows)
+    plans = tuple(SectionPlan(*span, *row) for span, *row in rows)
+    # 4. How long sections are built.
+    swells = _swells(guitar_grid, spans)
+    plans = tuple(replace(plan, swells=own) for plan, own in zip(plans, swells, strict=True))
+    turns = (0.5 if rng is None else float(rng.random())) < TURN_TIME and not lifted.any()
+    return tuple(replace(plan, turns=_turn(plan)) for plan in plans) if turns else plans
+
+
+def _turn(plan: SectionPlan) -> int | None:
+    """Return the phrase about half-way through a long section, after an even number of them; None for a shorter one."""
+    return max(2 * round(len(plan.swells) / 4), 2) if len(plan.swells) >= TURN_PHRASES else None
+
+
+def _swells(guitar_grid: GuitarGrid, spans: Sequence[tuple[int, int, str]]) -> list[tuple[float, ...]]:
+    """Return what the level of each phrase of sections has above that of the section; () for sections of one phrase."""
+    cuts, owner = list[tuple[int, int, str]](), list[int]()
+    for number, (first, stop, letter) in enumerate(spans):
+        starts = [*range(first, stop, PHRASE)]
+        if len(starts) > 1 and stop - starts[-1] < PHRASE // 2:
+            starts.pop()
+        cuts += [(begin, end, letter) for begin, end in zip(starts, [*starts[1:], stop], strict=True)]
+        owner += [number] * len(starts)
+    if len(cuts) == len(spans):
+        return [()] * len(spans)
+    parts, outlook = _outlook(guitar_grid, cuts)
+    level, _ = outlook.played(parts, np.zeros(len(parts), dtype=np.bool_))
+    bars, of = np.array([stop - first for first, stop, _ in cuts], dtype=np.float64), np.array(owner)
+    mean = (np.bincount(of, bars * level) / np.bincount(of, bars))[of]
+    steps = np.rint(STRETCH * (level - mean) / SWELL)
+    swell = ((SWELL * steps).clip(-MOST_SWELL, MOST_SWELL) + 0.0).round(2).tolist()  # no -0
+    found = [[own for own, number in zip(swell, owner, strict=True) if number == each] for each in range(len(spans))]
+    return [tuple(each) if len(each) > 1 else () for each in found]
 
 
 def even_plans(guitar_grid: GuitarGrid, sections: Sequence[Section]) -> tuple[SectionPlan, ...]:
@@ -209,7 +270,8 @@ def loudness_of(plans: Sequence[SectionPlan], bars: int) -> FloatArray:
     """Return the factors of velocities in the bars of a song (B,)."""
     factors = np.ones(bars, dtype=np.float32)
     for plan in plans:
-        factors[plan.first : plan.stop] = plan.loudness
+        for phrase in plan.phrases:
+            factors[phrase.first : phrase.stop] = phrase.loudness
     return factors
 
 
@@ -230,17 +292,18 @@ def dressed(
         groove = grooves[plan.first]
         if groove is None:
             continue
-        key = plan.letter, plan.level, plan.cymbal
-        if key not in made:
-            places = _places(guitar_grid, [one for one in plans if one.letter == plan.letter], groove)
-            is_slow = float(guitar_grid.form.bpm[plan.first]) <= SLOW
-            own = varied(groove, time=plan.cymbal, level=round(plan.level, 2), bass=places, is_slow=is_slow)
-            if complexity is not None:
-                own = leaned(own, complexity, bass=places)
-            made[key] = varied(own, level=busier, bass=places, is_slow=is_slow, goes_far=True) if busier else own
-        stop = plans[number + 1].first if number + 1 < len(plans) else len(found)
-        begin = plan.first if number else 0
-        found[begin:stop] = [made[key]] * (stop - begin)
+        for phrase in plan.phrases:
+            key = phrase.letter, phrase.level, phrase.cymbal
+            if key not in made:
+                places = _places(guitar_grid, [one for one in plans if one.letter == plan.letter], groove)
+                is_slow = float(guitar_grid.form.bpm[plan.first]) <= SLOW
+                own = varied(groove, time=phrase.cymbal, level=round(phrase.level, 2), bass=places, is_slow=is_slow)
+                if complexity is not None:
+                    own = leaned(own, complexity, bass=places)
+                made[key] = varied(own, level=busier, bass=places, is_slow=is_slow, goes_far=True) if busier else own
+            begin = phrase.first if number or phrase.first > plan.first else 0
+            stop = len(found) if number + 1 == len(plans) and phrase.stop == plan.stop else phrase.stop
+            found[begin:stop] = [made[key]] * (stop - begin)
     return tuple(found)
 
 
@@ -259,8 +322,17 @@ def on_cymbals(
         return ()
     longest = max(plans, key=lambda plan: plan.stop - plan.first)
     calm, lifted = _cymbals(grooves[longest.first], allowed, draw, counted)
-    has_both = any(plan.is_lifted for plan in plans)
-    return tuple(replace(plan, cymbal=lifted if plan.is_lifted else calm if has_both else None) for plan in plans)
+    has_both = any(plan.is_lifted or plan.turns is not None for plan in plans)
+    own = grooves[longest.first]
+    second = lifted if own is None or calm is None else timekeeper(own)
+    return tuple(
+        replace(
+            plan,
+            cymbal=lifted if plan.is_lifted else calm if has_both else None,
+            second=None if plan.turns is None else second,
+        )
+        for plan in plans
+    )
 
 
 def _cymbals(
