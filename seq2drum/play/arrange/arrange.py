@@ -238,8 +238,8 @@ def _given(
         early = True
     cymbal = row.cymbal if row.cymbal in allowed and row.cymbal != time else None
     second = plan.second if cymbal == plan.cymbal else None  # a requested cymbal is that of the whole section
-    own = replace(plan, cymbal=cymbal, second=second)
-    return replace(own, enters=enters, early=early, level=row.log_level, loudness=row.loudness)
+    given = replace(plan, enters=enters, early=early, level=row.log_level, loudness=row.loudness)
+    return replace(given, cymbal=cymbal, second=second)
 
 
 def _time(groove: Groove | None, pieces: Pieces, kit: Kit, cymbal: str | None = None) -> str | None:

@@ -152,7 +152,8 @@ def plan_crashes(plan: Plan, fill: BoolArray, rng: np.random.Generator) -> BoolA
     """
     # 1. The share of each bar, in the manner of this song.
     after = np.append(False, fill[:-1])
-    manner = float(np.clip(MANNER * rng.standard_normal(), -MOST_MANNER, MOST_MANNER))
+    drawn = MANNER * rng.standard_normal()
+    manner = float(np.clip(drawn, -MOST_MANNER, MOST_MANNER)) if plan.crashes == 1 else 0.0  # that of a band is known
     bars = zip(plan.number.tolist(), plan.begins.tolist(), after.tolist(), strict=True)
     odds = np.array([CRASHES[occasion(place, begins=begins, after_fill=filled)] for place, begins, filled in bars])
     odds = odds / (1 - odds) * np.exp(manner)

@@ -2,8 +2,8 @@
 
 The arranger predicts how full and how loud each section is, and how likely the drums rest in it. Fullness and loudness
 are played as predicted, a little stretched; silence and the second cymbal are drawn from the seed. A long section is
-built in phrases: the arranger hears each of them, too. Numbers were fitted
-on songs with drums, see `notebooks/LOG.md`, 2026-11-24.
+built in phrases: the arranger hears each of them, too. Numbers were fitted on songs with drums, see
+`notebooks/LOG.md`, 2026-11-24.
 
 Letters of shapes: B bars.
 """
@@ -164,16 +164,17 @@ def section_plans(
     for part, rests in zip(parts, silent.tolist(), strict=True):
         if rests:
             enters[part.section] = part.stop
-    for number, (first, stop, _) in enumerate(spans):
+    for number, (first, stop, _) in enumerate(spans if ways.waits <= 0 else ()):  # a band may be known to wait
         enters[number] = min(enters[number], max(first, spans[0][0] + LONGEST_WAIT))
         if enters[number] < stop:
             break
     rows = zip(spans, enters, level.round(2).tolist(), factor.tolist(), lifted.tolist(), strict=True)
     plans = tuple(SectionPlan(*span, *row) for span, *row in rows)
     # 4. How long sections are built.
-    swells = _swells(guitar_grid, spans)
+    swells = _swells(guitar_grid, spans, ways)
     plans = tuple(replace(plan, swells=own) for plan, own in zip(plans, swells, strict=True))
-    turns = (0.5 if rng is None else float(rng.random())) < TURN_TIME and not lifted.any()
+    draw = 0.5 if rng is None else float(rng.random())
+    turns = draw < TURN_TIME * ways.changes and not lifted.any()
     return tuple(replace(plan, turns=_turn(plan)) for plan in plans) if turns else plans
 
 
@@ -182,7 +183,7 @@ def _turn(plan: SectionPlan) -> int | None:
     return max(2 * round(len(plan.swells) / 4), 2) if len(plan.swells) >= TURN_PHRASES else None
 
 
-def _swells(guitar_grid: GuitarGrid, spans: Sequence[tuple[int, int, str]]) -> list[tuple[float, ...]]:
+def _swells(guitar_grid: GuitarGrid, spans: Sequence[tuple[int, int, str]], ways: Ways) -> list[tuple[float, ...]]:
     """Return what the level of each phrase of sections has above that of the section; () for sections of one phrase."""
     cuts, owner = list[tuple[int, int, str]](), list[int]()
     for number, (first, stop, letter) in enumerate(spans):
@@ -193,7 +194,7 @@ def _swells(guitar_grid: GuitarGrid, spans: Sequence[tuple[int, int, str]]) -> l
         owner += [number] * len(starts)
     if len(cuts) == len(spans):
         return [()] * len(spans)
-    parts, outlook = _outlook(guitar_grid, cuts)
+    parts, outlook = outlook_of(guitar_grid, cuts, ways)
     level, _ = outlook.played(parts, np.zeros(len(parts), dtype=np.bool_))
     bars, of = np.array([stop - first for first, stop, _ in cuts], dtype=np.float64), np.array(owner)
     mean = (np.bincount(of, bars * level) / np.bincount(of, bars))[of]
