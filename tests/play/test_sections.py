@@ -22,14 +22,18 @@ from seq2drum.play.arrange.arranger import Arranger, Outlook
 from seq2drum.play.arrange.arranger import Part as Passage
 from seq2drum.play.arrange.sections import (
     LEAST_BARS,
+    LONGEST_WAIT,
     MOST_SWELL,
     SectionPlan,
     dressed,
     loudness_of,
     on_cymbals,
+    outline_of,
     section_plans,
     silence_of,
 )
+from seq2drum.play.checkpoint.band import USUAL, Ways
+from seq2drum.play.decode.sampling import Sampling
 from seq2drum.play.grooves.book import Book
 from tests.drumming import four, guitar_grid
 
@@ -155,6 +159,19 @@ def test_the_bar_before_an_entry_leads_into_it_and_short_songs_have_none() -> No
     short = with_bass(strummed(LEAST_BARS - 1), range(6, LEAST_BARS - 1))
     silent, entries = silence_of(section_plans(short, VERSES[:2], None), short)
     assert not silent.any() and entries == ()
+
+
+@pytest.mark.usefixtures("certain")
+def test_drums_wait_eight_bars_at_most_and_do_not_stop_as_the_guitar_joins_a_band() -> None:
+    notes = [(bar, step, 90) for bar in range(4, 40) for step in range(0, 24, 6)]
+    guitar = with_bass(guitar_grid(four(40), *notes), range(7, 40))
+    sections = [Section(4, "A"), Section(20, "B")]
+    keys = strummed(40).guitar
+    alone = outline_of(guitar, sections, guitar.guitar, Sampling(0)).plans
+    joined = outline_of(guitar, sections, Grid.join([keys, guitar.guitar]), Sampling(0)).plans
+    assert [plan.enters for plan in alone] == [7, 20] and [plan.enters for plan in joined] == [4, 20]
+    late, both = with_bass(strummed(48), range(14, 48)), [Section(0, "A"), Section(24, "B")]
+    assert [section_plans(late, both, None, ways)[0].enters for ways in (USUAL, Ways(waits=1.0))] == [LONGEST_WAIT, 14]
 
 
 @pytest.mark.usefixtures("certain")

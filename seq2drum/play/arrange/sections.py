@@ -125,9 +125,10 @@ def outline_of(
     rng = np.random.default_rng(key) if sampling.temperature else None
     begun = int(form.bar_of(notes.step.min(keepdims=True))[0]) if len(notes.step) else 0
     plans = list(section_plans(guitar_grid, sections, rng, ways))
-    for number, plan in enumerate(plans):  # the drums do not wait before the guitar where the band plays
-        if plan.enters > plan.first and begun < plan.stop <= first:
-            plans[number] = replace(plan, enters=max(plan.first, begun))
+    for number, plan in enumerate(plans):  # drums that play before the guitar, with the band, do not stop as it begins
+        if begun >= first or plan.enters == plan.first:
+            break
+        plans[number] = replace(plan, enters=max(plan.first, min(begun, plan.enters)))
     return Outline(tuple(plans), None if rng is None else float(rng.random()))
 
 
