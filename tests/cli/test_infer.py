@@ -103,7 +103,7 @@ def test_a_plan_is_written_and_given_back(tmp_path: Path, capsys: pytest.Capture
     code, _, err = called([*seeded, "--style", "jazz", "-o", str(changed), "--plan-out", str(plan)], capsys)
     assert code == 2 and "exists already" in err and plan.read_bytes() == written
     assert not changed.exists()
-    plan.write_bytes(written.replace(b'"ride"', b'"crash"'))
+    plan.write_bytes(written.replace(b'"closed hat"', b'"crash"'))
     assert called([*seeded, "-o", str(changed), "--plan", str(plan)], capsys)[0] == 0
     assert changed.read_bytes() != one.read_bytes()
 

@@ -166,6 +166,9 @@ def plan_crashes(plan: Plan, fill: BoolArray, rng: np.random.Generator) -> BoolA
     places = zip(plan.letter, plan.number.tolist(), strict=True)
     same = [first.setdefault(place, bar) for bar, place in enumerate(places)]
     crash: BoolArray = rng.random(len(fill))[same] < share
+    # 3. Of two bars in a row, the likelier one.
+    for bar in (np.flatnonzero(crash[:-1] & crash[1:]) + 1).tolist():
+        crash[bar if share[bar] <= share[bar - 1] else bar - 1] = False
     return crash
 
 
