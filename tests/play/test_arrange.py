@@ -82,8 +82,10 @@ def test_cymbals_crash_where_sections_begin_and_after_fills_and_seldom_else() ->
 
 def test_a_song_has_many_crashes_or_few_and_a_section_that_returns_has_them_where_it_had_them() -> None:
     crash = crashes_of(range(600))
-    assert np.array_equal(crash[:, :2], crash[:, 2:])
-    assert not (crash[..., 1:] & crash[..., :-1]).any(), "not in two bars in a row"
+    own = crash[..., :-1]  # the last bar gives way to a section that begins with one
+    assert np.array_equal(own[:, :2], own[:, 2:])
+    in_songs = crash.reshape(600, 64)
+    assert not (in_songs[:, 1:] & in_songs[:, :-1]).any(), "not in two bars in a row"
     marks = crash[:, 0, [0, 12]].sum(axis=1), crash[:, 1, [0, 8, 12]].sum(axis=1)
     assert np.corrcoef(*marks)[0, 1] > 0.25
 
