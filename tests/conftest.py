@@ -53,6 +53,13 @@ def pytest_xdist_auto_num_workers() -> int | None:
     return min(cores, MOST_PROCESSES)
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Compute with one thread again: a training without --threads takes all cores, in whose process the tests go on."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+
+
 def some(items: Sequence[_T], every: int) -> Sequence[_T]:
     """Every n-th of them, or all in a long run."""
     return items if LONG else items[::every]

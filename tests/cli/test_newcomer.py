@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
+import io
 import os
 import re
 import shlex
@@ -351,15 +354,15 @@ BASH = shutil.which("bash")
 PROGRAMS = {"seq2drum": cli.main, "seq2drum-client": client_cli.main}
 
 
-def script_of(program: str, shell: str, capsys: pytest.CaptureFixture[str]) -> str:
-    assert PROGRAMS[program](["--print-completion", shell]) == 0
-    out, err = capsys.readouterr()
-    assert err == ""
-    return out
+@functools.cache
+def script_of(program: str, shell: str) -> str:
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(out):
+        assert PROGRAMS[program](["--print-completion", shell]) == 0
+    return out.getvalue()
 
 
 @pytest.fixture
-def complete(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def complete(tmp_path: Path):
     """bash's completions of the last of some words, in a folder with a song and a folder in it."""
     if BASH is None:
         pytest.skip("there is no bash")
@@ -367,7 +370,7 @@ def complete(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "songs").mkdir()
 
     def complete(*words: str) -> list[str]:
-        script = script_of(words[0], "bash", capsys)
+        script = script_of(words[0], "bash")
         array = " ".join(map(shlex.quote, words))
         program = (
             f"{script}\nCOMP_WORDS=({array}); COMP_CWORD={len(words) - 1}\n"
@@ -418,10 +421,8 @@ def test_the_client_is_completed_with_and_without_watching(complete) -> None:
 
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("shell", shared.SHELLS)
-def test_every_shell_gets_a_script_with_all_options(
-    program: str, shell: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    script = script_of(program, shell, capsys)
+def test_every_shell_gets_a_script_with_all_options(program: str, shell: str) -> None:
+    script = script_of(program, shell)
     parsers = (
         [cli.parser_of(mode) for mode in cli.MODES]
         if program == "seq2drum"
@@ -444,9 +445,9 @@ def test_every_shell_gets_a_script_with_all_options(
         ("seq2drum-client wat", {"watch"}),
     ],
 )
-def test_fish_completes_modes_options_and_files(line: str, found: set[str], tmp_path: Path, capsys) -> None:
+def test_fish_completes_modes_options_and_files(line: str, found: set[str], tmp_path: Path) -> None:
     (tmp_path / "song.mid").touch()
-    program = f"{script_of(line.split()[0], 'fish', capsys)}\ncomplete -C '{line}'"
+    program = f"{script_of(line.split()[0], 'fish')}\ncomplete -C '{line}'"
     done = subprocess.run(["fish", "-N", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert {told.split("\t")[0] for told in done.stdout.splitlines()} == found
 

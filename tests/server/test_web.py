@@ -493,7 +493,7 @@ def test_a_file_that_is_too_large_is_refused_whatever_is_said_of_its_size() -> N
             assert reply.status == 413 and reply.told["reason"] == "MIDI_TOO_LARGE", name
         chunk = b"%x\r\n" % len(file) + file + b"\r\n"
         head = opened.head("/api/AnalyzeGuitar", "POST", {**BEARER, "transfer-encoding": "chunked"})
-        reply = _parsed(await opened.raw(head + b"3\r\n{}\n\r\n" + 2 * chunk))
+        reply = _parsed(await opened.raw(head + b"3\r\n{}\n\r\n" + 2 * chunk + b"0\r\n\r\n"))
         assert reply.told["reason"] == "MIDI_TOO_LARGE"
         assert not opened.server.parsers.asked
 
@@ -540,7 +540,9 @@ def test_the_head_of_a_request_is_bounded_in_size_and_time(monkeypatch: pytest.M
     against(body)
 
 
-def test_a_body_that_pauses_is_refused() -> None:
+def test_a_body_that_pauses_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.web.transports._DRAIN_SECONDS", 0.05)  # for the rest, which does not come
+
     async def body(opened: Page) -> None:
         head = opened.head("/api/GenerateDrums", "POST", {**BEARER, "content-length": "100"})
         assert _parsed(await opened.raw(head + b"{}\nMThd")).told["reason"] == "UPLOAD_STALLED"
