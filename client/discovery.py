@@ -14,6 +14,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -90,7 +91,8 @@ async def start(where: Location, seconds: float = START_SECONDS, environ: Mappin
                 raise ServerUnavailable(f"the new server did not answer in {seconds:g} seconds; see {log}")
             await asyncio.sleep(_POLL_SECONDS)
     finally:
-        process.returncode = process.returncode or 0  # it is meant to stay: silence the warning about a running child
+        # It is meant to stay. If it ends before this program, as it does when idle, no zombie of it is left.
+        threading.Thread(target=process.wait, name="end of the server", daemon=True).start()
     return here
 
 

@@ -379,6 +379,14 @@ async def refused_stream(
     return await asyncio.to_thread(run)
 
 
+def gone(pid: int, seconds: float = 30.0) -> None:
+    """Wait until there is no process of a number, not even a zombie."""
+    until = time.monotonic() + seconds
+    while psutil.pid_exists(pid):
+        assert time.monotonic() < until, psutil.Process(pid).status()
+        time.sleep(0.02)
+
+
 async def until(holds: Callable[[], Any], seconds: float = 10.0) -> None:
     """Wait until something holds; it fails if it does not come to hold."""
     async with asyncio.timeout(seconds):

@@ -68,6 +68,7 @@ from server import convert, statuses
 from tests.conftest import ROOT
 from tests.fake_server import Playing, Scripted, refuse, response_of, serving, stall
 from tests.players import strummed
+from tests.servers import gone
 
 Code = grpc.StatusCode
 Run = Callable[..., tuple[int, str, str]]
@@ -1497,8 +1498,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     pid = json.loads(discovery.state_file().read_text())["pid"] if discovery.state_file().exists() else None
     discovery.state_file().unlink(missing_ok=True)
     if pid is not None:
-        with pytest.MonkeyPatch.context():
-            os.waitpid(pid, 0)
+        gone(pid)
 
 
 def test_a_server_is_started_if_none_answers_and_only_then(
@@ -1512,6 +1512,13 @@ def test_a_server_is_started_if_none_answers_and_only_then(
     code, out, _ = run("--status", "--start-server", server=None)
     assert (code, json.loads(out)["serving"]) == (0, True)
     assert json.loads(stand_in.read_text())["pid"] == first
+
+
+def test_a_server_that_ends_first_leaves_no_zombie(run: Run, stand_in: Path) -> None:
+    assert run("--status", "--start-server", server=None)[0] == 0
+    pid = json.loads(stand_in.read_text())["pid"]
+    stand_in.unlink()
+    gone(pid)
 
 
 def test_a_server_that_cannot_be_started_says_why(

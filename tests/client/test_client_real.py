@@ -25,6 +25,7 @@ from seq2drum.play.jam.guitarist import jammed, strikes
 from seq2drum.play.options import Options
 from tests.conftest import ROOT
 from tests.fake_server import real_server
+from tests.servers import gone
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -282,7 +283,7 @@ def test_the_real_server_is_started_where_none_runs(
     finally:
         pid = json.loads(discovery.state_file().read_text())["pid"]
         os.kill(pid, signal.SIGTERM)
-        os.waitpid(pid, 0)
+        gone(pid)
 
 
 def test_a_jam_is_that_of_the_command_line_however_it_is_told(real: str) -> None:
