@@ -5,12 +5,13 @@ import { placedOf, placeOf } from "./spans.js";
 
 /**
  * Options of the drummer, who decides the missing ones. `seed` is digits, `groove` a name of the book, `beat` a
- * groove of another kind, which no address can hold, and `track` the guitar, by number or name. `sections` are those
+ * groove of another kind, which no address can hold, `track` the guitar, by number or name,
+ * and `model` the drummer. `sections` are those
  * that the user names, such as "verse 1-8, chorus 9-16". `beats` is what is said of the file's own. Texts of places are
  * `groove_places` "9-16=one-drop", `fill_at` and `no_fills_in` bars; `without` has pieces.
  *
  * @typedef {Partial<Record<typeof MORE_PLACES[number], string>>} Placing
- * @typedef {import("./options.js").Values & Beats & Placing & {track?: string, sections?: string, beat?: {title: string, midi: Uint8Array}}} Wishes
+ * @typedef {import("./options.js").Values & Beats & Placing & {track?: string, model?: string, sections?: string, beat?: {title: string, midi: Uint8Array}}} Wishes
  */
 /**
  * What is said of a file's beats. Unset: what the file says; `follow` unset: only where it was played without a click.
@@ -20,7 +21,7 @@ import { placedOf, placeOf } from "./spans.js";
 
 /** The numbers and their ranges. @type {Record<string, readonly [number, number]>} */
 export const LEVELS = Object.fromEntries(OPTIONS.flatMap(({ name, range }) => (range ? [[name, range]] : [])));
-const WORDS = [...OPTIONS.filter(({ kind }) => kind === "text").map(({ name }) => name), "track", "meter"];
+const WORDS = [...OPTIONS.filter(({ kind }) => kind === "text").map(({ name }) => name), "track", "meter", "model"];
 const MORE_PLACES = /** @type {const} */ (["groove_places", "fill_at", "no_fills_in", "without"]);
 const PLACES = [...OPTIONS.filter(({ kind }) => kind === "places").map(({ name }) => name), ...MORE_PLACES, "sections"];
 /** The numbers that are said of beats, and their ranges. @type {Record<string, readonly [number, number]>} */
@@ -119,7 +120,7 @@ export function configOf(wishes) {
  */
 export function isOfAllTakes(before, now) {
   /** @type {(keyof Wishes)[]} */
-  const names = [...OPTIONS.filter(({ isChoosing }) => isChoosing).map(({ name }) => name), "beat", "track"];
+  const names = [...OPTIONS.filter(({ isChoosing }) => isChoosing).map(({ name }) => name), "beat", "track", "model"];
   return names.some((name) => before[name] !== now[name]);
 }
 

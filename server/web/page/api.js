@@ -40,6 +40,7 @@ import { ask, messages, post, Refused, unreachable, wait } from "./wire.js";
 export { fromBase64, toBase64 } from "./bytes.js";
 export { jam } from "./along.js";
 export { stream } from "./endless.js";
+export { models, removeDrummer, renameDrummer, teach } from "./teaching.js";
 export { holdTab, Refused, watchServer } from "./wire.js";
 
 const STARTING_SECONDS = 120;

@@ -40,8 +40,8 @@ export class Audition {
   async hits(name) {
     const { song, analysis, take, doc } = this.#stand.session;
     if (!song || !analysis) throw new Error("no song");
-    const { track } = doc.wishes;
-    const config = { groove: [{ name }], seed: take?.seed ?? "0", ...(track ? { track } : {}) };
+    const { track, model } = doc.wishes;
+    const config = { groove: [{ name }], seed: take?.seed ?? "0", ...(track ? { track } : {}), ...(model ? { model } : {}) };
     return { hits: await this.#stand.audition(song, analysis.bars, this.#excerpt(), config), bars: analysis.bars };
   }
 

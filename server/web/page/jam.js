@@ -3,6 +3,7 @@
 import { parts } from "./address.js";
 import { fill, h, sign } from "./dom.js";
 import { offer } from "./downloads.js";
+import { DrummerMenu } from "./drummers.js";
 import { Board } from "./jam_board.js";
 import { faster, Jamming } from "./jamming.js";
 import { hasMidi, Ports } from "./midi.js";
@@ -13,7 +14,7 @@ import { t } from "./words.js";
 /** @import {App} from "./main.js" */
 /** @import {Due, Guitarist} from "./jamming.js" */
 /** @import {Struck} from "./midi.js" */
-/** @typedef {{bpm: number, metre: string, style: string, countIn: number}} Wishes */
+/** @typedef {{bpm: number, metre: string, style: string, countIn: number, model: string}} Wishes */
 /** @typedef {"fill" | "section" | "softer" | "louder" | "stop"} Deed */
 /** @typedef {{wishes: Wishes, intensity: number, sound: Sound, jamming: Jamming, ports: Ports | null, refused: boolean, input: string, output: string, file: {name: string, guitarist: Guitarist, bpm: number} | null, view: JamView | null, gone: AbortController}} Kept survives a change of language */
 
@@ -45,12 +46,13 @@ function begun(app) {
 }
 
 /** @param {Record<string, string>} values of an address @returns {Wishes} */
-function wishesOf({ bpm = "", metre = "", style = "", count = "" }) {
+function wishesOf({ bpm = "", metre = "", style = "", count = "", model = "" }) {
   return {
     bpm: Number(bpm) >= BPM.least && Number(bpm) <= BPM.most ? Math.round(Number(bpm)) : BPM.usual,
     metre: METRES.includes(metre) ? metre : METRES[0],
     style: style.length <= 64 ? style : "",
     countIn: COUNTS.includes(Number(count || 1)) ? Number(count || 1) : 1,
+    model: model.length <= 64 ? model : "",
   };
 }
 
@@ -72,6 +74,7 @@ export class JamView {
   #file = h("input", { type: "file", id: "jam-file", onchange: () => void this.#open() });
   #bpm = h("input", { type: "number", id: "jam-bpm", min: `${BPM.least}`, max: `${BPM.most}`, step: "1" });
   #metre = h("select", { id: "jam-metre" });
+  #drummer;
   #board = new Board();
   #stage;
   #frame = 0;
@@ -93,6 +96,17 @@ export class JamView {
     found.gone.abort();
     found.gone = new AbortController();
     found.view = this;
+    this.#drummer = new DrummerMenu("jam-drummer", app.drummers, {
+      live: true,
+      teach: () => app.goTo("teach"),
+      chosen: (model = "") => {
+        found.wishes.model = model;
+        this.#drummer.show(model);
+        app.setAddress();
+      },
+      signal: found.gone.signal,
+    });
+    this.#drummer.show(found.wishes.model);
     const desk = h("div", { class: "desk" }, this.#board.root, this.#status, h("p", { class: "meaning jam-keys" }, t("jam.keys")));
     this.#stage = h("div", { class: "stage jam" }, this.#head(), h("div", { class: "work" }, desk, this.#panel()), this.#foot());
     fill(root, this.#stage);
@@ -127,8 +141,8 @@ export class JamView {
   renew() {}
 
   address() {
-    const { bpm, metre, style, countIn } = this.#kept.wishes;
-    return { bpm: `${bpm}`, metre, count: `${countIn}`, ...(style ? { style } : {}) };
+    const { bpm, metre, style, countIn, model } = this.#kept.wishes;
+    return { bpm: `${bpm}`, metre, count: `${countIn}`, ...(style ? { style } : {}), ...(model ? { model } : {}) };
   }
 
   /** Draw the present state. */
@@ -343,6 +357,7 @@ export class JamView {
     return h(
       "section",
       { class: "panel wishes", "aria-label": t("jam.panel") },
+      h("div", { class: "field" }, this.#drummer.root),
       field("jam.in", this.#input, this.#about, this.#find),
       field("jam.in.file", this.#file),
       field("jam.out", this.#output),

@@ -14,7 +14,7 @@ import { again, extended, pointOf, toldOf } from "./record.js";
 /** @typedef {{quarter: number, numerator: number, denominator: number}} Meter */
 /** @typedef {ReturnType<typeof import("./along.js").jam>} Line */
 /** @typedef {{tempos: Tempo[], meters: Meter[], bars: Bar[], notes: Note[], program: number, kind: string}} Guitarist a file as guitarist */
-/** @typedef {{bpm: number, metre: string, style: string, countIn: number, seed: number, guitarist: Guitarist | null}} Wishes */
+/** @typedef {{bpm: number, metre: string, style: string, countIn: number, model?: string, seed: number, guitarist: Guitarist | null}} Wishes */
 /** @typedef {{note: number, velocity: number, at: number}} Due a drum for a MIDI port, `at` as `performance.now` counts */
 
 const EVERY = 20; // milliseconds between two checks
@@ -110,7 +110,7 @@ export class Jamming {
   }
 
   /** Start. @param {Wishes} wishes */
-  async start({ bpm, metre, style, countIn, seed, guitarist }) {
+  async start({ bpm, metre, style, countIn, model, seed, guitarist }) {
     this.stop();
     const [numerator, denominator] = metre.split("/").map(Number);
     this.#tempos = guitarist?.tempos ?? [{ quarter: 0, bpm }];
@@ -121,7 +121,7 @@ export class Jamming {
     [this.bars, this.told, this.#asked, this.#shown, this.#nod] = [[], [], -Infinity, -1, Infinity];
     [this.#isEndless, this.#scheduled] = [!guitarist, 0];
     if (guitarist) this.#end(guitarist.notes);
-    const config = { config: { style, seed: String(seed) }, tempos: this.#tempos, meters: this.#meters, program: this.#program };
+    const config = { config: { style, seed: String(seed), ...(model ? { model } : {}) }, tempos: this.#tempos, meters: this.#meters, program: this.#program };
     const line = this.#open(config, { bar: (bar) => line === this.#line && this.#take(bar), end: (error) => line === this.#line && this.#ended(error) });
     this.#line = line;
     this.#sound.set({ bars: this.#layout, tempos: this.#tempos, hits: [], guitar: guitarist?.notes ?? null, kind: guitarist?.kind });

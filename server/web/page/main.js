@@ -4,10 +4,12 @@ import * as api from "./api.js";
 import { fragment, parts } from "./address.js";
 import { mountBeats } from "./beats.js";
 import { fill, h } from "./dom.js";
+import { Drummers } from "./drummers.js";
 import { mountJam } from "./jam.js";
 import { remember, remembered } from "./settings.js";
 import { mountSong } from "./song.js";
 import { Sound } from "./sound.js";
+import { mountTeach } from "./teach.js";
 import { LANGUAGES, language, setLanguage, t } from "./words.js";
 
 /**
@@ -20,22 +22,25 @@ import { LANGUAGES, language, setLanguage, t } from "./words.js";
  * @property {(error: unknown) => void} fail show what went wrong, and what to do
  * @property {(view: View) => void} goTo
  * @property {() => void} setAddress rebuild the address from the shown view
+ * @property {Drummers} drummers
+ * @property {(model: string) => void} playWith go to the song, with this drummer
  * @property {(beat: {title: string, midi: Uint8Array}) => void} useAsGroove
  */
 /** @typedef {ReturnType<typeof mountSong>} SongView */
 /** @typedef {ReturnType<typeof mountBeats>} BeatsView */
 /** @typedef {ReturnType<typeof mountJam>} JamView */
-/** @typedef {"song" | "beats" | "jam"} View */
+/** @typedef {ReturnType<typeof mountTeach>} TeachView */
+/** @typedef {"song" | "beats" | "jam" | "teach"} View */
 
 const THEME = "seq2drum.theme";
 const NOTE_LASTS = 8000; // milliseconds
-const VIEWS = /** @type {const} */ (["song", "beats", "jam"]);
+const VIEWS = /** @type {const} */ (["song", "beats", "jam", "teach"]);
 
 const messages = element("messages");
 const main = element("main");
 /** @type {View} */
 let view = "song";
-/** @type {{song: SongView, beats: BeatsView, jam: JamView} | null} */
+/** @type {{song: SongView, beats: BeatsView, jam: JamView, teach: TeachView} | null} */
 let views = null;
 /** @type {App} */
 let app;
@@ -123,7 +128,8 @@ function mount() {
   views = null; // no address from half a page
   const song = mountSong(element("song"), app, earlier?.song);
   const beats = mountBeats(element("beats"), app, earlier?.beats);
-  views = { song, beats, jam: mountJam(element("jam"), app, earlier?.jam) };
+  const jam = mountJam(element("jam"), app, earlier?.jam);
+  views = { song, beats, jam, teach: mountTeach(element("teach"), app, earlier?.teach) };
   goTo(view);
 }
 
@@ -188,6 +194,10 @@ function takeDrops() {
     if (!files(event)) return;
     event.preventDefault();
     over(-depth);
+    if (view === "teach" && event.dataTransfer) {
+      void views?.teach.drop(event.dataTransfer).catch(fail);
+      return;
+    }
     const [file, ...others] = event.dataTransfer?.files ?? [];
     if (!file) return;
     if (others.length) say(t("frame.one", { name: file.name }));
@@ -212,7 +222,7 @@ async function answered() {
 }
 
 /** @param {string} name of an address */
-const viewOf = (name) => VIEWS.find((one) => one === name) ?? "song";
+const viewOf = (name) => VIEWS.find((one) => one === name && !element(`to-${one}`).hidden) ?? "song";
 
 async function start() {
   setTheme(remembered(THEME) ?? "auto");
@@ -221,7 +231,10 @@ async function start() {
   const info = await answered();
   api.holdTab();
   say("");
-  app = { api, sound: new Sound(), info, say, fail, goTo, setAddress, useAsGroove: (beat) => (goTo("song"), views?.song.useAsGroove(beat)) };
+  const drummers = new Drummers(api, info.models);
+  element("to-teach").hidden = !drummers.teaching;
+  const playWith = (/** @type {string} */ model) => (goTo("song"), views?.song.playWith(model));
+  app = { api, sound: new Sound(), info, say, fail, goTo, setAddress, drummers, playWith, useAsGroove: (beat) => (goTo("song"), views?.song.useAsGroove(beat)) };
   void app.sound.load("drums").catch(fail); // so that nobody waits for it
   const first = parts(location.hash);
   view = viewOf(first.view);
@@ -235,7 +248,7 @@ async function start() {
     goTo(viewOf(now.view));
     if (view === "song") views?.song.moved(now.values);
   });
-  Object.assign(window, { seq2drum: { app, get song() { return views?.song; }, get beats() { return views?.beats; }, get jam() { return views?.jam; } } }); // prettier-ignore
+  Object.assign(window, { seq2drum: { app, get song() { return views?.song; }, get beats() { return views?.beats; }, get jam() { return views?.jam; }, get teach() { return views?.teach; } } }); // prettier-ignore
   await views?.song.start(values);
 }
 

@@ -4,8 +4,10 @@ import { valuesOf, wishesOf } from "./address.js";
 import { Asking } from "./asking.js";
 import { fill } from "./dom.js";
 import { Downloads } from "./downloads.js";
+import { DrummerMenu, playedBy } from "./drummers.js";
 import { asked, isRecording } from "./drumming.js";
 import * as edits from "./edits.js";
+import { keyPressed } from "./keys.js";
 import { gridOf, rowsOf } from "./places.js";
 import { Roll } from "./roll.js";
 import { Session } from "./session.js";
@@ -83,6 +85,11 @@ export class SongView {
       fail: (error) => this.#fail(error),
     });
     this.downloads = new Downloads(app.api, (quietly) => this.#wanted(quietly), app, app.info.maps, app.info.info.missingReaders);
+    this.drummer = new DrummerMenu("drummer", app.drummers, {
+      teach: () => app.goTo("teach"),
+      chosen: (model) => this.#playedBy(model),
+      signal: this.#gone.signal,
+    });
     this.stage = new Stage(this.session, this, {
       leave: () => this.#leave(),
       changed: () => this.#refresh(),
@@ -160,6 +167,20 @@ export class SongView {
     const wishes = { ...this.session.doc.wishes, groove: undefined, beat };
     if (this.session.work) this.session.wish(wishes);
     else this.session.meant(wishes);
+  }
+
+  /** Play with this drummer from now on. @param {string} model */
+  playWith(model) {
+    this.#playedBy(model);
+    if (!this.session.work) this.#app.say(t("drummer.next", { name: this.#app.drummers.nameOf(model) }));
+  }
+
+  /** Choose a drummer. @param {string | undefined} model */
+  #playedBy(model) {
+    const wishes = playedBy(this.session.doc.wishes, model, this.#app.info.grooves);
+    if (this.session.work) this.session.wish(wishes);
+    else this.session.meant(wishes);
+    this.#refresh();
   }
 
   shown() {
@@ -260,7 +281,7 @@ export class SongView {
     const metre = analysis.timeline.meters[0];
     const others = this.#app.info.grooves.filter((groove) => groove.numerator === metre?.numerator && groove.denominator === metre?.denominator);
     this.asking.panel.grooves.offer([], others);
-    const fit = fitting ? await this.#app.api.grooves(song, asked(doc.wishes)).catch(() => []) : [];
+    const fit = fitting ? await this.#app.api.grooves(song, { ...asked(doc.wishes), model: doc.wishes.model ?? "" }).catch(() => []) : [];
     if (song === this.session.song) this.asking.panel.grooves.offer(fit, others);
   }
 
@@ -281,7 +302,10 @@ export class SongView {
 
   /** @param {unknown} error */
   #fail(error) {
-    this.#app.fail(error);
+    if (/** @type {{reason?: string}} */ (error).reason === "UNKNOWN_MODEL" && this.session.doc.wishes.model) {
+      this.#playedBy(undefined);
+      this.#app.say(t("drummer.lost"), { kind: "error" });
+    } else this.#app.fail(error);
     this.#refresh();
   }
 
@@ -363,23 +387,7 @@ export class SongView {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    if (!this.#shown || !this.session.work) return;
-    const target = /** @type {HTMLElement} */ (event.target);
-    const typing = target.matches("input:not([type=range], [type=checkbox]), textarea");
-    const command = event.ctrlKey || event.metaKey;
-    if (command && !typing && event.key.toLowerCase() === "z") {
-      event.preventDefault();
-      if (event.shiftKey) this.session.redo();
-      else this.session.undo();
-    } else if (command && !typing && event.key.toLowerCase() === "y") {
-      event.preventDefault();
-      this.session.redo();
-    } else if (!command && !event.altKey && /^[1-9]$/.test(event.key) && !typing && !target.matches("select, input[type=number]")) {
-      this.session.choose(Number(event.key) - 1);
-    } else if (event.key === " " && !command && !typing && !target.matches("button, select, summary, input[type=checkbox], [role=tab]")) {
-      event.preventDefault();
-      void this.toggle();
-    }
+    if (this.#shown && this.session.work) keyPressed(event, this.session, () => void this.toggle());
   }
 
   // --- view -----------------------------------------------------------------------------------------------------------
@@ -392,6 +400,7 @@ export class SongView {
     this.welcome.root.hidden = Boolean(work);
     document.title = work ? `${work.name} – seq2drum` : "seq2drum";
     this.#app.setAddress();
+    this.drummer.show(this.session.doc.wishes.model);
     if (!work || !analysis) return;
     if (this.#heard.take !== take) {
       const hits = take ? edits.sounding(take.played, take.edits) : [];

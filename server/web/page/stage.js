@@ -17,6 +17,7 @@ import { said, t } from "./words.js";
  * @property {import("./transport.js").Transport} transport
  * @property {import("./downloads.js").Downloads} downloads
  * @property {import("./asking.js").Asking} asking
+ * @property {import("./drummers.js").DrummerMenu} drummer
  */
 /**
  * @typedef {object} Deeds
@@ -45,7 +46,7 @@ export class Stage {
     this.#session = session;
     this.#parts = parts;
     this.#seek = deeds.seek;
-    const { roll, transport, downloads, asking } = parts;
+    const { roll, transport, downloads, asking, drummer } = parts;
     const { form, panel, kit } = asking;
     this.name = h("h1", { class: "song-name" });
     this.right = mountRight(session, deeds.place);
@@ -68,7 +69,7 @@ export class Stage {
       h("header", { class: "songbar" },
         h("div", { class: "song-title" }, this.name),
         this.right.root,
-        h("div", { class: "row" }, button("leave", deeds.leave, t("song.leave")), downloads.root)),
+        h("div", { class: "row" }, drummer.root, button("leave", deeds.leave, t("song.leave")), downloads.root)),
       h("div", { class: "work" },
         h("section", { class: "desk", "aria-label": t("roll.label") },
           h("div", { class: "row takes" }, this.takes, h("div", { class: "row" }, this.others, this.anew, this.undo, this.redo, ask)),

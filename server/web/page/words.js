@@ -9,6 +9,7 @@ import { RIGHT_WORDS } from "./words_right.js";
 import { SAID_WORDS } from "./words_said.js";
 import { SAVE_WORDS } from "./words_save.js";
 import { SONG_WORDS } from "./words_song.js";
+import { TEACH_WORDS } from "./words_teach.js";
 
 /** Languages by their codes. */
 export const LANGUAGES = { en: "English", de: "Deutsch" };
@@ -16,7 +17,7 @@ export const LANGUAGES = { en: "English", de: "Deutsch" };
 
 const CODES = /** @type {Code[]} */ (Object.keys(LANGUAGES));
 /** @type {Record<string, readonly string[]>} */
-const WORDS = { ...SONG_WORDS, ...BEATS_WORDS, ...FORM_WORDS, ...JAM_WORDS, ...OPTION_WORDS, ...RIGHT_WORDS, ...SAID_WORDS, ...SAVE_WORDS };
+const WORDS = { ...SONG_WORDS, ...BEATS_WORDS, ...FORM_WORDS, ...JAM_WORDS, ...OPTION_WORDS, ...RIGHT_WORDS, ...SAID_WORDS, ...SAVE_WORDS, ...TEACH_WORDS };
 const KEY = "seq2drum.language";
 
 /** @type {Code} */
@@ -57,12 +58,23 @@ export function said({ text, pieces = [] }) {
  *
  * @param {string} reason
  */
-export function because(reason) {
-  for (const key of ["why.program", "why.named", "why.only", "why.hex", "why.chosen"]) {
-    const found = new RegExp(`^${WORDS[key][0].replace(/\{(\w+)\}/g, "(?<$1>.+)")}$`).exec(reason);
+export const because = (reason) => translated(["why.program", "why.named", "why.only", "why.hex", "why.chosen"], reason);
+
+/**
+ * What the server remarks on a song to learn from, in the language of the page; in English if the page does not know it.
+ *
+ * @param {string} remark
+ */
+export const heard = (remark) =>
+  translated(["heard.noDrums", "heard.noGuitar", "heard.unreadable", "heard.noNotes", "heard.offBars", "heard.short", "heard.longBar", "heard.copy", "heard.named", "heard.slow", "heard.large"], remark);
+
+/** A sentence of the server by the keys that it may have. @param {readonly string[]} keys @param {string} text */
+function translated(keys, text) {
+  for (const key of keys) {
+    const found = new RegExp(`^${WORDS[key][0].replace(/\{(\w+)\}/g, "(?<$1>.+)")}$`).exec(text);
     if (found) return t(key, found.groups);
   }
-  return reason;
+  return text;
 }
 
 /** @param {string | null | undefined} wanted @returns {Code | undefined} */
