@@ -32,7 +32,7 @@ export class Drummers extends EventTarget {
   others(live) {
     const { models, defaultModel } = this.#listed;
     const own = models.find((/** @type {Drummer} */ model) => model.live && !model.band)?.id;
-    return models.filter(({ id, live: jams, band }) => (band ? !live || jams : live ? jams && id !== own : !jams && id !== defaultModel));
+    return models.filter((/** @type {Drummer} */ { id, live: jams, band }) => (band ? !live || jams : live ? jams && id !== own : !jams && id !== defaultModel));
   }
 
   /** Those that were taught here. */
@@ -74,7 +74,7 @@ export class Drummers extends EventTarget {
  *
  * @param {import("./address.js").Wishes} wishes
  * @param {string | undefined} model undefined: the usual one
- * @param {readonly {name: string}[]} grooves that all know
+ * @param {readonly Json[]} grooves that all know
  * @returns {import("./address.js").Wishes}
  */
 export function playedBy(wishes, model, grooves) {

@@ -127,3 +127,9 @@ function measured(buffer, peak) {
   const heard = samples.findIndex((sample) => Math.abs(sample) >= AUDIBLE * highest);
   return { begins: Math.max(0, heard / buffer.sampleRate - BEFORE), gain: peak / highest };
 }
+
+/** The sound of a recording; null if this browser cannot play it. @param {Blob} file */
+export async function decoded(file) {
+  const decoder = new OfflineAudioContext(2, 1, 44100);
+  return decoder.decodeAudioData(await file.arrayBuffer()).catch(() => null);
+}

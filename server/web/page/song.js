@@ -10,6 +10,7 @@ import * as edits from "./edits.js";
 import { keyPressed } from "./keys.js";
 import { gridOf, rowsOf } from "./places.js";
 import { Roll } from "./roll.js";
+import { decoded } from "./samples.js";
 import { Session } from "./session.js";
 import { guitarOf } from "./sound.js";
 import { placedOf } from "./spans.js";
@@ -85,11 +86,7 @@ export class SongView {
       fail: (error) => this.#fail(error),
     });
     this.downloads = new Downloads(app.api, (quietly) => this.#wanted(quietly), app, app.info.maps, app.info.info.missingReaders);
-    this.drummer = new DrummerMenu("drummer", app.drummers, {
-      teach: () => app.goTo("teach"),
-      chosen: (model) => this.#playedBy(model),
-      signal: this.#gone.signal,
-    });
+    this.drummer = new DrummerMenu("drummer", app.drummers, { teach: () => app.goTo("teach"), chosen: (model) => this.#playedBy(model), signal: this.#gone.signal });
     this.stage = new Stage(this.session, this, {
       leave: () => this.#leave(),
       changed: () => this.#refresh(),
@@ -169,10 +166,10 @@ export class SongView {
     else this.session.meant(wishes);
   }
 
-  /** Play with this drummer from now on. @param {string} model */
+  /** @param {string} model the drummer that plays from now on */
   playWith(model) {
-    this.#playedBy(model);
     if (!this.session.work) this.#app.say(t("drummer.next", { name: this.#app.drummers.nameOf(model) }));
+    this.#playedBy(model);
   }
 
   /** Choose a drummer. @param {string | undefined} model */
@@ -180,6 +177,7 @@ export class SongView {
     const wishes = playedBy(this.session.doc.wishes, model, this.#app.info.grooves);
     if (this.session.work) this.session.wish(wishes);
     else this.session.meant(wishes);
+    void this.#grooves(true); // each drummer has its own
     this.#refresh();
   }
 
@@ -196,10 +194,7 @@ export class SongView {
     this.session.stand(this.#app.sound.position);
   }
 
-  /** The server is back. */
-  back() {
-    this.session.back();
-  }
+  back = () => this.session.back();
 
   /** The theme or the size of the window has changed. */
   renew() {
@@ -265,13 +260,9 @@ export class SongView {
   async #recording() {
     const { file } = this.session;
     if (!file || !isRecording(file)) return;
-    try {
-      const decoder = new OfflineAudioContext(2, 1, 44100);
-      const buffer = await decoder.decodeAudioData(await file.arrayBuffer());
-      if (file === this.session.file) this.#app.sound.set({ guitar: buffer });
-    } catch {
-      this.#app.say(t("song.undecodable"), { kind: "note" }); // its notes are played instead
-    }
+    const buffer = await decoded(file);
+    if (!buffer) this.#app.say(t("song.undecodable"), { kind: "note" }); // its notes are played instead
+    else if (file === this.session.file) this.#app.sound.set({ guitar: buffer });
   }
 
   /** List the grooves. @param {boolean} fitting also those that fit, which are requested after the first bar */
@@ -282,7 +273,7 @@ export class SongView {
     const others = this.#app.info.grooves.filter((groove) => groove.numerator === metre?.numerator && groove.denominator === metre?.denominator);
     this.asking.panel.grooves.offer([], others);
     const fit = fitting ? await this.#app.api.grooves(song, { ...asked(doc.wishes), model: doc.wishes.model ?? "" }).catch(() => []) : [];
-    if (song === this.session.song) this.asking.panel.grooves.offer(fit, others);
+    if (song === this.session.song && doc.wishes.model === this.session.doc.wishes.model) this.asking.panel.grooves.offer(fit, others);
   }
 
   /** The first bar has come: play immediately, if the browser allows sound before a click. */

@@ -1,7 +1,7 @@
 /** The view "My drummers": drop songs, see what was understood, make a drummer of them; and the drummers that are there. */
 
 import { fill, h, sign } from "./dom.js";
-import { Lesson, SUFFIXES } from "./lesson.js";
+import { isSong, Lesson } from "./lesson.js";
 import { heard as said, t } from "./words.js";
 
 /** @typedef {import("./main.js").App} App */
@@ -64,13 +64,14 @@ export class TeachView {
     this.#panel = h(
       "section",
       { class: "panel lesson", hidden: true, "aria-label": t("teach.songs") },
-      this.#told, this.#progress, this.#list, this.#few,
+      this.#told, this.#progress, this.#few,
       h("div", { class: "row" }, h("label", { class: "inline lesson-name" }, h("span", {}, t("teach.name")), this.#name), this.#button, this.#stop,
         h("button", { class: "button quiet", type: "button", onclick: () => this.#lesson.clear() }, t("teach.clear"))),
+      this.#list,
     ); // prettier-ignore
     fill(
       root,
-      h(
+      (this.#page = h(
         "section",
         { class: "welcome teach" },
         h("h1", {}, t("teach.title")),
@@ -87,7 +88,7 @@ export class TeachView {
         this.#done,
         this.#panel,
         this.#drummers,
-      ),
+      )),
     );
     this.#lesson.addEventListener("change", () => this.show(), { signal });
     app.drummers.addEventListener("change", () => this.#listed(), { signal });
@@ -97,6 +98,7 @@ export class TeachView {
   }
 
   #panel;
+  #page;
 
   /** The lesson, for tests. */
   get lesson() {
@@ -176,6 +178,7 @@ export class TeachView {
   show() {
     const { songs, busy, makes, understood, limit } = this.#lesson;
     this.#panel.hidden = !songs.length && limit !== "none";
+    this.#page.classList.toggle("begun", songs.length > 0);
     fill(this.#list, ...songs.map((song) => this.#row(song)));
     this.#stop.hidden = !busy;
     this.#name.disabled = makes && busy;
@@ -273,7 +276,7 @@ export class TeachView {
 const named = (file) => ({ name: file.webkitRelativePath || file.name, file });
 
 /** The songs of a folder; its other files are none of them. @param {readonly File[]} files */
-const ofFolder = (files) => files.filter(({ name }) => SUFFIXES.test(name)).map(named);
+const ofFolder = (files) => files.filter(({ name }) => isSong(name)).map(named);
 
 /** A folder's name as that of a drummer. @param {string} folder */
 const plainName = (folder) => folder.replace(/[_\s]+/g, " ").trim().slice(0, MOST_NAME); // prettier-ignore

@@ -20,7 +20,11 @@ const CHUNK = 30_000; // bytes, which are 40,000 in base64
  * @returns {Promise<Taught>}
  */
 export function teach(songs, name, { onHeard, signal } = {}) {
-  const { promise, resolve, reject } = Promise.withResolvers();
+  let resolve = (/** @type {Taught} */ _) => {};
+  let reject = (/** @type {unknown} */ _) => {};
+  const promise = new Promise((/** @type {(taught: Taught) => void} */ done, failed) => {
+    [resolve, reject] = [done, failed];
+  });
   const socket = socketOf("TeachDrummer");
   const stopped = () => (reject(new Refused("CANCELLED", "stopped")), socket.close());
   signal?.addEventListener("abort", stopped);

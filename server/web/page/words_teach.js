@@ -7,7 +7,7 @@ export const TEACH_WORDS = {
   "drummer.teach": ["Teach it my songs …", "Meine Songs beibringen …"],
   "drummer.next": ["{name} plays to the next song that you drop.", "{name} spielt zum nächsten Song, den du herziehst."],
   "drummer.lost": ["The drummer of this song is not here any more. The usual one plays.", "Der Drummer dieses Songs ist nicht mehr da. Es spielt der gewohnte."],
-  "teach.title": ["Teach it my songs", "Bring ihm meine Songs bei"],
+  "teach.title": ["Teach the drummer your songs", "Bring dem Drummer deine Songs bei"],
   "teach.lead": ["Drop songs of your own with guitar and drums. The drummer learns your grooves and how you build a song, and plays like that to your next one.", "Zieh eigene Songs mit Gitarre und Schlagzeug hierher. Der Drummer lernt eure Grooves und wie ihr Songs aufbaut, und spielt so zum nächsten."],
   "teach.drop": ["Drop songs or a folder here", "Zieh Songs oder einen Ordner hierher"],
   "teach.kinds": ["MIDI, Guitar Pro or MusicXML, each with a guitar and drums; {few} or more, better {enough}", "MIDI, Guitar Pro oder MusicXML, jeweils mit Gitarre und Schlagzeug; mindestens {few}, besser {enough}"],
