@@ -39,7 +39,7 @@ from seq2drum.play.checkpoint.band import Band, is_drummer, read_band
 from seq2drum.play.checkpoint.folder import WEIGHTS, read_config
 from seq2drum.play.grooves.book import Book, groove_of
 from seq2drum.play.listen import Guitar, with_sections
-from seq2drum.play.options import Options
+from seq2drum.play.options import Options, of_band
 from seq2drum.play.session import Session
 from seq2drum.play.take import DrumBar, Take
 from seq2drum.rpc import accompaniment_pb2 as pb
@@ -65,10 +65,11 @@ _MOST_VALUES = {"groove": MOST_SECTIONS, "without": MOST_WORD}
 # --- requests ---------------------------------------------------------------------------------------------------------
 
 
-def options_of(config: pb.GenerationConfig, limits: Limits = DEFAULT_LIMITS) -> Options:
+def options_of(config: pb.GenerationConfig, limits: Limits = DEFAULT_LIMITS, *, band: Band | None = None) -> Options:
     """Return the core's options for a configuration. Unset fields get the core's defaults.
 
-    Model, takes, with_guitar and explain are not options of the core. limits: those of the files of grooves.
+    Model, takes, with_guitar and explain are not options of the core. limits: those of the files of grooves. band:
+    whose own drummer plays; it knows more grooves by name.
 
     Raises:
         Refusal: INVALID_OPTION with the field, UNKNOWN_DRUM_MAP with the known ids, or the fault of a file in the
@@ -99,7 +100,7 @@ def options_of(config: pb.GenerationConfig, limits: Limits = DEFAULT_LIMITS) -> 
     fields = _set_fields(config)
     for name, one in OPTIONS.items():
         if (one.field or name) in fields:
-            given[name] = _value(name, fields[one.field or name], limits)
+            given[name] = _value(name, fields[one.field or name], limits, Book.of(band))
         if (text := fields.get(PLACE_FIELDS.get(name, ""))) is not None:
             given[name] = f"{given[name]},{text}" if name in given else text
     if given.get("style") == AUTO:
@@ -111,10 +112,10 @@ def options_of(config: pb.GenerationConfig, limits: Limits = DEFAULT_LIMITS) -> 
         except OptionError as error:
             own = PLACE_FIELDS.get(name, "") if isinstance(value, str) else ""
             raise Refusal("INVALID_OPTION", str(error), field=f"config.{own or OPTIONS[name].field or name}") from None
-    return Options(**given)
+    return of_band(Options(**given), band)
 
 
-def _value(name: str, value: Any, limits: Limits) -> Any:
+def _value(name: str, value: Any, limits: Limits, book: Book) -> Any:
     """Return the core's value of a set field.
 
     Raises:
@@ -128,7 +129,7 @@ def _value(name: str, value: Any, limits: Limits) -> Any:
         message = f"{name} has {len(value)} values, at most {most} are read"
         raise Refusal("INVALID_OPTION", message, field=f"config.{name}")
     if name == "groove":
-        return _grooves(value, limits)
+        return _grooves(value, limits, book)
     return tuple(map(_bars, value) if OPTIONS[name].kind is tuple else value)
 
 
@@ -143,7 +144,7 @@ def _bars(bars: pb.BarRange) -> tuple[int, int]:
     return bars.first_bar, bars.last_bar
 
 
-def _grooves(choices: Sequence[pb.GrooveChoice], limits: Limits) -> dict[str, Groove | str]:
+def _grooves(choices: Sequence[pb.GrooveChoice], limits: Limits, book: Book) -> dict[str, Groove | str]:
     """Return the groove of each section, by name from the book alone, or read from bytes: a name is never opened.
 
     The name of a family is kept: the song decides which of its grooves is played.
@@ -155,13 +156,13 @@ def _grooves(choices: Sequence[pb.GrooveChoice], limits: Limits) -> dict[str, Gr
         try:
             if choice.section in found:
                 raise OptionError(f"two grooves are requested in {choice.section or 'the whole song'!r}; wanted one")
-            found[choice.section] = _groove(choice, limits)
+            found[choice.section] = _groove(choice, limits, book)
         except (InputError, OptionError) as error:
             raise Refusal(ERROR_STATUSES[type(error)].reason, str(error), field="config.groove") from None
     return found
 
 
-def _groove(choice: pb.GrooveChoice, limits: Limits) -> Groove | str:
+def _groove(choice: pb.GrooveChoice, limits: Limits, book: Book) -> Groove | str:
     bars = _bars(choice.bars) if choice.HasField("bars") else None
     if choice.WhichOneof("source") == "midi":
         try:
@@ -171,8 +172,8 @@ def _groove(choice: pb.GrooveChoice, limits: Limits) -> Groove | str:
     if bars is not None:
         raise OptionError("a groove has a name and bars; wanted bars of a file, or a name alone")
     if reference(choice.name).is_file:
-        return Book.load()[choice.name]
-    meant = Book.load().meant(choice.name)
+        return book[choice.name]
+    meant = book.meant(choice.name)
     return meant[0] if len(meant) == 1 else choice.name
 
 

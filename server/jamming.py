@@ -127,7 +127,7 @@ class JamRunner:
             text = "a groove has the bytes of a file, or bars of one; a jam takes grooves by name"
             raise Refusal("INVALID_OPTION", text, field="config.groove")
         engine, info = self._model(config)
-        options, song = convert.options_of(config, self._limits), _timeline(asked, self._limits)
+        options, song = convert.options_of(config, self._limits, band=engine.band), _timeline(asked, self._limits)
         program = asked.program if asked.HasField("program") else 24
         if program > 127:
             raise Refusal("INVALID_OPTION", f"program is {program}, wanted 0 to 127", field="config.program")

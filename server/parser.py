@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, BinaryIO
 
@@ -41,7 +41,7 @@ from seq2drum.rpc import accompaniment_pb2 as pb
 from server import composing, convert, ipc, logs, statuses
 from server.ipc import Frame, bound_memory
 from server.statuses import Refusal
-from server.taught import drummers_in
+from server.taught import band_of, drummers_in
 
 # Milliseconds of one take on one core of a small server; measured, right within a factor of three.
 _MS_A_CALL, _MS_A_QUARTER, _MS_A_STILL_QUARTER = 10.0, 1.2, 0.15
@@ -51,7 +51,7 @@ _MS_A_CALL, _MS_A_QUARTER, _MS_A_STILL_QUARTER = 10.0, 1.2, 0.15
 class RequestRules:
     """The rules for requests: limits of a file, most bars and takes, ids of the models and the default one.
 
-    drummers: the folder of those that the server is taught; "": none.
+    drummers: the folder of those that the server is taught; "": none. folders: of the models, or names, by their ids.
     """
 
     limits: Limits
@@ -60,13 +60,16 @@ class RequestRules:
     models: tuple[str, ...]
     default: str
     drummers: str = ""
+    folders: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @staticmethod
     def of(start: Mapping[str, Any]) -> RequestRules:
         """Return the rules in the head of the first frame."""
         limits = Limits(**start["limits"])
         models, default = tuple(start["models"]), start["default"]
-        return RequestRules(limits, start["max_bars"], start["max_takes"], models, default, start.get("drummers", ""))
+        return RequestRules(
+            limits, start["max_bars"], start["max_takes"], models, default, start["drummers"], dict(start["models"])
+        )
 
     def known(self, wanted: str) -> tuple[str, ...]:
         """Return the ids of the models that may be meant, for `convert.model_of`."""
@@ -86,10 +89,12 @@ def analyze(body: bytes, rules: RequestRules, *, music: bool = False) -> pb.Anal
     request = pb.GenerateDrumsRequest.FromString(body)
     if not request.midi:
         raise Refusal("MIDI_MISSING", "there are no bytes of a MIDI file, wanted a guitar to play to", field="midi")
-    options, plan = convert.options_of(request.config, rules.limits), convert.plan_of(request.config)
+    model = request.config.model or rules.default
+    band = band_of(model, rules.folders, rules.drummers)
+    options, plan = convert.options_of(request.config, rules.limits, band=band), convert.plan_of(request.config)
     convert.takes_of(request.config, rules.max_takes)
     convert.session_of(request.config)
-    convert.model_of(request.config, rules.known(request.config.model or rules.default), rules.default)
+    convert.model_of(request.config, rules.known(model), rules.default)
     song, written, track = _song_of(request, options, rules)
     drums = convert.drums_of(request, rules.limits)
     if drums is not None:

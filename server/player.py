@@ -178,7 +178,7 @@ class Player:
         """Return the request of a frame, where it plays, its model, its guitar and its options."""
         request = pb.GenerateDrumsRequest.FromString(frame.body)
         scheduler, drummer, info = self._drummer(request.config.model or next(iter(self._schedulers)))
-        options = convert.options_of(request.config, self._limits)
+        options = convert.options_of(request.config, self._limits, band=drummer.engine.band)
         drums = convert.drums_of(request, self._limits)
         guitar, options = drummer.listen(request.midi, options, limits=self._limits, drums=drums)
         return request, scheduler, info, guitar, options

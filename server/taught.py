@@ -6,6 +6,7 @@ So they need no start of the server, and several servers, or a user with a file 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from seq2drum.play.checkpoint.runtime import read_bytes, read_json
 from server.settings import MODEL_ID
 
 MOST_KEPT = 16
-"""The most drummers that a player keeps in memory; each takes some 100 KiB."""
+"""The most drummers that a worker keeps in memory; each takes some 100 KiB."""
 
 
 def folder_of(place: str, model: str) -> Path | None:
@@ -52,7 +53,6 @@ class TaughtDrummers:
 
     def __init__(self, place: str, bases: Mapping[Path, str]) -> None:
         self._place, self._bases = place, dict(bases)
-        self._kept: dict[str, tuple[bytes, Taught]] = {}
 
     def ids(self) -> list[str]:
         """Return the ids of all that can play, by their names."""
@@ -74,19 +74,7 @@ class TaughtDrummers:
         """
         if (folder := folder_of(self._place, model)) is None:
             raise UnknownModelError(f"there is no model {model!r}")
-        try:
-            mark = read_bytes(folder / SUMS, MOST_SUMS)
-        except (OSError, ValueError) as error:
-            raise CheckpointError(f"{str(folder)!r} has no {SUMS} to know it by: {error}") from None
-        if model not in self._kept or self._kept[model][0] != mark:
-            self._kept.pop(model, None)
-            while len(self._kept) >= MOST_KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[model] = mark, self._read(folder)
-        return self._kept[model][1]
-
-    def _read(self, folder: Path) -> Taught:
-        band, base = read_band(folder)
+        band, base = _read(folder, _mark(folder))
         if band.is_tuned:
             raise UnknownModelError(f"the drummer in {str(folder)!r} is tuned; name it at the start: --model ID=DIR")
         if (name := self._bases.get(base.resolve())) is None:
@@ -97,3 +85,29 @@ class TaughtDrummers:
 def bases_of(models: Mapping[str, str]) -> dict[Path, str]:
     """Return the ids of models by their folders. models: folders or names of shipped ones, by their ids."""
     return {find(folder).resolve(): name for name, folder in reversed(list(models.items()))}
+
+
+def band_of(model: str, models: Mapping[str, str], place: str) -> Band | None:
+    """Return what a drummer learnt of its band; None for any other model.
+
+    models: those of the start, folders or names by ids. place: the folder of taught drummers.
+
+    Raises:
+        UnknownModelError, CheckpointError: it is damaged, or its model is not here.
+    """
+    folder = find(models[model]) if model in models else folder_of(place, model)
+    return _read(folder, _mark(folder))[0] if folder is not None and is_drummer(folder) else None
+
+
+def _mark(folder: Path) -> bytes:
+    """Return what differs if a drummer has changed."""
+    try:
+        return read_bytes(folder / SUMS, MOST_SUMS)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{str(folder)!r} has no {SUMS} to know it by: {error}") from None
+
+
+@lru_cache(MOST_KEPT)
+def _read(folder: Path, mark: bytes) -> tuple[Band, Path]:  # noqa: ARG001
+    """Return `read_band` of a folder; each drummer is read once, until it has changed."""
+    return read_band(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import grpc
 import pytest
 
 from seq2drum import Drummer, Options
-from seq2drum.errors import CheckpointError, UnknownModelError
+from seq2drum.errors import CheckpointError, OptionError, UnknownModelError
+from seq2drum.music.limits import DEFAULT_LIMITS
 from seq2drum.play.checkpoint.folder import CONFIG
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.rpc import accompaniment_pb2_grpc as rpc
-from server import convert, learning, taught, teaching
+from server import convert, learning, parser, taught, teaching
 from server.ipc import Frame
 from server.parser import RequestRules, answer
 from server.settings import Settings
@@ -190,8 +192,8 @@ def test_there_is_a_limit_on_how_many_songs_and_bytes_a_drummer_is_taught(
     async def body(server: Served, learner: Learner) -> None:
         status = await refused_stream(server, pieces([song("funk_1")] * 3), "TeachDrummer")
         assert "more than 2 songs" in status.message
-        status = await refused(
-            server.stub.TeachDrummer(pieces([pb.BandSong(name="a.mid", data=b"x" * 29_999), song("funk_1")]))
+        status = await refused_stream(
+            server, pieces([pb.BandSong(name="a.mid", data=b"x" * 29_999), song("funk_1")]), "TeachDrummer"
         )
         assert reason_of(status) == "MIDI_TOO_LARGE" and "together, wanted at most 30,000" in status.message
 
@@ -275,12 +277,12 @@ def test_a_folder_that_cannot_be_written_is_told_and_the_songs_are_told_all_the_
 
 def test_a_server_without_a_folder_for_drummers_cannot_be_taught() -> None:
     async def body(server: Served, learner: Learner) -> None:
-        for call in (
-            server.stub.TeachDrummer(pieces([song("funk_1")], "Us")),
-            server.stub.RenameDrummer(pb.RenameDrummerRequest(model="us", name="x")),
-            server.stub.RemoveDrummer(pb.RemoveDrummerRequest(model="us")),
-        ):
-            status = await refused(call)
+        statuses = [
+            await refused_stream(server, pieces([song("funk_1")], "Us"), "TeachDrummer"),
+            await refused(server.stub.RenameDrummer(pb.RenameDrummerRequest(model="us", name="x"))),
+            await refused(server.stub.RemoveDrummer(pb.RemoveDrummerRequest(model="us"))),
+        ]
+        for status in statuses:
             assert reason_of(status) == "TEACHING_OFF" and "--drummers FOLDER" in status.message
         assert not (await server.stub.ListModels(pb.ListModelsRequest())).HasField("teaching")
 
@@ -311,14 +313,15 @@ def test_a_drummer_is_found_anew_when_it_has_changed_and_left_out_when_it_is_dam
     made(place)
     drummers = TaughtDrummers(place, bases_of({"mine": "default", "live": "live"}))
     first = drummers.find("us")
-    assert first.base == "mine" and drummers.find("us") is first and drummers.ids() == ["us"]
+    assert first.base == "mine" and drummers.find("us").band is first.band and drummers.ids() == ["us"]
     learning.rename(pb.RenameDrummerRequest(model="us", name="We").SerializeToString(), place)
     assert drummers.find("us").band.name == "We"
-    config = Path(place) / "us" / CONFIG
+    made(place, "Them")
+    config = Path(place) / "them" / CONFIG
     config.write_text(config.read_text().replace('"prior": 8.0', '"prior": 9.0'))
     with pytest.raises(CheckpointError):
-        TaughtDrummers(place, bases_of({"mine": "default"})).find("us")
-    assert TaughtDrummers(place, bases_of({"mine": "default"})).ids() == []
+        drummers.find("them")
+    assert drummers.ids() == ["us"]
 
 
 def test_a_drummer_whose_model_is_not_served_is_not_listed(place: str) -> None:
@@ -329,14 +332,21 @@ def test_a_drummer_whose_model_is_not_served_is_not_listed(place: str) -> None:
         drummers.find("us")
 
 
-def test_few_drummers_stay_in_memory(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(taught, "MOST_KEPT", 1)
-    made(place, "A")
-    made(place, "B")
-    drummers = TaughtDrummers(place, bases_of({"default": "default"}))
-    first = drummers.find("a")
-    drummers.find("b")
-    assert drummers.find("a") is not first and drummers.find("a").band.name == "A"
+def test_a_request_is_checked_with_the_grooves_of_its_drummer(place: str) -> None:
+    made(place)
+    (groove, *_) = taught.band_of("us", {}, place).grooves
+    config = pb.GenerationConfig(model="us", groove=[pb.GrooveChoice(name=groove.groove.name)])
+    body = pb.GenerateDrumsRequest(midi=SONG, config=config).SerializeToString()
+    rules = RequestRules(DEFAULT_LIMITS, 2000, 8, ("default",), "default", place)
+    assert parser.analyze(body, rules).timeline.bars > 4
+    config.model = "mine"
+    served_so = replace(rules, drummers="", models=("mine",), folders={"mine": str(Path(place) / "us")})
+    body = pb.GenerateDrumsRequest(midi=SONG, config=config).SerializeToString()
+    assert parser.analyze(body, served_so).timeline.bars > 4
+    config.model = "default"
+    body = pb.GenerateDrumsRequest(midi=SONG, config=config).SerializeToString()
+    with pytest.raises(OptionError, match="there is no groove"):
+        parser.analyze(body, rules)
 
 
 # --- the whole --------------------------------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ def test_songs_are_told_apart_and_the_drummer_plays_to_the_next_song_at_once(
     assert lesson.run("return [...document.querySelector('#jam-drummer').options].map(({ text }) => text)") == [
         "the usual one", "The Crows", "Teach it my songs …",
     ]  # fmt: skip
-    assert lesson.complaints() == []
+    assert lesson.complaints() == [], lesson.requests()
 
 
 def test_a_drummer_is_renamed_and_removed_and_there_after_the_page_is_loaded_anew(lesson: Page, place: Path) -> None:

@@ -1,7 +1,5 @@
 /** The songs that a drummer is to learn from: which there are, what was understood of them, and how long it takes. */
 
-import { isRecording } from "./drumming.js";
-import { SUFFIXES } from "./welcome.js";
 import { Refused } from "./wire.js";
 
 /** @typedef {import("./teaching.js").Heard} Heard */
@@ -9,8 +7,6 @@ import { Refused } from "./wire.js";
 /** @typedef {Pick<typeof import("./api.js"), "teach">} Api */
 /** @typedef {{maxSongs: number, maxBytes: number, maxSongBytes: number}} Limits */
 
-/** Whether a file of a folder may be a song with notes. @param {string} name */
-export const isSong = (name) => SUFFIXES.split(",").some((suffix) => name.toLowerCase().endsWith(suffix)) && !isRecording(new File([], name));
 const MOST_NAME = 200;
 const PASSES = 2; // over all songs: each by itself, then all together
 

@@ -1,7 +1,7 @@
 /** The view "My drummers": drop songs, see what was understood, make a drummer of them; and the drummers that are there. */
 
 import { fill, h, sign } from "./dom.js";
-import { isSong, Lesson } from "./lesson.js";
+import { Lesson } from "./lesson.js";
 import { heard as said, t } from "./words.js";
 
 /** @typedef {import("./main.js").App} App */
@@ -14,22 +14,15 @@ const TICK = 250; // milliseconds between two looks at the clock
 const SHOWN = 2; // seconds left, below which nothing is said of them
 const MOST_NAME = 60;
 const MOST_FILES = 2000; // of a folder
+const TABS = [".gp", ".gp3", ".gp4", ".gp5", ".gpx"]; // told of even if the server lacks their reader
 
-/** @type {WeakMap<App, Lesson>} */
-const lessons = new WeakMap(); // survives a change of language
-/** @type {AbortController} */
-let gone = new AbortController();
-
-/** @param {HTMLElement} root @param {App} app */
-export function mountTeach(root, app) {
-  gone.abort();
-  gone = new AbortController();
-  return new TeachView(root, app, gone.signal);
-}
+/** @param {HTMLElement} root @param {App} app @param {TeachView} [earlier] the same view in another language */
+export const mountTeach = (root, app, earlier) => new TeachView(root, app, earlier);
 
 export class TeachView {
   #app;
-  #lesson;
+  #lesson = /** @type {Lesson} */ (/** @type {unknown} */ (null));
+  #gone = new AbortController();
   #timer = 0;
   #ready = /** @type {string | null} */ (null); // the id of the drummer that was made last
   #list = h("ul", { id: "lesson-songs", class: "lesson-songs" });
@@ -42,21 +35,27 @@ export class TeachView {
   #done = h("section", { class: "notice lesson-done", role: "status", hidden: true });
   #drummers = h("section", { class: "songs", hidden: true });
 
-  /** @param {HTMLElement} root @param {App} app @param {AbortSignal} signal */
-  constructor(root, app, signal) {
+  /** @param {HTMLElement} root @param {App} app @param {TeachView} [earlier] */
+  constructor(root, app, earlier) {
     this.#app = app;
+    if (earlier) {
+      earlier.hidden();
+      earlier.#gone.abort();
+    }
+    const { signal } = this.#gone;
     const { teaching } = app.drummers;
     const { maxMidiBytes } = app.info.info.limits;
     const limits = { maxSongs: teaching?.maxSongs ?? 0, maxBytes: teaching?.maxBytes ?? 0, maxSongBytes: Number(maxMidiBytes) };
-    this.#lesson = lessons.get(app) ?? new Lesson(app.api, limits);
-    lessons.set(app, this.#lesson);
+    this.#lesson = earlier ? earlier.#lesson : new Lesson(app.api, limits);
+    const readers = /** @type {{kind: string, suffixes: string[]}[]} */ (app.info.info.readers);
+    this.#suffixes = [...readers.filter(({ kind }) => kind !== "recording").flatMap(({ suffixes }) => suffixes), ...TABS];
     const files = (/** @type {boolean} */ isFolder) => {
       const input = h("input", {
         type: "file", id: isFolder ? "lesson-folder" : "lesson-files", class: "hidden-input", multiple: true, webkitdirectory: isFolder,
         onchange: () => {
           const chosen = [...(input.files ?? [])];
           input.value = "";
-          void this.#add(isFolder ? ofFolder(chosen) : chosen.map(named));
+          void this.#add(isFolder ? this.#ofFolder(chosen) : chosen.map(named));
         },
       }); // prettier-ignore
       return input;
@@ -99,6 +98,7 @@ export class TeachView {
 
   #panel;
   #page;
+  #suffixes;
 
   /** The lesson, for tests. */
   get lesson() {
@@ -127,8 +127,13 @@ export class TeachView {
     const folders = entries.filter((entry) => entry?.isDirectory);
     const plain = files.filter((_, index) => !entries[index]?.isDirectory);
     const found = [...plain.map(named)];
-    for (const folder of folders) found.push(...ofFolder(await inside(/** @type {FileSystemDirectoryEntry} */ (folder))));
+    for (const folder of folders) found.push(...this.#ofFolder(await inside(/** @type {FileSystemDirectoryEntry} */ (folder))));
     await this.#add(found, folders.length === 1 && !plain.length ? folders[0]?.name : undefined);
+  }
+
+  /** The songs of a folder; its other files are none of them. @param {readonly File[]} files */
+  #ofFolder(files) {
+    return files.filter(({ name }) => this.#suffixes.some((suffix) => name.toLowerCase().endsWith(suffix))).map(named);
   }
 
   /** @param {readonly {name: string, file: File}[]} files @param {string} [folder] */
@@ -274,9 +279,6 @@ export class TeachView {
 
 /** @param {File} file */
 const named = (file) => ({ name: file.webkitRelativePath || file.name, file });
-
-/** The songs of a folder; its other files are none of them. @param {readonly File[]} files */
-const ofFolder = (files) => files.filter(({ name }) => isSong(name)).map(named);
 
 /** A folder's name as that of a drummer. @param {string} folder */
 const plainName = (folder) => folder.replace(/[_\s]+/g, " ").trim().slice(0, MOST_NAME); // prettier-ignore
