@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from seq2drum import Drummer, Options
-from seq2drum.errors import CheckpointError, OptionError, UnknownModelError
+from seq2drum.errors import CheckpointError, UnknownModelError
 from seq2drum.music.limits import DEFAULT_LIMITS
 from seq2drum.play.checkpoint.folder import CONFIG
 from seq2drum.rpc import accompaniment_pb2 as pb
@@ -345,7 +345,7 @@ def test_a_request_is_checked_with_the_grooves_of_its_drummer(place: str) -> Non
     assert parser.analyze(body, served_so).timeline.bars > 4
     config.model = "default"
     body = pb.GenerateDrumsRequest(midi=SONG, config=config).SerializeToString()
-    with pytest.raises(OptionError, match="there is no groove"):
+    with pytest.raises(Refusal, match="there is no groove"):
         parser.analyze(body, rules)
 
 
