@@ -34,7 +34,7 @@ VALIDATION_WINDOWS = 480
 MICRO_BATCH = 9216  # steps of pairs in a part on a CPU: 48 pairs of 8 bars of 24 steps, 0.4 GB
 PARTS = 2  # a batch is cut into a multiple of so many, which run in parallel, see `loop.side_by_side`
 _LOG = logging.getLogger(__name__)
-_MODEL = "accompanist"  # name of the task's one model and its optimiser
+MODEL = "accompanist"  # name of the task's one model and its optimiser
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,8 @@ class Accompaniment(Task[list[Window], list[Batch]]):
         optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay, fused=True
         )
-        self.models, self.optimizers = {_MODEL: self.model}, {_MODEL: optimizer}
+        self.models: dict[str, torch.nn.Module] = {MODEL: self.model}
+        self.optimizers = {MODEL: optimizer}
         self.previews = Previews(chosen or PreviewSongs(), self.songs.kit, recipe.seed, recipe.max_notes, warn)
         self.windows = _validation_windows(validation, recipe) if validation is not None else []
 
@@ -132,14 +133,20 @@ class Accompaniment(Task[list[Window], list[Batch]]):
         return [item for item in items if len(item) >= processes]
 
     def prepare(self, item: list[Window], epoch: int, index: int, *, rank: int, processes: int) -> list[Batch]:
+        return self.collated(self.training, item, epoch, index, rank=rank, processes=processes)
+
+    def collated(
+        self, data: Data, item: list[Window], epoch: int, index: int, *, rank: int, processes: int
+    ) -> list[Batch]:
+        """The windows of an item of this process's part as batches, from songs that have these bars."""
         recipe = self.recipe
         rng = np.random.default_rng([recipe.seed, 2, epoch, index])
         draws, own = draw(rng, len(item)).part(rank, processes), item[rank::processes]
         of = PARTS if processes == 1 else 1
-        parts = [slice(None)] if on_gpu(recipe.device) else batches.micro_batches(self.training, own, MICRO_BATCH, of)
+        parts = [slice(None)] if on_gpu(recipe.device) else batches.micro_batches(data, own, MICRO_BATCH, of)
         return [
             batches.collate(
-                self.training,
+                data,
                 own[part],
                 draws.rows(part),
                 blanked=recipe.blanked,
@@ -157,26 +164,33 @@ class Accompaniment(Task[list[Window], list[Batch]]):
         return [Batch(*(value.pin_memory() for value in tensors(part))) for part in batch]
 
     def step(self, batch: list[Batch], context: StepContext) -> StepResult:
-        parts = [tensors(part, context.device) for part in batch]
-        bars = context.total(sum(part.in_pair.sum() for part in parts))
+        parts = self.inputs([tensors(part, context.device) for part in batch])
+        bars = context.total(sum(first.in_pair.sum() for first, *_ in parts))
         figures: list[dict[str, torch.Tensor]] = [{} for _ in parts]
 
-        def loss(part: Batch, own: dict[str, torch.Tensor]) -> torch.Tensor:
-            losses = context.models[_MODEL](part)
+        def loss(part: Sequence[Any], own: dict[str, torch.Tensor]) -> torch.Tensor:
+            losses = context.models[MODEL](*part)
             own.update({name: value.detach() for name, value in losses.items()})
             # A mean over the bars of all processes, whatever the share of this process.
             weighed: torch.Tensor = losses["loss"] * (losses["bars"] * context.processes / bars)
             return weighed
 
-        context.update(_MODEL, [partial(loss, part, own) for part, own in zip(parts, figures, strict=True)])
+        context.update(MODEL, [partial(loss, part, own) for part, own in zip(parts, figures, strict=True)])
         sums = {name: torch.stack([own[name] for own in figures]).sum() for name in figures[0]}
+        return StepResult(bars, self.scalars(sums))
+
+    def inputs(self, parts: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """The arguments of the model's losses, for each part of a batch."""
+        return [(part,) for part in parts]
+
+    def scalars(self, sums: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Figures of a step, from the sums of `Family.losses` over its bars."""
         hits = sums["hits"].clamp(min=1)
-        scalars = {
+        return {
             NATS: sums["nats"] / sums["bars"],
             "velocity_nats_per_hit": sums["velocity"] / hits,
             "offset_nats_per_hit": sums["offset"] / hits,
         }
-        return StepResult(bars, scalars)
 
     # --- measuring and showing ---------------------------------------------------------------------------------------
 
