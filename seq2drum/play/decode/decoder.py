@@ -127,6 +127,11 @@ class BarDecoder:
                 played = yield from self._sampler.draw(opened, previous, draws, above, spread, played.hits, pace)
         else:
             played = yield from self._sampler.trace(opened, previous, sketch[:, :count], draws, bias, pace)
+        # After silence, silence is likeliest: a requested fill is sampled then, alike for every seed.
+        if self.plan.is_requested(number) and not played.hits.any():
+            draws = draws_of(0, self.before + number, count, len(kit), None)
+            above = thresholds(draws.hits, Sampling()) - bias
+            played = yield from self._sampler.draw(opened, previous, draws, above, 1.0, played.hits, pace)
         # 3. Strike its cues as planned, a crash nearly as hard as its kick, and ghost notes softly.
         if self.plan.ghosts and on_groove:
             soft = self.grooves.velocity[number, :count]

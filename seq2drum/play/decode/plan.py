@@ -162,6 +162,10 @@ class Plan:
         """Return True if the pattern breaks in a bar."""
         return self.fill is not None and bool(self.fill[bar])
 
+    def is_requested(self, bar: int) -> bool:
+        """Return whether a fill is requested in that very bar."""
+        return self.is_fill(bar) and self.fills is not None and bool(self.fills.requested[bar])
+
     def loudness_of(self, bar: int) -> float:
         """Return the factor of a bar's velocities."""
         return 1.0 if self.loudness is None else float(self.loudness[bar])
@@ -206,7 +210,7 @@ class Plan:
         # 1. Keep time as the groove does; play full bars as it is written; make a requested fill stand out.
         if not is_fill:
             tilt = _held(groove.tobytes(), kit).copy()
-        elif self.fills is not None and self.fills.requested[bar]:
+        elif self.is_requested(bar):
             tilt = _broken(len(groove), kit, swung=gestures.swung)
         else:
             tilt = np.zeros_like(groove)
