@@ -62,7 +62,7 @@ def opened(*flags: str) -> Iterator[Page]:
     with tempfile.TemporaryDirectory() as place:
         folder, downloads = Path(place) / "server", Path(place) / "downloads"
         downloads.mkdir()
-        with site(folder) as served, chromium(downloads, *flags) as driver:
+        with site(folder, "--drummers", str(folder / "drummers")) as served, chromium(downloads, *flags) as driver:
             page = Page(driver, served.address, downloads).open()
             page.until(f"{SESSION} && true")
             yield page
@@ -189,6 +189,19 @@ def pictures(folder: Path) -> Iterator[str]:
             page.run(JAM)
             yield shown(page, folder / f"page-jam-{size}.png", size)
             page.touch("#jam-play")
+        page.touch("#to-teach")
+        page.drop(
+            "#drop-songs", *sorted((ROOT / "examples" / "training").glob("[frw]*.mid")), ROOT / "examples" / "funk.mid"
+        )
+        page.until("seq2drum.teach.lesson.songs.length > 0 && !seq2drum.teach.lesson.busy")
+        page.run(USUAL_FOLDER)
+        yield shown(page, folder / "page-teach.png", "wide")
+
+
+USUAL_FOLDER = """
+const told = document.querySelector("#teach > section > .meaning"), { folder } = seq2drum.app.drummers.teaching;
+told.textContent = told.textContent.replace(folder, "/home/you/.local/share/seq2drum/drummers");
+"""
 
 
 CHOSEN = """

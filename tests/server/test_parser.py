@@ -513,7 +513,8 @@ def test_bars_by_the_hundred_thousand_are_counted_without_being_made(monkeypatch
 def test_the_first_frame_holds_all_limits_that_the_worker_reads() -> None:
     start = workers.start_frame(Settings(limits=Limits(tracks=3), max_bars=5, max_takes=2)).head
     rules = parser.RequestRules.of(json.loads(json.dumps(start)))
-    assert rules == parser.RequestRules(Limits(tracks=3), 5, 2, ("default", "live"), "default")
+    folders = {"default": "default", "live": "live"}
+    assert rules == parser.RequestRules(Limits(tracks=3), 5, 2, ("default", "live"), "default", "", folders)
 
 
 # --- what is asked ----------------------------------------------------------------------------------------------------
