@@ -29,6 +29,7 @@ from seq2drum.music.limits import (
     PICTURE_SUFFIXES,
     RECORDING_SUFFIXES,
     SCORE_SUFFIXES,
+    TUXGUITAR_SUFFIXES,
 )
 from seq2drum.system import files
 
@@ -85,7 +86,7 @@ _MP3 = Kind("an MP3 recording", _READ, RECORDING_SUFFIXES)
 _AIFF = Kind("an AIFF recording", _READ, RECORDING_SUFFIXES)
 DRUM_TEXT = Kind("drum text", "its drums can be shown, played, and a --groove", DRUM_TEXT_SUFFIXES)
 PICTURE = Kind("a picture (PNG)", _PAPER, PICTURE_SUFFIXES)
-_TUXGUITAR = Kind("a TuxGuitar file", "open it in TuxGuitar and choose File > Export > MIDI")
+_TUXGUITAR = Kind("a tab of TuxGuitar", _READ, TUXGUITAR_SUFFIXES)
 _POWER_TAB = Kind(
     "a Power Tab file", "open it in Power Tab Editor 2.0 and export it from there, as Guitar Pro (.gp) or as MIDI"
 )
@@ -121,7 +122,7 @@ _BEGINNINGS: tuple[tuple[int, bytes, Kind], ...] = (
     (1, b"FICHIER GUITAR PRO", _GUITAR_PRO),
     (0, b"BCFZ", _GPIF),
     (0, b"BCFS", _GPIF),
-    (1, b"TuxGuitar", _TUXGUITAR),
+    (1, "TuxGuitar".encode("utf-16-be"), _TUXGUITAR),
     (0, b"ptab", _POWER_TAB),
     (1, b"SIBELIUS", _SIBELIUS),
     (0, b"ENIGMA BINARY", _FINALE),
@@ -147,6 +148,7 @@ _BEGINNINGS: tuple[tuple[int, bytes, Kind], ...] = (
 _IN_ZIP: tuple[tuple[bytes, Kind], ...] = (
     (b"score.gpif", _GPIF),
     (b".mscx", _MUSESCORE),
+    (b"version.txt", _TUXGUITAR),
     (b"Song/song.xml", _STUDIO_ONE),
     (b"NotationMetadata.xml", _FINALE),
     (b"META-INF/container.xml", _MUSICXML),

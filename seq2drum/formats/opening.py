@@ -33,6 +33,7 @@ from seq2drum.music.limits import (
     SCORE_LIMITS,
     SCORE_SUFFIXES,
     TAB_LIMITS,
+    TUXGUITAR_SUFFIXES,
     Limits,
 )
 from seq2drum.music.notes import Song
@@ -103,6 +104,12 @@ def _read_gpif(data: bytes, _: Limits) -> Song:
     return gpif.read_gpif(data)
 
 
+def _read_tuxguitar(data: bytes, _: Limits) -> Song:
+    from seq2drum.formats.tuxguitar import reading
+
+    return reading.read_tuxguitar(data)
+
+
 def _read_musescore(data: bytes, _: Limits) -> Song:
     from seq2drum.formats.musescore import reading
 
@@ -142,6 +149,7 @@ KINDS = (
     Kind("file in Humdrum", HUMDRUM_SUFFIXES, SCORE_LIMITS.text_bytes, _read_humdrum),
     Kind("Guitar Pro file", GUITARPRO_SUFFIXES, TAB_LIMITS.binary_bytes, _read_guitarpro),
     Kind("Guitar Pro file", GPIF_SUFFIXES, TAB_LIMITS.file_bytes, _read_gpif),
+    Kind("tab of TuxGuitar", TUXGUITAR_SUFFIXES, TAB_LIMITS.file_bytes, _read_tuxguitar),
     Kind("score of MuseScore", MUSESCORE_SUFFIXES, TAB_LIMITS.score_bytes, _read_musescore),
     Kind("DAWproject", DAWPROJECT_SUFFIXES, PROJECT_LIMITS.file_bytes, _read_dawproject),
     RECORDING,

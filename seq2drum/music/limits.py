@@ -29,6 +29,9 @@ GPIF_SUFFIXES = (".gp", ".gpx")
 MUSESCORE_SUFFIXES = (".mscz", ".mscx")
 """Suffixes of MuseScore, in lower case."""
 
+TUXGUITAR_SUFFIXES = (".tg",)
+"""Suffixes of TuxGuitar, in lower case."""
+
 DAWPROJECT_SUFFIXES = (".dawproject",)
 """Suffixes of DAWproject, in lower case."""
 
@@ -43,7 +46,7 @@ PICTURE_SUFFIXES = (".png",)
 
 NOTE_SUFFIXES = (
     *(MIDI_SUFFIXES + SCORE_SUFFIXES + ABC_SUFFIXES + HUMDRUM_SUFFIXES + GUITARPRO_SUFFIXES + GPIF_SUFFIXES),
-    *(MUSESCORE_SUFFIXES + DAWPROJECT_SUFFIXES),
+    *(TUXGUITAR_SUFFIXES + MUSESCORE_SUFFIXES + DAWPROJECT_SUFFIXES),
 )
 """Suffixes of files with notes, and possibly drums, in lower case."""
 

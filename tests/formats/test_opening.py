@@ -89,6 +89,8 @@ RECOGNISED = [
     (b"\x18FICHIER GUITAR PRO v2.21\0\0", "old.gp5", "Guitar Pro 1 or 2"),
     (b"", "old.gtp", "Guitar Pro 1 or 2"),
     (b"ptab\4\0", "", "Power Tab"),
+    (b"\x1b" + "TuxGuitar File Format - 1.5".encode("utf-16-be"), "", "TuxGuitar"),
+    (zipped("version.txt", "content.xml"), "", "TuxGuitar"),
     (b"", "song.ptb", "Power Tab"),
     (gzip.compress(b'{"version":8,"score":{}}'), "song.pt2", "Power Tab"),
     (zipped("VERSION", "Content/score.gpif"), "", "Guitar Pro"),

@@ -5,7 +5,6 @@ A pitch is as it sounds. The score is read measure by measure, and a measure is 
 
 from __future__ import annotations
 
-import io
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
@@ -14,8 +13,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from seq2drum.errors import NotationError
-from seq2drum.formats import foreign
 from seq2drum.formats.archives import Packed, archive_of, member
+from seq2drum.formats.checked_xml import elements, whole
 from seq2drum.formats.guitarpro.performed import song_of
 from seq2drum.formats.guitarpro.tab import Beat, Feel, Measure, Tab, TabNote, TempoMark, Track
 from seq2drum.formats.musescore.form import Jump, Signs, Volta, order
@@ -43,7 +42,6 @@ _TREMOLOS = {"r8": Fraction(1, 2), "r16": Fraction(1, 4), "r32": Fraction(1, 8),
 _SWUNG = {"eighth": Fraction(1, 2), "16th": Fraction(1, 4)}
 _SHORT = Fraction(1, 16)  # quarters of a short grace
 _TICKS = 480  # of a quarter, in MuseScore's files
-_MOST_IN_MEASURE = 100_000  # XML elements
 _LONGEST_NAME = 1000  # letters
 _MOST_PASSES = 64  # of a repeated passage
 _MOST_VOLTAS = 1000
@@ -135,51 +133,30 @@ class _Score:
 
 
 def _scanned(text: bytes, feel: Feel | None = None) -> _Score:
-    """The score in an XML text.
+    """The score in an XML text. feel: the swing of the style beside it.
 
     Raises:
         NotationError: not a score of MuseScore 2 to 4, damaged, or too large.
     """
-    if len(text) > TAB_LIMITS.score_bytes:
-        raise NotationError(f"the score has {len(text):,} bytes; at most {TAB_LIMITS.score_bytes:,} are read")
-    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
-        raise NotationError("the score declares its own XML entities or types, which no score of MuseScore needs")
-    if b"\0" in text:
-        raise NotationError(f"the score is damaged, or in other letters than UTF-8; {_WAY_OUT}")
-    if not text.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
-        raise NotationError(f"this is not a score of MuseScore: it begins with {foreign.beginning(text)}; {_WAY_OUT}")
-    score, path, count, inside = _Score(feel=feel), list[ET.Element](), 0, 0
+    score = _Score(feel=feel)
     reader: _StaffReader | None = None
-    try:
-        for event, element in ET.iterparse(io.BytesIO(text), events=("start", "end")):
-            if event == "start":
-                path.append(element)
-                count, inside = count + 1, inside + 1
-                if len(path) == 1:
-                    _check_root(element)
-                if len(path) == 3 and element.tag == "Staff" and path[1].tag == "Score":
-                    reader = _StaffReader(score)
-                if len(path) > TAB_LIMITS.depth or count > TAB_LIMITS.elements or inside > _MOST_IN_MEASURE:
-                    raise NotationError(
-                        f"the score has more than {TAB_LIMITS.elements:,} XML elements, {_MOST_IN_MEASURE:,} in one"
-                        f" measure or {TAB_LIMITS.depth} in one another; wanted a score of at most that"
-                    )
-                continue
-            path.pop()
-            if len(path) == 3 and reader is not None and path[2].tag == "Staff":
-                if element.tag == "Measure" and element.find("multiMeasureRest") is None:
-                    reader.read(element)
-                elif element.tag.endswith("Box") and element.findtext("LayoutBreak/subtype") == "section":
-                    for frame in score.frames[-1:]:
-                        frame.signs.ends_section = True
-                path[2].clear()
-                inside = 0
-            elif len(path) == 2 and path[1].tag == "Score":
-                _take(score, element)
-                path[1].clear()
-                inside = 0
-    except (ET.ParseError, ValueError, LookupError) as error:
-        raise NotationError(f"the score is damaged ({str(error)[:80]}); {_WAY_OUT}") from error
+    for begins, path in elements(text, "score", _WAY_OUT):
+        element, depth = path[-1], len(path)
+        if begins:
+            if depth == 1:
+                _check_root(element)
+            elif depth == 3 and element.tag == "Staff" and path[1].tag == "Score":
+                reader = _StaffReader(score)
+        elif depth == 4 and reader is not None and path[2].tag == "Staff":
+            if element.tag == "Measure" and element.find("multiMeasureRest") is None:
+                reader.read(element)
+            elif element.tag.endswith("Box") and element.findtext("LayoutBreak/subtype") == "section":
+                for frame in score.frames[-1:]:
+                    frame.signs.ends_section = True
+            path[2].clear()
+        elif depth == 3 and path[1].tag == "Score":
+            _take(score, element)
+            path[1].clear()
     return score
 
 
@@ -209,17 +186,17 @@ def _part(item: ET.Element) -> _Part:
     instrument = ET.Element("Instrument") if instrument is None else instrument
     names = (item.findtext("trackName"), instrument.findtext("longName"), instrument.findtext("trackName"))
     channel = instrument.find("Channel/program")
-    program = _whole(None if channel is None else channel.get("value"), 0)
+    program = whole(None if channel is None else channel.get("value"), 0)
     return _Part(
         next((found for name in names if (found := _line(name or ""))), ""),
         program if 0 <= program <= 127 else 0,
-        _whole(instrument.findtext("useDrumset"), 0) == 1,
+        whole(instrument.findtext("useDrumset"), 0) == 1,
         tuple(staff.find("linkedTo") is not None for staff in item.findall("Staff")[: TAB_LIMITS.staves]),
     )
 
 
 def _feel(unit: Fraction, ratio: str) -> Feel | None:
-    share = Fraction(_whole(ratio, 60), 100)
+    share = Fraction(whole(ratio, 60), 100)
     return Feel(unit, share) if Fraction(1, 2) < share < 1 else None
 
 
@@ -234,10 +211,6 @@ def _line(text: str) -> str:
 def _all_text(item: ET.Element | None) -> str:
     """The text of an element and of those in it, which set its letters."""
     return "" if item is None else _line("".join(item.itertext()))
-
-
-def _whole(text: str | None, default: int) -> int:
-    return int(text) if text and re.fullmatch(r"-?\d{1,9}", text.strip()) else default
 
 
 def _fraction(text: str | None) -> Fraction:
@@ -359,7 +332,7 @@ class _StaffReader:
         # 1. Its length: that of the metre, which may be given in it, unless it has its own.
         sign = next((each for each in item.iter("TimeSig") if each.findtext("sigN")), None)
         if sign is not None:
-            self._metre = _whole(sign.findtext("sigN"), 0), _whole(sign.findtext("sigD"), 0)
+            self._metre = whole(sign.findtext("sigN"), 0), whole(sign.findtext("sigD"), 0)
             if not (0 < self._metre[0] <= _MOST_NUMBER and 0 < self._metre[1] <= _MOST_NUMBER):
                 raise NotationError(f"measure {number + 1} is in {self._metre[0]}/{self._metre[1]}; no bar is so long")
         length = Fraction(4 * self._metre[0], self._metre[1])
@@ -400,11 +373,11 @@ class _StaffReader:
         for item in items:
             match item.tag:
                 case "Chord" | "Rest":
-                    own = _whole(item.findtext("track"), 0) % 4 if voice is None else voice
+                    own = whole(item.findtext("track"), 0) % 4 if voice is None else voice
                     ratio = ratios[-1] if voice is not None else self._tuplets.get(item.findtext("Tuplet") or "", 1)
                     self._strike(item, self._voice(own), Fraction(ratio))
                 case "Tuplet":
-                    normal, actual = _whole(item.findtext("normalNotes"), 0), _whole(item.findtext("actualNotes"), 0)
+                    normal, actual = whole(item.findtext("normalNotes"), 0), whole(item.findtext("actualNotes"), 0)
                     if not (0 < normal <= _MOST_NUMBER and 0 < actual <= _MOST_NUMBER):
                         raise NotationError(f"the score has a tuplet of {actual} in {normal}; {_WAY_OUT}")
                     outer = ratios[-1] if voice is not None else self._tuplets.get(item.findtext("Tuplet") or "", 1)
@@ -418,9 +391,9 @@ class _StaffReader:
                 case "location":
                     self._at += self._moved(item)
                 case "tick":
-                    self._at = Fraction(_whole(item.text, 0), _TICKS) - self._begun
+                    self._at = Fraction(whole(item.text, 0), _TICKS) - self._begun
                 case "RepeatMeasure" | "MeasureRepeat":
-                    self._like = max(_whole(item.findtext("subtype"), 1), 1)
+                    self._like = max(whole(item.findtext("subtype"), 1), 1)
                     self._at += self._frame.length
                 case _:
                     self._mark(item)
@@ -479,11 +452,11 @@ class _StaffReader:
             return _fraction(own.text if own.get("z") is None else f"{own.get('z')}/{own.get('n')}")
         if kind not in _VALUES:
             raise NotationError(f"the score has a note of the length {kind[:20]!r}; {_WAY_OUT}")
-        dots = max(0, min(_whole(item.findtext("dots"), 0), 4))
+        dots = max(0, min(whole(item.findtext("dots"), 0), 4))
         return _VALUES[kind] * (2 - Fraction(1, 2**dots))
 
     def _note(self, item: ET.Element, shift: int, tremolo: Fraction) -> TabNote:
-        velocity, own = self._loudness, _whole(item.findtext("velocity"), 0)
+        velocity, own = self._loudness, whole(item.findtext("velocity"), 0)
         if own:
             velocity = own if item.findtext("veloType") == "user" else velocity + velocity * own // 100
         tied = any(each.get("type") == "Tie" and each.find("prev") is not None for each in item.iterfind("Spanner"))
@@ -492,7 +465,7 @@ class _StaffReader:
                 self._ties.add(each.get("id", ""))
             elif each.tag == "endSpanner":
                 tied |= each.get("id", "") in self._ties
-        pitch = _whole(item.findtext("pitch"), -1) + shift
+        pitch = whole(item.findtext("pitch"), -1) + shift
         return TabNote(pitch, pitch, max(1, min(127, velocity)), tied, tremolo=tremolo)
 
     # --- signs --------------------------------------------------------------------------------------------------------
@@ -503,11 +476,11 @@ class _StaffReader:
         match item.tag:
             case "Dynamic":
                 usual = _DYNAMICS.get(item.findtext("subtype") or "", self._loudness)
-                self._loudness = max(1, min(127, _whole(item.findtext("velocity"), usual)))
+                self._loudness = max(1, min(127, whole(item.findtext("velocity"), usual)))
             case "Tempo":
                 self._tempo(item)
             case "StaffText" | "SystemText" if (swing := item.find("swing")) is not None:
-                unit = _SWUNG.get(swing.get("unit", "")) or Fraction(_whole(swing.get("unit"), 0), _TICKS)
+                unit = _SWUNG.get(swing.get("unit", "")) or Fraction(whole(swing.get("unit"), 0), _TICKS)
                 self._feel = _feel(unit, swing.get("ratio", "")) if unit in _SWUNG.values() else None
                 if item.tag == "SystemText":
                     self._score.swings[here[0]] = self._feel
@@ -516,14 +489,14 @@ class _StaffReader:
             case "startRepeat":
                 self._frame.signs.opens = True
             case "endRepeat":
-                self._frame.signs.count = max(2, min(_whole(item.text, 2), _MOST_PASSES))
+                self._frame.signs.count = max(2, min(whole(item.text, 2), _MOST_PASSES))
             case "LayoutBreak" if item.findtext("subtype") == "section":
                 self._frame.signs.ends_section = True
             case "Marker":
                 self._frame.signs.labels |= {_line(item.findtext("label") or "")}
             case "Jump":
                 to, until, go_on = (_line(item.findtext(tag) or "") for tag in ("jumpTo", "playUntil", "continueAt"))
-                self._frame.signs.jump = Jump(to, until, go_on, _whole(item.findtext("playRepeats"), 0) == 1)
+                self._frame.signs.jump = Jump(to, until, go_on, whole(item.findtext("playRepeats"), 0) == 1)
             case "Spanner":
                 self._span(item, here)
             case "Volta" if self._is_first:
@@ -554,11 +527,11 @@ class _StaffReader:
         """Note a line of MuseScore 3 or 4 where it begins; it says where it ends."""
         volta, ottava = item.find("Volta"), item.find("Ottava")
         if volta is not None and self._is_first:
-            measures = _whole(item.findtext("next/location/measures"), 0)
+            measures = whole(item.findtext("next/location/measures"), 0)
             measures += _fraction(item.findtext("next/location/fractions") or "0/1") > 0
             self._volta(Volta(here[0], here[0] + max(measures, 1), _endings(volta), _is_open(volta)))
         if ottava is not None and (location := item.find("next/location")) is not None:
-            measures = _whole(location.findtext("measures"), 0)
+            measures = whole(location.findtext("measures"), 0)
             last = (here[0] + measures, here[1] + self._moved(location))
             self._ottavas.append(_Ottava(here, last, _shift(ottava)))
         if len(self._ottavas) > _MOST_NUMBER:
@@ -578,7 +551,7 @@ def _endings(volta: ET.Element) -> frozenset[int]:
 
 def _is_open(volta: ET.Element) -> bool:
     """Return whether the line of an ending has no hook at its end."""
-    return _whole(volta.findtext("endHookType") or volta.findtext("endHook"), 0) == 0
+    return whole(volta.findtext("endHookType") or volta.findtext("endHook"), 0) == 0
 
 
 def _shift(ottava: ET.Element) -> int:

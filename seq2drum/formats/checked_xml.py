@@ -1,0 +1,58 @@
+"""The elements of an XML text within bounds, as they begin and end; no text may declare entities of its own."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from xml.etree.ElementTree import Element, ParseError, iterparse
+
+from seq2drum.errors import NotationError
+from seq2drum.formats import foreign
+from seq2drum.music.limits import TAB_LIMITS
+
+_MOST_IN_ITEM = 100_000  # elements between the ends of two that lie at most so deep:
+_ITEM = 4
+
+
+def elements(text: bytes, what: str, way_out: str) -> Iterator[tuple[bool, list[Element]]]:
+    """Whether an element begins, and the path from the root to it, for each beginning and end.
+
+    What is not needed any more is to be cleared by the caller. what, way_out: what the text is, and the advice if it
+    cannot be read.
+
+    Raises:
+        NotationError: not XML, damaged, with entities of its own, or beyond TAB_LIMITS.
+    """
+    if len(text) > TAB_LIMITS.score_bytes:
+        raise NotationError(f"the {what} has {len(text):,} bytes; at most {TAB_LIMITS.score_bytes:,} are read")
+    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
+        raise NotationError(f"the {what} declares its own XML entities or types, which no {what} needs")
+    if b"\0" in text:  # UTF-16, in which a declaration would not have been found
+        raise NotationError(f"the {what} is damaged, or in other letters than UTF-8; {way_out}")
+    if not text.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
+        raise NotationError(f"this is no {what}: it begins with {foreign.beginning(text)}; {way_out}")
+    path, count, inside = list[Element](), 0, 0
+    events = iterparse(io.BytesIO(text), events=("start", "end"))
+    try:
+        for event, element in events:
+            if event == "end":
+                yield False, path
+                inside = 0 if len(path) <= _ITEM else inside
+                path.pop()
+                continue
+            path.append(element)
+            count, inside = count + 1, inside + 1
+            if len(path) > TAB_LIMITS.depth or count > TAB_LIMITS.elements or inside > _MOST_IN_ITEM:
+                raise NotationError(
+                    f"the {what} has more than {TAB_LIMITS.elements:,} XML elements, {_MOST_IN_ITEM:,} in a measure or"
+                    f" {TAB_LIMITS.depth} in one another; wanted a {what} of at most that"
+                )
+            yield True, path
+    except (ParseError, ValueError, LookupError) as error:
+        raise NotationError(f"the {what} is damaged ({str(error)[:80]}); {way_out}") from error
+
+
+def whole(text: str | None, default: int) -> int:
+    """The whole number in a text; a default if there is none."""
+    digits = (text or "").strip()
+    return int(digits) if len(digits) < 11 and digits.lstrip("-").isdecimal() and digits.isascii() else default

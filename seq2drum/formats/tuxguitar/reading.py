@@ -1,0 +1,195 @@
+"""TuxGuitar -> Song: files of version 1, and of version 2, which is XML in a zip file, as a tab.
+
+What is written is read by `binary` or here, measure by measure; `written` makes a tab of it.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from xml.etree.ElementTree import Element
+
+from seq2drum.errors import NotationError
+from seq2drum.formats import foreign
+from seq2drum.formats.archives import Packed, archive_of, member
+from seq2drum.formats.checked_xml import elements, whole
+from seq2drum.formats.guitarpro.performed import song_of
+from seq2drum.formats.guitarpro.tab import Articulation
+from seq2drum.formats.tuxguitar import binary
+from seq2drum.formats.tuxguitar.written import (
+    LOUDNESS,
+    WAY_OUT,
+    Counter,
+    Grace,
+    Head,
+    Voice,
+    WrittenNote,
+    WrittenTrack,
+    check_counts,
+    duration,
+    line,
+    order,
+    tab_of,
+)
+from seq2drum.music.limits import TAB_LIMITS
+from seq2drum.music.notes import Song
+
+_PACKED = Packed("tab", "save it again", "export it as MIDI", TAB_LIMITS.score_bytes, TAB_LIMITS.packing)
+_CONTENT = "content.xml"
+_QUARTER = 2_882_880  # TuxGuitar's units of time in a quarter; a tab begins with the second quarter
+_DRUM_BANK = 128
+_FEELS = {"eighth": 1, "sixteenth": 2}
+
+
+def read_tuxguitar(data: bytes) -> Song:
+    """The song of a file's bytes (.tg), as `guitarpro.performed.song_of` plays it.
+
+    Bends, slides, trills and harmonics are ignored: a note has the pitch of its fret.
+
+    Raises:
+        NotationError: another kind of file, damaged, or beyond TAB_LIMITS.
+    """
+    if data.startswith(b"PK\x03\x04"):
+        with archive_of(data, _PACKED) as archive:
+            found = next((info for info in archive.infolist() if info.filename == _CONTENT), None)
+            if found is None:
+                raise NotationError(f"the zip file has no {_CONTENT} in it; wanted a tab of TuxGuitar 2 (.tg)")
+            text = member(archive, found, _PACKED)
+        heads, tracks = _Content().read(text)
+    elif data[1:].startswith("TuxGuitar".encode("utf-16-be")):
+        heads, tracks = binary.read(data)
+    else:
+        raise NotationError(f"this is not a tab of TuxGuitar: it begins with {foreign.beginning(data)}; {WAY_OUT}")
+    return song_of(tab_of(heads, tracks), order(heads))
+
+
+class _Content:
+    """The XML of version 2 while it is read."""
+
+    def __init__(self) -> None:
+        self._heads: list[Head] = []
+        self._starts = [Fraction(0)]
+        self._channels: dict[int, tuple[int, bool]] = {}
+        self._tracks: list[WrittenTrack] = []
+        self._bars: list[list[Voice]] = []
+        self._counter = Counter()
+        self._velocity = LOUDNESS
+
+    def read(self, text: bytes) -> tuple[list[Head], list[WrittenTrack]]:
+        """The measures and tracks.
+
+        Raises:
+            NotationError: not a tab of TuxGuitar 2, damaged, or too large.
+        """
+        for begins, path in elements(text, "tab", WAY_OUT):
+            element, depth = path[-1], len(path)
+            if begins and depth == 1 and element.tag != "TuxGuitarFile":
+                raise NotationError(f"the tab is XML, but its root is <{element.tag[:40]}>; wanted <TuxGuitarFile>")
+            if begins:
+                continue
+            if depth == 4 and element.tag == "TGMeasure" and path[2].tag == "TGTrack":
+                self._bars.append(self._measure(element))
+                path[2].remove(element)
+            elif depth == 3 and path[1].tag == "TGSong":
+                self._take(element)
+                path[1].clear()
+        check_counts(len(self._heads), len(self._tracks))
+        return self._heads, self._tracks
+
+    def _take(self, item: Element) -> None:
+        if item.tag == "TGChannel":
+            program, bank = (whole(item.findtext(tag), 0) for tag in ("program", "bank"))
+            self._channels[whole(item.findtext("id"), -1)] = program, bank == _DRUM_BANK
+        elif item.tag == "TGMeasureHeader":
+            self._heads.append(_head(item, self._heads[-1] if self._heads else Head(4, 4, 120.0)))
+            self._starts.append(self._starts[-1] + self._heads[-1].length)
+            check_counts(len(self._heads), 1)
+        elif item.tag == "TGTrack":
+            program, is_drums = self._channels.get(whole(item.findtext("channelId"), -1), (0, False))
+            offset = whole(item.findtext("offset"), 0)
+            tuning = [whole(each.text, 0) + offset for each in item.findall("TGString")]
+            bars = [*self._bars[: len(self._heads)], *[[] for _ in range(len(self._heads) - len(self._bars))]]
+            self._tracks.append(WrittenTrack(line(item.findtext("name") or ""), program, is_drums, tuning, bars))
+            self._bars, self._velocity = [], LOUDNESS
+            check_counts(len(self._heads), len(self._tracks))
+
+    def _measure(self, item: Element) -> list[Voice]:
+        number, voices = len(self._bars), list[Voice]()
+        if number >= len(self._heads):
+            return voices  # one that no header announces
+        for beat in item.findall("TGBeat"):
+            start = Fraction(whole(beat.findtext("preciseStart"), 0), _QUARTER) - 1 - self._starts[number]
+            for index, voice in enumerate(beat.findall("voice")):
+                if voice.get("empty") == "true":
+                    continue
+                notes = tuple(self._note(each) for each in voice.findall("note"))
+                self._counter.add(len(notes))
+                while len(voices) <= index < TAB_LIMITS.voice:
+                    voices.append(Voice())
+                voices[index].beats.append((max(start, Fraction(0)), _length(voice), notes))
+        return voices
+
+    def _note(self, item: Element) -> WrittenNote:
+        has = {each.tag for each in item}
+        self._velocity = whole(item.get("velocity"), self._velocity)
+        grace, tremolo = item.find("grace"), item.find("tremoloPicking")
+        articulation = Articulation(
+            is_dead="deadNote" in has,
+            is_palm_muted="palmMute" in has,
+            is_ghost="ghostNote" in has,
+            accent=2 if "heavyAccentuatedNote" in has else int("accentuatedNote" in has),
+        )
+        return WrittenNote(
+            whole(item.get("value"), 0),
+            whole(item.get("string"), 0),
+            self._velocity,
+            item.get("tiedNote") == "true",
+            articulation,
+            "hammer" in has,
+            "letRing" in has,
+            Fraction(0) if tremolo is None else duration(whole(tremolo.get("duration"), 0), 0, 1, 1),
+            None if grace is None else _grace(grace),
+        )
+
+
+def _grace(item: Element) -> Grace:
+    return Grace(
+        whole(item.get("fret"), 0),
+        whole(item.get("dynamic"), LOUDNESS),
+        item.get("dead") == "true",
+        item.get("onBeat") == "true",
+    )
+
+
+def _length(voice: Element) -> Fraction:
+    item = voice.find("duration")
+    if item is None:
+        raise NotationError(f"a beat of the tab has no length; {WAY_OUT}")
+    division = item.find("divisionType")
+    enters, times = (1, 1) if division is None else (whole(division.get(name), 0) for name in ("enters", "times"))
+    dots = {"dotted": 1, "doubleDotted": 2}.get(item.get("dotted") or "", 0)
+    return duration(whole(item.get("value"), 0), dots, enters, times)
+
+
+def _head(item: Element, before: Head) -> Head:
+    """What the tracks share in a measure; a metre that is not stated is that of the measure before."""
+    metre, tempo = item.find("timeSignature"), item.find("tempo")
+    head = before._replace(
+        opens=item.find("repeatOpen") is not None,
+        repeats=max(whole(item.findtext("repeatClose"), 0), 0),
+        endings=sum(
+            {
+                1 << number
+                for each in item.findall("repeatAlternative/alternative")
+                if 0 <= (number := whole(each.text, 0) - 1) < 8
+            }
+        ),
+        section=line(item.findtext("marker") or ""),
+        feel=_FEELS.get(item.findtext("tripletFeel") or "", 0),
+    )
+    if metre is not None:
+        numerator, denominator = (whole(metre.get(name), 0) for name in ("numerator", "denominator"))
+        head = head._replace(numerator=numerator, denominator=denominator)
+    if tempo is not None:
+        unit = duration(whole(tempo.get("base"), 4), int(tempo.get("dotted") == "true"), 1, 1)
+        head = head._replace(bpm=float(whole(tempo.text, 120) * unit))
+    return head
