@@ -43,7 +43,7 @@ def head(numerator: int = 4, denominator: int = 4, bpm: int = 120, **more: Any) 
 
 
 def track(*bars: Sequence[Beat], **more: Any) -> dict[str, Any]:
-    """A track: the beats of each measure. more: second, the bars of the second voice; name, tuning, offset and others."""
+    """A track: the beats of each measure. more: second, the bars of the second voice; name, tuning and others."""
     named = {"second": (), "name": "Guitar", "program": 29, "tuning": STANDARD, "offset": 0, "is_drums": False}
     return {"bars": bars} | named | more
 

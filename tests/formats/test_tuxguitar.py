@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ from tests.tuxguitar_files import beat, content, head, old, packed, riff, track
 Write = Callable[[Sequence[dict[str, Any]], Sequence[dict[str, Any]]], bytes]
 VERSIONS: dict[str, Write] = {
     "2": lambda heads, tracks: packed(content(heads, tracks)),
-    **{f"1.{minor}": (lambda heads, tracks, minor=minor: old(heads, tracks, minor)) for minor in (5, 3, 2, 1, 0)},
+    **{f"1.{minor}": functools.partial(old, minor=minor) for minor in (5, 3, 2, 1, 0)},
 }
 every_version = pytest.mark.parametrize("version", VERSIONS)
 
@@ -110,7 +111,11 @@ def form(count: int, **signs: dict[str, Any]) -> list[int]:
 def test_the_order_is_tuxguitars() -> None:
     assert form(3, m2={"repeats": 2}) == [1, 2, 1, 2, 1, 2, 3]
     assert form(4, m2={"opens": True}, m3={"repeats": 1}, m4={"repeats": 1}) == [1, 2, 3, 2, 3, 4]
-    three = {"m1": {"opens": True}, "m2": {"endings": 5, "repeats": 1}, "m3": {"endings": 2, "repeats": 1}}
+    three: dict[str, dict[str, Any]] = {
+        "m1": {"opens": True},
+        "m2": {"endings": 5, "repeats": 1},
+        "m3": {"endings": 2, "repeats": 1},
+    }
     assert form(4, **three) == [1, 2, 1, 3, 1, 2, 1, 4]
 
 
