@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from tests.conftest import ROOT
 NOTEBOOKS = ROOT / "notebooks"
 SECONDS = 400  # for a notebook on a slow and busy core; half a minute is what is aimed at
 NAMED = {"_replace", "_fields", "_asdict"}  # public methods of named tuples, despite the underscore
-IMPORTS = {"seq2drum", "numpy", "matplotlib", "IPython"} | sys.stdlib_module_names
+IMPORTS = {"seq2drum", "client", "numpy", "torch", "matplotlib", "IPython"} | sys.stdlib_module_names
+SHORT = {"SEQ2DRUM_SECONDS": "12"}  # what a notebook trains a model for, in place of minutes
 
 
 def _module(name: str) -> Any:
@@ -53,14 +55,32 @@ def test_there_are_notebooks_and_each_is_a_pair() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_notebook_runs_in_time_and_is_made_of_its_script(script: Path) -> None:
-    command = [sys.executable, str(NOTEBOOKS / "sync.py"), "--check", script.stem]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    if "torchtext" in script.read_text(encoding="utf-8"):
+        pytest.importorskip("torchtext", reason="needs torchtext 0.6: pip install 'seq2drum[torchtext]'")
     before = script.with_suffix(".ipynb").read_bytes()
+    checked(script.stem)
+    assert script.with_suffix(".ipynb").read_bytes() == before
+
+
+def checked(name: str, **more: str) -> None:
+    command = [sys.executable, str(NOTEBOOKS / "sync.py"), "--check", name]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", **SHORT, **more}
     done = subprocess.run(
         command, timeout=SECONDS, capture_output=True, text=True, check=False, env=environment, cwd=ROOT
     )
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
-    assert script.with_suffix(".ipynb").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_what_is_claimed_of_jazz_holds_for_real_jazz(corpus: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torchtext", reason="needs torchtext 0.6: pip install 'seq2drum[torchtext]'")
+    packed = corpus / "jazz.tar.xz"
+    if not packed.is_file():
+        pytest.skip("needs the jazz of the corpus")
+    with tarfile.open(packed) as archive:
+        songs = [member for member in archive.getmembers() if member.name.endswith(".mid")]
+        archive.extractall(tmp_path, songs[:48], filter="data")
+    checked("from_jazz_to_drums", SEQ2DRUM_JAZZ=str(tmp_path), SEQ2DRUM_SECONDS="40")
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

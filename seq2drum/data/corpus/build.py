@@ -53,10 +53,13 @@ def prepare(
     workers: int = 1,
     manifest: Path | None = None,
     licences: Licences = ANY,
+    reader: str = SYMUSIC,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[list[Prepared], Account]:
     """Read all songs of a corpus, see `prepare_packed`, and unpack them."""
-    songs, account = prepare_packed(data, workers=workers, manifest=manifest, licences=licences, progress=progress)
+    songs, account = prepare_packed(
+        data, workers=workers, manifest=manifest, licences=licences, reader=reader, progress=progress
+    )
     return [unpacked(song) for song in songs], account
 
 
