@@ -106,7 +106,8 @@ SMALL = {
 }
 SMALL_NUMBERS = {"--minutes": "0.02", "--epochs": "1"}
 OTHERS_OPTIONS = {
-    "--artist",  # of learn.adapt.judging
+    "--artist",  # of learn.adapt.judging and takes
+    "--learn",
     "--nproc-per-node",
     "--standalone",
     "--job-name",
