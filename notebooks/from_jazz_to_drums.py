@@ -342,11 +342,12 @@ if DATA == EXAMPLES and SECONDS >= 60:
     assert all(looks[-1, 1] > 1.2 * best[name][1] for name, (_, looks) in history.items())
 
 # %% [markdown]
-# **The shipped drummer** is a transformer with the same memory of bars, and learnt from thousands of songs for hours.
+# **The shipped drummer** is a transformer with the same memory of bars, and learnt from thousands of songs, in several
+# runs.
 
 # %% tags=["keep-output"]
 learnt = shipped_config["progress"]
-assert shipped_config["family"] == "transformer" and learnt["seconds"] > 3600
+assert shipped_config["family"] == "transformer" and learnt["bars"] > 100_000
 print(f"{sum(row['train'] for row in shipped_config['data']):,} songs, {learnt['bars']:,} bars in its last run")
 
 # %% [markdown]
