@@ -8,6 +8,8 @@ import { Refused } from "./wire.js";
 /** @typedef {{maxSongs: number, maxBytes: number, maxSongBytes: number}} Limits */
 
 const MOST_NAME = 200;
+const MEBIBYTE = 1 << 20;
+const UNSENT = 0; // in place of a song's number
 const PASSES = 2; // over all songs: each by itself, then all together
 
 /** Tells of a change by an event. */
@@ -22,7 +24,8 @@ export class Lesson extends EventTarget {
   #limits;
   /** @type {AbortController | null} */
   #call = null;
-  #begun = 0;
+  #begun = 0; // when the first song was heard: the server may have had to start something before
+  #last = 0; // when the last one was
   #done = 0;
   #makes = false;
 
@@ -53,17 +56,11 @@ export class Lesson extends EventTarget {
    * @returns {{share: number, seconds: number | null, done: number}}
    */
   progress(now) {
-    const count = Math.max(1, this.songs.length);
-    const spent = (now - this.#begun) / 1000;
-    if (this.#done < count || !this.#pass) {
-      const share = this.#done / count / PASSES;
-      return { share, seconds: this.#done ? (spent * (1 - share)) / share : null, done: this.#done };
-    }
-    const second = Math.min((now - this.#pass) / 1000 / Math.max(0.1, (this.#pass - this.#begun) / 1000), 0.98);
-    return { share: (1 + second) / PASSES, seconds: ((this.#pass - this.#begun) / 1000) * (1 - second), done: count };
+    const count = Math.max(1, sent(this.songs).length);
+    const each = (this.#last - this.#begun) / 1000 / Math.max(1, this.#done - 1); // seconds
+    const before = this.#done < count ? this.#done : count + Math.min((now - this.#last) / 1000 / Math.max(each, 0.01), 0.95 * count);
+    return { share: before / count / PASSES, seconds: this.#done > 1 ? each * (PASSES * count - before) : null, done: this.#done };
   }
-
-  #pass = 0; // when the first pass was over
 
   /**
    * More songs; those that are there already are not added again.
@@ -119,7 +116,7 @@ export class Lesson extends EventTarget {
     this.stop();
     const call = (this.#call = new AbortController());
     const songs = sent(this.songs);
-    [this.#begun, this.#done, this.#pass, this.#makes] = [performance.now(), 0, 0, Boolean(name)];
+    [this.#done, this.#makes] = [0, Boolean(name)];
     this.#changed();
     const tell = (/** @type {Heard} */ heard) => {
       const song = songs[heard.number - 1];
@@ -131,8 +128,8 @@ export class Lesson extends EventTarget {
         onHeard: (heard) => {
           if (this.#call !== call) return;
           if (!name) tell(heard);
-          this.#done++;
-          if (this.#done === songs.length) this.#pass = performance.now();
+          this.#last = performance.now();
+          if (!this.#done++) this.#begun = this.#last;
           this.#changed();
         },
       });
@@ -152,7 +149,7 @@ export class Lesson extends EventTarget {
   /** @param {File} file @returns {Heard | null} */
   #tooLarge({ name, size }) {
     if (size <= this.#limits.maxSongBytes) return null;
-    return { number: 0, title: name, understood: false, remark: "too large", bars: 0 };
+    return { number: UNSENT, title: name, understood: false, remark: `larger than ${Math.floor(this.#limits.maxSongBytes / MEBIBYTE)} MiB`, bars: 0 };
   }
 
   #changed() {
@@ -164,4 +161,4 @@ export class Lesson extends EventTarget {
 const keyOf = ({ name, file }) => `${name} ${file.size} ${file.lastModified}`;
 
 /** Those that the server gets to see. @param {readonly Song[]} songs */
-const sent = (songs) => songs.filter(({ heard }) => heard?.remark !== "too large");
+const sent = (songs) => songs.filter(({ heard }) => heard?.number !== UNSENT);

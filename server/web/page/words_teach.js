@@ -17,7 +17,7 @@ export const TEACH_WORDS = {
   "teach.songs": ["The songs to learn from", "Die Songs, aus denen gelernt wird"],
   "teach.name": ["Name", "Name"],
   "teach.usual": ["My band", "Meine Band"],
-  "teach.make": ["Make this drummer", "Drummer erschaffen"],
+  "teach.make": ["Make this drummer", "Drummer anlernen"],
   "teach.stop": ["Stop", "Stopp"],
   "teach.clear": ["Put the songs away", "Songs weglegen"],
   "teach.hearing": ["Listening: {done} of {songs} songs.", "Hört zu: {done} von {songs} Songs."],
@@ -57,5 +57,5 @@ export const TEACH_WORDS = {
   "heard.copy": ["a copy of {title}", "eine Kopie von {title}"],
   "heard.named": ["its drums are not on channel 10; the track {track} is taken for them", "das Schlagzeug ist nicht auf Kanal 10; gemeint ist wohl die Spur {track}"],
   "heard.slow": ["it takes too long to read, or too much memory", "das Lesen dauert zu lange oder braucht zu viel Speicher"],
-  "heard.large": ["too large", "zu groß"],
+  "heard.large": ["larger than {most} MiB", "größer als {most} MiB"],
 };
