@@ -22,6 +22,7 @@ import textwrap
 import tomllib
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import pytest
 
@@ -485,6 +486,24 @@ def test_the_reference_of_the_service_has_every_call_message_field_and_comment(m
         assert target in {heading.lower() for heading in headings}
 
 
+@pytest.mark.slow
+def test_what_the_page_of_sounds_says_to_type_makes_what_is_heard_there(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("mkdocs")
+    monkeypatch.syspath_prepend(str(DOCS))
+    import listening
+
+    monkeypatch.chdir(tmp_path)
+    reader_has(tmp_path)
+    monkeypatch.setattr(listening, "SONGS", {"seven_eight": "Seven eighths"})
+    text = listening.page({name: listening.heard(name) for name in listening.SONGS})
+    (command,) = re.findall(r"^seq2drum (.*)$", text, flags=re.MULTILINE)
+    words = shlex.split(command) if "<audio" in text else shlex.split(command.partition(" --wav")[0])
+    assert cli.main([*words, "--with-guitar"]) == 0
+    made = listening.heard("seven_eight").take.to_bytes(with_guitar=True)
+    assert (tmp_path / "seven_eight.mid").read_bytes() == made
+    assert (tmp_path / "seven_eight.png").stat().st_size > 1000
+
+
 def test_no_section_of_contributing_is_lost(made):
     whole = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     shown = made["developers/contributing.md"] + made["researchers/add.md"]
@@ -561,6 +580,11 @@ def test_what_is_inside_an_item_is_four_spaces_in_or_the_site_takes_it_for_an_it
     assert re.findall(r"^ {1,3}(?:[-*|]|\d+\.) .*", prose, flags=re.MULTILINE) == []
 
 
+def root(page: Path, address: str, site: Path) -> Path:
+    """Where an address in a page of the site begins."""
+    return site if address.startswith("/") else page.parent
+
+
 @pytest.mark.slow
 def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path):
     pytest.importorskip("mkdocs")
@@ -577,3 +601,11 @@ def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tm
         addresses = loads.findall(text) if path.suffix == ".html" else styles.findall(text)
         assert addresses == [], path
         assert re.findall(r"[.:>]\s\d+\. <strong>.*", text) == [], path  # an item that became part of the one before
+        if path.suffix == ".html":
+            named = re.findall(r"<(?:a|img|audio|script|link)\b[^>]*?\b(?:src|href)=[\"']?([^\"' >#?]+)", text)
+            inside = {unquote(one) for one in named if not re.match(r"\w+:", one)}
+            assert [
+                one for one in sorted(inside) if not (root(path, one, tmp_path) / one.lstrip("/")).exists()
+            ] == [], path
+    heard = (tmp_path / "guitarists" / "hear.html").read_text(encoding="utf-8")
+    assert heard.count("<audio") in (0, 6) and heard.count("hear-") >= 12  # sounds where FluidSynth is

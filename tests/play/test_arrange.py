@@ -528,10 +528,11 @@ CYMBALS = {49, 57, 42, 44, 46, 51, 53, 70}  # what crashes on a first beat, and 
 each_song_and_way = pytest.mark.parametrize(
     ("song", "options"),
     [
-        pytest.param(path, options, id=f"{path.stem}-{way}", marks=[] if path.stem in QUICK else pytest.mark.slow)
+        pytest.param(path, options, id=f"{path.stem}-{way}", marks=[] if is_quick and is_sampled else pytest.mark.slow)
         for song, path in enumerate(SONGS)
         for number, (way, options) in enumerate(WAYS.items())
-        if LONG or path.stem in QUICK or (song + number) % 2 == 0
+        for is_quick, is_sampled in [(path.stem in QUICK, (song + number) % 2 == 0)]
+        if LONG or is_quick or is_sampled
     ],
 )
 

@@ -339,7 +339,17 @@ REQUESTS = {
 }
 
 
-@pytest.mark.parametrize("options", REQUESTS.values(), ids=REQUESTS)
+QUICK = ("plain", "a groove, built", "verses out", "out, on a groove of its own", "enters early")
+each_request = pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(options, id=name, marks=[] if name in QUICK else pytest.mark.slow)
+        for name, options in REQUESTS.items()
+    ],
+)
+
+
+@each_request
 def test_a_plan_given_back_gives_the_same_take(drummer: Drummer, options: Options) -> None:
     for played in (song(), song(late=0, named=options.out == "verse")):
         take = drummer.accompany(played, options)
