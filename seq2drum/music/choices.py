@@ -36,7 +36,8 @@ AUTO = "auto"  # in place of a word: it is decided for each song
 RING, CHOKE, RITARD, NO_ENDING = "ring", "choke", "ritard", "none"
 ENDINGS = (AUTO, RING, CHOKE, RITARD, NO_ENDING)
 KIT, ALL = "kit", "all"
-TIMES = ("hat", "ride", AUTO)
+OPEN = "open"  # the open hat
+TIMES = ("hat", "ride", OPEN, AUTO)
 ON, OFF = "on", "off"
 ARRANGING = (AUTO, ON, OFF)
 

@@ -28,6 +28,7 @@ from seq2drum.music.choices import (
     NO_ENDING,
     OFF,
     ON,
+    OPEN,
     OTHER_STYLES,
     PIECES,
     RING,
@@ -364,7 +365,11 @@ class BaseOptions:
         jam=True,
         form=Form(
             ("what keeps the time", "was die Time hält"),
-            words={"hat": ("hi-hat", "Hi-Hat"), "ride": ("ride cymbal", "Ride-Becken")},
+            words={
+                "hat": ("hi-hat", "Hi-Hat"),
+                "ride": ("ride cymbal", "Ride-Becken"),
+                OPEN: ("open hi-hat", "offene Hi-Hat"),
+            },
             is_rare=True,
         ),
     )

@@ -357,7 +357,7 @@ class GenerationConfig(_message.Message):
     pieces: _builtins.str
     """"kit" for no hand percussion, or "all". Default: "", which is "kit" unless the groove or the style has percussion."""
     time: _builtins.str
-    """The piece that keeps time: "hat", "ride" or "auto"; in places as "hat,chorus=ride". At most 4000 characters.
+    """The piece that keeps time: "hat", "ride", "open" (the open hat) or "auto"; in places as "hat,chorus=ride". At most 4000 characters.
     Default: "", which is "auto".
     """
     sections: _builtins.str

@@ -503,6 +503,18 @@ def test_time_on_the_hat_moves_ride_and_bell() -> None:
     ]
 
 
+def test_time_on_the_open_hat_moves_the_closed_one_and_the_ride() -> None:
+    wished = pieces_for(FULL, time="open")
+    assert set(FULL.names) - played(wished) - PERCUSSION == {"closed hat", "ride", "bell"}
+    assert pieces_hit(wished.hits(grid((0, "ride", 70), (3, "closed hat", 60), (6, "pedal hat", 50)))) == [
+        (0, "open hat", 70),
+        (3, "open hat", 60),
+        (6, "pedal hat", 50),
+    ]
+    forbidden = pieces_for(FULL, time="open", without={"open hat"})
+    assert played(forbidden) == played(pieces_for(FULL, without={"open hat"}))
+
+
 def test_where_a_line_is_forbidden_time_is_kept_on_the_other() -> None:
     without_hats = pieces_for(FULL, without=FAMILIES["hats"])
     assert pieces_hit(without_hats.hits(grid((0, "closed hat", 70), (6, "pedal hat", 50)))) == [(0, "ride", 70)]

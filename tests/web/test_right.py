@@ -100,3 +100,35 @@ def test_a_tempo_counted_half_a_metre_and_a_wrong_one_are_put_right_by_one_actio
     page.touch("#undo")  # what was said is undone as any wish is
     page.until(f"{FACTS}.startsWith('208 BPM, 3/4, 65 bars')")
     assert page.complaints() == []
+
+
+def test_on_a_phone_the_corrections_open_by_the_line_and_the_form_is_in_sight(page: Page) -> None:
+    screen = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    try:
+        played(page, ROOT / "examples" / "rock_riff.mid")
+        page.run("scrollTo(0, 0);")
+        ends = (
+            "return ['.songbar', '.form'].map((each) => document.querySelector(each).getBoundingClientRect().bottom);"
+        )
+        head, form = page.run(ends)
+        assert head < 200 and form < 844 / 2
+        assert not page.run("return document.querySelector('#tempo-double').checkVisibility();")
+        page.touch(".right-facts")
+        page.until("document.querySelector('#tempo-double').checkVisibility()")
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_the_kit_is_whole_above_the_transport_on_a_laptop(page: Page) -> None:
+    screen = {"width": 1440, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    try:
+        played(page, ROOT / "examples" / "rock_riff.mid")
+        kit, foot = page.run(
+            "return [document.querySelector('#song .kit').getBoundingClientRect().bottom,"
+            " document.querySelector('#song .transport').getBoundingClientRect().top];"
+        )
+        assert kit <= foot
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

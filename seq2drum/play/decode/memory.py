@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves.grooves import Groove
-from seq2drum.music.choices import ALL, AUTO
+from seq2drum.music.choices import ALL, AUTO, OPEN
 from seq2drum.music.kit import Kit, to_kit
 from seq2drum.music.notes import IntArray
 
@@ -85,7 +85,8 @@ def pieces_for(
     Args:
         kit: The kit of the voices.
         pieces: "kit" for no hand percussion, "all" for any, None for what the groove has of it, and any in latin music.
-        time: The line that keeps time: "hat", "ride", or "auto" for either. The other line is not played.
+        time: The line that keeps time: "hat", "ride", or "auto" for either. The other line is not played. "open": the
+            open hat in place of both.
         without: Names of excluded pieces. If that excludes a line, the other one keeps time.
         style: The requested one, or None.
         groove: The voices of the kit that the groove has, of all sections.
@@ -98,10 +99,15 @@ def pieces_for(
         kept = np.isin(np.arange(len(kit)), list(groove)) if pieces is None else False
         allowed &= ~percussion | kept
     # 2. The line that keeps time.
+    if time == OPEN and ("open hat" not in names or "open hat" in without):
+        time = AUTO
     if time == AUTO:
         there = [line for line, (main, _) in _LINES.items() if main in names and main not in without]
         time = there[0] if len(there) == 1 else AUTO
     moved = np.arange(len(kit))
+    if time == OPEN:
+        moved[kit.voices_named(("closed hat", *_LINES["ride"]))] = names.index("open hat")
+        time = AUTO
     for line, members in _LINES.items():
         target = next((voices[0] for other, voices in _LINES.items() if other != line), "")
         if time not in (line, AUTO) and target in names:

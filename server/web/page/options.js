@@ -49,7 +49,7 @@ export const OPTIONS = [
   { name: "arrange", kind: "text", words: ["auto", "on", "off"], isRare: true, isChoosing: false },
   { name: "ending", kind: "text", words: ["auto", "ring", "choke", "ritard", "none"], isRare: true, isChoosing: false },
   { name: "pieces", kind: "text", words: ["kit", "all"], isRare: true, isChoosing: false },
-  { name: "time", kind: "text", words: ["hat", "ride"], isRare: true, isChoosing: false },
+  { name: "time", kind: "text", words: ["hat", "ride", "open"], isRare: true, isChoosing: false },
   { name: "seed", kind: "whole", isRare: true, isChoosing: true },
   { name: "takes", kind: "whole", isRare: true, isChoosing: true },
   { name: "temperature", kind: "number", range: [0, 2], isRare: true, isChoosing: false },

@@ -45,7 +45,7 @@ export class Panel {
     this.name = h("input", { id: "section-name", class: "section-name", maxLength: 40, "aria-label": t("panel.name"), onchange: () => deeds.rename(this.name.value) });
     this.title = h("h2", { class: "panel-title" });
     this.facts = h("p", { class: "meaning" });
-    this.time = choice("time", t("panel.time"), [["", t("panel.fits")], ["hat", t("wish.time.hat")], ["ride", t("wish.time.ride")]], (value) => this.#set("time", value || undefined)); // prettier-ignore
+    this.time = choice("time", t("panel.time"), [["", t("panel.fits")], ["hat", t("wish.time.hat")], ["ride", t("panel.ride")], ["open", t("panel.open")]], (value) => this.#set("time", value || undefined)); // prettier-ignore
     this.fill = choice("fill-before", t("panel.fill"), [["", t("panel.fits")], ["fill", t("panel.fill.yes")], ["plain", t("panel.fill.no")]], (value) => this.#fill(value)); // prettier-ignore
     this.scope = choice("scope", t("panel.scope"), [["", t("panel.this")], ["every", ""]], (value) => ((this.#every = value === "every"), this.show(this.#now))); // prettier-ignore
     this.half = toggle("half-time", t("panel.half"), () => this.#flag("half_time"));

@@ -11,6 +11,7 @@ import { because, t } from "./words.js";
 /** @typedef {import("./address.js").Beats} Beats */
 
 const METRES = ["4/4", "3/4", "6/8", "12/8", "2/4", "5/4", "7/8", "9/8"];
+const NARROW = "(max-width: 560px)"; // as in style.css: there a click on the facts opens the corrections
 const SCALES = [0.5, 1, 2];
 const TAPS = 4; // the fewest that tell a tempo
 const PAUSE = 1500; // milliseconds without a tap, after which the tempo is taken
@@ -79,7 +80,7 @@ export class Right {
   constructor(session, place) {
     this.#session = session;
     this.#place = place;
-    this.facts = h("p", { class: "right-facts" });
+    this.facts = h("summary", { class: "right-facts" });
     const scale = (/** @type {number} */ by) => button(`tempo-${by === 2 ? "double" : "half"}`, t(by === 2 ? "right.double" : "right.half"), by === 2 ? "×2" : "×½", () => this.#scale(by));
     this.half = scale(0.5);
     this.double = scale(2);
@@ -95,15 +96,18 @@ export class Right {
     this.together = h("button", { id: "all-parts", class: "button", type: "button", onclick: () => this.#together() });
     this.reason = h("p", { class: "meaning", id: "guitar-why" });
     this.guitar = h("details", { class: "menu right-guitar" }, h("summary", { class: "button", id: "guitar" }, t("right.guitar"), " ▾"), h("div", { class: "menu-body" }, this.reason, this.parts, this.together));
-    this.root = h(
-      "section",
-      { class: "right", "aria-label": t("right.label") },
-      this.facts,
+    const corrections = h(
+      "div",
+      { class: "right-more" },
       h("div", { class: "row", role: "group", "aria-label": t("right.tempo") }, this.half, this.double, this.tap),
       h("div", { class: "row" }, this.metre),
       h("div", { class: "row", role: "group", "aria-label": t("right.one") }, this.earlier, h("span", { "aria-hidden": "true" }, "1"), this.later, this.here),
-      this.guitar, this.free, this.file,
+      this.guitar, this.file,
     ); // prettier-ignore
+    const narrow = matchMedia(NARROW);
+    const line = h("details", { open: !narrow.matches }, this.facts, corrections);
+    narrow.addEventListener("change", () => (line.open = !narrow.matches));
+    this.root = h("section", { class: "right", "aria-label": t("right.label") }, line, this.free);
   }
 
   /** Show what the session has understood. */

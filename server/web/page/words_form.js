@@ -23,6 +23,8 @@ export const FORM_WORDS = {
   "panel.busy": ["busy", "dicht"],
   "panel.soft": ["soft", "leise"],
   "panel.loud": ["loud", "laut"],
+  "panel.ride": ["ride", "Ride"],
+  "panel.open": ["open hat", "offen"],
   "panel.time": ["Time on", "Time auf"],
   "panel.fits": ["as it fits", "wie es passt"],
   "panel.fill": ["Before the next part", "Vor dem nächsten Teil"],

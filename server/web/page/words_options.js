@@ -50,6 +50,7 @@ export const OPTION_WORDS = {
   "wish.time.what": ["what keeps the time", "was die Time hält"],
   "wish.time.hat": ["hi-hat", "Hi-Hat"],
   "wish.time.ride": ["ride cymbal", "Ride-Becken"],
+  "wish.time.open": ["open hi-hat", "offene Hi-Hat"],
   "wish.seed": ["Seed", "Seed"],
   "wish.seed.what": ["another number, another take; the same number and options, the same take", "andere Zahl, anderer Take; gleiche Zahl und gleiche Optionen, gleicher Take"],
   "wish.takes": ["Takes", "Takes"],
