@@ -165,8 +165,9 @@ def resolve_options(guitar: Guitar, options: Options, limits: Limits = DEFAULT_L
         for name, values in options.in_places.items():  # in all other bars the song is followed
             if name in LEVELS:
                 filled[name] = {WHOLE: getattr(wishes, name), **values}
-        if options.groove is None:  # its grooves lean as they do
-            filled |= {"groove": _in_turn(wishes.grooves, letters), "complexity": options.complexity}
+        if options.groove is None:  # its grooves are as full and lean as they do: a level would count that twice
+            levels = {"intensity": options.intensity, "complexity": options.complexity}
+            filled |= {"groove": _in_turn(wishes.grooves, letters), **levels}
         options = replace(options, like=None, **filled)
     return options.with_ways()
 

@@ -203,12 +203,16 @@ def test_what_a_song_tells_is_the_default_of_what_is_not_asked_for() -> None:
     told = resolved(Options(like=midi.serialise(model)))
     assert told.like is None
     assert told.groove == wishes.grooves
-    assert (told.intensity, told.fills, told.humanize, told.swing) == (wishes.intensity, wishes.fills, 0, 0)
+    assert (told.intensity, told.complexity) == (None, None)  # the grooves have them
+    assert (told.fills, told.humanize, told.swing) == (wishes.fills, 0, 0)
     assert told.freedom == 0
     drop = Book.load()["one-drop"]
     asked = Options(like=midi.serialise(model), intensity=0.1, groove=drop, swing=1.0, seed=3)
     told = resolved(asked)
     assert (told.groove, told.intensity, told.swing, told.seed) == ({WHOLE: drop}, 0.1, 1.0, 3)
+    assert resolved(Options(like=midi.serialise(model), groove=drop)).intensity == wishes.intensity
+    placed = resolved(Options(like=midi.serialise(model), intensity="A=0.9")).intensity
+    assert isinstance(placed, dict) and placed == {"A": 0.9}
 
 
 def test_a_song_with_more_sections_tells_those_that_this_song_has() -> None:
