@@ -9,9 +9,9 @@ import pytest
 
 from seq2drum.formats.midi import midi
 from tests.conftest import ROOT
-from tests.web.browser import Page
+from tests.web.browser import Page, waited
 from tests.web.conftest import PAGE
-from tests.web.test_song import DONE, STATE, THERE, played, ready
+from tests.web.test_song import DONE, STATE, THERE, hits_of, played, ready
 
 pytestmark = [
     pytest.mark.slow,
@@ -126,6 +126,24 @@ def test_a_beat_is_the_groove_of_a_song(beats):
     assert beats.run(STATE + "return session.doc.wishes.beat.midi.length > 50;")
     beats.until(DONE, SONG.name)
     assert beats.run(f"return {THERE}.take.grooves.length;") > 0
+
+
+def test_a_beat_is_the_groove_of_a_part_by_one_click_and_no_other_bar_changes(beats):
+    beats.touch("#to-song")
+    played(beats, ROOT / "examples" / "rock_riff.mid")
+    before = hits_of(beats)
+    beats.touch("#to-beats")
+    beats.touch("#beats-play")
+    beats.until("document.querySelectorAll('.beat-bar').length > 1")
+    beats.touch("[data-part=B]")
+    beats.until("!document.querySelector('#song').hidden")
+    beats.until(f"{THERE}.doc.wishes.groove_places === '9-16=own-1,25-32=own-1'")
+    waited(lambda: hits_of(beats) != before, "other bars")
+    beats.until(f"!{THERE}.busy && {THERE}.settled && {THERE}.take.midi && true")
+    others = {*range(9, 18), *range(25, 33)}  # and the crash after a part
+    assert [hit for hit in hits_of(beats) if hit["bar"] not in others] == [
+        hit for hit in before if hit["bar"] not in others
+    ]
 
 
 def test_a_server_that_stops_leaves_the_machine_standing(beats):

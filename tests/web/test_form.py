@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from seq2drum.formats.midi import midi
+from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from tests.conftest import ROOT
 from tests.web.browser import Page, waited
 from tests.web.test_song import DONE, STATE, THERE, hits_of, played
@@ -203,3 +206,29 @@ def test_wishes_for_parts_are_in_the_address_and_are_kept(song):
     song.driver.refresh()
     song.until(DONE, SONG.name)
     assert by_bar(hits_of(song)) == by_bar(hits)
+
+
+def drums_of_toms(path: Path) -> Path:
+    """Write eight bars of drums: four of a backbeat, then four of low toms on every quarter."""
+    notes = [
+        Note(1920 * bar + 480 * beat, 100, 41 if bar >= 4 else 38 if beat % 2 else 36, 100)
+        for bar in range(8)
+        for beat in range(4)
+    ]
+    song = Song(480, (Part.of(notes, is_drums=True),), (Tempo(0, 500_000),), (Metre(0, 4, 4),), 8 * 1920)
+    path.write_bytes(midi.serialise(song))
+    return path
+
+
+def test_a_part_is_played_like_some_bars_of_a_file(song, tmp_path):
+    before = hits_of(song)
+    block(song, 0)
+    song.find("#groove-search").send_keys("like bars 5 to 8 of")
+    song.says("Bars 5 to 8 of a file", selector=".groove-file")
+    song.find("#groove-file").send_keys(str(drums_of_toms(tmp_path / "toms.mid")))
+    now = changed(song, before, range(1, 10))
+    assert count(now, range(1, 9), "low tom") > 16 > count(by_bar(before), range(1, 9), "low tom")
+    song.says("Bars 5 to 8 of toms.mid", selector=".form-blocks .block")
+    assert "own" not in song.run("return location.hash;")
+    song.touch("#undo")
+    waited(lambda: by_bar(hits_of(song)) == by_bar(before), "the bars of before")

@@ -1,7 +1,7 @@
 /** The fragment of the address: a view and its options. Pure functions. */
 
 import { OPTIONS } from "./options.js";
-import { placedOf, placeOf } from "./spans.js";
+import { placedOf, placeOf, textOf, withValue } from "./spans.js";
 
 /**
  * Options of the drummer, who decides the missing ones. `seed` is digits, `groove` a name of the book, `beat` a
@@ -11,7 +11,8 @@ import { placedOf, placeOf } from "./spans.js";
  * `groove_places` "9-16=one-drop", `fill_at` and `no_fills_in` bars; `without` has pieces.
  *
  * @typedef {Partial<Record<typeof MORE_PLACES[number], string>>} Placing
- * @typedef {import("./options.js").Values & Beats & Placing & {track?: string, model?: string, sections?: string, beat?: {title: string, midi: Uint8Array}}} Wishes
+ * @typedef {import("./options.js").Values & Beats & Placing & {track?: string, model?: string, sections?: string, beat?: Beat, own?: Record<string, Beat>}} Wishes
+ * @typedef {{title: string, midi: Uint8Array, bars?: import("./spans.js").Span}} Beat a groove that is not in the book: bars of a file; `own` has those of places, by the names that `groove_places` gives them
  */
 /**
  * What is said of a file's beats. Unset: what the file says; `follow` unset: only where it was played without a click.
@@ -78,7 +79,25 @@ export function wishesOf(values) {
 export function valuesOf(wishes) {
   const held = [...Object.keys(LEVELS), ...WORDS, ...PLACES, ...BEATS, "seed", "takes"];
   const all = Object.entries(wishes).filter(([name, value]) => held.includes(name) && value !== undefined && value !== "");
-  return Object.fromEntries(all.map(([name, value]) => [name, String(value)]));
+  const values = Object.fromEntries(all.map(([name, value]) => [name, String(value)]));
+  const { groove_places: places, ...others } = values;
+  const booked = places && textOf(placedOf(places).filter(({ value }) => !wishes.own?.[value]));
+  return booked ? { ...others, groove_places: booked } : others;
+}
+
+/**
+ * Wishes with a groove of one's own in some bars.
+ *
+ * @param {Wishes} wishes
+ * @param {Beat} beat
+ * @param {readonly import("./spans.js").Span[]} spans
+ * @param {readonly import("./spans.js").Section[]} sections that the places of the wishes name
+ * @returns {Wishes}
+ */
+export function withOwn(wishes, beat, spans, sections) {
+  const name = `own-${Object.keys(wishes.own ?? {}).length + 1}`;
+  const placed = spans.reduce((those, span) => withValue(those, span, name), placedOf(wishes.groove_places, sections));
+  return { ...wishes, own: { ...wishes.own, [name]: beat }, groove_places: textOf(placed) };
 }
 
 /** What is said of the beats, alone. @param {Wishes} wishes @returns {Beats} */
@@ -97,12 +116,13 @@ export const isHeardAnew = (before, now) => !isOnSameBeats(before, now) || befor
  * @returns {Record<string, unknown>}
  */
 export function configOf(wishes) {
-  const { groove, beat, takes, time, time_places: timePlaces, groove_places: grooves, fill_at: fills, no_fills_in: plain, without, ...others } = wishes;
+  const { groove, beat, own, takes, time, time_places: timePlaces, groove_places: grooves, fill_at: fills, no_fills_in: plain, without, ...others } = wishes;
   /** @type {Record<string, unknown>} */
   const config = { ...others, explain: true };
   for (const name of BEATS) delete config[name];
-  const whole = beat ? [{ midi: beat.midi }] : groove ? [{ name: groove }] : [];
-  const placed = placedOf(grooves).map(({ value, ...span }) => ({ section: placeOf(span), name: value }));
+  const given = (/** @type {Beat} */ { midi, bars }) => ({ midi, ...(bars ? { bars } : {}) });
+  const whole = beat ? [given(beat)] : groove ? [{ name: groove }] : [];
+  const placed = placedOf(grooves).map(({ value, ...span }) => ({ section: placeOf(span), ...(own?.[value] ? given(own[value]) : { name: value }) }));
   if (whole.length || placed.length) config.groove = [...whole, ...placed];
   if (fills) config.fill_at = placedOf(fills).map(({ firstBar }) => firstBar);
   if (plain) config.no_fills_in = placedOf(plain).map(({ firstBar, lastBar }) => ({ firstBar, lastBar }));

@@ -1,5 +1,6 @@
 /** What is asked of a take, and where: the form of the song, the panel of its parts, grooves on trial, and the kit. */
 
+import { withOwn } from "./address.js";
 import { Audition } from "./audition.js";
 import { Drumkit } from "./drumkit.js";
 import { Form } from "./form.js";
@@ -69,6 +70,18 @@ export class Asking {
     );
   }
 
+  /** The names of the parts of the open song. */
+  get names() {
+    return this.#view.session.work ? [...new Set(this.#sections().map(({ name }) => name))] : [];
+  }
+
+  /** A groove of one's own for all parts of a name. @param {import("./address.js").Beat} beat @param {string} name */
+  own(beat, name) {
+    const sections = this.#sections();
+    const spans = sections.filter((section) => section.name === name);
+    this.#view.session.wish(withOwn(this.#view.session.doc.wishes, beat, spans, sections), spans);
+  }
+
   /** Another song. */
   begin() {
     this.#span = null;
@@ -83,7 +96,7 @@ export class Asking {
     const sections = this.#sections();
     const bars = analysis.bars.length;
     const blocks = filledUp(sections, bars, t("form.rest"));
-    this.form.show(picture, blocksOf(blocks, take?.plan ?? [], wishes, (name) => take?.grooves.find((one) => one.name === name)?.title ?? this.#titles.get(name) ?? name), this.#span);
+    this.form.show(picture, blocksOf(blocks, take?.plan ?? [], wishes, (name) => wishes.own?.[name]?.title ?? take?.grooves.find((one) => one.name === name)?.title ?? this.#titles.get(name) ?? name), this.#span);
     this.#view.wishes.show(wishes);
     this.panel.show({ wishes, span: this.#span, sections, bars, isBusy: busy });
     this.kit.show(picture.hits, muted, solo, new Set((wishes.without ?? "").split(",")));

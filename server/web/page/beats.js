@@ -42,6 +42,7 @@ export class Beats {
   #grid;
   #play = h("button", { id: "beats-play", class: "button play", type: "button", onclick: () => this.#toggle() });
   #hold = h("button", { id: "beats-hold", class: "button", type: "button", title: t("beats.hold.how"), onclick: () => this.#keep(!this.#machine.hold) }, sign("lock"), t("beats.hold"));
+  #parts = h("div", { class: "row chips", role: "group", "aria-label": t("beats.groove.parts") });
   #place = h("output", { class: "place", "aria-label": t("song.place") });
   #strip = h("div", { class: "beat-strip", role: "group", "aria-label": t("beats.bars") });
   #status = h("p", { class: "roll-status", role: "status" });
@@ -88,6 +89,8 @@ export class Beats {
 
   shown() {
     this.#shown = true;
+    const parts = this.#app.parts().map((name) => h("button", { class: "chip", type: "button", "data-part": name, title: t("beats.groove.part", { part: name }), onclick: () => this.#use(name) }, name));
+    fill(this.#parts, parts.length > 0 && t("beats.groove.parts"), ...parts);
     this.#show();
     void this.#machine.prepare().then(() => this.#show());
     this.#tick();
@@ -207,10 +210,11 @@ export class Beats {
     offer(new Blob([wavOf(channels, made.sampleRate)], { type: "audio/wav" }), `${this.#name()}.wav`);
   }
 
-  #use() {
+  /** @param {string} [part] of the open song; default: all of it */
+  #use(part) {
     this.#machine.stop();
-    this.#app.useAsGroove({ title: t("beats.groove.title", { bpm: this.#kept.wishes.bpm }), midi: this.#bytes() });
-    this.#app.say(t("beats.groove.done"));
+    this.#app.useAsGroove({ title: t("beats.groove.title", { bpm: this.#kept.wishes.bpm }), midi: this.#bytes() }, part);
+    this.#app.say(part === undefined ? t("beats.groove.done") : t("beats.groove.part.done", { part }));
   }
 
   // --- view ----------------------------------------------------------------------------------------------------------
@@ -310,6 +314,7 @@ export class Beats {
       save("midi", () => offer(new Blob([this.#bytes()], { type: "audio/midi" }), `${this.#name()}.mid`)),
       save("wav", () => this.#wav().catch(this.#app.fail)),
       h("button", { id: "beats-groove", class: "button primary", type: "button", onclick: () => this.#use() }, sign("note"), t("beats.groove")),
+      this.#parts,
     );
   }
 }

@@ -35,7 +35,7 @@ export class Grooves {
   #looks = "";
   #deeds;
 
-  /** @param {{choose: (groove: Groove | null) => void, audition: Try}} deeds */
+  /** @param {{choose: (groove: Groove | null) => void, own: (beat: import("./address.js").Beat) => void, audition: Try}} deeds own: bars of a file */
   constructor(deeds) {
     this.#deeds = deeds;
     this.search = h("input", {
@@ -43,8 +43,27 @@ export class Grooves {
       oninput: () => (clearTimeout(this.#typed), (this.#typed = Number(setTimeout(() => this.#list(), WAIT)))),
     }); // prettier-ignore
     this.cards = h("div", { class: "cards", role: "group", "aria-label": t("grooves.label") });
+    this.file = h("input", { type: "file", id: "groove-file", class: "hidden-input", onchange: () => void this.#take() });
+    this.from = h("span", {}, t("grooves.file"));
     this.none = h("p", { class: "meaning", hidden: true }, t("grooves.none"));
-    this.root = h("section", { class: "grooves" }, h("div", { class: "grooves-head" }, h("h2", {}, t("grooves.label")), this.search), this.cards, this.none);
+    this.root = h("section", { class: "grooves" }, h("div", { class: "grooves-head" }, h("h2", {}, t("grooves.label")), this.search), this.cards, this.none,
+      h("label", { class: "button quiet groove-file" }, this.file, this.from)); // prettier-ignore
+  }
+
+  /** The bars that the search names, as in "like bars 5 to 8 of". @returns {import("./spans.js").Span | undefined} */
+  get #bars() {
+    const [, first, last = first] = /(\d+)(?:\s*(?:-|–|to|bis)\s*(\d+))?/.exec(/\b(?:bars?|takte?n?)\b.*/i.exec(this.search.value)?.[0] ?? "") ?? [];
+    return first ? { firstBar: Number(first), lastBar: Number(last) } : undefined;
+  }
+
+  async #take() {
+    const [file] = this.file.files ?? [];
+    if (!file) return;
+    const bars = this.#bars;
+    this.file.value = "";
+    this.#deeds.own({ title: bars ? t("grooves.bars", { first: bars.firstBar, last: bars.lastBar, name: file.name }) : file.name, midi: new Uint8Array(await file.arrayBuffer()), bars });
+    this.search.value = "";
+    this.#list();
   }
 
   /** Another song. @param {readonly Groove[]} fitting those that fit it best @param {readonly Groove[]} others in its metre */
@@ -63,6 +82,8 @@ export class Grooves {
 
   #list() {
     const text = this.search.value.trim();
+    const bars = this.#bars;
+    this.from.textContent = bars ? t("grooves.bars", { first: bars.firstBar, last: bars.lastBar, name: t("grooves.some") }) : t("grooves.file");
     const known = new Set(this.#fitting.map(({ name }) => name));
     const others = this.#others.filter(({ name }) => !known.has(name));
     const chosen = [...this.#fitting, ...others].filter(({ name }) => name === this.#chosen);
@@ -70,7 +91,7 @@ export class Grooves {
     const names = all.map(({ title }) => grooveName(title));
     const list = (text ? searched([...this.#fitting, ...others], text) : all.filter((_, at) => names.indexOf(names[at]) === at)).slice(0, MOST);
     const looks = `${list.map(({ name }) => name)} ${this.#chosen} ${this.#own} ${this.#cards.size}`;
-    this.none.hidden = list.length > 0;
+    this.none.hidden = list.length > 0 || bars !== undefined;
     if (looks === this.#looks) return;
     const decide = this.#card("", t("wish.decides"), () => this.#deeds.choose(null));
     const own = this.#own ? [this.#card("own", this.#own, () => {})] : [];

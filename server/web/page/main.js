@@ -24,7 +24,8 @@ import { LANGUAGES, language, setLanguage, t } from "./words.js";
  * @property {() => void} setAddress rebuild the address from the shown view
  * @property {Drummers} drummers
  * @property {(model: string) => void} playWith go to the song, with this drummer
- * @property {(beat: {title: string, midi: Uint8Array}) => void} useAsGroove
+ * @property {(beat: import("./address.js").Beat, part?: string) => void} useAsGroove part: for all parts of this name of the open song
+ * @property {() => readonly string[]} parts the names of the parts of the open song
  */
 /** @typedef {ReturnType<typeof mountSong>} SongView */
 /** @typedef {ReturnType<typeof mountBeats>} BeatsView */
@@ -182,6 +183,13 @@ function closeMenus() {
   });
 }
 
+/** @type {App["useAsGroove"]} */
+function useAsGroove(beat, part) {
+  goTo("song");
+  if (part === undefined) views?.song.useAsGroove(beat);
+  else views?.song.asking.own(beat, part);
+}
+
 /** Open a file that is dropped anywhere on the page. */
 function takeDrops() {
   let depth = 0;
@@ -234,7 +242,7 @@ async function start() {
   const drummers = new Drummers(api, info.models);
   element("to-teach").hidden = !drummers.teaching;
   const playWith = (/** @type {string} */ model) => (goTo("song"), views?.song.playWith(model));
-  app = { api, sound: new Sound(), info, say, fail, goTo, setAddress, drummers, playWith, useAsGroove: (beat) => (goTo("song"), views?.song.useAsGroove(beat)) };
+  app = { api, sound: new Sound(), info, say, fail, goTo, setAddress, drummers, playWith, useAsGroove, parts: () => views?.song.asking.names ?? [] };
   void app.sound.load("drums").catch(fail); // so that nobody waits for it
   const first = parts(location.hash);
   view = viewOf(first.view);

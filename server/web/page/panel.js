@@ -1,5 +1,6 @@
 /** What one asks of a section, of some bars, or of the whole song: how full and loud, on what, which groove, a fill, no drums. */
 
+import { withOwn } from "./address.js";
 import { fill, h, sign } from "./dom.js";
 import { Grooves } from "./grooves.js";
 import { Pad } from "./pad.js";
@@ -50,7 +51,7 @@ export class Panel {
     this.scope = choice("scope", t("panel.scope"), [["", t("panel.this")], ["every", ""]], (value) => ((this.#every = value === "every"), this.show(this.#now))); // prettier-ignore
     this.half = toggle("half-time", t("panel.half"), () => this.#flag("half_time"));
     this.out = toggle("drums-out", t("panel.out"), () => this.#flag("out"));
-    this.grooves = new Grooves({ choose: (groove) => this.#set("groove", groove?.name), audition: deeds.audition });
+    this.grooves = new Grooves({ choose: (groove) => this.#set("groove", groove?.name), own: (beat) => this.#own(beat), audition: deeds.audition });
     this.again = h("button", { id: "again", class: "button wide", type: "button", onclick: () => deeds.again(this.#spans()) }, sign("dice"), t("panel.again"));
     this.shape = h("div", { class: "row" },
       h("button", { id: "split", class: "button quiet", type: "button", onclick: deeds.split }, t("panel.split")),
@@ -104,7 +105,8 @@ export class Panel {
     this.root.classList.toggle("whole", !span);
     this.shape.hidden = !section;
     /** @type {HTMLButtonElement} */ (this.shape.lastElementChild).disabled = !section || section.lastBar >= bars;
-    this.grooves.show(String((span ? this.#value("groove_places") : wishes.groove) ?? ""), wishes.beat && !span ? wishes.beat.title : "");
+    const groove = String((span ? this.#value("groove_places") : wishes.groove) ?? "");
+    this.grooves.show(groove, (span ? wishes.own?.[groove]?.title : wishes.beat?.title) ?? "");
     this.more.hidden = Boolean(span);
   }
 
@@ -140,6 +142,14 @@ export class Panel {
     const spans = this.#spans();
     if (this.#now.span) this.#wish({ [PLACED[name]]: this.#text(PLACED[name], spans, value === undefined ? undefined : String(value)) }, spans);
     else this.#wish({ [name]: value, ...(name === "groove" ? { beat: undefined } : {}) });
+  }
+
+  /** A groove out of a file. @param {import("./address.js").Beat} beat */
+  #own(beat) {
+    const { wishes, span, sections } = this.#now;
+    if (!span) return this.#deeds.wish({ ...wishes, beat, groove: undefined });
+    const spans = this.#spans();
+    return this.#deeds.wish(withOwn(wishes, beat, spans, sections), spans);
   }
 
   /** @param {Record<string, number>} values */
