@@ -1,0 +1,1 @@
+"""Tabs of Power Tab Editor."""
