@@ -27,6 +27,7 @@ from seq2drum.music.limits import (
     MIDI_SUFFIXES,
     MUSESCORE_SUFFIXES,
     PICTURE_SUFFIXES,
+    POWERTAB_SUFFIXES,
     RECORDING_SUFFIXES,
     SCORE_SUFFIXES,
     TUXGUITAR_SUFFIXES,
@@ -87,9 +88,7 @@ _AIFF = Kind("an AIFF recording", _READ, RECORDING_SUFFIXES)
 DRUM_TEXT = Kind("drum text", "its drums can be shown, played, and a --groove", DRUM_TEXT_SUFFIXES)
 PICTURE = Kind("a picture (PNG)", _PAPER, PICTURE_SUFFIXES)
 _TUXGUITAR = Kind("a tab of TuxGuitar", _READ, TUXGUITAR_SUFFIXES)
-_POWER_TAB = Kind(
-    "a Power Tab file", "open it in Power Tab Editor 2.0 and export it from there, as Guitar Pro (.gp) or as MIDI"
-)
+_POWER_TAB = Kind("a tab of Power Tab", _READ, POWERTAB_SUFFIXES)
 _OLD_GUITAR_PRO = Kind(
     "a file of Guitar Pro 1 or 2",
     "open it in a later Guitar Pro or in TuxGuitar, and save it as .gp5 or export it as MIDI",
@@ -161,6 +160,8 @@ _FIRST_WORD = re.compile(rb"(\xef\xbb\xbf)?\s*0b[01]")  # of drum text
 
 _IN_TEXT: tuple[tuple[bytes, Kind], ...] = (
     (b"<museScore", _MUSESCORE),
+    (b'"score_info"', _POWER_TAB),
+    (b'"midi_preset"', _POWER_TAB),
     (b"<Ableton", _LIVE),
     (b"score-partwise", _MUSICXML),
     (b"score-timewise", _MUSICXML),
@@ -175,7 +176,7 @@ _BY_SUFFIX: Mapping[str, Kind] = MappingProxyType(
         ".cpr": _CUBASE, ".npr": _CUBASE, ".rpp": _REAPER, ".ptx": _PRO_TOOLS, ".ptf": _PRO_TOOLS,
         ".song": _STUDIO_ONE, ".bwproject": _BITWIG, ".reason": _REASON, ".rns": _REASON, ".cwp": _CAKEWALK,
         ".dawproject": _DAWPROJECT, ".gtp": _OLD_GUITAR_PRO, **dict.fromkeys(GUITARPRO_SUFFIXES, _GUITAR_PRO),
-        **dict.fromkeys(GPIF_SUFFIXES, _GPIF), ".tg": _TUXGUITAR, ".ptb": _POWER_TAB, ".pt2": _POWER_TAB,
+        **dict.fromkeys(GPIF_SUFFIXES, _GPIF), ".tg": _TUXGUITAR, **dict.fromkeys(POWERTAB_SUFFIXES, _POWER_TAB),
         **dict.fromkeys(MUSESCORE_SUFFIXES, _MUSESCORE), ".sib": _SIBELIUS, ".mus": _FINALE, ".musx": _FINALE,
     }
 )  # fmt: skip

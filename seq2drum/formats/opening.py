@@ -27,6 +27,7 @@ from seq2drum.music.limits import (
     MUSESCORE_SUFFIXES,
     PICTURE_BYTES,
     PICTURE_SUFFIXES,
+    POWERTAB_SUFFIXES,
     PROJECT_LIMITS,
     RECORDING_LIMITS,
     RECORDING_SUFFIXES,
@@ -110,6 +111,12 @@ def _read_tuxguitar(data: bytes, _: Limits) -> Song:
     return reading.read_tuxguitar(data)
 
 
+def _read_powertab(data: bytes, _: Limits) -> Song:
+    from seq2drum.formats.powertab import reading
+
+    return reading.read_powertab(data)
+
+
 def _read_musescore(data: bytes, _: Limits) -> Song:
     from seq2drum.formats.musescore import reading
 
@@ -150,6 +157,7 @@ KINDS = (
     Kind("Guitar Pro file", GUITARPRO_SUFFIXES, TAB_LIMITS.binary_bytes, _read_guitarpro),
     Kind("Guitar Pro file", GPIF_SUFFIXES, TAB_LIMITS.file_bytes, _read_gpif),
     Kind("tab of TuxGuitar", TUXGUITAR_SUFFIXES, TAB_LIMITS.file_bytes, _read_tuxguitar),
+    Kind("tab of Power Tab", POWERTAB_SUFFIXES, TAB_LIMITS.binary_bytes, _read_powertab),
     Kind("score of MuseScore", MUSESCORE_SUFFIXES, TAB_LIMITS.score_bytes, _read_musescore),
     Kind("DAWproject", DAWPROJECT_SUFFIXES, PROJECT_LIMITS.file_bytes, _read_dawproject),
     RECORDING,

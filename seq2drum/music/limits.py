@@ -32,6 +32,9 @@ MUSESCORE_SUFFIXES = (".mscz", ".mscx")
 TUXGUITAR_SUFFIXES = (".tg",)
 """Suffixes of TuxGuitar, in lower case."""
 
+POWERTAB_SUFFIXES = (".ptb", ".pt2")
+"""Suffixes of Power Tab Editor 1.7 and 2, in lower case."""
+
 DAWPROJECT_SUFFIXES = (".dawproject",)
 """Suffixes of DAWproject, in lower case."""
 
@@ -46,7 +49,7 @@ PICTURE_SUFFIXES = (".png",)
 
 NOTE_SUFFIXES = (
     *(MIDI_SUFFIXES + SCORE_SUFFIXES + ABC_SUFFIXES + HUMDRUM_SUFFIXES + GUITARPRO_SUFFIXES + GPIF_SUFFIXES),
-    *(TUXGUITAR_SUFFIXES + MUSESCORE_SUFFIXES + DAWPROJECT_SUFFIXES),
+    *(TUXGUITAR_SUFFIXES + POWERTAB_SUFFIXES + MUSESCORE_SUFFIXES + DAWPROJECT_SUFFIXES),
 )
 """Suffixes of files with notes, and possibly drums, in lower case."""
 

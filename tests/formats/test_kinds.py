@@ -32,7 +32,7 @@ from seq2drum.music.limits import (
     RECORDING_SUFFIXES,
     SONG_SUFFIXES,
 )
-from tests import gpif_files, musescore_files, recordings, tabs, tuxguitar_files
+from tests import gpif_files, musescore_files, powertab_files, recordings, tabs, tuxguitar_files
 from tests.backbeats import song_of
 from tests.commands import called
 from tests.conftest import ROOT
@@ -100,6 +100,8 @@ WRITERS: dict[str, Callable[[], bytes]] = {
     ".gp": lambda: gpif_files.gp(_gpif()),
     ".gpx": lambda: gpif_files.bcfz(_gpif()),
     ".tg": lambda: tuxguitar_files.packed(tuxguitar_files.content(*tuxguitar_files.riff(BARS))),
+    ".ptb": lambda: powertab_files.ptb(*powertab_files.riff(BARS)),
+    ".pt2": lambda: powertab_files.pt2(*powertab_files.riff(BARS)),
     ".mscx": lambda: musescore_files.riff(BARS),
     ".mscz": lambda: musescore_files.mscz(musescore_files.riff(BARS)),
     ".dawproject": lambda: write_dawproject(strummed(BARS), []),

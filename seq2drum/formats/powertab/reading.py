@@ -77,11 +77,8 @@ def read_powertab(data: bytes) -> Song:
     Raises:
         NotationError: another kind of file, damaged, or beyond TAB_LIMITS.
     """
-    if data.startswith((b"\x1f\x8b", b"{")):
-        scores = [_json_score(_unpacked(data))]
-    else:
-        scores = binary.read(data)
-    return song_of(tab_of(scores))
+    is_json = data.startswith((b"\x1f\x8b", b"{"))
+    return song_of(tab_of([_json_score(_unpacked(data))] if is_json else binary.read(data)))
 
 
 def _unpacked(data: bytes) -> Any:
