@@ -309,6 +309,7 @@ def readable() -> dict[str, tuple[str, ...]]:
         "midi": MIDI_SUFFIXES,
         "score": SCORE_SUFFIXES + ABC_SUFFIXES + HUMDRUM_SUFFIXES + MUSESCORE_SUFFIXES,
         "tab": GUITARPRO_SUFFIXES + GPIF_SUFFIXES,
+        "other_tab": TUXGUITAR_SUFFIXES + POWERTAB_SUFFIXES,
         "dawproject": DAWPROJECT_SUFFIXES,
         "recording": RECORDING_SUFFIXES,
     }

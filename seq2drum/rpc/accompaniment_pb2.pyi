@@ -3417,7 +3417,9 @@ class Reader(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     SUFFIXES_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """"midi", "score" (MusicXML, ABC, Humdrum, MuseScore), "tab" (Guitar Pro), "dawproject" or "recording"."""
+    """"midi", "score" (MusicXML, ABC, Humdrum, MuseScore), "tab" (Guitar Pro), "other_tab" (TuxGuitar, Power Tab),
+    "dawproject" or "recording".
+    """
     @_builtins.property
     def suffixes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The suffixes of its files, in lower case, with their dots."""

@@ -145,7 +145,7 @@ def test_a_page_is_told_what_its_server_cannot_read(monkeypatch: pytest.MonkeyPa
         told = (await opened.post("GetServerInfo")).told
         assert told["missingReaders"] == [{"kind": "recording", "install": foreign.GET_NETWORK}]
         kinds = {each["kind"]: each["suffixes"] for each in told["readers"]}
-        assert list(kinds) == ["midi", "score", "tab", "dawproject"]
+        assert list(kinds) == ["midi", "score", "tab", "other_tab", "dawproject"]
         assert kinds["score"] == [".musicxml", ".mxl", ".xml", ".abc", ".krn", ".kern", ".mscz", ".mscx"]
 
     against(body)

@@ -54,11 +54,11 @@ class Position(NamedTuple):
 
 
 class Barline(NamedTuple):
-    """A barline. count: how often the passage that ends here is played; 0 if none ends."""
+    """A barline. plays: how often the passage that ends here is played; 0 if none ends."""
 
     at: int
     opens: bool
-    count: int
+    plays: int
     numerator: int
     denominator: int
     section: str = ""
@@ -162,8 +162,8 @@ def _bars(score: Score) -> Iterator[_Bar]:
             staves = [[_between(voice, left.at, right.at) for voice in staff] for staff in system.staves]
             opens, section = opens or left.opens, section or left.section
             if not any(voice for staff in staves for voice in staff):
-                if right.count and held is not None and not held.measure.repeats:
-                    held = held._replace(measure=replace(held.measure, repeats=right.count - 1))
+                if right.plays and held is not None and not held.measure.repeats:
+                    held = held._replace(measure=replace(held.measure, repeats=right.plays - 1))
                 continue
             measure = _measure(system, left, right, section)
             measure = replace(measure, opens=opens, feel=feel)
@@ -202,7 +202,7 @@ def _measure(system: System, left: Barline, right: Barline, section: str) -> Mea
         left.numerator,
         left.denominator,
         Fraction(4 * left.numerator, left.denominator),
-        repeats=max(right.count - 1, 0),
+        repeats=max(right.plays - 1, 0),
         endings=frozenset(number for at, numbers in system.endings if left.at <= at < right.at for number in numbers),
         section=section,
         sign=next((SYMBOLS[symbol] for symbol in symbols if symbol < _SIGNS), ""),

@@ -25,6 +25,7 @@ export const SONG_WORDS = {
   "song.kind.midi": ["MIDI", "MIDI"],
   "song.kind.score": ["Scores", "Noten"],
   "song.kind.tab": ["Guitar Pro", "Guitar Pro"],
+  "song.kind.other_tab": ["TuxGuitar, Power Tab", "TuxGuitar, Power Tab"],
   "song.kind.dawproject": ["DAWproject", "DAWproject"],
   "song.kind.recording": ["A recording of one guitar", "Die Aufnahme einer einzelnen Gitarre"],
   "song.missing.tab": ["To open Guitar Pro tabs, run this in the terminal, then start the page again:", "Für Guitar-Pro-Tabs gib dies im Terminal ein und starte die Seite dann neu:"],
