@@ -18,6 +18,7 @@ from server.teaching import UNREAD
 from tests.conftest import ROOT
 from tests.web.browser import Page
 from tests.web.conftest import Site, site
+from tests.web.test_access import coloured, violations
 from tests.web.test_words import HOLE, WORDS
 
 TRAINING = ROOT / "examples" / "training"
@@ -161,6 +162,27 @@ def test_one_song_is_told_to_say_little_and_the_words_are_in_german_too(lesson: 
     lesson.drop("#drop-songs", GUITAR)
     lesson.until(HEARD, 2)
     lesson.says("kein Schlagzeug")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_wrong_and_nothing_needs_scrolling_to_the_side(lesson: Page, theme: str) -> None:
+    coloured(lesson, theme)
+    screen = {"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    lesson.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    wide = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth];"
+    seen = [violations(lesson)]
+    lesson.drop("#drop-songs", *BAND, GUITAR)
+    lesson.until(HEARD, 4)
+    seen.append(violations(lesson))
+    content, window = lesson.run(wide)
+    assert content <= window
+    lesson.click("Make this drummer")
+    lesson.says("My band is ready")
+    lesson.run("for (const details of document.querySelectorAll('#teach details')) details.open = true;")
+    seen.append(violations(lesson))
+    content, window = lesson.run(wide)
+    assert content <= window and seen == [[], [], []]
 
 
 def test_a_server_that_cannot_be_taught_shows_nothing_of_it(page: Page) -> None:

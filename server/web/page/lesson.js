@@ -26,6 +26,7 @@ export class Lesson extends EventTarget {
   #call = null;
   #begun = 0; // when the first song was heard: the server may have had to start something before
   #last = 0; // when the last one was
+  #count = 0; // songs that were sent
   #done = 0;
   #makes = false;
 
@@ -56,7 +57,7 @@ export class Lesson extends EventTarget {
    * @returns {{share: number, seconds: number | null, done: number}}
    */
   progress(now) {
-    const count = Math.max(1, sent(this.songs).length);
+    const count = Math.max(1, this.#count);
     const each = (this.#last - this.#begun) / 1000 / Math.max(1, this.#done - 1); // seconds
     const before = this.#done < count ? this.#done : count + Math.min((now - this.#last) / 1000 / Math.max(each, 0.01), 0.95 * count);
     return { share: before / count / PASSES, seconds: this.#done > 1 ? each * (PASSES * count - before) : null, done: this.#done };
@@ -115,8 +116,8 @@ export class Lesson extends EventTarget {
   async #run(name) {
     this.stop();
     const call = (this.#call = new AbortController());
-    const songs = sent(this.songs);
-    [this.#done, this.#makes] = [0, Boolean(name)];
+    const songs = name ? [...this.understood] : sent(this.songs);
+    [this.#count, this.#done, this.#makes] = [songs.length, 0, Boolean(name)];
     this.#changed();
     const tell = (/** @type {Heard} */ heard) => {
       const song = songs[heard.number - 1];
