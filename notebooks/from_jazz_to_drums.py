@@ -330,7 +330,8 @@ for name, (curve, _) in history.items():
 #
 # - Both learn: what is learnt from becomes far likelier.
 # - The LSTM hardly hears the guitar: another song's costs it little, as one vector for eight bars is a narrow door, and
-#   what was hit just before tells more. The attention variant is better, and needs its own guitar at least twice as much.
+#   what was hit just before tells more. The attention variant is better, and needs the song's own guitar at least twice
+#   as much.
 # - So few songs are soon known by heart. What is watched gets worse while what is learnt from goes on getting better.
 #   With more songs that comes later; it is why the best look is kept, and not the last.
 
