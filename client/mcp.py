@@ -16,8 +16,9 @@ from seq2drum.errors import Seq2DrumError
 
 INSTRUCTIONS = """A drummer for the user's guitar. Songs are files in folders that the user has opened for you: MIDI, \
 MusicXML, MuseScore, Guitar Pro and other tabs, recordings. look_at_song analyses one, make_drums writes drums for it, \
-explain describes them bar by bar, draw shows them, redo_bars changes some bars and keeps the rest. Bars and parts count from 1. No file is \
-replaced unless overwrite is true: ask the user first. When a tool refuses, its message says what to do."""
+explain describes them bar by bar, draw shows them, redo_bars changes some bars and keeps the rest. Bars and parts \
+count from 1. No file is replaced unless overwrite is true: ask the user first. When a tool refuses, its message says \
+what to do."""
 
 
 async def serve(folders: Sequence[str], connect: Connect) -> None:
