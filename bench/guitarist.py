@@ -1,4 +1,4 @@
-"""A guitarist's session on the page with songs of their own: every step works, and what it looks like.
+"""A guitarist's session on the page with songs of their own: whether each step works, and its looks.
 
 A real server with the page, and Chromium without a network. With each song, as one who uses the page does it: drop it,
 listen, ask a part for half-time, a busier one for another, a fill, a groove out of the search, play some bars again,
