@@ -125,6 +125,31 @@ class AsyncRemoteDrummer:
         call = self._stub.Jam(timeout=sessions.JAM_SECONDS, metadata=self.connection.metadata)
         return AsyncRemoteJam(call, self.connection, request)
 
+    async def teach(self, songs: Iterable[Source], name: str = "") -> pb.TaughtDrummer:
+        """Return what the server understands of songs, and the drummer that it made; see `RemoteDrummer.teach`."""
+        requests = messages.lesson(songs, name)
+        seconds, metadata = self.connection.deadline, self.connection.metadata
+        call: Any = self._stub.TeachDrummer(iter(requests), timeout=seconds, metadata=metadata)
+        taught = pb.TaughtDrummer()
+        try:
+            async for reply in call:
+                taught = reply.taught
+        except grpc.RpcError as error:
+            raise self.connection.fault(error) from error
+        finally:
+            call.cancel()
+        return taught
+
+    async def rename_drummer(self, model: str, name: str) -> pb.ModelInfo:
+        """Give a taught drummer another name; return it."""
+        request = pb.RenameDrummerRequest(model=model, name=name)
+        info: pb.ModelInfo = (await self._ask(self._stub.RenameDrummer, request)).model
+        return info
+
+    async def remove_drummer(self, model: str) -> None:
+        """Remove a taught drummer."""
+        await self._ask(self._stub.RemoveDrummer, pb.RemoveDrummerRequest(model=model))
+
     async def models(self) -> list[pb.ModelInfo]:
         """Return the models that play to a guitar, the default first."""
         return list((await self._ask(self._stub.ListModels, pb.ListModelsRequest())).models)

@@ -43,6 +43,7 @@ OnProgress = Callable[[int, int], object]
 
 MOST_BYTES = 64 << 20  # of a file that is read at all; the server has other limits
 CHUNK_BYTES = 32 << 10  # half of a server's default limit
+MOST_SONG_NAME = 200  # characters that a server takes
 LARGE_BYTES = 256 << 10  # a larger file goes out in chunks: a server can refuse it before it has all of it
 
 
@@ -295,6 +296,17 @@ def pieces(
     yield pb.StreamGenerateDrumsRequest(config=pb.StreamConfig(config=wanted, send_bar_events=bars, drums=drums))
     for start in range(0, len(midi), CHUNK_BYTES):
         yield pb.StreamGenerateDrumsRequest(midi_chunk=midi[start : start + CHUNK_BYTES])
+
+
+def lesson(songs: Iterable[Source], name: str) -> list[pb.TeachDrummerRequest]:
+    """Return the messages that teach a drummer a band's songs. Songs in bytes are called by their turn."""
+    found = list[pb.TeachDrummerRequest]()
+    for number, song in enumerate(songs, 1):
+        data, called = song_bytes(song), f"song {number}" if isinstance(song, bytes) else Path(song).name
+        found.append(pb.TeachDrummerRequest(song=pb.BandSong(name=called[-MOST_SONG_NAME:], data=data[:CHUNK_BYTES])))
+        rest = range(CHUNK_BYTES, len(data), CHUNK_BYTES)
+        found += [pb.TeachDrummerRequest(chunk=data[at : at + CHUNK_BYTES]) for at in rest]
+    return [*found, pb.TeachDrummerRequest(teach=pb.TeachConfig(name=name))]
 
 
 def takes_of(response: pb.GenerateDrumsResponse, midis: Sequence[bytes] | None = None) -> list[RemoteTake]:

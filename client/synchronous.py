@@ -171,6 +171,38 @@ class RemoteDrummer:
         request = sessions.opening_request(messages.options_of(options, changes), bpm, metre, program)
         return RemoteJam(self._stub.Jam, self.connection, request)
 
+    def teach(self, songs: Iterable[Source], name: str = "") -> pb.TaughtDrummer:
+        """Return what the server understands of a band's songs and, with a name, the drummer that it made of them.
+
+        songs: each with a guitar and drums. The drummer is one of `models` from then on.
+
+        Raises:
+            InputError: a song cannot be read, or a drummer is wanted and none of them was understood.
+            Unauthenticated: the server cannot be taught.
+            ServerError: it does not answer, or not in time.
+        """
+        requests = messages.lesson(songs, name)
+        seconds, metadata = self.connection.deadline, self.connection.metadata
+        call: Any = self._stub.TeachDrummer(iter(requests), timeout=seconds, metadata=metadata)
+        try:
+            *_, last = call
+        except grpc.RpcError as error:
+            raise self.connection.fault(error) from error
+        finally:
+            call.cancel()
+        taught: pb.TaughtDrummer = last.taught
+        return taught
+
+    def rename_drummer(self, model: str, name: str) -> pb.ModelInfo:
+        """Give a taught drummer another name; return it."""
+        request = pb.RenameDrummerRequest(model=model, name=name)
+        info: pb.ModelInfo = self._ask(self._stub.RenameDrummer, request).model
+        return info
+
+    def remove_drummer(self, model: str) -> None:
+        """Remove a taught drummer."""
+        self._ask(self._stub.RemoveDrummer, pb.RemoveDrummerRequest(model=model))
+
     def models(self) -> list[pb.ModelInfo]:
         """Return the models that play to a guitar, the default first."""
         return list(self._ask(self._stub.ListModels, pb.ListModelsRequest()).models)

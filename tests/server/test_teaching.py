@@ -11,8 +11,9 @@ from typing import Any
 import grpc
 import pytest
 
+from client import AsyncRemoteDrummer, RemoteDrummer
 from seq2drum import Drummer, Options
-from seq2drum.errors import CheckpointError, UnknownModelError
+from seq2drum.errors import CheckpointError, InputError, OptionError, UnknownModelError
 from seq2drum.music.limits import DEFAULT_LIMITS
 from seq2drum.play.checkpoint.folder import CONFIG
 from seq2drum.rpc import accompaniment_pb2 as pb
@@ -300,6 +301,37 @@ def test_a_stranger_without_the_token_teaches_nothing(place: str) -> None:
 def test_models_that_must_be_signed_and_drummers_of_callers_exclude_each_other(place: str) -> None:
     with pytest.raises(Exception, match="exclude each other"):
         set_up(drummers=place, trust="key.pem")
+
+
+def test_both_clients_teach_rename_and_remove_a_drummer(place: str, tmp_path: Path) -> None:
+    files = [TRAINING / f"{name}.mid" for name in BAND]
+    (tmp_path / "broken.mid").write_bytes(b"MThd")
+
+    async def body(server: Served, learner: Learner) -> None:
+        def one() -> None:
+            with RemoteDrummer(server.front.address) as remote:
+                told = remote.teach([*files, SONG])
+                assert [one.understood for one in told.songs] == [True, True, True, False]
+                assert told.songs[3].title == "song 4" and not told.HasField("model")
+                assert remote.teach(files, "Us").model.id == "us"
+                assert remote.rename_drummer("us", "We").band.name == "We"
+                with pytest.raises(OptionError, match="already"):
+                    remote.teach(files, "we")
+                with pytest.raises(InputError, match="none of 1 songs"):
+                    remote.teach([tmp_path / "broken.mid"], "Them")
+                with pytest.raises(InputError, match="nowhere"):
+                    remote.teach([tmp_path / "nowhere.mid"])
+
+        await asyncio.to_thread(one)
+        async with AsyncRemoteDrummer(server.front.address) as remote:
+            assert (await remote.teach(files, "Others")).model.band.taught
+            assert (await remote.rename_drummer("others", "They")).band.name == "They"
+            await remote.remove_drummer("us")
+            with pytest.raises(UnknownModelError):
+                await remote.remove_drummer("us")
+            assert [model.id for model in await remote.models()] == ["default", "others"]
+
+    against(body, place)
 
 
 # --- the drummers of a player -----------------------------------------------------------------------------------------
