@@ -24,6 +24,7 @@ import pytest
 from seq2drum.cli import main, page
 from seq2drum.errors import OptionError
 from tests.conftest import ROOT
+from tests.web.browser import waited
 
 pytest.importorskip("uvicorn", reason="the page needs seq2drum[page]")
 
@@ -64,7 +65,7 @@ def started(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)},
+        env={**os.environ, "HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path), "XDG_DATA_HOME": ""},
     ) as process:
         try:
             yield process
@@ -72,6 +73,26 @@ def started(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
             for one in psutil.Process(process.pid).children(recursive=True) if process.poll() is None else ():
                 one.kill()
             process.kill()
+
+
+@pytest.mark.slow
+def test_it_can_be_taught_and_keeps_its_drummers_in_a_folder_of_the_user(
+    started: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    assert started.stdout
+    address, _, token = started.stdout.readline().strip().partition("#token=")
+    call = urllib.request.Request(f"{address}api/ListModels", b"{}\n", {"Authorization": f"Bearer {token}"})
+
+    def listed() -> Any:
+        with (
+            contextlib.suppress(urllib.error.HTTPError),
+            urllib.request.urlopen(call, timeout=60) as reply,
+        ):  # it starts
+            return json.load(reply)
+
+    folder = waited(listed, "the models")["teaching"]["folder"]
+    assert Path(folder).parts[-2:] == ("seq2drum", "drummers") and not Path(folder).exists()
+    assert os.name != "posix" or Path(folder) == Path(tmp_path, ".local", "share", "seq2drum", "drummers")
 
 
 @pytest.mark.slow
