@@ -218,7 +218,8 @@ data.items.add(new File([await (await fetch("example.mid")).blob()], "example.mi
 input.files = data.files; input.dispatchEvent(new Event("change"));
 while (play.disabled) await wait();
 play.click();
-while (seq2drum.jam.jamming.bars.length < 2 || seq2drum.jam.jamming.now < 6.1) await wait();
+const { jamming } = seq2drum.jam;
+while (jamming.bars.length < 2 || jamming.now < 6.1 || jamming.bars[jamming.index].again) await wait();
 """
 
 
@@ -287,7 +288,8 @@ def shown(page: Page, path: Path, size: str) -> str:
     _sized(page, size)
     page.run(
         "const frames = async () => { for (let at = 0; at < 3; at++) await new Promise(requestAnimationFrame); };"
-        "await frames(); if (given[0]) document.querySelector('.form').scrollIntoView(); await frames();",
+        "scrollTo(0, 0); await frames();"
+        "if (given[0]) document.querySelector('.form').scrollIntoView(); await frames();",
         size == "phone",
     )
     seen = Image.open(io.BytesIO(page.driver.get_screenshot_as_png())).convert("RGB")
