@@ -182,6 +182,20 @@ def test_what_is_no_tab_is_refused_in_words(data: bytes, words: str) -> None:
         read_powertab(data)
 
 
+def test_a_tab_that_nobody_writes_is_read_or_refused_soon() -> None:
+    crowd = [position(at % 200, (6, 0), length=64) for at in range(20_000)]
+    crowded = system(
+        crowd, barlines=[barline(at) for at in range(200)], players=[(at, 0, [0]) for at in range(200)] * 20
+    )
+    began = time.process_time()
+    for tab in (pt2([crowded], [guitar()]), pt2([system(*[[]] * 900, barlines=[barline(0)] * 900)], [guitar()])):
+        try:
+            assert read_powertab(tab).parts
+        except NotationError as error:
+            assert "wanted" in str(error) or "at most" in str(error)
+    assert time.process_time() - began < 5
+
+
 def distorted(item: Any, chance: random.Random) -> Any:
     """JSON in which values are replaced by others, or by nonsense."""
     nonsense = [-1, 0, 10**9, 10**30, 1e308, "", "x" * 3000, None, True, [], {}, [[]], "11111111111111111111"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from seq2drum.errors import NotationError
 from seq2drum.music.limits import TAB_LIMITS
 
 _MOST_STEPS = 20 * TAB_LIMITS.played
+_MOST_JUMPS = 500
 
 
 class Jump(NamedTuple):
@@ -189,6 +191,8 @@ class _Walk:
         if not self._is_last_pass(exactly=False) or (at, self.number) in self.made:
             return False
         self.made.add((at, self.number))
+        if len(self.made) > _MOST_JUMPS:
+            raise NotationError(f"the score makes more than {_MOST_JUMPS} jumps; write fewer repeats and jumps")
         to = self._place(jump.to, at)
         self.until, self.go_on = self._place(jump.until, at), self._place(jump.go_on, at)
         if to is None:
@@ -216,9 +220,11 @@ class _Walk:
         if label == "start":
             return first
         there = self.places.get(label, [])
-        own = [place for place in there if first <= place < behind]
-        before = [place for place in own if place <= at] or [place for place in there if not own and place < first]
-        return before[-1] if before else next(iter(own or there), None)
+        count = bisect_right(there, at)
+        before, after = there[count - 1 : count] if count else [], there[count : count + 1]
+        if before and before[0] < first and after and after[0] < behind:
+            return after[0]
+        return next(iter(before or after), None)
 
     def _count_endings(self) -> None:
         """After a jump into an ending: its passage goes back only for the passes that are left."""

@@ -44,7 +44,8 @@ _SHORT = Fraction(1, 16)  # quarters of a short grace
 _TICKS = 480  # of a quarter, in MuseScore's files
 _LONGEST_NAME = 1000  # letters
 _MOST_PASSES = 64  # of a repeated passage
-_MOST_VOLTAS = 1000
+_MOST_VOLTAS = 200
+_MOST_OTTAVAS = 100  # at a time
 _MOST_NUMBER = 10_000  # of a fraction's two numbers
 
 
@@ -309,8 +310,7 @@ class _StaffReader:
         self._metre = (4, 4)
         self._loudness = _LOUDNESS
         self._feel = score.feel
-        self._ottavas: list[_Ottava] = []
-        self._numbered: dict[str, int] = {}  # MuseScore 2: the lines that are open, by their numbers
+        self._ottavas: dict[str, _Ottava] = {}  # those that may lie over the notes to come; MuseScore 2 numbers them
         self._voltas: dict[str, int] = {}
         self._ties: set[str] = set()
         self._tuplets: dict[str, Fraction] = {}
@@ -341,6 +341,8 @@ class _StaffReader:
         if length <= 0:
             raise NotationError(f"measure {number + 1} has no length; {_WAY_OUT}")
         self._frame = _Frame(self._metre, length)
+        begun = (number, Fraction(0))
+        self._ottavas = {name: line for name, line in self._ottavas.items() if line.last > begun}
         self._feel = self._score.swings.get(number, self._feel)
         begins = number == 0 or (
             number <= len(self._score.frames) and self._score.frames[number - 1].signs.ends_section
@@ -422,7 +424,7 @@ class _StaffReader:
             item.findtext("Tremolo/subtype") or item.findtext("TremoloSingleChord/subtype") or "", Fraction(0)
         )
         here = (len(self._bars), self._at)
-        shift = sum(ottava.shift for ottava in self._ottavas if ottava.first <= here < ottava.last)
+        shift = sum(ottava.shift for ottava in self._ottavas.values() if ottava.first <= here < ottava.last)
         sounding = (self._note(each, shift, tremolo) for each in item.findall("Note") if each.findtext("play") != "0")
         notes = tuple(note for note in sounding if not (note.is_tied and self._goes_on_elsewhere(note, voice)))
         if is_grace:
@@ -503,13 +505,12 @@ class _StaffReader:
                 self._voltas[item.get("id", "")] = len(self._score.voltas)
                 self._volta(Volta(here[0], here[0] + 1, _endings(item), _is_open(item)))
             case "Ottava":
-                self._numbered[item.get("id", "")] = len(self._ottavas)
-                self._ottavas.append(_Ottava(here, _FOR_EVER, _shift(item)))
+                self._ottava(item.get("id", ""), _Ottava(here, _FOR_EVER, _shift(item)))
             case "endSpanner" if (at := self._voltas.pop(item.get("id", ""), None)) is not None:
                 behind, volta = here[0] if not here[1] else here[0] + 1, self._score.voltas[at]
                 self._score.voltas[at] = volta._replace(behind=max(behind, volta.first + 1))
-            case "endSpanner" if (index := self._numbered.pop(item.get("id", ""), None)) is not None:
-                self._ottavas[index] = self._ottavas[index]._replace(last=here)
+            case "endSpanner" if (line := self._ottavas.get(item.get("id", ""))) is not None:
+                self._ottavas[item.get("id", "")] = line._replace(last=here)
             case _:
                 pass
 
@@ -533,9 +534,12 @@ class _StaffReader:
         if ottava is not None and (location := item.find("next/location")) is not None:
             measures = whole(location.findtext("measures"), 0)
             last = (here[0] + measures, here[1] + self._moved(location))
-            self._ottavas.append(_Ottava(here, last, _shift(ottava)))
-        if len(self._ottavas) > _MOST_NUMBER:
-            raise NotationError(f"the score has more than {_MOST_NUMBER:,} ottava lines in a staff; wanted fewer")
+            self._ottava(f"{here} {len(self._ottavas)}", _Ottava(here, last, _shift(ottava)))
+
+    def _ottava(self, name: str, line: _Ottava) -> None:
+        self._ottavas[name] = line
+        if len(self._ottavas) > _MOST_OTTAVAS:
+            raise NotationError(f"the score has more than {_MOST_OTTAVAS} ottava lines over one another; wanted fewer")
 
     def _volta(self, volta: Volta) -> None:
         self._score.voltas.append(volta)

@@ -197,6 +197,7 @@ class _Reader:
         return system
 
     def _barline(self) -> Barline:
+        self._counter.add("barlines", TAB_LIMITS.measures)
         at, kind, _ = self.take(3)
         metre = self.number(4) >> 24
         self.take(1)

@@ -5,11 +5,12 @@ A system has barlines, which part its positions into bars, and staves; which gui
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from seq2drum.errors import NotationError
 from seq2drum.formats.guitarpro.tab import Articulation, Beat, Feel, Measure, Tab, TabNote, TempoMark, Track
@@ -26,6 +27,7 @@ SYMBOLS = (
 )  # fmt: skip
 """The signs and jumps in Power Tab's order, in the words of `guitarpro.tab.Measure`; the first five are signs."""
 _SIGNS = 5
+T = TypeVar("T")
 
 
 class WrittenNote(NamedTuple):
@@ -128,6 +130,9 @@ def tab_of(scores: Sequence[Score]) -> Tab:
     Raises:
         NotationError: beyond TAB_LIMITS, or a note on a string that its guitar does not have.
     """
+    staves = sum(len(system.staves) * len(system.barlines) for score in scores for system in score.systems)
+    if staves > TAB_LIMITS.bars:
+        raise NotationError(f"the tab has {staves:,} bars in all staves; at most {TAB_LIMITS.bars:,} are read")
     bars = [list(_bars(score)) for score in scores]
     longest = max(bars, key=len, default=[])
     tracks = []
@@ -150,23 +155,26 @@ def _bars(score: Score) -> Iterator[_Bar]:
     held: _Bar | None = None  # the last bar, which a repeat sign may still close
     opens, section, count = False, "", 0
     for system in score.systems:
+        changes = _Placed(system.players)
+        marks = _Placed((at, (bpm, kind)) for at, bpm, kind in system.tempos)
+        endings, directions = _Placed(system.endings), _Placed(system.directions)
+        voices_of = [[_Placed((each.at, each) for each in voice) for voice in staff] for staff in system.staves]
         for left, right in pairwise(system.barlines):
             # 1. Who plays, and how.
-            for at, players in system.players:
-                if left.at <= at < right.at:
-                    active = active | players
-            tempos = [(bpm, kind) for at, bpm, kind in system.tempos if left.at <= at < right.at]
+            for players in changes.between(left, right):
+                active = active | players
+            tempos = marks.between(left, right)
             feel = next((_FEELS.get(kind) for _, kind in reversed(tempos) if kind), feel)
             bpm = next((bpm for bpm, _ in reversed(tempos) if bpm), 0.0)
             # 2. What stands in it.
-            staves = [[_between(voice, left.at, right.at) for voice in staff] for staff in system.staves]
+            staves = [[voice.between(left, right) for voice in staff] for staff in voices_of]
             opens, section = opens or left.opens, section or left.section
             if not any(voice for staff in staves for voice in staff):
                 if right.plays and held is not None and not held.measure.repeats:
                     held = held._replace(measure=replace(held.measure, repeats=right.plays - 1))
                 continue
-            measure = _measure(system, left, right, section)
-            measure = replace(measure, opens=opens, feel=feel)
+            measure = _measure(left, right, endings.between(left, right), directions.between(left, right))
+            measure = replace(measure, opens=opens, feel=feel, section=section)
             opens, section = False, ""
             voices: dict[int, tuple[tuple[Position, ...], ...]] = {}
             for number, staff in enumerate(staves):
@@ -189,22 +197,29 @@ def _bars(score: Score) -> Iterator[_Bar]:
         yield held
 
 
-def _between(voice: Sequence[Position], first: int, behind: int) -> tuple[Position, ...]:
-    return tuple(position for position in voice if first <= position.at < behind)
+class _Placed(Generic[T]):
+    """Items at positions of a system, in order."""
+
+    def __init__(self, items: Iterable[tuple[int, T]]) -> None:
+        self._items = sorted(items, key=lambda item: item[0])
+
+    def between(self, left: Barline, right: Barline) -> tuple[T, ...]:
+        """Those from a barline on to another."""
+        first, behind = (bisect_left(self._items, line.at, key=lambda item: item[0]) for line in (left, right))
+        return tuple(item for _, item in self._items[first:behind])
 
 
-def _measure(system: System, left: Barline, right: Barline, section: str) -> Measure:
+def _measure(left: Barline, right: Barline, endings: Sequence[frozenset[int]], symbols: Sequence[int]) -> Measure:
     """The measure between two barlines."""
     if not (0 < left.numerator <= 64 and 0 < left.denominator <= 64):
         raise NotationError(f"a bar is in {left.numerator}/{left.denominator}; no bar is so long: {WAY_OUT}")
-    symbols = [symbol for at, symbol in system.directions if left.at <= at < right.at and symbol < len(SYMBOLS)]
+    symbols = [symbol for symbol in symbols if symbol < len(SYMBOLS)]
     return Measure(
         left.numerator,
         left.denominator,
         Fraction(4 * left.numerator, left.denominator),
         repeats=max(right.plays - 1, 0),
-        endings=frozenset(number for at, numbers in system.endings if left.at <= at < right.at for number in numbers),
-        section=section,
+        endings=frozenset(number for numbers in endings for number in numbers),
         sign=next((SYMBOLS[symbol] for symbol in symbols if symbol < _SIGNS), ""),
         jump=next((SYMBOLS[symbol] for symbol in symbols if symbol >= _SIGNS), ""),
     )
