@@ -10,15 +10,14 @@ from seq2drum.errors import NotationError
 from seq2drum.formats import foreign
 from seq2drum.music.limits import TAB_LIMITS
 
-_MOST_IN_ITEM = 100_000  # elements between the ends of two that lie at most so deep:
-_ITEM = 4
+_MOST_KEPT = 100_000  # elements, until the caller clears what is around them
 
 
 def elements(text: bytes, what: str, way_out: str) -> Iterator[tuple[bool, list[Element]]]:
     """Whether an element begins, and the path from the root to it, for each beginning and end.
 
-    What is not needed any more is to be cleared by the caller. what, way_out: what the text is, and the advice if it
-    cannot be read.
+    What is not needed any more is to be cleared by the caller, soon. what, way_out: what the text is, and the advice if
+    it cannot be read.
 
     Raises:
         NotationError: not XML, damaged, with entities of its own, or beyond TAB_LIMITS.
@@ -31,20 +30,20 @@ def elements(text: bytes, what: str, way_out: str) -> Iterator[tuple[bool, list[
         raise NotationError(f"the {what} is damaged, or in other letters than UTF-8; {way_out}")
     if not text.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
         raise NotationError(f"this is no {what}: it begins with {foreign.beginning(text)}; {way_out}")
-    path, count, inside = list[Element](), 0, 0
+    path, count, kept = list[Element](), 0, 0
     events = iterparse(io.BytesIO(text), events=("start", "end"))
     try:
         for event, element in events:
             if event == "end":
                 yield False, path
-                inside = 0 if len(path) <= _ITEM else inside
                 path.pop()
+                kept = 0 if path and not len(path[-1]) else kept
                 continue
             path.append(element)
-            count, inside = count + 1, inside + 1
-            if len(path) > TAB_LIMITS.depth or count > TAB_LIMITS.elements or inside > _MOST_IN_ITEM:
+            count, kept = count + 1, kept + 1
+            if len(path) > TAB_LIMITS.depth or count > TAB_LIMITS.elements or kept > _MOST_KEPT:
                 raise NotationError(
-                    f"the {what} has more than {TAB_LIMITS.elements:,} XML elements, {_MOST_IN_ITEM:,} in a measure or"
+                    f"the {what} has more than {TAB_LIMITS.elements:,} XML elements, {_MOST_KEPT:,} in a measure or"
                     f" {TAB_LIMITS.depth} in one another; wanted a {what} of at most that"
                 )
             yield True, path

@@ -138,6 +138,7 @@ def test_a_form_that_nobody_writes_is_finished_or_refused_soon() -> None:
 
 XML = content(*riff(2))
 OLD = old(*riff(2))
+MANY = "".join(f'<a b="{at * 7919 % 10007 * 65537}"/>' for at in range(101_000)).encode()
 
 
 @pytest.mark.parametrize(
@@ -155,6 +156,8 @@ OLD = old(*riff(2))
         (packed(XML.replace(b"<tempo>120", b"<tempo>9999")), "9999 BPM"),
         (packed(b'<!DOCTYPE x [<!ENTITY a "a">]>' + XML[38:]), "XML entities"),
         (packed(b"<TuxGuitarFile/>"), "0 measures"),
+        (packed(XML.replace(b"<tempo>", b"<a/>" * 101_000 + b"<tempo>")), "200 times its size"),
+        (packed(XML.replace(b"<tempo>", MANY + b"<tempo>", 1)), "100,000 in a measure"),
         (packed(b"<TuxGuitarFile>" + b" " * 10_000_000), "200 times its size"),
         (packed(XML).replace(b"content.xml", b"contents.xm"), "no content.xml"),
     ],

@@ -159,7 +159,7 @@ def _switches(value: Any, words: tuple[str, ...]) -> set[str]:
 def _system(item: Any, counter: Counter, chosen: dict[int, int]) -> System:
     system = System()
     for each in _list(item, "barlines"):
-        counter.add("barlines", TAB_LIMITS.measures)
+        counter.add("barlines", 2 * TAB_LIMITS.measures)
         system.barlines.append(_barline(each))
     system.barlines.sort(key=lambda barline: barline.at)
     for each in _list(item, "staves"):

@@ -37,6 +37,7 @@ _PACKED = Packed("tab", "save it again", "export it as MIDI", TAB_LIMITS.score_b
 _CONTENT = "content.xml"
 _QUARTER = 2_882_880  # TuxGuitar's units of time in a quarter; a tab begins with the second quarter
 _DRUM_BANK = 128
+_MOST_STRINGS = 64
 _FEELS = {"eighth": 1, "sixteenth": 2}
 
 
@@ -71,6 +72,8 @@ class _Content:
         self._channels: dict[int, tuple[int, bool]] = {}
         self._tracks: list[WrittenTrack] = []
         self._bars: list[list[Voice]] = []
+        self._strings: list[int] = []
+        self._about: dict[str, str] = {}  # the texts of a track by their tags
         self._counter = Counter()
         self._velocity = LOUDNESS
 
@@ -86,9 +89,9 @@ class _Content:
                 raise NotationError(f"the tab is XML, but its root is <{element.tag[:40]}>; wanted <TuxGuitarFile>")
             if begins:
                 continue
-            if depth == 4 and element.tag == "TGMeasure" and path[2].tag == "TGTrack":
-                self._bars.append(self._measure(element))
-                path[2].remove(element)
+            if depth == 4 and path[2].tag == "TGTrack":
+                self._take_of_track(element)
+                path[2].clear()
             elif depth == 3 and path[1].tag == "TGSong":
                 self._take(element)
                 path[1].clear()
@@ -104,18 +107,24 @@ class _Content:
             self._starts.append(self._starts[-1] + self._heads[-1].length)
             check_counts(len(self._heads), 1)
         elif item.tag == "TGTrack":
-            program, is_drums = self._channels.get(whole(item.findtext("channelId"), -1), (0, False))
-            offset = whole(item.findtext("offset"), 0)
-            tuning = [whole(each.text, 0) + offset for each in item.findall("TGString")]
-            bars = [*self._bars[: len(self._heads)], *[[] for _ in range(len(self._heads) - len(self._bars))]]
-            self._tracks.append(WrittenTrack(line(item.findtext("name") or ""), program, is_drums, tuning, bars))
-            self._bars, self._velocity = [], LOUDNESS
+            program, is_drums = self._channels.get(whole(self._about.get("channelId"), -1), (0, False))
+            offset = whole(self._about.get("offset"), 0)
+            tuning = [pitch + offset for pitch in self._strings]
+            bars = [*self._bars, *[[] for _ in range(len(self._heads) - len(self._bars))]]
+            self._tracks.append(WrittenTrack(line(self._about.get("name", "")), program, is_drums, tuning, bars))
+            self._bars, self._strings, self._about, self._velocity = [], [], {}, LOUDNESS
             check_counts(len(self._heads), len(self._tracks))
+
+    def _take_of_track(self, item: Element) -> None:
+        if item.tag == "TGMeasure" and len(self._bars) < len(self._heads):  # no more than headers announce
+            self._bars.append(self._measure(item))
+        elif item.tag == "TGString" and len(self._strings) < _MOST_STRINGS:
+            self._strings.append(whole(item.text, 0))
+        elif item.tag in ("name", "channelId", "offset"):
+            self._about[item.tag] = item.text or ""
 
     def _measure(self, item: Element) -> list[Voice]:
         number, voices = len(self._bars), list[Voice]()
-        if number >= len(self._heads):
-            return voices  # one that no header announces
         for beat in item.findall("TGBeat"):
             start = Fraction(whole(beat.findtext("preciseStart"), 0), _QUARTER) - 1 - self._starts[number]
             for index, voice in enumerate(beat.findall("voice")):
