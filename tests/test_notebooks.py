@@ -63,7 +63,7 @@ def test_a_notebook_runs_in_time_and_is_made_of_its_script(script: Path) -> None
 
 
 def checked(name: str, **more: str) -> None:
-    command = [sys.executable, str(NOTEBOOKS / "sync.py"), "--check", name]
+    command = [sys.executable, str(NOTEBOOKS / "sync.py"), "--check", name, "--seconds", str(SECONDS)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", **SHORT, **more}
     done = subprocess.run(
         command, timeout=SECONDS, capture_output=True, text=True, check=False, env=environment, cwd=ROOT
@@ -80,7 +80,7 @@ def test_what_is_claimed_of_jazz_holds_for_real_jazz(corpus: Path, tmp_path: Pat
     with tarfile.open(packed) as archive:
         songs = [member for member in archive.getmembers() if member.name.endswith(".mid")]
         archive.extractall(tmp_path, songs[:32], filter="data")
-    checked("from_jazz_to_drums", SEQ2DRUM_JAZZ=str(tmp_path), SEQ2DRUM_SECONDS="30")
+    checked("from_jazz_to_drums", SEQ2DRUM_JAZZ=str(tmp_path), SEQ2DRUM_SECONDS="20")
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
