@@ -82,7 +82,13 @@ export class Downloads {
     made.dataset.format = format;
     if (!isDraggedOut() || SLOW.has(format)) return made;
     made.title = t("save.drag");
-    for (const name of ["pointerenter", "focus"]) made.addEventListener(name, () => void this.#prepare(format, made));
+    let away = true; // a menu that scrolls passes below the pointer: only the file that it rests on is made
+    const rest = () => {
+      away = false;
+      this.#turn = this.#turn.then(() => (away ? undefined : this.#prepare(format, made)));
+    };
+    for (const name of ["pointerenter", "focus"]) made.addEventListener(name, rest);
+    for (const name of ["pointerleave", "blur"]) made.addEventListener(name, () => (away = true));
     made.addEventListener("dragstart", (event) => this.#drag(event, made));
     return made;
   }
