@@ -4,8 +4,8 @@ The bounds fall. A change that makes a way longer is redesigned; one that makes 
 thrice, when something came in: from (336, 46), (489, 64) and (834, 89) for the sections of a song and their plan; from
 (377, 48), (530, 66) and (871, 92) for the style that a guitar sounds like, and for the learnt arranger, which is one
 file more on each way and seven functions when training. A band's own drummer is one file more, and four functions. The
-page that opens by itself and the reader of MIDI are nine functions of a command line. Teaching is a file of the service,
-and one function of each call.
+page that opens by itself and the reader of MIDI are nine functions of a command line. Teaching is a file of the
+service, and one function of each call.
 """
 
 from __future__ import annotations
