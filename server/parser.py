@@ -10,6 +10,7 @@ behind in a core file.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from seq2drum.errors import ModelError
 from seq2drum.formats.midi import midi
 from seq2drum.formats.opening import open_drums
 from seq2drum.lattice.beats import placing
@@ -254,8 +256,10 @@ def serve(source: BinaryIO, sink: BinaryIO) -> int:
     if start is None:
         return 0
     rules = RequestRules.of(start.head)
-    # A first file reads the tables and loads the libraries, so that no caller waits for them.
-    analyze(_riff(rules.default), rules)
+    # A first file reads the tables and loads the libraries, so that no caller waits for them. A model that cannot be
+    # used is the players' to report.
+    with contextlib.suppress(ModelError):
+        analyze(_riff(rules.default), rules)
     Book.load()
     bound_memory(start.head.get("screen_mebibytes"))
     ipc.write_frame(sink, Frame({"what": "ready"}))

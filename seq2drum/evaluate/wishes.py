@@ -111,8 +111,11 @@ class Moved(NamedTuple):
 
     @property
     def gain(self) -> NDArray[np.float64]:
-        """(statistics,): the gain of each from the lowest setting to the highest, mean over songs."""
-        gain: NDArray[np.float64] = np.nanmean(self.values[:, -1] - self.values[:, 0], axis=0)
+        """(statistics,): the gain of each from the lowest setting to the highest, mean over songs; NaN without any."""
+        gains = self.values[:, -1] - self.values[:, 0]
+        known = ~np.isnan(gains)
+        count = known.sum(axis=0)
+        gain: NDArray[np.float64] = np.where(known, gains, 0).sum(axis=0) / np.where(count, count, np.nan)
         return gain
 
 

@@ -176,7 +176,7 @@ def test_tracks_that_are_given_one_after_the_other_are_played_to_together(
     ("name", "data", "phrases"),
     [
         ("riff.m4a", b"\0\0\0\x20ftypM4A " + bytes(1 << 21), ("a recording or a film (MP4)",)),
-        ("song.tg", b"\x18TuxGuitar File Format", ("a TuxGuitar file", "Export > MIDI")),
+        ("song.tg", b"\x18TuxGuitar File Format", ("not a tab of TuxGuitar", "Export > MIDI")),
         ("song.cpr", b"what nobody knows", ("Cubase", "Export > MIDI File")),
         ("scan.mid", b"%PDF-1.7", ("a PDF document",)),
     ],

@@ -344,7 +344,7 @@ def test_grooves_of_sections_are_split_at_commas_before_a_section(text: str, exp
     [
         ({"ending": "fade"}, "no ending 'fade'; there are auto, ring, choke, ritard, none"),
         ({"pieces": "some"}, "no set of pieces 'some'; there are kit, all"),
-        ({"time": "bell"}, "no piece to keep time on 'bell'; there are hat, ride, auto"),
+        ({"time": "bell"}, "no piece to keep time on 'bell'; there are hat, ride, open, auto"),
         ({"without": ("crash", "gong")}, "no piece 'gong'; there are kick, snare"),
         ({"without": PIECES}, "no piece of the kit is left to play"),
         ({"fill_at": (8, 0)}, "a bar of fill_at is 0, wanted"),
