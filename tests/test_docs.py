@@ -57,6 +57,7 @@ NOT_RUN = {
     r"uvx |pipx |seq2drum$": "installs, or opens the page; .ci/run does, and tests/web",
     r"pytest": "this is it",
     r"seq2drum .*riff\.wav": "wants the extra audio; tests/formats/test_audio.py plays to recordings",
+    r"seq2drum watch ": "never ends; tests/cli tries it, and that words such as watch name a mode",
     r"sudo apt": "installs programs",
     r"brew ": "installs programs",
     r"seq2drum --print-|mkdir -p ~/|man seq2drum$": "writes into a home; test_newcomer.py tries it",
