@@ -24,7 +24,7 @@ NOTEBOOKS = ROOT / "notebooks"
 SECONDS = 400  # for a notebook on a slow and busy core; half a minute is what is aimed at
 NAMED = {"_replace", "_fields", "_asdict"}  # public methods of named tuples, despite the underscore
 IMPORTS = {"seq2drum", "client", "numpy", "torch", "matplotlib", "IPython"} | sys.stdlib_module_names
-SHORT = {"SEQ2DRUM_SECONDS": "12"}  # what a notebook trains a model for, in place of minutes
+SHORT = {"SEQ2DRUM_BATCHES": "200"}  # what a notebook trains a model on, in place of minutes
 
 
 def _module(name: str) -> Any:
@@ -80,7 +80,7 @@ def test_what_is_claimed_of_jazz_holds_for_real_jazz(corpus: Path, tmp_path: Pat
     with tarfile.open(packed) as archive:
         songs = [member for member in archive.getmembers() if member.name.endswith(".mid")]
         archive.extractall(tmp_path, songs[:32], filter="data")
-    checked("from_jazz_to_drums", SEQ2DRUM_JAZZ=str(tmp_path), SEQ2DRUM_SECONDS="20")
+    checked("from_jazz_to_drums", SEQ2DRUM_JAZZ=str(tmp_path), SEQ2DRUM_BATCHES="200")
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -414,12 +414,12 @@ def test_an_assistant_explains_and_composes_and_learns_what_there_is(ask, folder
     )
     assert "bars 1-" in words(told)
     assert told.structured_content["takes"][0]["explain"]
-    assert sorted(path.name for path in folder.iterdir()) == ["funk.mid", "new", "rock-110.drums.mid", "rock-110.mid"]
+    assert sorted(path.name for path in folder.iterdir()) == ["funk.mid", "new", "rock-115.drums.mid", "rock-115.mid"]
     assert len(midi.read(folder / "new" / "beat.mid").bars()) == 4
     assert beat.structured_content["beats"][0]["bars"] == 4
     assert len(choices.structured_content["grooves"]) > 20
     assert len(offered.structured_content["grooves"]) == 10
-    assert both.structured_content["beats"][0]["also"] == [str(folder / "rock-110.drums.mid")]
+    assert both.structured_content["beats"][0]["also"] == [str(folder / "rock-115.drums.mid")]
 
 
 @pytest.mark.slow
