@@ -87,6 +87,7 @@ song
 # %% [markdown]
 # **The shipped drummer** has its MIDI read by symusic. The notes are the same, the time is not.
 
+
 # %% tags=["keep-output"]
 def timed(parse):
     """(what a reader makes of the file, the processor time in seconds: the shortest of three)."""
