@@ -155,7 +155,10 @@ def controls() -> str:
 
 
 def _lua(name: str, one: Choice) -> str:
-    """A row of the table. caption: the name, and the possible answers. An unknown word is a title."""
+    """A row of the table. caption: the name, and the possible answers. An unknown word is a title.
+
+    behind: the word that may stand behind a whole number.
+    """
     assert one.dialog is not None
     empty, is_value, _, most, others = one.dialog
     written, hint = [], f"{others}; empty: {empty}" if others else f"empty: {empty}"
@@ -165,7 +168,11 @@ def _lua(name: str, one: Choice) -> str:
         written += ["places = true"] * one.is_placed
     elif one.kind is int:
         least, most = int(one.least), most or int(one.most)
-        written, hint = [f"whole = {{ {least}, {most} }}"], f"{least} to {most}" if is_value else hint
+        written = [
+            f"whole = {{ {least}, {most} }}",
+            *([f"behind = {json.dumps(others.split()[-1])}"] if others else []),
+        ]
+        hint = f"{least} to {most}{f' or {others}' if others else ''}" if is_value else hint
     elif words:
         words = tuple(dict.fromkeys([*([AUTO] if empty == AUTO else []), *words]))
         listed = textwrap.wrap(", ".join(map(json.dumps, words)), 112, break_on_hyphens=False)

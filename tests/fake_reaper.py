@@ -1,9 +1,15 @@
 """A REAPER without windows and sound: as much of its project and its script functions as client/reaper uses.
 
 Functions are named, and take and give what they do, as REAPER's documentation has it; anything else a script calls is
-an error, as it would be in a REAPER without extensions. The model is strict where a script could go wrong unseen: what
-changes the project outside an undo block, waits for a program, or gives a note a place between two ticks is noted down
-in `faults`.
+an error, as it would be in a REAPER without extensions. So is a name of information that it does not document, or that
+it lets a script read but not write (https://www.reaper.fm/sdk/reascript/reascripthelp.html, REAPER 7). The model is
+strict where a script could go wrong unseen: what changes the project outside an undo block, waits for a program, or
+gives a note a place between two ticks is noted down in `faults`.
+
+Fixed item lanes behave as others have measured in REAPER 7.80 (narration-utils on GitHub, docs/research/
+reaper-spike-s7-fixed-lanes.md): a new item comes on lane 0, an item on a higher lane makes more lanes, all lanes play
+until one plays alone, and a project in which lanes were turned on and not counted has one lane more when it is opened
+again. The same notes and ReaClaw's say that a take made by AddTakeToMediaItem accepts no notes.
 
 Time is seconds, quarters that are counted through (`_abs`), and REAPER's other quarters, in which a bar that is cut
 short counts in full. In what unit the start offset of a MIDI take is kept is not documented: `offset_unit` chooses.
@@ -152,6 +158,7 @@ class Item:
     loops: bool = True
     muted: bool = False
     selected: bool = False
+    lane: int = 0
     ext: dict[str, str] = field(default_factory=dict)
     guid: str = field(default_factory=lambda: f"{{{uuid.uuid4()}}}")
 
@@ -171,6 +178,11 @@ class Track:
     depth: int = 0
     selected: bool = False
     ext: dict[str, str] = field(default_factory=dict)
+    lanes: int = 0
+    """Fixed item lanes; 0: the track has none."""
+    playing: set[int] = field(default_factory=set)
+    counted: bool = True
+    drawn: bool = True
     note_names: dict[tuple[int, int], str] = field(default_factory=dict)
     guid: str = field(default_factory=lambda: f"{{{uuid.uuid4()}}}")
 
@@ -189,9 +201,12 @@ class Reaper:
         offset_unit: str = "tempo",
         first_measure: int = 0,
         speed: float = 1.0,
+        has_lanes: bool = True,
     ) -> None:
         self.clock = Clock(markers or [Marker(0, 120, (4, 4))])
         self.offset_unit, self.first_measure, self.speed = offset_unit, first_measure, speed
+        self.has_lanes = has_lanes
+        """Whether it is REAPER 7."""
         self.tracks: list[Track] = []
         self.marks: list[tuple[bool, float, float, str]] = []
         """Regions and markers: whether it is a region, its first and last quarter, its name."""
@@ -540,7 +555,53 @@ class Reaper:
         return track.guid
 
     def GetMediaTrackInfo_Value(self, track: Track, name: str) -> float:
-        return float({"IP_TRACKNUMBER": self.tracks.index(track) + 1, "I_FOLDERDEPTH": track.depth}[name])
+        held = {
+            "IP_TRACKNUMBER": self.tracks.index(track) + 1,
+            "I_FOLDERDEPTH": track.depth,
+            "I_FREEMODE": 2 if track.lanes else 0,
+            "I_NUMFIXEDLANES": max(track.lanes, 1),
+        }
+        return float(held[name])
+
+    def SetMediaTrackInfo_Value(self, track: Track, name: str, value: float) -> bool:
+        self._changes(name)
+        if name == "I_FREEMODE":
+            assert value == 2, "without lanes all takes sound at once"
+            if self.has_lanes and not track.lanes:
+                track.lanes, track.playing, track.counted, track.drawn = 1, {0}, False, False
+            return self.has_lanes
+        assert track.lanes, f"{name} of a track without lanes"
+        if name == "I_NUMFIXEDLANES":
+            assert value >= track.lanes, "items would lose their lane"
+            self._grow(track, int(value))
+            track.counted = True
+            return True
+        found = re.fullmatch(r"C_LANEPLAYS:(\d+)", name)
+        assert found and value in (0, 1, 2) and int(found[1]) < track.lanes
+        lane = int(found[1])
+        if value == 1:
+            track.playing = {lane}
+        else:
+            track.playing = track.playing | {lane} if value else track.playing - {lane}
+        return True
+
+    def _grow(self, track: Track, lanes: int) -> None:
+        if len(track.playing) == track.lanes:
+            track.playing |= set(range(lanes))
+        track.lanes = lanes
+
+    def UpdateTimeline(self) -> None:
+        for track in self.tracks:
+            track.drawn = True
+
+    def sounding(self, track: Track, quarter: float) -> list[Take]:
+        """The takes that play at a quarter."""
+        now = self.clock.seconds(quarter)
+        return [
+            item.take
+            for item in track.items
+            if not item.muted and item.position <= now < item.end and (not track.lanes or item.lane in track.playing)
+        ]
 
     def GetSetMediaTrackInfo_String(self, track: Track, name: str, value: str, write: bool) -> tuple[bool, str]:
         if name == "P_NAME":
@@ -599,11 +660,21 @@ class Reaper:
         return item.track
 
     def GetMediaItemInfo_Value(self, item: Item, name: str) -> float:
-        held = {"D_POSITION": item.position, "D_LENGTH": item.length, "B_LOOPSRC": item.loops, "B_MUTE": item.muted}
+        lanes, playing = item.track.lanes, item.track.playing
+        held = {
+            **{"D_POSITION": item.position, "D_LENGTH": item.length, "B_LOOPSRC": item.loops, "B_MUTE": item.muted},
+            "I_FIXEDLANE": item.lane,
+            "C_LANEPLAYS": (1 if len(playing) == 1 else 2) if not lanes or item.lane in playing else 0,
+        }
         return float(held[name])
 
     def SetMediaItemInfo_Value(self, item: Item, name: str, value: float) -> bool:
         self._changes(name)
+        if name == "I_FIXEDLANE":
+            assert item.track.lanes and value == int(value) >= 0
+            item.lane = int(value)
+            self._grow(item.track, max(item.track.lanes, item.lane + 1))
+            return True
         attribute = {"D_POSITION": "position", "D_LENGTH": "length", "B_LOOPSRC": "loops", "B_MUTE": "muted"}[name]
         setattr(item, attribute, bool(value) if name.startswith("B_") else value)
         return True
@@ -844,6 +915,11 @@ class Reaper:
     def Undo_EndBlock2(self, proj: Any, name: str, flags: int) -> None:
         self.undo_depth -= 1
         assert flags == -1
+        for track in self.tracks:
+            if not track.counted:
+                self.faults.append(f"{track.name} has one lane more when the project is opened again")
+            if not track.drawn:
+                self.faults.append(f"no UpdateTimeline after a change of lanes of {track.name}")
         self.undo.append(name)
 
 

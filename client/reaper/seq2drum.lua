@@ -558,7 +558,7 @@ S.CONTROLS = {
   { key = "ending", caption = "Ending (auto or ring choke ritard none)", default = "auto", words = { "auto", "ring", "choke", "ritard", "none" } },
   { key = "swing", caption = "Swing (0 to 1; empty: as it fits)", level = true },
   { key = "seed", caption = "Seed (empty: a new one each time)", whole = { 0, 4294967295 } },
-  { key = "takes", caption = "Takes (1 to 8)", default = "1", whole = { 1, 8 } },
+  { key = "takes", caption = "Takes (1 to 8 or 3 lanes)", default = "1", whole = { 1, 8 }, behind = "lanes" },
   { key = "drum-map", caption = "Drum map (empty: gm; ? for all)", default = "gm", words = {
     "gm", "abbey-road-60s", "addictive-drums-2", "alesis-nitro", "avl-drumkits", "bfd3", "ezdrummer-2",
     "ezdrummer-3", "ggd-invasion", "ggd-modern-massive", "ggd-p4-halpern", "logic-drum-kit-designer",
@@ -581,6 +581,7 @@ end
 -- Return an answer for the command line, or nil and the error. An empty one leaves it to the drummer.
 local function checked(control, answer)
   local text = answer:match("^%s*(.-)%s*$"):lower()
+  if control.behind then text = text:gsub("%s*" .. control.behind .. "$", "") end
   if text == "" then text = control.default or "" end
   if text == "" then return "" end
   local name = control.caption:match("^[%w ]-%f[%(%d]"):match("^(.-)%s*$")
@@ -606,13 +607,17 @@ local function checked(control, answer)
   return control.level and tostring(number) or text
 end
 
--- Return the answers by key, from a list in the order of `CONTROLS`; or nil and a message.
+-- Return the answers by key, from a list in the order of `CONTROLS`; or nil and a message. A word that may stand behind
+-- a number is a key, too: whether it did.
 function S.check_controls(answers)
   local wanted = {}
   for index, control in ipairs(S.CONTROLS) do
     local value, wrong = checked(control, answers[index] or "")
     if not value then return nil, wrong end
     wanted[control.key] = value
+    if control.behind then
+      wanted[control.behind] = (answers[index] or ""):lower():match(control.behind .. "%s*$") ~= nil
+    end
   end
   return wanted
 end
@@ -937,6 +942,41 @@ local function place_takes(passage, track, takes)
   reaper.UpdateItemInProject(item)
 end
 
+-- Put takes, the best first, on fixed item lanes of the track (REAPER 7), an item each, under all that is in the passage.
+-- The best one's lane plays alone, unless drums of another passage would fall silent: then the best one is on their lane
+-- if the passage is free there. Return whether there are lanes.
+local function place_on_lanes(passage, track, takes)
+  local proj, left = passage.proj, S.left_edge(passage, takes)
+  if reaper.GetMediaTrackInfo_Value(track, "I_FREEMODE") ~= 2 then
+    reaper.SetMediaTrackInfo_Value(track, "I_FREEMODE", 2)
+    if reaper.GetMediaTrackInfo_Value(track, "I_FREEMODE") ~= 2 then return false end
+  end
+  local lane, elsewhere = 0, -1
+  for index = 0, reaper.CountTrackMediaItems(track) - 1 do
+    local item = reaper.GetTrackMediaItem(track, index)
+    local position, stop = item_span(item)
+    local common = math.min(quarter_at(proj, stop), passage.last) - math.max(quarter_at(proj, position), left)
+    local plays = reaper.GetMediaItemInfo_Value(item, "C_LANEPLAYS") > 0 and reaper.GetMediaItemInfo_Value(item, "B_MUTE") == 0
+    if common > S.SIXTEENTH then
+      lane = math.max(lane, round(reaper.GetMediaItemInfo_Value(item, "I_FIXEDLANE")) + 1)
+    elseif plays then
+      elsewhere = math.max(elsewhere, round(reaper.GetMediaItemInfo_Value(item, "I_FIXEDLANE")))
+    end
+  end
+  lane = math.max(lane, elsewhere)
+  local count = math.max(reaper.GetMediaTrackInfo_Value(track, "I_NUMFIXEDLANES"), lane + #takes)
+  reaper.SetMediaTrackInfo_Value(track, "I_NUMFIXEDLANES", count) -- without it a saved project has one lane more
+  for index, take in ipairs(takes) do
+    local item, here = make_item(passage, track, take, left), lane + index - 1
+    reaper.SetMediaItemInfo_Value(item, "I_FIXEDLANE", here)
+    if elsewhere >= 0 and here > elsewhere then reaper.SetMediaTrackInfo_Value(track, "C_LANEPLAYS:" .. here, 0) end
+    reaper.UpdateItemInProject(item)
+  end
+  if elsewhere < 0 then reaper.SetMediaTrackInfo_Value(track, "C_LANEPLAYS:" .. lane, 1) end
+  reaper.UpdateTimeline()
+  return true
+end
+
 -- Return the index after a track and, if it is a folder, after the tracks in it.
 local function index_behind(proj, track)
   local index = round(reaper.GetMediaTrackInfo_Value(track, "IP_TRACKNUMBER"))
@@ -1004,8 +1044,9 @@ local function by_piece(takes, split)
   return found
 end
 
--- Insert the takes, {notes, name, tracks, signs}, in one undo step. split: a track for each piece.
-function S.insert(passage, takes, general_midi, split)
+-- Insert the takes, {notes, name, tracks, signs}, in one undo step. split: a track for each piece. lanes: a fixed item
+-- lane for each take, as on a track that has lanes, and not takes of one item.
+function S.insert(passage, takes, general_midi, split, lanes)
   local proj = passage.proj
   local restore = keep_view(proj)
   reaper.PreventUIRefresh(1)
@@ -1015,7 +1056,10 @@ function S.insert(passage, takes, general_midi, split)
     for index = #tracks, 1, -1 do -- each new track comes right after the guitar's, so insert the first one last
       local track = drum_track(proj, passage.track, tracks[index].piece)
       if general_midi then name_notes(proj, track) end
-      place_takes(passage, track, tracks[index].takes)
+      local on_lanes = lanes or reaper.GetMediaTrackInfo_Value(track, "I_FREEMODE") == 2
+      if not (on_lanes and place_on_lanes(passage, track, tracks[index].takes)) then
+        place_takes(passage, track, tracks[index].takes)
+      end
     end
     restore()
   end)
@@ -1125,7 +1169,7 @@ local function complete(run, status)
     return finish(run, S.MESSAGES.gone)
   end
   finish(run)
-  S.insert(passage, takes, run.wanted["drum-map"] == "gm", run.wanted.split == "yes")
+  S.insert(passage, takes, run.wanted["drum-map"] == "gm", run.wanted.split == "yes", run.wanted.lanes)
 end
 
 -- Read the status file, if it is new. It is replaced atomically: unreadable content is no status.

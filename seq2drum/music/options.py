@@ -476,7 +476,7 @@ CHOICES = MappingProxyType(
                 is_choosing=True,
             ),
             dialog=Dialog(
-                "1", is_value=True, about="1 to 8, the best first. Each is named by its seed and its groove", most=8
+                "1", True, "1 to 8, the best first; `3 lanes`: each on [a lane](#get-another-take)", 8, "3 lanes"
             ),
         ),
     }

@@ -759,6 +759,8 @@ def test_empty_answers_set_no_option_and_each_run_has_a_new_seed(studio: Callabl
         ("seed", "1.5", ["Seed: 1.5", "whole number"]),
         ("seed", "-1", ["Seed: -1"]),
         ("takes", "9", ["Takes: 9", "from 1 to 8"]),
+        ("takes", "9 lanes", ["Takes: 9 lanes", "from 1 to 8"]),
+        ("takes", "3 tracks", ["Takes: 3 tracks", "from 1 to 8"]),
         ("groove", 'rock" --force "', ["Groove", "no name"]),
         ("daring", "2", ["Daring: 2", "0 to 1"]),
         ("ending", "fade", ["no ending fade", "ritard"]),
@@ -913,6 +915,120 @@ def test_drums_at_another_position_are_another_item_and_overlapped_items_are_mut
     here.run()
     muted = {item.position: item.muted for item in here.drum_track.items}
     assert muted == {first.position: True, second.position: True, here.reaper.clock.seconds(4): False}
+
+
+def on_lanes(here: Studio, quarter: float, track: Track | None = None) -> tuple[list[str], list[str]]:
+    """The names of the takes at a quarter in the order of their lanes, and of those that play."""
+    track = track or here.drum_track
+    now = here.reaper.clock.seconds(quarter)
+    there = sorted((item for item in track.items if item.position <= now < item.end), key=lambda item: item.lane)
+    assert [len(item.takes) for item in there] == [1] * len(there)
+    assert len({item.lane for item in there}) == len(there)
+    return [item.take.name[-1] for item in there], [take.name[-1] for take in here.reaper.sounding(track, quarter)]
+
+
+@pytest.mark.parametrize("first", [4, BAR_3_BEAT_2_AND_A_HALF])
+def test_takes_on_lanes_are_items_on_fixed_lanes_of_one_track_and_the_best_plays(
+    studio: Callable[..., Studio], first: float
+) -> None:
+    here = studio(markers=RAMP)
+    guitar = here.item(first, 24)
+    here.reaper.answers = [answers(seed="1", takes="3 Lanes")]
+    here.run()
+    assert here.words[here.words.index("--takes") + 1] == "3"
+    assert here.drum_track.lanes == 3
+    assert on_lanes(here, 16) == (["1", "2", "3"], ["1"])
+    for index, item in enumerate(sorted(here.drum_track.items, key=lambda item: item.lane)):
+        assert item.lane == index
+        exact(here.reaper, item, 4 * (first // 4), here.drums(f"drums.{index + 1}.mid"))
+        assert item.end == pytest.approx(guitar.end) and not item.muted
+    assert here.reaper.undo == ["seq2drum: drums for the guitar"]
+
+
+def test_another_run_puts_its_takes_under_those_that_are_there_and_plays_the_best(
+    studio: Callable[..., Studio],
+) -> None:
+    here = studio()
+    here.item()
+    here.reaper.answers = [answers(seed="1", takes="2 lanes"), answers(seed="3"), answers(seed="4", takes="lanes")]
+    for run, played in enumerate("134"):
+        here.run()
+        assert on_lanes(here, 8)[1] == [played]
+        assert len(here.reaper.undo) == run + 1
+    assert on_lanes(here, 8)[0] == ["1", "2", "3", "4"]
+    assert [track.name for track in here.reaper.tracks] == ["Guitar", "Drums (seq2drum)"]
+
+
+def test_takes_of_an_item_stay_there_when_the_next_ones_are_asked_for_on_lanes(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    here.item()
+    here.reaper.answers = [answers(seed="1", takes="2"), answers(seed="3", takes="2 lanes")]
+    here.run()
+    here.run()
+    assert [(item.lane, len(item.takes)) for item in here.drum_track.items] == [(0, 2), (1, 1), (2, 1)]
+    assert [take.name for take in here.reaper.sounding(here.drum_track, 8)] == ["Drums, seed 3"]
+
+
+def test_lanes_of_one_passage_leave_the_drums_of_another_playing(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    verse, chorus = here.item(0, 8), here.item(8, 16)
+    plan = [(verse, "1", "2 lanes"), (chorus, "3", "2"), (verse, "5", "1")]
+    for item, seed, takes in plan:
+        verse.selected, chorus.selected = item is verse, item is chorus
+        here.reaper.answers = [answers(seed=seed, takes=takes)]
+        here.run()
+    assert on_lanes(here, 4) == (["1", "2", "5"], ["1"])  # to play 5 would silence the chorus
+    assert on_lanes(here, 12) == (["3", "4"], ["3"])
+    for item in here.drum_track.items:
+        item.lane, chosen = (1 - item.lane, {1}) if item.lane < 2 else (2, {1})
+    here.drum_track.playing = chosen
+    chorus.selected, verse.selected = False, False
+    here.item(16, 24)
+    here.reaper.answers = [answers(seed="6")]
+    here.run()
+    assert on_lanes(here, 20) == (["6"], ["6"])  # on the lane that plays, and that is free there
+
+
+def test_each_piece_has_its_lanes(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    here.item()
+    here.reaper.answers = [answers(seed="1", takes="2 lanes", split="yes")]
+    here.run()
+    pieces = here.reaper.tracks[1:]
+    assert [track.name for track in pieces] == ["Kick (seq2drum)", "Snare (seq2drum)"]
+    assert [on_lanes(here, 8, track) for track in pieces] == [(["1", "2"], ["1"])] * 2
+
+
+def test_a_reaper_without_lanes_makes_takes_of_one_item(studio: Callable[..., Studio]) -> None:
+    here = studio(has_lanes=False)
+    here.item()
+    here.reaper.answers = [answers(seed="1", takes="3 lanes")]
+    here.run()
+    assert [take.name for take in here.drum_item.takes] == [f"Drums, seed {seed}" for seed in (1, 2, 3)]
+    assert here.drum_item.active == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        ("AddTakeToLane(track)", AttributeError),
+        ('GetMediaTrackInfo_Value(track, "I_LANES")', KeyError),
+        ('SetMediaTrackInfo_Value(track, "C_LANEPLAYS", 1)', AssertionError),
+        ('SetMediaItemInfo_Value(item, "C_LANEPLAYS", 1)', KeyError),
+    ],
+)
+def test_what_reaper_does_not_have_or_does_not_let_be_written_is_an_error_of_the_model(
+    call: str, error: type[Exception]
+) -> None:
+    reaper = Reaper()
+    runtime = reaper.runtime()
+    names = runtime.globals()
+    names.track = reaper.add_track("Drums")
+    names.item = reaper.add_item(names.track, 0, 4, RIFF)
+    reaper.undo_depth = 1
+    reaper.SetMediaTrackInfo_Value(names.track, "I_FREEMODE", 2)
+    with pytest.raises(error):
+        runtime.execute(f"reaper.{call}")
 
 
 BEAT = [(at / 2, 0.1, 36 if at % 4 == 0 else 42, 90 + at) for at in range(16)]
