@@ -28,7 +28,7 @@ from seq2drum.console.terminal import (
 )
 from seq2drum.errors import InputError, MissingExtraError, OptionError, Seq2DrumError
 from seq2drum.music.brief import BRIEF
-from seq2drum.music.options import SESSION, TIMING
+from seq2drum.music.file_options import SESSION, TIMING
 from seq2drum.system import files
 
 if TYPE_CHECKING:  # imported on use, so that help and errors come fast

@@ -13,7 +13,8 @@ from seq2drum.errors import OptionError
 from seq2drum.music import song_plan
 from seq2drum.music.brief import BRIEF
 from seq2drum.music.choices import Choice
-from seq2drum.music.options import CHOICES, SESSION
+from seq2drum.music.file_options import SESSION
+from seq2drum.music.options import CHOICES
 from seq2drum.music.song_plan import CYMBALS
 
 Schema = dict[str, Any]

@@ -18,20 +18,9 @@ from seq2drum.formats import foreign
 from seq2drum.music import song_plan
 from seq2drum.music.choices import AUTO, WHOLE, check_bars, check_number, placed_text, values_of
 from seq2drum.music.explanation import Explanation, Piece, SectionGroove, Swap
+from seq2drum.music.file_options import SESSION, TIMING, BaseSession, BaseTiming
 from seq2drum.music.limits import OPENED_SUFFIXES
-from seq2drum.music.options import (
-    OPTIONS,
-    PLACE_FIELDS,
-    PLACED,
-    SESSION,
-    TIMING,
-    BaseOptions,
-    BaseSession,
-    BaseTiming,
-    check,
-    check_value,
-    placed,
-)
+from seq2drum.music.options import OPTIONS, PLACE_FIELDS, PLACED, BaseOptions, check, check_value, placed
 from seq2drum.music.song_plan import PlannedSection, SongPlan
 from seq2drum.play.asked import One, by_section, reference
 from seq2drum.rpc import accompaniment_pb2 as pb

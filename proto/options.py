@@ -18,7 +18,8 @@ import fresh
 
 from seq2drum.music import drum_maps
 from seq2drum.music.choices import AUTO, Choice, Form
-from seq2drum.music.options import BEATS, CHOICES, PLACE_FIELDS, SECTIONS, SESSION, TIMING, names_in
+from seq2drum.music.file_options import BEATS, SESSION, TIMING
+from seq2drum.music.options import CHOICES, PLACE_FIELDS, SECTIONS, names_in
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "server" / "web" / "page"
@@ -38,6 +39,7 @@ def shown() -> list[Option]:
 
 _SUCH = "sections and bars, such as chorus=0.9,9-16=0.2", "Teile und Takte, zum Beispiel chorus=0.9,9-16=0.2"
 _WORDS = "sections and bars, such as chorus=ride,9-16=hat", "Teile und Takte, zum Beispiel chorus=ride,9-16=hat"
+_PLAYERS = "sections and bars, such as chorus=shaker,9-16=none", "Teile und Takte, zum Beispiel chorus=shaker,9-16=none"
 
 
 def _of_places(name: str) -> tuple[str, str]:
@@ -49,6 +51,7 @@ def _of_places(name: str) -> tuple[str, str]:
 TYPED: Mapping[str, tuple[tuple[str, str], tuple[str, str]]] = {
     **{field: (_of_places(name), _SUCH) for name, field in PLACE_FIELDS.items()},
     "time_places": (_of_places("time"), _WORDS),
+    "percussion_places": (_of_places("percussion"), _PLAYERS),
     "half_time": (
         CHOICES["half_time"].label,
         ("sections and bars, such as chorus,9-16, or all", "Teile und Takte, zum Beispiel chorus,9-16, oder all"),

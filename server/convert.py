@@ -26,10 +26,11 @@ from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.music import choices, drum_maps, song_plan, theory
 from seq2drum.music.choices import AUTO, STYLES, placed_text
 from seq2drum.music.drum_maps import DrumMap
+from seq2drum.music.file_options import SESSION, TIMING
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import IntArray, Part, Song
-from seq2drum.music.options import OPTIONS, PLACE_FIELDS, SESSION, TIMING
+from seq2drum.music.options import OPTIONS, PLACE_FIELDS
 from seq2drum.music.song_plan import PlannedSection, SongPlan
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import wishes
@@ -54,7 +55,7 @@ MOST_SECTIONS = 26
 """The most grooves in a configuration."""
 MOST_SECTIONS_TEXT = 4000
 """The longest text of sections in a configuration, in characters."""
-_TEXTS = ("sections", "out", "half_time", "time", *PLACE_FIELDS.values())  # several names in one text
+_TEXTS = ("sections", "out", "half_time", "time", "percussion", *PLACE_FIELDS.values())  # several names in one text
 MOST_FILLS = 2000
 """The most bars or ranges of bars of an option for fills."""
 

@@ -14,8 +14,9 @@ from seq2drum.console.terminal import as_text, say
 from seq2drum.deliver.export import Played
 from seq2drum.errors import OptionError, PartNotFoundError
 from seq2drum.music.choices import SYMUSIC
+from seq2drum.music.file_options import TIMING
 from seq2drum.music.limits import RECORDING_SUFFIXES, SONG_SUFFIXES
-from seq2drum.music.options import STAYS, TIMING, WHAT, check
+from seq2drum.music.options import STAYS, WHAT, check
 from seq2drum.system import files
 
 if TYPE_CHECKING:

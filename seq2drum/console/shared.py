@@ -11,7 +11,8 @@ from seq2drum.console import paths
 from seq2drum.console.arguments import named
 from seq2drum.errors import OptionError
 from seq2drum.music.choices import AUTO, MUSIC21, READERS, SYMUSIC, Choice, placed_of, values_of
-from seq2drum.music.options import BEATS, CHOICES, OPTIONS, OUTPUT, SECTIONS, SESSION, TIMING, WHAT, names_in
+from seq2drum.music.file_options import BEATS, SESSION, TIMING
+from seq2drum.music.options import CHOICES, OPTIONS, OUTPUT, SECTIONS, WHAT, names_in
 
 if TYPE_CHECKING:
     from seq2drum.music.song_plan import SongPlan

@@ -38,6 +38,21 @@ ENDINGS = (AUTO, RING, CHOKE, RITARD, NO_ENDING)
 KIT, ALL = "kit", "all"
 OPEN = "open"  # the open hat
 TIMES = ("hat", "ride", OPEN, AUTO)
+NO_PERCUSSION = "none"
+INSTRUMENTS = MappingProxyType(
+    {
+        "tambourine": ("tambourine", "Tamburin"),
+        "shaker": ("shaker", "Shaker"),
+        "clap": ("hand claps", "Klatschen"),
+        "cowbell": ("cowbell", "Cowbell"),
+        "congas": ("congas", "Congas"),
+        "bongos": ("bongos", "Bongos"),
+        "block": ("wood block", "Holzblock"),
+        "triangle": ("triangle", "Triangel"),
+    }
+)
+"""The instruments of a percussionist beside the drummer, each as it is shown in English and in German."""
+PERCUSSION = (NO_PERCUSSION, AUTO, *INSTRUMENTS)
 ON, OFF = "on", "off"
 ARRANGING = (AUTO, ON, OFF)
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from seq2drum.music.choices import INSTRUMENTS
+
 SAID: Mapping[str, str] = MappingProxyType(
     {
         "heard": "the guitar sounds like {style} ({share})",
@@ -33,6 +35,7 @@ SAID: Mapping[str, str] = MappingProxyType(
         "time.open hat": "time on the open hi-hat",
         "time.ride": "time on the ride",
         "time.crash": "time on the crash",
+        **{f"beside.{name}": f"{shown} beside the drums" for name, (shown, _) in INSTRUMENTS.items()},
         "as.bar": "as bar {first}",
         "as.bars": "as bars {first}-{last}",
         "nearly.bar": "nearly as bar {first}",

@@ -23,13 +23,16 @@ from seq2drum.music.choices import (
     CHOKE,
     ENDINGS,
     FAMILIES,
+    INSTRUMENTS,
     KIT,
     MOST_TAKES,
     NO_ENDING,
+    NO_PERCUSSION,
     OFF,
     ON,
     OPEN,
     OTHER_STYLES,
+    PERCUSSION,
     PIECES,
     RING,
     RITARD,
@@ -49,7 +52,6 @@ from seq2drum.music.choices import (
     range_of,
     table_of,
 )
-from seq2drum.music.limits import FASTEST_BPM, MOST_COUNT_IN, SLOWEST_BPM
 
 if TYPE_CHECKING:  # a type alone: nothing of that room is known here
     from seq2drum.play.asked import Grooves
@@ -445,6 +447,23 @@ class BaseOptions:
         label=("Half time", "Half-Time"),
         dialog=Dialog("nowhere"),
     )
+    percussion: str | Mapping[str, str] = choice(
+        str,
+        "NAME",
+        "a percussionist beside the drummer, whose own hits stay as they are:"
+        f" {', '.join(f'`{word}`' for word in INSTRUMENTS)}, or `{AUTO}`: one that fits, in the fuller sections;"
+        " in places `chorus=tambourine`",
+        section=OF_THE_KIT,
+        is_placed=True,
+        default=NO_PERCUSSION,
+        words=PERCUSSION,
+        title="percussion",
+        label=("Percussion", "Percussion"),
+        form=Form(
+            ("a percussionist beside the drummer", "jemand, der neben dem Drummer Percussion spielt"),
+            words={AUTO: ("one that fits, in fuller parts", "passend, in volleren Teilen"), **INSTRUMENTS},
+        ),
+    )
 
 
 OPTIONS = table_of(BaseOptions)
@@ -482,93 +501,6 @@ CHOICES = MappingProxyType(
     }
 )
 """The options of a take, and `takes`: how many of them are made."""
-
-
-@dataclass(frozen=True)
-class BaseSession:
-    """Parts of a file beside the drums: `play.session.Session` makes it, and the client's `RemoteOptions` sends it."""
-
-    __slots__ = ()
-
-    count_in: int = choice(
-        int,
-        "BARS",
-        "count in BARS bars before the song, which moves back",
-        default=0,
-        least=0,
-        most=MOST_COUNT_IN,
-        wanted=f"0 to {MOST_COUNT_IN} bars",
-        label=("Bars counted in before the item", ""),
-        dialog=Dialog(
-            "0",
-            is_value=True,
-            about="bars of sticks before it, if the project has room for them; the song stays where it is",
-        ),
-    )
-    click: bool = choice(bool, "", "add a track with a click on every beat", default=False)
-    split: bool = choice(
-        bool,
-        "",
-        "write one track each for kick, snare, hats, toms, cymbals and percussion",
-        default=False,
-        label=("A track for each piece", ""),
-        dialog=Dialog(
-            "no", is_value=True, about="yes: kick, snare, hats, toms, cymbals and percussion on tracks of their own"
-        ),
-    )
-    tail: bool = choice(bool, "", "let the cymbals of the last bar ring out", default=False)
-    channels: bool = choice(
-        bool, "", "with --split: a MIDI channel for each of these tracks, none the tenth", default=False
-    )
-
-
-SESSION = table_of(BaseSession)
-
-
-@dataclass(frozen=True)
-class BaseTiming:
-    """What the guitarist knows of the beats of a file; the client's `RemoteOptions` sends it.
-
-    What is left out is the file's, or is detected in a recording and in a file that is followed.
-    """
-
-    __slots__ = ()
-
-    bpm: float | None = choice(
-        float,
-        "B",
-        "its tempo in quarters a minute, if it never changes",
-        least=SLOWEST_BPM,
-        most=FASTEST_BPM,
-        wanted=f"{SLOWEST_BPM} to {FASTEST_BPM} quarters a minute",
-        title="the tempo",
-    )
-    metre: str | None = choice(str, "N/D", "its metre, such as `4/4`, `3/4` or `7/8`", field="meter")
-    first_downbeat: float | None = choice(
-        float,
-        "SECONDS",
-        "when a bar begins, such as the first one",
-        least=0,
-        most=3600,
-        wanted="0 to 3600 seconds",
-        title="the first downbeat",
-    )
-    follow: bool = choice(bool, "", "detect the beats of a file played without a click", default=False)
-    beat_scale: float = choice(
-        float,
-        "2|0.5",
-        "double or halve its tempo, where that is counted wrong",
-        default=1.0,
-        least=0.5,
-        most=2,
-        wanted="0.5, 1 or 2",
-        title="the scale of the beats",
-    )
-
-
-TIMING = table_of(BaseTiming)
-BEATS = "the beats of a file"
-"""The section of these options."""
 
 
 def names_in(section: str, *, jam: bool = False) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from seq2drum.play.listen import Guitar
 from seq2drum.play.options import Options
 
 GROOVE, HALF_TIME = "groove", "half_time"
+BESIDE = "percussion"  # played beside the drums, whose bars stay as they are
 NAMED = {GROOVE, "time"}  # options by which a section has another groove, or another cymbal
 
 
@@ -72,7 +73,7 @@ def choose(guitar: Guitar, options: Options) -> Grooves:
         OptionError: half time is requested where there is no groove, or in a metre of one beat.
     """
     # 1. What is requested of the whole song, and the wishes: each has an option, its value, and the bars of its place.
-    requested = options.in_places
+    requested = {name: values for name, values in options.in_places.items() if name != BESIDE}
     if isinstance(options.groove, Mapping):
         requested[GROOVE] = options.groove
     if options.half_time is not None:

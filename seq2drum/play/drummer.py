@@ -28,6 +28,7 @@ from seq2drum.music.song_plan import SongPlan
 from seq2drum.play.arrange.arrange import arrange
 from seq2drum.play.arrange.arranger import Arranger
 from seq2drum.play.arrange.fills import add_fills, version_of
+from seq2drum.play.arrange.percussion import beside_drums
 from seq2drum.play.arrange.repeats import Repeater, with_changes
 from seq2drum.play.arrange.sections import numbered_spans
 from seq2drum.play.checkpoint.folder import DEFAULT
@@ -161,7 +162,8 @@ class Drummer(Shown):
         model = guided(self.engine, grooves.without.controls)
         arrangement = yield from arrange(model, guitar, grooves, kept)
         played = play(model, song_grid.guitar_grid, guitar.features, arrangement)
-        yield from write(guitar, grooves, kept, played, self.engine.kit, arrangement.sections)
+        beside = beside_drums(guitar, grooves, arrangement.sections)
+        yield from write(guitar, grooves, kept, played, self.engine.kit, arrangement.sections, beside)
 
 
 def planned(guitar: Guitar, grooves: Grooves, plan: SongPlan) -> Grooves:

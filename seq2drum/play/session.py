@@ -15,9 +15,9 @@ from seq2drum.errors import OptionError
 from seq2drum.music import duet
 from seq2drum.music.choices import FAMILIES, check_number
 from seq2drum.music.drum_maps import DrumMap
+from seq2drum.music.file_options import SESSION, BaseSession
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import NO_PEDAL, Metre, Part, Song
-from seq2drum.music.options import SESSION, BaseSession
 from seq2drum.music.shown import Shown
 
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -41,7 +41,7 @@ _GROUP_OF = np.array([next(at for at, names in enumerate(GROUPS.values()) if nam
 
 @dataclass(frozen=True, slots=True)
 class Session(BaseSession, Shown):
-    """Parts of a file beside the drums; `music.options.BaseSession` has the fields.
+    """Parts of a file beside the drums; `music.file_options.BaseSession` has the fields.
 
     split: one track for each of GROUPS. channels: these are not on the drum channel, but on one each. tail: the cymbals
     of the last bar ring out, and the file lasts as long.

@@ -13,6 +13,7 @@ from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.sections import sections
 from seq2drum.music import drum_maps
+from seq2drum.music.choices import NO_PERCUSSION
 from seq2drum.music.duet import Duet
 from seq2drum.music.explanation import Explanation, SectionGroove, Swap, explained, piece
 from seq2drum.music.kit import FULL
@@ -21,6 +22,7 @@ from seq2drum.music.shown import Shown
 from seq2drum.music.song_plan import SongPlan
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.grooves import choosing
+from seq2drum.play.grooves.percussion import drummers_own, passages
 from seq2drum.play.listen import Guitar
 from seq2drum.play.options import Options
 from seq2drum.play.session import PLAIN, Delivery, Session, delivered, split
@@ -132,10 +134,19 @@ class Take(Shown):
         """Return the explanations of the take, bar by bar, with the guitar that each follows; see `explain`."""
         song_grid = SongGrid.of(self.song, self.guitar.parts)
         hits = encode(self.standard_part, song_grid.lattice, FULL)
+        beside = []
+        if self.options.percussion != NO_PERCUSSION:
+            form = song_grid.form
+            beside = [
+                explained(int(song_grid.numbers[first]), int(song_grid.numbers[last]), piece(f"beside.{name}"))
+                for name, first, last in passages(hits, form)
+            ]
+            hits = drummers_own(hits)
         titles = {groove.section: groove.title for groove in self.grooves}
         out = Guitar(self.song, self.guitar).out(self.options.out, self.options.enter)
         guitar, numbers = song_grid.guitar_grid, song_grid.numbers
-        told = explain(hits, guitar, numbers=numbers, grooves=titles, out=out, plan=self.plan)
+        told = (*beside, *explain(hits, guitar, numbers=numbers, grooves=titles, out=out, plan=self.plan))
+        told = tuple(sorted(told, key=lambda each: each.first))
         heard = choosing.heard(guitar, sections(guitar), self.options)
         if heard is None:
             return told
@@ -172,6 +183,8 @@ def ranked(takes: Sequence[Take], request: Options) -> list[Take]:
     song_grid = SongGrid.of(takes[0].song, takes[0].guitar.parts)
     passages = sections(song_grid.guitar_grid)
     hits = [encode(take.standard_part, song_grid.lattice, FULL) for take in takes]
+    if request.percussion != NO_PERCUSSION:
+        hits = [drummers_own(each) for each in hits]
     scores = choosing.worths(hits, song_grid.guitar_grid, passages, request)
     scored = [replace(take, score=score) for take, score in zip(takes, scores, strict=True)]
     return sorted(scored, key=lambda take: -(take.score or 0))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
 
-from seq2drum.lattice.grid import Grid, Lattice, notes_of
+from seq2drum.lattice.grid import Grid, Lattice, notes_of, to_full
 from seq2drum.music import drum_maps
 from seq2drum.music.explanation import SectionGroove, Swap
-from seq2drum.music.kit import Kit, Limbs, Strokes
+from seq2drum.music.kit import FULL, Kit, Limbs, Strokes
 from seq2drum.music.notes import NO_PEDAL, IntArray, Part, Song, in_order, merge_drums
 from seq2drum.music.song_plan import SongPlan
 from seq2drum.play.choose import Grooves
@@ -33,6 +33,7 @@ def write(
     played: ComputationStream[PlayedBar],
     kit: Kit,
     plan: SongPlan = (),
+    beside: Callable[[int, Grid], Grid] | None = None,
 ) -> ComputationStream[DrumBar]:
     """Yield the bars of a take as notes of the song, each as soon as it is played.
 
@@ -43,6 +44,7 @@ def write(
         played: The bars as hits.
         kit: The kit of the hits.
         plan: The plan of the sections; each goes with its first bar.
+        beside: Plays percussion to the struck hits of a bar, see `arrange.percussion.Percussionist.play`.
     """
     song, options, song_grid = guitar.song, grooves.options, guitar.song_grid
     drum_map = drum_maps.load(options.drum_map)
@@ -62,8 +64,11 @@ def write(
                 own_merger = merger.aside()
                 struck, plain = dynamics.strike_both(index, hits, unwished, intensity)
                 merger.fitted(index, plain, program, is_xg=is_xg)  # the next bar continues from it
+            percussion = None if beside is None else beside(index, to_full(struck, kit))
             if kept.first <= index:
                 fitted = own_merger.fitted(index, struck, program, is_xg=is_xg)
+                if percussion is not None:
+                    fitted = own_merger.joined(fitted, index, percussion)
                 written = drum_map.apply(fitted)
                 parts.append(written)
                 pedal.append(written.pedal)
@@ -131,13 +136,25 @@ class DrumMerger:
         kept, kit = self._kept, self._kit
         if index == kept.first:
             hits = hits.select((hits.step > 0) | ~np.isin(hits.key, list(kept.downbeat)))
-        rows = notes_of(hits.shift(self._lattice.first[index]), self._lattice, kit)
-        rows = rows[rows[:, 0] < kept.high]
-        if kept.low:
-            rows[:, 0] = np.maximum(rows[:, 0], kept.low)
+        rows = self._inside(hits, index, kit)
         rows = self._playable(rows, kit.voice_of[rows[:, 2]])
         rows[:, 1] = np.minimum(rows[:, 1], self._song.end - rows[:, 0])
         return Part.of(rows, program=program, is_drums=True, is_xg=is_xg)
+
+    def joined(self, part: Part, index: int, hits: Grid) -> Part:
+        """A bar's notes with those of a percussionist, whose hits of the full kit count from its barline."""
+        rows = self._inside(hits, index, FULL)
+        rows = rows[rows[:, 0] < self._song.end]
+        rows[:, 1] = np.minimum(rows[:, 1], self._song.end - rows[:, 0])
+        return Part.of(np.concatenate([part.rows, rows]), program=part.program, is_drums=True, is_xg=part.is_xg)
+
+    def _inside(self, hits: Grid, index: int, kit: Kit) -> IntArray:
+        """The notes (n, 4) of a bar's hits that begin before the drums after it that stay."""
+        rows = notes_of(hits.shift(self._lattice.first[index]), self._lattice, kit)
+        rows = rows[rows[:, 0] < self._kept.high]
+        if self._kept.low:
+            rows[:, 0] = np.maximum(rows[:, 0], self._kept.low)
+        return rows
 
     def _playable(self, rows: IntArray, voices: IntArray) -> IntArray:
         """The notes (n, 4), in any order, that can be struck in addition to those at the same ticks.

@@ -58,7 +58,7 @@ from seq2drum.formats.midi import midi
 from seq2drum.music import song_plan
 from seq2drum.music.choices import MOST_TAKES
 from seq2drum.music.explanation import SectionGroove
-from seq2drum.music.options import TIMING
+from seq2drum.music.file_options import TIMING
 from seq2drum.music.song_plan import PlannedSection
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.grooves.book import Book

@@ -23,10 +23,11 @@ from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.music import drum_maps
 from seq2drum.music.choices import STYLES
 from seq2drum.music.explanation import SectionGroove, Swap
+from seq2drum.music.file_options import TIMING
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
-from seq2drum.music.options import OPTIONS, PLACE_FIELDS, TIMING
+from seq2drum.music.options import OPTIONS, PLACE_FIELDS
 from seq2drum.music.song_plan import PlannedSection
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.checkpoint.folder import DEFAULT, WEIGHTS, find
@@ -347,6 +348,7 @@ def test_the_effective_configuration_has_defaults_and_leaves_what_the_model_deci
         ending="auto",
         time="auto",
         arrange="auto",
+        percussion="none",
     )
     assert not filled.HasField("intensity") and not filled.HasField("swing")
     assert not effective(Config(groove=[pb.GrooveChoice(name="one drop")])).HasField("temperature")

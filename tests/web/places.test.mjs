@@ -61,6 +61,7 @@ test("wishes for places are a text in the address and in the request", () => {
   assert.deepEqual(configOf(wishes), { ...wishes, explain: true });
   assert.equal(configOf({ time: "hat", time_places: "chorus=ride" }).time, "hat,chorus=ride");
   assert.deepEqual(configOf({ time_places: "chorus=ride" }), { time: "chorus=ride", explain: true });
+  assert.equal(configOf({ percussion: "shaker", percussion_places: "9-16=none" }).percussion, "shaker,9-16=none");
   assert.deepEqual(wishesOf({ out: "1".repeat(2001) }), {});
   assert.equal(wishesOf({ out: "1".repeat(2000) }).out?.length, 2000);
 });

@@ -85,6 +85,23 @@ def test_half_time_in_a_verse_is_two_actions(song):
     waited(lambda: by_bar(hits_of(song)) == by_bar(before), "the bars of before")
 
 
+def test_a_tambourine_in_the_chorus_is_two_actions_and_all_drums_stay(song):
+    before = hits_of(song)
+    block(song, 1)
+    select = (
+        "const menu = document.querySelector('#percussion'); menu.value = given[0];"
+        "menu.dispatchEvent(new Event('change'));"
+    )
+    song.run(select, "tambourine")
+    now = changed(song, before, range(9, 17))
+    assert count(now, range(9, 17), "tambourine") >= 8
+    drums = {bar: [hit for hit in hits if hit[1] != "tambourine"] for bar, hits in now.items()}
+    assert drums == by_bar(before)
+    assert count(now, range(1, 9), "tambourine") == 0
+    song.run(select, "")
+    waited(lambda: by_bar(hits_of(song)) == by_bar(before), "the bars of before")
+
+
 def test_a_busier_chorus_is_two_actions_and_may_be_every_one(song):
     before = hits_of(song)
     block(song, 1)

@@ -110,7 +110,7 @@ class Timing(Shown):
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Timing:
-        """Return the timing in values of the table `music.options.TIMING`, by name.
+        """Return the timing in values of the table `music.file_options.TIMING`, by name.
 
         Raises:
             OptionError: one is out of its range.

@@ -116,7 +116,7 @@ export const isHeardAnew = (before, now) => !isOnSameBeats(before, now) || befor
  * @returns {Record<string, unknown>}
  */
 export function configOf(wishes) {
-  const { groove, beat, own, takes, time, time_places: timePlaces, groove_places: grooves, fill_at: fills, no_fills_in: plain, without, ...others } = wishes;
+  const { groove, beat, own, takes, time, time_places: timePlaces, percussion, percussion_places: percussionPlaces, groove_places: grooves, fill_at: fills, no_fills_in: plain, without, ...others } = wishes;
   /** @type {Record<string, unknown>} */
   const config = { ...others, explain: true };
   for (const name of BEATS) delete config[name];
@@ -128,6 +128,7 @@ export function configOf(wishes) {
   if (plain) config.no_fills_in = placedOf(plain).map(({ firstBar, lastBar }) => ({ firstBar, lastBar }));
   if (without) config.without = without.split(",");
   if (time || timePlaces) config.time = [time, timePlaces].filter(Boolean).join(","); // the contract has one text
+  if (percussion || percussionPlaces) config.percussion = [percussion, percussionPlaces].filter(Boolean).join(",");
   if (takes) config.takes = takes;
   return config;
 }

@@ -4,6 +4,7 @@
  * @typedef {object} Values
  * @property {string} [style]
  * @property {string} [groove]
+ * @property {string} [percussion]
  * @property {number} [intensity]
  * @property {number} [complexity]
  * @property {number} [daring]
@@ -21,6 +22,7 @@
  * @property {string} [complexity_places]
  * @property {string} [fills_places]
  * @property {string} [time_places]
+ * @property {string} [percussion_places]
  * @property {string} [half_time]
  * @property {string} [out]
  * @property {string} [enter]
@@ -40,6 +42,7 @@
 export const OPTIONS = [
   { name: "style", kind: "text", isRare: false, isChoosing: true },
   { name: "groove", kind: "text", isRare: false, isChoosing: true },
+  { name: "percussion", kind: "text", words: ["auto", "tambourine", "shaker", "clap", "cowbell", "congas", "bongos", "block", "triangle"], isRare: false, isChoosing: false },
   { name: "intensity", kind: "number", range: [0, 1], isRare: false, isChoosing: false },
   { name: "complexity", kind: "number", range: [0, 1], isRare: false, isChoosing: false },
   { name: "daring", kind: "number", range: [0, 1], isRare: false, isChoosing: true },
@@ -57,6 +60,7 @@ export const OPTIONS = [
   { name: "complexity_places", kind: "places", isRare: true, isChoosing: false },
   { name: "fills_places", kind: "places", isRare: true, isChoosing: false },
   { name: "time_places", kind: "places", isRare: true, isChoosing: false },
+  { name: "percussion_places", kind: "places", isRare: true, isChoosing: false },
   { name: "half_time", kind: "places", isRare: true, isChoosing: false },
   { name: "out", kind: "places", isRare: true, isChoosing: false },
   { name: "enter", kind: "places", isRare: true, isChoosing: false },

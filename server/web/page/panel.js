@@ -3,6 +3,7 @@
 import { withOwn } from "./address.js";
 import { fill, h, sign } from "./dom.js";
 import { Grooves } from "./grooves.js";
+import { OPTIONS } from "./options.js";
 import { Pad } from "./pad.js";
 import { isSame, placedOf, textOf, valueIn, withValue } from "./spans.js";
 import { t } from "./words.js";
@@ -25,7 +26,10 @@ import { t } from "./words.js";
 
 const FLAG = ""; // the value of a place whose bars alone are the wish
 /** The wish for the whole song, and that for places. */
-const PLACED = /** @type {const} */ ({ intensity: "intensity_places", complexity: "complexity_places", time: "time_places", groove: "groove_places" });
+const PLACED = /** @type {const} */ ({ intensity: "intensity_places", complexity: "complexity_places", time: "time_places", percussion: "percussion_places", groove: "groove_places" });
+
+/** What can be chosen for percussion: as usual, none, or an instrument. */
+const PERCUSSION = ["", "none", .../** @type {readonly string[]} */ (OPTIONS.find(({ name }) => name === "percussion")?.words)];
 
 export class Panel {
   /** @type {Shown} */
@@ -47,6 +51,7 @@ export class Panel {
     this.title = h("h2", { class: "panel-title" });
     this.facts = h("p", { class: "meaning" });
     this.time = choice("time", t("panel.time"), [["", t("panel.fits")], ["hat", t("wish.time.hat")], ["ride", t("panel.ride")], ["open", t("panel.open")]], (value) => this.#set("time", value || undefined)); // prettier-ignore
+    this.percussion = h("select", { id: "percussion", onchange: () => this.#set("percussion", this.percussion.value || undefined) }, ...PERCUSSION.map((word) => h("option", { value: word }, word && t(word === "none" ? "panel.none" : `wish.percussion.${word}`)))); // prettier-ignore
     this.fill = choice("fill-before", t("panel.fill"), [["", t("panel.fits")], ["fill", t("panel.fill.yes")], ["plain", t("panel.fill.no")]], (value) => this.#fill(value)); // prettier-ignore
     this.scope = choice("scope", t("panel.scope"), [["", t("panel.this")], ["every", ""]], (value) => ((this.#every = value === "every"), this.show(this.#now))); // prettier-ignore
     this.half = toggle("half-time", t("panel.half"), () => this.#flag("half_time"));
@@ -65,6 +70,7 @@ export class Panel {
       this.scope.root,
       this.pad.root,
       this.time.root,
+      h("div", { class: "field" }, h("label", { htmlFor: "percussion" }, t("wish.percussion")), this.percussion),
       this.fill.root,
       h("div", { class: "pair" }, this.half, this.out),
       this.again,
@@ -95,6 +101,10 @@ export class Panel {
     };
     this.pad.show([number("complexity"), number("intensity")]);
     this.time.show(String((span ? this.#value("time_places") : wishes.time) ?? ""));
+    const [usual, none] = /** @type {HTMLOptionElement[]} */ ([...this.percussion.options]);
+    usual.textContent = t(span ? "panel.song" : "panel.none");
+    none.hidden = !span; // for the whole song, that is usual
+    this.percussion.value = String((span ? this.#value("percussion_places") : wishes.percussion) ?? "");
     this.fill.root.hidden = !span;
     if (span) this.fill.show(this.#fillNow());
     press(this.half, span ? this.#value("half_time") !== undefined : wishes.half_time === "all");

@@ -15,7 +15,7 @@ import { placedOf, valueIn } from "./spans.js";
  */
 
 /** The wishes that have places. */
-const WISHED = /** @type {const} */ (["intensity_places", "complexity_places", "fills_places", "time_places", "groove_places", "half_time", "out", "fill_at", "no_fills_in"]);
+const WISHED = /** @type {const} */ (["intensity_places", "complexity_places", "fills_places", "time_places", "percussion_places", "groove_places", "half_time", "out", "fill_at", "no_fills_in"]);
 const STEEP = 0.9; // share of a block's height for each e-fold of hits, from its half
 
 /** The share of a block's height that a section takes: the fuller, the taller. @param {number} level */

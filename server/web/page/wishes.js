@@ -8,7 +8,7 @@ import { t } from "./words.js";
 /** @typedef {import("./address.js").Wishes} Wishes */
 
 const STEP = 0.05;
-const ELSEWHERE = new Set(["groove", "intensity", "complexity", "time"]); // in the panel
+const ELSEWHERE = new Set(["groove", "intensity", "complexity", "percussion", "time"]); // in the panel
 
 export class WishPanel {
   /** @type {Wishes} */

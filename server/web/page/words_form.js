@@ -29,6 +29,8 @@ export const FORM_WORDS = {
   "grooves.some": ["a file …", "einer Datei …"],
   "grooves.bars": ["Bars {first} to {last} of {name}", "Takte {first} bis {last} aus {name}"],
   "panel.time": ["Time on", "Time auf"],
+  "panel.none": ["none", "keine"],
+  "panel.song": ["as in the song", "wie im ganzen Song"],
   "panel.fits": ["as it fits", "wie es passt"],
   "panel.fill": ["Before the next part", "Vor dem nächsten Teil"],
   "panel.fill.yes": ["fill", "Fill"],
