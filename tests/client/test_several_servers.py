@@ -145,6 +145,8 @@ def test_a_call_that_arrives_as_a_server_closes_its_port_is_tried_again() -> Non
                 await asyncio.sleep(0)
                 calls = [asyncio.create_task(drummer.drum_maps()) for _ in range(5)]
                 await closing
+                await server.front.drain(5, forced)  # as a server ends: what gRPC has not begun would wait for it
+                await server.front.stop()
                 for result in await asyncio.gather(*calls, return_exceptions=True):
                     # What gRPC cancels as it ends is tried again, and then finds the port closed.
                     assert isinstance(result, list | ServerUnavailable), result
