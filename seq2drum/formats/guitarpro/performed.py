@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import accumulate, chain, pairwise
@@ -54,11 +55,13 @@ def song_of(tab: Tab, order: Sequence[int] | None = None) -> Song:
     # 2. The place of each beat in its measure.
     lines = [_Line.of(track, tab.measures) for track in tab.tracks]
     tempos = _tempos(tab, order, starts)
-    times = [time for line in lines for time in line.times]
+    times = {time for line in lines for time in line.times}
     ticks = ticks_per_quarter([*times, *starts, *(at for at, _ in tempos)])
     places = [round(start * ticks) for start in starts]
     # 3. The notes.
-    beats = [sum(len(voice[index]) for line in lines for voice in line.voices) for index in range(len(tab.measures))]
+    beats = [
+        sum(len(voice[index].beats) for line in lines for voice in line.voices) for index in range(len(tab.measures))
+    ]
     if sum(beats[index] for index in order) > TAB_LIMITS.played_beats:
         raise NotationError(
             f"with its repeats played out the tab has more than {TAB_LIMITS.played_beats:,} beats; write fewer repeats"
@@ -148,8 +151,9 @@ def _is_midi(note: TabNote) -> bool:
 
 def _beyond(voice: Sequence[Beat], length: Fraction) -> Iterator[Beat]:
     """The beats of a voice that end after its measure."""
-    ends = accumulate(beat.duration for beat in voice)
-    return (beat for beat, end in zip(voice, ends, strict=True) if end > length)
+    unit, durations = _counted(voice)
+    last = math.floor(length * unit)
+    return (beat for beat, end in zip(voice, accumulate(durations), strict=True) if end > last)
 
 
 def _inside(voice: Sequence[Beat], length: Fraction) -> tuple[Beat, ...]:
@@ -171,20 +175,27 @@ def _inside(voice: Sequence[Beat], length: Fraction) -> tuple[Beat, ...]:
 
 
 class _Placed(NamedTuple):
-    """A beat in its measure: its start and length in quarters."""
+    """A beat in its measure: its start and length in parts of a quarter."""
 
-    onset: Fraction
-    duration: Fraction
+    onset: int
+    duration: int
     notes: tuple[TabNote, ...]
     graces: tuple[tuple[TabNote, ...], ...]
     is_on_beat: bool
+
+
+class _Bar(NamedTuple):
+    """The beats of a voice in a measure. parts: of a quarter, the fewest that count its times: fast, and exact."""
+
+    parts: int
+    beats: Sequence[_Placed]
 
 
 @dataclass(frozen=True)
 class _Line:
     """The beats of a track, by voice and measure."""
 
-    voices: list[list[list[_Placed]]]
+    voices: list[list[_Bar]]
 
     @staticmethod
     def of(track: Track, measures: Sequence[Measure]) -> _Line:
@@ -196,40 +207,59 @@ class _Line:
             ]
             for voice in range(most)
         )
-        return _Line([voice for voice in voices if any(voice)])
+        return _Line([voice for voice in voices if any(bar.beats for bar in voice)])
 
     @property
     def times(self) -> Iterator[Fraction]:
-        """All times in it."""
+        """Times that have all the denominators of those in it."""
+        for parts in {bar.parts for voice in self.voices for bar in voice}:
+            yield Fraction(1, parts)
         for voice in self.voices:
             for bar in voice:
-                for beat in bar:
-                    yield beat.onset
-                    yield beat.duration
+                for beat in bar.beats:
                     if beat.graces:
                         yield _GRACES / len(beat.graces)
                     for note in beat.notes:
-                        yield note.tremolo
+                        if note.tremolo:
+                            yield note.tremolo
 
 
-def _placed(beats: Sequence[Beat], feel: Feel | None) -> list[_Placed]:
+def _counted(beats: Sequence[Beat], *others: Fraction) -> tuple[int, list[int]]:
+    """The parts of a quarter that count the lengths of some beats, and other times, and the lengths in these."""
+    parts = math.lcm(*{beat.duration.denominator for beat in beats}, *(time.denominator for time in others))
+    return parts, [beat.duration.numerator * (parts // beat.duration.denominator) for beat in beats]
+
+
+def _placed(beats: Sequence[Beat], feel: Feel | None) -> _Bar:
     """The beats of a voice in a measure; pairs of the feel's units are swung."""
-    onset, out = Fraction(0), list[_Placed]()
-    for beat in beats:
-        out.append(_Placed(onset, beat.duration, beat.notes, beat.graces, beat.is_on_beat))
-        onset += beat.duration
+    if not beats:
+        return _Bar(1, ())
     if feel is None:
-        return out
+        parts, durations = _counted(beats)
+        return _Bar(parts, _in_places(beats, accumulate(durations, initial=0), durations))
+    # Swung: the first of a pair is longer.
+    long = 2 * feel.unit * feel.share
+    parts, durations = _counted(beats, feel.unit, long)
+    onsets = list(accumulate(durations, initial=0))
+    unit, longer = int(feel.unit * parts), int(long * parts)
     index = 0
-    while index + 1 < len(out):
-        first, second = out[index], out[index + 1]
-        if first.duration == second.duration == feel.unit and first.onset % (2 * feel.unit) == 0:
-            long = 2 * feel.unit * feel.share
-            out[index] = first._replace(duration=long)
-            out[index + 1] = second._replace(onset=first.onset + long, duration=2 * feel.unit - long)
+    while index + 1 < len(beats):
+        if durations[index] == durations[index + 1] == unit and onsets[index] % (2 * unit) == 0:
+            onsets[index + 1] = onsets[index] + longer
+            durations[index : index + 2] = longer, 2 * unit - longer
             index += 1
         index += 1
-    return out
+    common = math.gcd(parts, *onsets, *durations)
+    return _Bar(
+        parts // common, _in_places(beats, (at // common for at in onsets), [each // common for each in durations])
+    )
+
+
+def _in_places(beats: Sequence[Beat], onsets: Iterable[int], durations: Sequence[int]) -> list[_Placed]:
+    return [
+        _Placed(onset, duration, beat.notes, beat.graces, beat.is_on_beat)
+        for onset, duration, beat in zip(onsets, durations, beats, strict=False)
+    ]
 
 
 # --- notes ------------------------------------------------------------------------------------------------------------
@@ -279,12 +309,13 @@ def _notes(line: _Line, order: Sequence[int], places: Sequence[int], ticks: int)
         voice, before = _Voice(), 0
         for number, index in enumerate(order):
             start, length = places[number], places[number + 1] - places[number]
-            if not bars[index]:
+            parts, beats = bars[index]
+            if not beats:
                 voice.damp(start)
                 before = start
-            for beat in bars[index]:
-                onset = start + round(beat.onset * ticks)
-                end = start + round((beat.onset + beat.duration) * ticks)
+            for beat in beats:
+                onset = start + _in_ticks(beat.onset, parts, ticks)
+                end = start + _in_ticks(beat.onset + beat.duration, parts, ticks)
                 tied = {note.string for note in beat.notes if note.is_tied}
                 if beat.graces:
                     onset = _graced(voice, beat, onset, end, before, tied, ticks)
@@ -293,11 +324,17 @@ def _notes(line: _Line, order: Sequence[int], places: Sequence[int], ticks: int)
                 if len(voice.notes) > TAB_LIMITS.notes:
                     raise _too_many_notes()
                 for note in beat.notes:
-                    for struck, stop in _strokes(onset, end, round(note.tremolo * ticks)):
+                    for struck, stop in _strokes(onset, end, round(note.tremolo * ticks) if note.tremolo else 0):
                         voice.strike(note, struck, stop, onset + length)
         voice.damp(places[-1])
         out += [Note(onset, max(end - onset, 1), pitch, velocity) for onset, end, pitch, velocity in voice.notes]
     return out
+
+
+def _in_ticks(count: int, parts: int, ticks: int) -> int:
+    """The nearest tick of so many parts of a quarter."""
+    whole, rest = divmod(count * ticks, parts)
+    return round(Fraction(count * ticks, parts)) if rest else whole
 
 
 def _graced(voice: _Voice, beat: _Placed, onset: int, end: int, before: int, tied: set[int], ticks: int) -> int:
