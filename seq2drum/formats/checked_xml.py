@@ -13,11 +13,11 @@ from seq2drum.music.limits import TAB_LIMITS
 _MOST_KEPT = 100_000  # elements, until the caller clears what is around them
 
 
-def elements(text: bytes, what: str, way_out: str) -> Iterator[tuple[bool, list[Element]]]:
-    """Whether an element begins, and the path from the root to it, for each beginning and end.
+def elements(text: bytes, what: str, way_out: str, depth: int) -> Iterator[tuple[bool, list[Element]]]:
+    """Whether an element begins, and the path from the root to it, for each beginning and end of those at most so deep.
 
     What is not needed any more is to be cleared by the caller, soon. what, way_out: what the text is, and the advice if
-    it cannot be read.
+    it cannot be read. The root is at depth 1.
 
     Raises:
         NotationError: not XML, damaged, with entities of its own, or beyond TAB_LIMITS.
@@ -30,23 +30,27 @@ def elements(text: bytes, what: str, way_out: str) -> Iterator[tuple[bool, list[
         raise NotationError(f"the {what} is damaged, or in other letters than UTF-8; {way_out}")
     if not text.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
         raise NotationError(f"this is no {what}: it begins with {foreign.beginning(text)}; {way_out}")
-    path, count, kept = list[Element](), 0, 0
+    path, here, count, kept = list[Element](), 0, 0, 0
+    deepest, most = TAB_LIMITS.depth, TAB_LIMITS.elements
     events = iterparse(io.BytesIO(text), events=("start", "end"))
     try:
         for event, element in events:
             if event == "end":
-                yield False, path
-                path.pop()
-                kept = 0 if path and not len(path[-1]) else kept
+                if here <= depth:
+                    yield False, path
+                    path.pop()
+                    kept = 0 if path and not len(path[-1]) else kept
+                here -= 1
                 continue
-            path.append(element)
-            count, kept = count + 1, kept + 1
-            if len(path) > TAB_LIMITS.depth or count > TAB_LIMITS.elements or kept > _MOST_KEPT:
+            here, count, kept = here + 1, count + 1, kept + 1
+            if here > deepest or count > most or kept > _MOST_KEPT:
                 raise NotationError(
                     f"the {what} has more than {TAB_LIMITS.elements:,} XML elements, {_MOST_KEPT:,} in a measure or"
                     f" {TAB_LIMITS.depth} in one another; wanted a {what} of at most that"
                 )
-            yield True, path
+            if here <= depth:
+                path.append(element)
+                yield True, path
     except (ParseError, ValueError, LookupError) as error:
         raise NotationError(f"the {what} is damaged ({str(error)[:80]}); {way_out}") from error
 

@@ -298,6 +298,8 @@ class _Voice:
 
     def damp(self, tick: int, strings: set[int] | None = None) -> None:
         """End ringing notes, on some strings or on all."""
+        if not self.ringing:
+            return
         for string in list(self.ringing) if strings is None else strings & self.ringing.keys():
             place, latest = self.ringing.pop(string)
             self.notes[place][1] = max(self.notes[place][1], min(tick, latest))

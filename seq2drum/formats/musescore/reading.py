@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from typing import NamedTuple
 
 from seq2drum.errors import NotationError
@@ -40,6 +41,7 @@ _LOUDNESS = 80  # of a note before the first dynamic
 _OTTAVAS = {"8va": 12, "8vb": -12, "15ma": 24, "15mb": -24, "22ma": 36, "22mb": -36}
 _TREMOLOS = {"r8": Fraction(1, 2), "r16": Fraction(1, 4), "r32": Fraction(1, 8), "r64": Fraction(1, 16)}
 _SWUNG = {"eighth": Fraction(1, 2), "16th": Fraction(1, 4)}
+_NO_TIME = Fraction(0)
 _SHORT = Fraction(1, 16)  # quarters of a short grace
 _TICKS = 480  # of a quarter, in MuseScore's files
 _LONGEST_NAME = 1000  # letters
@@ -141,7 +143,7 @@ def _scanned(text: bytes, feel: Feel | None = None) -> _Score:
     """
     score = _Score(feel=feel)
     reader: _StaffReader | None = None
-    for begins, path in elements(text, "score", _WAY_OUT):
+    for begins, path in elements(text, "score", _WAY_OUT, depth=4):
         element, depth = path[-1], len(path)
         if begins:
             if depth == 1:
@@ -244,6 +246,7 @@ class _Chord(NamedTuple):
     """A chord or a rest in its measure, in quarters; graces: the notes before it, and whether they are short ones."""
 
     at: Fraction
+    end: Fraction
     duration: Fraction
     notes: tuple[TabNote, ...]
     graces: tuple[tuple[bool, tuple[TabNote, ...]], ...] = ()
@@ -257,19 +260,24 @@ class _Voice:
         self.chords: list[_Chord] = []
         self.graces: list[tuple[bool, tuple[TabNote, ...]]] = []  # those that wait for their chord
 
-    def add(self, at: Fraction, duration: Fraction, notes: tuple[TabNote, ...]) -> None:
-        """Add a chord or a rest."""
-        self.chords.append(_Chord(at, duration, notes, tuple(self.graces)))
+    def add(self, at: Fraction, duration: Fraction, notes: tuple[TabNote, ...]) -> Fraction:
+        """Add a chord or a rest, and return its end."""
+        self.chords.append(_Chord(at, at + duration, duration, notes, tuple(self.graces)))
         self.graces = []
+        return self.chords[-1].end
 
     def beats(self, feel: Feel | None, pickup: Fraction) -> tuple[Beat, ...]:
         """Its beats, one after the other, with rests between them. pickup: what the measure lacks at its start."""
         out, filled = list[Beat](), Fraction(0)
         lengths = [chord.duration for chord in self.chords]
         for number, chord in enumerate(self.chords):
+            if feel is None and not chord.graces and chord.at == filled:  # as most are
+                out.append(Beat(chord.duration, chord.notes))
+                filled = chord.end
+                continue
             before, behind = lengths[max(number - 1, 0)], lengths[min(number + 1, len(lengths) - 1)]
             first = _swung(chord.at, pickup, feel, min(before, chord.duration))
-            last = _swung(chord.at + chord.duration, pickup, feel, min(chord.duration, behind))
+            last = _swung(chord.end, pickup, feel, min(chord.duration, behind))
             if first > filled:
                 out.append(Beat(first - filled))
             filled = max(first, filled)
@@ -297,6 +305,18 @@ def _shared(
     return graces, [min(_SHORT, length / 2 / len(graces)) for _ in graces]
 
 
+@cache
+def _dotted(kind: str, dots: int) -> Fraction:
+    """A length with dots, in quarters."""
+    return _VALUES[kind] * (2 - Fraction(1, 2**dots))
+
+
+def _tremolo(chord: ET.Element) -> Fraction:
+    """The time between the strokes of a chord."""
+    name = chord.findtext("Tremolo/subtype") or chord.findtext("TremoloSingleChord/subtype") or ""
+    return _TREMOLOS.get(name, _NO_TIME)
+
+
 class _StaffReader:
     """Reads the measures of a staff, one after the other, into the score."""
 
@@ -315,7 +335,8 @@ class _StaffReader:
         self._ties: set[str] = set()
         self._tuplets: dict[str, Fraction] = {}
         self._begun = Fraction(0)  # the start of the measure, as written
-        self._ends: dict[tuple[int, int], Fraction] = {}  # of the last note of each voice and pitch, as written
+        self._ends: dict[tuple[int, int], tuple[Fraction, Fraction]] = {}
+        # Of the last note of each voice and pitch, as written: the start of its measure, and its end in it.
         self._voices: dict[int, _Voice] = {}
         self._frame = _Frame(self._metre, Fraction(4))
         self._at = Fraction(0)
@@ -419,12 +440,11 @@ class _StaffReader:
         if not kinds.isdisjoint(_LATE_GRACES):
             return
         is_grace = not kinds.isdisjoint(_GRACES)
-        duration = Fraction(0) if is_grace else self._duration(item) * ratio
-        tremolo = _TREMOLOS.get(
-            item.findtext("Tremolo/subtype") or item.findtext("TremoloSingleChord/subtype") or "", Fraction(0)
-        )
-        here = (len(self._bars), self._at)
-        shift = sum(ottava.shift for ottava in self._ottavas.values() if ottava.first <= here < ottava.last)
+        duration = Fraction(0)
+        if not is_grace:
+            duration = self._duration(item) if ratio == 1 else self._duration(item) * ratio
+        tremolo = _tremolo(item) if kinds & {"Tremolo", "TremoloSingleChord"} else _NO_TIME
+        shift = self._shift() if self._ottavas else 0
         sounding = (self._note(each, shift, tremolo) for each in item.findall("Note") if each.findtext("play") != "0")
         notes = tuple(note for note in sounding if not (note.is_tied and self._goes_on_elsewhere(note, voice)))
         if is_grace:
@@ -432,16 +452,20 @@ class _StaffReader:
                 voice.graces.append(("acciaccatura" in kinds, notes))
                 self._score.count(len(notes))
             return
-        voice.add(self._at, duration, notes)
+        self._at = voice.add(self._at, duration, notes)
         self._score.count(len(notes))
-        self._at += duration
         for note in notes:
-            self._ends[voice.number, note.pitch] = self._begun + self._at
+            self._ends[voice.number, note.pitch] = self._begun, self._at
+
+    def _shift(self) -> int:
+        """The semitones by which octave lines shift the notes that are here."""
+        here = (len(self._bars), self._at)
+        return sum(ottava.shift for ottava in self._ottavas.values() if ottava.first <= here < ottava.last)
 
     def _goes_on_elsewhere(self, note: TabNote, voice: _Voice) -> bool:
         """Return whether a tied note continues one of another voice; it is left out, and that one ends here."""
         now = self._begun + self._at
-        there = [number for number in range(4) if self._ends.get((number, note.pitch)) == now]
+        there = [number for number in range(4) if sum(self._ends.get((number, note.pitch), (-1,))) == now]
         return bool(there) and voice.number not in there
 
     def _duration(self, item: ET.Element) -> Fraction:
@@ -454,20 +478,28 @@ class _StaffReader:
             return _fraction(own.text if own.get("z") is None else f"{own.get('z')}/{own.get('n')}")
         if kind not in _VALUES:
             raise NotationError(f"the score has a note of the length {kind[:20]!r}; {_WAY_OUT}")
-        dots = max(0, min(whole(item.findtext("dots"), 0), 4))
-        return _VALUES[kind] * (2 - Fraction(1, 2**dots))
+        dots = whole(item.findtext("dots"), 0)
+        return _dotted(kind, max(0, min(dots, 4))) if dots else _VALUES[kind]
 
     def _note(self, item: ET.Element, shift: int, tremolo: Fraction) -> TabNote:
-        velocity, own = self._loudness, whole(item.findtext("velocity"), 0)
+        velocity, own, pitch, tied = self._loudness, 0, -1, False
+        for each in item:
+            match each.tag:
+                case "pitch":
+                    pitch = whole(each.text, -1)
+                case "velocity":
+                    own = whole(each.text, 0)
+                case "Spanner":
+                    tied |= each.get("type") == "Tie" and each.find("prev") is not None
+                case "Tie":  # MuseScore 2
+                    self._ties.add(each.get("id", ""))
+                case "endSpanner":
+                    tied |= each.get("id", "") in self._ties
+                case _:
+                    pass
         if own:
             velocity = own if item.findtext("veloType") == "user" else velocity + velocity * own // 100
-        tied = any(each.get("type") == "Tie" and each.find("prev") is not None for each in item.iterfind("Spanner"))
-        for each in item:  # MuseScore 2
-            if each.tag == "Tie":
-                self._ties.add(each.get("id", ""))
-            elif each.tag == "endSpanner":
-                tied |= each.get("id", "") in self._ties
-        pitch = whole(item.findtext("pitch"), -1) + shift
+        pitch += shift
         return TabNote(pitch, pitch, max(1, min(127, velocity)), tied, tremolo=tremolo)
 
     # --- signs --------------------------------------------------------------------------------------------------------

@@ -152,7 +152,11 @@ def _choice(value: Any, words: tuple[str, ...]) -> int:
 def _switches(value: Any, words: tuple[str, ...]) -> set[str]:
     """What is switched on: bits, the lowest last, or since version 10 a list of words."""
     if isinstance(value, str):
-        return {word for word, bit in zip(words, reversed(value[-64:]), strict=False) if bit == "1"}
+        return (
+            set[str]()
+            if "1" not in value
+            else {word for word, bit in zip(words, reversed(value[-64:]), strict=False) if bit == "1"}
+        )
     return {word for word in value if isinstance(word, str)} if isinstance(value, list) else set()
 
 

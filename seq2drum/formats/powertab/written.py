@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 from typing import Generic, NamedTuple, TypeVar
 
@@ -18,6 +19,7 @@ from seq2drum.music.limits import TAB_LIMITS
 
 WAY_OUT = "open it in Power Tab Editor 2 and export it from there, as Guitar Pro (.gp) or as MIDI"
 _VELOCITY, _STEP = 95, 16  # of a note without an accent; of an accent
+_NO_TIME = Fraction(0)
 _TREMOLO = Fraction(1, 8)  # quarters between the strokes of tremolo picking
 _FEELS = {1: Feel(Fraction(1, 2), Fraction(2, 3)), 2: Feel(Fraction(1, 4), Fraction(2, 3))}
 SYMBOLS = (
@@ -260,10 +262,11 @@ def _note(note: WrittenNote, position: Position, player: Player, is_slurred: boo
         max(1, min(127, _VELOCITY + _STEP * shape.louder)),
         note.is_tied,
         rings=position.rings and not (note.is_dead or position.is_palm_muted),
-        tremolo=_TREMOLO if position.is_tremolo else Fraction(0),
+        tremolo=_TREMOLO if position.is_tremolo else _NO_TIME,
     )
 
 
+@lru_cache(maxsize=64)
 def length(value: int, dots: int) -> Fraction:
     """The length of a position in quarters.
 

@@ -83,7 +83,7 @@ class _Content:
         Raises:
             NotationError: not a tab of TuxGuitar 2, damaged, or too large.
         """
-        for begins, path in elements(text, "tab", WAY_OUT):
+        for begins, path in elements(text, "tab", WAY_OUT, depth=4):
             element, depth = path[-1], len(path)
             if begins and depth == 1 and element.tag != "TuxGuitarFile":
                 raise NotationError(f"the tab is XML, but its root is <{element.tag[:40]}>; wanted <TuxGuitarFile>")
@@ -125,8 +125,10 @@ class _Content:
 
     def _measure(self, item: Element) -> list[Voice]:
         number, voices = len(self._bars), list[Voice]()
+        begun = (1 + self._starts[number]) * _QUARTER
         for beat in item.findall("TGBeat"):
-            start = Fraction(whole(beat.findtext("preciseStart"), 0), _QUARTER) - 1 - self._starts[number]
+            at = whole(beat.findtext("preciseStart"), 0)
+            start = Fraction(max(at - (begun.numerator if begun.denominator == 1 else begun), 0), _QUARTER)
             for index, voice in enumerate(beat.findall("voice")):
                 if voice.get("empty") == "true":
                     continue
@@ -134,12 +136,19 @@ class _Content:
                 self._counter.add(len(notes))
                 while len(voices) <= index < TAB_LIMITS.voice:
                     voices.append(Voice())
-                voices[index].beats.append((max(start, Fraction(0)), _length(voice), notes))
+                voices[index].beats.append((start, _length(voice), notes))
         return voices
 
     def _note(self, item: Element) -> WrittenNote:
-        has = {each.tag for each in item}
         self._velocity = whole(item.get("velocity"), self._velocity)
+        fret, string, is_tied = (
+            whole(item.get("value"), 0),
+            whole(item.get("string"), 0),
+            item.get("tiedNote") == "true",
+        )
+        if not len(item):
+            return WrittenNote(fret, string, self._velocity, is_tied)
+        has = {each.tag for each in item}
         grace, tremolo = item.find("grace"), item.find("tremoloPicking")
         articulation = Articulation(
             is_dead="deadNote" in has,
@@ -148,10 +157,10 @@ class _Content:
             accent=2 if "heavyAccentuatedNote" in has else int("accentuatedNote" in has),
         )
         return WrittenNote(
-            whole(item.get("value"), 0),
-            whole(item.get("string"), 0),
+            fret,
+            string,
             self._velocity,
-            item.get("tiedNote") == "true",
+            is_tied,
             articulation,
             "hammer" in has,
             "letRing" in has,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from seq2drum.errors import NotationError
@@ -128,6 +129,7 @@ def check_counts(measures: int, tracks: int) -> None:
             raise NotationError(f"the tab has {count:,} {what}; wanted 1 to {most:,}: is it damaged?")
 
 
+@lru_cache(maxsize=4096)
 def duration(value: int, dots: int, enters: int, times: int) -> Fraction:
     """The length of a beat in quarters: a value such as 8, with dots, so many (enters) in the time of others (times).
 
@@ -172,13 +174,17 @@ def _line_of(bars: Sequence[Voice], track: WrittenTrack) -> list[tuple[Beat, ...
     for voice in bars:
         beats, filled = list[Beat](), Fraction(0)
         for start, length, notes in voice.beats:
-            if start > filled:
-                beats.append(Beat(start - filled))
-            last = max(start + length, filled)
+            if start != filled:
+                if start > filled:
+                    beats.append(Beat(start - filled))
+                last = max(start + length, filled)
+                length = last - max(start, filled)
+            else:
+                last = start + length
             played = tuple(_note(note, track, note.string in hammered and not track.is_drums) for note in notes)
             graced = [(note.string, note.grace) for note in notes if note.grace is not None]
             graces = (tuple(_grace(grace, string, track) for string, grace in graced),) if graced else ()
-            beats.append(Beat(last - max(start, filled), played, graces, any(grace.is_on_beat for _, grace in graced)))
+            beats.append(Beat(length, played, graces, any(grace.is_on_beat for _, grace in graced)))
             filled = last
             hammered -= {note.string for note in notes}
             hammered |= {note.string for note in notes if note.hammers}
@@ -187,7 +193,7 @@ def _line_of(bars: Sequence[Voice], track: WrittenTrack) -> list[tuple[Beat, ...
 
 
 def _note(note: WrittenNote, track: WrittenTrack, is_slurred: bool) -> TabNote:
-    articulation = note.articulation._replace(is_slurred=is_slurred)
+    articulation = note.articulation._replace(is_slurred=True) if is_slurred else note.articulation
     pitch = _pitch(note.fret, note.string, track)
     is_damped = articulation.is_dead or articulation.is_palm_muted
     return TabNote(
