@@ -129,10 +129,14 @@ class ScoreLimits(NamedTuple):
     """The ratio of the unpacked to the packed size."""
     depth: int = 64
     """XML elements within elements."""
-    notes: int = 100_000
-    """Notes, with repeats played out."""
+    notes: int = 50_000
+    """Notes, with repeats played out: as many as a MIDI file may have, see `Limits.events`."""
     measures: int = 50_000
     """Measures of all parts together, as written."""
+    squares: int = 25_000_000
+    """The sum of the squares of the parts' measures: music21 takes a time that grows with it."""
+    short: int = 1_500_000
+    """The same for measures that are shorter than their metre, each times its part's measures: one takes longer."""
     played: int = 10_000
     """Measures with repeats played out."""
     marks: int = 10_000

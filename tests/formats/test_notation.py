@@ -425,6 +425,8 @@ def timewise_of(*, measures: int, parts: int, only_first: bool = False) -> bytes
         (OUTSIDE, "entities"),
         (b"<score-partwise>" + b"<a>" * 1000 + b"</a>" * 1000 + b"</score-partwise>", "deep"),
         (b" " * (SCORE_LIMITS.file_bytes + 1), "bytes"),
+        (score(part_of(attributes(), *[rest(24)] * 1_300)), "1,300 measures that are shorter"),
+        (score(part_of(attributes(), *[rest(48)] * 5_001)), "up to 5,002 measures"),
         (b"PK\3\4 and then nothing", "damaged"),
         (packed(b"text", "a.txt"), "no score"),
         (packed(b" " * 5_000_000), "grows beyond"),

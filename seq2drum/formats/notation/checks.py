@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -54,7 +54,48 @@ def score_tree(data: bytes) -> ET.Element:
     if root.tag == _TIMEWISE:
         root = _partwise(root)
     _add_divisions(root)
+    _check_measures(root)
     return root
+
+
+def _check_measures(root: ET.Element) -> None:
+    """Refuse parts that music21 would read for minutes: it looks through all measures before one for its metre."""
+    parts = [part.findall("measure") for part in root.iter("part")]
+    if sum(len(part) ** 2 for part in parts) > SCORE_LIMITS.squares:
+        raise NotationError(
+            f"the score has up to {max(map(len, parts)):,} measures in each of {len(parts):,} parts; wanted fewer:"
+            " is it more than one song?"
+        )
+    short = [_short_measures(part) for part in parts]
+    if sum(count * len(part) for count, part in zip(short, parts, strict=True)) > SCORE_LIMITS.short:
+        raise NotationError(
+            f"the score has {sum(short):,} measures that are shorter than their metre, too many to read;"
+            " fill them with rests, or export it as MIDI"
+        )
+
+
+def _short_measures(measures: Sequence[ET.Element]) -> int:
+    """How many measures of a part are shorter than their metre; those without a note are not."""
+    divisions, full, count = 1.0, 4.0, 0
+    for measure in measures:
+        at = end = 0.0
+        for item in measure:
+            match item.tag:
+                case "note" if item.find("chord") is None:
+                    at += _number(item.findtext("duration") or "")
+                case "forward":
+                    at += _number(item.findtext("duration") or "")
+                case "backup":
+                    at -= _number(item.findtext("duration") or "")
+                case "attributes":
+                    divisions = _number(item.findtext("divisions") or "") or divisions
+                    beats, unit = item.findtext("time/beats"), _number(item.findtext("time/beat-type") or "")
+                    full = 4 * sum(map(_number, beats.split("+"))) / unit if beats and unit else full
+                case _:
+                    pass
+            end = max(end, at)
+        count += 0 < end < full * divisions * (1 - 1e-6)
+    return count
 
 
 # --- one form ---------------------------------------------------------------------------------------------------------
