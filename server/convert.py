@@ -55,7 +55,15 @@ MOST_SECTIONS = 26
 """The most grooves in a configuration."""
 MOST_SECTIONS_TEXT = 4000
 """The longest text of sections in a configuration, in characters."""
-_TEXTS = ("sections", "out", "half_time", "time", "percussion", *PLACE_FIELDS.values())  # several names in one text
+_TEXTS = (
+    "sections",
+    "out",
+    "half_time",
+    "time",
+    "percussion",
+    "instead",
+    *PLACE_FIELDS.values(),
+)  # several names in one text
 MOST_FILLS = 2000
 """The most bars or ranges of bars of an option for fills."""
 

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent
 CONTRACT = (ROOT / "proto" / "seq2drum" / "v1" / "accompaniment.proto").read_text(encoding="utf-8")
 FIELD = re.compile(r"((?:  // [^\n]*\n)+)  (optional |repeated |)(\w+) (\w+) = \d+;")
 IN_CONTRACT = {"genre": "genres", "metre": "meter"}  # of a beat
-TEXTS = ("track", "sections", "out", "half_time")  # several values in one text
+TEXTS = ("track", "sections", "out", "half_time", "instead")  # several values in one text
 OTHERS = {"model", "with_guitar", "explain", "plan", "excerpt"}  # of a take, beside the options
 
 
@@ -101,7 +101,13 @@ def test_the_contract_says_of_an_option_what_the_table_says(name: str, one: Choi
 def test_an_option_goes_to_a_server_and_comes_out_as_it_was(name: str) -> None:
     one = OPTIONS[name]
     value: object = {float: 0.75, int: 3, tuple: (3, 4), str: one.words[0] if one.words else "2"}[one.kind]
-    value = {"drum_map": "ssd5", "sections": "verse 1-4", "out": "intro,3-4", "half_time": "all"}.get(name, value)
+    value = {
+        "drum_map": "ssd5",
+        "sections": "verse 1-4",
+        "out": "intro,3-4",
+        "half_time": "all",
+        "instead": "kick=low tom",
+    }.get(name, value)
     if one.many and name not in TEXTS:
         value = (value,)
     assert getattr(convert.options_of(config(RemoteOptions(**{name: value}))), name) == value  # type: ignore[arg-type]

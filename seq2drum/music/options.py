@@ -464,6 +464,14 @@ class BaseOptions:
             words={AUTO: ("one that fits, in fuller parts", "passend, in volleren Teilen"), **INSTRUMENTS},
         ),
     )
+    instead: str | None = choice(
+        str,
+        "PIECES",
+        "other pieces play in place of some, such as `closed hat=ride,snare=side stick`; all other hits stay",
+        section=OF_THE_KIT,
+        many=True,
+        label=("Other pieces", "Andere Instrumente"),
+    )
 
 
 OPTIONS = table_of(BaseOptions)
@@ -580,3 +588,23 @@ def pieces_of(names: Sequence[str]) -> frozenset[str]:
     for name in names:
         check_word("without", name)
     return frozenset(piece for name in names for piece in FAMILIES.get(name, (name,)))
+
+
+def replaced_by(text: str) -> dict[str, str]:
+    """The piece that plays in place of each other one, of a text such as "closed hat=ride,toms=cowbell".
+
+    Raises:
+        OptionError: a piece is unknown, or has two others.
+    """
+    found = dict[str, str]()
+    for pair in text.split(","):
+        name, is_pair, other = (word.strip() for word in pair.partition("="))
+        if not is_pair:
+            raise OptionError(f"instead is {pair.strip()[:40]!r}, wanted two pieces such as closed hat=ride")
+        check_word("without", name)
+        if other not in PIECES:
+            raise OptionError(f"there is no piece {other[:40]!r} to play instead of {name}; {instead(other, PIECES)}")
+        for piece in FAMILIES.get(name, (name,)):
+            if found.setdefault(piece, other) != other:
+                raise OptionError(f"{piece} is to be played by {found[piece]} and by {other}; leave one of them out")
+    return found

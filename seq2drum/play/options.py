@@ -11,7 +11,7 @@ from seq2drum.lattice.conditions import Controls
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.music import drum_maps
 from seq2drum.music.choices import ALL, AUTO, ON, PIECES, WHOLE, places_of, range_of, sections_of
-from seq2drum.music.options import OPTIONS, PLACED, BaseOptions, check_value, pieces_of, placed
+from seq2drum.music.options import OPTIONS, PLACED, BaseOptions, check_value, pieces_of, placed, replaced_by
 from seq2drum.music.shown import Shown
 from seq2drum.play import asked
 from seq2drum.play.checkpoint.band import Band, ways_of
@@ -44,6 +44,10 @@ class Options(BaseOptions, Shown):
             check_value(name, getattr(self, name))
         if self.forbidden.issuperset(PIECES):
             raise OptionError("no piece of the kit is left to play; leave out some of what is not to be played")
+        if self.instead is not None:
+            for name, other in replaced_by(self.instead).items():
+                if other in self.forbidden:
+                    raise OptionError(f"{other} is to be played instead of {name}, and never; leave one of them out")
         for first, last in self.no_fills_in:
             for bar in self.fill_at:
                 if first <= bar <= last:

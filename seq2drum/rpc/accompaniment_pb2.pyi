@@ -299,6 +299,7 @@ class GenerationConfig(_message.Message):
     BEAT_SCALE_FIELD_NUMBER: _builtins.int
     CHANNELS_FIELD_NUMBER: _builtins.int
     PERCUSSION_FIELD_NUMBER: _builtins.int
+    INSTEAD_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model's id, one of ListModels. Default: "", the server's default model."""
     seed: _builtins.int
@@ -424,6 +425,10 @@ class GenerationConfig(_message.Message):
     the fuller sections), or the name of an instrument, such as "tambourine"; an unknown one is refused with the known
     ones. In places as "chorus=tambourine,9-16=shaker". At most 4000 characters. Default: "", none.
     """
+    instead: _builtins.str
+    """Pieces that play in place of others, such as "closed hat=ride,snare=side stick"; "toms" and the other families of
+    `without` name several. All other hits stay as they are. At most 4000 characters. Default: "", none.
+    """
     @_builtins.property
     def bars(self) -> Global___BarRange:
         """Play only these bars, and keep the file's own drums elsewhere. Excludes `prime_bars`. Default: unset."""
@@ -511,10 +516,11 @@ class GenerationConfig(_message.Message):
         beat_scale: _builtins.float | None = ...,
         channels: _builtins.bool = ...,
         percussion: _builtins.str = ...,
+        instead: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_beat_scale", b"_beat_scale", "_bpm", b"_bpm", "_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_first_downbeat", b"_first_downbeat", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "bars", b"bars", "beat_scale", b"beat_scale", "bpm", b"bpm", "complexity", b"complexity", "daring", b"daring", "enter", b"enter", "excerpt", b"excerpt", "fills", b"fills", "first_downbeat", b"first_downbeat", "humanize", b"humanize", "intensity", b"intensity", "seed", b"seed", "swing", b"swing", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_beat_scale", b"_beat_scale", "_bpm", b"_bpm", "_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_first_downbeat", b"_first_downbeat", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "arrange", b"arrange", "bars", b"bars", "beat_scale", b"beat_scale", "bpm", b"bpm", "channels", b"channels", "click", b"click", "complexity", b"complexity", "complexity_places", b"complexity_places", "count_in", b"count_in", "daring", b"daring", "drum_map", b"drum_map", "ending", b"ending", "enter", b"enter", "excerpt", b"excerpt", "explain", b"explain", "fill_at", b"fill_at", "fills", b"fills", "fills_places", b"fills_places", "first_downbeat", b"first_downbeat", "follow", b"follow", "groove", b"groove", "half_time", b"half_time", "humanize", b"humanize", "intensity", b"intensity", "intensity_places", b"intensity_places", "like", b"like", "meter", b"meter", "model", b"model", "no_fills_in", b"no_fills_in", "out", b"out", "percussion", b"percussion", "pieces", b"pieces", "plan", b"plan", "prime_bars", b"prime_bars", "sections", b"sections", "seed", b"seed", "split", b"split", "style", b"style", "swing", b"swing", "tail", b"tail", "takes", b"takes", "temperature", b"temperature", "time", b"time", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar", "without", b"without"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_beat_scale", b"_beat_scale", "_bpm", b"_bpm", "_complexity", b"_complexity", "_daring", b"_daring", "_enter", b"_enter", "_fills", b"_fills", "_first_downbeat", b"_first_downbeat", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "arrange", b"arrange", "bars", b"bars", "beat_scale", b"beat_scale", "bpm", b"bpm", "channels", b"channels", "click", b"click", "complexity", b"complexity", "complexity_places", b"complexity_places", "count_in", b"count_in", "daring", b"daring", "drum_map", b"drum_map", "ending", b"ending", "enter", b"enter", "excerpt", b"excerpt", "explain", b"explain", "fill_at", b"fill_at", "fills", b"fills", "fills_places", b"fills_places", "first_downbeat", b"first_downbeat", "follow", b"follow", "groove", b"groove", "half_time", b"half_time", "humanize", b"humanize", "instead", b"instead", "intensity", b"intensity", "intensity_places", b"intensity_places", "like", b"like", "meter", b"meter", "model", b"model", "no_fills_in", b"no_fills_in", "out", b"out", "percussion", b"percussion", "pieces", b"pieces", "plan", b"plan", "prime_bars", b"prime_bars", "sections", b"sections", "seed", b"seed", "split", b"split", "style", b"style", "swing", b"swing", "tail", b"tail", "takes", b"takes", "temperature", b"temperature", "time", b"time", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar", "without", b"without"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__beat_scale: _TypeAlias = _typing.Literal["beat_scale"]  # noqa: Y015
     _WhichOneofArgType__beat_scale: _TypeAlias = _typing.Literal["_beat_scale", b"_beat_scale"]  # noqa: Y015

@@ -208,6 +208,26 @@ def test_keys_change_between_takes_and_the_kit_leaves_a_piece_out(song):
     song.until("document.querySelector('[data-deed=mute]').getAttribute('aria-pressed') === 'true'")
 
 
+def test_another_piece_instead_is_chosen_at_the_kit_heard_and_taken_back(song):
+    before = hits_of(song)
+    click = "document.querySelector(given[0]).dispatchEvent(new MouseEvent('click', { bubbles: true }));"
+    select = (
+        "const menu = document.querySelector('#kit-instead'); menu.value = given[0];"
+        "menu.dispatchEvent(new Event('change'));"
+    )
+    song.run(click, "[data-drum='closed hat']")
+    song.run(select, "ride")
+    waited(lambda: not any("hat" in hit["piece"] and hit["piece"] != "pedal hat" for hit in hits_of(song)), "no hat")
+    song.until(SETTLED)
+    rides = sum(hit["piece"] == "ride" for hit in hits_of(song))
+    assert rides >= 0.95 * sum(hit["piece"] in ("closed hat", "open hat") for hit in before)
+    song.until("location.hash.includes('instead=')")
+    label = song.run("return document.querySelector('[data-drum=\"closed hat\"]').getAttribute('aria-label');")
+    assert label == "closed hat: ride instead"
+    song.run(select, "")
+    waited(lambda: by_bar(hits_of(song)) == by_bar(before), "the hits of before")
+
+
 def test_wishes_for_parts_are_in_the_address_and_are_kept(song):
     block(song, 0)
     song.touch("#half-time")

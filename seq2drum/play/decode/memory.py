@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2drum.errors import OptionError
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves.grooves import Groove
@@ -69,6 +70,21 @@ class Pieces(NamedTuple):
         first = np.ones(len(wished.step), dtype=bool)
         first[1:] = (np.diff(wished.step) != 0) | (np.diff(wished.key) != 0)
         return wished.select(first)
+
+
+def pieces_instead(kit: Kit, others: Mapping[str, str]) -> Pieces:
+    """Return all pieces of a kit, some of them moved. others: the piece that plays in place of each.
+
+    Raises:
+        OptionError: the kit lacks one that is to play.
+    """
+    moved = np.arange(len(kit))
+    for name, other in others.items():
+        if other not in kit.places:
+            raise OptionError(f"this drummer plays no {other}; it has {', '.join(kit.names)}")
+        if name in kit.places:
+            moved[kit.places[name]] = kit.places[other]
+    return Pieces(np.ones(len(kit), dtype=np.bool_), moved)
 
 
 def pieces_for(

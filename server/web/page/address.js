@@ -8,7 +8,7 @@ import { placedOf, placeOf, textOf, withValue } from "./spans.js";
  * groove of another kind, which no address can hold, `track` the guitar, by number or name,
  * and `model` the drummer. `sections` are those
  * that the user names, such as "verse 1-8, chorus 9-16". `beats` is what is said of the file's own. Texts of places are
- * `groove_places` "9-16=one-drop", `fill_at` and `no_fills_in` bars; `without` has pieces.
+ * `groove_places` "9-16=one-drop", `fill_at` and `no_fills_in` bars; `without` and `instead` have pieces.
  *
  * @typedef {Partial<Record<typeof MORE_PLACES[number], string>>} Placing
  * @typedef {import("./options.js").Values & Beats & Placing & {track?: string, model?: string, sections?: string, beat?: Beat, own?: Record<string, Beat>}} Wishes
@@ -23,7 +23,7 @@ import { placedOf, placeOf, textOf, withValue } from "./spans.js";
 /** The numbers and their ranges. @type {Record<string, readonly [number, number]>} */
 export const LEVELS = Object.fromEntries(OPTIONS.flatMap(({ name, range }) => (range ? [[name, range]] : [])));
 const WORDS = [...OPTIONS.filter(({ kind }) => kind === "text").map(({ name }) => name), "track", "meter", "model"];
-const MORE_PLACES = /** @type {const} */ (["groove_places", "fill_at", "no_fills_in", "without"]);
+const MORE_PLACES = /** @type {const} */ (["groove_places", "fill_at", "no_fills_in", "without", "instead"]);
 const PLACES = [...OPTIONS.filter(({ kind }) => kind === "places").map(({ name }) => name), ...MORE_PLACES, "sections"];
 /** The numbers that are said of beats, and their ranges. @type {Record<string, readonly [number, number]>} */
 const BEAT_NUMBERS = { bpm: [30, 300], first_downbeat: [0, 3600], beat_scale: [0.5, 2] };

@@ -28,6 +28,9 @@ import { t } from "./words.js";
  * @property {(error: unknown) => void} fail
  */
 
+/** The piece that plays in place of each. @param {import("./address.js").Wishes} wishes */
+const othersOf = ({ instead = "" }) => new Map(instead.split(",").flatMap((pair) => (pair ? [/** @type {[string, string]} */ (pair.split("="))] : [])));
+
 export class Asking {
   /** The bars that the panel is about; null: the whole song. @type {Span | null} */
   #span = null;
@@ -55,6 +58,7 @@ export class Asking {
       mute: (pieces, on) => deeds.mix("mute", pieces, on),
       solo: (pieces, on) => deeds.mix("solo", pieces, on),
       leaveOut: (pieces, on) => this.#leaveOut(pieces, on),
+      replace: (pieces, other) => this.#replace(pieces, other),
     });
     this.panel = new Panel(
       {
@@ -99,7 +103,7 @@ export class Asking {
     this.form.show(picture, blocksOf(blocks, take?.plan ?? [], wishes, (name) => wishes.own?.[name]?.title ?? take?.grooves.find((one) => one.name === name)?.title ?? this.#titles.get(name) ?? name), this.#span);
     this.#view.wishes.show(wishes);
     this.panel.show({ wishes, span: this.#span, sections, bars, isBusy: busy });
-    this.kit.show(picture.hits, muted, solo, new Set((wishes.without ?? "").split(",")));
+    this.kit.show(picture.hits, { muted, solo, without: new Set((wishes.without ?? "").split(",")), instead: othersOf(wishes) });
   }
 
   /** @param {number} quarter @param {boolean} playing */
@@ -156,5 +160,17 @@ export class Asking {
     const without = new Set(before.split(",").filter(Boolean));
     for (const piece of pieces) without[on ? "add" : "delete"](piece);
     session.wish(without.size ? { ...wishes, without: [...without].join(",") } : wishes);
+  }
+
+  /** @param {readonly string[]} pieces @param {string} other that plays in their place; "": none */
+  #replace(pieces, other) {
+    const { session } = this.#view;
+    const { instead, ...wishes } = session.doc.wishes;
+    const others = othersOf({ instead });
+    for (const piece of pieces) {
+      if (other) others.set(piece, other);
+      else others.delete(piece);
+    }
+    session.wish(others.size ? { ...wishes, instead: [...others].map((pair) => pair.join("=")).join(",") } : wishes);
   }
 }

@@ -12,7 +12,9 @@ import { t } from "./words.js";
  * @property {(pieces: readonly string[], on: boolean) => void} mute
  * @property {(pieces: readonly string[], on: boolean) => void} solo
  * @property {(pieces: readonly string[], on: boolean) => void} leaveOut never play them
+ * @property {(pieces: readonly string[], other: string) => void} replace play another piece in their place; "": none
  */
+/** @typedef {{muted: ReadonlySet<string>, solo: ReadonlySet<string>, without: ReadonlySet<string>, instead: ReadonlyMap<string, string>}} State */
 /** @typedef {{name: string, pieces: readonly string[], x: number, y: number, w: number, h: number}} Drum pieces: of the kit that are played on it */
 
 /** From the back to the front, as the audience sees it. @type {readonly Drum[]} */
@@ -26,6 +28,10 @@ const DRUMS = [
   { name: "snare", pieces: ["snare", "side stick", "clap"], x: 244, y: 104, w: 33, h: 15 },
   { name: "closed hat", pieces: ["closed hat", "open hat", "pedal hat"], x: 300, y: 82, w: 30, h: 9 },
 ];
+/** What may play in place of a drum. */
+const OTHERS = [...DRUMS.map(({ name }) => name), "side stick", "open hat", "bell", "clap", "cowbell", "tambourine", "shaker", "block"];
+/** Those of a drum's pieces that another piece can play: not the stick on its rim, nor the foot. @param {Drum} drum */
+const byHand = ({ name, pieces }) => (name === "snare" ? [name] : pieces.filter((piece) => piece !== "pedal hat"));
 const [WIDE, HIGH] = [336, 168];
 const FADES = 260; // milliseconds
 const USUAL = 96;
@@ -41,8 +47,8 @@ export class Drumkit {
   #at = 0;
   /** @type {Drum | null} */
   #open = null;
-  /** @type {{muted: ReadonlySet<string>, solo: ReadonlySet<string>, without: ReadonlySet<string>}} */
-  #state = { muted: new Set(), solo: new Set(), without: new Set() };
+  /** @type {State} */
+  #state = { muted: new Set(), solo: new Set(), without: new Set(), instead: new Map() };
 
   /** @param {Deeds | null} deeds null: the kit is only to be seen */
   constructor(deeds) {
@@ -53,15 +59,16 @@ export class Drumkit {
     this.root = h("section", { class: "drumkit", "aria-label": t("kit.label") }, svg, this.menu);
   }
 
-  /** @param {readonly Stroke[]} hits in order @param {ReadonlySet<string>} muted @param {ReadonlySet<string>} solo @param {ReadonlySet<string>} without */
-  show(hits, muted, solo, without) {
+  /** @param {readonly Stroke[]} hits in order @param {State} state */
+  show(hits, state) {
     this.#hits = hits;
-    this.#state = { muted, solo, without };
+    this.#state = state;
+    const { muted, solo, without, instead } = state;
     for (const drum of DRUMS) {
       const off = this.#is(drum, without) ? "without" : (solo.size ? !this.#is(drum, solo) : this.#is(drum, muted)) ? "silent" : "";
       const element = this.#drums.get(drum.name);
       element?.setAttribute("class", `drum ${off}`);
-      if (this.#deeds) element?.setAttribute("aria-label", t(`piece.${drum.name}`) + (off ? `: ${t(`kit.${off}`)}` : ""));
+      if (this.#deeds) element?.setAttribute("aria-label", t(`piece.${drum.name}`) + (off ? `: ${t(`kit.${off}`)}` : instead.has(drum.name) ? `: ${t("kit.by", { piece: t(`piece.${instead.get(drum.name)}`) })}` : ""));
     }
     this.#tell();
   }
@@ -125,9 +132,14 @@ export class Drumkit {
       made.dataset.deed = deed;
       return made;
     };
-    const { muted, solo, without } = this.#state;
+    const { muted, solo, without, instead } = this.#state;
     const buttons = [button("solo", solo), button("mute", muted), button("leaveOut", without)];
-    fill(this.menu, h("strong", {}, t(`piece.${drum.name}`)), ...buttons);
+    const options = OTHERS.filter((piece) => !drum.pieces.includes(piece) && !without.has(piece)).map((piece) => h("option", { value: piece }, t(`piece.${piece}`)));
+    const other = h("select", { id: "kit-instead", onchange: () => deeds.replace(byHand(drum), other.value) }, h("option", { value: "" }, t("kit.itself")), ...options);
+    other.dataset.deed = "replace";
+    other.value = instead.get(drum.name) ?? "";
+    fill(this.menu, h("strong", {}, t(`piece.${drum.name}`)), ...buttons, h("label", {}, t("kit.instead"), " ", other));
+    if (focused === "replace") other.focus();
     buttons.find((one) => one.dataset.deed === focused)?.focus();
   }
 }

@@ -39,7 +39,7 @@ export class Board {
     this.#heard.textContent = heardOf(told) || t("jam.nothing");
     this.#place.textContent = index < 0 ? "" : t("beats.now", { bar: index + 1 });
     const none = /** @type {ReadonlySet<string>} */ (new Set());
-    this.#kit.show(bars.slice(-BACK).flatMap(({ hits }) => hits), none, none, none); // prettier-ignore
+    this.#kit.show(bars.slice(-BACK).flatMap(({ hits }) => hits), { muted: none, solo: none, without: none, instead: new Map() }); // prettier-ignore
     if (!playing) this.#light(-1, this.#lights.childElementCount || 4);
   }
 
