@@ -29,6 +29,7 @@ EIGHTH, SKIP, SIXTEENTHS = 3, 4, (1, 5)  # steps of a quarter: straight and swun
 FEW_KICKS, MANY_KICKS = 5, 5
 _SNARES, _TIME = ("snare", "clap"), ("closed hat", "open hat", "pedal hat", "ride", "bell")
 _SHAKEN = ("shaker", "cabasa", "tambourine")
+_KEEPING = frozenset(FULL.voices_named((*_TIME, *_SHAKEN)))
 _QUARTERS = 4
 
 
@@ -50,8 +51,8 @@ def has_signs(groove: Groove, style: str) -> bool:
 @cache
 def keeps_time(groove: Groove) -> bool:
     """Return whether hat, ride or something shaken is struck at least twice in each bar."""
-    keeping = [FULL.names.index(name) for name in (*_TIME, *_SHAKEN)]
-    return all((velocity[:, keeping] > 0).any(axis=1).sum() >= 2 for velocity in groove_velocities(groove))
+    struck = (zip(bar.step.tolist(), bar.key.tolist(), strict=True) for bar in groove.bars)
+    return all(len({step for step, voice in hits if voice in _KEEPING}) >= 2 for hits in struck)
 
 
 def groove_velocities(groove: Groove) -> list[IntArray]:

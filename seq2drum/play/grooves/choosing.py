@@ -535,7 +535,8 @@ class _Kinds:
 
 def _has_sixteenths(groove: Groove) -> bool:
     """Return whether a groove has about a stroke on hat or ride for each sixteenth of a bar."""
-    strokes = max(max(np.isin(bar.key, voices).sum() for voices in (_HATS, _RIDES)) for bar in groove.bars)
+    keys = [bar.key.tolist() for bar in groove.bars]
+    strokes = max(sum(map(own.count, voices)) for own in keys for voices in (_HATS, _RIDES))
     return bool(strokes >= SIXTEENTHS_A_QUARTER * groove.steps / STEPS_PER_QUARTER)
 
 
