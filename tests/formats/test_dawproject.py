@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -235,20 +235,24 @@ def test_real_songs_come_back_as_they_were(sample: list[Path]) -> None:
 # --- what other programs write ----------------------------------------------------------------------------------------
 
 
-def project(
+def written(
     lanes: str,
     *,
     tracks: str = '<Track id="t" name="Lead Guitar" contentType="notes"/>',
     automation: str = "",
     transport: str = '<Tempo unit="bpm" value="120" id="bpm"/><TimeSignature numerator="4" denominator="4" id="ts"/>',
-) -> Song:
-    """The song of a project with these parts."""
-    text = (
+) -> str:
+    """The XML of a project with these parts."""
+    return (
         f'<?xml version="1.0" encoding="UTF-8"?><Project version="1.0"><Application name="X" version="1"/>'
         f"<Transport>{transport}</Transport><Structure>{tracks}</Structure>"
         f'<Arrangement><Lanes timeUnit="beats">{lanes}</Lanes>{automation}</Arrangement></Project>'
     )
-    return open_song(packed(text)).song
+
+
+def project(lanes: str, **others: str) -> Song:
+    """The song of a project with these parts."""
+    return open_song(packed(written(lanes, **others))).song
 
 
 def lane(content: str, track: str = "t", unit: str = "") -> str:
@@ -293,6 +297,120 @@ def test_clips_in_clips_lanes_in_clips_and_references_are_followed() -> None:
     inner = f'<Clip time="1" duration="1"><Lanes><Notes id="n">{note(0, 60)}</Notes></Lanes></Clip>'
     clips = f'<Clip time="4" duration="4"><Clips>{inner}</Clips></Clip><Clip time="12" duration="4" reference="n"/>'
     assert heard(project(lane(clips))) == [(5, 60), (12, 60)]
+
+
+# Clips in a clip, at 60 and, from quarter 8 on, 120 BPM. The outer one lies at 8, lasts 10, begins in its content at 3
+# and loops from 1 to 5.
+NESTED = f"""<Clip time="8" duration="10" contentTimeUnit="beats" playStart="3" loopStart="1" loopEnd="5"><Clips>
+  <Clip time="0" duration="2"><Notes>{note(0, 40, 1)}{note(1.5, 41, 2)}</Notes></Clip>
+  <Clip time="2" duration="2" playStart="4" enable="1"><Notes>{note(4, 42)}{note(5, 43)}{note(6, 44)}</Notes></Clip>
+  <Clip time="4" duration="4" contentTimeUnit="seconds" playStart="0.25" playStop="0.75"><Lanes>
+    <Notes>{note(0.25, 45)}{note(0.5, 46, 9)}{note(0.75, 47)}</Notes></Lanes></Clip>
+  <Clip time="1" duration="4" enable="0"><Notes>{note(0, 99)}</Notes></Clip>
+</Clips></Clip>"""
+NESTED_TEMPO = (
+    '<TempoAutomation unit="bpm" timeUnit="beats"><Target parameter="bpm"/>'
+    '<RealPoint time="0" value="60"/><RealPoint time="8" value="120"/></TempoAutomation>'
+)
+
+
+def test_nested_clips_are_valid_by_the_schema_of_the_format() -> None:
+    etree = pytest.importorskip("lxml.etree", reason="lxml is not installed: pip install lxml")
+    if not SCHEMA.is_dir():
+        pytest.skip("needs the schema of DAWproject in ../shared/reference/dawproject")
+    text = written(lane(NESTED), automation=NESTED_TEMPO)
+    etree.XMLSchema(etree.parse(SCHEMA / "Project.xsd")).assertValid(etree.fromstring(text.encode()))
+
+
+def test_clips_in_clips_start_stop_and_loop_in_their_own_units() -> None:
+    song = project(lane(NESTED), automation=NESTED_TEMPO)
+    first = [(8, 43), (9, 45), (9.5, 46)]  # content from 3 to 5
+    again = [(10.5, 41), (11, 42), (12, 43), (13, 45), (13.5, 46)]  # from 1 to 5
+    third = [(14.5, 41), (15, 42), (16, 43), (17, 45), (17.5, 46)]
+    assert heard(song) == first + again + third
+    lengths = {pitch: duration / 480 for _, duration, pitch, _ in song.parts[0]}
+    assert lengths == {41: 0.5, 42: 0.25, 43: 0.25, 45: 0.5, 46: 0.5}  # cut by the clip, or by where it stops
+    # In a lane of seconds the outer clip lies at 8 seconds, and its content is the same.
+    clip = NESTED.replace('time="8" duration="10"', 'time="8" duration="5"')
+    assert heard(project(lane(clip, unit=' timeUnit="seconds"'), automation=NESTED_TEMPO)) == first + again + third
+
+
+def test_what_is_long_gone_of_a_loop_is_not_gone_through() -> None:
+    inner = f'<Clip time="0" duration="999999" loopEnd="0.001"><Notes>{note(0, duration=0.0005)}</Notes></Clip>'
+    song = project(lane(f'<Clip time="0" duration="0.01" playStart="900000"><Clips>{inner}</Clips></Clip>'))
+    assert 9 <= len(song.parts[0]) <= 11
+
+
+class Clip(NamedTuple):
+    """A clip, with all times in quarters. unit: of its content; "" for that around it."""
+
+    time: Fraction
+    duration: Fraction | None
+    play: Fraction
+    stop: Fraction | None
+    loop: tuple[Fraction, Fraction] | None
+    unit: str
+    content: list[Any]  # clips, or notes (time, pitch)
+
+    def written(self, unit: str) -> str:
+        def text(time: Fraction, unit: str) -> str:
+            return f"{float(time / (2 if unit == 'seconds' else 1)):g}"  # 120 quarters a minute
+
+        own = self.unit or unit
+        words = f'time="{text(self.time, unit)}" playStart="{text(self.play, own)}"'
+        words += f' duration="{text(self.duration, unit)}"' if self.duration is not None else ""
+        words += f' playStop="{text(self.stop, own)}"' if self.stop is not None else ""
+        words += f' loopStart="{text(self.loop[0], own)}" loopEnd="{text(self.loop[1], own)}"' if self.loop else ""
+        words += f' contentTimeUnit="{self.unit}"' if self.unit else ""
+        if self.content and isinstance(self.content[0], Clip):
+            return f"<Clip {words}><Clips>{''.join(each.written(own) for each in self.content)}</Clips></Clip>"
+        notes = "".join(note(text(time, own), pitch, 0.01) for time, pitch in self.content)
+        return f"<Clip {words}><Notes>{notes}</Notes></Clip>"
+
+
+def begin_at(content: list[Any], time: Fraction) -> list[int]:
+    """The pitches that begin at a time of a content, worked out by following the time inwards, clip by clip."""
+    if not (content and isinstance(content[0], Clip)):
+        return [pitch for at, pitch in content if at == time]
+    found = []
+    for clip in content:
+        whole = clip.duration if clip.duration is not None else None if clip.stop is None else clip.stop - clip.play
+        inside = clip.play + time - clip.time
+        if time < clip.time or (whole is not None and time >= clip.time + whole):
+            continue
+        if clip.loop and whole is not None and clip.loop[1] > max(clip.loop[0], clip.play):
+            first, last = clip.loop
+            inside = inside if inside < last else first + (inside - last) % (last - first)
+        elif clip.stop is not None and inside >= clip.stop:
+            continue
+        found += begin_at(clip.content, inside)
+    return found
+
+
+PLACES = st.integers(0, 16).map(lambda at: Fraction(at, 4))
+NOTES = st.lists(st.tuples(PLACES, st.integers(40, 50)), min_size=1, max_size=4)
+
+
+def clips_around(content: st.SearchStrategy[list[Any]]) -> st.SearchStrategy[list[Any]]:
+    clip = st.builds(
+        Clip,
+        *(PLACES, st.none() | PLACES, PLACES, st.none() | PLACES, st.none() | st.tuples(PLACES, PLACES)),
+        *(st.sampled_from(("", "beats", "seconds")), content),
+    )
+    return st.lists(clip, min_size=1, max_size=3)
+
+
+@given(st.recursive(NOTES, clips_around, max_leaves=6).filter(lambda content: isinstance(content[0], Clip)))
+@settings(max_examples=60, deadline=None)
+def test_clips_nested_anyhow_play_what_following_the_time_inwards_finds(clips: list[Clip]) -> None:
+    times = [Fraction(at, 4) for at in range(4 * 40)]
+    expected = sorted((float(time), pitch) for time in times for pitch in begin_at(clips, time))
+    lanes = lane("".join(clip.written("beats") for clip in clips))
+    if expected:
+        assert sorted(heard(project(lanes))) == expected
+    else:
+        with pytest.raises(NotationError, match="no notes"):
+            project(lanes)
 
 
 def test_a_clip_that_is_switched_off_is_not_heard() -> None:

@@ -317,6 +317,10 @@ class _Place(NamedTuple):
         """The quarter of the song at a time of the timeline."""
         return clock.quarters(self.base + time) if self.in_seconds else self.base + time
 
+    def time(self, quarter: float, clock: _Clock) -> float:
+        """The time of the timeline at a quarter of the song."""
+        return (clock.seconds(quarter) if self.in_seconds else quarter) - self.base
+
     def counted(self, unit: str | None, clock: _Clock) -> _Place:
         """The same place, counted in a unit; None keeps its own."""
         if unit is None or (unit == "seconds") == self.in_seconds:
@@ -370,7 +374,7 @@ class _Arranged:
                 self._timeline(child, place, depth + 1)
         elif timeline.tag == "Clips":
             for clip in timeline.children:
-                if clip.tag == "Clip" and clip.attributes.get("enable", "true") != "false":
+                if clip.tag == "Clip" and clip.attributes.get("enable") not in ("false", "0"):
                     self._clip(clip, place, depth + 1)
 
     def _clip(self, clip: _Element, place: _Place, depth: int) -> None:
@@ -390,12 +394,18 @@ class _Arranged:
             stop = own.quarter(clip.number("playStop") - play, clock)
         else:
             stop = math.inf
-        heard = max(start, place.start), min(stop, place.stop)
         # 2. One pass, or passes from the start to the loop's end, and then over the loop.
         loops = loop_end > max(loop, play) and stop < math.inf
-        at, first = 0.0, play  # of the pass: where it begins in the clip, and in the content
-        while True:
-            begun = own.quarter(at, clock)
+        if not loops and "playStop" in clip.attributes:
+            stop = min(stop, own.quarter(clip.number("playStop") - play, clock))
+        heard = max(start, place.start), min(stop, place.stop)
+        number = 0
+        if loops:  # passes that are over before anything is heard
+            gone = own.time(heard[0], clock) - (loop_end - play)
+            number = max(0, math.floor(gone / (loop_end - loop)))
+        while heard[0] < heard[1]:
+            at, first = (loop_end - play + (number - 1) * (loop_end - loop), loop) if number else (0.0, play)
+            begun = own.quarter(at, clock)  # of the pass: where it begins in the clip; first: in the content
             ended = own.quarter(at + loop_end - first, clock) if loops else math.inf
             window = max(heard[0], begun), min(heard[1], ended)
             if window[0] < window[1]:
@@ -403,7 +413,7 @@ class _Arranged:
                 self._timeline(content[0], inner, depth)
             if not loops or ended >= heard[1] or ended <= begun:
                 return
-            at, first = at + loop_end - first, loop
+            number += 1
 
     def _add_notes(self, timeline: _Element, place: _Place) -> None:
         if not timeline.notes:
