@@ -43,13 +43,13 @@ def song_of(tab: Tab, order: Sequence[int] | None = None) -> Song:
     # 1. The measures as played, and their times.
     _check(tab)
     tab, remarks = _fitted(tab)
-    order = played(tab.measures) if order is None else order
+    order = played(tab.measures, what=tab.what) if order is None else order
     starts = [Fraction(0)]
     for index in order:
         starts.append(starts[-1] + tab.measures[index].length)
     if starts[-1] > TAB_LIMITS.quarters:
         raise NotationError(
-            f"the tab is {float(starts[-1]):.6g} quarters long with its repeats; at most {TAB_LIMITS.quarters:,}"
+            f"the {tab.what} is {float(starts[-1]):.6g} quarters long with its repeats; at most {TAB_LIMITS.quarters:,}"
             " are read: is it more than one song?"
         )
     # 2. The place of each beat in its measure.
@@ -64,14 +64,15 @@ def song_of(tab: Tab, order: Sequence[int] | None = None) -> Song:
     ]
     if sum(beats[index] for index in order) > TAB_LIMITS.played_beats:
         raise NotationError(
-            f"with its repeats played out the tab has more than {TAB_LIMITS.played_beats:,} beats; write fewer repeats"
+            f"with its repeats played out the {tab.what} has more than {TAB_LIMITS.played_beats:,} beats;"
+            " write fewer repeats"
         )
     parts, count = [], 0
     for track, line in zip(tab.tracks, lines, strict=True):
-        notes = _notes(line, order, places, ticks)
+        notes = _notes(line, order, places, ticks, tab.what)
         count += len(notes)
         if count > TAB_LIMITS.notes:
-            raise _too_many_notes()
+            raise _too_many_notes(tab.what)
         parts.append(Part.of(notes, program=track.program, name=track.name, is_drums=track.is_drums))
     return Song(
         ticks,
@@ -88,13 +89,13 @@ def song_of(tab: Tab, order: Sequence[int] | None = None) -> Song:
     )
 
 
-def _too_many_notes() -> NotationError:
-    return NotationError(f"the tab has more than {TAB_LIMITS.notes:,} notes with its repeats; wanted fewer")
+def _too_many_notes(what: str) -> NotationError:
+    return NotationError(f"the {what} has more than {TAB_LIMITS.notes:,} notes with its repeats; wanted fewer")
 
 
 def _check(tab: Tab) -> None:
     if not tab.measures or not tab.tracks:
-        raise NotationError("the tab has no measures or no tracks; wanted one with a guitar")
+        raise NotationError(f"the {tab.what} has no measures or no instruments; wanted one with a guitar")
     for number, measure in enumerate(tab.measures, start=1):
         if measure.numerator not in metres.NUMERATORS or measure.denominator not in metres.DENOMINATORS:
             raise NotationError(
@@ -126,7 +127,9 @@ def _fitted(tab: Tab) -> tuple[Tab, tuple[str, ...]]:
     if not (strange or late):
         return tab, ()
     if len(strange) == count:
-        raise NotationError(f"all {count:,} notes are beyond MIDI's range, the first {strange[0]}: is the tab damaged?")
+        raise NotationError(
+            f"all {count:,} notes are beyond MIDI's range, the first {strange[0]}: is the {tab.what} damaged?"
+        )
     # 2. The others.
     tracks = []
     for track in tab.tracks:
@@ -305,7 +308,7 @@ class _Voice:
             self.notes[place][1] = max(self.notes[place][1], min(tick, latest))
 
 
-def _notes(line: _Line, order: Sequence[int], places: Sequence[int], ticks: int) -> list[Note]:
+def _notes(line: _Line, order: Sequence[int], places: Sequence[int], ticks: int, what: str) -> list[Note]:
     out = []
     for bars in line.voices:
         voice, before = _Voice(), 0
@@ -324,7 +327,7 @@ def _notes(line: _Line, order: Sequence[int], places: Sequence[int], ticks: int)
                 before = onset
                 voice.damp(onset, {note.string for note in beat.notes} - tied if beat.notes else None)
                 if len(voice.notes) > TAB_LIMITS.notes:
-                    raise _too_many_notes()
+                    raise _too_many_notes(what)
                 for note in beat.notes:
                     for struck, stop in _strokes(onset, end, round(note.tremolo * ticks) if note.tremolo else 0):
                         voice.strike(note, struck, stop, onset + length)
@@ -388,7 +391,8 @@ def _tempos(tab: Tab, order: Sequence[int], starts: Sequence[Fraction]) -> list[
         by_measure.setdefault(mark.measure, []).append(mark)
     if sum(len(by_measure.get(index, ())) for index in order) > TAB_LIMITS.tempos:
         raise NotationError(
-            f"with its repeats played out the tab has more than {TAB_LIMITS.tempos:,} changes of tempo; write fewer"
+            f"with its repeats played out the {tab.what} has more than {TAB_LIMITS.tempos:,} changes of tempo;"
+            " write fewer"
         )
     marks = [(starts[n] + mark.place, mark) for n, index in enumerate(order) for mark in by_measure.get(index, ())]
     out: dict[Fraction, float] = {}

@@ -138,11 +138,12 @@ class TempoMark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A whole tab."""
+    """A whole tab. what: the word for it in messages, such as score."""
 
     measures: tuple[Measure, ...]
     tracks: tuple[Track, ...]
     tempos: tuple[TempoMark, ...]
+    what: str = "tab"
 
 
 FALLBACK_TICKS = 10_080  # divides by 2 to 10, 12, 14, 15, 16, 18, 20, 21, 24, 28, 30, 32

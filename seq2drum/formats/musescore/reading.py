@@ -606,7 +606,7 @@ def _tab(score: _Score) -> Tab:
         tracks.append(Track(part.name, part.program, part.is_drums, _joined(staves, len(measures))))
     tempos = score.tempos if any(not mark.measure and not mark.place for mark in score.tempos) else []
     first = () if tempos else (TempoMark(0, Fraction(0), 120.0),)
-    return Tab(measures, tuple(tracks), (*first, *score.tempos))
+    return Tab(measures, tuple(tracks), (*first, *score.tempos), "score")
 
 
 def _joined(staves: Sequence[tuple[bool, list[Voices]]], measures: int) -> tuple[Voices, ...]:
