@@ -127,10 +127,12 @@ def _installation() -> Iterator[Check]:
     try:
         from seq2drum.play.checkpoint import folder, runtime
         from seq2drum.play.generators import composer
+        from seq2drum.play.grooves import ranker
 
         names = folder.available()
         for name in names:
             folder.verify(folder.find(name))
+        folder.verify(ranker.SHIPPED, ranker.FILES)
         version = runtime.runtime().__version__
     except ImportError as error:
         yield Check(group, "player", "wrong", f"{error}", packages.install_package("onnxruntime"))

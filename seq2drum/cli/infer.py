@@ -227,7 +227,8 @@ def _play_one(
     _say_sections(source, takes[0], wanted)
     _say_grooves(source, takes[0], wanted)
     title = as_text("Drums" if source == "-" else Path(source).stem)
-    played = Played(takes, title, exports.session(options), exports.sounds(options), given.recording)
+    sounds = exports.sounds(options) if also else None
+    played = Played(takes, title, exports.session(options), sounds, given.recording)
     exports.keep(played, options, source, targets, also, begun, with_guitar=options.with_guitar)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -85,10 +85,12 @@ def steps_in(length: int | IntArray, ticks_per_quarter: int) -> IntArray:
     return steps
 
 
+@cache
 def quarters_into(steps: int) -> NDArray[np.float64]:
-    """(steps,): quarters from the barline to each step of a bar."""
+    """(steps,): quarters from the barline to each step of a bar. Not to be changed."""
     quarter, place = np.divmod(np.arange(steps), STEPS_PER_QUARTER)
     quarters: NDArray[np.float64] = quarter + PLACES[place] / TWELFTHS
+    quarters.setflags(write=False)
     return quarters
 
 

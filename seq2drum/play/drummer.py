@@ -36,7 +36,6 @@ from seq2drum.play.choose import Grooves, choose, variants
 from seq2drum.play.decode import engine
 from seq2drum.play.decode.decoding import PlayedBar, play
 from seq2drum.play.decode.engine import ComputationStream, Engine, guided
-from seq2drum.play.decode.ensemble import Ensemble
 from seq2drum.play.decode.plan import Arrangement, Plan, decoded_bars
 from seq2drum.play.decode.sampling import Sampling
 from seq2drum.play.grooves import choosing
@@ -121,6 +120,8 @@ class Drummer(Shown):
         chosen = [planned(guitar, choose(guitar, own), plan) for own in variants(guitar, options, count)]
         if count == 1:
             return [take_of(guitar, chosen[0], list(self.engine.run(self.bars(guitar, chosen[0]))))]
+        from seq2drum.play.decode.ensemble import Ensemble  # here: a single take, as most are, has no use for it
+
         bars: list[list[DrumBar]] = [[] for _ in chosen]
         for begin in range(0, count, TAKES_TOGETHER):
             ensemble = Ensemble[int, DrumBar](self.engine)

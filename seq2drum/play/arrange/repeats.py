@@ -84,6 +84,7 @@ class Past:
 
     def __init__(self) -> None:
         self._kinds = list[int]()
+        self._new = list[bool]()
         self._names = list[int]()  # of each bar; alike ones have one name
         self._named = 0
 
@@ -92,6 +93,7 @@ class Past:
         if source == NEW:
             self._named += 1
         self._kinds.append(kind)
+        self._new.append(kind >= CANDIDATES)
         self._names.append(self._named if source == NEW else self._names[source])
 
     def rest(self) -> None:
@@ -110,7 +112,7 @@ class Past:
         for bars in (*_RECENT, count):
             some = kinds[-bars:]
             of = max(len(some), 1)
-            row += [some.count(0) / of, sum(kind >= CANDIDATES for kind in some) / of, len({*names[-bars:]}) / of]
+            row += [some.count(0) / of, sum(self._new[-bars:]) / of, len({*names[-bars:]}) / of]
         row.append(min(count, 32) / 32)
         return row
 

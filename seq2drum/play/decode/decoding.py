@@ -21,7 +21,6 @@ from seq2drum.lattice.conditions import of_controls
 from seq2drum.lattice.features import Features, GuitarGrid
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import Grid, to_full
-from seq2drum.lattice.phrases import spans
 from seq2drum.music.kit import Kit, Limbs
 from seq2drum.play.decode.bar import PlayedBatch
 from seq2drum.play.decode.decoder import RUN_GAP, BarDecoder
@@ -255,6 +254,8 @@ def _ranges(model: Playable, guitar_grid: GuitarGrid, idle: BoolArray) -> list[t
     bars = len(idle)
     whole = [(0, bars)]
     if model.unit == "pair":
+        from seq2drum.lattice.phrases import spans  # here: the shipped models read whole songs
+
         notes = np.bincount(guitar_grid.form.bar_of(guitar_grid.guitar.step), minlength=bars).tolist()
         whole = spans([notes], max_notes=model.max_notes)
     end = int(np.flatnonzero(~idle).max(initial=0)) + 1

@@ -172,7 +172,8 @@ class Plan:
 
     def cues(self, first: int, steps: int) -> list[tuple[int, Cue]]:
         """Return the cues of a bar by steps of the bar. first: the bar's first step in the song."""
-        cues = self.gestures.cues
+        if not (cues := self.gestures.cues):
+            return []
         here = slice(bisect_left(self._cued, first), bisect_left(self._cued, first + steps))
         return [(step - first, cues[step]) for step in self._cued[here]]
 
