@@ -36,6 +36,7 @@ SAID: Mapping[str, str] = MappingProxyType(
         "time.ride": "time on the ride",
         "time.crash": "time on the crash",
         **{f"beside.{name}": f"{shown} beside the drums" for name, (shown, _) in INSTRUMENTS.items()},
+        "instead": "{other} instead of {piece}, as requested",
         "as.bar": "as bar {first}",
         "as.bars": "as bars {first}-{last}",
         "nearly.bar": "nearly as bar {first}",

@@ -15,11 +15,12 @@ from seq2drum.lattice.sections import sections
 from seq2drum.music import drum_maps
 from seq2drum.music.choices import NO_PERCUSSION
 from seq2drum.music.duet import Duet
-from seq2drum.music.explanation import Explanation, SectionGroove, Swap, explained, piece
+from seq2drum.music.explanation import Explanation, Piece, SectionGroove, Swap, explained, piece
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Bar, Marker, Part, Song
+from seq2drum.music.options import replaced_by
 from seq2drum.music.shown import Shown
-from seq2drum.music.song_plan import SongPlan
+from seq2drum.music.song_plan import CYMBALS, SongPlan
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.grooves import choosing
 from seq2drum.play.grooves.percussion import drummers_own, passages
@@ -134,18 +135,22 @@ class Take(Shown):
         """Return the explanations of the take, bar by bar, with the guitar that each follows; see `explain`."""
         song_grid = SongGrid.of(self.song, self.guitar.parts)
         hits = encode(self.standard_part, song_grid.lattice, FULL)
-        beside = []
+        form, beside = song_grid.form, list[tuple[int, int, Piece]]()
         if self.options.percussion != NO_PERCUSSION:
-            form = song_grid.form
-            beside = [
-                explained(int(song_grid.numbers[first]), int(song_grid.numbers[last]), piece(f"beside.{name}"))
-                for name, first, last in passages(hits, form)
-            ]
+            beside += [(first, last, piece(f"beside.{name}")) for name, first, last in passages(hits, form)]
             hits = drummers_own(hits)
+        others = {} if self.options.instead is None else replaced_by(self.options.instead)
+        for name, other in others.items():
+            bars = form.bar_of(hits.step[hits.key == FULL.places[other]])
+            if len(bars):
+                beside.append((int(bars.min()), int(bars.max()), piece("instead", piece=name, other=other)))
+        known = {cymbal: by if (by := others.get(cymbal, cymbal)) in CYMBALS else None for cymbal in CYMBALS}
+        plan = [row if row.cymbal is None else row._replace(cymbal=known[row.cymbal]) for row in self.plan]
         titles = {groove.section: groove.title for groove in self.grooves}
         out = Guitar(self.song, self.guitar).out(self.options.out, self.options.enter)
         guitar, numbers = song_grid.guitar_grid, song_grid.numbers
-        told = (*beside, *explain(hits, guitar, numbers=numbers, grooves=titles, out=out, plan=self.plan))
+        also = [explained(int(numbers[first]), int(numbers[last]), said) for first, last, said in beside]
+        told = (*also, *explain(hits, guitar, numbers=numbers, grooves=titles, out=out, plan=plan))
         told = tuple(sorted(told, key=lambda each: each.first))
         heard = choosing.heard(guitar, sections(guitar), self.options)
         if heard is None:

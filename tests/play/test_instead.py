@@ -75,6 +75,16 @@ def test_the_stream_has_it_too_and_bars_that_stay_do_not(drummer: Drummer, tmp_p
     assert "ride" in {name for onset, name, _ in hits(again) if onset >= stop}
 
 
+def test_a_take_says_what_plays_instead_and_that_its_sections_are_on_it(drummer: Drummer) -> None:
+    options = Options(seed=3, instead="closed hat=ride,open hat=ride,toms=cowbell")
+    take = drummer.accompany(ROCK, options)
+    said = [str(line) for line in take.explain()]
+    assert any(line.endswith(": ride instead of closed hat, as requested") for line in said)
+    assert not [line for line in said if "on the hi-hat" in line or "on the open hi-hat" in line]
+    cow = drummer.accompany(ROCK, replace(options, instead="closed hat=cowbell,open hat=cowbell,ride=cowbell"))
+    assert not [line for line in map(str, cow.explain()) if "on the hi-hat" in line or "on the ride" in line]
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [

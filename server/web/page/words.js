@@ -50,8 +50,11 @@ export function t(key, values = {}) {
  */
 export function said({ text, pieces = [] }) {
   const isKnown = pieces.length && pieces.every(({ what }) => `said.${what}` in WORDS);
-  return isKnown ? pieces.map(({ what, values }) => t(`said.${what}`, values)).join("") : text;
+  return isKnown ? pieces.map(({ what, values }) => t(`said.${what}`, what === "instead" ? inWords(values) : values)).join("") : text;
 }
+
+/** Names of pieces of the kit. @param {Record<string, string>} names */
+const inWords = (names) => Object.fromEntries(Object.entries(names).map(([key, name]) => [key, t(`piece.${name}`)]));
 
 /**
  * The reason why a part is the guitar, in the language of the page; in English if the page does not know it.

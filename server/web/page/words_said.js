@@ -33,6 +33,7 @@ export const SAID_WORDS = {
   "said.beside.bongos": ["bongos beside the drums", "Bongos neben dem Schlagzeug"],
   "said.beside.block": ["wood block beside the drums", "Holzblock neben dem Schlagzeug"],
   "said.beside.triangle": ["triangle beside the drums", "Triangel neben dem Schlagzeug"],
+  "said.instead": ["{other} instead of {piece}, as requested", "{other} statt {piece}, wie gewünscht"],
   "said.as.bar": ["as bar {first}", "wie Takt {first}"],
   "said.as.bars": ["as bars {first}-{last}", "wie Takte {first}–{last}"],
   "said.nearly.bar": ["nearly as bar {first}", "fast wie Takt {first}"],
