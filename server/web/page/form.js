@@ -33,8 +33,6 @@ export class Form {
   #end = 1; // quarters
   #looks = "";
   #place = 0;
-  /** The first bar of the block that sounds. @type {number | undefined} */
-  #sounding;
   #deeds;
 
   /** @param {Deeds} deeds */
@@ -71,19 +69,9 @@ export class Form {
     if (quarter === this.#place) return;
     this.#place = quarter;
     this.now.style.left = `${this.#share(quarter)}%`;
-    this.#mark();
     const { scrollWidth, clientWidth, scrollLeft } = this.root;
     const x = (quarter / this.#end) * scrollWidth;
     if (playing && scrollWidth > clientWidth && (x < scrollLeft || x > scrollLeft + clientWidth - 40)) this.root.scrollLeft = x - 40;
-  }
-
-  /** The block that sounds shows its whole name. */
-  #mark() {
-    const bar = barAt(this.#picture?.bars ?? [], this.#place)?.number ?? 0;
-    const first = this.#blocks.find((block) => has(block, bar))?.firstBar;
-    if (first === this.#sounding) return;
-    this.#sounding = first;
-    for (const button of /** @type {NodeListOf<HTMLElement>} */ (this.blocks.querySelectorAll(".block"))) button.classList.toggle("now", button.dataset.first === String(first));
   }
 
   /** @param {number} quarter */
@@ -111,8 +99,6 @@ export class Form {
       return [button, border];
     });
     fill(this.blocks, ...built);
-    this.#sounding = undefined;
-    this.#mark();
     if (focused) /** @type {HTMLElement | null} */ (this.blocks.querySelector(`[data-first="${focused}"]`))?.focus();
     const { firstBar, lastBar } = this.#chosen ?? { firstBar: 0, lastBar: 0 };
     this.mark.hidden = !this.#chosen || this.#blocks.some((block) => isSame(block, { firstBar, lastBar }));
@@ -221,8 +207,7 @@ export class Form {
       to.fillRect(left, tall - high, wide, Math.max(1, high));
       to.globalAlpha = 1;
       to.fillStyle = colour.soft;
-      const name = String(bar.number);
-      if ((bar.number - 1) % every === 0 && left + to.measureText(name).width <= width) to.fillText(name, left, HIGH - 1);
+      if ((bar.number - 1) % every === 0) to.fillText(String(bar.number), left, HIGH - 1);
     }
   }
 }

@@ -34,11 +34,10 @@ export const SIZE = { head: 42, section: 19, guitar: 72, gap: 6, row: 24, foot: 
 const SIZES = [
   [1700, 58, 330, 72, 32, 21], // a window of this height or more: row, guitar, head, section, letters
   [1350, 42, 250, 54, 24, 15],
-  [1100, 32, 120, 50, 23, 14],
+  [1100, 34, 180, 50, 23, 14],
   [780, 24, 72, 42, 19, 12],
   [0, 24, 66, 42, 19, 12],
 ];
-const [USUAL_ROWS, LEAST_ROW, LEAST_GUITAR] = [10, 24, 48];
 /** Pixels before the first barline, for early hits. */
 export const LEAD = 10;
 const LEAST_CELL = 7; // narrower cells are not drawn
@@ -47,16 +46,12 @@ const FULL_BAR = 16; // hits
 const COLOURS = ["paper", "raised", "ink", "soft", "line", "faint", "accent", "guitar", "fill", "fill-word", "lock", "hit-kick", "hit-snare", "hit-hat", "hit-cymbal", "hit-tom", "hit-other"];
 
 /**
- * Set the height of rows to fit the window. More rows than usual take from the guitar, then from each other.
+ * Set the height of rows to fit the window.
  *
  * @param {number} height of the window, in pixels
- * @param {number} rows
  */
-export function fitted(height, rows) {
-  const [, usual, most, head, section, letters] = /** @type {number[]} */ (SIZES.find(([least]) => height >= least));
-  const room = most + USUAL_ROWS * usual;
-  const guitar = Math.max(LEAST_GUITAR, Math.min(most, room - rows * usual));
-  const row = Math.max(LEAST_ROW, Math.min(usual, Math.floor((room - guitar) / rows)));
+export function fitted(height) {
+  const [, row, guitar, head, section, letters] = /** @type {number[]} */ (SIZES.find(([least]) => height >= least));
   Object.assign(SIZE, { row, guitar, head, section, letters, foot: section });
 }
 

@@ -141,7 +141,7 @@ export class Roll {
   }
 
   #sized() {
-    fitted(innerHeight, this.#picture.rows.length || 1);
+    fitted(innerHeight);
     this.root.style.setProperty("--row", `${SIZE.row}px`);
     this.root.style.setProperty("--guitar-row", `${SIZE.guitar}px`);
     this.root.style.setProperty("--head", `${SIZE.head}px`);

@@ -79,7 +79,7 @@ export class Stage {
             h("div", { class: "told" },
               h("div", { class: "row under" }, roll.status, h("span", { class: "gap" }),
                 h("label", { class: "inline" }, t("roll.grid"), grid), h("label", { class: "check" }, rows, t("roll.all")),
-                h("span", { class: "row zoom" }, small("out", t("roll.out"), () => roll.zoom(-1), "−"), small("in", t("roll.in"), () => roll.zoom(1), "+"))),
+                small("out", t("roll.out"), () => roll.zoom(-1), "−"), small("in", t("roll.in"), () => roll.zoom(1), "+")),
               this.words,
               h("details", { class: "more", open: innerHeight > HIGH }, h("summary", {}, t("song.words")), this.allWords),
               h("details", { class: "more" }, h("summary", {}, t("roll.help")), h("p", { class: "meaning", id: "roll-keys" }, t("roll.keys")))))),
@@ -141,7 +141,7 @@ export class Stage {
         },
         h("span", { class: "tab-beat" }, drawing(hits, bar)),
         h("strong", {}, t("take.name", { number: index + 1 }) + (edits.length ? " *" : ""), locks.length > 0 && sign("lock")),
-        h("span", { class: "meaning" }, told.join("\u00a0· ")),
+        h("span", { class: "meaning" }, told.join(" · ")),
       ); // prettier-ignore
       made.dataset.take = String(index + 1);
       return made;

@@ -9,7 +9,7 @@ export const FORM_WORDS = {
   "form.fill": ["ends with a fill", "endet mit einem Fill"],
   "form.break": ["ends with a break", "endet mit einem Break"],
   "form.border": ["Drag: the next part begins in another bar", "Ziehen: Der nächste Teil beginnt in einem anderen Takt"],
-  "panel.label": ["Ask the drummer", "Wünsche"],
+  "panel.label": ["Ask the drummer", "Wünsche an den Drummer"],
   "panel.close": ["Back to the whole song", "Zurück zum ganzen Song"],
   "panel.name": ["Name of this part", "Name dieses Teils"],
   "panel.whole": ["Whole song", "Ganzer Song"],
@@ -52,6 +52,6 @@ export const FORM_WORDS = {
   "kit.by": ["{piece} instead", "stattdessen {piece}"],
   "kit.silent": ["muted", "stumm"],
   "kit.without": ["never played", "wird nie gespielt"],
-  "take.fill": ["{fills}\u00a0fill", "{fills}\u00a0Fill"],
-  "take.fills": ["{fills}\u00a0fills", "{fills}\u00a0Fills"],
+  "take.fill": ["{fills} fill", "{fills} Fill"],
+  "take.fills": ["{fills} fills", "{fills} Fills"],
 };
