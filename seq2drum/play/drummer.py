@@ -46,8 +46,6 @@ from seq2drum.play.take import DrumBar, Take, ranked
 from seq2drum.play.wishes import resolve_options
 from seq2drum.play.write import take_of, write
 
-TAKES_TOGETHER = 16  # takes of a song in a batch; more gain little
-
 
 @dataclass(frozen=True)
 class Drummer(Shown):
@@ -118,19 +116,8 @@ class Drummer(Shown):
             raise OptionError(f"{count} takes are requested, wanted 1 to {MOST_TAKES}")
         guitar, options = self.listen(song, options, drums=drums)
         chosen = [planned(guitar, choose(guitar, own), plan) for own in variants(guitar, options, count)]
-        if count == 1:
-            return [take_of(guitar, chosen[0], list(self.engine.run(self.bars(guitar, chosen[0]))))]
-        from seq2drum.play.decode.ensemble import Ensemble  # here: a single take, as most are, has no use for it
-
-        bars: list[list[DrumBar]] = [[] for _ in chosen]
-        for begin in range(0, count, TAKES_TOGETHER):
-            ensemble = Ensemble[int, DrumBar](self.engine)
-            for index in range(begin, min(begin + TAKES_TOGETHER, count)):
-                ensemble.join(index, self.bars(guitar, chosen[index]))
-            for index, bar in ensemble.run():
-                bars[index].append(bar)
-        takes = [take_of(guitar, grooves, played) for grooves, played in zip(chosen, bars, strict=True)]
-        return ranked(takes, options)
+        # One by one: in batches they would take as long, since joining their memories costs what sharing passes gains.
+        return ranked([take_of(guitar, own, self.engine.run(self.bars(guitar, own))) for own in chosen], options)
 
     def listen(
         self,

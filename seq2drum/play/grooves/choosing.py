@@ -570,7 +570,8 @@ def _is_genuine(groove: Groove, idiom: str) -> bool:
 
 def _drawn(fit: Fit, daring: float, rng: np.random.Generator) -> int:
     """A groove by a draw: at a daring of 0.5 as often as drummers play it; less daring favours likely ones."""
-    power = Fit.of(fit.shelf, np.log(fit.shares) * AS_DRUMMERS / daring).shares
+    with np.errstate(divide="ignore"):
+        power = Fit.of(fit.shelf, np.log(fit.shares) * AS_DRUMMERS / daring).shares
     return int(rng.choice(len(power), p=power))
 
 
