@@ -7,6 +7,7 @@ is requested for a place, an ending or an entry) makes a version of the bars tha
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -169,7 +170,9 @@ def make_plan(
     plan = Plan.of_sections(len(form.steps), sections, grooves, firm=is_firm)
     notes = Grid.join([guitar_grid.guitar, guitar_grid.bass]) if notes is None else notes
     numbers = np.arange(1, len(form.steps) + 1) if numbers is None else numbers
-    soft = is_soft(options, next((groove for groove in plan.grooves[::-1] if groove is not None), None))
+    played = [groove for groove in plan.grooves if groove is not None]
+    usual = max(played, key=Counter(played).__getitem__, default=None) if options.arranges else [None, *played][-1]
+    soft = is_soft(options, usual)
     seed, ways = options.sampling.seed if options.sampling.temperature else 0, ways_of(options.band)
     # 1. Where the drums wait, and the groove of each section, varied unless it is requested.
     entries: tuple[int, ...] = ()

@@ -33,6 +33,7 @@ from seq2drum.lattice.grooves.styles import (
     swings,
 )
 from seq2drum.lattice.grooves.titles import kind_of
+from seq2drum.lattice.grooves.variation import timekeeper
 from seq2drum.lattice.sections import Section, spans_of
 from seq2drum.music.choices import WHOLE
 from seq2drum.music.kit import FULL
@@ -53,13 +54,14 @@ IN_STYLE = 4  # of them, those of the likeliest style
 LIKE_LEADING = 4.0  # nats that a groove gains in a section by its F1 with the leading one
 LIKE = 0.45  # F1 of a section's own groove with the leading one, at least
 CHANGE = 0.03  # F1 by which a section's own groove must beat the leading one
-# A section's own groove in a whole song: its F1 with the leading one; what it gains by being played elsewhere in the
-# song; the weight of how differently the guitar calls for it; and the bounds of what all that must come to, between
-# which a song draws: .35 to .6 of the letters change, in drummers' songs .59, with the F1 of none (235 songs).
-OWN_LIKE, OWN_UNLIKE = 0.6, 0.95
+# A section's own groove: its F1 with the leading one, and how much louder or softer it may be; what it gains by being
+# played elsewhere in the song; the weight of how differently the guitar calls for it; and the bounds of what all that
+# must come to, between which a song draws. Then .35 to .55 of the letters change, at the F1 of a song on one groove;
+# drummers change .59 (235 songs).
+OWN_LIKE, OWN_UNLIKE, OWN_LOUDER = 0.6, 0.95, 12.0
 AGAIN = 0.01
 DIFFERENT = 0.1
-OWN_LEAST, OWN_MOST = -0.01, 0.008
+OWN_LEAST, OWN_MOST = -0.007, 0.004
 OWN_BARS = 4  # that a letter has at least
 GROUPED = frozenset(metre for metre, _ in ODD)  # metres of which other grooves may group the beats otherwise
 AS_DRUMMERS = 0.5  # the daring that draws grooves as often as drummers play them
@@ -407,13 +409,26 @@ def _own(
     expected, able = expected_of(fit, PRICE_WEIGHT, style, bpm)
     kinds, alike = _kinds(fit.shelf), fit.shelf.likeness[leading]
     able = able & (alike >= OWN_LIKE) & (alike < OWN_UNLIKE) & (kinds.idiom == kinds.idiom[leading])
-    able &= ~np.array([is_extreme(groove) for groove in fit.grooves])
     again = np.zeros(len(able))
     again[list(used)] = AGAIN
-    place = int(np.argmax(np.where(able, expected + again, -1)))
-    difference = 0.5 * float(np.abs(fit.shares - longest.shares).sum())
-    gain = float(expected[place] - expected[leading]) + DIFFERENT * difference
-    return place if able[place] and gain >= least else leading
+    least -= DIFFERENT * 0.5 * float(np.abs(fit.shares - longest.shares).sum())
+    able &= expected - expected[leading] >= least
+    lead, order = fit.grooves[leading], np.argsort(-(expected + again), kind="stable")
+    return next((int(place) for place in order if able[place] and _is_beside(fit.grooves[place], lead)), leading)
+
+
+def _is_beside(groove: Groove, lead: Groove) -> bool:
+    """Return whether a groove can be that of another section: not extreme, on the same cymbal, about as loud."""
+    return (
+        not is_extreme(groove)
+        and timekeeper(groove) == timekeeper(lead)
+        and abs(_velocity(groove) - _velocity(lead)) <= OWN_LOUDER
+    )
+
+
+def _velocity(groove: Groove) -> float:
+    """Return the mean velocity of a groove's hits."""
+    return float(np.concatenate([bar.velocity for bar in groove.bars]).mean())
 
 
 def safest_of(
