@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from seq2drum.lattice.grooves.fitting import playable
 from seq2drum.lattice.grooves.grooves import Groove, hits_of, looped, to_json
 from seq2drum.lattice.grooves.grooves import features_likeness as likeness
 from seq2drum.lattice.grooves.styles import idiom_of, is_extreme, swings
+from seq2drum.lattice.grooves.variation import timekeeper
 from seq2drum.lattice.sections import Section, sections
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.choices import STYLES
@@ -31,10 +33,11 @@ from seq2drum.play.grooves.book import Book, read_groove
 from seq2drum.play.grooves.choosing import chosen, offered, worths
 from seq2drum.play.grooves.ranker import SAME, SHIPPED, Fit, Ranker, Shelf
 from seq2drum.play.jam.foreseeing import EARLY, FIRST, Passages
+from seq2drum.play.listen import listen
 from seq2drum.play.options import Options
 from tests import tabs as tabs_made
 from tests.backbeats import changing, song_of
-from tests.conftest import run_script
+from tests.conftest import ROOT, run_script
 
 # --- book -------------------------------------------------------------------------------------------------------------
 
@@ -571,3 +574,32 @@ def test_a_sign_for_a_section_ends_what_was_announced() -> None:
     assert led[-1]
     passages.turn(EARLY[0], None, guitar_grid.between(0, EARLY[0]), guitar_grid.form.between(EARLY[0], EARLY[0] + 1))
     assert not passages.leads_on
+
+
+@pytest.mark.parametrize("name", ["rock_riff", "metal_gallop", "blues_shuffle"])
+def test_a_section_may_have_a_groove_of_its_own_near_the_leading_one(name: str) -> None:
+    guitar = listen(ROOT / "examples" / f"{name}.mid")
+    grid, passages = guitar.song_grid.guitar_grid, guitar.sections
+    length = Counter(guitar.letters)
+    longest = max(length, key=lambda letter: (length[letter], -ord(letter[0])))
+    changed = 0
+    for seed in range(6):
+        grooves = choosing.chosen(grid, passages, Options(seed=seed))
+        assert grooves == choosing.chosen(grid, passages, Options(seed=seed))
+        for groove in {grooves[letter] for letter in grooves if grooves[letter] != grooves[longest]}:
+            changed += 1
+            assert timekeeper(groove) == timekeeper(grooves[longest])
+            assert idiom_of(groove) == idiom_of(grooves[longest])
+            assert not is_extreme(groove)
+        for plain in (Options(seed=seed, arrange="off"), Options(seed=seed, temperature=0, arrange="off")):
+            assert len(set(choosing.chosen(grid, passages, plain).values())) == 1
+    assert changed > 0
+
+
+@pytest.mark.parametrize("name", ["five_four", "seven_eight"])
+def test_a_song_of_grouped_beats_keeps_their_groups(name: str) -> None:
+    guitar = listen(ROOT / "examples" / f"{name}.mid")
+    for seed in range(4):
+        grooves = choosing.chosen(guitar.song_grid.guitar_grid, guitar.sections, Options(seed=seed))
+        assert len(grooves) > 1
+        assert len(set(grooves.values())) == 1

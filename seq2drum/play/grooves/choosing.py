@@ -374,7 +374,8 @@ def _fitting(
         leading = offers[take]
     # 2. Choose for each section one that fits it and resembles the leading one; the longest sections first.
     grooves, style, longest, used = dict[str, Groove](), style_of(song), "", set[int]()
-    is_grouped = (song.grooves[leading].numerator, song.grooves[leading].denominator) in GROUPED
+    lead = song.grooves[leading]
+    is_one = not options.arranges or (lead.numerator, lead.denominator) in GROUPED
     key = [options.seed, _TAG, take, sum(bars.values())]
     draw = float(np.random.default_rng(key).random()) if options.sampling.temperature else 0.5
     least = OWN_LEAST + draw * (OWN_MOST - OWN_LEAST)
@@ -389,7 +390,7 @@ def _fitting(
                 + LIKE_LEADING * fit.shelf.likeness[leading]
             )
             place = _drawn(Fit.of(fit.shelf, nats), options.daring, rng)
-        elif not longest or bars[letter] < OWN_BARS or is_grouped:
+        elif not longest or bars[letter] < OWN_BARS or is_one:
             longest, place = longest or letter, leading
         else:
             place = _own(fit, fits[longest], leading, used, least, style, bpm)
