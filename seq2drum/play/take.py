@@ -142,7 +142,7 @@ class Take(Shown):
         others = {} if self.options.instead is None else replaced_by(self.options.instead)
         for name, other in others.items():
             bars = form.bar_of(hits.step[hits.key == FULL.places[other]])
-            if len(bars):
+            if len(bars) and name != other:
                 beside.append((int(bars.min()), int(bars.max()), piece("instead", piece=name, other=other)))
         known = {cymbal: by if (by := others.get(cymbal, cymbal)) in CYMBALS else None for cymbal in CYMBALS}
         plan = [row if row.cymbal is None else row._replace(cymbal=known[row.cymbal]) for row in self.plan]

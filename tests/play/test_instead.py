@@ -81,6 +81,8 @@ def test_a_take_says_what_plays_instead_and_that_its_sections_are_on_it(drummer:
     said = [str(line) for line in take.explain()]
     assert any(line.endswith(": ride instead of closed hat, as requested") for line in said)
     assert not [line for line in said if "on the hi-hat" in line or "on the open hi-hat" in line]
+    cymbals = drummer.accompany(ROCK, replace(options, instead="cymbals=ride"))  # a ride stays one
+    assert "instead of ride," not in "\n".join(map(str, cymbals.explain()))
     cow = drummer.accompany(ROCK, replace(options, instead="closed hat=cowbell,open hat=cowbell,ride=cowbell"))
     assert not [line for line in map(str, cow.explain()) if "on the hi-hat" in line or "on the ride" in line]
 
