@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from seq2drum import Drummer, Options, Take
 from seq2drum.errors import (
+    CheckpointError,
     InputError,
     NoGuitarError,
     NoNotesError,
@@ -27,6 +29,7 @@ from seq2drum.lattice.gestures import STOPS_AFTER
 from seq2drum.music import drum_maps
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.play.checkpoint import runtime
 from seq2drum.play.checkpoint.folder import available, find
 from seq2drum.play.checkpoint.runtime import LoadedGraph
 from seq2drum.play.choose import choose
@@ -53,6 +56,21 @@ def player(folder: Path) -> Drummer:
 def test_a_drummer_at_a_prompt_shows_itself_in_one_short_line(player: Drummer, folder: Path) -> None:
     assert len(repr(player)) < 100 + len(str(folder))
     assert str(folder) in repr(player)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "bar.onnx"])
+def test_a_damaged_file_of_the_package_is_refused_as_any_other(name: str, folder: Path, monkeypatch) -> None:
+    monkeypatch.setattr(runtime, "_SHIPPED", folder.parent)
+    damaged = folder.parent / "shipped"
+    shutil.copytree(folder, damaged)
+    content = bytearray((damaged / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (damaged / name).write_bytes(content)
+    try:
+        with pytest.raises(CheckpointError, match=f"{name}.*its SHA-256 differs"):
+            engine.load(damaged)
+    finally:
+        shutil.rmtree(damaged)
 
 
 def written(take: Take) -> Song:

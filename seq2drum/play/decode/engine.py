@@ -35,7 +35,6 @@ from seq2drum.play.checkpoint.runtime import (
     Arrays,
     LoadedGraph,
     Outputs,
-    is_shipped,
     read_bytes,
     session,
 )
@@ -329,8 +328,7 @@ def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
             tuned = tuned_weights(folder, read_bytes(base / WEIGHTS))
         folder = base
     about = read_config(folder)
-    if not is_shipped(folder):  # of the package's, --mode doctor says whether they are whole
-        verify(folder)
+    verify(folder)
     if not (folder / "decode_bar.onnx").is_file() and any((folder / old).is_file() for old in OLDER_GRAPHS):
         raise CheckpointError(
             f"{str(folder)!r} was saved by an earlier version, whose graphs are others; write its graphs again with"

@@ -28,7 +28,7 @@ from seq2drum.lattice.grooves.grooves import features_likeness as likeness
 from seq2drum.lattice.grooves.section_features import SECTION, Metre, section_features
 from seq2drum.lattice.sections import Section
 from seq2drum.play.checkpoint.folder import CONFIG, upgraded, verify
-from seq2drum.play.checkpoint.runtime import UNUSABLE, LoadedGraph, is_shipped, read_json, session
+from seq2drum.play.checkpoint.runtime import UNUSABLE, LoadedGraph, read_json, session
 from seq2drum.play.grooves.book import Book
 
 if TYPE_CHECKING:
@@ -252,7 +252,6 @@ def _load(folder: Path) -> Ranker:
         )
     except UNUSABLE as error:
         raise CheckpointError(f"{str(folder)!r} holds no usable ranker: {error}") from None
-    if not is_shipped(folder):
-        verify(folder, FILES)
+    verify(folder, FILES)
     guitar, groove = (session(folder / f"{graph}.onnx", 1) for graph in GRAPHS)
     return Ranker(guitar, groove, metres, prices, style_prices)
