@@ -467,7 +467,8 @@ class BaseOptions:
     instead: str | None = choice(
         str,
         "PIECES",
-        "other pieces play in place of some, such as `closed hat=ride,snare=side stick`; all other hits stay",
+        "other pieces play in place of some, such as `closed hat=ride,snare=side stick`; all other hits stay; "
+        "in places `chorus=snare=side stick`",
         section=OF_THE_KIT,
         many=True,
         label=("Other pieces", "Andere Instrumente"),
@@ -590,21 +591,25 @@ def pieces_of(names: Sequence[str]) -> frozenset[str]:
     return frozenset(piece for name in names for piece in FAMILIES.get(name, (name,)))
 
 
-def replaced_by(text: str) -> dict[str, str]:
-    """The piece that plays in place of each other one, of a text such as "closed hat=ride,toms=cowbell".
+def replaced_by(text: str) -> dict[str, dict[str, str]]:
+    """The pieces that play in place of others, by place, of a text such as "closed hat=ride,chorus=toms=cowbell".
+
+    Each is {piece: the one that plays}; those without a place are under `WHOLE`.
 
     Raises:
-        OptionError: a piece is unknown, or has two others.
+        OptionError: a piece is unknown, or has two others in one place.
     """
-    found = dict[str, str]()
+    found: dict[str, dict[str, str]] = {WHOLE: {}}
     for pair in text.split(","):
-        name, is_pair, other = (word.strip() for word in pair.partition("="))
-        if not is_pair:
+        words = [word.strip() for word in pair.split("=")]
+        if len(words) not in (2, 3) or not all(words):
             raise OptionError(f"instead is {pair.strip()[:40]!r}, wanted two pieces such as closed hat=ride")
+        *where, name, other = words
         check_word("without", name)
         if other not in PIECES:
             raise OptionError(f"there is no piece {other[:40]!r} to play instead of {name}; {instead(other, PIECES)}")
+        there = found.setdefault(where[0] if where else WHOLE, {})
         for piece in FAMILIES.get(name, (name,)):
-            if found.setdefault(piece, other) != other:
-                raise OptionError(f"{piece} is to be played by {found[piece]} and by {other}; leave one of them out")
+            if there.setdefault(piece, other) != other:
+                raise OptionError(f"{piece} is to be played by {there[piece]} and by {other}; leave one of them out")
     return found

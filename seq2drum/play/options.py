@@ -45,7 +45,7 @@ class Options(BaseOptions, Shown):
         if self.forbidden.issuperset(PIECES):
             raise OptionError("no piece of the kit is left to play; leave out some of what is not to be played")
         if self.instead is not None:
-            for name, other in replaced_by(self.instead).items():
+            for name, other in (pair for others in replaced_by(self.instead).values() for pair in others.items()):
                 if other in self.forbidden:
                     raise OptionError(f"{other} is to be played instead of {name}, and never; leave one of them out")
         for first, last in self.no_fills_in:
@@ -98,6 +98,7 @@ class Options(BaseOptions, Shown):
         texts = [text for text in (self.out, self.half_time) if text not in (None, ALL)]
         listed = [place for text in texts for place in places_of(text) if isinstance(place, str)]
         keys = [place for values in self.in_places.values() for place in values]
+        keys += [] if self.instead is None else replaced_by(self.instead)
         return (*listed, *(place for place in keys if place != WHOLE and range_of(place) is None))
 
     @property

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from seq2drum.formats.midi import midi
 from seq2drum.lattice.explain import explain
@@ -13,14 +15,14 @@ from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.sections import sections
 from seq2drum.music import drum_maps
-from seq2drum.music.choices import NO_PERCUSSION
+from seq2drum.music.choices import NO_PERCUSSION, WHOLE, range_of
 from seq2drum.music.duet import Duet
 from seq2drum.music.explanation import Explanation, Piece, SectionGroove, Swap, explained, piece
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Bar, Marker, Part, Song
 from seq2drum.music.options import replaced_by
 from seq2drum.music.shown import Shown
-from seq2drum.music.song_plan import CYMBALS, SongPlan
+from seq2drum.music.song_plan import CYMBALS, PlannedSection, SongPlan
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.grooves import choosing
 from seq2drum.play.grooves.percussion import drummers_own, passages
@@ -139,15 +141,17 @@ class Take(Shown):
         if self.options.percussion != NO_PERCUSSION:
             beside += [(first, last, piece(f"beside.{name}")) for name, first, last in passages(hits, form)]
             hits = drummers_own(hits)
-        others = {} if self.options.instead is None else replaced_by(self.options.instead)
-        for name, other in others.items():
-            bars = form.bar_of(hits.step[hits.key == FULL.places[other]])
-            if len(bars) and name != other:
-                beside.append((int(bars.min()), int(bars.max()), piece("instead", piece=name, other=other)))
-        known = {cymbal: by if (by := others.get(cymbal, cymbal)) in CYMBALS else None for cymbal in CYMBALS}
-        plan = [row if row.cymbal is None else row._replace(cymbal=known[row.cymbal]) for row in self.plan]
+        heard_by = Guitar(self.song, self.guitar)
+        others = others_by_bar(heard_by, self.options.instead)
+        for name, other in dict.fromkeys(pair for those in others for pair in those.items()):
+            struck = np.unique(form.bar_of(hits.step[hits.key == FULL.places[other]])).tolist()
+            bars = [bar for bar in struck if others[bar].get(name) == other]
+            if bars and name != other:
+                beside.append((bars[0], bars[-1], piece("instead", piece=name, other=other)))
+        begun = dict(zip(song_grid.numbers.tolist(), others, strict=True))
+        plan = [_told(row, begun.get(row.enters or row.first, {})) for row in self.plan]
         titles = {groove.section: groove.title for groove in self.grooves}
-        out = Guitar(self.song, self.guitar).out(self.options.out, self.options.enter)
+        out = heard_by.out(self.options.out, self.options.enter)
         guitar, numbers = song_grid.guitar_grid, song_grid.numbers
         also = [explained(int(numbers[first]), int(numbers[last]), said) for first, last, said in beside]
         told = (*also, *explain(hits, guitar, numbers=numbers, grooves=titles, out=out, plan=plan))
@@ -175,6 +179,22 @@ class Take(Shown):
         """
         files.write_file(path, self.to_bytes(with_guitar=with_guitar, session=session), overwrite=overwrite)
         return self
+
+
+def others_by_bar(guitar: Guitar, instead: str | None) -> list[dict[str, str]]:
+    """Return {piece: the one that plays in its place} of each bar (B,). instead: with sections by their letters."""
+    found = [dict[str, str]() for _ in guitar.song_grid.numbers]
+    for place, others in ({} if instead is None else replaced_by(instead)).items():
+        bars = range(len(found)) if place == WHOLE else np.flatnonzero(guitar.bars_in(range_of(place) or place))
+        for bar in bars:
+            found[bar] |= others
+    return found
+
+
+def _told(row: PlannedSection, others: Mapping[str, str]) -> PlannedSection:
+    """A section of a plan on the cymbal that plays in place of its own."""
+    cymbal = None if row.cymbal is None else others.get(row.cymbal, row.cymbal)
+    return row._replace(cymbal=cymbal if cymbal in CYMBALS else None)
 
 
 def ranked(takes: Sequence[Take], request: Options) -> list[Take]:

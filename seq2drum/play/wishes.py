@@ -25,6 +25,7 @@ from seq2drum.music.choices import ALL, WHOLE, places_of, range_of
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import Song, merge_parts
+from seq2drum.music.options import replaced_by
 from seq2drum.music.shown import Shown
 from seq2drum.play.asked import by_section, lettered, letters_of
 from seq2drum.play.feel.feel import moments
@@ -150,6 +151,10 @@ def resolve_options(guitar: Guitar, options: Options, limits: Limits = DEFAULT_L
         elif text is not None:
             places = (letter_of[one] if isinstance(one, str) else f"{one[0]}-{one[1]}" for one in places_of(text))
             placed[name] = ",".join(places)
+    if options.instead is not None:
+        others = lettered(replaced_by(options.instead), letter_of, "other pieces")
+        pairs = [(place, *pair) for place, those in others.items() for pair in those.items()]
+        placed["instead"] = ",".join("=".join(filter(None, words)) for words in pairs)
     options = replace(options, **placed) if placed else options
     if options.out is not None or options.enter is not None:
         _check_out(guitar, options)
@@ -230,6 +235,7 @@ def _check_bars(options: Options, song: Song, grooves: Iterable[str]) -> None:
     places = {f"{name} is": list(values) for name, values in options.in_places.items()} | {"a groove is": list(grooves)}
     for what, text in (("half time is", options.half_time), ("no drums are", options.out)):
         places[what] = [] if text is None else [place.strip() for place in text.split(",")]
+    places["other pieces are"] = [] if options.instead is None else list(replaced_by(options.instead))
     ranges = {what: [range_of(place) for place in those] for what, those in places.items()}
     for what, those in (*ranges.items(), ("no fills are", options.no_fills_in)):
         for each in those:

@@ -14,7 +14,6 @@ from seq2drum.music import drum_maps
 from seq2drum.music.explanation import SectionGroove, Swap
 from seq2drum.music.kit import FULL, Kit, Limbs, Strokes
 from seq2drum.music.notes import NO_PEDAL, IntArray, Part, Song, in_order, merge_drums
-from seq2drum.music.options import replaced_by
 from seq2drum.music.song_plan import SongPlan
 from seq2drum.play.choose import Grooves
 from seq2drum.play.decode.decoding import PlayedBar
@@ -23,7 +22,7 @@ from seq2drum.play.decode.memory import pieces_instead
 from seq2drum.play.feel.humanise import Dynamics
 from seq2drum.play.kept import KeptDrums
 from seq2drum.play.listen import Guitar
-from seq2drum.play.take import TRACK_NAME, DrumBar, Take
+from seq2drum.play.take import TRACK_NAME, DrumBar, Take, others_by_bar
 
 LATE = 0.04  # the most seconds by which a stroke may be delayed for its limb
 
@@ -54,21 +53,21 @@ def write(
     program, is_xg = drum_map.kit_to_play(song, brushes=brushes, stays=bool(options.prime or options.bars))
     dynamics = Dynamics(grooves.without, song_grid.guitar_grid, kit)
     merger = DrumMerger(kept, song_grid.lattice, kit, song)
-    others = None if options.instead is None else pieces_instead(kit, replaced_by(options.instead))
+    others = [pieces_instead(kit, those) if those else None for those in others_by_bar(guitar, options.instead)]
     bars, parts, pedal, swaps = song.bars(), list[Part](), list[IntArray](), list[Swap]()
     for index, piece in enumerate(song_grid.lattice.bars):
         # 1. Strike each bar as it comes, without waiting for later ones, and write the kept bars unchanged.
         if index < kept.stop:
             _, hits, unwished, intensity = yield from next_of(played)
-            own_merger = merger
+            own_merger, other = merger, others[index]
             if unwished is None:
                 struck = dynamics.strike(index, hits)
             else:
                 own_merger = merger.aside()
                 struck, plain = dynamics.strike_both(index, hits, unwished, intensity)
-                plain = plain if others is None else others.hits(plain)
+                plain = plain if other is None else other.hits(plain)
                 merger.fitted(index, plain, program, is_xg=is_xg)  # the next bar continues from it
-            struck = struck if others is None else others.hits(struck)
+            struck = struck if other is None else other.hits(struck)
             percussion = None if beside is None else beside(index, to_full(struck, kit))
             if kept.first <= index:
                 fitted = own_merger.fitted(index, struck, program, is_xg=is_xg)

@@ -427,7 +427,8 @@ class GenerationConfig(_message.Message):
     """
     instead: _builtins.str
     """Pieces that play in place of others, such as "closed hat=ride,snare=side stick"; "toms" and the other families of
-    `without` name several. All other hits stay as they are. At most 4000 characters. Default: "", none.
+    `without` name several. In places as "chorus=snare=side stick,9-16=closed hat=ride", which win over the song. All
+    other hits stay as they are. At most 4000 characters. Default: "", none.
     """
     @_builtins.property
     def bars(self) -> Global___BarRange:

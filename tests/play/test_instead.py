@@ -75,6 +75,48 @@ def test_the_stream_has_it_too_and_bars_that_stay_do_not(drummer: Drummer, tmp_p
     assert "ride" in {name for onset, name, _ in hits(again) if onset >= stop}
 
 
+def by_bar(take: Take) -> dict[int, Counter[tuple[int, str, int]]]:
+    """The hits of each bar, of which an early one is of the bar after it."""
+    return {
+        bar.index + 1: Counter({hit: n for hit, n in hits(take).items() if bar.start <= hit[0] + 40 < bar.end})
+        for bar in take.song.bars()
+    }
+
+
+def test_in_places_all_other_bars_stay(drummer: Drummer) -> None:
+    before = by_bar(drummer.accompany(ROCK, Options(seed=2)))
+    after = by_bar(drummer.accompany(ROCK, Options(seed=2, instead="B=snare=side stick,5-6=closed hat=ride")))
+    moved = {5: "closed hat", 6: "closed hat", **dict.fromkeys((*range(9, 17), *range(25, 33)), "snare")}
+    changed = {number for number in before if before[number] != after[number]}
+    assert changed == {bar for bar, piece in moved.items() if piece in {name for _, name, _ in before[bar]}}
+    assert {5, 6, 9, 25} <= changed
+    assert not [bar for bar, piece in moved.items() if piece in {name for _, name, _ in after[bar]}]
+
+
+def test_a_place_wins_over_the_song_and_explanations_have_both(drummer: Drummer) -> None:
+    take = drummer.accompany(ROCK, Options(seed=2, instead="B=snare=side stick,snare=clap"))
+    names = {number: {name for _, name, _ in those} for number, those in by_bar(take).items()}
+    assert all("clap" in names[bar] and "side stick" not in names[bar] for bar in range(1, 9))
+    assert all("side stick" in names[bar] and "clap" not in names[bar] for bar in range(9, 16))
+    said = [str(line) for line in take.explain()]
+    assert {
+        "bars 1-24: clap instead of snare, as requested",
+        "bars 9-31: side stick instead of snare, as requested",
+    } <= {*said}
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ("E=snare=clap", "section"),
+        ("90-91=snare=clap", "other pieces are requested in bars 90-91, but the song has"),
+    ],
+)
+def test_places_that_the_song_lacks_are_refused(drummer: Drummer, asked: str, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        drummer.accompany(ROCK, Options(instead=asked))
+
+
 def test_a_take_says_what_plays_instead_and_that_its_sections_are_on_it(drummer: Drummer) -> None:
     options = Options(seed=3, instead="closed hat=ride,open hat=ride,toms=cowbell")
     take = drummer.accompany(ROCK, options)
@@ -91,7 +133,9 @@ def test_a_take_says_what_plays_instead_and_that_its_sections_are_on_it(drummer:
     ("asked", "message"),
     [
         ("snare", "wanted two pieces such as closed hat=ride"),
-        ("snare=", "there is no piece '' to play instead of snare"),
+        ("snare=", "wanted two pieces"),
+        ("=snare=ride", "wanted two pieces"),
+        ("verse=chorus=snare=ride", "wanted two pieces"),
         ("gong=ride", "there is no piece 'gong'"),
         ("snare=gong", r"there is no piece 'gong' to play instead of snare; (did you|there are)"),
         ("low tom=snare,toms=cowbell", "low tom is to be played by snare and by cowbell"),
@@ -110,7 +154,7 @@ def test_a_piece_that_is_never_played_plays_instead_of_none() -> None:
 
 
 def test_families_stand_for_their_pieces_and_a_kit_must_have_the_others() -> None:
-    assert replaced_by("toms=cowbell") == dict.fromkeys(("low tom", "mid tom", "high tom"), "cowbell")
+    assert replaced_by("toms=cowbell")[""] == dict.fromkeys(("low tom", "mid tom", "high tom"), "cowbell")
     assert pieces_instead(NINE, {"snare": "ride"}).moved[NINE.places["snare"]] == NINE.places["ride"]
     with pytest.raises(OptionError, match="this drummer plays no cowbell; it has"):
         pieces_instead(NINE, {"snare": "cowbell"})

@@ -28,8 +28,8 @@ import { t } from "./words.js";
  * @property {(error: unknown) => void} fail
  */
 
-/** The piece that plays in place of each. @param {import("./address.js").Wishes} wishes */
-const othersOf = ({ instead = "" }) => new Map(instead.split(",").flatMap((pair) => (pair ? [/** @type {[string, string]} */ (pair.split("="))] : [])));
+/** The piece that plays in place of each; in places the key is "chorus=snare". @param {import("./address.js").Wishes} wishes */
+const othersOf = ({ instead = "" }) => new Map([...instead.matchAll(/([^,]+)=([^,=]+)/g)].map(([, piece, other]) => [piece, other]));
 
 export class Asking {
   /** The bars that the panel is about; null: the whole song. @type {Span | null} */
