@@ -472,7 +472,8 @@ def expected_of(
     likely, able = _in_style(fit, style)
     kinds = _kinds(fit.shelf)
     known = FAMILIAR_F1 * ((fit.shelf.popularity == 0) | fit.shelf.own)
-    expected = likely.shelf.alike @ likely.shares + known
+    # Not `@`: BLAS would share it among threads, which then wait actively for longer than a take's arithmetic lasts.
+    expected = np.einsum("ij,j->i", likely.shelf.alike, likely.shares) + known
     if bpm is not None and likely.shares @ kinds.sixteenths < (SIXTEENTHS if bpm <= FAST else FAST_SIXTEENTHS):
         slower = able & (~kinds.sixteenths | fit.shelf.own)
         able = slower if slower.any() else able
