@@ -385,10 +385,9 @@ def _fitting(
             safest = safest_of(fit, price=PRICE_WEIGHT, bpm=bpm)
             place = _drawn(fit, options.daring, rng) if options.daring else safest
         elif options.daring:
-            nats = (
-                np.log(SECTION_WEIGHT * fit.shares + (1 - SECTION_WEIGHT) * song.shares)
-                + LIKE_LEADING * fit.shelf.likeness[leading]
-            )
+            with np.errstate(divide="ignore"):
+                nats = np.log(SECTION_WEIGHT * fit.shares + (1 - SECTION_WEIGHT) * song.shares)
+            nats = nats + LIKE_LEADING * fit.shelf.likeness[leading]
             place = _drawn(Fit.of(fit.shelf, nats), options.daring, rng)
         elif not longest or bars[letter] < OWN_BARS or is_one:
             longest, place = longest or letter, leading
