@@ -117,7 +117,8 @@ class Drummer(Shown):
         guitar, options = self.listen(song, options, drums=drums)
         chosen = [planned(guitar, choose(guitar, own), plan) for own in variants(guitar, options, count)]
         # One by one: in batches they would take as long, since joining their memories costs what sharing passes gains.
-        return ranked([take_of(guitar, own, self.engine.run(self.bars(guitar, own))) for own in chosen], options)
+        played = ((own, list(self.engine.run(self.bars(guitar, own)))) for own in chosen)
+        return ranked([take_of(guitar, own, bars) for own, bars in played], options)
 
     def listen(
         self,
