@@ -208,7 +208,7 @@ class Repeater:
         """
         mean, spread, weight, bias, out_weight, out_bias = (tensor.astype(np.float64) for tensor in self.tensors)
         of_known, of_past = np.split((weight / spread).T, [KNOWN.size])
-        # 1. The part of the hidden layer that the past does not change. Not `@`: it would wake threads, see `expected_of`.
+        # 1. The part of the hidden layer that the past does not change. `@` would wake threads, see `expected_of`.
         hidden = np.einsum("bf,fh->bh", rows.astype(np.float64), of_known) + bias - (mean / spread) @ weight.T
         allowed = np.concatenate([able != NEW, np.ones((len(able), KINDS - CANDIDATES), dtype=np.bool_)], axis=1)
         kinds, past = np.full(len(rows), NEW), Past()
