@@ -37,45 +37,17 @@ def shown() -> list[Option]:
 # --- the page ---------------------------------------------------------------------------------------------------------
 
 
-_SUCH = "sections and bars, such as chorus=0.9,9-16=0.2", "Teile und Takte, zum Beispiel chorus=0.9,9-16=0.2"
-_WORDS = "sections and bars, such as chorus=ride,9-16=hat", "Teile und Takte, zum Beispiel chorus=ride,9-16=hat"
-_PLAYERS = "sections and bars, such as chorus=shaker,9-16=none", "Teile und Takte, zum Beispiel chorus=shaker,9-16=none"
-
-
-def _of_places(name: str) -> tuple[str, str]:
-    """The name of an option's second field, for its values in places."""
-    english, german = CHOICES[name].label
-    return f"{english}: places", f"{german}: Stellen"
-
-
-TYPED: Mapping[str, tuple[tuple[str, str], tuple[str, str]]] = {
-    **{field: (_of_places(name), _SUCH) for name, field in PLACE_FIELDS.items()},
-    "time_places": (_of_places("time"), _WORDS),
-    "percussion_places": (_of_places("percussion"), _PLAYERS),
-    "half_time": (
-        CHOICES["half_time"].label,
-        ("sections and bars, such as chorus,9-16, or all", "Teile und Takte, zum Beispiel chorus,9-16, oder all"),
-    ),
-    "out": (
-        CHOICES["out"].label,
-        ("sections and bars, such as intro,1-8", "Teile und Takte, zum Beispiel intro,1-8"),
-    ),
-    "enter": (
-        CHOICES["enter"].label,
-        ("a bar, such as 9; no drums before it", "ein Takt, zum Beispiel 9; davor kein Schlagzeug"),
-    ),
-}
-"""Fields of the form in which places are typed: of each its name, and its meaning, in English and German."""
+PLACED = (*PLACE_FIELDS.values(), "time_places", "percussion_places", "half_time", "out")
+"""Options of places, each with a control in the panel of the page."""
 
 
 def form_options() -> list[tuple[str, Choice, Form]]:
-    """The options of the form in its order: menus before sliders, rare ones last, and then those that are typed."""
+    """The options of the form in its order: menus before sliders, rare ones last, and then those of places."""
     known = [(name, one, one.form) for name, one in shown() if one.form is not None]
-    typed = [
-        (name, Choice(tuple, "PLACES", about[0], label=label), Form(about, is_rare=True))
-        for name, (label, about) in TYPED.items()
-    ]
-    return sorted(known, key=lambda option: (option[2].is_rare, option[1].kind is float)) + typed
+    placed = [(name, Choice(tuple, "PLACES", ""), Form(is_in_panel=True)) for name in PLACED]
+    about = ("a bar, such as 9; no drums before it", "ein Takt, zum Beispiel 9; davor kein Schlagzeug")
+    enter = ("enter", Choice(tuple, "PLACES", about[0], label=CHOICES["enter"].label), Form(about))
+    return [*sorted(known, key=lambda option: (option[2].is_rare, option[1].kind is float)), *placed, enter]
 
 
 def page() -> str:
@@ -95,8 +67,8 @@ def page() -> str:
             ' * @property {"number" | "text" | "whole" | "places"} kind places: a text of sections and bars',
             " * @property {readonly [number, number]} [range] of a number, its ends",
             " * @property {readonly string[]} [words] of a text that is one of a few words",
-            " * @property {boolean} isRare whether it lies under More",
-            " * @property {boolean} isChoosing whether a change affects all takes, not only the chosen one",
+            " * @property {boolean} [isInPanel] whether the panel of a part has a control of its own for it",
+            " * @property {boolean} [isChoosing] whether a change affects all takes, not only the chosen one",
             " */",
             "",
             "/** In the order in which they are shown. @type {readonly Option[]} */",
@@ -119,8 +91,7 @@ def _js_option(name: str, one: Choice, form: Form) -> str:
         written.append(f"range: [{one.least:g}, {one.most:g}]")
     if form.words:
         written.append(f"words: {json.dumps(list(form.words))}")
-    for key, value in {"isRare": form.is_rare, "isChoosing": form.is_choosing}.items():
-        written.append(f"{key}: {json.dumps(value)}")
+    written += [f"{key}: true" for key, on in (("isInPanel", form.is_in_panel), ("isChoosing", form.is_choosing)) if on]
     return f"{{ {', '.join(written)} }}"
 
 
@@ -134,9 +105,12 @@ def page_words() -> str:
 
 def _words() -> Iterator[tuple[str, tuple[str, str]]]:
     for name, one, form in form_options():
+        if name in PLACED:
+            continue
         key = f"wish.{name}"
         yield key, one.label
-        yield f"{key}.what", (form.about[0] or one.about, form.about[1])
+        if not form.is_in_panel:
+            yield f"{key}.what", (form.about[0] or one.about, form.about[1])
         if form.ends:
             yield f"{key}.least", form.ends[0]
             yield f"{key}.most", form.ends[1]

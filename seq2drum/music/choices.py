@@ -100,14 +100,16 @@ class Form(NamedTuple):
 
     about: the meaning beside it; in English by default that of the table. ends: what the left and the right end of a
     slider stand for. words: of a menu, each word that is offered and how it is shown; none where they are shown as
-    they are written. is_rare: it lies under "More". is_choosing: it chooses grooves or takes, so that all takes are
+    they are written. is_rare: it comes after those that are not. is_in_panel: the panel of a part has a control of its
+    own for it, which needs neither a meaning nor ends. is_choosing: it chooses grooves or takes, so that all takes are
     played again; any other option acts on the take that is heard.
     """
 
-    about: tuple[str, str]
+    about: tuple[str, str] = ("", "")
     ends: tuple[tuple[str, str], tuple[str, str]] | None = None
     words: Mapping[str, tuple[str, str]] = MappingProxyType({})
     is_rare: bool = False
+    is_in_panel: bool = False
     is_choosing: bool = False
 
 

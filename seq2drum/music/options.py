@@ -159,10 +159,7 @@ class BaseOptions:
         is_placed=True,
         label=("Intensity", "Intensität"),
         jam=True,
-        form=Form(
-            ("how busy and how loud", "wie dicht und wie laut; die Hälfte aller Musik liegt unter 0.5"),
-            ends=(("sparse and soft", "sparsam und leise"), ("busy and loud", "dicht und laut")),
-        ),
+        form=Form(is_in_panel=True),
         dialog=_FITS,
     )
     complexity: Level = level(
@@ -171,13 +168,7 @@ class BaseOptions:
         is_placed=True,
         label=("Complexity", "Komplexität"),
         jam=True,
-        form=Form(
-            (
-                "how far kick, snare and toms lean against the beat",
-                "wie stark Bassdrum, Snare und Toms gegen den Beat gehen",
-            ),
-            ends=(("straight on the beat", "gerade auf dem Beat"), ("leaning against it", "gegen den Beat")),
-        ),
+        form=Form(is_in_panel=True),
         dialog=_FITS,
     )
     fills: Level = level(
@@ -258,13 +249,7 @@ class BaseOptions:
         unset="one that fits",
         label=("Groove", "Groove"),
         jam=True,
-        form=Form(
-            (
-                "the beat that the drummer plays on: it shapes a take more than anything else",
-                "der Beat, auf dem der Drummer spielt: Er prägt einen Take mehr als alles andere",
-            ),
-            is_choosing=True,
-        ),
+        form=Form(is_in_panel=True, is_choosing=True),
         dialog=Dialog(
             "one that fits",
             about="a beat by its name, such as `half-time rock, ride`; `file` asks for a file of drums; `selected`"
@@ -366,12 +351,8 @@ class BaseOptions:
         label=("Time on", "Time auf"),
         jam=True,
         form=Form(
-            ("what keeps the time", "was die Time hält"),
-            words={
-                "hat": ("hi-hat", "Hi-Hat"),
-                "ride": ("ride cymbal", "Ride-Becken"),
-                OPEN: ("open hi-hat", "offene Hi-Hat"),
-            },
+            words={"hat": ("hi-hat", "Hi-Hat"), "ride": ("ride", "Ride"), OPEN: ("open hat", "offen")},
+            is_in_panel=True,
             is_rare=True,
         ),
     )
@@ -460,8 +441,8 @@ class BaseOptions:
         title="percussion",
         label=("Percussion", "Percussion"),
         form=Form(
-            ("a percussionist beside the drummer", "jemand, der neben dem Drummer Percussion spielt"),
             words={AUTO: ("one that fits, in fuller parts", "passend, in volleren Teilen"), **INSTRUMENTS},
+            is_in_panel=True,
         ),
     )
     instead: str | None = choice(

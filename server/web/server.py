@@ -193,9 +193,10 @@ class PageFiles:
 
 @lru_cache(maxsize=128)
 def as_sent(data: bytes, suffix: str) -> bytes:
-    """Return a file as gzip, without a timestamp; a script without comments and indents, on the same lines."""
-    if suffix == ".js":
-        data = re.sub(rb"/\*\*.*?\*/", lambda found: b"\n" * found[0].count(b"\n"), data, flags=re.DOTALL)
+    """Return a file as gzip, without a timestamp; scripts and styles without comments and indents, on the same lines."""
+    if suffix in (".js", ".css"):
+        comment = rb"/\*\*.*?\*/" if suffix == ".js" else rb"/\*.*?\*/"
+        data = re.sub(comment, lambda found: b"\n" * found[0].count(b"\n"), data, flags=re.DOTALL)
         data = re.sub(rb" *// [^\"'`\n]*$|^ *//.*$|^ +", b"", data, flags=re.MULTILINE)
     return gzip.compress(data, mtime=0)
 

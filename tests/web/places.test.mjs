@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { configOf, fragment, parts, valuesOf, wishesOf } from "../../server/web/page/address.js";
-import { before, cellAt, gridOf, rowsOf, spoken } from "../../server/web/page/places.js";
+import { cellAt, gridOf, rowsOf, spoken } from "../../server/web/page/places.js";
+import { before } from "../../server/web/page/schedule.js";
 
 const BARS = [
   { number: 1, quarter: 0, quarters: 4, beats: 4 },

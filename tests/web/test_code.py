@@ -24,12 +24,14 @@ def test_the_page_without_its_sounds_is_small():
     assert sum(sizes.values()) < MOST_BYTES, sizes
 
 
-def test_a_script_is_sent_without_comments_on_types_and_with_its_lines():
+def test_scripts_and_styles_are_sent_without_comments_and_with_their_lines():
     script = b"/**\n * @param {string} one\n */\nconst f = (/** @type {number} */ two) => `${two} * /`; // 3\n  // 4\n"
     script += b"  const address = 'http:// no comment';\n"
     sent = b"\n\n\nconst f = ( two) => `${two} * /`;\n\nconst address = 'http:// no comment';\n"
     assert gzip.decompress(as_sent(script, ".js")) == sent
-    assert gzip.decompress(as_sent(script, ".css")) == script
+    style = b"/* colours */\n.a { color: red; } /* and\nmore */\n  .b { margin: 0; }\n"
+    assert gzip.decompress(as_sent(style, ".css")) == b"\n.a { color: red; } \n\n.b { margin: 0; }\n"
+    assert gzip.decompress(as_sent(script, ".html")) == script
 
 
 def test_no_text_of_a_script_is_longer_than_its_line_as_indents_are_not_sent():

@@ -32,15 +32,14 @@
  * @typedef {Object<string, any>} Json
  */
 
+import { wait } from "./basics.js";
 import { fromBase64, joined, toBase64, withBase64 } from "./bytes.js";
 import { hitOf, keepKits, piecesOf } from "./kit.js";
 import { received, receivedAside } from "./rendering.js";
-import { ask, messages, post, Refused, unreachable, wait } from "./wire.js";
+import { ask, messages, post, Refused, unreachable } from "./wire.js";
 
 export { fromBase64, toBase64 } from "./bytes.js";
-export { jam } from "./along.js";
-export { stream } from "./endless.js";
-export { models, removeDrummer, renameDrummer, teach } from "./teaching.js";
+export { jam, models, removeDrummer, renameDrummer, stream, teach } from "./lines.js";
 export { holdTab, Refused, watchServer } from "./wire.js";
 
 const STARTING_SECONDS = 120;

@@ -1,5 +1,7 @@
 /** Grooves on trial: a few bars of the song on another groove, round and round, until the pointer moves on. */
 
+import { wait } from "./basics.js";
+
 /** @typedef {import("./schedule.js").Hit} Hit */
 /** @typedef {import("./spans.js").Span} Span */
 /**
@@ -49,9 +51,7 @@ export class Audition {
   async idle() {
     const { session } = this.#stand;
     do {
-      await new Promise((resolve) => {
-        setTimeout(resolve, PAUSE);
-      });
+      await wait(PAUSE);
     } while (session.busy || !session.settled);
   }
 

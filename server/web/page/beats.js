@@ -3,7 +3,7 @@
 import { parts } from "./address.js";
 import { addressOf, briefOf, briefPanel, wishesOf } from "./brief.js";
 import { drawing } from "./cards.js";
-import { fill, h, sign } from "./dom.js";
+import { check, coloured, fill, h, isCommand, menu, plays, press, sign } from "./dom.js";
 import { offer } from "./downloads.js";
 import { GridView } from "./grid.js";
 import { Machine } from "./machine.js";
@@ -19,9 +19,6 @@ import { looped, midiOf, wavOf } from "./writing.js";
 /** @typedef {{wishes: Wishes, machine: Machine, sound: Sound, muted: Set<string>, alone: Set<string>, metronome: boolean, volume: number, take: number, gone: AbortController}} Kept survives a change of language */
 
 const TAKES = [1, 2, 4, 8];
-
-/** @param {HTMLElement} root @param {App} app @param {Beats} [earlier] the same view in another language */
-export const mountBeats = (root, app, earlier) => new Beats(root, app, earlier);
 
 /** @param {App} app @returns {Kept} */
 function begun(app) {
@@ -40,20 +37,20 @@ export class Beats {
   #frame = 0;
   #shown = false;
   #grid;
-  #play = h("button", { id: "beats-play", class: "button play", type: "button", onclick: () => this.#toggle() });
-  #hold = h("button", { id: "beats-hold", class: "button", type: "button", title: t("beats.hold.how"), onclick: () => this.#keep(!this.#machine.hold) }, sign("lock"), t("beats.hold"));
+  #play = h("button", { id: "beats-play", class: "button play", onclick: () => this.#toggle() });
+  #hold = h("button", { id: "beats-hold", class: "button", title: t("beats.hold.how"), onclick: () => this.#keep(!this.#machine.hold) }, sign("lock"), t("beats.hold"));
   #parts = h("div", { class: "row chips", role: "group", "aria-label": t("beats.groove.parts") });
   #place = h("output", { class: "place", "aria-label": t("song.place") });
   #strip = h("div", { class: "beat-strip", role: "group", "aria-label": t("beats.bars") });
   #status = h("p", { class: "roll-status", role: "status" });
-  #free = h("button", { class: "button quiet", type: "button", title: t("beats.free.how"), onclick: () => this.#machine.free() }, t("beats.free"));
+  #free = h("button", { class: "button quiet", title: t("beats.free.how"), onclick: () => this.#machine.free() }, t("beats.free"));
   /** @type {{index: number, grid: Grid}[]} */
   #drawn = [];
 
   /**
    * @param {HTMLElement} root
    * @param {App} app
-   * @param {Beats} [earlier]
+   * @param {Beats} [earlier] the same view in another language
    */
   constructor(root, app, earlier) {
     this.#app = app;
@@ -70,7 +67,6 @@ export class Beats {
     const stage = h("div", { class: "stage" }, this.#head(), h("div", { class: "work" }, this.#desk(), panel), this.#transport());
     const { signal } = found.gone;
     signal.addEventListener("abort", () => cancelAnimationFrame(this.#frame));
-    document.addEventListener("keydown", (event) => this.#space(event), { signal });
     document.addEventListener("keydown", (event) => this.#key(event), { signal });
     fill(root, stage);
     found.machine.changed = () => this.#show();
@@ -89,7 +85,7 @@ export class Beats {
 
   shown() {
     this.#shown = true;
-    const parts = this.#app.parts().map((name) => h("button", { class: "chip", type: "button", "data-part": name, title: t("beats.groove.part", { part: name }), onclick: () => this.#use(name) }, name));
+    const parts = this.#app.parts().map((name) => h("button", { class: "chip", "data-part": name, title: t("beats.groove.part", { part: name }), onclick: () => this.#use(name) }, name));
     fill(this.#parts, parts.length > 0 && t("beats.groove.parts"), ...parts);
     this.#show();
     void this.#machine.prepare().then(() => this.#show());
@@ -101,9 +97,6 @@ export class Beats {
     cancelAnimationFrame(this.#frame);
     if (this.#machine.playing) this.#machine.stop();
   }
-
-  /** The theme has changed. */
-  renew() {}
 
   address() {
     return addressOf(this.#kept.wishes);
@@ -164,23 +157,15 @@ export class Beats {
   }
 
   /** @param {KeyboardEvent} event */
-  #space(event) {
-    const target = /** @type {HTMLElement} */ (event.target);
-    const own = target.matches("button, select, summary, [role=gridcell], input:not([type=range])");
-    if (!this.#shown || own || event.key !== " " || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    void this.#toggle();
-  }
-
-  /** @param {KeyboardEvent} event */
   #key(event) {
-    const typing = /** @type {HTMLElement} */ (event.target).matches("input:not([type=range], [type=checkbox], [type=radio]), select");
-    if (!this.#shown || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const own = event.key === " " ? "button, select, summary, [role=gridcell], input:not([type=range])" : "input:not([type=range], [type=checkbox], [type=radio]), select";
+    if (!this.#shown || isCommand(event) || /** @type {HTMLElement} */ (event.target).matches(own)) return;
     const deeds = /** @type {Record<string, () => unknown>} */ ({
       f: () => this.#ask("fill"),
       c: () => this.#ask("change"),
       k: () => this.#keep(!this.#machine.hold),
       p: () => this.#toggle(),
+      " ": () => this.#toggle(),
     });
     const deed = deeds[event.key.toLowerCase()];
     if (!deed) return;
@@ -221,8 +206,7 @@ export class Beats {
 
   #playing() {
     const { playing } = this.#machine;
-    fill(this.#play, sign(playing ? "stop" : "play"), h("span", {}, t(playing ? "song.stop" : "song.play")));
-    this.#play.setAttribute("aria-pressed", String(playing));
+    plays(this.#play, playing, t(playing ? "song.stop" : "song.play"));
   }
 
   #show() {
@@ -230,9 +214,9 @@ export class Beats {
     const places = grid[0].length;
     this.#grid.show(grid, (row, place) => pins.has(cell(row, place, places)));
     this.#grid.mixed(this.#kept.muted, this.#kept.alone);
-    this.#hold.setAttribute("aria-pressed", String(hold));
+    press(this.#hold, hold);
     this.#free.disabled = !pins.size;
-    this.#place.textContent = t("beats.now", { bar: index + 1 });
+    this.#place.textContent = t("song.bar", { bar: index + 1 });
     this.#draw(played);
   }
 
@@ -247,7 +231,7 @@ export class Beats {
     this.#drawn = played;
     const small = played.map(({ grid, index }) => {
       const name = t("beats.bar", { bar: index + 1 });
-      return h("button", { class: "beat-bar", type: "button", title: name, "aria-label": name, onclick: () => this.#machine.bringBack(index) }, drawing(hitsOf(grid, 0), barOf(0)));
+      return h("button", { class: "beat-bar", title: name, "aria-label": name, onclick: () => this.#machine.bringBack(index) }, drawing(hitsOf(grid, 0), barOf(0)));
     });
     fill(this.#strip, ...small);
   }
@@ -255,7 +239,7 @@ export class Beats {
   // --- elements ------------------------------------------------------------------------------------------------------
 
   #head() {
-    return h("div", { class: "songbar" }, h("div", { class: "song-title" }, h("h1", {}, t("beats.title")), h("p", { class: "meaning" }, t("beats.lead"))));
+    return h("div", { class: "songbar" }, h("div", { class: "song-title" }, h("h1", {}, t("frame.beats")), h("p", { class: "meaning" }, t("beats.lead"))));
   }
 
   #desk() {
@@ -265,20 +249,20 @@ export class Beats {
       this.#places(),
       h("span", { class: "gap" }),
       this.#free,
-      h("button", { class: "button quiet", type: "button", onclick: () => this.#machine.clear() }, t("beats.clear")),
+      h("button", { class: "button quiet", onclick: () => this.#machine.clear() }, t("beats.clear")),
     );
     return h("div", { class: "desk" }, this.#grid.root, under, h("p", { class: "meaning", id: "beats-keys" }, t("beats.keys")), this.#status, this.#strip, this.#away());
   }
 
   #transport() {
     const deed = (/** @type {"fill" | "change"} */ what, /** @type {"dice" | "note"} */ picture) =>
-      h("button", { class: "button", type: "button", title: t(`beats.${what}.how`), onclick: () => this.#ask(what) }, sign(picture), t(`beats.${what}`));
+      h("button", { class: "button", title: t(`beats.${what}.how`), onclick: () => this.#ask(what) }, sign(picture), t(`beats.${what}`));
     const { sound, metronome, volume } = this.#kept;
     const click = h("input", { type: "checkbox", checked: metronome, onchange: () => sound.metronome((this.#kept.metronome = click.checked)) });
     const loud = h("input", { type: "range", id: "beats-volume", min: "0", max: "1", step: "0.01", value: String(volume) });
     const set = () => {
       this.#kept.volume = Number(loud.value);
-      loud.style.setProperty("--share", `${100 * this.#kept.volume}%`);
+      coloured(loud);
       sound.level("master", this.#kept.volume);
     };
     loud.addEventListener("input", set);
@@ -289,31 +273,27 @@ export class Beats {
       h("div", { class: "row" }, this.#play, deed("fill", "note"), deed("change", "dice"), this.#hold),
       this.#place,
       h("span", { class: "gap" }),
-      h("label", { class: "check" }, click, t("beats.metronome")),
+      check(click, t("song.metronome")),
       h("div", { class: "slider beat-volume" }, h("label", { htmlFor: "beats-volume" }, t("beats.volume")), loud),
     );
   }
 
   #places() {
-    const options = GRIDS.map((places) => h("option", { value: String(places) }, t(`beats.grid.${places}`)));
-    const select = h("select", { id: "beats-grid", onchange: () => this.#wish({ places: Number(select.value) }) }, ...options);
-    select.value = String(this.#kept.wishes.places);
-    return h("label", { class: "inline" }, t("beats.grid"), select);
+    const words = GRIDS.map((places) => /** @type {const} */ ([places, t(`beats.grid.${places}`)]));
+    return h("label", { class: "inline" }, t("beats.grid"), menu("beats-grid", words, this.#kept.wishes.places, (places) => this.#wish({ places: Number(places) })));
   }
 
   #away() {
-    const options = TAKES.map((bars) => h("option", { value: String(bars) }, bars > 1 ? t("beats.take.n", { bars }) : t("beats.take.1")));
-    const select = h("select", { id: "beats-take", onchange: () => (this.#kept.take = Number(select.value)) }, ...options);
-    select.value = String(this.#kept.take);
+    const words = TAKES.map((bars) => /** @type {const} */ ([bars, bars > 1 ? t("beats.take.n", { bars }) : t("beats.take.1")]));
     const save = (/** @type {"midi" | "wav"} */ what, /** @type {() => unknown} */ deed) =>
-      h("button", { id: `beats-${what}`, class: "button", type: "button", title: t(`beats.${what}.how`), onclick: deed }, sign("save"), t(`beats.${what}`));
+      h("button", { id: `beats-${what}`, class: "button", title: t(`beats.${what}.how`), onclick: deed }, sign("save"), t(`beats.${what}`));
     return h(
       "div",
       { class: "row away" },
-      h("label", { class: "inline" }, t("beats.take"), select),
+      h("label", { class: "inline" }, t("beats.take"), menu("beats-take", words, this.#kept.take, (bars) => (this.#kept.take = Number(bars)))),
       save("midi", () => offer(new Blob([this.#bytes()], { type: "audio/midi" }), `${this.#name()}.mid`)),
       save("wav", () => this.#wav().catch(this.#app.fail)),
-      h("button", { id: "beats-groove", class: "button primary", type: "button", onclick: () => this.#use() }, sign("note"), t("beats.groove")),
+      h("button", { id: "beats-groove", class: "button primary", onclick: () => this.#use() }, sign("note"), t("beats.groove")),
       this.#parts,
     );
   }

@@ -1,6 +1,7 @@
 /** The options of the beat machine: their panel, their address and their brief for the server. */
 
-import { h } from "./dom.js";
+import { clamp } from "./basics.js";
+import { check, coloured, ends, field, h, menu, press } from "./dom.js";
 import { GRIDS } from "./patterns.js";
 import { t } from "./words.js";
 
@@ -86,12 +87,12 @@ export function briefPanel(generators, wishes, wish) {
 function tempo(wishes, wish) {
   const { bpm } = wishes;
   const about = { min: String(BPM.least), max: String(BPM.most), step: "1", value: String(bpm) };
-  const range = h("input", { type: "range", "aria-label": t("beats.tempo"), ...about });
+  const range = h("input", { type: "range", "aria-label": t("right.tempo"), ...about });
   const number = h("input", { type: "number", id: "beats-bpm", ...about });
   const set = (/** @type {HTMLInputElement} */ from) => {
-    const value = Math.min(Math.max(Math.round(Number(from.value)) || bpm, BPM.least), BPM.most);
+    const value = clamp(Math.round(Number(from.value)) || bpm, BPM.least, BPM.most);
     number.value = range.value = String(value);
-    range.style.setProperty("--share", `${(100 * (value - BPM.least)) / (BPM.most - BPM.least)}%`);
+    coloured(range);
     if (value !== wishes.bpm) wish({ bpm: value });
   };
   range.addEventListener("input", () => set(range));
@@ -101,19 +102,19 @@ function tempo(wishes, wish) {
     range.value = String(value);
     set(range);
   };
-  return { show, field: h("div", { class: "field" }, h("div", { class: "field-top" }, h("label", { htmlFor: "beats-bpm" }, t("beats.tempo")), number, h("span", { class: "meaning" }, "bpm")), range) };
+  return { show, field: h("div", { class: "field" }, h("div", { class: "field-top" }, h("label", { htmlFor: "beats-bpm" }, t("right.tempo")), number, h("span", { class: "meaning" }, "bpm")), range) };
 }
 
 /** @param {Json} generators @param {Wishes} wishes @param {Wish} wish @param {(bpm: number) => void} setTempo */
 function genrePanel(generators, wishes, wish, setTempo) {
   const mix = h("input", { type: "checkbox", id: "beats-mix", checked: wishes.genres.length > 1 });
   const chips = generators.genres.map((/** @type {string} */ name, /** @type {number} */ place) => {
-    const chip = h("button", { class: "chip", type: "button", "aria-pressed": String(wishes.genres.includes(name)) }, t(`genre.${name}`));
+    const chip = h("button", { class: "chip", "aria-pressed": String(wishes.genres.includes(name)) }, t(`genre.${name}`));
     chip.addEventListener("click", () => {
       const { genres } = wishes;
       const others = mix.checked ? genres.filter((one) => one !== name) : [];
       const now = genres.includes(name) ? others : [...others, name];
-      chips.forEach((/** @type {HTMLElement} */ one, /** @type {number} */ at) => one.setAttribute("aria-pressed", String(now.includes(generators.genres[at]))));
+      chips.forEach((/** @type {HTMLElement} */ one, /** @type {number} */ at) => press(one, now.includes(generators.genres[at])));
       wish({ genres: now });
       if (now.length === 1 && now[0] === name && generators.genreBpm) setTempo(generators.genreBpm[place]);
     });
@@ -124,7 +125,7 @@ function genrePanel(generators, wishes, wish, setTempo) {
     { class: "field", role: "group", "aria-labelledby": "beats-genres" },
     h("h2", { id: "beats-genres" }, t("beats.genres")),
     h("div", { class: "chips" }, ...chips),
-    h("label", { class: "check" }, mix, t("beats.mix")),
+    check(mix, t("beats.mix")),
     h("p", { class: "meaning" }, t("beats.genres.how")),
   );
 }
@@ -133,20 +134,13 @@ function genrePanel(generators, wishes, wish, setTempo) {
 function family(generators, wishes, wish) {
   const there = new Set(generators.generators.map((/** @type {{id: string}} */ one) => one.id));
   const about = h("p", { class: "meaning", id: "beats-family-about" });
-  const select = h(
-    "select",
-    { id: "beats-family", "aria-describedby": "beats-family-about" },
-    ...FAMILIES.map((name) => h("option", { value: name, disabled: !there.has(name) }, t(`family.${name}`))),
-  );
-  const tell = () => (about.textContent = t(`family.${select.value}.about`));
-  select.value = wishes.family;
-  select.addEventListener("change", () => {
-    tell();
-    wish({ family: select.value });
-  });
-  tell();
+  const tell = (/** @type {string} */ name) => (about.textContent = t(`family.${name}.about`));
+  const words = FAMILIES.map((name) => /** @type {const} */ ([name, t(`family.${name}`)]));
+  const select = menu("beats-family", words, wishes.family, (name) => (tell(name), wish({ family: name })), { "aria-describedby": "beats-family-about" });
+  for (const option of select.options) option.disabled = !there.has(option.value);
+  tell(wishes.family);
   const loop = there.has("loop") ? null : h("p", { class: "meaning" }, `${t("family.loop")}: ${t("family.loop.about")}`);
-  return h("div", { class: "field" }, h("label", { htmlFor: "beats-family" }, t("beats.family")), select, about, loop);
+  return field(t("drummer.label"), select, about, loop);
 }
 
 /**
@@ -163,7 +157,7 @@ function level(wishes, wish, name, words, most) {
   const shown = h("output", { htmlFor: id });
   const tell = () => {
     shown.textContent = Number(range.value).toFixed(2);
-    range.style.setProperty("--share", `${(100 * Number(range.value)) / most}%`);
+    coloured(range);
   };
   range.addEventListener("input", tell);
   range.addEventListener("change", () => wish({ [name]: Number(range.value) }));
@@ -173,14 +167,12 @@ function level(wishes, wish, name, words, most) {
     { class: "field" },
     h("div", { class: "field-top" }, h("label", { htmlFor: id }, t(words)), shown),
     range,
-    h("div", { class: "ends", "aria-hidden": "true" }, h("span", {}, t(`${words}.least`)), h("span", {}, t(`${words}.most`))),
+    ends(t(`${words}.least`), t(`${words}.most`)),
   );
 }
 
 /** @param {Wishes} wishes @param {Wish} wish */
 function every(wishes, wish) {
-  const options = FILLS.map((bars) => h("option", { value: String(bars) }, bars ? t("beats.every.n", { bars }) : t("beats.every.0")));
-  const select = h("select", { id: "beats-every", onchange: () => wish({ every: Number(select.value) }) }, ...options);
-  select.value = String(wishes.every);
-  return h("div", { class: "field" }, h("label", { htmlFor: "beats-every" }, t("beats.every")), select);
+  const words = FILLS.map((bars) => /** @type {const} */ ([bars, bars ? t("beats.every.n", { bars }) : t("beats.every.0")]));
+  return field(t("wish.fills"), menu("beats-every", words, wishes.every, (bars) => wish({ every: Number(bars) })));
 }

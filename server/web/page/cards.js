@@ -1,12 +1,13 @@
 /** Drawings of beats, on the cards of takes and of grooves: cymbals above, snare and toms, kick below. */
 
+import { clamp } from "./basics.js";
+import { made } from "./dom.js";
 import { family } from "./places.js";
 
 /** @typedef {import("./schedule.js").Hit} Hit */
 /** @typedef {import("./schedule.js").Bar} Bar */
 /** @typedef {Pick<Hit, "quarter" | "piece" | "velocity">} Stroke */
 
-const SVG = "http://www.w3.org/2000/svg";
 const [WIDE, HIGH] = [128, 36];
 /** By the family of a piece: the middle of its row, and its height. @type {Record<string, readonly [number, number]>} */
 const ROWS = { hat: [6, 6], cymbal: [6, 9], other: [6, 6], snare: [18, 9], tom: [18, 6], kick: [30, 10] };
@@ -24,18 +25,11 @@ export function drawing(hits, bar) {
   for (let beat = 0; beat < bar.beats; beat++) svg.append(made("rect", { class: "beat-line", x: (beat / bar.beats) * WIDE, y: 0, width: 0.6, height: HIGH }));
   for (const { quarter, piece, velocity } of hits) {
     const [middle, high] = ROWS[family(piece)] ?? ROWS.other;
-    const share = Math.max(0, Math.min(0.97, (quarter - bar.quarter) / bar.quarters));
+    const share = clamp((quarter - bar.quarter) / bar.quarters, 0, 0.97);
     const tall = high * (0.45 + (0.55 * velocity) / 127);
     svg.append(made("rect", { class: `hit-${family(piece)}`, x: (share * WIDE + 0.8).toFixed(1), y: (middle - tall / 2).toFixed(1), width: 4.4, height: tall.toFixed(1), rx: 1.4, opacity: (0.35 + (0.65 * velocity) / 127).toFixed(2) }));
   }
   return svg;
-}
-
-/** @param {string} name @param {Record<string, string | number>} attributes */
-export function made(name, attributes) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
-  return element;
 }
 
 /**

@@ -8,12 +8,13 @@
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
  * @param {Record<string, unknown>} [props] `onclick` and the like are listeners; `class`, `data-*`, `aria-*`, `role` and
- *   names without a property are attributes; undefined, null and false set none.
+ *   names without a property are attributes; undefined, null and false set none. A button submits nothing by default.
  * @param {...Child} children
  * @returns {HTMLElementTagNameMap[K]}
  */
 export function h(tag, props = {}, ...children) {
   const made = document.createElement(tag);
+  if (tag === "button") made.setAttribute("type", "button");
   for (const [name, value] of Object.entries(props)) {
     if (name.startsWith("on")) made.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
     else if (name in made && name !== "list" && name !== "form") Object.assign(made, { [name]: value });
@@ -33,19 +34,21 @@ export function fill(element, ...children) {
   element.replaceChildren(...present(children));
 }
 
+/** An element of a drawing. @param {string} name @param {Record<string, string | number>} attributes */
+export function made(name, attributes) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
+  return element;
+}
+
 /**
  * An icon in the colour of the text around it, hidden from screen readers.
  *
  * @param {keyof typeof SIGNS} name
  */
 export function sign(name) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("class", "sign");
-  svg.setAttribute("aria-hidden", "true");
-  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  path.setAttribute("d", SIGNS[name]);
-  svg.append(path);
+  const svg = made("svg", { viewBox: "0 0 24 24", class: "sign", "aria-hidden": "true" });
+  svg.append(made("path", { d: SIGNS[name] }));
   return svg;
 }
 
@@ -67,4 +70,71 @@ const SIGNS = {
 /** @param {Child[]} children */
 function present(children) {
   return /** @type {(Node | string)[]} */ (children.filter((child) => child !== null && child !== undefined && child !== false));
+}
+
+// --- controls --------------------------------------------------------------------------------------------------------
+
+/** What is said of a control that shows no words. @param {string} label */
+export const named = (label) => ({ title: label, "aria-label": label });
+
+/** Say whether a button is pressed. @param {HTMLElement} button @param {boolean} on */
+export const press = (button, on) => button.setAttribute("aria-pressed", String(on));
+
+/** Show what a button that plays and stops does next. @param {HTMLElement} button @param {boolean} playing @param {string} words */
+export function plays(button, playing, words) {
+  fill(button, sign(playing ? "stop" : "play"), h("span", {}, words));
+  press(button, playing);
+}
+
+/**
+ * A menu of a few words.
+ *
+ * @param {string} id
+ * @param {readonly (readonly [string | number, string])[]} words values and their names
+ * @param {string | number} value the chosen one
+ * @param {(value: string) => void} changed
+ * @param {Record<string, unknown>} [props]
+ */
+export function menu(id, words, value, changed, props = {}) {
+  const select = h("select", { id, onchange: () => changed(select.value), ...props }, ...options(words));
+  select.value = String(value);
+  return select;
+}
+
+/** @param {readonly (readonly [string | number, string])[]} words */
+export const options = (words) => words.map(([value, name]) => h("option", { value: String(value) }, name));
+
+/** A control below its name. @param {Child} name @param {HTMLElement} control @param {...Child} more */
+export const field = (name, control, ...more) => h("div", { class: "field" }, h("label", { htmlFor: control.id }, name), control, ...more);
+
+/** A box and its words. @param {HTMLInputElement} box @param {...Child} words */
+export const check = (box, ...words) => h("label", { class: "check" }, box, ...words);
+
+/** The words at the ends of a slider. @param {string} least @param {string} most */
+export const ends = (least, most) => h("div", { class: "ends", "aria-hidden": "true" }, h("span", {}, least), h("span", {}, most));
+
+/** Colour a slider up to its value. @param {HTMLInputElement} range */
+export const coloured = ({ style, value, min, max }) => style.setProperty("--share", `${(100 * (Number(value) - Number(min))) / (Number(max) - Number(min))}%`);
+
+// --- keys and pointers -----------------------------------------------------------------------------------------------
+
+/** Whether a key goes to the browser or the system, not to the page. @param {KeyboardEvent} event */
+export const isCommand = (event) => event.ctrlKey || event.metaKey || event.altKey;
+
+/**
+ * Follow a pointer that is pressed on an element until it is let go.
+ *
+ * @param {HTMLElement} element
+ * @param {PointerEvent} event
+ * @param {(event: PointerEvent) => void} move
+ * @param {(event: PointerEvent) => void} up
+ * @param {(event: PointerEvent) => void} [cancel]
+ */
+export function follow(element, { pointerId }, move, up, cancel = up) {
+  const stop = new AbortController();
+  const { signal } = stop;
+  element.setPointerCapture(pointerId);
+  element.addEventListener("pointermove", move, { signal });
+  element.addEventListener("pointerup", (event) => (stop.abort(), up(event)), { signal });
+  element.addEventListener("pointercancel", (event) => (stop.abort(), cancel(event)), { signal });
 }

@@ -1,6 +1,6 @@
 /** Take it away: a take as files, with count-in and click as chosen, clicked or dragged out, and what to do in a DAW. */
 
-import { h, sign } from "./dom.js";
+import { check, h, menu, sign } from "./dom.js";
 import { sounding } from "./edits.js";
 import { t } from "./words.js";
 
@@ -52,8 +52,8 @@ export class Downloads {
     this.api = api;
     this.wanted = wanted;
     this.tell = tell;
-    this.map = h("select", { id: "drum-map" }, ...maps.map(({ id, about }) => h("option", { value: id }, about ? `${id}: ${about}` : id)));
-    this.count = h("select", { id: "save-count" }, ...COUNTS.map((bars) => h("option", { value: String(bars) }, t(`save.count.${bars}`))));
+    this.map = menu("drum-map", maps.map(({ id, about }) => [id, about ? `${id}: ${about}` : id]), maps[0]?.id ?? "", () => {});
+    this.count = menu("save-count", COUNTS.map((bars) => [bars, t(`save.count.${bars}`)]), 0, () => {});
     this.click = h("input", { type: "checkbox", id: "save-click" });
     const there = FORMATS.filter((format) => !missing.some(({ kind }) => kind === NEEDS[format]));
     this.root = h(
@@ -64,7 +64,7 @@ export class Downloads {
         "div",
         { class: "menu-body" },
         h("label", { class: "field" }, h("span", {}, t("save.map")), this.map, h("span", { class: "meaning" }, t("save.map.what"))),
-        h("div", { class: "field save-session" }, h("label", { class: "inline" }, t("save.count"), this.count), h("label", { class: "check" }, this.click, t("save.click"))),
+        h("div", { class: "field save-session" }, h("label", { class: "inline" }, t("save.count"), this.count), check(this.click, t("save.click"))),
         ...there.map((format) => this.#item(format)),
         h("details", { class: "more" }, h("summary", {}, t("save.daws")), h("dl", { class: "daws" }, ...DAWS.flatMap((daw) => [h("dt", {}, t(`save.daw.${daw}`)), h("dd", { class: "meaning" }, t(`save.daw.${daw}.what`))]))),
       ),
@@ -75,7 +75,7 @@ export class Downloads {
   #item(format) {
     const made = h(
       "button",
-      { class: "menu-item", type: "button", onclick: () => this.#save(format, made) },
+      { class: "menu-item", onclick: () => this.#save(format, made) },
       h("strong", {}, t(`save.${format}`)),
       h("span", { class: "meaning" }, t(`save.${format}.what`)),
     );

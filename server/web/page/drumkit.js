@@ -1,8 +1,8 @@
 /** A drawing of the kit: its pieces light when they are struck; a click on one mutes it, plays it alone, or leaves it out. */
 
-import { made } from "./cards.js";
-import { fill, h } from "./dom.js";
-import { before, family } from "./places.js";
+import { fill, h, made } from "./dom.js";
+import { family } from "./places.js";
+import { before } from "./schedule.js";
 import { t } from "./words.js";
 
 /** @typedef {import("./cards.js").Stroke} Stroke */
@@ -78,7 +78,7 @@ export class Drumkit {
     const from = this.#at;
     this.#at = quarter;
     if (!playing || quarter <= from || quarter - from > 1) return;
-    for (let index = before(this.#hits, from, (hit) => hit.quarter); index < this.#hits.length && this.#hits[index].quarter < quarter; index++) {
+    for (let index = before(this.#hits, from); index < this.#hits.length && this.#hits[index].quarter < quarter; index++) {
       const { piece, velocity } = this.#hits[index];
       this.#lights.get(piece)?.animate([{ opacity: 0.25 + (0.75 * velocity) / 127 }, { opacity: 0 }], FADES);
     }
@@ -128,7 +128,7 @@ export class Drumkit {
     const focused = /** @type {HTMLElement | null} */ (this.menu.contains(document.activeElement) ? document.activeElement : null)?.dataset.deed;
     const button = (/** @type {"mute" | "solo" | "leaveOut"} */ deed, /** @type {ReadonlySet<string>} */ among) => {
       const on = this.#is(drum, among);
-      const made = h("button", { class: "button toggle", type: "button", "aria-pressed": String(on), onclick: () => deeds[deed](drum.pieces, !on) }, t(`kit.${deed}`));
+      const made = h("button", { class: "button toggle", "aria-pressed": String(on), onclick: () => deeds[deed](drum.pieces, !on) }, t(`kit.${deed}`));
       made.dataset.deed = deed;
       return made;
     };

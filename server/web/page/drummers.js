@@ -1,6 +1,6 @@
 /** The drummers of the server: its own, and those of bands; and the menu in which one is chosen. */
 
-import { fill, h } from "./dom.js";
+import { fill, h, menu, options } from "./dom.js";
 import { placedOf } from "./spans.js";
 import { t } from "./words.js";
 
@@ -100,17 +100,12 @@ export class DrummerMenu {
   constructor(id, drummers, { live = false, teach, chosen, signal }) {
     this.#drummers = drummers;
     this.#live = live;
-    const select = h("select", {
-      id,
-      onchange: () => {
-        const { value } = select;
-        select.value = this.#value;
-        if (value === TEACH) teach();
-        else chosen(value || undefined);
-      },
-    }); // prettier-ignore
-    this.select = select;
-    this.root = h("label", { class: "drummer" }, h("span", {}, t("drummer.label")), select);
+    this.select = menu(id, [], "", (value) => {
+      this.select.value = this.#value;
+      if (value === TEACH) teach();
+      else chosen(value || undefined);
+    });
+    this.root = h("label", { class: "drummer" }, h("span", {}, t("drummer.label")), this.select);
     drummers.addEventListener("change", () => this.#fill(), { signal });
     this.#fill();
   }
@@ -126,13 +121,10 @@ export class DrummerMenu {
     const { teaching } = this.#drummers;
     const others = this.#drummers.others(this.#live);
     const gone = this.#value && !others.some(({ id }) => id === this.#value);
-    fill(
-      this.select,
-      h("option", { value: "" }, t("drummer.usual")),
-      ...others.map(({ id, band }) => h("option", { value: id }, band?.name ?? id)),
-      gone && h("option", { value: this.#value }, t("drummer.gone", { name: this.#value })),
-      teaching && h("option", { value: TEACH }, t("drummer.teach")),
-    );
+    const words = [["", t("drummer.usual")], ...others.map(({ id, band }) => [id, band?.name ?? id])];
+    if (gone) words.push([this.#value, t("drummer.gone", { name: this.#value })]);
+    if (teaching) words.push([TEACH, t("drummer.teach")]);
+    fill(this.select, ...options(/** @type {[string, string][]} */ (words)));
     this.select.value = this.#value;
     this.root.hidden = !teaching && !others.length;
   }

@@ -2,7 +2,7 @@
 
 import { beatsOf, configOf, configOfTake } from "./address.js";
 import { replaced, sounding } from "./edits.js";
-import { isSameForm, placedOf, valueIn } from "./spans.js";
+import { has, isSameForm, placedOf, valueIn } from "./spans.js";
 
 /** @typedef {import("./edits.js").Take} Take */
 /** @typedef {import("./edits.js").Hit} Hit */
@@ -55,8 +55,8 @@ export async function anew(api, file, take, ranges, wishes, { signal, onTake }) 
   let now = take;
   for (const range of ranges) {
     if (valueIn(placedOf(wishes.out), range) !== undefined) {
-      const { firstBar, lastBar } = range; // no drums in all of it: nothing is left to play
-      now = { ...now, midi: null, played: now.played.filter(({ bar }) => bar < firstBar || bar > lastBar) };
+      // No drums in all of it: nothing is left to play.
+      now = { ...now, midi: null, played: now.played.filter(({ bar }) => !has(range, bar)) };
       continue;
     }
     const drums = await midiOf(api, file, now, wishes);
@@ -64,7 +64,7 @@ export async function anew(api, file, take, ranges, wishes, { signal, onTake }) 
       drums,
       signal,
       onBar: ({ bar, hits }) => {
-        if (bar < range.firstBar || bar > range.lastBar) return;
+        if (!has(range, bar)) return;
         now = { ...now, midi: null, played: replaced(now.played, bar, hits) };
         onTake({ midi: null, played: now.played });
       },
@@ -217,7 +217,7 @@ export function regrooved(takes, before, now) {
   const names = new Map(); // of before, by those of now
   const isSame = isSameForm(before, now);
   for (const { name, firstBar } of now) {
-    const own = before.find((section) => section.firstBar <= firstBar && firstBar <= section.lastBar);
+    const own = before.find((section) => has(section, firstBar));
     if (own && !names.has(name)) names.set(name, own.name);
   }
   return takes.map((take) => ({

@@ -4,6 +4,8 @@
  * A take keeps the drummer's hits and the edits apart: when bars are played again, the edits stay.
  */
 
+import { clamp } from "./basics.js";
+
 /** @typedef {import("./schedule.js").Hit} Hit */
 /** @typedef {Hit} Edit A hit of this velocity, or none at this place (velocity 0). */
 /**
@@ -21,7 +23,7 @@
  */
 
 /** Quarters: a click refers to a hit of the same piece that is nearer than this, half a step of the finest triplets. */
-export const NEAR = 1 / 12;
+const NEAR = 1 / 12;
 /** Velocity of a new hit on a piece that is not played elsewhere. */
 export const USUAL = 96;
 const MOST_STEPS_BACK = 200;
@@ -74,7 +76,7 @@ export function toggled(take, place) {
  * @returns {Take}
  */
 export function struck(take, hit, velocity) {
-  const wanted = Math.min(127, Math.max(1, Math.round(velocity)));
+  const wanted = clamp(Math.round(velocity), 1, 127);
   const edits = take.edits.filter((edit) => !near(edit, hit));
   const played = take.played.find((one) => near(one, hit));
   if (played?.velocity === wanted && played.tick === hit.tick) return { ...take, edits };

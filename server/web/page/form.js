@@ -1,10 +1,11 @@
 /** The form of a song: its sections as blocks over all of it, the bars below them, and where the sound is. */
 
-import { fill, h, sign } from "./dom.js";
+import { clamp } from "./basics.js";
+import { fill, follow, h, sign } from "./dom.js";
 import { grooveName } from "./groove_names.js";
-import { colours } from "./paint.js";
+import { brushOf, colours, everyBar } from "./paint.js";
 import { fullness, spansOf } from "./plan.js";
-import { barAt } from "./schedule.js";
+import { barAt, endOf } from "./schedule.js";
 import { has, isSame } from "./spans.js";
 import { t } from "./words.js";
 
@@ -32,7 +33,7 @@ export class Form {
   #chosen = null;
   #end = 1; // quarters
   #looks = "";
-  #place = 0;
+  #now = 0;
   #deeds;
 
   /** @param {Deeds} deeds */
@@ -45,29 +46,23 @@ export class Form {
     this.inner = h("div", { class: "form-inner" }, this.blocks, this.bars, this.mark, this.now);
     this.root = h("section", { class: "form", "aria-label": t("form.label") }, this.inner);
     this.bars.addEventListener("pointerdown", (event) => this.#press(event));
-    new ResizeObserver(() => this.#draw()).observe(this.bars);
+    new ResizeObserver(() => this.draw()).observe(this.bars);
   }
 
   /** @param {Picture} picture @param {readonly Block[]} blocks @param {Span | null} chosen */
   show(picture, blocks, chosen) {
-    const last = picture.bars.at(-1);
-    [this.#picture, this.#blocks, this.#chosen, this.#end] = [picture, blocks, chosen, last ? last.quarter + last.quarters : 1];
+    [this.#picture, this.#blocks, this.#chosen, this.#end] = [picture, blocks, chosen, endOf(picture.bars) || 1];
     this.inner.style.minWidth = `${blocks.length * LEAST_WIDE}px`;
     const looks = JSON.stringify([blocks, chosen, picture.bars.length, [...picture.signs]]);
     if (looks !== this.#looks) this.#build();
     this.#looks = looks;
-    this.#draw();
-  }
-
-  /** The theme has changed. */
-  renew() {
-    this.#draw();
+    this.draw();
   }
 
   /** @param {number} quarter @param {boolean} playing */
   at(quarter, playing) {
-    if (quarter === this.#place) return;
-    this.#place = quarter;
+    if (quarter === this.#now) return;
+    this.#now = quarter;
     this.now.style.left = `${this.#share(quarter)}%`;
     const { scrollWidth, clientWidth, scrollLeft } = this.root;
     const x = (quarter / this.#end) * scrollWidth;
@@ -89,13 +84,11 @@ export class Form {
   #build() {
     const focused = this.blocks.contains(document.activeElement) ? document.activeElement?.getAttribute("data-first") : null;
     const built = this.#blocks.flatMap((block, index) => {
-      const [left, right] = this.#edges(block);
       const button = this.#block(block);
-      button.style.left = `${left}%`;
-      button.style.width = `calc(${right - left}% - 2px)`;
+      this.#place(button, block);
       if (!index) return [button];
       const border = h("span", { class: "form-border", title: t("form.border"), onpointerdown: (/** @type {PointerEvent} */ event) => this.#move(event, block.firstBar) });
-      border.style.left = `${left}%`;
+      border.style.left = button.style.left;
       return [button, border];
     });
     fill(this.blocks, ...built);
@@ -103,9 +96,13 @@ export class Form {
     const { firstBar, lastBar } = this.#chosen ?? { firstBar: 0, lastBar: 0 };
     this.mark.hidden = !this.#chosen || this.#blocks.some((block) => isSame(block, { firstBar, lastBar }));
     if (this.mark.hidden || !this.#chosen) return;
-    const [left, right] = this.#edges(this.#chosen);
-    this.mark.style.left = `${left}%`;
-    this.mark.style.width = `${right - left}%`;
+    this.#place(this.mark, this.#chosen);
+  }
+
+  /** @param {HTMLElement} element @param {Span} span */
+  #place({ style }, span) {
+    const [left, right] = this.#edges(span);
+    [style.left, style.width] = [`${left}%`, `${right - left}%`];
   }
 
   /** @param {Block} block */
@@ -115,11 +112,11 @@ export class Form {
     const { plays } = plan ? spansOf(plan) : { plays: [firstBar, lastBar] };
     const silent = isOut || !plays;
     const ends = this.#picture?.signs.get(lastBar);
-    const more = [t("form.bars", { first: firstBar, last: lastBar }), ends && t(`form.${ends}`)].filter(Boolean);
+    const more = [t("song.bars", { first: firstBar, last: lastBar }), ends && t(`form.${ends}`)].filter(Boolean);
     const button = h(
       "button",
       {
-        class: `block${silent ? " silent" : ""}`, type: "button", "aria-pressed": String(isOn), title: plan ? told(plan) : more.join(", "),
+        class: `block${silent ? " silent" : ""}`, "aria-pressed": String(isOn), title: plan ? told(plan) : more.join(", "),
         onclick: () => this.#deeds.choose(isOn ? null : { firstBar, lastBar }),
       },
       h("span", { class: "block-name" }, name, isWished && h("span", { class: "block-wished", "aria-hidden": "true" }, " ●")),
@@ -138,28 +135,24 @@ export class Form {
   #barAt(event) {
     const box = this.inner.getBoundingClientRect();
     const bars = this.#picture?.bars ?? [];
-    return barAt(bars, Math.min(this.#end - 0.01, Math.max(0, ((event.clientX - box.left) / box.width) * this.#end)))?.number ?? 1;
+    return barAt(bars, clamp(((event.clientX - box.left) / box.width) * this.#end, 0, this.#end - 0.01))?.number ?? 1;
   }
 
   /** A click takes one bar, a drag several. @param {PointerEvent} event */
   #press(event) {
     if (event.button) return;
-    this.bars.setPointerCapture(event.pointerId);
     const from = this.#barAt(event);
     const spanTo = (/** @type {PointerEvent} */ now) => ({ firstBar: Math.min(from, this.#barAt(now)), lastBar: Math.max(from, this.#barAt(now)) });
-    this.#follow(this.bars, (now) => {
-      const [left, right] = this.#edges(spanTo(now));
+    follow(this.bars, event, (now) => {
       this.mark.hidden = false;
-      this.mark.style.left = `${left}%`;
-      this.mark.style.width = `${right - left}%`;
-    }, (now) => this.#deeds.drag(spanTo(now))); // prettier-ignore
+      this.#place(this.mark, spanTo(now));
+    }, (now) => this.#deeds.drag(spanTo(now)), () => this.#build()); // prettier-ignore
   }
 
   /** @param {PointerEvent} event @param {number} firstBar of the section after the border */
   #move(event, firstBar) {
     if (event.button) return;
     const border = /** @type {HTMLElement} */ (event.currentTarget);
-    border.setPointerCapture(event.pointerId);
     const begun = event.clientX;
     let bar = 0;
     const move = (/** @type {PointerEvent} */ now) => {
@@ -167,29 +160,18 @@ export class Form {
       bar = this.#barAt(now);
       border.style.left = `${this.#edges({ firstBar: bar, lastBar: bar })[0]}%`;
     };
-    this.#follow(border, move, () => bar && this.#deeds.move(firstBar, bar));
-  }
-
-  /** @param {HTMLElement} element @param {(event: PointerEvent) => void} move @param {(event: PointerEvent) => void} up */
-  #follow(element, move, up) {
-    const stop = new AbortController();
-    const { signal } = stop;
-    element.addEventListener("pointermove", move, { signal });
-    element.addEventListener("pointerup", (event) => (stop.abort(), up(event)), { signal });
-    element.addEventListener("pointercancel", () => (stop.abort(), this.#build()), { signal });
+    follow(border, event, move, () => bar && this.#deeds.move(firstBar, bar), () => this.#build()); // prettier-ignore
   }
 
   // --- bars ----------------------------------------------------------------------------------------------------------
 
   /** Each bar as tall as it is full; fills and breaks marked, locked bars coloured. */
-  #draw() {
+  draw() {
     const picture = this.#picture;
     const width = this.bars.clientWidth;
-    const to = this.bars.getContext("2d");
+    const to = brushOf(this.bars, width, HIGH);
     if (!picture || !to || !width) return;
-    const dense = devicePixelRatio || 1;
-    [this.bars.width, this.bars.height] = [Math.round(width * dense), Math.round(HIGH * dense)];
-    to.scale(dense, dense);
+    to.clearRect(0, 0, width, HIGH);
     const colour = colours(this.root);
     const x = (/** @type {number} */ quarter) => (quarter / this.#end) * width;
     const counts = new Map();
@@ -197,7 +179,7 @@ export class Form {
     const most = Math.max(1, ...counts.values());
     const tall = HIGH - 12;
     to.font = `10px ${getComputedStyle(document.body).fontFamily}`;
-    const every = [1, 2, 4, 8, 16, 32].find((count) => count * x(picture.bars[0]?.quarters ?? 4) >= 34) ?? 64;
+    const every = everyBar(x(picture.bars[0]?.quarters ?? 4), 34);
     for (const bar of picture.bars) {
       const [left, wide] = [x(bar.quarter), Math.max(1, x(bar.quarters) - 1)];
       const high = ((counts.get(bar.number) ?? 0) / most) * tall;

@@ -2,7 +2,8 @@
  * The grid of a bar: cells that are clicked, dragged and reached by keys. Knows nothing of sound.
  */
 
-import { h } from "./dom.js";
+import { clamp } from "./basics.js";
+import { h, isCommand, named, press } from "./dom.js";
 import { VOICES, placeAt } from "./patterns.js";
 import { family } from "./places.js";
 import { t } from "./words.js";
@@ -91,8 +92,8 @@ export class GridView {
    */
   mixed(muted, alone) {
     for (const [piece, [mute, solo]] of this.#buttons) {
-      mute.setAttribute("aria-pressed", String(muted.has(piece)));
-      solo.setAttribute("aria-pressed", String(alone.has(piece)));
+      press(mute, muted.has(piece));
+      press(solo, alone.has(piece));
     }
   }
 
@@ -106,7 +107,7 @@ export class GridView {
     this.#cells = VOICES.map((_, row) =>
       Array.from({ length: places }, (_, place) =>
         h("div", {
-          class: `cell ${family(VOICES[row][0])}${(place * 4) % places ? "" : " first"}${Math.floor((place * 4) / places) % 2 ? " odd" : ""}`,
+          class: `cell hit-${family(VOICES[row][0])}${(place * 4) % places ? "" : " first"}${Math.floor((place * 4) / places) % 2 ? " odd" : ""}`,
           role: "gridcell",
           tabIndex: row === this.#at.row && place === this.#at.place ? 0 : -1,
           "data-row": row,
@@ -122,10 +123,10 @@ export class GridView {
   #name(piece) {
     const name = t(`piece.${piece}`);
     const button = (/** @type {"mute" | "solo"} */ what, /** @type {string} */ letter) =>
-      h("button", { class: "tiny", type: "button", "aria-pressed": "false", title: t(`roll.${what}`, { piece: name }), "aria-label": t(`roll.${what}`, { piece: name }), onclick: () => this.#deeds[what](piece) }, letter);
+      h("button", { class: "tiny", "aria-pressed": "false", ...named(t(`roll.${what}`, { piece: name })), onclick: () => this.#deeds[what](piece) }, letter);
     const [mute, solo] = [button("mute", "M"), button("solo", "S")];
     this.#buttons.set(piece, [mute, solo]);
-    const hear = h("button", { class: "piece", type: "button", title: t("roll.hear", { piece: name }), onclick: () => this.#deeds.hear(piece) }, name);
+    const hear = h("button", { class: "piece", title: t("roll.hear", { piece: name }), onclick: () => this.#deeds.hear(piece) }, name);
     return h("div", { class: "beat-name", role: "rowheader" }, hear, mute, solo);
   }
 
@@ -172,18 +173,18 @@ export class GridView {
   /** @param {KeyboardEvent} event */
   #key(event) {
     const cell = this.#cellOf(event);
-    if (!cell || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!cell || isCommand(event)) return;
     const places = this.#grid[0].length;
     const velocity = this.#grid[cell.row][cell.place];
     const move = MOVES[event.key];
     if (move) {
-      const row = Math.min(Math.max(cell.row + move[0], 0), VOICES.length - 1);
-      this.#stand({ row, place: Math.min(Math.max(cell.place + move[1], 0), places - 1) });
+      const row = clamp(cell.row + move[0], 0, VOICES.length - 1);
+      this.#stand({ row, place: clamp(cell.place + move[1], 0, places - 1) });
     } else if (event.key === "Home" || event.key === "End") this.#stand({ row: cell.row, place: event.key === "Home" ? 0 : places - 1 });
     else if (event.key === " " || event.key === "Enter") this.#deeds.strike(cell.row, cell.place, velocity ? 0 : USUAL);
     else if ("+-=−".includes(event.key)) {
       const louder = event.key === "+" || event.key === "=" ? STEP : -STEP;
-      if (velocity) this.#deeds.strike(cell.row, cell.place, Math.min(Math.max(velocity + louder, 1), 127));
+      if (velocity) this.#deeds.strike(cell.row, cell.place, clamp(velocity + louder, 1, 127));
     } else return;
     event.preventDefault();
     event.stopPropagation();
@@ -204,7 +205,7 @@ export class GridView {
     if (!drag) return;
     const up = drag.y - event.clientY;
     drag.moved ||= Math.abs(up) > DRAG;
-    if (drag.moved && drag.from) this.#deeds.strike(drag.row, drag.place, Math.min(Math.max(drag.from + up * 1.5, 1), 127));
+    if (drag.moved && drag.from) this.#deeds.strike(drag.row, drag.place, clamp(drag.from + up * 1.5, 1, 127));
   }
 
   #up() {

@@ -42,11 +42,11 @@ export class Grooves {
       type: "search", id: "groove-search", placeholder: t("grooves.search"), "aria-label": t("grooves.search"), maxLength: 60,
       oninput: () => (clearTimeout(this.#typed), (this.#typed = Number(setTimeout(() => this.#list(), WAIT)))),
     }); // prettier-ignore
-    this.cards = h("div", { class: "cards", role: "group", "aria-label": t("grooves.label") });
+    this.cards = h("div", { class: "cards", role: "group", "aria-label": t("wish.groove") });
     this.file = h("input", { type: "file", id: "groove-file", class: "hidden-input", onchange: () => void this.#take() });
     this.from = h("span", {}, t("grooves.file"));
     this.none = h("p", { class: "meaning", hidden: true }, t("grooves.none"));
-    this.root = h("section", { class: "grooves" }, h("div", { class: "grooves-head" }, h("h2", {}, t("grooves.label")), this.search), this.cards, this.none,
+    this.root = h("section", { class: "grooves" }, h("div", { class: "grooves-head" }, h("h2", {}, t("wish.groove")), this.search), this.cards, this.none,
       h("label", { class: "button quiet groove-file" }, this.file, this.from)); // prettier-ignore
   }
 
@@ -123,7 +123,7 @@ export class Grooves {
 
   /** @param {string} name @param {string} title @param {() => void} onclick */
   #card(name, title, onclick) {
-    const card = h("button", { class: "card", type: "button", "aria-pressed": "false", onclick }, h("span", { class: "card-beat" }), h("span", { class: "card-name" }, title));
+    const card = h("button", { class: "card", "aria-pressed": "false", onclick }, h("span", { class: "card-beat" }), h("span", { class: "card-name" }, title));
     card.dataset.groove = name;
     return card;
   }

@@ -1,7 +1,8 @@
 /** The jam view: who plays the guitar, the options, and large buttons for signs; its board shows what is played. */
 
 import { parts } from "./address.js";
-import { fill, h, sign } from "./dom.js";
+import { clamp } from "./basics.js";
+import { field, fill, h, isCommand, menu, options, plays, sign } from "./dom.js";
 import { offer } from "./downloads.js";
 import { DrummerMenu } from "./drummers.js";
 import { Board } from "./jam_board.js";
@@ -25,9 +26,6 @@ const FILE = "file"; // in place of the id of an input
 const DEEDS = /** @type {const} */ (["fill", "section", "softer", "louder", "stop"]);
 const KEYS = /** @type {Record<string, Deed>} */ ({ f: "fill", n: "section", "-": "softer", "+": "louder", "=": "louder", e: "stop" });
 const INTENSITY = { usual: 0.5, step: 0.15 };
-
-/** @param {HTMLElement} root @param {App} app @param {JamView} [earlier] the same view in another language */
-export const mountJam = (root, app, earlier) => new JamView(root, app, earlier);
 
 /** @param {App} app @returns {Kept} */
 function begun(app) {
@@ -66,10 +64,10 @@ export class JamView {
   /** @type {Kept} */
   #kept;
   #shown = false;
-  #play = h("button", { id: "jam-play", class: "button play", type: "button", "aria-describedby": "jam-why", onclick: () => this.#toggle() });
+  #play = h("button", { id: "jam-play", class: "button play", "aria-describedby": "jam-why", onclick: () => this.#toggle() });
   #input = h("select", { id: "jam-in", "aria-describedby": "jam-in-about", onchange: () => this.#listen(this.#input.value) });
   #output = h("select", { id: "jam-out", onchange: () => this.#send(this.#output.value) });
-  #find = h("button", { id: "jam-find", class: "button", type: "button", onclick: () => this.#ask() }, t("jam.find"));
+  #find = h("button", { id: "jam-find", class: "button", onclick: () => this.#ask() }, t("jam.find"));
   #about = h("p", { class: "meaning", id: "jam-in-about" });
   #file = h("input", { type: "file", id: "jam-file", onchange: () => void this.#open() });
   #bpm = h("input", { type: "number", id: "jam-bpm", min: `${BPM.least}`, max: `${BPM.most}`, step: "1" });
@@ -82,13 +80,13 @@ export class JamView {
   #given = null;
   #why = h("p", { id: "jam-why", class: "jam-why" });
   #status = h("p", { class: "roll-status", role: "status" });
-  #save = h("button", { id: "jam-save", class: "button", type: "button", title: t("jam.save.how"), onclick: () => this.#download() }, sign("save"), t("jam.save"));
-  #signs = DEEDS.map((what) => h("button", { id: `jam-${what}`, class: "button", type: "button", title: t(`jam.${what}.how`), onclick: () => this.#show(what) }, t(`jam.${what}`)));
+  #save = h("button", { id: "jam-save", class: "button", title: t("jam.save.how"), onclick: () => this.#download() }, sign("save"), t("jam.save"));
+  #signs = DEEDS.map((what) => h("button", { id: `jam-${what}`, class: "button", title: t(`jam.${what}.how`), onclick: () => this.#show(what) }, t(`jam.${what}`)));
 
   /**
    * @param {HTMLElement} root
    * @param {App} app
-   * @param {JamView} [earlier]
+   * @param {JamView} [earlier] the same view in another language
    */
   constructor(root, app, earlier) {
     this.#app = app;
@@ -137,9 +135,6 @@ export class JamView {
     if (this.jamming.playing) this.#stop();
   }
 
-  /** The theme has changed. */
-  renew() {}
-
   address() {
     const { bpm, metre, style, countIn, model } = this.#kept.wishes;
     return { bpm: `${bpm}`, metre, count: `${countIn}`, ...(style ? { style } : {}), ...(model ? { model } : {}) };
@@ -149,8 +144,7 @@ export class JamView {
   show() {
     const { playing, index, bars } = this.jamming;
     const why = playing ? "" : this.#obstacle();
-    fill(this.#play, sign(playing ? "stop" : "play"), h("span", {}, t(playing ? "jam.halt" : "jam.start")));
-    this.#play.setAttribute("aria-pressed", String(playing));
+    plays(this.#play, playing, t(playing ? "jam.halt" : "jam.start"));
     this.#play.disabled = Boolean(why);
     this.#why.textContent = why && t(why);
     this.#why.hidden = !why;
@@ -218,7 +212,7 @@ export class JamView {
   #show(what) {
     if (what === "softer" || what === "louder") {
       const wanted = this.#kept.intensity + (what === "louder" ? INTENSITY.step : -INTENSITY.step);
-      const intensity = (this.#kept.intensity = Math.min(Math.max(wanted, 0), 1));
+      const intensity = (this.#kept.intensity = clamp(wanted, 0, 1));
       this.jamming.show({ intensity });
     } else this.jamming.show(what === "fill" ? { fill: true } : what === "stop" ? { stop: true } : { section: "" });
     this.#given = { what, bars: this.jamming.bars.length };
@@ -302,7 +296,7 @@ export class JamView {
   /** @param {KeyboardEvent} event */
   #key(event) {
     const target = /** @type {HTMLElement} */ (event.target);
-    if (!this.#shown || target.matches("input, select") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!this.#shown || isCommand(event) || target.matches("input, select")) return;
     const key = event.key.toLowerCase();
     const deed = this.jamming.playing ? KEYS[key] : undefined;
     if (!deed && key !== "p") return;
@@ -315,9 +309,9 @@ export class JamView {
 
   #menus() {
     const { ports, input, output, file } = this.#kept;
-    const option = ({ id = "", name = "" }) => h("option", { value: id }, name);
-    fill(this.#input, ...(ports?.inputs ?? []).map(option), option({ id: FILE, name: file?.name ?? t("jam.file") }));
-    fill(this.#output, option({ id: "", name: t("jam.page") }), ...(ports?.outputs ?? []).map(option));
+    const words = (/** @type {{id: string, name: string}[] | undefined} */ list) => (list ?? []).map(({ id, name }) => /** @type {const} */ ([id, name]));
+    fill(this.#input, ...options([...words(ports?.inputs), [FILE, file?.name ?? t("jam.file")]]));
+    fill(this.#output, ...options([["", t("jam.page")], ...words(ports?.outputs)]));
     this.#input.value = input;
     this.#output.value = output;
     if (!this.#input.value) this.#input.value = this.#kept.input = FILE;
@@ -326,13 +320,13 @@ export class JamView {
     this.#find.hidden = !hasMidi();
     const own = input === FILE ? file?.guitarist.meters[0] : undefined;
     const metres = own ? [`${own.numerator}/${own.denominator}`] : METRES;
-    fill(this.#metre, ...metres.map((metre) => h("option", { value: metre }, metre)));
+    fill(this.#metre, ...options(metres.map((metre) => [metre, metre])));
     this.#metre.disabled = Boolean(own);
     if (!own) this.#metre.value = this.#kept.wishes.metre;
   }
 
   #head() {
-    return h("div", { class: "songbar" }, h("div", { class: "song-title" }, h("h1", {}, t("jam.title")), h("p", { class: "meaning" }, t("jam.lead"))), this.#save);
+    return h("div", { class: "songbar" }, h("div", { class: "song-title" }, h("h1", {}, t("frame.jam")), h("p", { class: "meaning" }, t("jam.lead"))), this.#save);
   }
 
   #panel() {
@@ -345,26 +339,19 @@ export class JamView {
       wish({ bpm: Number(bpm.value) });
     });
     this.#metre.addEventListener("change", () => wish({ metre: this.#metre.value }));
-    const menu = (/** @type {string} */ id, /** @type {[string, string][]} */ options, /** @type {string} */ value, /** @type {(value: string) => void} */ done) => {
-      const select = h("select", { id, onchange: () => done(select.value) }, ...options.map(([name, text]) => h("option", { value: name }, text)));
-      select.value = value;
-      return select;
-    };
     const styles = /** @type {[string, string][]} */ ([["", t("jam.style.any")], ...(this.#model?.styles ?? []).map((/** @type {string} */ name) => [name, name])]);
-    const counts = COUNTS.map((count) => /** @type {[string, string]} */ ([`${count}`, t(`jam.count.${count}`)]));
-    const field = (/** @type {string} */ key, /** @type {HTMLElement} */ control, /** @type {HTMLElement[]} */ ...more) =>
-      h("div", { class: "field" }, h("label", { htmlFor: control.id }, t(key)), control, ...more);
+    const counts = COUNTS.map((count) => /** @type {const} */ ([count, t(`jam.count.${count}`)]));
     return h(
       "section",
       { class: "panel wishes", "aria-label": t("jam.panel") },
       h("div", { class: "field" }, this.#drummer.root),
-      field("jam.in", this.#input, this.#about, this.#find),
-      field("jam.in.file", this.#file),
-      field("jam.out", this.#output),
-      field("beats.tempo", bpm),
-      field("jam.metre", this.#metre),
-      field("wish.style", menu("jam-style", styles, wishes.style, (style) => wish({ style }))),
-      field("jam.count", menu("jam-count", counts, `${wishes.countIn}`, (count) => wish({ countIn: Number(count) }))),
+      field(t("right.guitar"), this.#input, this.#about, this.#find),
+      field(t("jam.in.file"), this.#file),
+      field(t("jam.out"), this.#output),
+      field(t("right.tempo"), bpm),
+      field(t("right.metre"), this.#metre),
+      field(t("wish.style"), menu("jam-style", styles, wishes.style, (style) => wish({ style }))),
+      field(t("jam.count"), menu("jam-count", counts, wishes.countIn, (count) => wish({ countIn: Number(count) }))),
       h("p", { class: "meaning" }, t("jam.file.how")),
     );
   }
@@ -375,4 +362,4 @@ export class JamView {
 }
 
 /** Clamp a tempo to its range. @param {number} bpm */
-const within = (bpm) => Math.min(Math.max(Math.round(bpm) || BPM.usual, BPM.least), BPM.most);
+const within = (bpm) => clamp(Math.round(bpm) || BPM.usual, BPM.least, BPM.most);

@@ -4,8 +4,8 @@ import { drawing } from "./cards.js";
 import { fill, h } from "./dom.js";
 import { Drumkit } from "./drumkit.js";
 import { grooveName } from "./groove_names.js";
-import { before } from "./places.js";
 import { heardOf } from "./record.js";
+import { before } from "./schedule.js";
 import { t } from "./words.js";
 
 /** @import {Jamming} from "./jamming.js" */
@@ -37,7 +37,7 @@ export class Board {
     this.#now.show(bars[index], t(playing && index < 0 ? "jam.counting" : "jam.nothing"));
     this.#next.show(playing ? bars[index + 1] : undefined, t(playing ? "jam.undecided" : "jam.nothing"), playing ? bars[index] : undefined);
     this.#heard.textContent = heardOf(told) || t("jam.nothing");
-    this.#place.textContent = index < 0 ? "" : t("beats.now", { bar: index + 1 });
+    this.#place.textContent = index < 0 ? "" : t("song.bar", { bar: index + 1 });
     const none = /** @type {ReadonlySet<string>} */ (new Set());
     this.#kit.show(bars.slice(-BACK).flatMap(({ hits }) => hits), { muted: none, solo: none, without: none, instead: new Map() }); // prettier-ignore
     if (!playing) this.#light(-1, this.#lights.childElementCount || 4);
@@ -49,7 +49,7 @@ export class Board {
     const { beat, beats } = jamming.beat;
     this.#light(beat, beats);
     this.#kit.at(now, true);
-    const [from, to] = [this.#at, now].map((quarter) => before(notes, quarter, (note) => note.quarter));
+    const [from, to] = [this.#at, now].map((quarter) => before(notes, quarter));
     for (const { velocity } of notes.slice(from, to)) this.struck(velocity);
     this.#at = now;
   }

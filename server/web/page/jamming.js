@@ -12,7 +12,7 @@ import { again, extended, pointOf, toldOf } from "./record.js";
 /** @import {Sound} from "./sound.js" */
 /** @typedef {Record<string, any>} Json */
 /** @typedef {{quarter: number, numerator: number, denominator: number}} Meter */
-/** @typedef {ReturnType<typeof import("./along.js").jam>} Line */
+/** @typedef {ReturnType<typeof import("./lines.js").jam>} Line */
 /** @typedef {{tempos: Tempo[], meters: Meter[], bars: Bar[], notes: Note[], program: number, kind: string}} Guitarist a file as guitarist */
 /** @typedef {{bpm: number, metre: string, style: string, countIn: number, model?: string, seed: number, guitarist: Guitarist | null}} Wishes */
 /** @typedef {{note: number, velocity: number, at: number}} Due a drum for a MIDI port, `at` as `performance.now` counts */
@@ -63,7 +63,7 @@ export class Jamming {
 
   /**
    * @param {Sound} sound
-   * @param {typeof import("./along.js").jam} open
+   * @param {typeof import("./lines.js").jam} open
    * @param {{changed: () => void, failed: (error: unknown) => void, drums: (due: Due[]) => void}} tellers changed: the current bar,
    *   the decided bars or the notes have changed; drums: hits for a MIDI port
    */

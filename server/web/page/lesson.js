@@ -1,14 +1,14 @@
 /** The songs that a drummer is to learn from: which there are, what was understood of them, and how long it takes. */
 
+import { MEBIBYTE } from "./basics.js";
 import { Refused } from "./wire.js";
 
-/** @typedef {import("./teaching.js").Heard} Heard */
+/** @typedef {import("./lines.js").Heard} Heard */
 /** @typedef {{name: string, file: File, heard: Heard | null}} Song heard: null: not yet */
 /** @typedef {Pick<typeof import("./api.js"), "teach">} Api */
 /** @typedef {{maxSongs: number, maxBytes: number, maxSongBytes: number}} Limits */
 
 const MOST_NAME = 200;
-const MEBIBYTE = 1 << 20;
 const UNSENT = 0; // in place of a song's number
 const PASSES = 2; // over all songs: each by itself, then all together
 

@@ -5,6 +5,7 @@
  * change of the brief holds from the next bar on: bars that were made before it and are not yet due are dropped.
  */
 
+import { clamp } from "./basics.js";
 import { QUARTERS, barOf, cell, empty, gridOf, hitsOf, pinned, regridded, struck } from "./patterns.js";
 
 /** @import {Grid, Pins} from "./patterns.js" */
@@ -64,7 +65,7 @@ export class Machine {
   /** The index of the current bar, from 0. */
   get index() {
     const index = Math.floor(this.#sound.position / QUARTERS + 1e-6);
-    return Math.min(Math.max(index, this.#first), Math.max(this.#first + this.#bars.length - 1, 0));
+    return clamp(index, this.#first, Math.max(this.#first + this.#bars.length - 1, 0));
   }
 
   /** The current bar. */

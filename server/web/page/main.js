@@ -2,14 +2,14 @@
 
 import * as api from "./api.js";
 import { fragment, parts } from "./address.js";
-import { mountBeats } from "./beats.js";
-import { fill, h } from "./dom.js";
+import { Beats } from "./beats.js";
+import { fill, h, menu } from "./dom.js";
 import { Drummers } from "./drummers.js";
-import { mountJam } from "./jam.js";
+import { JamView } from "./jam.js";
 import { remember, remembered } from "./settings.js";
-import { mountSong } from "./song.js";
+import { SongView } from "./song.js";
 import { Sound } from "./sound.js";
-import { mountTeach } from "./teach.js";
+import { TeachView } from "./teach.js";
 import { LANGUAGES, language, setLanguage, t } from "./words.js";
 
 /**
@@ -27,10 +27,6 @@ import { LANGUAGES, language, setLanguage, t } from "./words.js";
  * @property {(beat: import("./address.js").Beat, part?: string) => void} useAsGroove part: for all parts of this name of the open song
  * @property {() => readonly string[]} parts the names of the parts of the open song
  */
-/** @typedef {ReturnType<typeof mountSong>} SongView */
-/** @typedef {ReturnType<typeof mountBeats>} BeatsView */
-/** @typedef {ReturnType<typeof mountJam>} JamView */
-/** @typedef {ReturnType<typeof mountTeach>} TeachView */
 /** @typedef {"song" | "beats" | "jam" | "teach"} View */
 
 const THEME = "seq2drum.theme";
@@ -41,7 +37,7 @@ const messages = element("messages");
 const main = element("main");
 /** @type {View} */
 let view = "song";
-/** @type {{song: SongView, beats: BeatsView, jam: JamView, teach: TeachView} | null} */
+/** @type {{song: SongView, beats: Beats, jam: JamView, teach: TeachView} | null} */
 let views = null;
 /** @type {App} */
 let app;
@@ -60,7 +56,7 @@ function say(text, { kind = "note" } = {}) {
     return () => {};
   }
   for (const other of [...messages.children]) if (other.getAttribute("data-text") === text) other.remove();
-  const close = h("button", { class: "reset", type: "button", "aria-label": t("frame.close"), onclick: () => box.remove() }, "×");
+  const close = h("button", { class: "reset", "aria-label": t("frame.close"), onclick: () => box.remove() }, "×");
   const box = h("div", { class: `message ${kind}`, "data-text": text }, h("p", {}, text), close);
   messages.append(box);
   while (messages.children.length > 3) messages.firstElementChild?.remove();
@@ -127,10 +123,12 @@ function mount() {
   const earlier = views;
   frame();
   views = null; // no address from half a page
-  const song = mountSong(element("song"), app, earlier?.song);
-  const beats = mountBeats(element("beats"), app, earlier?.beats);
-  const jam = mountJam(element("jam"), app, earlier?.jam);
-  views = { song, beats, jam, teach: mountTeach(element("teach"), app, earlier?.teach) };
+  views = {
+    song: new SongView(element("song"), app, earlier?.song),
+    beats: new Beats(element("beats"), app, earlier?.beats),
+    jam: new JamView(element("jam"), app, earlier?.jam),
+    teach: new TeachView(element("teach"), app, earlier?.teach),
+  };
   goTo(view);
 }
 
@@ -146,12 +144,10 @@ function frame() {
   element("skip").textContent = t("frame.skip");
   element("skip").onclick = () => main.focus();
   element("views").setAttribute("aria-label", t("frame.views"));
-  const theme = h("select", { id: "theme", "aria-label": t("frame.theme"), onchange: () => setTheme(theme.value) },
-    ...["auto", "light", "dark"].map((name) => h("option", { value: name }, t(`frame.theme.${name}`)))); // prettier-ignore
-  theme.value = remembered(THEME) ?? "auto";
-  const tongue = h("select", { id: "language", "aria-label": t("frame.language"), onchange: () => (setLanguage(tongue.value), mount()) },
-    ...Object.entries(LANGUAGES).map(([code, name]) => h("option", { value: code, lang: code }, name))); // prettier-ignore
-  tongue.value = language();
+  const themes = ["auto", "light", "dark"].map((name) => /** @type {const} */ ([name, t(`frame.theme.${name}`)]));
+  const theme = menu("theme", themes, remembered(THEME) ?? "auto", setTheme, { "aria-label": t("frame.theme") });
+  const tongue = menu("language", Object.entries(LANGUAGES), language(), (code) => (setLanguage(code), mount()), { "aria-label": t("frame.language") });
+  for (const option of tongue.options) option.lang = option.value;
   fill(element("settings"), tongue, theme);
 }
 
@@ -164,9 +160,7 @@ function setTheme(name) {
 }
 
 /** The colours have changed. */
-function renew() {
-  for (const each of VIEWS) views?.[each].renew();
-}
+const renew = () => views?.song.renew();
 
 /** Close menus by a click outside and by Escape. */
 function closeMenus() {

@@ -34,34 +34,34 @@
  * @property {"number" | "text" | "whole" | "places"} kind places: a text of sections and bars
  * @property {readonly [number, number]} [range] of a number, its ends
  * @property {readonly string[]} [words] of a text that is one of a few words
- * @property {boolean} isRare whether it lies under More
- * @property {boolean} isChoosing whether a change affects all takes, not only the chosen one
+ * @property {boolean} [isInPanel] whether the panel of a part has a control of its own for it
+ * @property {boolean} [isChoosing] whether a change affects all takes, not only the chosen one
  */
 
 /** In the order in which they are shown. @type {readonly Option[]} */
 export const OPTIONS = [
-  { name: "style", kind: "text", isRare: false, isChoosing: true },
-  { name: "groove", kind: "text", isRare: false, isChoosing: true },
-  { name: "percussion", kind: "text", words: ["auto", "tambourine", "shaker", "clap", "cowbell", "congas", "bongos", "block", "triangle"], isRare: false, isChoosing: false },
-  { name: "intensity", kind: "number", range: [0, 1], isRare: false, isChoosing: false },
-  { name: "complexity", kind: "number", range: [0, 1], isRare: false, isChoosing: false },
-  { name: "daring", kind: "number", range: [0, 1], isRare: false, isChoosing: true },
-  { name: "fills", kind: "number", range: [0, 1], isRare: false, isChoosing: false },
-  { name: "humanize", kind: "number", range: [0, 1], isRare: false, isChoosing: false },
-  { name: "swing", kind: "number", range: [0, 1], isRare: false, isChoosing: false },
-  { name: "arrange", kind: "text", words: ["auto", "on", "off"], isRare: true, isChoosing: false },
-  { name: "ending", kind: "text", words: ["auto", "ring", "choke", "ritard", "none"], isRare: true, isChoosing: false },
-  { name: "pieces", kind: "text", words: ["kit", "all"], isRare: true, isChoosing: false },
-  { name: "time", kind: "text", words: ["hat", "ride", "open"], isRare: true, isChoosing: false },
-  { name: "seed", kind: "whole", isRare: true, isChoosing: true },
-  { name: "takes", kind: "whole", isRare: true, isChoosing: true },
-  { name: "temperature", kind: "number", range: [0, 2], isRare: true, isChoosing: false },
-  { name: "intensity_places", kind: "places", isRare: true, isChoosing: false },
-  { name: "complexity_places", kind: "places", isRare: true, isChoosing: false },
-  { name: "fills_places", kind: "places", isRare: true, isChoosing: false },
-  { name: "time_places", kind: "places", isRare: true, isChoosing: false },
-  { name: "percussion_places", kind: "places", isRare: true, isChoosing: false },
-  { name: "half_time", kind: "places", isRare: true, isChoosing: false },
-  { name: "out", kind: "places", isRare: true, isChoosing: false },
-  { name: "enter", kind: "places", isRare: true, isChoosing: false },
+  { name: "style", kind: "text", isChoosing: true },
+  { name: "groove", kind: "text", isInPanel: true, isChoosing: true },
+  { name: "percussion", kind: "text", words: ["auto", "tambourine", "shaker", "clap", "cowbell", "congas", "bongos", "block", "triangle"], isInPanel: true },
+  { name: "intensity", kind: "number", range: [0, 1], isInPanel: true },
+  { name: "complexity", kind: "number", range: [0, 1], isInPanel: true },
+  { name: "daring", kind: "number", range: [0, 1], isChoosing: true },
+  { name: "fills", kind: "number", range: [0, 1] },
+  { name: "humanize", kind: "number", range: [0, 1] },
+  { name: "swing", kind: "number", range: [0, 1] },
+  { name: "arrange", kind: "text", words: ["auto", "on", "off"] },
+  { name: "ending", kind: "text", words: ["auto", "ring", "choke", "ritard", "none"] },
+  { name: "pieces", kind: "text", words: ["kit", "all"] },
+  { name: "time", kind: "text", words: ["hat", "ride", "open"], isInPanel: true },
+  { name: "seed", kind: "whole", isChoosing: true },
+  { name: "takes", kind: "whole", isChoosing: true },
+  { name: "temperature", kind: "number", range: [0, 2] },
+  { name: "intensity_places", kind: "places", isInPanel: true },
+  { name: "complexity_places", kind: "places", isInPanel: true },
+  { name: "fills_places", kind: "places", isInPanel: true },
+  { name: "time_places", kind: "places", isInPanel: true },
+  { name: "percussion_places", kind: "places", isInPanel: true },
+  { name: "half_time", kind: "places", isInPanel: true },
+  { name: "out", kind: "places", isInPanel: true },
+  { name: "enter", kind: "places" },
 ];

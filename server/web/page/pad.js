@@ -1,6 +1,6 @@
 /** A pad: two values at once, one across and one up. Its two sliders are for keys and for readers of the screen. */
 
-import { h } from "./dom.js";
+import { follow, h } from "./dom.js";
 
 /**
  * @typedef {object} Axis
@@ -32,9 +32,8 @@ export class Pad {
     );
     const [across, up] = axes;
     const word = (/** @type {string} */ where, /** @type {string} */ text) => h("span", { class: `pad-word pad-${where}`, "aria-hidden": "true" }, text);
-    this.field = h("div", { class: "pad", onpointerdown: (/** @type {PointerEvent} */ event) => this.#press(event) },
+    this.root = h("div", { class: "pad", onpointerdown: (/** @type {PointerEvent} */ event) => this.#press(event) },
       word("low", up.least), word("high", up.most), word("left", across.least), word("right", across.most), this.#dot, ...this.#ranges); // prettier-ignore
-    this.root = this.field;
   }
 
   /** @param {readonly (number | undefined)[]} values undefined: left to the drummer */
@@ -42,7 +41,7 @@ export class Pad {
     values.forEach((value, at) => {
       this.#ranges[at].value = String(value ?? 0.5);
     });
-    this.field.classList.toggle("decides", values.every((value) => value === undefined));
+    this.root.classList.toggle("decides", values.every((value) => value === undefined));
     this.#draw();
   }
 
@@ -66,22 +65,17 @@ export class Pad {
   #press(event) {
     if (event.button) return;
     event.preventDefault();
-    this.field.setPointerCapture(event.pointerId);
     const before = this.#ranges.map((range) => range.value);
-    const box = this.field.getBoundingClientRect();
+    const box = this.root.getBoundingClientRect();
     const set = (/** @type {PointerEvent} */ { clientX, clientY }) => {
       const shares = [(clientX - box.left) / box.width, (box.bottom - clientY) / box.height];
       shares.forEach((share, at) => {
         this.#ranges[at].value = String(share);
       });
-      this.field.classList.remove("decides");
+      this.root.classList.remove("decides");
       this.#draw();
     };
-    const stop = new AbortController();
-    const { signal } = stop;
     set(event);
-    this.field.addEventListener("pointermove", set, { signal });
-    for (const end of ["pointerup", "pointercancel"])
-      this.field.addEventListener(end, () => (stop.abort(), this.#tell([X, Y].filter((at) => this.#ranges[at].value !== before[at]))), { signal });
+    follow(this.root, event, set, () => this.#tell([X, Y].filter((at) => this.#ranges[at].value !== before[at])));
   }
 }

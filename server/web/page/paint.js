@@ -1,6 +1,8 @@
 /** Paints the visible part of a song's picture on a canvas: guitar above, drums below, as the project's pictures. */
 
-import { before, family, isCymbal } from "./places.js";
+import { clamp } from "./basics.js";
+import { family, isCymbal } from "./places.js";
+import { before, endOf } from "./schedule.js";
 import { t } from "./words.js";
 
 /** @typedef {import("./schedule.js").Bar} Bar */
@@ -77,6 +79,25 @@ export function colours(element) {
   probe.remove();
   return Object.fromEntries(found);
 }
+
+/**
+ * What draws on a canvas, as dense as the screen is.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} width in pixels of the page
+ * @param {number} height
+ */
+export function brushOf(canvas, width, height) {
+  const dense = devicePixelRatio || 1;
+  const [wide, high] = [Math.round(width * dense), Math.round(height * dense)];
+  if (canvas.width !== wide || canvas.height !== high) [canvas.width, canvas.height] = [wide, high];
+  const to = canvas.getContext("2d");
+  to?.setTransform(dense, 0, 0, dense, 0, 0);
+  return to;
+}
+
+/** How many bars lie between two whose numbers have room. @param {number} wide a bar, in pixels @param {number} room for a number */
+export const everyBar = (wide, room) => [1, 2, 4, 8, 16, 32].find((count) => count * wide >= room) ?? 64;
 
 /**
  * @param {CanvasRenderingContext2D} to
@@ -161,8 +182,7 @@ function lines({ to, picture, view, colour, x, height }, bar) {
 
 /** The lines between rows. @param {Brush} brush */
 function rules({ to, picture, view, colour, x }) {
-  const last = picture.bars.at(-1);
-  const end = Math.min(view.width, last ? x(last.quarter + last.quarters) : 0);
+  const end = Math.min(view.width, x(endOf(picture.bars)));
   to.fillStyle = colour.line;
   for (let row = 0; row <= picture.rows.length; row++) to.fillRect(0, topOf(row), end, 1);
   to.fillRect(0, SIZE.head, end, 1);
@@ -179,7 +199,7 @@ function heads({ to, picture, colour, x }, bar) {
   }
   to.textBaseline = "middle";
   to.fillStyle = locked ? colour.raised : colour.ink;
-  const every = [1, 2, 4, 8, 16, 32].find((count) => count * (right - left) >= 28) ?? 64;
+  const every = everyBar(right - left, 28);
   if ((bar.number - 1) % every === 0) to.fillText(String(bar.number), left + 5, middle + 1);
   if (locked && right - left > 40) padlock(to, right - 14, middle);
 }
@@ -203,7 +223,7 @@ function sectionNames({ to, picture, view, colour, x, right }) {
     const [begin, end] = [bars[firstBar - 1], bars[lastBar - 1]];
     if (!begin || !end || begin.quarter > right || x(end.quarter + end.quarters) < 0) continue;
     const stop = x(end.quarter + end.quarters) - 4;
-    const left = Math.min(Math.max(x(begin.quarter), 4), stop - 14);
+    const left = clamp(x(begin.quarter), 4, stop - 14);
     to.font = `bold ${plain}`;
     const wide = Math.min(to.measureText(name).width + 12, stop - left);
     to.fillStyle = colour.ink;
@@ -229,9 +249,9 @@ function guitar({ to, picture, view, colour, x, right }) {
   }
   [low, high] = [low - 1, Math.max(high + 2, low + 12)];
   const step = (SIZE.guitar - 8) / (high - low);
-  const thick = Math.max(3, Math.min(step, SIZE.row / 3));
+  const thick = clamp(step, 3, SIZE.row / 3);
   to.fillStyle = colour.guitar;
-  const begin = before(notes, view.left - longest - 1, (note) => note.quarter);
+  const begin = before(notes, view.left - longest - 1);
   for (let index = begin; index < notes.length && notes[index].quarter < right; index++) {
     const { quarter, quarters, pitch, velocity } = notes[index];
     const left = x(quarter);
@@ -247,19 +267,18 @@ function guitar({ to, picture, view, colour, x, right }) {
 
 /** How much each piece plays in each bar: the more, the taller; the louder, the stronger. @param {Brush} brush */
 function density({ to, picture, view, colour, x, right }) {
-  const rowOf = new Map(picture.rows.map((piece, row) => [piece, row]));
   /** @type {Map<string, {bar: number, row: number, count: number, loud: number}>} */
   const bars = new Map();
-  for (let index = before(picture.hits, view.left - 12, (hit) => hit.quarter); index < picture.hits.length && picture.hits[index].quarter < right + 1; index++) {
+  for (let index = before(picture.hits, view.left - 12); index < picture.hits.length && picture.hits[index].quarter < right + 1; index++) {
     const { bar, piece, velocity } = picture.hits[index];
-    const row = rowOf.get(piece);
-    if (row === undefined) continue;
+    const row = picture.rows.indexOf(piece);
+    if (row < 0) continue;
     const one = bars.get(`${bar} ${row}`) ?? { bar, row, count: 0, loud: 0 };
     bars.set(`${bar} ${row}`, { bar, row, count: one.count + 1, loud: one.loud + velocity });
   }
   for (const { bar, row, count, loud } of bars.values()) {
     const { quarter, quarters } = picture.bars[bar - 1];
-    const high = (SIZE.row - 4) * Math.min(1, Math.max(0.16, Math.sqrt(count / FULL_BAR)));
+    const high = (SIZE.row - 4) * clamp(Math.sqrt(count / FULL_BAR), 0.16, 1);
     const piece = picture.rows[row];
     to.globalAlpha = picture.silent.has(piece) ? 0.15 : 0.3 + (0.7 * loud) / count / 127;
     to.fillStyle = colour[`hit-${family(piece)}`];
@@ -272,12 +291,11 @@ function density({ to, picture, view, colour, x, right }) {
 
 /** @param {Brush} brush */
 function hits({ to, picture, view, colour, x, right }) {
-  const rowOf = new Map(picture.rows.map((piece, row) => [piece, row]));
-  const begin = before(picture.hits, view.left - 1, (hit) => hit.quarter);
+  const begin = before(picture.hits, view.left - 1);
   for (let index = begin; index < picture.hits.length && picture.hits[index].quarter < right + 1; index++) {
     const hit = picture.hits[index];
-    const row = rowOf.get(hit.piece);
-    if (row === undefined) continue;
+    const row = picture.rows.indexOf(hit.piece);
+    if (row < 0) continue;
     const velocity = view.dragged?.hit === hit ? view.dragged.velocity : hit.velocity;
     const middle = topOf(row) + SIZE.row / 2;
     mark(to, x(hit.quarter), middle, velocity, hit.piece, colour[`hit-${family(hit.piece)}`], picture.silent.has(hit.piece));
@@ -285,7 +303,7 @@ function hits({ to, picture, view, colour, x, right }) {
   }
   if (view.dragged) {
     const { hit, velocity } = view.dragged;
-    const [left, top] = [x(hit.quarter) + 12, topOf(rowOf.get(hit.piece) ?? 0) - 12];
+    const [left, top] = [x(hit.quarter) + 12, topOf(Math.max(0, picture.rows.indexOf(hit.piece))) - 12];
     to.fillStyle = colour.ink;
     to.beginPath();
     to.roundRect(left, top, 34, 22, 5);

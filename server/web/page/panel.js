@@ -1,7 +1,7 @@
 /** What one asks of a section, of some bars, or of the whole song: how full and loud, on what, which groove, a fill, no drums. */
 
 import { withOwn } from "./address.js";
-import { fill, h, sign } from "./dom.js";
+import { field, fill, h, menu, named, press, sign } from "./dom.js";
 import { Grooves } from "./grooves.js";
 import { OPTIONS } from "./options.js";
 import { Pad } from "./pad.js";
@@ -28,8 +28,13 @@ const FLAG = ""; // the value of a place whose bars alone are the wish
 /** The wish for the whole song, and that for places. */
 const PLACED = /** @type {const} */ ({ intensity: "intensity_places", complexity: "complexity_places", time: "time_places", percussion: "percussion_places", groove: "groove_places" });
 
+/** @param {keyof import("./options.js").Values} of an option */
+function wordsOf(of) {
+  return OPTIONS.find(({ name }) => name === of)?.words ?? [];
+}
+
 /** What can be chosen for percussion: as usual, none, or an instrument. */
-const PERCUSSION = ["", "none", .../** @type {readonly string[]} */ (OPTIONS.find(({ name }) => name === "percussion")?.words)];
+const PERCUSSION = ["", "none", ...wordsOf("percussion")];
 
 export class Panel {
   /** @type {Shown} */
@@ -50,19 +55,19 @@ export class Panel {
     this.name = h("input", { id: "section-name", class: "section-name", maxLength: 40, "aria-label": t("panel.name"), onchange: () => deeds.rename(this.name.value) });
     this.title = h("h2", { class: "panel-title" });
     this.facts = h("p", { class: "meaning" });
-    this.time = choice("time", t("panel.time"), [["", t("panel.fits")], ["hat", t("wish.time.hat")], ["ride", t("panel.ride")], ["open", t("panel.open")]], (value) => this.#set("time", value || undefined)); // prettier-ignore
-    this.percussion = h("select", { id: "percussion", onchange: () => this.#set("percussion", this.percussion.value || undefined) }, ...PERCUSSION.map((word) => h("option", { value: word }, word && t(word === "none" ? "panel.none" : `wish.percussion.${word}`)))); // prettier-ignore
+    this.time = choice("time", t("wish.time"), [["", t("panel.fits")], ...wordsOf("time").map((word) => /** @type {const} */ ([word, t(`wish.time.${word}`)]))], (value) => this.#set("time", value || undefined)); // prettier-ignore
+    this.percussion = menu("percussion", PERCUSSION.map((word) => [word, word && t(word === "none" ? "panel.none" : `wish.percussion.${word}`)]), "", (word) => this.#set("percussion", word || undefined)); // prettier-ignore
     this.fill = choice("fill-before", t("panel.fill"), [["", t("panel.fits")], ["fill", t("panel.fill.yes")], ["plain", t("panel.fill.no")]], (value) => this.#fill(value)); // prettier-ignore
     this.scope = choice("scope", t("panel.scope"), [["", t("panel.this")], ["every", ""]], (value) => ((this.#every = value === "every"), this.show(this.#now))); // prettier-ignore
     this.half = toggle("half-time", t("panel.half"), () => this.#flag("half_time"));
     this.out = toggle("drums-out", t("panel.out"), () => this.#flag("out"));
     this.grooves = new Grooves({ choose: (groove) => this.#set("groove", groove?.name), own: (beat) => this.#own(beat), audition: deeds.audition });
-    this.again = h("button", { id: "again", class: "button wide", type: "button", onclick: () => deeds.again(this.#spans()) }, sign("dice"), t("panel.again"));
+    this.again = h("button", { id: "again", class: "button wide", onclick: () => deeds.again(this.#spans()) }, sign("dice"), t("panel.again"));
     this.shape = h("div", { class: "row" },
-      h("button", { id: "split", class: "button quiet", type: "button", onclick: deeds.split }, t("panel.split")),
-      h("button", { id: "join", class: "button quiet", type: "button", onclick: deeds.join }, t("panel.join"))); // prettier-ignore
+      h("button", { id: "split", class: "button quiet", onclick: deeds.split }, t("panel.split")),
+      h("button", { id: "join", class: "button quiet", onclick: deeds.join }, t("panel.join"))); // prettier-ignore
     this.more = more;
-    const close = h("button", { id: "panel-close", class: "button quiet", type: "button", "aria-label": t("panel.close"), title: t("panel.close"), onclick: deeds.close }, sign("close"));
+    const close = h("button", { id: "panel-close", class: "button quiet", ...named(t("panel.close")), onclick: deeds.close }, sign("close"));
     this.root = h(
       "aside",
       { class: "panel side", "aria-label": t("panel.label") },
@@ -70,7 +75,7 @@ export class Panel {
       this.scope.root,
       this.pad.root,
       this.time.root,
-      h("div", { class: "field" }, h("label", { htmlFor: "percussion" }, t("wish.percussion")), this.percussion),
+      field(t("wish.percussion"), this.percussion),
       this.fill.root,
       h("div", { class: "pair" }, this.half, this.out),
       this.again,
@@ -197,11 +202,8 @@ export class Panel {
   }
 }
 
-/** @param {HTMLElement} button @param {boolean} on */
-const press = (button, on) => button.setAttribute("aria-pressed", String(on));
-
 /** @param {string} id @param {string} name @param {() => void} onclick */
-const toggle = (id, name, onclick) => h("button", { id, class: "button toggle", type: "button", "aria-pressed": "false", onclick }, name);
+const toggle = (id, name, onclick) => h("button", { id, class: "button toggle", "aria-pressed": "false", onclick }, name);
 
 /**
  * One of a few words.

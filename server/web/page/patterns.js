@@ -3,6 +3,8 @@
  * velocity at each place of the bar, 0 where nothing is struck. Bars are in 4/4.
  */
 
+import { clamp } from "./basics.js";
+
 /** @import {Bar, Hit} from "./schedule.js" */
 /** @typedef {number[][]} Grid */
 /** @typedef {Map<string, number>} Pins velocities by `cell`: clicked cells, which stay */
@@ -142,7 +144,7 @@ export function pinned(grid, pins) {
  * @returns {Grid}
  */
 export function struck(grid, row, place, velocity) {
-  const kept = Math.min(Math.max(Math.round(velocity), 0), LOUDEST);
+  const kept = clamp(Math.round(velocity), 0, LOUDEST);
   return grid.map((cells, voice) => (voice === row ? cells.map((old, at) => (at === place ? kept : old)) : cells));
 }
 

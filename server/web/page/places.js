@@ -1,5 +1,6 @@
 /** Positions in the picture of a song, in quarters and pixels: pure functions. */
 
+import { clamp } from "./basics.js";
 import { barAt } from "./schedule.js";
 
 /** @typedef {import("./schedule.js").Bar} Bar */
@@ -47,25 +48,6 @@ export function rowsOf(struck, all = false) {
 }
 
 /**
- * The number of items of a sorted list before a position.
- *
- * @template T
- * @param {readonly T[]} items
- * @param {number} place
- * @param {(item: T) => number} of
- */
-export function before(items, place, of) {
-  let low = 0;
-  let high = items.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (of(items[middle]) < place) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/**
  * The left edge of the grid cell in which a quarter lies.
  *
  * @param {Bar} bar
@@ -74,7 +56,7 @@ export function before(items, place, of) {
  */
 export function cellAt(bar, quarter, grid) {
   const most = Math.max(0, Math.ceil(bar.quarters * grid - 1e-6) - 1);
-  const cell = Math.min(most, Math.max(0, Math.floor((quarter - bar.quarter) * grid + 1e-6)));
+  const cell = clamp(Math.floor((quarter - bar.quarter) * grid + 1e-6), 0, most);
   return bar.quarter + cell / grid;
 }
 

@@ -1,6 +1,7 @@
 /** How the drums build a song, section by section: what the form shows. Pure functions. */
 
-import { placedOf, valueIn } from "./spans.js";
+import { clamp } from "./basics.js";
+import { has, placedOf, valueIn } from "./spans.js";
 
 /**
  * @typedef {object} PlannedSection A section of a plan, as in the contract.
@@ -19,10 +20,10 @@ const WISHED = /** @type {const} */ (["intensity_places", "complexity_places", "
 const STEEP = 0.9; // share of a block's height for each e-fold of hits, from its half
 
 /** The share of a block's height that a section takes: the fuller, the taller. @param {number} level */
-export const fullness = (level) => Math.min(1, Math.max(0.1, 0.5 + STEEP * Math.log(level)));
+export const fullness = (level) => clamp(0.5 + STEEP * Math.log(level), 0.1, 1);
 
 /** The section of a bar. @param {readonly PlannedSection[]} plan @param {number} bar */
-export const sectionAt = (plan, bar) => plan.find(({ firstBar, lastBar }) => firstBar <= bar && bar <= lastBar);
+export const sectionAt = (plan, bar) => plan.find((section) => has(section, bar));
 
 /** The bars in which the drums play of a section, and those before in which they wait. @param {PlannedSection} section */
 export function spansOf({ firstBar, lastBar, enters = lastBar + 1 }) {

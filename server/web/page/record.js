@@ -1,5 +1,7 @@
 /** The notes and bars of a jam as plain values: pure functions. */
 
+import { clamp } from "./basics.js";
+import { endOf } from "./schedule.js";
 import { fileOf } from "./writing.js";
 
 /** @import {Bar, Note} from "./schedule.js" */
@@ -39,7 +41,7 @@ export function again(bar, place) {
  */
 export function extended(layout, { numerator, denominator }, count) {
   const quarters = (4 * numerator) / denominator;
-  const end = layout.length ? layout[layout.length - 1].quarter + layout[layout.length - 1].quarters : 0;
+  const end = endOf(layout);
   const more = Array.from({ length: count }, (_, at) => ({ number: layout.length + at + 1, quarter: end + at * quarters, quarters, beats: numerator }));
   return [...layout, ...more];
 }
@@ -70,10 +72,10 @@ export function notesOf(told, now) {
   const notes = [];
   for (const { quarter, pitch, velocity } of told) {
     const before = open.get(pitch);
-    if (before) before.quarters = Math.max(Math.min(quarter - before.quarter, LONGEST), 0.01);
+    if (before) before.quarters = clamp(quarter - before.quarter, 0.01, LONGEST);
     open.delete(pitch);
     if (!velocity) continue;
-    const note = { quarter, quarters: Math.max(Math.min(now - quarter, LONGEST), 0.01), pitch, velocity };
+    const note = { quarter, quarters: clamp(now - quarter, 0.01, LONGEST), pitch, velocity };
     notes.push(note);
     open.set(pitch, note);
   }
@@ -95,8 +97,7 @@ export function heardOf(told, count = 6) {
  * @param {{told: readonly Told[], bars: readonly JamBar[], tempos: {quarter: number, bpm: number}[], meters: {quarter: number, numerator: number, denominator: number}[], program: number}} jam
  */
 export function jamFile({ told, bars, tempos, meters, program }) {
-  const last = bars[bars.length - 1];
-  const end = last ? last.quarter + last.quarters : 0;
+  const end = endOf(bars);
   const guitar = notesOf(told, end).map(({ quarter, quarters, pitch, velocity }) => ({ quarter: Math.max(quarter, 0), quarters, note: pitch, velocity }));
   const drums = bars.flatMap(({ hits }) => hits.map(({ quarter, note, velocity }) => ({ quarter: Math.max(quarter, 0), quarters: 1 / 8, note, velocity })));
   return fileOf([{ name: "Guitar", channel: 0, program, notes: guitar }, { name: "Drums", channel: 9, notes: drums }], tempos, meters, end);

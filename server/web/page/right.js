@@ -1,7 +1,8 @@
 /** The line "Is this right?": tempo, metre, bars and guitar of the file, each with its corrections, of one action each. */
 
 import { beatsOf } from "./address.js";
-import { fill, h } from "./dom.js";
+import { clamp } from "./basics.js";
+import { check, fill, h, menu, named, options } from "./dom.js";
 import { secondsAt } from "./schedule.js";
 import { because, t } from "./words.js";
 
@@ -43,7 +44,7 @@ export function saidByTaps(bpm, now, beats) {
   const whole = (beats.beat_scale ?? 1) * (scale ?? NaN);
   if (scale === 1) return beats;
   if (SCALES.includes(whole)) return { ...beats, beat_scale: whole === 1 ? undefined : whole };
-  return { ...beats, bpm: Math.round(Math.min(Math.max(bpm, 30), 300)), beat_scale: undefined, follow: undefined };
+  return { ...beats, bpm: Math.round(clamp(bpm, 30, 300)), beat_scale: undefined, follow: undefined };
 }
 
 /** The tempo of a song on the whole, and whether it drifts. @param {Analysis["timeline"]} timeline */
@@ -64,9 +65,6 @@ export function movedDownbeat({ bars, timeline }, beats) {
   return secondsAt([...timeline.tempos], quarter < 0 ? quarter + whole.quarters : quarter);
 }
 
-/** @param {Session} session @param {() => number} place the position of the sound, in quarters */
-export const mountRight = (session, place) => new Right(session, place);
-
 export class Right {
   #session;
   #place;
@@ -76,7 +74,7 @@ export class Right {
   /** @type {{analysis?: Analysis, wishes?: Wishes}} */
   #shown = {};
 
-  /** @param {Session} session @param {() => number} place */
+  /** @param {Session} session @param {() => number} place the position of the sound, in quarters */
   constructor(session, place) {
     this.#session = session;
     this.#place = place;
@@ -84,16 +82,16 @@ export class Right {
     const scale = (/** @type {number} */ by) => button(`tempo-${by === 2 ? "double" : "half"}`, t(by === 2 ? "right.double" : "right.half"), by === 2 ? "×2" : "×½", () => this.#scale(by));
     this.half = scale(0.5);
     this.double = scale(2);
-    this.tap = h("button", { id: "tempo-tap", class: "button", type: "button", title: t("right.tap.what"), onclick: () => this.#tapped() }, t("right.tap"));
-    this.metre = h("select", { id: "metre", "aria-label": t("right.metre"), onchange: () => this.#say({ meter: this.metre.value }) });
+    this.tap = h("button", { id: "tempo-tap", class: "button", title: t("right.tap.what"), onclick: () => this.#tapped() }, t("right.tap"));
+    this.metre = menu("metre", [], "", (meter) => this.#say({ meter }), { "aria-label": t("right.metre") });
     this.earlier = button("one-earlier", t("right.earlier"), "‹", () => this.#move(-1));
     this.later = button("one-later", t("right.later"), "›", () => this.#move(1));
-    this.here = h("button", { id: "one-here", class: "button", type: "button", title: t("right.here.what"), onclick: () => this.#here() }, t("right.here"));
+    this.here = h("button", { id: "one-here", class: "button", title: t("right.here.what"), onclick: () => this.#here() }, t("right.here"));
     this.follow = h("input", { type: "checkbox", id: "follow", onchange: () => this.#follow() });
-    this.free = h("label", { class: "check" }, this.follow, h("span", {}, t("right.free")));
-    this.file = h("button", { id: "as-in-file", class: "link", type: "button", onclick: () => this.#asInFile() }, t("right.file"));
+    this.free = check(this.follow, h("span", {}, t("right.free")));
+    this.file = h("button", { id: "as-in-file", class: "link", onclick: () => this.#asInFile() }, t("right.file"));
     this.parts = h("div", { class: "choices" });
-    this.together = h("button", { id: "all-parts", class: "button", type: "button", onclick: () => this.#together() });
+    this.together = h("button", { id: "all-parts", class: "button", onclick: () => this.#together() });
     this.reason = h("p", { class: "meaning", id: "guitar-why" });
     this.guitar = h("details", { class: "menu right-guitar" }, h("summary", { class: "button", id: "guitar" }, t("right.guitar"), " ▾"), h("div", { class: "menu-body" }, this.reason, this.parts, this.together));
     const corrections = h(
@@ -125,7 +123,7 @@ export class Right {
     this.facts.textContent = t(drifts ? "right.facts.drifts" : "right.facts", { tempo: Math.round(bpm), metre, bars: bars.length, guitar: shown });
     this.half.disabled = !SCALES.includes((beats.beat_scale ?? 1) / 2);
     this.double.disabled = !SCALES.includes((beats.beat_scale ?? 1) * 2);
-    fill(this.metre, ...[...new Set([metre, ...METRES])].map((value) => h("option", { value }, value)));
+    fill(this.metre, ...options([...new Set([metre, ...METRES])].map((value) => [value, value])));
     this.metre.value = metre;
     this.free.hidden = !fit?.isFree && beats.follow === undefined;
     this.follow.checked = beats.follow === true;
@@ -146,7 +144,7 @@ export class Right {
   /** @param {Analysis["tracks"][number]} part @param {readonly number[]} chosen */
   #part({ number, name, notes }, chosen) {
     const box = h("input", { type: "checkbox", value: String(number), checked: chosen.includes(number), onchange: () => this.#listen() });
-    return h("label", { class: "check" }, box, t("song.part", { number, name: name || t("song.nameless"), notes }));
+    return check(box, t("song.part", { number, name: name || t("song.nameless"), notes }));
   }
 
   // --- corrections ---------------------------------------------------------------------------------------------------
@@ -221,4 +219,4 @@ export class Right {
 }
 
 /** @param {string} id @param {string} label @param {string} text @param {() => void} onclick */
-const button = (id, label, text, onclick) => h("button", { id, class: "button", type: "button", title: label, "aria-label": label, onclick }, text);
+const button = (id, label, text, onclick) => h("button", { id, class: "button", ...named(label), onclick }, text);

@@ -1,9 +1,10 @@
 /** The picture of a song: it scrolls with the sound; clicks add and remove hits, and lock bars in its head. */
 
-import { h } from "./dom.js";
-import { LEAD, SIZE, colours, fitted, paint, tall, topOf } from "./paint.js";
+import { clamp } from "./basics.js";
+import { follow, h, isCommand, named } from "./dom.js";
+import { LEAD, SIZE, brushOf, colours, fitted, paint, tall, topOf } from "./paint.js";
 import { cellAt, spoken } from "./places.js";
-import { barAt } from "./schedule.js";
+import { barAt, endOf } from "./schedule.js";
 import { USUAL } from "./edits.js";
 import { t } from "./words.js";
 
@@ -136,19 +137,15 @@ export class Roll {
 
   /** @param {number} pixels */
   #scrollTo(pixels) {
-    this.#moved = Math.max(0, Math.min(pixels, this.scroll.scrollWidth - this.scroll.clientWidth));
+    this.#moved = clamp(pixels, 0, this.scroll.scrollWidth - this.scroll.clientWidth);
     this.scroll.scrollLeft = this.#moved;
   }
 
   #sized() {
     fitted(innerHeight);
-    this.root.style.setProperty("--row", `${SIZE.row}px`);
-    this.root.style.setProperty("--guitar-row", `${SIZE.guitar}px`);
-    this.root.style.setProperty("--head", `${SIZE.head}px`);
-    const last = this.#picture.bars.at(-1);
-    const end = last ? last.quarter + last.quarters : 0;
+    for (const name of /** @type {const} */ (["row", "guitar", "head"])) this.root.style.setProperty(`--${name}-high`, `${SIZE[name]}px`);
     const height = tall(this.#picture);
-    this.space.style.width = `${end * this.#scale + LEAD + 24}px`;
+    this.space.style.width = `${endOf(this.#picture.bars) * this.#scale + LEAD + 24}px`;
     this.scroll.style.height = `${height + 14}px`;
     this.now.style.top = `${SIZE.section}px`;
     this.now.style.height = `${height - SIZE.foot - SIZE.section}px`;
@@ -167,16 +164,10 @@ export class Roll {
   #draw() {
     const [width, height] = [this.scroll.clientWidth, tall(this.#picture)];
     if (!width) return;
-    const dense = devicePixelRatio || 1;
-    const [wide, high] = [Math.round(width * dense), Math.round(height * dense)];
-    if (this.canvas.width !== wide || this.canvas.height !== high) {
-      [this.canvas.width, this.canvas.height] = [wide, high];
-      [this.canvas.style.width, this.canvas.style.height] = [`${width}px`, `${height}px`];
-    }
+    [this.canvas.style.width, this.canvas.style.height] = [`${width}px`, `${height}px`];
     if (!this.#colour.ink) this.#colour = colours(this.root);
-    const to = this.canvas.getContext("2d");
+    const to = brushOf(this.canvas, width, height);
     if (!to) return;
-    to.setTransform(dense, 0, 0, dense, 0, 0);
     paint(to, this.#picture, { left: this.#left, scale: this.#scale, width, cursor: document.activeElement === this.scroll ? this.#cursor : null, dragged: this.#dragged }, this.#colour);
   }
 
@@ -199,7 +190,7 @@ export class Roll {
     guitar.classList.add("roll-guitar");
     const pieces = rows.map((piece) => {
       const name = pieceName(piece);
-      const hear = h("button", { class: "piece", type: "button", title: t("roll.hear", { piece: name }), onclick: () => this.#deeds.hear(piece, USUAL) }, name);
+      const hear = h("button", { class: "piece", title: t("roll.hear", { piece: name }), onclick: () => this.#deeds.hear(piece, USUAL) }, name);
       hear.dataset.key = `hear ${piece}`;
       return row(piece, name, hear);
     });
@@ -275,17 +266,13 @@ export class Roll {
     const { hit, piece, bar, cell, quarter, head } = this.#under(event);
     const [x, y] = [event.clientX, event.clientY];
     let velocity = hit?.velocity ?? 0;
-    const stop = new AbortController();
-    const { signal } = stop;
-    this.canvas.setPointerCapture(event.pointerId);
     const move = (/** @type {PointerEvent} */ now) => {
       if (!hit || (!this.#dragged && Math.abs(now.clientY - y) < DRAG)) return;
-      velocity = Math.min(127, Math.max(1, Math.round(hit.velocity + y - now.clientY)));
+      velocity = clamp(Math.round(hit.velocity + y - now.clientY), 1, 127);
       this.#dragged = { hit, velocity };
       this.#soon();
     };
     const up = (/** @type {PointerEvent} */ now) => {
-      stop.abort();
       const dragged = this.#dragged;
       this.#dragged = null;
       if (dragged) {
@@ -297,14 +284,7 @@ export class Roll {
         else this.#deeds.seek(Math.max(0, quarter));
       }
     };
-    const cancel = () => {
-      stop.abort();
-      this.#dragged = null;
-      this.#soon();
-    };
-    this.canvas.addEventListener("pointermove", move, { signal });
-    this.canvas.addEventListener("pointerup", up, { signal });
-    this.canvas.addEventListener("pointercancel", cancel, { signal });
+    follow(this.canvas, event, move, up, () => ((this.#dragged = null), this.#soon()));
   }
 
   /** @param {string} piece @param {{bar: Bar, quarter: number}} cell @param {Hit | undefined} hit */
@@ -323,7 +303,7 @@ export class Roll {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || !this.#picture.bars.length) return;
+    if (isCommand(event) || !this.#picture.bars.length) return;
     const { rows, bars, grid } = this.#picture;
     const at = this.#cursor ?? { row: rows.length - 1, quarter: barAt(bars, this.#place)?.quarter ?? 0 };
     const bar = /** @type {Bar} */ (barAt(bars, at.quarter));
@@ -379,7 +359,7 @@ export class Roll {
 }
 
 /** The name of a piece in the language of the page. @param {string} piece */
-export const pieceName = (piece) => t(`piece.${piece}`);
+const pieceName = (piece) => t(`piece.${piece}`);
 
 /**
  * @param {string} letter
@@ -389,7 +369,7 @@ export const pieceName = (piece) => t(`piece.${piece}`);
  * @param {() => void} deed
  */
 function toggle(letter, label, pressed, key, deed) {
-  const made = h("button", { class: "tiny", type: "button", title: label, "aria-label": label, "aria-pressed": String(pressed), onclick: deed }, letter);
+  const made = h("button", { class: "tiny", ...named(label), "aria-pressed": String(pressed), onclick: deed }, letter);
   made.dataset.key = key;
   return made;
 }

@@ -60,7 +60,7 @@ export function quarterAt(tempos, seconds) {
 
 /**
  * The end of the last bar, in quarters.
- * @param {Bar[]} bars
+ * @param {readonly {quarter: number, quarters: number}[]} bars
  */
 export function endOf(bars) {
   const last = bars.at(-1);
@@ -73,7 +73,7 @@ export function endOf(bars) {
  * @param {number} quarter
  */
 export function barAt(bars, quarter) {
-  return bars[Math.max(0, first(bars, quarter + 1e-9) - 1)];
+  return bars[Math.max(0, before(bars, quarter + 1e-9) - 1)];
 }
 
 /**
@@ -123,7 +123,7 @@ export function counted(song, from, bars) {
  */
 function clicks(bars, from, to) {
   const found = [];
-  for (let index = Math.max(0, first(bars, from) - 1); index < bars.length && bars[index].quarter < to; index++) {
+  for (let index = Math.max(0, before(bars, from) - 1); index < bars.length && bars[index].quarter < to; index++) {
     const { quarter, quarters, beats } = bars[index];
     for (let beat = 0; beat < beats; beat++) {
       const place = quarter + (beat * quarters) / beats;
@@ -142,20 +142,22 @@ function clicks(bars, from, to) {
  * @returns {T[]}
  */
 function between(list, from, to) {
-  return list.slice(first(list, from), first(list, to));
+  return list.slice(before(list, from), before(list, to));
 }
 
 /**
- * The index of the first item of a sorted list at or after a position.
- * @param {{quarter: number}[]} list
- * @param {number} quarter
+ * The number of items of a sorted list before a position.
+ * @template {{quarter: number}} T
+ * @param {readonly T[]} items
+ * @param {number} place
+ * @param {(item: T) => number} [of] the position of an item
  */
-function first(list, quarter) {
+export function before(items, place, of = ({ quarter }) => quarter) {
   let low = 0;
-  let high = list.length;
+  let high = items.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (list[middle].quarter < quarter) low = middle + 1;
+    if (of(items[middle]) < place) low = middle + 1;
     else high = middle;
   }
   return low;

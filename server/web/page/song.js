@@ -2,6 +2,7 @@
 
 import { valuesOf, wishesOf } from "./address.js";
 import { Asking } from "./asking.js";
+import { MEBIBYTE, wait } from "./basics.js";
 import { fill } from "./dom.js";
 import { Downloads } from "./downloads.js";
 import { DrummerMenu, playedBy } from "./drummers.js";
@@ -27,14 +28,10 @@ import { t } from "./words.js";
 
 const HERE = "seq2drum.song"; // of sessionStorage: the song that this tab has open; below, its position
 const AT = "seq2drum.position";
-const MEBIBYTE = 1 << 20;
 const EXAMPLE = "example.mid";
 const CLICK_WANTED = 900; // milliseconds after which the browser must be waiting for a click
 const SEEN = 30; // milliseconds between two updates while bars come in
 const SOUND_EVERY = 120; // milliseconds between two updates of the sound
-
-/** @param {HTMLElement} root @param {App} app @param {SongView} [earlier] the same view in another language */
-export const mountSong = (root, app, earlier) => new SongView(root, app, earlier);
 
 export class SongView {
   #app;
@@ -56,7 +53,7 @@ export class SongView {
   #heard = { take: undefined, hits: [], signs: new Map() };
   #trial = /** @type {readonly Hit[] | null} */ (null); // the hits of a groove that is tried
 
-  /** @param {HTMLElement} root @param {App} app @param {SongView} [earlier] */
+  /** @param {HTMLElement} root @param {App} app @param {SongView} [earlier] the same view in another language */
   constructor(root, app, earlier) {
     this.#app = app;
     this.session = earlier?.session ?? new Session(app.api, this.#store, this.#ears());
@@ -199,7 +196,7 @@ export class SongView {
   /** The theme or the size of the window has changed. */
   renew() {
     this.roll.renew();
-    this.asking.form.renew();
+    this.asking.form.draw();
   }
 
   /** @returns {Record<string, string>} */
@@ -282,10 +279,7 @@ export class SongView {
     void this.#grooves(true);
     if (!this.#shown) return;
     const { sound } = this.#app;
-    const silent = new Promise((resolve) => {
-      setTimeout(resolve, CLICK_WANTED);
-    });
-    await Promise.race([sound.play(0), silent]).catch((error) => this.#fail(error));
+    await Promise.race([sound.play(0), wait(CLICK_WANTED)]).catch((error) => this.#fail(error));
     if (sound.playing || navigator.userActivation?.hasBeenActive) return;
     this.transport.button.classList.add("wanted");
     this.#app.say(t("song.click"));

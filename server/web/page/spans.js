@@ -1,5 +1,7 @@
 /** Bars of a song: wishes for some of them, as the texts that the contract has for them, and its sections as the user names them. Pure functions. */
 
+import { clamp } from "./basics.js";
+
 /** @typedef {{firstBar: number, lastBar: number}} Span */
 /** @typedef {import("./api.js").Section} Section */
 /** @typedef {Span & {value: string}} Placed A value of some bars; "" where the bars alone are the wish. */
@@ -149,7 +151,7 @@ export function joined(sections, index) {
 export function moved(sections, index, bar) {
   const [before, one] = [sections[index - 1], sections[index]];
   if (!before || !one) return sections;
-  const firstBar = Math.min(Math.max(bar, before.firstBar + 1), one.lastBar);
+  const firstBar = clamp(bar, before.firstBar + 1, one.lastBar);
   return sections.map((section, at) => (at === index - 1 ? { ...before, lastBar: firstBar - 1 } : at === index ? { ...one, firstBar } : section));
 }
 

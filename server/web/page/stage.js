@@ -1,12 +1,13 @@
 /** The view of a song: its name and guitar, the takes, the picture with explanations, and the options. */
 
 import { drawing, typical } from "./cards.js";
-import { fill, h, sign } from "./dom.js";
+import { check, fill, h, menu, named, sign } from "./dom.js";
 import { grooveName } from "./groove_names.js";
 import { signs } from "./edits.js";
 import { GRIDS } from "./places.js";
-import { mountRight } from "./right.js";
+import { Right } from "./right.js";
 import { barAt } from "./schedule.js";
+import { has } from "./spans.js";
 import { said, t } from "./words.js";
 
 /** @typedef {import("./session.js").Session} Session */
@@ -49,7 +50,7 @@ export class Stage {
     const { roll, transport, downloads, asking, drummer } = parts;
     const { form, panel, kit } = asking;
     this.name = h("h1", { class: "song-name" });
-    this.right = mountRight(session, deeds.place);
+    this.right = new Right(session, deeds.place);
     this.takes = h("div", { id: "takes", class: "tabs", role: "tablist", "aria-label": t("take.list"), onkeydown: (/** @type {KeyboardEvent} */ event) => this.#tabKey(event) });
     this.others = button("others", () => session.others(), sign("dice"), t("take.others"));
     this.anew = button("anew", () => void session.anew(), sign("lock"), t("take.anew"));
@@ -60,8 +61,8 @@ export class Stage {
     this.allWords = h("ol", { class: "all-words" });
     this.progress = h("div", { class: "progress" });
     const ask = button("ask", () => this.opened(true), sign("sliders"), t("panel.label"));
-    const grid = h("select", { id: "grid", onchange: () => ((this.grid = Number(grid.value)), deeds.changed()) },
-      h("option", { value: "0" }, t("roll.grid.auto")), ...GRIDS.map((count) => h("option", { value: String(count) }, t(`roll.grid.${count}`)))); // prettier-ignore
+    const grids = GRIDS.map((count) => /** @type {const} */ ([count, t(`roll.grid.${count}`)]));
+    const grid = menu("grid", [[0, t("roll.grid.auto")], ...grids], 0, (count) => ((this.grid = Number(count)), deeds.changed()));
     const rows = h("input", { type: "checkbox", id: "all-pieces", onchange: () => ((this.all = rows.checked), deeds.changed()) });
     this.root = h(
       "section",
@@ -78,7 +79,7 @@ export class Stage {
           h("div", { class: "below" }, kit.root,
             h("div", { class: "told" },
               h("div", { class: "row under" }, roll.status, h("span", { class: "gap" }),
-                h("label", { class: "inline" }, t("roll.grid"), grid), h("label", { class: "check" }, rows, t("roll.all")),
+                h("label", { class: "inline" }, t("roll.grid"), grid), check(rows, t("roll.all")),
                 small("out", t("roll.out"), () => roll.zoom(-1), "−"), small("in", t("roll.in"), () => roll.zoom(1), "+")),
               this.words,
               h("details", { class: "more", open: innerHeight > HIGH }, h("summary", {}, t("song.words")), this.allWords),
@@ -136,7 +137,7 @@ export class Stage {
       const made = h(
         "button",
         {
-          class: "tab", type: "button", role: "tab", "aria-selected": String(on), tabIndex: on ? 0 : -1, "aria-controls": "take-panel",
+          class: "tab", role: "tab", "aria-selected": String(on), tabIndex: on ? 0 : -1, "aria-controls": "take-panel",
           title: `${[...new Set(grooves.map(({ title }) => title))].join("; ")} (${t("take.seed", { seed })})`, onclick: () => this.#session.choose(index),
         },
         h("span", { class: "tab-beat" }, drawing(hits, bar)),
@@ -171,7 +172,7 @@ export class Stage {
         this.#seek(quarter);
         this.#parts.roll.reveal(quarter);
       };
-      return h("li", {}, h("button", { class: "link", type: "button", onclick: go }, bars), ` ${said(explanation)}`);
+      return h("li", {}, h("button", { class: "link", onclick: go }, bars), ` ${said(explanation)}`);
     });
     fill(this.allWords, ...told);
     this.#told = "";
@@ -181,14 +182,14 @@ export class Stage {
   tell(quarter) {
     const { take, analysis } = this.#session;
     const bar = barAt(analysis?.bars ?? [], quarter)?.number ?? 1;
-    const here = (take?.explanations ?? []).filter(({ firstBar, lastBar }) => firstBar <= bar && bar <= lastBar);
+    const here = (take?.explanations ?? []).filter((one) => has(one, bar));
     const text = here.length ? t("song.word", { bar, text: here.map(said).join("; ") }) : "";
     if (text !== this.#told) this.words.textContent = this.#told = text;
   }
 }
 
 /** @param {string} id @param {() => void} onclick @param {...(Node | string)} children */
-const button = (id, onclick, ...children) => h("button", { id, class: "button", type: "button", onclick }, ...children);
+const button = (id, onclick, ...children) => h("button", { id, class: "button", onclick }, ...children);
 
 /** A button with an icon alone. @param {string} id @param {string} label @param {() => void} onclick @param {Node | string} child */
-const small = (id, label, onclick, child) => h("button", { id, class: "button quiet", type: "button", title: label, "aria-label": label, onclick }, child);
+const small = (id, label, onclick, child) => h("button", { id, class: "button quiet", ...named(label), onclick }, child);

@@ -3,6 +3,8 @@
  * where it continues the one before best (WSOLA, Verhelst and Roelands 1993).
  */
 
+import { wait } from "./basics.js";
+
 const FRAME = 2048; // samples
 const HOP = FRAME / 2;
 const SEARCH = 640; // samples searched on either side of a frame's place
@@ -40,9 +42,7 @@ export class Recording {
     const steps = stretching(channels, factor);
     let step = steps.next();
     while (!step.done) {
-      await new Promise((resolve) => {
-        setTimeout(resolve, 0);
-      });
+      await wait(0);
       if (!wanted()) return;
       step = steps.next();
     }

@@ -1,6 +1,7 @@
 /** The view "My drummers": drop songs, see what was understood, make a drummer of them; and the drummers that are there. */
 
-import { fill, h, sign } from "./dom.js";
+import { MEBIBYTE } from "./basics.js";
+import { fill, h, named, sign } from "./dom.js";
 import { Lesson } from "./lesson.js";
 import { heard as said, t } from "./words.js";
 
@@ -14,10 +15,6 @@ const TICK = 250; // milliseconds between two looks at the clock
 const SHOWN = 2; // seconds left, below which nothing is said of them
 const MOST_NAME = 60;
 const MOST_FILES = 2000; // of a folder
-const TABS = [".gp", ".gp3", ".gp4", ".gp5", ".gpx"]; // told of even if the server lacks their reader
-
-/** @param {HTMLElement} root @param {App} app @param {TeachView} [earlier] the same view in another language */
-export const mountTeach = (root, app, earlier) => new TeachView(root, app, earlier);
 
 export class TeachView {
   #app;
@@ -30,12 +27,12 @@ export class TeachView {
   #few = h("p", { class: "notice", hidden: true });
   #progress = h("div", { class: "progress idle" });
   #name = h("input", { id: "drummer-name", type: "text", maxLength: MOST_NAME, autocomplete: "off", oninput: () => this.#typed(), onkeydown: (/** @type {KeyboardEvent} */ event) => event.key === "Enter" && void this.#make() });
-  #button = h("button", { id: "make-drummer", class: "button primary", type: "button", onclick: () => void this.#make() }, t("teach.make"));
-  #stop = h("button", { id: "stop-lesson", class: "button", type: "button", onclick: () => this.#lesson.stop() }, t("teach.stop"));
+  #button = h("button", { id: "make-drummer", class: "button primary", onclick: () => void this.#make() }, t("teach.make"));
+  #stop = h("button", { id: "stop-lesson", class: "button", onclick: () => this.#lesson.stop() }, t("teach.stop"));
   #done = h("section", { class: "notice lesson-done", role: "status", hidden: true });
   #drummers = h("section", { class: "songs", hidden: true });
 
-  /** @param {HTMLElement} root @param {App} app @param {TeachView} [earlier] */
+  /** @param {HTMLElement} root @param {App} app @param {TeachView} [earlier] the same view in another language */
   constructor(root, app, earlier) {
     this.#app = app;
     if (earlier) {
@@ -48,14 +45,14 @@ export class TeachView {
     const limits = { maxSongs: teaching?.maxSongs ?? 0, maxBytes: teaching?.maxBytes ?? 0, maxSongBytes: Number(maxMidiBytes) };
     this.#lesson = earlier ? earlier.#lesson : new Lesson(app.api, limits);
     const readers = /** @type {{kind: string, suffixes: string[]}[]} */ (app.info.info.readers);
-    this.#suffixes = [...readers.filter(({ kind }) => kind !== "recording").flatMap(({ suffixes }) => suffixes), ...TABS];
+    this.#suffixes = readers.filter(({ kind }) => kind !== "recording").flatMap(({ suffixes }) => suffixes);
     const files = (/** @type {boolean} */ isFolder) => {
       const input = h("input", {
         type: "file", id: isFolder ? "lesson-folder" : "lesson-files", class: "hidden-input", multiple: true, webkitdirectory: isFolder,
         onchange: () => {
           const chosen = [...(input.files ?? [])];
           input.value = "";
-          void this.#add(isFolder ? this.#ofFolder(chosen) : chosen.map(named));
+          void this.#add(isFolder ? this.#ofFolder(chosen) : chosen.map(songOf));
         },
       }); // prettier-ignore
       return input;
@@ -65,7 +62,7 @@ export class TeachView {
       { class: "panel lesson", hidden: true, "aria-label": t("teach.songs") },
       this.#told, this.#progress, this.#few,
       h("div", { class: "row" }, h("label", { class: "inline lesson-name" }, h("span", {}, t("teach.name")), this.#name), this.#button, this.#stop,
-        h("button", { class: "button quiet", type: "button", onclick: () => this.#lesson.clear() }, t("teach.clear"))),
+        h("button", { class: "button quiet", onclick: () => this.#lesson.clear() }, t("teach.clear"))),
       this.#list,
     ); // prettier-ignore
     fill(
@@ -114,8 +111,6 @@ export class TeachView {
     clearInterval(this.#timer);
   }
 
-  renew() {}
-
   address() {
     return {};
   }
@@ -126,14 +121,14 @@ export class TeachView {
     const files = [...data.files]; // gone once this function has waited
     const folders = entries.filter((entry) => entry?.isDirectory);
     const plain = files.filter((_, index) => !entries[index]?.isDirectory);
-    const found = [...plain.map(named)];
+    const found = [...plain.map(songOf)];
     for (const folder of folders) found.push(...this.#ofFolder(await inside(/** @type {FileSystemDirectoryEntry} */ (folder))));
     await this.#add(found, folders.length === 1 && !plain.length ? folders[0]?.name : undefined);
   }
 
   /** The songs of a folder; its other files are none of them. @param {readonly File[]} files */
   #ofFolder(files) {
-    return files.filter(({ name }) => this.#suffixes.some((suffix) => name.toLowerCase().endsWith(suffix))).map(named);
+    return files.filter(({ name }) => this.#suffixes.some((suffix) => name.toLowerCase().endsWith(suffix))).map(songOf);
   }
 
   /** @param {readonly {name: string, file: File}[]} files @param {string} [folder] */
@@ -168,7 +163,7 @@ export class TeachView {
       this.#ready = model.id;
       await this.#app.drummers.refresh();
       const { songs, grooves } = model.band;
-      fill(this.#done, h("p", {}, t("teach.done", { name: name.trim(), songs: songs.length, grooves })), h("button", { class: "button primary", type: "button", onclick: () => this.#app.playWith(model.id) }, t("teach.play")));
+      fill(this.#done, h("p", {}, t("teach.done", { name: name.trim(), songs: songs.length, grooves })), h("button", { class: "button primary", onclick: () => this.#app.playWith(model.id) }, t("teach.play")));
       this.#done.hidden = false;
       this.#lesson.clear();
       this.#name.value = "";
@@ -206,7 +201,7 @@ export class TeachView {
       h("span", { class: "lesson-sign", role: "img", "aria-label": t(`teach.${how}`) }, { waits: "·", known: "✓", left: "–" }[how]),
       h("strong", { title: name }, title),
       h("span", { class: "meaning" }, about),
-      h("button", { class: "reset", type: "button", "aria-label": t("teach.out", { name: title }), title: t("teach.out", { name: title }), onclick: () => void this.#lesson.remove(song).catch(this.#app.fail) }, "×"),
+      h("button", { class: "reset", ...named(t("teach.out", { name: title })), onclick: () => void this.#lesson.remove(song).catch(this.#app.fail) }, "×"),
     );
   }
 
@@ -235,7 +230,7 @@ export class TeachView {
     if (!songs.length) return "";
     const text = t("teach.understood", { songs: songs.length, understood: understood.length });
     if (limit === "songs") return `${text} ${t("teach.many", { most: teaching?.maxSongs ?? 0 })}`;
-    return limit ? `${text} ${t("teach.large", { most: Math.floor((teaching?.maxBytes ?? 0) / (1 << 20)) })}` : text;
+    return limit ? `${text} ${t("teach.large", { most: Math.floor((teaching?.maxBytes ?? 0) / MEBIBYTE) })}` : text;
   }
 
   /** The drummers that are there. */
@@ -256,29 +251,29 @@ export class TeachView {
         event.preventDefault();
         if (input.value.trim() === name) this.#listed();
         else void drummers.rename(id, input.value.trim()).catch(fail);
-      } }, input, h("button", { class: "button primary" }, t("teach.keep"))); // prettier-ignore
+      } }, input, h("button", { class: "button primary", type: "submit" }, t("teach.keep"))); // prettier-ignore
       fill(row, form);
       input.select();
       input.focus();
     };
     const remove = () =>
       fill(row, h("span", { class: "gap" }, t("teach.sure", { name })),
-        h("button", { class: "button", type: "button", onclick: () => void drummers.remove(id).catch(fail) }, t("teach.yes")),
-        h("button", { class: "button quiet", type: "button", onclick: () => this.#listed() }, t("teach.no"))); // prettier-ignore
+        h("button", { class: "button", onclick: () => void drummers.remove(id).catch(fail) }, t("teach.remove")),
+        h("button", { class: "button quiet", onclick: () => this.#listed() }, t("teach.no"))); // prettier-ignore
     const row = h(
       "li",
       { "data-drummer": id },
       h("details", { class: "gap" }, h("summary", {}, h("strong", {}, name), " ", h("span", { class: "meaning" }, t("teach.knows", { songs: songs.length, grooves }))), h("p", { class: "meaning" }, songs.join(" · "))),
-      h("button", { class: "button", type: "button", onclick: () => this.#app.playWith(id) }, t("teach.play")),
-      h("button", { class: "button quiet", type: "button", "aria-label": t("teach.renameWho", { name }), onclick: rename }, t("teach.rename")),
-      h("button", { class: "button quiet", type: "button", "aria-label": t("teach.removeWho", { name }), onclick: remove }, t("teach.remove")),
+      h("button", { class: "button", onclick: () => this.#app.playWith(id) }, t("teach.play")),
+      h("button", { class: "button quiet", "aria-label": t("teach.renameWho", { name }), onclick: rename }, t("teach.rename")),
+      h("button", { class: "button quiet", "aria-label": t("teach.removeWho", { name }), onclick: remove }, t("teach.remove")),
     );
     return row;
   }
 }
 
 /** @param {File} file */
-const named = (file) => ({ name: file.webkitRelativePath || file.name, file });
+const songOf = (file) => ({ name: file.webkitRelativePath || file.name, file });
 
 /** A folder's name as that of a drummer. @param {string} folder */
 const plainName = (folder) => folder.replace(/[_\s]+/g, " ").trim().slice(0, MOST_NAME); // prettier-ignore

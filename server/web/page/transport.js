@@ -1,8 +1,9 @@
 /** The transport: play, stop, position, loop and levels at the foot of a song. */
 
-import { h, sign } from "./dom.js";
+import { clamp } from "./basics.js";
+import { check, h, named, plays, sign } from "./dom.js";
 import { spoken } from "./places.js";
-import { secondsAt } from "./schedule.js";
+import { endOf, secondsAt } from "./schedule.js";
 import { t } from "./words.js";
 
 /** @typedef {import("./paint.js").Picture} Picture */
@@ -28,7 +29,7 @@ export class Transport {
   constructor(sound, deeds) {
     this.sound = sound;
     this.deeds = deeds;
-    this.button = h("button", { id: "play", class: "button play", type: "button", "aria-pressed": "false", onclick: deeds.toggle });
+    this.button = h("button", { id: "play", class: "button play", "aria-pressed": "false", onclick: deeds.toggle });
     this.place = h("output", { class: "place", "aria-label": t("song.place") });
     this.range = h("input", {
       type: "range", id: "position", min: "0", step: "0.5", "aria-label": t("song.position"),
@@ -38,8 +39,8 @@ export class Transport {
     this.loop = h("input", { type: "checkbox", id: "loop", onchange: () => this.heed() });
     this.first = this.#bar("loop-first", "1", t("song.loop.first"));
     this.last = this.#bar("loop-last", "4", t("song.loop.last"));
-    this.looped = h("div", { class: "loop" }, h("label", { class: "check" }, this.loop, sign("loop"), t("song.loop")), this.first, h("span", { "aria-hidden": "true" }, "–"), this.last);
-    const back = h("button", { class: "button quiet", type: "button", title: t("song.start"), "aria-label": t("song.start"), onclick: () => deeds.seek(0) }, sign("start"));
+    this.looped = h("div", { class: "loop" }, check(this.loop, sign("loop"), t("song.loop")), this.first, h("span", { "aria-hidden": "true" }, "–"), this.last);
+    const back = h("button", { class: "button quiet", ...named(t("song.start")), onclick: () => deeds.seek(0) }, sign("start"));
     const tempo = this.#tempo();
     this.mixer = h("div", { class: "menu-body" }, ...this.#levels());
     this.row = h("div", { class: "row" }, h("details", { class: "menu up" }, h("summary", { class: "button quiet" }, sign("note"), t("song.mixer")), this.mixer));
@@ -59,8 +60,7 @@ export class Transport {
 
   /** @param {Picture} picture @param {Tempo[]} tempos */
   show(picture, tempos) {
-    const last = picture.bars.at(-1);
-    [this.#picture, this.#tempos, this.#end] = [picture, tempos, last ? last.quarter + last.quarters : 0];
+    [this.#picture, this.#tempos, this.#end] = [picture, tempos, endOf(picture.bars)];
     this.range.max = String(this.#end);
     for (const input of [this.first, this.last]) input.max = String(picture.bars.length);
     if (Number(this.last.value) > picture.bars.length) this.last.value = String(picture.bars.length);
@@ -69,8 +69,7 @@ export class Transport {
   /** @param {boolean} playing */
   playing(playing) {
     if (this.button.getAttribute("aria-pressed") === String(playing) && this.button.childNodes.length) return;
-    this.button.replaceChildren(sign(playing ? "stop" : "play"), h("span", {}, t(playing ? "song.stop" : "song.play")));
-    this.button.setAttribute("aria-pressed", String(playing));
+    plays(this.button, playing, t(playing ? "song.stop" : "song.play"));
   }
 
   /** @param {number} quarter */
@@ -104,7 +103,7 @@ export class Transport {
   /** The first and the last bar of the loop. */
   #looped() {
     const bars = this.#picture?.bars ?? [];
-    const numbers = [this.first, this.last].map((input) => Math.min(bars.length, Math.max(1, Number(input.value) || 1)));
+    const numbers = [this.first, this.last].map((input) => clamp(Number(input.value) || 1, 1, bars.length));
     return [bars[Math.min(...numbers) - 1], bars[Math.max(...numbers) - 1]];
   }
 
@@ -148,8 +147,8 @@ export class Transport {
     const count = h("input", { type: "checkbox", id: "count-in", onchange: () => this.sound.countIn(count.checked ? 1 : 0) });
     return [
       ...levels,
-      h("label", { class: "check" }, metronome, t("song.metronome")),
-      h("label", { class: "check" }, count, t("song.count")),
+      check(metronome, t("song.metronome")),
+      check(count, t("song.count")),
       h("p", { class: "meaning" }, t("song.mixer.what")),
     ];
   }

@@ -1,6 +1,6 @@
 /** The first page: a place to drop a song, an example, and earlier songs. */
 
-import { fill, h, sign } from "./dom.js";
+import { check, fill, h, named, sign } from "./dom.js";
 import { language, t } from "./words.js";
 
 export class Welcome {
@@ -37,7 +37,7 @@ export class Welcome {
           "div",
           { class: "row" },
           h("label", { class: "button primary big" }, t("song.choose"), input),
-          h("button", { id: "example", class: "button big", type: "button", onclick: deeds.example }, t("song.example")),
+          h("button", { id: "example", class: "button big", onclick: deeds.example }, t("song.example")),
         ),
       ),
       h("h2", { class: "kinds-title" }, t("song.kinds")),
@@ -62,8 +62,8 @@ export class Welcome {
           h(
             "li",
             {},
-            h("button", { class: "link", type: "button", onclick: () => this.deeds.open(id) }, h("strong", {}, name), h("span", { class: "meaning" }, date.format(changed))),
-            h("button", { class: "button quiet", type: "button", "aria-label": t("song.forget", { name }), title: t("song.forget", { name }), onclick: () => this.deeds.forget(id) }, "×"),
+            h("button", { class: "link", onclick: () => this.deeds.open(id) }, h("strong", {}, name), h("span", { class: "meaning" }, date.format(changed))),
+            h("button", { class: "button quiet", ...named(t("song.forget", { name })), onclick: () => this.deeds.forget(id) }, "×"),
           ),
         ),
       ),
@@ -93,10 +93,10 @@ export function askForParts(parts, signal) {
     const boxes = parts.map(({ number }) => h("input", { type: "checkbox", value: String(number), onchange: () => (play.disabled = !chosen().length) }));
     const chosen = () => boxes.filter((box) => box.checked).map((box) => box.value);
     const choices = parts.map(({ number, name, notes }, index) =>
-      h("label", { class: "check" }, boxes[index], t("song.part", { number, name: name || t("song.nameless"), notes })),
+      check(boxes[index], t("song.part", { number, name: name || t("song.nameless"), notes })),
     );
-    const play = h("button", { class: "button primary", disabled: true }, t("song.which.play"));
-    const all = h("button", { class: "button", type: "button", onclick: () => answer(parts.map(({ number }) => number).join()) }, t("song.which.all", { count: parts.length }));
+    const play = h("button", { class: "button primary", type: "submit", disabled: true }, t("song.which.play"));
+    const all = h("button", { class: "button", onclick: () => answer(parts.map(({ number }) => number).join()) }, t("song.which.all", { count: parts.length }));
     const dialog = h(
       "dialog",
       { class: "asking", "aria-labelledby": "asking", onclose: () => answer(null) },
@@ -106,7 +106,7 @@ export function askForParts(parts, signal) {
         "form",
         { onsubmit: (/** @type {Event} */ event) => (event.preventDefault(), answer(chosen().join())) },
         h("div", { class: "choices" }, ...choices),
-        h("div", { class: "row" }, parts.length > 1 && all, play, h("button", { class: "button quiet", type: "button", onclick: () => answer(null) }, t("song.which.none"))),
+        h("div", { class: "row" }, parts.length > 1 && all, play, h("button", { class: "button quiet", onclick: () => answer(null) }, t("song.which.none"))),
       ),
     );
     signal.addEventListener("abort", () => answer(null), { once: true });

@@ -1,6 +1,7 @@
 // @ts-check
 // Calls to the server: the token, a call, a stream of events, and whether the server is reachable.
 
+import { wait } from "./basics.js";
 import { toBase64 } from "./bytes.js";
 
 /** @import {FileLike, Json} from "./api.js" */
@@ -132,6 +133,9 @@ export async function ask(method, request = {}, file = null, signal = undefined)
   }
 }
 
+/** Why a WebSocket was closed that had told nothing: it gives no reason. @returns {Promise<Error | null>} null: none is known */
+export const whyClosed = () => ask("GetServerInfo").then(() => null, (error) => error); // prettier-ignore
+
 /**
  * The messages of a stream of events.
  * @param {Response} reply
@@ -220,9 +224,3 @@ function lost() {
     for (const tell of watchers) tell(false);
   }
 }
-
-/** @param {number} milliseconds */
-export const wait = (milliseconds) =>
-  new Promise((resolve) => {
-    setTimeout(resolve, milliseconds);
-  });

@@ -1,14 +1,13 @@
 /** What else can be asked of the whole song: the options that the panel has no better control for, each with its explanation. */
 
 import { LEVELS } from "./address.js";
-import { h, sign } from "./dom.js";
+import { coloured, ends, field, h, menu, sign } from "./dom.js";
 import { OPTIONS } from "./options.js";
 import { t } from "./words.js";
 
 /** @typedef {import("./address.js").Wishes} Wishes */
 
 const STEP = 0.05;
-const ELSEWHERE = new Set(["groove", "intensity", "complexity", "percussion", "time"]); // in the panel
 
 export class WishPanel {
   /** @type {Wishes} */
@@ -28,16 +27,17 @@ export class WishPanel {
     const special = {
       style: () => this.#menu("style", styles, (name) => name),
       seed: () => this.#number("seed"),
+      enter: () => this.#number("enter"),
       takes: () => this.#takes(mostTakes),
     };
     const field = (/** @type {import("./options.js").Option} */ { name, words }) =>
       special[name]?.() ?? (words ? this.#menu(name, words, (word) => t(`wish.${name}.${word}`)) : this.#level(name));
-    const shown = OPTIONS.filter(({ name, kind }) => !ELSEWHERE.has(name) && (kind !== "places" || name === "enter"));
+    const shown = OPTIONS.filter(({ isInPanel }) => !isInPanel);
     this.root = h(
       "details",
       { class: "more" },
       h("summary", {}, t("wish.more")),
-      h("div", { class: "wishes" }, ...shown.map((option) => (option.name === "enter" ? this.#number("enter") : field(option)))),
+      h("div", { class: "wishes" }, ...shown.map(field)),
     );
   }
 
@@ -57,21 +57,10 @@ export class WishPanel {
 
   /** @param {string} name @param {readonly string[]} words @param {(word: string) => string} label */
   #menu(name, words, label) {
-    const options = words.map((word) => h("option", { value: word }, label(word)));
-    const select = h(
-      "select",
-      { id: name, "aria-describedby": `${name}-what`, onchange: () => this.#set(name, select.value || undefined) },
-      h("option", { value: "" }, t("wish.decides")),
-      ...options,
-    );
+    const all = words.map((word) => /** @type {const} */ ([word, label(word)]));
+    const select = menu(name, [["", t("wish.decides")], ...all], "", (word) => this.#set(name, word || undefined), { "aria-describedby": `${name}-what` });
     this.#fields.set(name, (value) => (select.value = String(value ?? "")));
-    return h(
-      "div",
-      { class: "field" },
-      h("label", { htmlFor: name }, t(`wish.${name}`)),
-      select,
-      h("p", { class: "meaning", id: `${name}-what` }, t(`wish.${name}.what`)),
-    );
+    return field(t(`wish.${name}`), select, what(name));
   }
 
   /** @param {string} name */
@@ -87,7 +76,7 @@ export class WishPanel {
     const reset = h(
       "button",
       {
-        class: "reset", type: "button", title: t("wish.let"), "aria-label": `${t(`wish.${name}`)}: ${t("wish.let")}`,
+        class: "reset", title: t("wish.let"), "aria-label": `${t(`wish.${name}`)}: ${t("wish.let")}`,
         onclick: () => (tell(undefined), this.#set(name, undefined), range.focus()),
       },
       "×",
@@ -98,7 +87,7 @@ export class WishPanel {
       reset.hidden = value === undefined;
       if (value === undefined) range.value = String((least + most) / 2);
       range.setAttribute("aria-valuetext", output.textContent ?? "");
-      range.style.setProperty("--share", `${((Number(range.value) - least) / (most - least)) * 100}%`);
+      coloured(range);
     };
     this.#fields.set(name, (value) => {
       if (value !== undefined) range.value = String(value);
@@ -107,8 +96,8 @@ export class WishPanel {
     field.append(
       h("div", { class: "field-top" }, h("label", { htmlFor: name }, t(`wish.${name}`)), output, reset),
       range,
-      h("div", { class: "ends", "aria-hidden": "true" }, h("span", {}, t(`wish.${name}.least`)), h("span", {}, t(`wish.${name}.most`))),
-      h("p", { class: "meaning", id: `${name}-what` }, t(`wish.${name}.what`)),
+      ends(t(`wish.${name}.least`), t(`wish.${name}.most`)),
+      what(name),
     );
     return field;
   }
@@ -120,26 +109,17 @@ export class WishPanel {
       onchange: () => this.#set(name, /^\d+$/.test(input.value) ? input.value : undefined),
     }); // prettier-ignore
     this.#fields.set(name, (value) => (input.value = String(value ?? "")));
-    return h(
-      "div",
-      { class: "field" },
-      h("label", { htmlFor: name }, name === "seed" && sign("dice"), t(`wish.${name}`)),
-      input,
-      h("p", { class: "meaning", id: `${name}-what` }, t(`wish.${name}.what`)),
-    );
+    return field(name === "seed" ? h("span", {}, sign("dice"), t("wish.seed")) : t(`wish.${name}`), input, what(name));
   }
 
   /** @param {number} most */
   #takes(most) {
-    const options = Array.from({ length: most }, (_, index) => h("option", { value: String(index + 1) }, String(index + 1)));
-    const select = h("select", { id: "takes-wanted", onchange: () => this.#set("takes", Number(select.value)) }, ...options);
+    const words = Array.from({ length: most }, (_, index) => /** @type {const} */ ([index + 1, `${index + 1}`]));
+    const select = menu("takes-wanted", words, 1, (takes) => this.#set("takes", Number(takes)));
     this.#fields.set("takes", (value) => (select.value = String(value ?? 1)));
-    return h(
-      "div",
-      { class: "field" },
-      h("label", { htmlFor: "takes-wanted" }, t("wish.takes")),
-      select,
-      h("p", { class: "meaning" }, t("wish.takes.what")),
-    );
+    return field(t("wish.takes"), select, what("takes"));
   }
 }
+
+/** What an option means. @param {string} name */
+const what = (name) => h("p", { class: "meaning", id: `${name}-what` }, t(`wish.${name}.what`));

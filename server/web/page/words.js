@@ -2,12 +2,9 @@
 
 import { remembered, remember } from "./settings.js";
 import { BEATS_WORDS } from "./words_beats.js";
-import { FORM_WORDS } from "./words_form.js";
 import { JAM_WORDS } from "./words_jam.js";
 import { OPTION_WORDS } from "./words_options.js";
-import { RIGHT_WORDS } from "./words_right.js";
 import { SAID_WORDS } from "./words_said.js";
-import { SAVE_WORDS } from "./words_save.js";
 import { SONG_WORDS } from "./words_song.js";
 import { TEACH_WORDS } from "./words_teach.js";
 
@@ -17,7 +14,7 @@ export const LANGUAGES = { en: "English", de: "Deutsch" };
 
 const CODES = /** @type {Code[]} */ (Object.keys(LANGUAGES));
 /** @type {Record<string, readonly string[]>} */
-const WORDS = { ...SONG_WORDS, ...BEATS_WORDS, ...FORM_WORDS, ...JAM_WORDS, ...OPTION_WORDS, ...RIGHT_WORDS, ...SAID_WORDS, ...SAVE_WORDS, ...TEACH_WORDS };
+const WORDS = { ...SONG_WORDS, ...BEATS_WORDS, ...JAM_WORDS, ...OPTION_WORDS, ...SAID_WORDS, ...TEACH_WORDS };
 const KEY = "seq2drum.language";
 
 /** @type {Code} */

@@ -1,18 +1,13 @@
-/** Words of the beat machine and of the sounds: English, German. @type {Record<string, readonly [string, string]>} */
+/** Words of the beat machine: English, German. @type {Record<string, readonly [string, string]>} */
 export const BEATS_WORDS = {
-  "beats.title": ["Beat machine", "Beat-Maschine"],
   "beats.lead": ["A drummer without a guitar: press Play, choose, and click while it runs.", "Ein Drummer ohne Gitarre: Drück auf Abspielen, wähl aus und klick mit, während er spielt."],
   "beats.panel": ["What the drummer plays", "Was der Drummer spielt"],
-  "beats.tempo": ["Tempo", "Tempo"],
-  "beats.bpm": ["{bpm} bpm", "{bpm} bpm"],
   "beats.genres": ["Genres", "Genres"],
   "beats.genres.how": ["Choose none for any genre. A genre brings its usual tempo.", "Ohne Auswahl ist jedes Genre möglich. Ein Genre bringt sein übliches Tempo mit."],
   "beats.mix": ["mix several", "mehrere mischen"],
-  "beats.family": ["Drummer", "Drummer"],
   "beats.variability": ["Variability", "Variation"],
   "beats.variability.least": ["the same bar", "immer derselbe Takt"],
   "beats.variability.most": ["always new", "immer neu"],
-  "beats.every": ["Fills", "Fills"],
   "beats.every.0": ["when I ask for one", "wenn ich einen will"],
   "beats.every.n": ["every {bars} bars", "alle {bars} Takte"],
   "beats.fill": ["Fill", "Fill"],
@@ -34,7 +29,6 @@ export const BEATS_WORDS = {
   "beats.keys": ["Click hits in and out, drag them up or down for loudness. In the grid: arrows move, Space puts a hit in or takes it out, + and − change loudness. Everywhere: P play, F fill, C something else, K keep. Outside the grid, Space plays.", "Klick, um Schläge zu setzen oder zu löschen, und zieh sie nach oben oder unten, um sie lauter oder leiser zu machen. Im Raster: Pfeiltasten bewegen, Leertaste setzt und löscht, + und − ändern die Lautstärke. Überall: P Abspielen, F Fill, C was anderes, K Behalten. Außerhalb des Rasters spielt die Leertaste ab."],
   "beats.bars": ["Bars played so far", "Bisher gespielte Takte"],
   "beats.bar": ["Bring back bar {bar} and keep it", "Takt {bar} zurückholen und behalten"],
-  "beats.now": ["bar {bar}", "Takt {bar}"],
   "beats.take": ["Export", "Exportieren"],
   "beats.take.1": ["this bar", "diesen Takt"],
   "beats.take.n": ["the last {bars} bars", "die letzten {bars} Takte"],
@@ -48,7 +42,6 @@ export const BEATS_WORDS = {
   "beats.groove.part.done": ["This beat is now the groove of part {part}. No other bar changes.", "Dieser Beat ist jetzt der Groove von Teil {part}. Kein anderer Takt ändert sich."],
   "beats.groove.title": ["Beat at {bpm} bpm", "Beat mit {bpm} bpm"],
   "beats.groove.done": ["This beat is now the groove of your song: the open one, or the next one that you drop.", "Dieser Beat ist jetzt der Groove deines Songs: des offenen oder des nächsten, den du öffnest."],
-  "beats.metronome": ["Click on each beat", "Klick auf jeder Zählzeit"],
   "beats.volume": ["Volume", "Lautstärke"],
   "family.book": ["From the groove book", "Aus dem Groove-Buch"],
   "family.book.about": ["plays the grooves that drummers of the genre play, and varies them as they do", "spielt die Grooves, die Drummer des Genres spielen, und variiert sie wie diese"],
@@ -82,5 +75,4 @@ export const BEATS_WORDS = {
   "genre.ballad": ["ballad", "Ballade"],
   "genre.house": ["house", "House"],
   "genre.drumandbass": ["drum and bass", "Drum and Bass"],
-  "frame.noSound": ["The sound {file} could not be loaded. Reload the page. If it happens again, reinstall seq2drum.", "Der Sound {file} lässt sich nicht laden. Lade die Seite neu. Hilft das nicht, installiere seq2drum noch einmal."],
 };

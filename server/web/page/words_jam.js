@@ -1,10 +1,8 @@
 /** Words of a jam: English, German. @type {Record<string, readonly [string, string]>} */
 export const JAM_WORDS = {
   "frame.jam": ["Jam", "Jam"],
-  "jam.title": ["Jam", "Jam"],
   "jam.lead": ["Play your guitar, and a drummer plays along. It decides each bar from what it has heard before.", "Spiel Gitarre, und der Drummer spielt mit. Jeden Takt entscheidet er nach dem, was er bis dahin gehört hat."],
   "jam.panel": ["Who plays, and how", "Wer spielt, und wie"],
-  "jam.in": ["Guitar", "Gitarre"],
   "jam.in.ask": ["Connect a guitar that speaks MIDI, then press the button. The browser asks you once.", "Schließ eine MIDI-Gitarre an und drück den Knopf. Der Browser fragt dich einmal um Erlaubnis."],
   "jam.in.how": ["The drummer hears what this port plays.", "Der Drummer hört, was über diesen Port kommt."],
   "jam.in.without": ["This browser gives pages no MIDI ports. To play your guitar, take Chrome, Edge or Firefox. Here, a file can play it.", "Dieser Browser gibt Webseiten keine MIDI-Ports. Um selbst Gitarre zu spielen, nimm Chrome, Edge oder Firefox. Hier kann eine Datei die Gitarre spielen."],
@@ -17,7 +15,6 @@ export const JAM_WORDS = {
   "jam.lost": ["The MIDI port is gone. The drummer plays on. Connect the port again and choose it.", "Der MIDI-Port ist weg. Der Drummer spielt weiter. Schließ den Port wieder an und wähl ihn aus."],
   "jam.out": ["Drums sound", "Drums erklingen"],
   "jam.page": ["on this page", "auf dieser Seite"],
-  "jam.metre": ["Metre", "Taktart"],
   "jam.style.any": ["what fits", "was passt"],
   "jam.count": ["Count-in", "Einzähler"],
   "jam.count.0": ["none", "keiner"],

@@ -45,7 +45,6 @@ export const TEACH_WORDS = {
   "teach.remove": ["Remove", "Entfernen"],
   "teach.removeWho": ["Remove {name}", "{name} entfernen"],
   "teach.sure": ["Remove {name} for good?", "{name} endgültig entfernen?"],
-  "teach.yes": ["Remove", "Entfernen"],
   "teach.no": ["No", "Nein"],
   "heard.noDrums": ["no drums: wanted a track on channel 10, or one whose name says drums", "kein Schlagzeug: gesucht ist eine Spur auf Kanal 10, oder eine, deren Name es sagt"],
   "heard.noGuitar": ["no guitar: wanted a track with a guitar's sound, or one whose name says guitar", "keine Gitarre: gesucht ist eine Spur mit Gitarrenklang, oder eine, deren Name es sagt"],

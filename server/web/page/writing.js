@@ -2,12 +2,13 @@
  * Files that the page writes itself: a beat as MIDI, sound as WAV. Pure functions to bytes.
  */
 
+import { clamp } from "./basics.js";
 import { QUARTERS, TICKS, VOICES, hitsOf } from "./patterns.js";
 
 /** @import {Grid} from "./patterns.js" */
 
 const DRUMS = 9; // the channel, from 0
-const LENGTH = TICKS / 8; // of a hit: a 32nd
+const LENGTH = 1 / 8; // quarters, of a hit: a 32nd
 const NOTES = new Map(VOICES.map(([name, note]) => [/** @type {string} */ (name), /** @type {number} */ (note)]));
 
 /**
@@ -17,23 +18,8 @@ const NOTES = new Map(VOICES.map(([name, note]) => [/** @type {string} */ (name)
  * @returns {Uint8Array<ArrayBuffer>}
  */
 export function midiOf(bars, bpm) {
-  const events = bars.flatMap((grid, index) =>
-    hitsOf(grid, index).flatMap(({ tick, piece, velocity }) => {
-      const note = NOTES.get(piece) ?? 0;
-      return [
-        { tick, bytes: [0x90 | DRUMS, note, velocity] },
-        { tick: tick + LENGTH, bytes: [0x80 | DRUMS, note, 0] },
-      ];
-    }),
-  );
-  events.sort((one, other) => one.tick - other.tick || one.bytes[0] - other.bytes[0]);
-  const tempo = Math.round(60e6 / bpm);
-  const first = [
-    { tick: 0, bytes: [0xff, 0x51, 3, ...bigEndian(tempo, 3)] },
-    { tick: 0, bytes: [0xff, 0x58, 4, 4, 2, 24, 8] },
-  ];
-  const head = [...letters("MThd"), ...bigEndian(6, 4), 0, 0, 0, 1, ...bigEndian(TICKS, 2)];
-  return new Uint8Array([...head, ...chunk([...first, ...events], bars.length * QUARTERS * TICKS)]);
+  const hits = bars.flatMap(hitsOf).map(({ quarter, piece, velocity }) => ({ quarter, quarters: LENGTH, note: NOTES.get(piece) ?? 0, velocity }));
+  return midi(0, [[tempo(0, bpm), metre(0, 4, 4), ...struck(DRUMS, hits)]], bars.length * QUARTERS * TICKS);
 }
 
 /**
@@ -50,24 +36,41 @@ export function midiOf(bars, bpm) {
  * @returns {Uint8Array<ArrayBuffer>}
  */
 export function fileOf(tracks, tempos, meters, end) {
-  const ticks = (/** @type {number} */ quarter) => Math.round(quarter * TICKS);
   const timeline = [
-    ...meters.map(({ quarter, numerator, denominator }) => ({ tick: ticks(quarter), bytes: [0xff, 0x58, 4, numerator, Math.log2(denominator), 24, 8] })),
-    ...tempos.map(({ quarter, bpm }) => ({ tick: ticks(quarter), bytes: [0xff, 0x51, 3, ...bigEndian(Math.round(60e6 / bpm), 3)] })),
+    ...meters.map(({ quarter, numerator, denominator }) => metre(quarter, numerator, denominator)),
+    ...tempos.map(({ quarter, bpm }) => tempo(quarter, bpm)),
   ];
   const written = tracks.map(({ name, channel, program, notes }) => {
     const text = letters(name);
     const first = [{ tick: 0, bytes: [0xff, 0x03, text.length, ...text] }, ...(program === undefined ? [] : [{ tick: 0, bytes: [0xc0 | channel, program] }])];
-    const struck = notes.flatMap(({ quarter, quarters, note, velocity }) => [
-      { tick: ticks(quarter), bytes: [0x90 | channel, note, velocity] },
-      { tick: Math.max(ticks(quarter + quarters), ticks(quarter) + 1), bytes: [0x80 | channel, note, 0] },
-    ]);
-    return [...first, ...struck.sort((one, other) => one.tick - other.tick || one.bytes[0] - other.bytes[0])];
+    return [...first, ...struck(channel, notes)];
   });
   const all = [timeline.sort((one, other) => one.tick - other.tick), ...written];
-  const last = Math.max(ticks(end), ...all.flat().map(({ tick }) => tick));
-  const head = [...letters("MThd"), ...bigEndian(6, 4), 0, 1, ...bigEndian(all.length, 2), ...bigEndian(TICKS, 2)];
-  return new Uint8Array([...head, ...all.flatMap((events) => chunk(events, last))]);
+  return midi(1, all, Math.max(ticks(end), ...all.flat().map(({ tick }) => tick)));
+}
+
+/** @param {number} quarter */
+const ticks = (quarter) => Math.round(quarter * TICKS);
+
+/** @param {number} quarter @param {number} bpm */
+const tempo = (quarter, bpm) => ({ tick: ticks(quarter), bytes: [0xff, 0x51, 3, ...bigEndian(Math.round(60e6 / bpm), 3)] });
+
+/** @param {number} quarter @param {number} numerator @param {number} denominator */
+const metre = (quarter, numerator, denominator) => ({ tick: ticks(quarter), bytes: [0xff, 0x58, 4, numerator, Math.log2(denominator), 24, 8] });
+
+/** Notes as sorted events of a channel. @param {number} channel @param {readonly Played[]} notes */
+function struck(channel, notes) {
+  const events = notes.flatMap(({ quarter, quarters, note, velocity }) => [
+    { tick: ticks(quarter), bytes: [0x90 | channel, note, velocity] },
+    { tick: Math.max(ticks(quarter + quarters), ticks(quarter) + 1), bytes: [0x80 | channel, note, 0] },
+  ]);
+  return events.sort((one, other) => one.tick - other.tick || one.bytes[0] - other.bytes[0]);
+}
+
+/** @param {0 | 1} format @param {{tick: number, bytes: number[]}[][]} tracks @param {number} end in ticks */
+function midi(format, tracks, end) {
+  const head = [...letters("MThd"), ...bigEndian(6, 4), ...[format, tracks.length, TICKS].flatMap((value) => bigEndian(value, 2))];
+  return new Uint8Array([...head, ...tracks.flatMap((events) => chunk(events, end))]);
 }
 
 /**
@@ -111,7 +114,7 @@ export function wavOf(channels, rate) {
   data.setUint32(40, size, true);
   channels.forEach((samples, channel) =>
     samples.forEach((sample, index) => {
-      const cut = Math.min(Math.max(sample, -1), 1);
+      const cut = clamp(sample, -1, 1);
       data.setInt16(44 + index * frame + 2 * channel, Math.round(cut * 32767), true);
     }),
   );
