@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Machine } from "../../server/web/page/machine.js";
+import { Machine, Supply } from "../../server/web/page/machine.js";
 import { GRIDS, cell, empty, gridOf, hitsOf, pinned, placeAt, quartersOf, regridded, struck } from "../../server/web/page/patterns.js";
-import { Supply } from "../../server/web/page/supply.js";
 import { looped, midiOf, wavOf } from "../../server/web/page/writing.js";
 
 const KICK = 8;

@@ -1,9 +1,9 @@
 /** What is asked of a take, and where: the form of the song, the panel of its parts, grooves on trial, and the kit. */
 
 import { withOwn } from "./address.js";
-import { Audition } from "./audition.js";
 import { Drumkit } from "./drumkit.js";
 import { Form } from "./form.js";
+import { Audition } from "./grooves.js";
 import { Panel } from "./panel.js";
 import { blocksOf, filledUp } from "./plan.js";
 import { barAt } from "./schedule.js";

@@ -6,10 +6,9 @@ import { drawing } from "./cards.js";
 import { check, coloured, fill, h, isCommand, menu, plays, press, sign } from "./dom.js";
 import { offer } from "./downloads.js";
 import { GridView } from "./grid.js";
-import { Machine } from "./machine.js";
+import { Machine, Supply } from "./machine.js";
 import { GRIDS, QUARTERS, VOICES, barOf, cell, hitsOf } from "./patterns.js";
 import { Sound } from "./sound.js";
-import { Supply } from "./supply.js";
 import { t } from "./words.js";
 import { looped, midiOf, wavOf } from "./writing.js";
 

@@ -21,6 +21,8 @@ import { t } from "./words.js";
  */
 
 const LEAST_WIDE = 46; // pixels a section has in the mean; with more sections the strip scrolls
+const LEAST_SHORT = 24; // pixels of the shortest section, to be hit by a finger,
+const MOST_SCROLL = 760; // unless the strip would be wider than this
 const DRAG = 5; // pixels of movement that turn a click into a drag
 const HIGH = 30; // pixels of the bars below the blocks
 
@@ -52,7 +54,8 @@ export class Form {
   /** @param {Picture} picture @param {readonly Block[]} blocks @param {Span | null} chosen */
   show(picture, blocks, chosen) {
     [this.#picture, this.#blocks, this.#chosen, this.#end] = [picture, blocks, chosen, endOf(picture.bars) || 1];
-    this.inner.style.minWidth = `${blocks.length * LEAST_WIDE}px`;
+    const shortest = Math.min(...blocks.map(({ firstBar, lastBar }) => lastBar - firstBar + 1));
+    this.inner.style.minWidth = `${Math.max(blocks.length * LEAST_WIDE, Math.min(MOST_SCROLL, (LEAST_SHORT * picture.bars.length) / shortest))}px`;
     const looks = JSON.stringify([blocks, chosen, picture.bars.length, [...picture.signs]]);
     if (looks !== this.#looks) this.#build();
     this.#looks = looks;
@@ -64,6 +67,7 @@ export class Form {
     if (quarter === this.#now) return;
     this.#now = quarter;
     this.now.style.left = `${this.#share(quarter)}%`;
+    this.#light();
     const { scrollWidth, clientWidth, scrollLeft } = this.root;
     const x = (quarter / this.#end) * scrollWidth;
     if (playing && scrollWidth > clientWidth && (x < scrollLeft || x > scrollLeft + clientWidth - 40)) this.root.scrollLeft = x - 40;
@@ -85,13 +89,16 @@ export class Form {
     const focused = this.blocks.contains(document.activeElement) ? document.activeElement?.getAttribute("data-first") : null;
     const built = this.#blocks.flatMap((block, index) => {
       const button = this.#block(block);
+      const [left, right] = this.#edges(block);
       this.#place(button, block);
+      if (left > 50) Object.assign(button.style, { left: "auto", right: `calc(${100 - right}% + 2px)` }); // a whole name has room to the left
       if (!index) return [button];
       const border = h("span", { class: "form-border", title: t("form.border"), onpointerdown: (/** @type {PointerEvent} */ event) => this.#move(event, block.firstBar) });
-      border.style.left = button.style.left;
+      border.style.left = `${left}%`;
       return [button, border];
     });
     fill(this.blocks, ...built);
+    this.#light();
     if (focused) /** @type {HTMLElement | null} */ (this.blocks.querySelector(`[data-first="${focused}"]`))?.focus();
     const { firstBar, lastBar } = this.#chosen ?? { firstBar: 0, lastBar: 0 };
     this.mark.hidden = !this.#chosen || this.#blocks.some((block) => isSame(block, { firstBar, lastBar }));
@@ -99,10 +106,19 @@ export class Form {
     this.#place(this.mark, this.#chosen);
   }
 
+  /** Tell the block that sounds, which shows its whole name. */
+  #light() {
+    const bar = barAt(this.#picture?.bars ?? [], this.#now)?.number ?? 0;
+    const now = this.#blockOf(bar);
+    if (now?.classList.contains("now")) return;
+    this.blocks.querySelector(".now")?.classList.remove("now");
+    now?.classList.add("now");
+  }
+
   /** @param {HTMLElement} element @param {Span} span */
   #place({ style }, span) {
     const [left, right] = this.#edges(span);
-    [style.left, style.width] = [`${left}%`, `${right - left}%`];
+    [style.left, style.width] = [`${left}%`, `calc(${right - left}% - 2px)`];
   }
 
   /** @param {Block} block */
@@ -138,6 +154,12 @@ export class Form {
     return barAt(bars, clamp(((event.clientX - box.left) / box.width) * this.#end, 0, this.#end - 0.01))?.number ?? 1;
   }
 
+  /** The block of a bar. @param {number} bar @returns {HTMLElement | null} */
+  #blockOf(bar) {
+    const block = this.#blocks.find((one) => has(one, bar));
+    return block ? this.blocks.querySelector(`[data-first="${block.firstBar}"]`) : null;
+  }
+
   /** A click takes one bar, a drag several. @param {PointerEvent} event */
   #press(event) {
     if (event.button) return;
@@ -160,7 +182,8 @@ export class Form {
       bar = this.#barAt(now);
       border.style.left = `${this.#edges({ firstBar: bar, lastBar: bar })[0]}%`;
     };
-    follow(border, event, move, () => bar && this.#deeds.move(firstBar, bar), () => this.#build()); // prettier-ignore
+    const up = (/** @type {PointerEvent} */ now) => (bar ? this.#deeds.move(firstBar, bar) : this.#blockOf(this.#barAt(now))?.click());
+    follow(border, event, move, up, () => this.#build());
   }
 
   // --- bars ----------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 /** Grooves to choose from, as cards: each with its beat, heard under this guitar while the pointer rests on it. */
 
+import { wait } from "./basics.js";
 import { drawing, typical } from "./cards.js";
 import { fill, h } from "./dom.js";
 import { grooveName, searched } from "./groove_names.js";
@@ -8,17 +9,21 @@ import { t } from "./words.js";
 /** @typedef {import("./schedule.js").Hit} Hit */
 /** @typedef {import("./schedule.js").Bar} Bar */
 /** @typedef {Record<string, any>} Groove as ListGrooves has it */
+/** @typedef {import("./spans.js").Span} Span */
 /**
- * @typedef {object} Try
- * @property {(name: string) => Promise<{hits: readonly Hit[], bars: readonly Bar[]}>} hits a groove under this guitar
- * @property {() => Promise<void>} idle the drummer has nothing else to do
- * @property {(name: string) => void} hear it
- * @property {() => void} end hear the take again
+ * @typedef {object} Stand What they are tried with.
+ * @property {import("./session.js").Session} session
+ * @property {import("./sound.js").Sound} sound
+ * @property {typeof import("./api.js").audition} audition
+ * @property {() => Span | null} span the bars that are chosen
+ * @property {(hits: readonly Hit[] | null) => void} heard hits in place of those of the take; null: those again
  */
 
 const MOST = 12; // cards
 const REST = 220; // milliseconds that a pointer rests on a card before it is heard
 const WAIT = 150; // after a letter, before the cards are drawn
+const BARS = 8; // that are tried
+const PAUSE = 150; // milliseconds between two looks whether the drummer is idle
 
 export class Grooves {
   /** @type {readonly Groove[]} */
@@ -35,7 +40,7 @@ export class Grooves {
   #looks = "";
   #deeds;
 
-  /** @param {{choose: (groove: Groove | null) => void, own: (beat: import("./address.js").Beat) => void, audition: Try}} deeds own: bars of a file */
+  /** @param {{choose: (groove: Groove | null) => void, own: (beat: import("./address.js").Beat) => void, audition: Audition}} deeds own: bars of a file */
   constructor(deeds) {
     this.#deeds = deeds;
     this.search = h("input", {
@@ -148,5 +153,75 @@ export class Grooves {
   drawn() {
     if (this.#turn) this.#looks = "";
     this.#list();
+  }
+}
+
+/** Grooves on trial: a few bars of the song on another groove, round and round, until the pointer moves on. */
+export class Audition {
+  #stand;
+  #call = new AbortController();
+  /** What went on before the first of several trials. @type {{playing: boolean, position: number} | null} */
+  #before = null;
+
+  /** @param {Stand} stand */
+  constructor(stand) {
+    this.#stand = stand;
+  }
+
+  /** The bars that are tried: the first of those chosen, or, where no guitar plays, from its first note on. @returns {Span} */
+  #excerpt() {
+    const { bars = [], notes = [] } = this.#stand.session.analysis ?? {};
+    const chosen = this.#stand.span() ?? { firstBar: 1, lastBar: 0 };
+    const tried = { firstBar: chosen.firstBar, lastBar: Math.min(chosen.firstBar + BARS - 1, chosen.lastBar) };
+    const [begin, last] = [bars[tried.firstBar - 1], bars[tried.lastBar - 1]];
+    if (begin && last && notes.some(({ quarter }) => begin.quarter <= quarter && quarter < last.quarter + last.quarters)) return tried;
+    const firstBar = bars.findLast(({ quarter }) => quarter <= (notes[0]?.quarter ?? 0) + 0.1)?.number ?? 1;
+    return { firstBar, lastBar: Math.min(firstBar + BARS - 1, bars.length) };
+  }
+
+  /** @param {string} name of a groove @returns {Promise<{hits: readonly Hit[], bars: readonly import("./schedule.js").Bar[]}>} */
+  async hits(name) {
+    const { song, analysis, take, doc } = this.#stand.session;
+    if (!song || !analysis) throw new Error("no song");
+    const { track, model } = doc.wishes;
+    const config = { groove: [{ name }], seed: take?.seed ?? "0", ...(track ? { track } : {}), ...(model ? { model } : {}) };
+    return { hits: await this.#stand.audition(song, analysis.bars, this.#excerpt(), config), bars: analysis.bars };
+  }
+
+  /** Wait until the drummer has nothing else to do. */
+  async idle() {
+    const { session } = this.#stand;
+    do {
+      await wait(PAUSE);
+    } while (session.busy || !session.settled);
+  }
+
+  /** @param {string} name */
+  async hear(name) {
+    const { sound, heard } = this.#stand;
+    this.#call.abort();
+    const { signal } = (this.#call = new AbortController());
+    const found = await this.hits(name).catch(() => null);
+    if (!found || signal.aborted) return;
+    const { firstBar, lastBar } = this.#excerpt();
+    const [begin, last] = [found.bars[firstBar - 1], found.bars[lastBar - 1]];
+    const goesOn = this.#before !== null;
+    this.#before ??= { playing: sound.playing, position: sound.position };
+    heard(found.hits);
+    sound.loop(begin.quarter, last.quarter + last.quarters);
+    if (!goesOn) await sound.play(begin.quarter);
+  }
+
+  /** Hear the take again, as before. */
+  end() {
+    const before = this.#before;
+    this.#call.abort();
+    this.#before = null;
+    if (!before) return;
+    const { sound, heard } = this.#stand;
+    sound.loop(null);
+    heard(null);
+    if (!before.playing) sound.stop();
+    void sound.seek(before.position);
   }
 }

@@ -10,7 +10,9 @@ import { QUARTERS, barOf, cell, empty, gridOf, hitsOf, pinned, regridded, struck
 
 /** @import {Grid, Pins} from "./patterns.js" */
 /** @import {Sound} from "./sound.js" */
-/** @import {Brief, Supply} from "./supply.js" */
+/** @import {BeatBar} from "./api.js" */
+/** @typedef {ReturnType<typeof import("./api.js").stream>} Stream */
+/** @typedef {Record<string, any>} Brief */
 
 const BASE = 120; // quarters a minute; the engine scales it
 const EVERY = 150; // milliseconds between two checks
@@ -284,5 +286,56 @@ export class Machine {
   /** The seconds from now that the engine may have scheduled already. */
   #ahead() {
     return SOON + (document.hidden ? HIDDEN : 0);
+  }
+}
+
+// --- where bars come from ---------------------------------------------------------------------------------------------
+
+const MOST = 1000; // bars of a stream; a few less than the server's limit
+const PATIENCE = 25_000; // milliseconds without a request after which the server may have ended the stream
+
+/** Supplies the next bar. Starts another stream if the current one cannot change as needed. */
+export class Supply {
+  #open;
+  /** @type {Stream | null} */
+  #stream = null;
+  #which = ""; // what a stream cannot change
+  #asked = 0;
+  #last = 0;
+
+  /** @param {(brief: Brief) => Stream} open */
+  constructor(open) {
+    this.#open = open;
+  }
+
+  /**
+   * The next bar.
+   * @param {Brief} brief the brief, with its `seed`
+   * @param {boolean} [fill] whether to play a fill, whatever the brief says
+   * @returns {Promise<BeatBar>}
+   */
+  async next(brief, fill = false) {
+    const now = Date.now();
+    const which = `${brief.model} ${brief.seed}`;
+    if (this.#asked >= MOST || now - this.#last > PATIENCE || which !== this.#which) this.close();
+    if (fill && !this.#asked) await this.next(brief); // the first bar of a stream is never a fill
+    [this.#last, this.#which] = [now, which];
+    const number = ++this.#asked;
+    const wanted = { ...brief, seed: String(brief.seed), fill: fill ? number : brief.fill }; // the bar of that number is a fill
+    try {
+      this.#stream ??= this.#open(wanted);
+      const [bar] = await this.#stream.more(1, wanted);
+      return bar;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** Close the stream, if there is one. */
+  close() {
+    this.#stream?.close();
+    this.#stream = null;
+    this.#asked = 0;
   }
 }

@@ -40,6 +40,7 @@ const SIZES = [
   [780, 24, 72, 42, 19, 12],
   [0, 24, 66, 42, 19, 12],
 ];
+const [LEAST_ROW, USUAL_ROWS] = [24, 9];
 /** Pixels before the first barline, for early hits. */
 export const LEAD = 10;
 const LEAST_CELL = 7; // narrower cells are not drawn
@@ -48,13 +49,14 @@ const FULL_BAR = 16; // hits
 const COLOURS = ["paper", "raised", "ink", "soft", "line", "faint", "accent", "guitar", "fill", "fill-word", "lock", "hit-kick", "hit-snare", "hit-hat", "hit-cymbal", "hit-tom", "hit-other"];
 
 /**
- * Set the height of rows to fit the window.
+ * Set the height of rows to fit the window: more rows than usual share its height, as far as they can be read.
  *
  * @param {number} height of the window, in pixels
+ * @param {number} rows
  */
-export function fitted(height) {
+export function fitted(height, rows) {
   const [, row, guitar, head, section, letters] = /** @type {number[]} */ (SIZES.find(([least]) => height >= least));
-  Object.assign(SIZE, { row, guitar, head, section, letters, foot: section });
+  Object.assign(SIZE, { row: Math.max(LEAST_ROW, Math.floor((row * Math.min(USUAL_ROWS, rows)) / rows)), guitar, head, section, letters, foot: section });
 }
 
 /** The height of a picture. @param {Pick<Picture, "rows">} picture */

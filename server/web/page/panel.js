@@ -1,7 +1,7 @@
 /** What one asks of a section, of some bars, or of the whole song: how full and loud, on what, which groove, a fill, no drums. */
 
 import { withOwn } from "./address.js";
-import { field, fill, h, menu, named, press, sign } from "./dom.js";
+import { fill, h, menu, named, press, sign } from "./dom.js";
 import { Grooves } from "./grooves.js";
 import { OPTIONS } from "./options.js";
 import { Pad } from "./pad.js";
@@ -20,7 +20,7 @@ import { t } from "./words.js";
  * @property {() => void} split at the bar that sounds
  * @property {() => void} join with the next section
  * @property {() => void} close
- * @property {import("./grooves.js").Try} audition
+ * @property {import("./grooves.js").Audition} audition
  */
 /** @typedef {{wishes: Wishes, span: Span | null, sections: readonly Section[], bars: number, isBusy: boolean}} Shown */
 
@@ -75,7 +75,7 @@ export class Panel {
       this.scope.root,
       this.pad.root,
       this.time.root,
-      field(t("wish.percussion"), this.percussion),
+      h("div", { class: "choice" }, h("label", { htmlFor: "percussion" }, t("wish.percussion")), this.percussion),
       this.fill.root,
       h("div", { class: "pair" }, this.half, this.out),
       this.again,

@@ -1,12 +1,10 @@
 /** All words of the page, in its languages. */
 
 import { remembered, remember } from "./settings.js";
-import { BEATS_WORDS } from "./words_beats.js";
-import { JAM_WORDS } from "./words_jam.js";
 import { OPTION_WORDS } from "./words_options.js";
 import { SAID_WORDS } from "./words_said.js";
 import { SONG_WORDS } from "./words_song.js";
-import { TEACH_WORDS } from "./words_teach.js";
+import { VIEW_WORDS } from "./words_views.js";
 
 /** Languages by their codes. */
 export const LANGUAGES = { en: "English", de: "Deutsch" };
@@ -14,7 +12,7 @@ export const LANGUAGES = { en: "English", de: "Deutsch" };
 
 const CODES = /** @type {Code[]} */ (Object.keys(LANGUAGES));
 /** @type {Record<string, readonly string[]>} */
-const WORDS = { ...SONG_WORDS, ...BEATS_WORDS, ...JAM_WORDS, ...OPTION_WORDS, ...SAID_WORDS, ...TEACH_WORDS };
+const WORDS = { ...SONG_WORDS, ...OPTION_WORDS, ...SAID_WORDS, ...VIEW_WORDS };
 const KEY = "seq2drum.language";
 
 /** @type {Code} */
