@@ -64,6 +64,7 @@ export class Form {
 
   /** @param {number} quarter @param {boolean} playing */
   at(quarter, playing) {
+    this.root.classList.toggle("playing", playing);
     if (quarter === this.#now) return;
     this.#now = quarter;
     this.now.style.left = `${this.#share(quarter)}%`;
@@ -106,7 +107,7 @@ export class Form {
     this.#place(this.mark, this.#chosen);
   }
 
-  /** Tell the block that sounds, which shows its whole name. */
+  /** Tell the block that sounds, which shows its whole name while it plays. */
   #light() {
     const bar = barAt(this.#picture?.bars ?? [], this.#now)?.number ?? 0;
     const now = this.#blockOf(bar);
@@ -212,7 +213,7 @@ export class Form {
       to.fillRect(left, tall - high, wide, Math.max(1, high));
       to.globalAlpha = 1;
       to.fillStyle = colour.soft;
-      if ((bar.number - 1) % every === 0) to.fillText(String(bar.number), left, HIGH - 1);
+      if ((bar.number - 1) % every === 0 && left + 16 < width) to.fillText(String(bar.number), left, HIGH - 1);
     }
   }
 }

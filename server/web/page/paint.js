@@ -41,6 +41,7 @@ const SIZES = [
   [0, 24, 66, 42, 19, 12],
 ];
 const [LEAST_ROW, USUAL_ROWS] = [24, 9];
+const [LEAST_GUITAR, GUITAR] = [48, 72];
 /** Pixels before the first barline, for early hits. */
 export const LEAD = 10;
 const LEAST_CELL = 7; // narrower cells are not drawn
@@ -49,14 +50,18 @@ const FULL_BAR = 16; // hits
 const COLOURS = ["paper", "raised", "ink", "soft", "line", "faint", "accent", "guitar", "fill", "fill-word", "lock", "hit-kick", "hit-snare", "hit-hat", "hit-cymbal", "hit-tom", "hit-other"];
 
 /**
- * Set the height of rows to fit the window: more rows than usual share its height, as far as they can be read.
+ * Set the heights to fit the window: more rows than usual share the height of the usual ones, as far as they can be read,
+ * and then that of the guitar.
  *
- * @param {number} height of the window, in pixels
+ * @param {{innerHeight: number, innerWidth: number}} window
  * @param {number} rows
  */
-export function fitted(height, rows) {
-  const [, row, guitar, head, section, letters] = /** @type {number[]} */ (SIZES.find(([least]) => height >= least));
-  Object.assign(SIZE, { row: Math.max(LEAST_ROW, Math.floor((row * Math.min(USUAL_ROWS, rows)) / rows)), guitar, head, section, letters, foot: section });
+export function fitted({ innerHeight, innerWidth }, rows) {
+  const [, usual, wanted, head, section, letters] = /** @type {number[]} */ (SIZES.find(([least]) => innerHeight >= least));
+  const row = clamp(Math.floor((usual * USUAL_ROWS) / rows), LEAST_ROW, usual);
+  const most = Math.min(wanted, Math.max(GUITAR, innerWidth / 7)); // a narrow window has more above it
+  const guitar = clamp(USUAL_ROWS * usual + most - rows * row, LEAST_GUITAR, most);
+  Object.assign(SIZE, { row, guitar, head, section, letters, foot: section });
 }
 
 /** The height of a picture. @param {Pick<Picture, "rows">} picture */

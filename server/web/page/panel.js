@@ -94,9 +94,9 @@ export class Panel {
     const alike = section ? sections.filter(({ name }) => name === section.name).length : 0;
     this.title.hidden = Boolean(section);
     this.name.hidden = !section;
-    this.title.textContent = span ? t("panel.bars", { first: span.firstBar, last: span.lastBar }) : t("panel.whole");
+    this.title.textContent = span ? barsOf(span) : t("panel.whole");
     if (section && document.activeElement !== this.name) this.name.value = section.name;
-    this.facts.textContent = section ? t("panel.bars", { first: section.firstBar, last: section.lastBar }) : t(span ? "panel.only" : "panel.all");
+    this.facts.textContent = section ? barsOf(section) : t(span ? "panel.only" : "panel.all");
     this.scope.root.hidden = alike < 2;
     this.scope.name("every", t("panel.every", { name: section?.name ?? "", count: alike }));
     this.scope.show(this.#every ? "every" : "");
@@ -201,6 +201,9 @@ export class Panel {
     this.#wish(changes, ends.map(({ lastBar }) => ({ firstBar: lastBar, lastBar: Math.min(this.#now.bars, lastBar + 1) }))); // prettier-ignore
   }
 }
+
+/** @param {Span} span */
+const barsOf = ({ firstBar, lastBar }) => t(firstBar === lastBar ? "panel.bar" : "panel.bars", { first: firstBar, last: lastBar });
 
 /** @param {string} id @param {string} name @param {() => void} onclick */
 const toggle = (id, name, onclick) => h("button", { id, class: "button toggle", "aria-pressed": "false", onclick }, name);

@@ -142,7 +142,7 @@ export class Roll {
   }
 
   #sized() {
-    fitted(innerHeight, Math.max(1, this.#picture.rows.length));
+    fitted(window, Math.max(1, this.#picture.rows.length));
     for (const name of /** @type {const} */ (["row", "guitar", "head"])) this.root.style.setProperty(`--${name}-high`, `${SIZE[name]}px`);
     const height = tall(this.#picture);
     this.space.style.width = `${endOf(this.#picture.bars) * this.#scale + LEAD + 24}px`;

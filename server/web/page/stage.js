@@ -132,7 +132,7 @@ export class Stage {
       const on = index === doc.chosen;
       const [first] = grooves;
       const fills = [...signs(explanations).values()].filter((sign) => sign === "fill").length;
-      const told = midi ? [first && grooveName(first.title), t(fills === 1 ? "take.fill" : "take.fills", { fills })].filter(Boolean) : [t("take.making")];
+      const told = midi ? t(fills === 1 ? "take.fill" : "take.fills", { fills }) : t("take.making");
       const { hits, bar } = typical(midi ? take.played : [], analysis?.bars ?? []);
       const made = h(
         "button",
@@ -141,8 +141,8 @@ export class Stage {
           title: `${[...new Set(grooves.map(({ title }) => title))].join("; ")} (${t("take.seed", { seed })})`, onclick: () => this.#session.choose(index),
         },
         h("span", { class: "tab-beat" }, drawing(hits, bar)),
-        h("strong", {}, t("take.name", { number: index + 1 }) + (edits.length ? " *" : ""), locks.length > 0 && sign("lock")),
-        h("span", { class: "meaning" }, told.join(" · ")),
+        h("span", { class: "tab-name" }, h("strong", {}, t("take.name", { number: index + 1 }) + (edits.length ? " *" : "")), " ", locks.length > 0 && sign("lock"), h("span", { class: "meaning" }, told)),
+        h("span", { class: "meaning" }, midi && first ? grooveName(first.title) : ""),
       ); // prettier-ignore
       made.dataset.take = String(index + 1);
       return made;

@@ -148,6 +148,7 @@ export const SONG_WORDS = {
   "panel.whole": ["Whole song", "Ganzer Song"],
   "panel.all": ["Click a part above to ask for that part alone", "Klick oben auf einen Teil, um dir nur dort etwas zu wünschen"],
   "panel.only": ["All other bars stay as they are", "Alle anderen Takte bleiben, wie sie sind"],
+  "panel.bar": ["Bar {first}", "Takt {first}"],
   "panel.bars": ["Bars {first}–{last}", "Takte {first}–{last}"],
   "panel.scope": ["Where", "Wo"],
   "panel.this": ["Only here", "Nur hier"],
