@@ -177,6 +177,29 @@ def test_a_part_gets_a_name_is_split_and_joined_and_no_bar_changes_by_its_name(s
     song.says("Chorus", selector=".form-blocks")
 
 
+def test_a_long_name_is_whole_while_its_part_is_chosen_or_sounds_and_its_neighbours_take_the_clicks(song):
+    song.run("document.querySelector('.form').style.width = '240px';")
+    block(song, 1)
+    song.run(
+        "const name = document.querySelector('#section-name'); name.value = 'Under an oak tree';"
+        "name.dispatchEvent(new Event('change', { bubbles: true }));"
+    )
+    song.says("Under an oak tree", selector=".form-blocks")
+    seen = (
+        "const blocks = [...document.querySelectorAll('.block')], name = blocks[1].querySelector('.block-name');"
+        "const { right, top } = name.getBoundingClientRect();"
+        "return [name.scrollWidth <= name.clientWidth, right > blocks[1].getBoundingClientRect().right,"
+        "document.elementFromPoint(right - 4, top + 4).closest('.block') !== blocks[1]];"
+    )
+    song.run("seq2drum.app.sound.stop(); await seq2drum.app.sound.seek(0);")
+    waited(lambda: song.run(seen) == [True, True, True], "the whole name of the chosen part")
+    block(song, 1)  # not chosen any more: it sounds from there
+    song.run("seq2drum.app.sound.stop(); await seq2drum.app.sound.seek(0);")
+    waited(lambda: song.run(seen)[:2] == [False, False], "its place alone")
+    song.run("await seq2drum.app.sound.play(40);")
+    waited(lambda: song.run(seen) == [True, True, True], "the whole name of the part that sounds")
+
+
 def test_a_groove_sounds_under_the_guitar_while_the_pointer_rests_on_it(song):
     from selenium.webdriver import ActionChains
 

@@ -106,6 +106,7 @@ export class Drumkit {
       deeds.hear(pieces[0], USUAL);
       this.#open = this.#open === drum ? null : drum;
       this.#tell();
+      if (this.#open) this.menu.scrollIntoView({ block: "nearest" });
     };
     group.addEventListener("click", open);
     group.addEventListener("keydown", (event) => {

@@ -90,9 +90,9 @@ export class Form {
     const focused = this.blocks.contains(document.activeElement) ? document.activeElement?.getAttribute("data-first") : null;
     const built = this.#blocks.flatMap((block, index) => {
       const button = this.#block(block);
-      const [left, right] = this.#edges(block);
+      const [left] = this.#edges(block);
       this.#place(button, block);
-      if (left > 50) Object.assign(button.style, { left: "auto", right: `calc(${100 - right}% + 2px)` }); // a whole name has room to the left
+      button.classList.toggle("late", left > 50); // a whole name has room to the left
       if (!index) return [button];
       const border = h("span", { class: "form-border", title: t("form.border"), onpointerdown: (/** @type {PointerEvent} */ event) => this.#move(event, block.firstBar) });
       border.style.left = `${left}%`;
@@ -213,7 +213,8 @@ export class Form {
       to.fillRect(left, tall - high, wide, Math.max(1, high));
       to.globalAlpha = 1;
       to.fillStyle = colour.soft;
-      if ((bar.number - 1) % every === 0 && left + 16 < width) to.fillText(String(bar.number), left, HIGH - 1);
+      const name = String(bar.number);
+      if ((bar.number - 1) % every === 0 && left + to.measureText(name).width <= width) to.fillText(name, left, HIGH - 1);
     }
   }
 }

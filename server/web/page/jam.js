@@ -69,7 +69,7 @@ export class JamView {
   #output = h("select", { id: "jam-out", onchange: () => this.#send(this.#output.value) });
   #find = h("button", { id: "jam-find", class: "button", onclick: () => this.#ask() }, t("jam.find"));
   #about = h("p", { class: "meaning", id: "jam-in-about" });
-  #file = h("input", { type: "file", id: "jam-file", onchange: () => void this.#open() });
+  #file = h("input", { type: "file", id: "jam-file", class: "hidden-input", onchange: () => void this.#open() });
   #bpm = h("input", { type: "number", id: "jam-bpm", min: `${BPM.least}`, max: `${BPM.most}`, step: "1" });
   #metre = h("select", { id: "jam-metre" });
   #drummer;
@@ -345,8 +345,7 @@ export class JamView {
       "section",
       { class: "panel wishes", "aria-label": t("jam.panel") },
       h("div", { class: "field" }, this.#drummer.root),
-      field(t("right.guitar"), this.#input, this.#about, this.#find),
-      field(t("jam.in.file"), this.#file),
+      field(t("right.guitar"), this.#input, this.#about, this.#find, h("label", { class: "button" }, t("jam.in.file"), this.#file)),
       field(t("jam.out"), this.#output),
       field(t("right.tempo"), bpm),
       field(t("right.metre"), this.#metre),

@@ -80,7 +80,7 @@ export class Stage {
             h("div", { class: "told" },
               h("div", { class: "row under" }, roll.status, h("span", { class: "gap" }),
                 h("label", { class: "inline" }, t("roll.grid"), grid), check(rows, t("roll.all")),
-                small("out", t("roll.out"), () => roll.zoom(-1), "−"), small("in", t("roll.in"), () => roll.zoom(1), "+")),
+                h("span", { class: "row zoom" }, small("out", t("roll.out"), () => roll.zoom(-1), "−"), small("in", t("roll.in"), () => roll.zoom(1), "+"))),
               this.words,
               h("details", { class: "more", open: innerHeight > HIGH }, h("summary", {}, t("song.words")), this.allWords),
               h("details", { class: "more" }, h("summary", {}, t("roll.help")), h("p", { class: "meaning", id: "roll-keys" }, t("roll.keys")))))),
