@@ -193,7 +193,7 @@ class PageFiles:
 
 @lru_cache(maxsize=128)
 def as_sent(data: bytes, suffix: str) -> bytes:
-    """Return a file as gzip, without a timestamp; scripts and styles without comments and indents, on the same lines."""
+    """Return a file as gzip, without a timestamp; scripts and styles without comments and indents, line for line."""
     if suffix in (".js", ".css"):
         comment = rb"/\*\*.*?\*/" if suffix == ".js" else rb"/\*.*?\*/"
         data = re.sub(comment, lambda found: b"\n" * found[0].count(b"\n"), data, flags=re.DOTALL)
