@@ -239,6 +239,10 @@ def test_another_piece_instead_is_chosen_at_the_kit_heard_and_taken_back(song):
         "menu.dispatchEvent(new Event('change'));"
     )
     song.run(click, "[data-drum='closed hat']")
+    assert song.run(
+        "const of = (what) => document.querySelector(what).getBoundingClientRect();"
+        "return of('.kit-menu').top >= 0 && of('.kit-menu').bottom <= of('.transport').top;"
+    )  # in sight, not behind the bar at the foot
     song.run(select, "ride")
     waited(lambda: not any("hat" in hit["piece"] and hit["piece"] != "pedal hat" for hit in hits_of(song)), "no hat")
     song.until(SETTLED)
