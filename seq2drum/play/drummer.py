@@ -20,7 +20,7 @@ from seq2drum.lattice.features import GuitarGrid, features
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.sections import sections
 from seq2drum.music import drum_maps, song_plan
-from seq2drum.music.choices import MOST_TAKES
+from seq2drum.music.choices import MOST_TAKES, NO_PERCUSSION
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import Song
 from seq2drum.music.shown import Shown
@@ -28,7 +28,6 @@ from seq2drum.music.song_plan import SongPlan
 from seq2drum.play.arrange.arrange import arrange
 from seq2drum.play.arrange.arranger import Arranger
 from seq2drum.play.arrange.fills import add_fills, version_of
-from seq2drum.play.arrange.percussion import beside_drums
 from seq2drum.play.arrange.repeats import Repeater, with_changes
 from seq2drum.play.arrange.sections import numbered_spans
 from seq2drum.play.checkpoint.folder import DEFAULT
@@ -151,7 +150,11 @@ class Drummer(Shown):
         model = guided(self.engine, grooves.without.controls)
         arrangement = yield from arrange(model, guitar, grooves, kept)
         played = play(model, song_grid.guitar_grid, guitar.features, arrangement)
-        beside = beside_drums(guitar, grooves, arrangement.sections)
+        beside = None
+        if options.percussion != NO_PERCUSSION:
+            from seq2drum.play.arrange.percussion import beside_drums  # most takes have none
+
+            beside = beside_drums(guitar, grooves, arrangement.sections)
         yield from write(guitar, grooves, kept, played, self.engine.kit, arrangement.sections, beside)
 
 

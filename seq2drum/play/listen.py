@@ -15,10 +15,11 @@ from seq2drum.lattice.gestures import rests
 from seq2drum.lattice.grid import Grid, encode
 from seq2drum.lattice.sections import Section, sections
 from seq2drum.music import theory
-from seq2drum.music.choices import places_of, sections_of
+from seq2drum.music.choices import WHOLE, places_of, range_of, sections_of
 from seq2drum.music.duet import redrummed
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import Marker, Song, merge_parts
+from seq2drum.music.options import replaced_by
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.decode.plan import BoolArray, Plan
 
@@ -85,6 +86,14 @@ class Guitar:
         for place in () if places is None else places_of(places):
             out |= self.bars_in(place)
         return out
+
+    def others(self, instead: str | None) -> list[dict[str, str]]:
+        """Return {piece: the one that plays in its place} of each bar (B,). instead: with sections by their letters."""
+        found = [dict[str, str]() for _ in self.song_grid.numbers]
+        for place, others in ({} if instead is None else replaced_by(instead)).items():
+            for bar in range(len(found)) if place == WHOLE else np.flatnonzero(self.bars_in(range_of(place) or place)):
+                found[bar] |= others
+        return found
 
     def bars_in(self, place: str | tuple[int, int]) -> BoolArray:
         """Return the bars (B,) of a section by its letter, or those from a first to a last number in the song."""

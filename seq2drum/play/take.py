@@ -15,17 +15,15 @@ from seq2drum.lattice.features import SongGrid
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.sections import sections
 from seq2drum.music import drum_maps
-from seq2drum.music.choices import NO_PERCUSSION, WHOLE, range_of
+from seq2drum.music.choices import NO_PERCUSSION
 from seq2drum.music.duet import Duet
 from seq2drum.music.explanation import Explanation, Piece, SectionGroove, Swap, explained, piece
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Bar, Marker, Part, Song
-from seq2drum.music.options import replaced_by
 from seq2drum.music.shown import Shown
 from seq2drum.music.song_plan import CYMBALS, PlannedSection, SongPlan
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.grooves import choosing
-from seq2drum.play.grooves.percussion import drummers_own, passages
 from seq2drum.play.listen import Guitar
 from seq2drum.play.options import Options
 from seq2drum.play.session import PLAIN, Delivery, Session, delivered, split
@@ -139,10 +137,12 @@ class Take(Shown):
         hits = encode(self.standard_part, song_grid.lattice, FULL)
         form, beside = song_grid.form, list[tuple[int, int, Piece]]()
         if self.options.percussion != NO_PERCUSSION:
+            from seq2drum.play.grooves.percussion import drummers_own, passages  # most takes have none
+
             beside += [(first, last, piece(f"beside.{name}")) for name, first, last in passages(hits, form)]
             hits = drummers_own(hits)
         heard_by = Guitar(self.song, self.guitar)
-        others = others_by_bar(heard_by, self.options.instead)
+        others = heard_by.others(self.options.instead)
         for name, other in dict.fromkeys(pair for those in others for pair in those.items()):
             struck = np.unique(form.bar_of(hits.step[hits.key == FULL.places[other]])).tolist()
             bars = [bar for bar in struck if others[bar].get(name) == other]
@@ -181,16 +181,6 @@ class Take(Shown):
         return self
 
 
-def others_by_bar(guitar: Guitar, instead: str | None) -> list[dict[str, str]]:
-    """Return {piece: the one that plays in its place} of each bar (B,). instead: with sections by their letters."""
-    found = [dict[str, str]() for _ in guitar.song_grid.numbers]
-    for place, others in ({} if instead is None else replaced_by(instead)).items():
-        bars = range(len(found)) if place == WHOLE else np.flatnonzero(guitar.bars_in(range_of(place) or place))
-        for bar in bars:
-            found[bar] |= others
-    return found
-
-
 def _told(row: PlannedSection, others: Mapping[str, str]) -> PlannedSection:
     """A section of a plan on the cymbal that plays in place of its own."""
     cymbal = None if row.cymbal is None else others.get(row.cymbal, row.cymbal)
@@ -209,6 +199,8 @@ def ranked(takes: Sequence[Take], request: Options) -> list[Take]:
     passages = sections(song_grid.guitar_grid)
     hits = [encode(take.standard_part, song_grid.lattice, FULL) for take in takes]
     if request.percussion != NO_PERCUSSION:
+        from seq2drum.play.grooves.percussion import drummers_own
+
         hits = [drummers_own(each) for each in hits]
     scores = choosing.worths(hits, song_grid.guitar_grid, passages, request)
     scored = [replace(take, score=score) for take, score in zip(takes, scores, strict=True)]

@@ -22,7 +22,7 @@ from seq2drum.play.decode.memory import pieces_instead
 from seq2drum.play.feel.humanise import Dynamics
 from seq2drum.play.kept import KeptDrums
 from seq2drum.play.listen import Guitar
-from seq2drum.play.take import TRACK_NAME, DrumBar, Take, others_by_bar
+from seq2drum.play.take import TRACK_NAME, DrumBar, Take
 
 LATE = 0.04  # the most seconds by which a stroke may be delayed for its limb
 
@@ -53,7 +53,7 @@ def write(
     program, is_xg = drum_map.kit_to_play(song, brushes=brushes, stays=bool(options.prime or options.bars))
     dynamics = Dynamics(grooves.without, song_grid.guitar_grid, kit)
     merger = DrumMerger(kept, song_grid.lattice, kit, song)
-    others = [pieces_instead(kit, those) if those else None for those in others_by_bar(guitar, options.instead)]
+    others = [pieces_instead(kit, those) if those else None for those in guitar.others(options.instead)]
     bars, parts, pedal, swaps = song.bars(), list[Part](), list[IntArray](), list[Swap]()
     for index, piece in enumerate(song_grid.lattice.bars):
         # 1. Strike each bar as it comes, without waiting for later ones, and write the kept bars unchanged.

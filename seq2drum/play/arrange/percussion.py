@@ -46,9 +46,7 @@ SOFTEST, LOUDEST = 0.6, 1.25  # bounds of the factor of a line's velocities
 
 
 def beside_drums(guitar: Guitar, grooves: Grooves, plan: SongPlan = ()) -> Callable[[int, Grid], Grid] | None:
-    """Return what plays percussion to the bars of a take, in turn; None if none is requested. See `instruments_of`."""
-    if grooves.options.percussion == NO_PERCUSSION:
-        return None
+    """Return what plays percussion to the bars of a take, in turn; None if no bar has any. See `instruments_of`."""
     instruments = instruments_of(guitar, grooves, plan)
     return Percussionist(guitar, grooves, instruments).play if any(instruments) else None
 
