@@ -44,7 +44,8 @@ def test_another_piece_plays_the_hits_and_all_others_stay(drummer: Drummer, song
     assert kept == Counter({hit: count for hit, count in take.items() if hit[1] not in others.values()})
     wanted = {(onset, others.get(name, name)) for onset, name, _ in plain if others.get(name, name) in others.values()}
     assert {(onset, name) for onset, name, _ in take if name in others.values()} <= wanted
-    assert sum(take.values()) >= 0.98 * len({(onset, others.get(name, name)) for onset, name, _ in plain})
+    # Two that meet on one piece at a step become one, also where they were struck some ticks apart.
+    assert sum(take.values()) >= 0.95 * len({(onset, others.get(name, name)) for onset, name, _ in plain})
 
 
 def test_of_two_that_meet_on_one_piece_the_louder_stays() -> None:
