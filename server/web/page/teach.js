@@ -3,6 +3,7 @@
 import { MEBIBYTE } from "./basics.js";
 import { fill, h, named, sign } from "./dom.js";
 import { Lesson } from "./lesson.js";
+import { toInstall } from "./welcome.js";
 import { heard as said, t } from "./words.js";
 
 /** @typedef {import("./main.js").App} App */
@@ -41,11 +42,11 @@ export class TeachView {
     }
     const { signal } = this.#gone;
     const { teaching } = app.drummers;
-    const { maxMidiBytes } = app.info.info.limits;
+    const { limits: { maxMidiBytes }, readers, missingReaders } = app.info.info; // prettier-ignore
     const limits = { maxSongs: teaching?.maxSongs ?? 0, maxBytes: teaching?.maxBytes ?? 0, maxSongBytes: Number(maxMidiBytes) };
     this.#lesson = earlier ? earlier.#lesson : new Lesson(app.api, limits);
-    const readers = /** @type {{kind: string, suffixes: string[]}[]} */ (app.info.info.readers);
-    this.#suffixes = readers.filter(({ kind }) => kind !== "recording").flatMap(({ suffixes }) => suffixes);
+    const songs = (/** @type {Record<string, any>} */ { kind }) => kind !== "recording";
+    this.#suffixes = /** @type {string[]} */ (readers.filter(songs).flatMap((/** @type {Record<string, any>} */ { suffixes }) => suffixes));
     const files = (/** @type {boolean} */ isFolder) => {
       const input = h("input", {
         type: "file", id: isFolder ? "lesson-folder" : "lesson-files", class: "hidden-input", multiple: true, webkitdirectory: isFolder,
@@ -80,6 +81,7 @@ export class TeachView {
           h("p", { class: "meaning" }, t("teach.kinds", { few: FEW, enough: ENOUGH })),
           h("div", { class: "row" }, h("label", { class: "button primary big" }, t("teach.files"), files(false)), h("label", { class: "button big" }, t("teach.folder"), files(true))),
         ),
+        ...toInstall(missingReaders.filter(songs)),
         h("p", { class: "meaning" }, t("teach.private", { folder: teaching?.folder ?? "" })),
         this.#done,
         this.#panel,

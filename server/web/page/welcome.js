@@ -42,7 +42,7 @@ export class Welcome {
       ),
       h("h2", { class: "kinds-title" }, t("song.kinds")),
       h("ul", { class: "kinds" }, ...readers.map((/** @type {Record<string, any>} */ { kind, suffixes }) => h("li", {}, h("strong", {}, t(`song.kind.${kind}`)), h("span", { class: "meaning" }, suffixes.join(" "))))),
-      ...missingReaders.map((/** @type {Record<string, any>} */ { kind, install }) => h("p", { class: "notice" }, t(`song.missing.${kind}`), " ", h("code", {}, install))),
+      ...toInstall(missingReaders),
       h("p", { class: "meaning" }, t("song.private")),
       this.songs,
     );
@@ -76,6 +76,9 @@ export class Welcome {
     this.shared.textContent = name ? t("song.meant", { name }) : "";
   }
 }
+
+/** What to install for other kinds of files. @param {readonly Record<string, any>[]} missing of the server */
+export const toInstall = (missing) => missing.map(({ kind, install }) => h("p", { class: "notice" }, t(`song.missing.${kind}`), " ", h("code", {}, install)));
 
 /**
  * Ask which parts of a file are the guitar.
