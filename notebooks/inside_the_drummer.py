@@ -456,7 +456,8 @@ plt.show()
 # One control at a time, three takes each, to the rock riff; the first row asks for none. Intensity and complexity are
 # the levels that controls are made of, measured on the take: 0.5 is what half of all music stays below. Intensity is
 # how much is played and how loud. Complexity is how far kick, snare and toms lean against the beat, and not how much is
-# played. Fills are bars that stand out from those around them; at most a tenth of the bars is counted, here three.
+# played. Fills are bars that stand out from those around them; at most a tenth of the bars is counted, here three. The
+# takes are on one groove (`arrange="off"`), as bars of another groove stand out as well.
 
 # %% tags=["keep-output"]
 asked = {
@@ -473,7 +474,7 @@ asked = {
 lattice, moved = lattice_of(song), {}
 print(f"{'asked for':16}{'hits a bar':>12}{'intensity':>11}{'complexity':>12}{'fills':>7}   styles")
 for name, controls in asked.items():
-    takes = [drummer.accompany(song, Options(seed=seed, **controls)) for seed in range(3)]
+    takes = [drummer.accompany(song, Options(seed=seed, arrange="off", **controls)) for seed in range(3)]
     grids = [encode(take.standard_part, lattice, FULL) for take in takes]
     measured = [conditions.measure(grid, guitar_grid.form) for grid in grids]
     a_bar = np.mean([len(grid.step) for grid in grids]) / len(bars)

@@ -193,16 +193,17 @@ for (row, column), value in np.ndenumerate(agreement):
     if row != column:
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if value > 0.7 else "black")
 axes.set(xticks=[], yticks=range(len(takes)), title="hit F1 of each take with each")
-axes.set_yticklabels([f"{one.grooves[0].title}: score {one.score:.3f}" for one in takes])
+titles = ["; ".join(dict.fromkeys(groove.title for groove in one.grooves)) for one in takes]
+axes.set_yticklabels([f"{title}: score {one.score:.3f}" for title, one in zip(titles, takes, strict=True)])
 plt.show()
 
 # %% [markdown]
-# The list came sorted, and each take is on a groove of its own.
+# The list came sorted, and each take is on grooves of its own.
 
 # %%
 scores = [one.score for one in takes]
 assert sorted(scores, reverse=True) == scores
-assert len({one.grooves[0].name for one in takes}) == len(takes)
+assert len({one.grooves for one in takes}) == len(takes)
 
 # %% [markdown]
 # ## 5. Beside a real drummer
