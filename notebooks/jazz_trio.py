@@ -193,8 +193,7 @@ for (row, column), value in np.ndenumerate(agreement):
     if row != column:
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if value > 0.7 else "black")
 axes.set(xticks=[], yticks=range(len(takes)), title="hit F1 of each take with each")
-titles = ["; ".join(dict.fromkeys(groove.title for groove in one.grooves)) for one in takes]
-axes.set_yticklabels([f"{title}: score {one.score:.3f}" for title, one in zip(titles, takes, strict=True)])
+axes.set_yticklabels([f"{at}. {one.grooves[0].title}: score {one.score:.3f}" for at, one in enumerate(takes, 1)])
 plt.show()
 
 # %% [markdown]

@@ -375,7 +375,8 @@ def _fitting(
     # 2. Choose for each section one that fits it and resembles the leading one; the longest sections first.
     grooves, style, longest, used = dict[str, Groove](), style_of(song), "", set[int]()
     lead = song.grooves[leading]
-    is_one = not options.arranges or (lead.numerator, lead.denominator) in GROUPED
+    # Other takes keep to their own leading grooves: with those of their sections they would be more alike.
+    is_one = take > 0 or not options.arranges or (lead.numerator, lead.denominator) in GROUPED
     key = [options.seed, _TAG, take, sum(bars.values())]
     draw = float(np.random.default_rng(key).random()) if options.sampling.temperature else 0.5
     least = OWN_LEAST + draw * (OWN_MOST - OWN_LEAST)
