@@ -13,7 +13,7 @@ from seq2drum.errors import OptionError
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.grooves.variation import halved
 from seq2drum.music import choices
-from seq2drum.music.choices import ALL, WHOLE, range_of
+from seq2drum.music.choices import ALL, WHOLE
 from seq2drum.music.options import OPTIONS
 from seq2drum.music.song_plan import SongPlan
 from seq2drum.play.decode.plan import BoolArray
@@ -82,7 +82,7 @@ def choose(guitar: Guitar, options: Options) -> Grooves:
     for name, by_place in requested.items():
         values = {WHOLE: OPTIONS[name].default} | {place: _value(name, value) for place, value in by_place.items()}
         base = values.pop(WHOLE)
-        own = [(name, value, guitar.bars_in(range_of(place) or place)) for place, value in values.items()]
+        own = [(name, value, guitar.bars_in(place)) for place, value in values.items()]
         heard = [next((value for _, value, bars in own[::-1] if bars[bar]), base) for bar in sounding]
         is_one = all(value == heard[0] for value in heard)  # in all bars, so it is that of the song
         whole[name] = heard[0] if is_one else base

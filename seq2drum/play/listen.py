@@ -91,13 +91,17 @@ class Guitar:
         """Return {piece: the one that plays in its place} of each bar (B,). instead: with sections by their letters."""
         found = [dict[str, str]() for _ in self.song_grid.numbers]
         for place, others in ({} if instead is None else replaced_by(instead)).items():
-            for bar in range(len(found)) if place == WHOLE else np.flatnonzero(self.bars_in(range_of(place) or place)):
+            for bar in range(len(found)) if place == WHOLE else np.flatnonzero(self.bars_in(place)):
                 found[bar] |= others
         return found
 
     def bars_in(self, place: str | tuple[int, int]) -> BoolArray:
-        """Return the bars (B,) of a section by its letter, or those from a first to a last number in the song."""
+        """Return the bars (B,) of a place: a section by its letter, or those from a first to a last number in the song.
+
+        Numbers may be a text, such as "9-16".
+        """
         numbers = self.song_grid.numbers
+        place = (range_of(place) or place) if isinstance(place, str) else place
         if isinstance(place, str):
             inside: BoolArray = np.array(self.letters) == place
         else:

@@ -148,7 +148,6 @@ class DrumMerger:
     def joined(self, part: Part, index: int, hits: Grid) -> Part:
         """A bar's notes with those of a percussionist, whose hits of the full kit count from its barline."""
         rows = self._inside(hits, index, FULL)
-        rows = rows[rows[:, 0] < self._song.end]
         rows[:, 1] = np.minimum(rows[:, 1], self._song.end - rows[:, 0])
         return Part.of(np.concatenate([part.rows, rows]), program=part.program, is_drums=True, is_xg=part.is_xg)
 

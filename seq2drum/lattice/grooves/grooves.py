@@ -100,6 +100,12 @@ class Groove(Shown):
         """The number of steps of a bar."""
         return steps_of(self.numerator, self.denominator)
 
+    @property
+    def velocity(self) -> float:
+        """The mean velocity of the hits; 0 without any."""
+        struck = np.concatenate([bar.velocity for bar in self.bars])
+        return float(struck.mean()) if len(struck) else 0.0
+
     def bar(self, index: int) -> Grid:
         """The hits of the bar with this number, from 0; the groove's bars repeat."""
         return self.bars[index % len(self.bars)]

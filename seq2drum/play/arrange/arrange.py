@@ -282,8 +282,7 @@ def is_soft(options: Options, groove: Groove | None) -> bool:
         return options.style in SOFT_STYLES
     if groove is None:
         return False
-    velocity = np.concatenate([bar.velocity for bar in groove.bars])
-    return groove.style in SOFT_STYLES or (len(velocity) > 0 and float(velocity.mean()) <= SOFT_VELOCITY)
+    return groove.style in SOFT_STYLES or 0 < groove.velocity <= SOFT_VELOCITY
 
 
 def pieces_of(options: Options, grooves: Iterable[Groove], kit: Kit) -> Pieces:

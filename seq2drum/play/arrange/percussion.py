@@ -17,11 +17,12 @@ import numpy as np
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid
 from seq2drum.lattice.grooves.grooves import Groove
-from seq2drum.music.choices import AUTO, NO_PERCUSSION, WHOLE, range_of
+from seq2drum.music.choices import AUTO, NO_PERCUSSION, WHOLE
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import IntArray
 from seq2drum.music.song_plan import SongPlan
 from seq2drum.play.choose import Grooves
+from seq2drum.play.decode.sampling import drawn_place, random_of
 from seq2drum.play.feel.humanise import Dynamics
 from seq2drum.play.grooves.percussion import TAG, line_of
 from seq2drum.play.listen import Guitar
@@ -61,11 +62,11 @@ def instruments_of(guitar: Guitar, grooves: Grooves, plan: SongPlan = ()) -> tup
     words = np.full(len(guitar.song_grid.numbers), by_place[WHOLE], dtype=object)
     for place, word in by_place.items():
         if place != WHOLE:
-            words[guitar.bars_in(range_of(place) or place)] = word
+            words[guitar.bars_in(place)] = word
     if AUTO in words:
         joins = np.zeros(len(words), dtype=np.bool_)
-        for row in _joined(plan):
-            joins[guitar.bars_in((row[0], row[1]))] = True
+        for bars in _joined(plan):
+            joins[guitar.bars_in(bars)] = True
         chosen = _drawn_instrument(_style_of(guitar, grooves), _seed_of(guitar, grooves))
         words[words == AUTO] = np.where(joins if plan else True, chosen, NO_PERCUSSION)[words == AUTO]
     return tuple(None if word == NO_PERCUSSION else word for word in words.tolist())
@@ -95,9 +96,7 @@ def _seed_of(guitar: Guitar, grooves: Grooves) -> tuple[int, ...]:
 
 def _drawn_instrument(style: str, seed: Sequence[int]) -> str:
     shares = SHARES.get(style, SHARES[""])
-    below = np.cumsum(list(shares.values()))
-    draw = float(np.random.default_rng([*seed, TAG]).random())
-    return list(shares)[int(np.searchsorted(below / below[-1], draw, side="right"))]
+    return list(shares)[drawn_place(list(shares.values()), random_of(*seed, TAG).random())]
 
 
 class Percussionist:

@@ -30,7 +30,7 @@ from seq2drum.music.notes import IntArray
 from seq2drum.play.checkpoint.folder import read_dense
 from seq2drum.play.decode.memory import bars_held
 from seq2drum.play.decode.plan import Plan
-from seq2drum.play.decode.sampling import Sampling, random_of
+from seq2drum.play.decode.sampling import Sampling, drawn_place, random_of
 
 BoolArray = NDArray[np.bool_]
 
@@ -219,8 +219,7 @@ class Repeater:
             # 2. The chance of each kind, and the draw.
             logits = np.maximum(hidden[bar] + np.array(past.row()) @ of_past, 0) @ out_weight.T + out_bias
             chance = np.where(allowed[bar], np.exp(logits - logits.max()), 0)
-            below = np.cumsum(chance)
-            kind = int(np.searchsorted(below, random_of(seed, _TAG, bar).random() * below[-1], side="right"))
+            kind = drawn_place(chance, random_of(seed, _TAG, bar).random())
             past.add(kind, int(able[bar, kind]) if kind < CANDIDATES else NEW)
             kinds[bar] = kind
         return kinds

@@ -28,7 +28,7 @@ from seq2drum.lattice.sections import Section, spans_of
 from seq2drum.music.notes import IntArray
 from seq2drum.play.arrange.arranger import Arranger, Outlook, Part, heard, parts_of
 from seq2drum.play.checkpoint.band import USUAL, Ways
-from seq2drum.play.decode.sampling import Sampling
+from seq2drum.play.decode.sampling import Sampling, drawn_place
 
 Numbers = NDArray[np.float64]
 
@@ -355,8 +355,7 @@ def _cymbals(
     names = list(shares)
     if draw is None:
         return None, max(names, key=shares.__getitem__)
-    below = np.cumsum([shares[name] for name in names])
-    return None, names[int(np.searchsorted(below / below[-1], draw, side="right"))]
+    return None, names[drawn_place(list(shares.values()), draw)]
 
 
 def _lifted(

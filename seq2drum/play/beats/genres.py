@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seq2drum.lattice.grooves.grooves import Groove
+from seq2drum.play.decode.sampling import drawn_place
 from seq2drum.play.grooves.book import Book
 
 _TAG = 0xB00C  # only in the seeds of these draws
@@ -176,5 +177,4 @@ def _pick(shares: Mapping[str, float], rng: np.random.Generator, temperature: fl
     draw = rng.random()  # in any case, so that what follows is the same
     if not temperature:
         return names[int(weight.argmax())]
-    below = np.cumsum(np.where(weight > 0, weight, 0.0) ** (1 / temperature) * (weight > 0))
-    return names[int(np.searchsorted(below, draw * below[-1], side="right"))]
+    return names[drawn_place(np.where(weight > 0, weight, 0.0) ** (1 / temperature) * (weight > 0), draw)]

@@ -48,11 +48,6 @@ _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5  # how a field is written
 _SHIPPED = Path(__file__).parents[2] / "checkpoints"  # some installers make links of a package's files
 
 
-def is_shipped(path: Path) -> bool:
-    """Return whether a path lies among the checkpoints of the package, which are trusted as its code is."""
-    return _SHIPPED in path.parents
-
-
 def check_file(path: Path, most: int = MOST_FILE) -> None:
     """Refuse a path that is not a plain file, without opening it: a link leads out of the folder, a pipe may block.
 
@@ -61,7 +56,7 @@ def check_file(path: Path, most: int = MOST_FILE) -> None:
         ValueError: it has more bytes than `most`.
     """
     found = path.lstat()
-    if stat.S_ISLNK(found.st_mode) and is_shipped(path):
+    if stat.S_ISLNK(found.st_mode) and _SHIPPED in path.parents:
         found = path.stat()
     if stat.S_ISLNK(found.st_mode):
         raise OSError(f"{path.name} is a link; put the file itself there")
@@ -382,7 +377,7 @@ def session(
     Raises:
         CheckpointError: the file is damaged, names any other file, or has features that no network here needs.
     """
-    if not is_shipped(path):
+    if _SHIPPED not in path.parents:
         _look_through(path, beside)
     onnxruntime = runtime()
     options = onnxruntime.SessionOptions()

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 # A hit likelier than this belongs to the most likely take, and sharpening moves probabilities away from it: hits are
 # rarer than rests, so with one half a sharpened take would be an empty one. At 0.3 it has as many hits as real drums.
@@ -50,6 +50,12 @@ class Draws(NamedTuple):
 def random_of(*key: int) -> np.random.Generator:
     """The random numbers of a key: those of numpy's `default_rng`, created in two thirds of its time."""
     return np.random.Generator(np.random.PCG64(key))
+
+
+def drawn_place(weights: ArrayLike, draw: float) -> int:
+    """Return a place of some weights (n,), each as likely as its share of them. draw: a random number, 0..1."""
+    below = np.cumsum(weights)
+    return int(np.searchsorted(below, draw * below[-1], side="right"))
 
 
 def draws_of(

@@ -52,8 +52,8 @@ BySection = Mapping[str, Groove]
 OFFERED = 10  # different grooves offered for a song
 IN_STYLE = 4  # of them, those of the likeliest style
 LIKE_LEADING = 4.0  # nats that a groove gains in a section by its F1 with the leading one
-LIKE = 0.45  # F1 of a section's own groove with the leading one, at least
-CHANGE = 0.03  # F1 by which a section's own groove must beat the leading one
+LIKE = 0.45  # F1 of another groove in a jam with the current one, at least
+CHANGE = 0.03  # F1 by which another groove in a jam must beat the current one
 # A section's own groove: its F1 with the leading one, and how much louder or softer it may be; what it gains by being
 # played elsewhere in the song; the weight of how differently the guitar calls for it; and the bounds of what all that
 # must come to, between which a song draws. Then .35 to .55 of the letters change, at the F1 of a song on one groove;
@@ -423,29 +423,23 @@ def _is_beside(groove: Groove, lead: Groove) -> bool:
     return (
         not is_extreme(groove)
         and timekeeper(groove) == timekeeper(lead)
-        and abs(_velocity(groove) - _velocity(lead)) <= OWN_LOUDER
+        and abs(groove.velocity - lead.velocity) <= OWN_LOUDER
     )
-
-
-def _velocity(groove: Groove) -> float:
-    """Return the mean velocity of a groove's hits."""
-    return float(np.concatenate([bar.velocity for bar in groove.bars]).mean())
 
 
 def safest_of(
     fit: Fit,
     leading: int | None = None,
     price: float = 0.0,
-    style: str | None = None,
     bpm: float | None = None,
 ) -> int:
-    """The groove with the highest expected F1 with what a drummer of the style would play.
+    """The groove with the highest expected F1 with what a drummer would play.
 
     Among about equally safe grooves, it prefers one that every drummer knows, and takes an extreme one only if it beats
-    all others by CLEAR. leading: the groove to stay with, unless one LIKE it is better by CHANGE. price, style, bpm: as
-    in `expected_of`.
+    all others by CLEAR. leading: the groove to stay with, unless one LIKE it is better by CHANGE. price, bpm: as in
+    `expected_of`.
     """
-    expected, able = expected_of(fit, price, style, bpm)
+    expected, able = expected_of(fit, price, bpm=bpm)
     expected = np.where(able, expected, -1)
     safest = _best(expected, fit.grooves)
     if leading is None:

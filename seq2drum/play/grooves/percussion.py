@@ -16,8 +16,8 @@ from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid
 from seq2drum.lattice.grooves import tabs
 from seq2drum.lattice.grooves.grooves import Groove
 from seq2drum.lattice.grooves.styles import swings
-from seq2drum.music.kit import FULL
 from seq2drum.music.notes import IntArray
+from seq2drum.play.decode.sampling import drawn_place, random_of
 from seq2drum.play.grooves.book import FOLDER
 
 LINES = "percussion.txt"
@@ -48,14 +48,8 @@ def line_of(instrument: str, groove: Groove | None, metre: tuple[int, int], bpm:
     able = [line for line in able if line.tempo[0] <= bpm <= line.tempo[1]] or sorted(
         able, key=lambda line: abs(np.log(bpm / np.clip(bpm, *line.tempo)))
     )[:1]
-    weights = 1 / np.arange(1, len(able) + 1)
-    draw = float(np.random.default_rng([*seed, TAG, FULL.places[_piece(able[0])]]).random())
-    drawn = able[int(np.searchsorted(np.cumsum(weights) / weights.sum(), draw, side="right"))]
-    return drawn.fitted(*metre)
-
-
-def _piece(line: Groove) -> str:
-    return FULL.names[int(line.bars[0].key[0])]
+    draw = random_of(*seed, TAG, int(able[0].bars[0].key[0])).random()
+    return able[drawn_place(1 / np.arange(1, len(able) + 1), draw)].fitted(*metre)
 
 
 @cache
